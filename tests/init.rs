@@ -61,7 +61,7 @@ impl Project {
         assert!(out.ends_with("no mistakes\n"), "{out}");
         let scenario = self.read(&format!("scenarios/{name}.yaml"));
         let root = parse(&Source::new("x.yaml", scenario.as_str()), &mut Diagnostics::default()).expect("YAML");
-        let schema = jsonschema::draft202012::new(&firedrill::spec::schema()).expect("a schema");
+        let schema = jsonschema::draft202012::new(&firedrill::spec::schema().0).expect("a schema");
         assert!(schema.is_valid(&root.to_json()), "{scenario}");
         let runbook = self.read(&format!("runbooks/{name}.md"));
         assert!(!format!("{scenario}{runbook}").contains("{{"), "a place was left open: {scenario}{runbook}");

@@ -14,7 +14,7 @@ fn root() -> PathBuf {
 }
 
 fn validator() -> jsonschema::Validator {
-    jsonschema::draft202012::new(&spec::schema()).expect("a schema")
+    jsonschema::draft202012::new(&spec::schema().0).expect("a schema")
 }
 
 /// A YAML file as an editor's language server sees it.
@@ -56,7 +56,7 @@ fn the_copies_in_the_documentation_are_what_the_program_prints() {
 
 #[test]
 fn the_game_days_of_the_repository_fit() {
-    let validator = jsonschema::draft202012::new(&spec::game_day_schema()).expect("a schema");
+    let validator = jsonschema::draft202012::new(&spec::game_day_schema().0).expect("a schema");
     let files = spec::project_game_days(&root());
     assert!(!files.is_empty());
     for path in files {
@@ -99,11 +99,11 @@ fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
         "order": "random", "seed": 7, "repeat": 2, "budget": "30m", "parallel": 3, "on_failure": "stop", "retry": 1,
         "flaky": "fail", "control": "1/7", "rate": "20/s",
     });
-    let validator = jsonschema::draft202012::new(&spec::game_day_schema()).expect("a schema");
+    let validator = jsonschema::draft202012::new(&spec::game_day_schema().0).expect("a schema");
     assert_eq!(takes(&whole), Ok(()));
     assert_eq!(complaints(&validator, &whole), "");
     let mut named = Vec::new();
-    properties(&spec::game_day_schema(), &mut named);
+    properties(&spec::game_day_schema().0, &mut named);
     let mut all = Vec::new();
     places(&whole, "", &mut all);
     for key in named.iter().filter(|key| key.as_str() != "tags") {
@@ -429,7 +429,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     places(&with_services["alerts"]["services"], "/alerts/services", &mut all);
     let mut named = Vec::new();
     // The presets are made of the same few forms of parameters.
-    let mut schema = spec::schema();
+    let mut schema = spec::schema().0;
     let faults = schema.pointer_mut("/properties/faults/items/properties").and_then(Value::as_object_mut);
     let faults = faults.expect("faults");
     firedrill::faults::Preset::shipped().iter().for_each(|preset| drop(faults.remove(&preset.name)));
@@ -592,6 +592,6 @@ fn every_key_has_words() {
             _ => {}
         }
     }
-    look(&spec::schema(), "");
-    look(&spec::game_day_schema(), "");
+    look(&spec::schema().0, "");
+    look(&spec::game_day_schema().0, "");
 }

@@ -1,12 +1,15 @@
-//! Finds run directories and the directories of game days, at any depth. Each is known by its id: that of its name, otherwise
-//! that of its first event, because what was a link (`latest`) comes out of an artifact of CI as a second directory.
+//! Finds run directories and the directories of game days, at any depth, and reads them back. Each is known by its id: that of its
+//! name, otherwise that of its first event, because what was a link (`latest`) comes out of an artifact of CI as a second directory.
+//! A record that was completed is read as it is; otherwise its events say how far it came.
 
-use super::read::{read_day, read_run};
-use crate::record::{Day, DayEvent, DayStamped, Event, Phase, Record, RunDir, Stamped, Verdict, is_run_id, open_file};
-use crate::report::Drills;
+use crate::record::{
+    Day, DayEvent, DayStamped, Event, Phase, Record, RunDir, Stamped, Verdict, is_run_id, open_file, read_file,
+};
+use crate::report::{Drills, read_json};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,6 +44,11 @@ pub fn find(paths: &[PathBuf]) -> io::Result<FoundRuns> {
         }
         true
     })?;
+    let bytes = |dir: &Path, names: &[&str]| -> u64 {
+        names.iter().filter_map(|name| fs::metadata(dir.join(name)).ok()).map(|file| file.len()).sum()
+    };
+    let run_is_whole = |dir: &Path| Some((read_run(dir).ok()?.ended, bytes(dir, &["events.jsonl", "record.json"])));
+    let day_is_whole = |dir: &Path| Some((read_day(dir).ok()?.ended, bytes(dir, &["gameday.jsonl"])));
     Ok(FoundRuns { runs: best(runs, run_is_whole), days: best(days, day_is_whole), problems })
 }
 
@@ -85,11 +93,8 @@ fn settled(mut day: Day, records: &[Record]) -> Day {
         let run = |record: &&Record| record.plan.as_ref().is_some_and(|plan| plan.run == attempt.run);
         let ended = |record: &&Record| record.ended && record.verdict != Verdict::Incomplete;
         if let Some(record) = records.iter().find(run).filter(ended) {
-            attempt.ended_us = Some(attempt.started_us.saturating_add(record.last_us.0));
-            attempt.verdict = record.verdict;
-            attempt.outcome = Some(record.outcome());
-            attempt.disturbed = record.is_disturbed();
-            attempt.reason.clone_from(&record.reason);
+            let (at_us, outcome) = (attempt.started_us.saturating_add(record.last_us.0), record.outcome());
+            attempt.end(at_us, record.verdict, outcome, record.is_disturbed(), record.reason.clone());
         }
     }
     day
@@ -163,25 +168,10 @@ pub(super) fn first_line<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&line).ok()
 }
 
-/// How much a copy has; the better one is greater. One that cannot be read is the least.
-type CopyRank = Option<(bool, u64)>;
-
-fn run_is_whole(dir: &Path) -> CopyRank {
-    read_run(dir).ok().map(|record| (record.ended, bytes(dir, &["events.jsonl", "record.json"])))
-}
-
-fn day_is_whole(dir: &Path) -> CopyRank {
-    read_day(dir).ok().map(|day| (day.ended, bytes(dir, &["gameday.jsonl"])))
-}
-
-fn bytes(dir: &Path, names: &[&str]) -> u64 {
-    names.iter().filter_map(|name| fs::metadata(dir.join(name)).ok()).map(|file| file.len()).sum()
-}
-
 /// Of every id its best copy: one that can be read before one that cannot, one that has its end before one that was uploaded
 /// while it ran, then the one with more in it. One with the id for its name comes first among those that can be read: it is the one that
 /// is verified. Only what has copies is read for it.
-fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> CopyRank) -> Vec<PathBuf> {
+fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> Option<(bool, u64)>) -> Vec<PathBuf> {
     let of = |(id, mut dirs): (String, Vec<PathBuf>)| {
         dirs.sort();
         dirs.dedup();
@@ -195,6 +185,50 @@ fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> CopyRan
         }
     };
     copies.into_iter().filter_map(of).collect()
+}
+
+/// The record of a run directory: `record.json` where it is whole, otherwise what `events.jsonl` adds up to.
+pub fn read_run(dir: &Path) -> io::Result<Record> {
+    let saved = read_file(dir.join("record.json")).ok().and_then(|bytes| read_json(&bytes).ok());
+    if let Some(record) = saved.filter(|record| record.ended) {
+        return Ok(record);
+    }
+    let record = read_story(dir)?;
+    if record.plan.is_none() {
+        let why = format!("{}: the story has no beginning", dir.join("events.jsonl").display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(record)
+}
+
+/// What the `events.jsonl` of a run directory adds up to, whatever its `record.json` says.
+pub fn read_story(dir: &Path) -> io::Result<Record> {
+    opened(&dir.join("events.jsonl")).map(Record::from_events)
+}
+
+/// The events of a run directory that are wanted, in order; lines that cannot be read are left out, as in the record.
+pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Vec<Stamped>> {
+    let events = dir.join("events.jsonl");
+    let (mut reader, mut found, mut line) = (opened(&events)?, Vec::new(), Vec::new());
+    while reader.read_until(b'\n', &mut line).map_err(|error| named(&events, &error))? > 0 {
+        let stamped = serde_json::from_slice::<Stamped>(line.trim_ascii()).ok();
+        found.extend(stamped.filter(|stamped| wanted(&stamped.event)));
+        line.clear();
+    }
+    Ok(found)
+}
+
+/// A game day from its `gameday.jsonl`.
+pub fn read_day(dir: &Path) -> io::Result<Day> {
+    opened(&dir.join("gameday.jsonl")).map(Day::from_events)
+}
+
+fn opened(path: &Path) -> io::Result<BufReader<File>> {
+    open_file(path).map(BufReader::new).map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -347,5 +381,25 @@ mod tests {
         let statuses: Vec<DrillStatus> = drills.entries().iter().map(|entry| entry.status).collect();
         assert_eq!(statuses, [DrillStatus::Failed, DrillStatus::Incomplete]);
         assert_eq!(drills.outcome(), RunOutcome::Broken);
+    }
+}
+
+#[cfg(test)]
+mod read_tests {
+    use super::*;
+    use crate::record::testing::{Story, events_of, lines_of, record_of};
+    use crate::report::json;
+    use std::fs;
+
+    #[test]
+    fn a_whole_record_is_read_as_it_is_and_a_torn_one_from_its_events() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = record_of(Story::Passed);
+        fs::write(dir.path().join("record.json"), json(&record)).unwrap();
+        assert_eq!(read_run(dir.path()).unwrap(), record);
+        fs::write(dir.path().join("record.json"), "{").unwrap();
+        assert!(read_run(dir.path()).is_err());
+        fs::write(dir.path().join("events.jsonl"), lines_of(&events_of(Story::Passed))).unwrap();
+        assert_eq!(read_run(dir.path()).unwrap(), record);
     }
 }

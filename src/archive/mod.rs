@@ -4,7 +4,7 @@
 pub mod evidence;
 mod find;
 pub mod history;
-mod read;
 
-pub use find::{FoundRuns, find, is_under_way, read_all, run_id, runbook_took};
-pub use read::{read_day, read_events, read_run, read_story};
+pub use find::{
+    FoundRuns, find, is_under_way, read_all, read_day, read_events, read_run, read_story, run_id, runbook_took,
+};

@@ -194,8 +194,8 @@ pub async fn resolve_stack(
 
 /// A directory for a run of this name.
 fn make_run_dir(wanted: &ConductOptions, name: &str) -> Result<RunDir, Error> {
-    let made =
-        RunDir::root(&wanted.globals.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, name));
+    let made = RunDir::root(&wanted.globals.project, wanted.out.as_deref(), "runs")
+        .and_then(|root| RunDir::create(&root, name));
     made.map_err(|error| {
         Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
     })

@@ -23,7 +23,7 @@ pub async fn run(args: FaultsArgs, globals: &Globals) -> Result<Exit, Error> {
         return Err(globals.mistakes("the project's faults have mistakes", &diags));
     }
     say(&render(&diags, globals.color()));
-    let schema = crate::spec::schema();
+    let (schema, _) = crate::spec::schema();
     let properties = &schema["properties"]["faults"]["items"]["properties"];
     let kinds = Fault::KINDS.iter().map(|kind| (kind.to_string(), properties[kind].clone()));
     let all: Vec<(String, Value)> =

@@ -37,14 +37,14 @@ enum SchemaKind {
 /// Runs the command.
 pub async fn run(args: SchemaArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let schema = match args.kind {
-        SchemaKind::Scenario => crate::spec::schema(),
-        SchemaKind::Gameday => crate::spec::game_day_schema(),
+        SchemaKind::Scenario => crate::spec::schema().0,
+        SchemaKind::Gameday => crate::spec::game_day_schema().0,
         SchemaKind::Services => crate::assurance::coverage::schema(),
         SchemaKind::Notes => crate::assurance::notes::schema(),
         SchemaKind::Actions => crate::assurance::actions::actions_schema(),
-        SchemaKind::Incidents => crate::archive::history::incidents_schema(),
+        SchemaKind::Incidents => crate::archive::history::incidents_schema().0,
         SchemaKind::Budget => crate::assurance::budget::budget_schema(),
-        SchemaKind::Oncall => crate::spec::on_call_schema(),
+        SchemaKind::Oncall => crate::spec::on_call_schema().0,
         SchemaKind::Reading => {
             print_json(crate::runbook::READING_SCHEMA)?;
             return Ok(Exit::Passed);

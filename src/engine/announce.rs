@@ -3,11 +3,10 @@
 use super::drill::DrillOptions;
 use crate::programs::EffectKind;
 use crate::record::{
-    Announcement, BudgetInfo, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT, RULES,
+    Announcement, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT, RULES,
     ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros, sha256_hex,
 };
 use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
-use crate::slis::Ratio;
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,12 +84,8 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         restore: plan.restore.as_ref().map(|restore| restore_plan(restore, plan)),
         severities: definitions(plan),
         oncall_file: plan.oncall.as_ref().map(|oncall| file_ref(&oncall.source)),
-        roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.named()).collect(),
-        budget: plan.budget.as_ref().map(|budget| BudgetInfo {
-            window_us: micros(budget.window),
-            traffic: budget.traffic,
-            objective: budget.objective.map(Ratio::get),
-        }),
+        roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.clone()).collect(),
+        budget: plan.budget.clone(),
         ..who
     }
 }

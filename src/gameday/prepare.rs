@@ -3,7 +3,7 @@
 use super::occasion::is_control;
 use super::{Affected, Shard};
 use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT, micros};
-use crate::spec::{ControlRuns, Flaky, GameDay, OnFailure, Plan, StartOrder};
+use crate::spec::{ControlRuns, GameDay, Plan};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,13 +65,10 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions) -> Prepared {
         left_out.extend(missing(file, &drills, told, &format!("not in shard {shard}")));
     }
     // Every scenario once before any of them twice.
-    match file.order {
-        StartOrder::Fixed => drills.sort_by_key(|drill| (drill.planned.repetition, drill.planned.number)),
-        StartOrder::Random => drills.sort_by_key(|drill| {
-            let planned = &drill.planned;
-            (planned.repetition, drawn("order", seed, &planned.scenario, planned.repetition), planned.number)
-        }),
-    }
+    drills.sort_by_key(|PreparedDrill { planned, .. }| {
+        let drawn = file.is_random.then(|| drawn("order", seed, &planned.scenario, planned.repetition));
+        (planned.repetition, drawn, planned.number)
+    });
     let (refused, drills): (Vec<_>, Vec<_>) = drills.into_iter().partition(is_refused);
     let why = |drill: PreparedDrill| Some((wanted.refused.get(&drill.planned.scenario)?.clone(), drill.planned));
     let refused = refused.into_iter().filter_map(why).map(|(why, drill)| (drill, why)).collect();
@@ -84,8 +81,8 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions) -> Prepared {
         shard: wanted.shard.map(|shard| (shard.index, shard.of)),
         budget_us: file.budget.map(micros),
         retry: file.retry,
-        fail_fast: file.on_failure == OnFailure::Stop,
-        flaky_fails: file.flaky == Flaky::Fail,
+        fail_fast: file.fail_fast,
+        flaky_fails: file.flaky_fails,
         control_every: file.control,
         drills: drills.iter().map(|entry| entry.planned.clone()).collect(),
         left_out,

@@ -29,16 +29,10 @@ pub enum AlertStation {
     Firing,
     /// Its expression is not true any more.
     Ended,
-    /// Alertmanager has it.
-    Received {
-        /// The receivers to which its routes lead.
-        receivers: Vec<String>,
-    },
-    /// Alertmanager keeps it back.
-    Suppressed {
-        /// The silence, the alert that inhibits it, or the mute time of its route.
-        by: String,
-    },
+    /// Alertmanager has it: the receivers to which its routes lead.
+    Received { receivers: Vec<String> },
+    /// Alertmanager keeps it back: the silence, the alert that inhibits it, or the mute time of its route.
+    Suppressed { by: String },
     /// A notification with it was delivered.
     Delivered {
         /// To this receiver.
@@ -64,11 +58,6 @@ impl AlertMoment {
     /// Name of the alert.
     pub fn name(&self) -> &str {
         self.labels.get(ALERT_NAME).map_or("an alert without a name", String::as_str)
-    }
-
-    /// Whether it is still Prometheus that tells of it, to which external labels are unknown.
-    fn is_of_prometheus(&self) -> bool {
-        matches!(self.station, AlertStation::Pending | AlertStation::Firing | AlertStation::Ended)
     }
 }
 
@@ -114,11 +103,8 @@ pub struct PageExpectation {
 pub enum PageTheory {
     /// A share of errors over a window is compared with a factor times the error budget: chapter 5 of the Site Reliability Workbook.
     BurnRate(BurnRate),
-    /// Nothing.
-    Unknown {
-        /// Why not.
-        why: String,
-    },
+    /// Nothing, and why not.
+    Unknown { why: String },
 }
 
 /// A burn-rate rule. Times are in microseconds.
@@ -179,11 +165,9 @@ pub struct PageEscalation {
 impl PageEscalation {
     /// When the second line was paged, since `first`, in time or not.
     pub fn reached(&self, seen: &[AlertMoment], first: DrillTime) -> Option<DrillTime> {
+        let own = seen.iter().filter(|moment| moment.name() == self.alert && moment.at_us >= first);
+        let own = own.filter(|own| self.labels.iter().all(|(name, value)| own.labels.get(name) == Some(value)));
         let is_there = |station: &AlertStation| matches!(station, AlertStation::Delivered { receiver, .. } if *receiver == self.receiver);
-        let has_labels =
-            |moment: &AlertMoment| self.labels.iter().all(|(name, value)| moment.labels.get(name) == Some(value));
-        let own =
-            seen.iter().filter(|moment| moment.name() == self.alert && moment.at_us >= first && has_labels(moment));
         own.filter(|moment| is_there(&moment.station)).map(|moment| moment.at_us).min()
     }
 
@@ -224,8 +208,7 @@ pub struct PageMissed {
 impl PageExpectation {
     /// The page in words: `CheckoutDown to payments-oncall`.
     pub fn text(&self) -> String {
-        let labels: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(", ")) };
+        let labels = if self.labels.is_empty() { String::new() } else { matchers(&self.labels) };
         let to = self.receiver.as_ref().map(|receiver| format!(" to {receiver}")).unwrap_or_default();
         let from = self.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
         format!("{}{labels}{to}{from}", self.name())
@@ -258,7 +241,8 @@ impl PageExpectation {
     fn has_labels(&self, moment: &AlertMoment) -> bool {
         let has = |(name, value): (&String, &String)| match moment.labels.get(name) {
             Some(own) => own == value,
-            None => moment.is_of_prometheus(),
+            // It is still Prometheus that tells of it, to which external labels are unknown.
+            None => matches!(moment.station, AlertStation::Pending | AlertStation::Firing | AlertStation::Ended),
         };
         self.labels.iter().all(has)
     }
@@ -270,15 +254,14 @@ impl PageExpectation {
 
     /// Whether it was active at an instant: then what broke after that has not set it off.
     pub fn was_active(&self, seen: &[AlertMoment], at: DrillTime) -> bool {
-        let before: Vec<AlertMoment> = seen.iter().filter(|moment| moment.at_us < at).cloned().collect();
-        self.is_active(&before)
+        self.is_active(seen.iter().filter(|moment| moment.at_us < at))
     }
 
     /// Whether it is active in Prometheus, pending or firing, by what was seen so far.
-    pub fn is_active(&self, seen: &[AlertMoment]) -> bool {
+    pub fn is_active<'m>(&self, seen: impl IntoIterator<Item = &'m AlertMoment>) -> bool {
         let mut active: BTreeSet<&BTreeMap<String, String>> = BTreeSet::new();
         let is_own = |moment: &&AlertMoment| self.alert.as_deref() == Some(moment.name()) && self.has_labels(moment);
-        for moment in seen.iter().filter(is_own) {
+        for moment in seen.into_iter().filter(is_own) {
             match moment.station {
                 AlertStation::Pending | AlertStation::Firing => drop(active.insert(&moment.labels)),
                 AlertStation::Ended => drop(active.remove(&moment.labels)),
@@ -388,9 +371,7 @@ impl PageExpectation {
         }
         match seen.iter().find(|other| self.is_told(other) && other.at_us >= from) {
             Some(other) => {
-                let labels: Vec<String> =
-                    other.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-                missed(Verdict::Undetected, format!("it fired with other labels: {{{}}}", labels.join(", ")))
+                missed(Verdict::Undetected, format!("it fired with other labels: {}", matchers(&other.labels)))
             }
             None if self.source.is_some() => missed(Verdict::Undetected, "it was never posted".into()),
             None if distance.is_empty() => missed(Verdict::Undetected, "it never became pending".into()),
@@ -479,6 +460,12 @@ impl PageExpectation {
 pub fn in_words(parts: &[(&'static str, u64)]) -> String {
     let said: Vec<String> = parts.iter().map(|(what, us)| format!("{} {what}", seconds(*us))).collect();
     said.join(", ")
+}
+
+/// Labels as PromQL writes them: `{severity="page"}`.
+fn matchers(labels: &BTreeMap<String, String>) -> String {
+    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    format!("{{{}}}", labels.join(", "))
 }
 
 fn seconds(us: u64) -> String {

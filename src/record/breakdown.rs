@@ -5,10 +5,7 @@
 //! slowness of Firedrill ends up in its own figure: a window is over for it as soon as its last request can have
 //! ended (`LoadSeries::closed_us`), a command when its shell said so, Compose when its process did.
 
-use super::{
-    DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE, WAIT_CERTAIN, WAIT_ENDED, WAIT_FELT,
-    WAIT_SUFFERED, WAIT_UNFELT,
-};
+use super::*;
 use serde::{Deserialize, Serialize};
 
 /// A DR drill looks at what it restores.
@@ -101,6 +98,7 @@ impl DeclaredTimes {
 struct PhaseStretch {
     from: DrillTime,
     to: DrillTime,
+    length: u64,
     given: u64,
 }
 
@@ -116,8 +114,8 @@ impl PhaseStretch {
     }
 
     /// Gives this much away, wherever in the phase it was, but not more than there is.
-    fn give_amount(&mut self, us: u64, length: u64) -> u64 {
-        let us = us.min(length.saturating_sub(self.given));
+    fn give_amount(&mut self, us: u64) -> u64 {
+        let us = us.min(self.length.saturating_sub(self.given));
         self.given += us;
         us
     }
@@ -136,14 +134,13 @@ impl Record {
             let to = begun.ended_us.unwrap_or(next).max(from).min(self.last_us);
             floor = to;
             let length = to.0 - from.0;
-            let mut stretch = PhaseStretch { from, to, given: 0 };
-            self.attribute(begun.phase, &mut stretch, length, &mut sum);
+            let mut stretch = PhaseStretch { from, to, length, given: 0 };
+            self.attribute(begun.phase, &mut stretch, &mut sum);
             if matches!(begun.phase, Phase::Impact | Phase::Detect | Phase::Respond | Phase::Recover) {
                 let waits = [WAIT_ENDED, WAIT_SUFFERED, WAIT_FELT, WAIT_CERTAIN, WAIT_UNFELT];
-                let outlasting = self.waited_us(&waits, from, to);
-                sum.declared.impact_us += stretch.give_amount(outlasting, length);
+                sum.declared.impact_us += stretch.give_amount(self.waited_us(&waits, from, to));
             }
-            let inside = stretch.give_amount(self.waited_us(&LOOKS, from, to), length);
+            let inside = stretch.give_amount(self.waited_us(&LOOKS, from, to));
             sum.declared.restore_us += inside;
             looked = looked.saturating_add(inside);
             in_phases = in_phases.saturating_add(length);
@@ -158,17 +155,17 @@ impl Record {
         sum
     }
 
-    fn attribute(&self, phase: Phase, stretch: &mut PhaseStretch, length: u64, sum: &mut Breakdown) {
+    fn attribute(&self, phase: Phase, stretch: &mut PhaseStretch, sum: &mut Breakdown) {
         let (from, to) = (stretch.from, stretch.to);
         let plan = self.plan.as_deref();
         let window = |us: fn(&super::Windows) -> u64| plan.map_or(0, |plan| us(&plan.windows));
         match phase {
             Phase::Up => {
                 let compose = &mut sum.compose;
-                compose.build_us += stretch.give_amount(self.compose_us("build"), length);
-                compose.pull_us += stretch.give_amount(self.compose_us("pull"), length);
-                compose.up_us += stretch.give_amount(self.compose_us("up"), length);
-                compose.healthy_us += stretch.give_amount(self.compose_us("healthy"), length);
+                compose.build_us += stretch.give_amount(self.compose_us("build"));
+                compose.pull_us += stretch.give_amount(self.compose_us("pull"));
+                compose.up_us += stretch.give_amount(self.compose_us("up"));
+                compose.healthy_us += stretch.give_amount(self.compose_us("healthy"));
             }
             Phase::Steady => {
                 let begun = self.loads.iter().map(|load| load.start_us).min().unwrap_or(from);
@@ -190,7 +187,7 @@ impl Record {
                 }
             }
             Phase::Detect => sum.declared.detect_us += stretch.give(from, self.detected_us.unwrap_or(to)),
-            Phase::Respond => sum.declared.steps_us += stretch.give_amount(self.commands_us(to), length),
+            Phase::Respond => sum.declared.steps_us += stretch.give_amount(self.commands_us(to)),
             Phase::Recover => match self.recovered_us().zip(self.held_after()) {
                 Some((t, (begin, end))) => {
                     sum.declared.recover_us += stretch.give(from, t);
@@ -208,7 +205,7 @@ impl Record {
                 };
                 sum.declared.revert_us += stretch.give(start, end);
             }
-            Phase::Down => sum.compose.down_us += stretch.give_amount(self.compose_us("down"), length),
+            Phase::Down => sum.compose.down_us += stretch.give_amount(self.compose_us("down")),
         }
     }
 

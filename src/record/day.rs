@@ -14,16 +14,14 @@
 //!   runs/<run>/     the run directory of every attempt, with a chain of their own
 //! ```
 
-mod accounting;
-mod sink;
-
-pub use accounting::{Account, DrillStatus};
-pub use sink::{DayObserver, DaySink};
-
-use super::stream::read_lines;
-use super::{FileRef, RunOutcome, Verdict};
+use super::stream::{read_lines, write_line};
+use super::{FileRef, RunOutcome, Verdict, micros};
+use crate::locked;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io::BufRead;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What a game day set out to do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -147,26 +145,11 @@ pub enum Stopped {
 pub enum DayEvent {
     /// First event: what will be done.
     DayAnnounced(Box<DayPlan>),
-    /// The images of all stacks are there.
-    ImagesReady {
-        /// What building and pulling took, in microseconds.
-        took_us: u64,
-    },
-    /// An attempt at a drill begins.
-    DrillStarted {
-        /// Number of the drill in the plan.
-        number: usize,
-        /// Attempt, from 1.
-        attempt: u32,
-        /// Id of the run: its directory is `runs/<run>`.
-        run: String,
-        /// Why.
-        cause: Cause,
-        /// Drills under way, this one included.
-        running: usize,
-        /// How long it had been waited for room since the last start, in microseconds.
-        waited_us: u64,
-    },
+    /// The images of all stacks are there: what building and pulling took, in microseconds.
+    ImagesReady { took_us: u64 },
+    /// An attempt, counted from 1, at a drill of this number in the plan begins, and why; the directory of the run is `runs/<run>`.
+    /// `running` drills are under way, this one included; since the last start it had been waited `waited_us` microseconds for room.
+    DrillStarted { number: usize, attempt: u32, run: String, cause: Cause, running: usize, waited_us: u64 },
     /// It ended.
     DrillEnded {
         /// Number of the drill in the plan.
@@ -184,23 +167,12 @@ pub enum DayEvent {
         /// Why, in the words of the record.
         reason: String,
     },
-    /// A drill of the plan will not be started.
-    DrillNotRun {
-        /// Number of the drill in the plan.
-        number: usize,
-        /// Why: the budget, an earlier failure, a signal.
-        why: String,
-    },
+    /// A drill of the plan, by its number there, will not be started, and why: the budget, an earlier failure, a signal.
+    DrillNotRun { number: usize, why: String },
     /// Something that people should know.
-    DayNote {
-        /// The text.
-        text: String,
-    },
+    DayNote { text: String },
     /// The plan is not carried out as a whole. There may be several, the weightiest one last: a signal after the budget ran out.
-    DayStopped {
-        /// Why.
-        why: Stopped,
-    },
+    DayStopped { why: Stopped },
     /// Last event.
     DayEnded,
 }
@@ -242,6 +214,14 @@ pub struct Attempt {
     pub reason: String,
 }
 
+impl Attempt {
+    /// Notes its end.
+    pub fn end(&mut self, at_us: u64, verdict: Verdict, outcome: RunOutcome, disturbed: bool, reason: String) {
+        (self.ended_us, self.verdict, self.outcome) = (Some(at_us), verdict, Some(outcome));
+        (self.disturbed, self.reason) = (disturbed, reason);
+    }
+}
+
 /// A drill of the plan and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DayDrill {
@@ -280,43 +260,35 @@ impl Day {
     /// Takes one event into account. Never fails: what fits nothing is said so in `damage`.
     pub fn apply(&mut self, stamped: &DayStamped) {
         self.last_us = self.last_us.max(stamped.at_us);
-        match &stamped.event {
+        match stamped.event.clone() {
             DayEvent::DayAnnounced(plan) => {
                 let drill =
                     |planned: &PlannedDrill| DayDrill { planned: planned.clone(), attempts: Vec::new(), not_run: None };
                 self.drills = plan.drills.iter().map(drill).collect();
-                self.plan = (**plan).clone();
+                self.plan = *plan;
             }
-            DayEvent::ImagesReady { took_us } => self.images_us = Some(*took_us),
+            DayEvent::ImagesReady { took_us } => self.images_us = Some(took_us),
             DayEvent::DrillStarted { number, attempt, run, cause, running, waited_us } => {
-                let (attempt, run, cause, running, waited_us) = (*attempt, run.clone(), *cause, *running, *waited_us);
                 let started_us = stamped.at_us;
                 let begun = Attempt { attempt, run, cause, started_us, running, waited_us, ..Attempt::default() };
-                match self.drill(*number) {
+                match self.drill(number) {
                     Some(drill) => drill.attempts.push(begun),
                     None => self.damage.push(format!("drill {number} was started and is not in the plan")),
                 }
             }
             DayEvent::DrillEnded { number, run, verdict, outcome, disturbed, reason, .. } => {
-                let attempt = self.drill(*number).and_then(|d| d.attempts.iter_mut().find(|a| a.run == *run));
-                match attempt {
-                    Some(attempt) => {
-                        attempt.ended_us = Some(stamped.at_us);
-                        attempt.verdict = *verdict;
-                        attempt.outcome = Some(*outcome);
-                        attempt.disturbed = *disturbed;
-                        attempt.reason = reason.clone();
-                    }
+                match self.drill(number).and_then(|d| d.attempts.iter_mut().find(|a| a.run == run)) {
+                    Some(attempt) => attempt.end(stamped.at_us, verdict, outcome, disturbed, reason),
                     None => self.damage.push(format!("run {run} ended and had not begun")),
                 }
             }
             DayEvent::DrillNotRun { number, why } => {
-                if let Some(drill) = self.drill(*number) {
-                    drill.not_run = Some(why.clone());
+                if let Some(drill) = self.drill(number) {
+                    drill.not_run = Some(why);
                 }
             }
-            DayEvent::DayNote { text } => self.notes.push(text.clone()),
-            DayEvent::DayStopped { why } => self.stopped = self.stopped.max(Some(*why)),
+            DayEvent::DayNote { text } => self.notes.push(text),
+            DayEvent::DayStopped { why } => self.stopped = self.stopped.max(Some(why)),
             DayEvent::DayEnded => self.ended = true,
         }
     }
@@ -335,5 +307,337 @@ impl Day {
             }
         }
         day
+    }
+}
+
+named_enum! {
+/// What became of a drill of a game day, all of its attempts taken together. From best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrillStatus {
+    /// The first attempt that says anything passed.
+    Passed = "passed",
+    /// An attempt failed and a later one passed.
+    Flaky = "flaky",
+    /// It was not started.
+    NotRun = "not run",
+    /// No attempt passed.
+    Failed = "failed",
+    /// The harness broke, or every attempt was disturbed: it says nothing.
+    Broken = "harness error",
+    /// It was begun and has no end.
+    Incomplete = "incomplete",
+    /// It was stopped: by a signal, or because the time budget ran out.
+    Interrupted = "interrupted",
+}
+}
+
+/// How many drills came out how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Drills of the plan.
+    pub planned: usize,
+    /// Passed at the first attempt that says anything.
+    pub passed: usize,
+    /// Failed and then passed.
+    pub flaky: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Harness errors.
+    pub broken: usize,
+    /// Begun and without an end.
+    pub incomplete: usize,
+    /// Stopped, by a signal or because the time budget ran out.
+    pub interrupted: usize,
+    /// Not started.
+    pub not_run: usize,
+    /// Attempts whose measuring was disturbed, and which were run again.
+    pub disturbed: usize,
+    /// Attempts that were made because an earlier one had failed.
+    pub retries: usize,
+}
+
+impl Account {
+    /// Counts one more drill, with its attempts.
+    pub fn add<'a>(&mut self, status: DrillStatus, attempts: impl IntoIterator<Item = &'a Attempt>) {
+        for attempt in attempts {
+            self.disturbed += usize::from(attempt.disturbed);
+            self.retries += usize::from(attempt.cause == Cause::Retry);
+        }
+        let counted = match status {
+            DrillStatus::Passed => &mut self.passed,
+            DrillStatus::Flaky => &mut self.flaky,
+            DrillStatus::NotRun => &mut self.not_run,
+            DrillStatus::Failed => &mut self.failed,
+            DrillStatus::Broken => &mut self.broken,
+            DrillStatus::Incomplete => &mut self.incomplete,
+            DrillStatus::Interrupted => &mut self.interrupted,
+        };
+        *counted += 1;
+        self.planned += 1;
+    }
+}
+
+impl DayDrill {
+    /// The attempts that say something: those that were not disturbed.
+    pub fn telling(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| !attempt.disturbed)
+    }
+
+    /// The attempt that its status speaks of: of a drill that failed the last one that did, otherwise the last one that says something.
+    pub fn counting(&self) -> Option<&Attempt> {
+        let failed = self.telling().rfind(|attempt| attempt.outcome == Some(RunOutcome::Failed));
+        let failed = failed.filter(|_| self.status() == DrillStatus::Failed);
+        failed.or_else(|| self.telling().next_back()).or(self.attempts.last())
+    }
+
+    /// What became of it.
+    pub fn status(&self) -> DrillStatus {
+        if self.attempts.is_empty() {
+            return DrillStatus::NotRun;
+        }
+        let Some(last) = self.telling().next_back() else { return DrillStatus::Broken };
+        let failed = self.telling().any(|attempt| attempt.outcome == Some(RunOutcome::Failed));
+        match last.outcome {
+            // An attempt that says nothing takes nothing back.
+            Some(RunOutcome::Broken | RunOutcome::Interrupted) if failed => DrillStatus::Failed,
+            None if failed => DrillStatus::Failed,
+            None => DrillStatus::Incomplete,
+            Some(RunOutcome::Passed) if failed => DrillStatus::Flaky,
+            Some(RunOutcome::Passed) => DrillStatus::Passed,
+            Some(RunOutcome::Failed) => DrillStatus::Failed,
+            Some(RunOutcome::Broken) => DrillStatus::Broken,
+            Some(RunOutcome::Interrupted) => DrillStatus::Interrupted,
+        }
+    }
+}
+
+impl Day {
+    /// How many drills came out how.
+    pub fn account(&self) -> Account {
+        let mut account = Account::default();
+        self.drills.iter().for_each(|drill| account.add(drill.status(), &drill.attempts));
+        account
+    }
+
+    /// How it came out: the worst of its drills. A flaky one has passed, unless the file says otherwise. One that was not run
+    /// or was stopped by the budget says nothing, so the whole is not passed, and neither is a game day without an end. What a
+    /// failure kept from being started, because the game day ends with the first one, leaves it at that failure.
+    pub fn outcome(&self) -> RunOutcome {
+        let failed = self.drills.iter().any(|drill| drill.status() == DrillStatus::Failed);
+        let failed_fast = failed && self.stopped == Some(Stopped::FirstFailure);
+        let of = |drill: &DayDrill| match drill.status() {
+            DrillStatus::Passed => RunOutcome::Passed,
+            DrillStatus::Flaky if self.plan.flaky_fails => RunOutcome::Failed,
+            DrillStatus::Flaky => RunOutcome::Passed,
+            DrillStatus::Failed => RunOutcome::Failed,
+            DrillStatus::NotRun if failed_fast => RunOutcome::Failed,
+            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => RunOutcome::Broken,
+            DrillStatus::Interrupted if self.stopped == Some(Stopped::Budget) => RunOutcome::Broken,
+            DrillStatus::Interrupted => RunOutcome::Interrupted,
+        };
+        let floor = match self.stopped {
+            Some(Stopped::Signal) => RunOutcome::Interrupted,
+            _ if self.ended => RunOutcome::Passed,
+            _ => RunOutcome::Broken,
+        };
+        self.drills.iter().map(of).fold(floor, RunOutcome::max)
+    }
+}
+
+/// A reader of the stream of a game day's events.
+pub trait DayObserver: Send {
+    /// Takes note of one event; `day` has taken it into account already.
+    fn on_day_event(&mut self, event: &DayStamped, day: &Day);
+}
+
+/// Takes the events of a game day. Clones write to the same stream.
+#[derive(Clone)]
+pub struct DaySink {
+    started: Instant,
+    inner: Arc<Mutex<DaySinkState>>,
+}
+
+struct DaySinkState {
+    file: Option<File>,
+    failed: Option<String>,
+    day: Day,
+    observers: Vec<Box<dyn DayObserver>>,
+}
+
+impl DaySink {
+    /// A sink that starts the game day's clock now. `file` is `gameday.jsonl`, opened for appending.
+    pub fn new(file: Option<File>, observers: Vec<Box<dyn DayObserver>>) -> DaySink {
+        let inner = DaySinkState { file, failed: None, day: Day::default(), observers };
+        DaySink { started: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// How long the game day has been under way.
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Stamps an event, writes it to disk and shows it to the observers.
+    pub fn emit(&self, event: DayEvent) {
+        let mut guard = locked(&self.inner);
+        let inner = &mut *guard;
+        let stamped = DayStamped { at_us: micros(self.now()), event };
+        let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
+        if let Err(error) = written {
+            inner.failed.get_or_insert(error.to_string());
+        }
+        inner.day.apply(&stamped);
+        for observer in &mut inner.observers {
+            observer.on_day_event(&stamped, &inner.day);
+        }
+    }
+
+    /// What it adds up to so far.
+    pub fn day(&self) -> Day {
+        locked(&self.inner).day.clone()
+    }
+
+    /// The first error of writing `gameday.jsonl`, if there was one.
+    pub fn write_error(&self) -> Option<String> {
+        locked(&self.inner).failed.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{DayEvent, DayPlan, DayStamped, PlannedDrill, Verdict};
+
+    type Came = (Option<RunOutcome>, bool);
+
+    /// A day of one drill, whose attempts come out like this: outcome and whether it was disturbed.
+    fn day(attempts: &[Came]) -> Day {
+        let planned = PlannedDrill {
+            number: 1,
+            scenario: "db-pool".into(),
+            title: String::new(),
+            tags: Vec::new(),
+            repetition: 1,
+            control: false,
+        };
+        let plan = DayPlan { drills: vec![planned], ..DayPlan::default() };
+        let mut events = vec![DayEvent::DayAnnounced(Box::new(plan))];
+        for (at, (outcome, disturbed)) in attempts.iter().enumerate() {
+            let (run, attempt, cause) = (format!("run-{at}"), at as u32 + 1, Cause::Planned);
+            events.push(DayEvent::DrillStarted {
+                number: 1,
+                attempt,
+                run: run.clone(),
+                cause,
+                running: 1,
+                waited_us: 0,
+            });
+            if let Some(outcome) = *outcome {
+                let (verdict, disturbed, reason) = (Verdict::Passed, *disturbed, String::new());
+                events.push(DayEvent::DrillEnded { number: 1, attempt, run, verdict, outcome, disturbed, reason });
+            }
+        }
+        let mut lines = Vec::new();
+        for (at_us, event) in (0..).zip(events) {
+            serde_json::to_writer(&mut lines, &DayStamped { at_us, event }).unwrap();
+            lines.push(b'\n');
+        }
+        Day::from_events(lines.as_slice())
+    }
+
+    #[test]
+    fn a_drill_is_what_its_telling_attempts_say() {
+        use RunOutcome::{Broken, Failed, Interrupted, Passed};
+        let all: [(&[Came], DrillStatus); 11] = [
+            (&[], DrillStatus::NotRun),
+            (&[(Some(Passed), false)], DrillStatus::Passed),
+            (&[(Some(Broken), true), (Some(Passed), false)], DrillStatus::Passed),
+            (&[(Some(Failed), false), (Some(Passed), false)], DrillStatus::Flaky),
+            (&[(Some(Failed), false), (Some(Failed), false)], DrillStatus::Failed),
+            (&[(Some(Failed), false), (Some(Broken), true), (Some(Passed), false)], DrillStatus::Flaky),
+            (&[(Some(Broken), true), (Some(Broken), true)], DrillStatus::Broken),
+            (&[(None, false)], DrillStatus::Incomplete),
+            (&[(Some(Failed), false), (None, false)], DrillStatus::Failed),
+            (&[(Some(Failed), false), (Some(Broken), false)], DrillStatus::Failed),
+            (&[(Some(Interrupted), false)], DrillStatus::Interrupted),
+        ];
+        for (attempts, status) in all {
+            assert_eq!(day(attempts).drills[0].status(), status, "{attempts:?}");
+        }
+        let counts = |attempts: &[Came]| day(attempts).drills[0].counting().map(|attempt| attempt.attempt);
+        assert_eq!(
+            counts(&[(Some(Failed), false), (Some(Broken), false)]),
+            Some(1),
+            "what says nothing takes nothing back"
+        );
+        assert_eq!(counts(&[(Some(Failed), false), (Some(Failed), false), (None, false)]), Some(2));
+        assert_eq!(counts(&[(Some(Failed), false), (Some(Passed), false), (Some(Broken), true)]), Some(2));
+        assert_eq!((counts(&[(Some(Broken), true), (Some(Broken), true)]), counts(&[])), (Some(2), None));
+        let account = day(&[(Some(Broken), true), (Some(Passed), false)]).account();
+        assert_eq!((account.planned, account.passed, account.disturbed, account.flaky), (1, 1, 1, 0));
+    }
+
+    #[test]
+    fn a_game_day_that_was_stopped_comes_out_by_what_stopped_it() {
+        let cases = [
+            (None, RunOutcome::Interrupted),
+            (Some(Stopped::Budget), RunOutcome::Broken),
+            (Some(Stopped::Signal), RunOutcome::Interrupted),
+        ];
+        for (stopped, outcome) in cases {
+            let day = Day { stopped, ended: true, ..day(&[(Some(RunOutcome::Interrupted), false)]) };
+            assert_eq!(day.outcome(), outcome, "{stopped:?}");
+        }
+        let mut both = Day::default();
+        for why in [Stopped::Budget, Stopped::Signal, Stopped::Budget] {
+            both.apply(&DayStamped { at_us: 1, event: DayEvent::DayStopped { why } });
+        }
+        assert_eq!((both.stopped, both.outcome()), (Some(Stopped::Signal), RunOutcome::Interrupted));
+    }
+
+    #[test]
+    fn a_torn_last_line_is_said_and_nothing_is_lost() {
+        let text = r#"{"at_us":0,"event":{"type":"day_announced","drills":[]}}
+{"at_us":5,"event":{"type":"day_note","text":"x"}}
+{"at_us":6,"event":{"type":"day_en"#;
+        let day = Day::from_events(text.as_bytes());
+        assert_eq!((day.notes.len(), day.damage.len(), day.ended, day.last_us), (1, 1, false, 5));
+    }
+}
+
+#[cfg(test)]
+mod sink_tests {
+    use super::*;
+
+    struct Count(Arc<Mutex<Vec<usize>>>);
+
+    impl DayObserver for Count {
+        fn on_day_event(&mut self, _event: &DayStamped, day: &Day) {
+            self.0.lock().unwrap().push(day.notes.len());
+        }
+    }
+
+    #[test]
+    fn an_event_is_on_disk_and_counted_before_it_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gameday.jsonl");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = DaySink::new(Some(File::create(&path).unwrap()), vec![Box::new(Count(seen.clone()))]);
+        sink.emit(DayEvent::DayNote { text: "a".into() });
+        sink.clone().emit(DayEvent::DayNote { text: "b".into() });
+        assert_eq!(*seen.lock().unwrap(), [1, 2]);
+        let read = Day::from_events(std::fs::read(&path).unwrap().as_slice());
+        assert_eq!(read, sink.day());
+        assert_eq!((read.notes.as_slice(), sink.write_error()), (["a".to_string(), "b".to_string()].as_slice(), None));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_kept_in_mind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gameday.jsonl");
+        File::create(&path).unwrap();
+        let sink = DaySink::new(Some(File::open(&path).unwrap()), Vec::new());
+        sink.emit(DayEvent::DayEnded);
+        assert!(sink.write_error().is_some() && sink.day().ended);
     }
 }

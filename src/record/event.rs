@@ -1,13 +1,14 @@
-//! Everything that can happen in a drill. Events are the only output of execution: the console, `events.jsonl`, the
-//! record and through it every report are readers of this one stream.
+//! Everything that can happen in a drill, by its one clock: microseconds since it began. Events are the only output of execution: the
+//! console, `events.jsonl`, the record and through it every report are readers of this one stream. Among them are the assertions of a
+//! drill, each of which becomes a test case in a report.
 
-use super::{
-    AlertMoment, Announcement, Check, CheckOutcome, ClockRecord, ComposeRecord, ContentRecord, DrillTime, HoldRecord,
-    ImpactRecord, InvariantRecord, LateRecord, Location, MeasuredSeverity, ReadBackRecord, RecoveryRecord,
-    RestoreLevel, StackRecord, Verdict, WindowRecord,
-};
+use super::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// An event with its number and time: one line of `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -152,80 +153,40 @@ pub enum Event {
     /// The first event: what will be done.
     Announced(Box<Announcement>),
     /// A phase began.
-    PhaseStarted {
-        /// Which.
-        phase: Phase,
-    },
+    PhaseStarted { phase: Phase },
     /// A phase ended, however it did.
-    PhaseEnded {
-        /// Which.
-        phase: Phase,
-    },
+    PhaseEnded { phase: Phase },
     /// The stack is up: its Compose project and the image digest of every service.
     StackUp(StackRecord),
     /// What starting or removing the stack took, for the breakdown of time. Emitted within the phase in which it was spent.
     #[serde(rename = "compose_took")]
     StackTook(ComposeRecord),
-    /// Something was waited for: every wait is a poll with a deadline, and says so.
-    Waited {
-        /// What for.
-        what: String,
-        /// How long it took.
-        took_us: u64,
-        /// The deadline.
-        deadline_us: u64,
-        /// Whether it came.
-        met: bool,
-    },
+    /// Something was waited for: every wait is a poll with a deadline, and says so. `met`: it came.
+    Waited { what: String, took_us: u64, deadline_us: u64, met: bool },
     /// Clock offset of an agent, measured by the channel's own round trips.
     ClockOffset(ClockRecord),
     /// 100 ms of a load.
     Slice(Slice),
     /// The generator woke late: the measurement is disturbed when it was more than allowed.
     Late(LateRecord),
-    /// The measurement was disturbed: the generator was late by more than a verdict allows.
-    Disturbed {
-        /// How far.
-        why: String,
-    },
+    /// The measurement was disturbed: the generator was late by more than a verdict allows; how far, in words.
+    Disturbed { why: String },
     /// How busy the machine was on which the stack runs; about once a second while load runs.
     Machine(MachineSample),
     /// What the stack's containers have used so far.
     Usage(UsageSample),
-    /// A scraped sample of the alert condition's metric changed what the condition says.
-    Condition {
-        /// The condition as it was written.
-        when: String,
-        /// Value that decided, when there was one.
-        value: Option<f64>,
-        /// Whether it holds.
-        holds: bool,
-    },
+    /// A scraped sample of the alert condition's metric changed what the condition says: the condition as it was written, the value
+    /// that decided, when there was one, and whether it holds.
+    Condition { when: String, value: Option<f64>, holds: bool },
     /// A scraped sample of the alert condition's metric has another value than the one before.
-    Gauge {
-        /// The value.
-        value: f64,
-    },
+    Gauge { value: f64 },
     /// Something became of an alert of the team's own rules.
     Alert(AlertMoment),
-    /// A fault goes through its life.
-    Fault {
-        /// Id of the fault.
-        fault: String,
-        /// What happened to it.
-        what: FaultEvent,
-        /// Evidence, or why not.
-        detail: String,
-    },
-    /// What undoing a fault wrote.
-    UndoOutput {
-        /// Id of the fault.
-        fault: String,
-        /// The text; the end of it where it was long.
-        text: String,
-        /// Whether the fault could not be undone, or was still there afterwards.
-        failed: bool,
-    },
+    /// A fault, by its id, goes through its life: what happened to it, and the evidence, or why not.
+    Fault { fault: String, what: FaultEvent, detail: String },
+    /// What undoing a fault, by its id, wrote; the end of it where it was long. `failed`: it could not be undone, or was still there
+    /// afterwards.
+    UndoOutput { fault: String, text: String, failed: bool },
     /// An SLI fell below its impact threshold.
     Impacted(ImpactRecord),
     /// The alert condition held, or the page was delivered.
@@ -236,11 +197,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         paged: Option<String>,
     },
-    /// A step began.
-    StepStarted {
-        /// Id of the step.
-        step: String,
-    },
+    /// A step, by its id, began.
+    StepStarted { step: String },
     /// A command began.
     CommandStarted {
         /// Id of the step.
@@ -257,17 +215,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         background: bool,
     },
-    /// Output of a command, bounded and with secrets hidden.
-    Output {
-        /// Id of the step.
-        step: String,
-        /// Number of the command.
-        command: usize,
-        /// Which stream.
-        stream: Stream,
-        /// The text; may hold partial lines.
-        text: String,
-    },
+    /// Output of a command, by the id of its step and its number in it: bounded, with secrets hidden; may hold partial lines.
+    Output { step: String, command: usize, stream: Stream, text: String },
     /// A command ended.
     CommandEnded {
         /// Id of the step.
@@ -286,32 +235,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stopped: bool,
     },
-    /// What a block of commands was expected to do, and whether it did.
-    Expected {
-        /// Id of the step.
-        step: String,
-        /// Which of the step's blocks, from 0.
-        block: usize,
-        /// Attempt of the block, from 1.
-        attempt: u32,
-        /// What was expected: `exit 1`, `output /ready/`.
-        what: String,
-        /// Whether it was so.
-        met: bool,
-        /// What was seen.
-        evidence: String,
-    },
-    /// A step ended.
-    StepEnded {
-        /// Id of the step.
-        step: String,
-        /// How.
-        status: StepStatus,
-        /// Why, where that needs a reason.
-        reason: Option<String>,
-        /// Where the reason stands.
-        at: Option<Location>,
-    },
+    /// What a block of commands was expected to do (`exit 1`, `output /ready/`), whether it did, and what was seen. The block is
+    /// counted within its step from 0, its attempt from 1.
+    Expected { step: String, block: usize, attempt: u32, what: String, met: bool, evidence: String },
+    /// A step, by its id, ended: how, why where that needs a reason, and where the reason stands.
+    StepEnded { step: String, status: StepStatus, reason: Option<String>, at: Option<Location> },
     /// The first mitigating command starts now, or has started.
     MitigationStarted {
         /// When it started, where only its end told that it did what helps: a condition in it was met.
@@ -326,81 +254,35 @@ pub enum Event {
     WindowHeld(WindowRecord),
     /// How long users must be served for a recovery to count, said when the wait for it begins.
     HoldRequired(HoldRecord),
-    /// Users had recovered, and lost the service again before the faults were undone.
-    Relapsed {
-        /// End of the window in which they had.
-        relapsed_us: DrillTime,
-    },
+    /// Users had recovered, and lost the service again before the faults were undone: the end of the window in which they had.
+    Relapsed { relapsed_us: DrillTime },
     /// An invariant was asked.
     Invariant(InvariantRecord),
-    /// A write of a DR drill's ledger ended; it is on disk before anything else is made of it.
-    Written {
-        /// Its number: the load's `{{counter}}`.
-        write: u64,
-        /// When its answer was complete, or it had failed.
-        ended_us: DrillTime,
-        /// Whether the answer said that it is stored.
-        acknowledged: bool,
-    },
+    /// A write of a DR drill's ledger ended; it is on disk before anything else is made of it. Its number (the load's `{{counter}}`),
+    /// when its answer was complete, or it had failed, and whether the answer said that it is stored.
+    Written { write: u64, ended_us: DrillTime, acknowledged: bool },
     /// What the backup says of itself before the fault: `id`, `taken` (RFC 3339), `bytes`, and whatever else it tells.
-    BackupSeen {
-        /// Its facts.
-        facts: BTreeMap<String, String>,
-    },
+    BackupSeen { facts: BTreeMap<String, String> },
     /// The content before the fault, to compare the restored one with.
     ContentNoted(ContentRecord),
-    /// A level of the restore was looked at.
-    Probed {
-        /// The level.
-        level: RestoreLevel,
-        /// Name of the check.
-        name: String,
-        /// Whether it held.
-        held: bool,
-        /// What was seen.
-        evidence: String,
-    },
+    /// A level of the restore was looked at by a check of this name: whether it held, and what was seen.
+    Probed { level: RestoreLevel, name: String, held: bool, evidence: String },
     /// The survivors of the ledger were read back.
     ReadBack(ReadBackRecord),
     /// How severe the incident was, measured when the recovery had been looked for.
     SeverityMeasured(MeasuredSeverity),
-    /// An assertion was decided.
-    CheckEnded {
-        /// Which.
-        check: Check,
-        /// When it was begun.
-        started_us: DrillTime,
-        /// How it came out.
-        outcome: CheckOutcome,
-    },
+    /// An assertion was decided: when it was begun, and how it came out.
+    CheckEnded { check: Check, started_us: DrillTime, outcome: CheckOutcome },
     /// Something that people should know, and that decides nothing.
-    Note {
-        /// The text.
-        text: String,
-    },
+    Note { text: String },
     /// What a person wrote down while the drill ran (`firedrill note`).
-    Noted {
-        /// Who.
-        by: String,
-        /// The text.
-        text: String,
-    },
-    /// The verdict; the first one counts, a later one may only be one that spoils a pass (`Verdict::spoils`).
-    Judged {
-        /// The verdict.
-        verdict: Verdict,
-        /// Why.
-        reason: String,
-        /// Where in the user's files.
-        at: Option<Location>,
-    },
-    /// Last event: the drill is over and everything is undone.
-    Ended {
-        /// What was left behind, in plain words; empty when nothing was.
-        left: Vec<String>,
-        /// Whether the stack was kept on the user's wish.
-        kept: bool,
-    },
+    Noted { by: String, text: String },
+    /// The verdict, why, and where in the user's files; the first one counts, a later one may only be one that spoils a pass
+    /// (`Verdict::spoils`).
+    Judged { verdict: Verdict, reason: String, at: Option<Location> },
+    /// Last event: the drill is over and everything is undone. What was left behind, in plain words, and whether the stack was kept
+    /// on the user's wish.
+    Ended { left: Vec<String>, kept: bool },
 }
 
 /// A station in the life of a fault.
@@ -431,4 +313,121 @@ pub enum FaultEvent {
     Irreversible,
     /// Something about it failed.
     Failed,
+}
+
+/// What is asserted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "check", rename_all = "snake_case")]
+pub enum Check {
+    /// The stack came up and every SLI met its objective before anything was broken.
+    Steady,
+    /// A fault, by its id, was injected and confirmed.
+    Injection { fault: String },
+    /// An SLI fell below its impact threshold in time (or, with `impact: none`, none missed its objective).
+    Impact,
+    /// The alert condition held in time.
+    Detection,
+    /// Nobody was paged for nothing, and whoever was paged learned in time that it is over.
+    Pages,
+    /// Users still suffered when the first mitigating command started.
+    StillBroken,
+    /// A step of the runbook, by its id, did what it should.
+    Step { step: String },
+    /// An SLI met its objective again, in time and for long enough.
+    Recovery { sli: String },
+    /// Every fault was gone at the end of the hold, as `recover.cleared` demands.
+    Cleared,
+    /// Users were served from the recovery until the faults began to be undone.
+    StillServed,
+    /// Users had recovered within the recovery time objective.
+    RecoveryTime,
+    /// An invariant held before the fault, after the recovery and after the revert.
+    Invariant { name: String },
+    /// A DR drill: the restore came as far as it had to.
+    RestoreLevel,
+    /// A DR drill: no write was lost that is older than the recovery point objective allows.
+    RecoveryPoint,
+    /// The incident was no more severe than the scenario declares.
+    Severity,
+    /// The control: the same drill without the runbook did not recover.
+    Control,
+    /// Every fault was undone and the SLIs held once more.
+    Revert,
+    /// Nothing was left behind.
+    NothingLeft,
+}
+
+/// A place in a file that people wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Location {
+    /// The path as the user knows it.
+    pub path: String,
+    /// Line, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)
+    }
+}
+
+/// How an assertion came out. An assertion that failed and a harness that broke are different things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// It held: what was seen.
+    Passed { evidence: String },
+    /// It did not hold: why, and where in the user's files.
+    Failed { reason: String, at: Option<Location> },
+    /// It could not be told, because Firedrill or its environment broke: what, and where in the user's files.
+    Error { reason: String, at: Option<Location> },
+    /// It was not asked for, is for a person, or was not reached: why.
+    Skipped { reason: String },
+}
+
+/// An assertion with its outcome and times, as a record keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// What was asserted.
+    pub check: Check,
+    /// How it came out.
+    pub outcome: CheckOutcome,
+    /// When it was begun.
+    pub started_us: DrillTime,
+    /// When it was decided.
+    pub ended_us: DrillTime,
+}
+
+/// An instant of a drill: microseconds since the runner began it, on the runner's monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DrillTime(pub u64);
+
+impl DrillTime {
+    /// The duration since an earlier instant, zero when `earlier` is later.
+    pub fn since(self, earlier: DrillTime) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This instant plus a duration.
+    pub fn plus(self, d: Duration) -> Self {
+        DrillTime(self.0.saturating_add(micros(d)))
+    }
+}
+
+/// A duration in whole microseconds.
+pub fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Now, in UTC.
+pub fn utc_now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// An instant as RFC 3339 text with milliseconds, in UTC.
+pub fn utc_text(at: OffsetDateTime) -> String {
+    let at = at.replace_millisecond(at.millisecond()).unwrap_or(at);
+    at.format(&Rfc3339).unwrap_or_else(|_| at.unix_timestamp().to_string())
 }

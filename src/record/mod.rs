@@ -3,17 +3,13 @@
 
 mod alerts;
 mod announcement;
-mod atomic;
 mod beside;
 mod breakdown;
-mod check;
 mod day;
 mod event;
 mod figures;
 mod outcome;
-mod output;
 mod parts;
-mod price;
 mod private;
 #[allow(clippy::module_inception)]
 mod record;
@@ -21,44 +17,30 @@ mod redact;
 mod restore;
 mod rundir;
 mod series;
-mod severity;
-mod story;
 mod stream;
 #[cfg(test)]
 #[path = "tests/stories/mod.rs"]
 pub(crate) mod testing;
-mod time;
-mod verdict;
 
-pub use alerts::{
-    ALERT_NAME, AlertMoment, AlertStation, BurnRate, DetectionTheory, PageEscalation, PageExpectation, PageMissed,
-    PageSeen, PageTheory, detect_from, in_words,
-};
+pub use alerts::*;
 pub use announcement::*;
-pub use atomic::{is_temporary, no_link, write_atomic};
 pub use beside::{BesideNote, NoteInbox, STOP, append_beside, beside_run, notes_beside, take_stop};
-pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
-pub use check::{Check, CheckOutcome, CheckResult, Location};
+pub use breakdown::*;
 pub use day::*;
 pub use event::*;
-pub use figures::{Figures, Measuring, SliFigures, StepFigures};
-pub use outcome::RunOutcome;
-pub use output::{Chunk, StepOutput};
+pub use figures::*;
+pub use outcome::*;
 pub use parts::*;
-pub use price::{BudgetInfo, PriceFigures};
-pub use private::{PrivateDir, open_file, open_plain, private_dir_in, random_hex, read_file};
+pub use private::*;
 pub use record::Record;
 pub use redact::{
     HIDDEN, Redactor, SHORTEST_DECLARED, SHORTEST_GUESSED, Secret, Secrets, StreamRedactor, concealed, looks_secret,
     script_secrets, secrets_in_text, sql_secrets, url_password,
 };
 pub use restore::*;
-pub use rundir::{RunDir, is_run_id, sha256_hex};
-pub use series::{Counts, LoadSeries, NO_DATA, OF_A_PAGE, SLICE_US, percent, status_of};
-pub use severity::{MeasuredSeverity, SeverityLevel, severity_of, understated};
-pub use stream::{EventSink, Journal, Observer, RecordObserver};
-pub use time::{DrillTime, micros, utc_now, utc_text};
-pub use verdict::Verdict;
+pub use rundir::*;
+pub use series::*;
+pub use stream::*;
 
 /// Version of the format of `events.jsonl` and `record.json`; raised when a reader of the old one would misread.
 pub const RECORD_FORMAT: u32 = 1;

@@ -131,107 +131,93 @@ impl Record {
         self.next_seq = stamped.seq.saturating_add(1);
         self.last_us = self.last_us.max(stamped.at_us);
         let at_us = stamped.at_us;
-        match &stamped.event {
+        match stamped.event.clone() {
             Event::Announced(plan) => {
                 self.format = RecordFormat(plan.format);
-                self.plan = Some(plan.clone());
+                self.plan = Some(plan);
             }
             Event::PhaseStarted { phase } => {
-                self.phases.push(PhaseRecord { phase: *phase, started_us: at_us, ended_us: None });
+                self.phases.push(PhaseRecord { phase, started_us: at_us, ended_us: None });
             }
             Event::PhaseEnded { phase } => {
-                let open = self.phases.iter_mut().rev().find(|p| p.phase == *phase && p.ended_us.is_none());
+                let open = self.phases.iter_mut().rev().find(|p| p.phase == phase && p.ended_us.is_none());
                 if let Some(open) = open {
                     open.ended_us = Some(at_us);
                 }
             }
-            Event::StackUp(stack) => self.stack = Some(stack.clone()),
-            Event::StackTook(took) => self.compose.push(took.clone()),
+            Event::StackUp(stack) => self.stack = Some(stack),
+            Event::StackTook(took) => self.compose.push(took),
             Event::Waited { what, took_us, deadline_us, met } => {
-                let (what, took_us, deadline_us, met) = (what.clone(), *took_us, *deadline_us, *met);
                 self.waits.push(WaitRecord { ended_us: at_us, what, took_us, deadline_us, met });
             }
             Event::ClockOffset(clock) => {
                 *known(&mut self.clocks, |known| known.agent == clock.agent, || clock.clone()) = clock.clone();
             }
             Event::Slice(slice) => {
-                let series = known(&mut self.loads, |series| series.load == slice.load, || LoadSeries::new(slice));
-                if !series.push(slice) {
+                let series = known(&mut self.loads, |series| series.load == slice.load, || LoadSeries::new(&slice));
+                if !series.push(&slice) {
                     self.damage.push(format!("slice {} of load {} is beyond all reason", slice.index, slice.load));
                 }
             }
             Event::Late(LateRecord { load, worst_us, count }) => {
                 let none = || LateRecord { load: load.clone(), worst_us: 0, count: 0 };
-                let late = known(&mut self.late, |late| late.load == *load, none);
-                late.worst_us = late.worst_us.max(*worst_us);
-                late.count = late.count.saturating_add(*count);
+                let late = known(&mut self.late, |late| late.load == load, none);
+                late.worst_us = late.worst_us.max(worst_us);
+                late.count = late.count.saturating_add(count);
             }
-            Event::Disturbed { why } => {
-                self.disturbed.get_or_insert_with(|| why.clone());
-            }
-            Event::Machine(sample) => self.machine.push(MachineRecord { at_us, sample: *sample }),
-            Event::Usage(sample) => self.usage.push(UsageRecord { at_us, sample: sample.clone() }),
-            Event::Condition { value, holds, .. } => {
-                self.conditions.push(ConditionRecord { at_us, value: *value, holds: *holds });
-            }
-            Event::Gauge { value } => self.gauge.push((at_us, *value)),
-            Event::Alert(moment) => self.alerts.push(moment.clone()),
-            Event::Fault { fault, what, detail } => self.fault(fault, *what, detail, at_us),
+            Event::Disturbed { why } => drop(self.disturbed.get_or_insert(why)),
+            Event::Machine(sample) => self.machine.push(MachineRecord { at_us, sample }),
+            Event::Usage(sample) => self.usage.push(UsageRecord { at_us, sample }),
+            Event::Condition { value, holds, .. } => self.conditions.push(ConditionRecord { at_us, value, holds }),
+            Event::Gauge { value } => self.gauge.push((at_us, value)),
+            Event::Alert(moment) => self.alerts.push(moment),
+            Event::Fault { fault, what, detail } => self.fault(fault, what, detail, at_us),
             Event::UndoOutput { fault, text, .. } => {
-                if let Some(known) = self.faults.iter_mut().find(|known| known.fault == *fault) {
-                    known.undo_output.clone_from(text);
+                if let Some(known) = self.faults.iter_mut().find(|known| known.fault == fault) {
+                    known.undo_output = text;
                 }
             }
-            Event::Impacted(impact) => self.impacts.push(impact.clone()),
-            Event::Detected { detected_us, .. } => {
-                self.detected_us.get_or_insert(*detected_us);
-            }
-            Event::StepStarted { step } => {
-                self.step(step, at_us);
-            }
+            Event::Impacted(impact) => self.impacts.push(impact),
+            Event::Detected { detected_us, .. } => drop(self.detected_us.get_or_insert(detected_us)),
+            Event::StepStarted { step } => drop(self.step(&step, at_us)),
             Event::CommandStarted { step, command, text, at, attempt, background } => {
-                let commands = &mut self.step(step, at_us).commands;
-                match commands.iter_mut().find(|c| c.command == *command) {
-                    Some(again) => again.again(text, *attempt, at_us),
+                let commands = &mut self.step(&step, at_us).commands;
+                match commands.iter_mut().find(|c| c.command == command) {
+                    Some(again) => again.again(text, attempt, at_us),
                     None => commands.push(CommandRecord {
-                        command: *command,
-                        text: text.clone(),
-                        at: at.clone(),
-                        attempts: (*attempt).max(1),
+                        command,
+                        text,
+                        at,
+                        attempts: attempt.max(1),
                         started_us: at_us,
                         attempt_started_us: at_us,
-                        background: *background,
+                        background,
                         ..CommandRecord::default()
                     }),
                 }
             }
             Event::Output { step, command, stream, text } => {
-                if let Some(command) = self.command(step, *command, at_us) {
-                    command.output.push(*stream, text);
+                if let Some(command) = self.command(&step, command, at_us) {
+                    command.output.push(stream, &text);
                 }
             }
             Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped } => {
-                if let Some(command) = self.command(step, *command, at_us) {
-                    command.ended_us = Some(at_us);
-                    command.exit = Some(*exit);
-                    command.took_us = *took_us;
-                    command.all_took_us = command.all_took_us.saturating_add(*took_us);
-                    (command.timed_out, command.omitted, command.stopped) = (*timed_out, *omitted, *stopped);
+                if let Some(command) = self.command(&step, command, at_us) {
+                    (command.ended_us, command.exit, command.took_us) = (Some(at_us), Some(exit), took_us);
+                    command.all_took_us = command.all_took_us.saturating_add(took_us);
+                    (command.timed_out, command.omitted, command.stopped) = (timed_out, omitted, stopped);
                 }
             }
             Event::Expected { step, block, attempt, what, met, evidence } => {
-                let expectations = &mut self.step(step, at_us).expectations;
-                expectations.retain(|known| (known.block, &known.what) != (*block, what));
-                let (what, evidence) = (what.clone(), evidence.clone());
-                expectations.push(ExpectationRecord { block: *block, attempt: *attempt, what, met: *met, evidence });
+                let expectations = &mut self.step(&step, at_us).expectations;
+                expectations.retain(|known| known.block != block || known.what != what);
+                expectations.push(ExpectationRecord { block, attempt, what, met, evidence });
             }
             Event::StepEnded { step, status, reason, at } => {
-                let step = self.step(step, at_us);
+                let step = self.step(&step, at_us);
                 // What it left in the background may still fail it when the runbook ends.
                 step.ended_us.get_or_insert(at_us);
-                step.status = Some(*status);
-                step.reason = reason.clone();
-                step.at = at.clone();
+                (step.status, step.reason, step.at) = (Some(status), reason, at);
             }
             Event::MitigationStarted { began_us } => {
                 self.mitigation_started_us.get_or_insert(began_us.unwrap_or(at_us));
@@ -239,45 +225,35 @@ impl Record {
             Event::MitigationEnded => self.mitigation_ended_us = Some(at_us),
             Event::Recovered(recovery) => {
                 self.recoveries.retain(|r| r.sli != recovery.sli);
-                self.recoveries.push(recovery.clone());
+                self.recoveries.push(recovery);
             }
-            Event::WindowHeld(window) => self.windows.push(window.clone()),
-            Event::HoldRequired(hold) => self.hold = Some(*hold),
-            Event::Relapsed { relapsed_us } => self.relapsed_us = Some(*relapsed_us),
-            Event::Invariant(answer) => self.invariants.push(answer.clone()),
+            Event::WindowHeld(window) => self.windows.push(window),
+            Event::HoldRequired(hold) => self.hold = Some(hold),
+            Event::Relapsed { relapsed_us } => self.relapsed_us = Some(relapsed_us),
+            Event::Invariant(answer) => self.invariants.push(answer),
             Event::Written { write, ended_us, acknowledged } => {
-                self.writes.push(WriteRecord(*write, *ended_us, *acknowledged));
+                self.writes.push(WriteRecord(write, ended_us, acknowledged));
             }
-            Event::BackupSeen { facts } => self.backup = Some(facts.clone()),
-            Event::ContentNoted(content) => self.contents.push(content.clone()),
+            Event::BackupSeen { facts } => self.backup = Some(facts),
+            Event::ContentNoted(content) => self.contents.push(content),
             Event::Probed { level, name, held, evidence } => {
-                let (name, evidence) = (name.clone(), evidence.clone());
-                self.probes.push(ProbeRecord { at_us, level: *level, name, held: *held, evidence });
+                self.probes.push(ProbeRecord { at_us, level, name, held, evidence });
             }
-            Event::ReadBack(read) => self.read_back = Some(read.clone()),
+            Event::ReadBack(read) => self.read_back = Some(read),
             Event::CheckEnded { check, started_us, outcome } => {
-                let (check, outcome) = (check.clone(), outcome.clone());
-                self.checks.push(CheckResult { check, outcome, started_us: *started_us, ended_us: at_us });
+                self.checks.push(CheckResult { check, outcome, started_us, ended_us: at_us });
             }
-            Event::SeverityMeasured(measured) => self.severity = Some(measured.clone()),
-            Event::Note { text } => self.notes.push(NoteRecord { at_us, text: text.clone(), by: None }),
-            Event::Noted { by, text } => {
-                self.notes.push(NoteRecord { at_us, text: text.clone(), by: Some(by.clone()) });
-            }
-            Event::Judged { verdict, reason, at } => {
-                self.judge(Judgement { verdict: *verdict, reason: reason.clone(), at: at.clone(), judged_us: at_us })
-            }
-            Event::Ended { left, kept } => {
-                self.left = left.clone();
-                self.kept = *kept;
-                self.ended = true;
-            }
+            Event::SeverityMeasured(measured) => self.severity = Some(measured),
+            Event::Note { text } => self.notes.push(NoteRecord { at_us, text, by: None }),
+            Event::Noted { by, text } => self.notes.push(NoteRecord { at_us, text, by: Some(by) }),
+            Event::Judged { verdict, reason, at } => self.judge(Judgement { verdict, reason, at, judged_us: at_us }),
+            Event::Ended { left, kept } => (self.left, self.kept, self.ended) = (left, kept, true),
         }
     }
 
-    fn fault(&mut self, id: &str, what: FaultEvent, detail: &str, at_us: DrillTime) {
+    fn fault(&mut self, id: String, what: FaultEvent, detail: String, at_us: DrillTime) {
         let asked_again = self.phases.last().is_some_and(|p| p.phase == Phase::Recover && p.ended_us.is_none());
-        let none = || FaultRecord { fault: id.to_string(), ..FaultRecord::default() };
+        let none = || FaultRecord { fault: id.clone(), ..FaultRecord::default() };
         let fault = known(&mut self.faults, |fault| fault.fault == id, none);
         fault.after = match what {
             FaultEvent::ClearedByRunbook => Some(FaultAfter::ClearedByRunbook),
@@ -288,7 +264,7 @@ impl Record {
             FaultEvent::Failed if asked_again => Some(FaultAfter::Unknown),
             _ => fault.after,
         };
-        fault.life.push(FaultMoment { at_us, what, detail: detail.to_string() });
+        fault.life.push(FaultMoment { at_us, what, detail });
     }
 
     /// The faults that were left as they are, because nothing undoes them.
@@ -302,17 +278,14 @@ impl Record {
     fn judge(&mut self, judgement: Judgement) {
         if judgement.verdict == Verdict::Incomplete {
             if self.judged_us.is_none() {
-                self.reason = judgement.reason;
-                self.at = judgement.at;
+                (self.reason, self.at) = (judgement.reason, judgement.at);
             }
             return;
         }
         let first = self.judged_us.is_none();
         if first || (self.verdict == Verdict::Passed && judgement.verdict.spoils()) {
-            self.verdict = judgement.verdict;
-            self.reason = judgement.reason;
-            self.at = judgement.at;
-            self.judged_us = Some(judgement.judged_us);
+            let Judgement { verdict, reason, at, judged_us } = judgement;
+            (self.verdict, self.reason, self.at, self.judged_us) = (verdict, reason, at, Some(judged_us));
         } else {
             self.aftermath.push(judgement);
         }
@@ -362,16 +335,12 @@ impl Record {
 }
 
 impl CommandRecord {
-    fn again(&mut self, text: &str, attempt: u32, at_us: DrillTime) {
-        self.text = text.to_string();
+    fn again(&mut self, text: String, attempt: u32, at_us: DrillTime) {
+        (self.text, self.output) = (text, StepOutput::default());
         self.attempts = attempt.max(self.attempts.saturating_add(1));
         self.waited_us = self.waited_us.saturating_add(self.ended_us.map_or(0, |e| at_us.0.saturating_sub(e.0)));
         self.attempt_started_us = at_us;
-        self.ended_us = None;
-        self.exit = None;
-        self.timed_out = false;
-        self.output = StepOutput::default();
-        self.omitted = 0;
+        (self.ended_us, self.exit, self.timed_out, self.omitted) = (None, None, false, 0);
     }
 }
 
@@ -383,6 +352,86 @@ fn known<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T)
     }
     // In range: the position that was found, or that of the one just pushed.
     &mut list[at]
+}
+
+impl Record {
+    /// The events that the record still tells; their numbers are those of this list, not of `events.jsonl`.
+    pub fn story(&self) -> Vec<Stamped> {
+        let mut all: Vec<(DrillTime, Event)> = Vec::new();
+        let mut tell = |at: DrillTime, event: Event| all.push((at, event));
+        if let Some(plan) = &self.plan {
+            tell(DrillTime(0), Event::Announced(plan.clone()));
+        }
+        for phase in &self.phases {
+            tell(phase.started_us, Event::PhaseStarted { phase: phase.phase });
+        }
+        for fault in &self.faults {
+            for moment in &fault.life {
+                let (fault, detail) = (fault.fault.clone(), moment.detail.clone());
+                tell(moment.at_us, Event::Fault { fault, what: moment.what, detail });
+            }
+        }
+        for impact in &self.impacts {
+            tell(impact.impact_us, Event::Impacted(impact.clone()));
+        }
+        let when = self.plan.as_ref().and_then(|plan| plan.detect.clone()).unwrap_or_default();
+        for seen in &self.conditions {
+            tell(seen.at_us, Event::Condition { when: when.clone(), value: seen.value, holds: seen.holds });
+        }
+        for moment in &self.alerts {
+            tell(moment.at_us, Event::Alert(moment.clone()));
+        }
+        if let Some(detected_us) = self.detected_us {
+            let paged = self.plan.as_ref().and_then(|plan| plan.page.as_ref()?.came(&self.alerts, DrillTime(0)));
+            tell(detected_us, Event::Detected { detected_us, paged: paged.map(|page| page.receiver) });
+        }
+        for step in &self.steps {
+            tell(step.started_us, Event::StepStarted { step: step.step.clone() });
+            for ran in &step.commands {
+                let (step, command, attempt) = (step.step.clone(), ran.command, ran.attempts);
+                let (text, at, background) = (ran.text.clone(), ran.at.clone(), ran.background);
+                let started = Event::CommandStarted { step: step.clone(), command, text, at, attempt, background };
+                tell(ran.attempt_started_us, started);
+                if let Some((ended, exit)) = ran.ended_us.zip(ran.exit) {
+                    let CommandRecord { took_us, timed_out, omitted, stopped, .. } = *ran;
+                    tell(ended, Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped });
+                }
+            }
+            if let Some((ended, status)) = step.ended_us.zip(step.status) {
+                let (reason, at) = (step.reason.clone(), step.at.clone());
+                tell(ended, Event::StepEnded { step: step.step.clone(), status, reason, at });
+            }
+        }
+        let started = Event::MitigationStarted { began_us: None };
+        self.mitigation_started_us.into_iter().for_each(|at| tell(at, started.clone()));
+        self.mitigation_ended_us.into_iter().for_each(|at| tell(at, Event::MitigationEnded));
+        for recovery in &self.recoveries {
+            tell(recovery.recovered_us, Event::Recovered(recovery.clone()));
+        }
+        if let Some(relapsed_us) = self.relapsed_us {
+            tell(relapsed_us, Event::Relapsed { relapsed_us });
+        }
+        for probe in &self.probes {
+            let (level, name, held, evidence) = (probe.level, probe.name.clone(), probe.held, probe.evidence.clone());
+            tell(probe.at_us, Event::Probed { level, name, held, evidence });
+        }
+        for note in &self.notes {
+            let text = note.text.clone();
+            let event = note.by.clone().map_or(Event::Note { text: text.clone() }, |by| Event::Noted { by, text });
+            tell(note.at_us, event);
+        }
+        let first = self.judged_us.map(|at| (at, self.verdict, &self.reason, &self.at));
+        let later = self.aftermath.iter().map(|later| (later.judged_us, later.verdict, &later.reason, &later.at));
+        for (judged_us, verdict, reason, at) in first.into_iter().chain(later) {
+            tell(judged_us, Event::Judged { verdict, reason: reason.clone(), at: at.clone() });
+        }
+        if self.ended {
+            tell(self.last_us, Event::Ended { left: self.left.clone(), kept: self.kept });
+        }
+        all.sort_by_key(|(at, _)| *at);
+        let stamped = |(seq, (at_us, event)): (usize, (DrillTime, Event))| Stamped { seq: seq as u64, at_us, event };
+        all.into_iter().enumerate().map(stamped).collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! Secrets never reach a record: their values, and the same in base64, URL, JSON and shell spelling, become `***`.
 
-mod command;
 mod find;
 mod spell;
 
-pub use command::{concealed, script_secrets, sql_secrets};
-pub use find::{looks_secret, secrets_in_text, url_password};
+pub use find::{concealed, looks_secret, script_secrets, secrets_in_text, sql_secrets, url_password};
 
 use super::Event;
 use crate::locked;
@@ -87,21 +85,14 @@ impl Redactor {
     pub fn with(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) -> Self {
         let mut patterns = self.inner.as_ref().map(|inner| inner.patterns.clone()).unwrap_or_default();
         patterns.extend(secrets.into_iter().flat_map(|secret| spell::spellings(&secret.into())));
-        Redactor::of(patterns)
-    }
-
-    fn of(patterns: BTreeSet<String>) -> Self {
         if patterns.is_empty() {
             return Redactor::default();
         }
         // Of a secret and a longer one that begins with it, the longer one is hidden as a whole.
         let find = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
+        let longest = patterns.iter().map(String::len).max().unwrap_or(0);
         // Building fails beyond 2^31 states: some hundred megabytes of secrets.
-        Redactor {
-            inner: find.ok().map(|find| {
-                Arc::new(Patterns { find, longest: patterns.iter().map(String::len).max().unwrap_or(0), patterns })
-            }),
-        }
+        Redactor { inner: find.ok().map(|find| Arc::new(Patterns { find, longest, patterns })) }
     }
 
     /// Whether it knows no secret at all.

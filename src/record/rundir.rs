@@ -11,8 +11,7 @@
 //!     files/                           runbook, scenario and stack file as they were
 //! ```
 
-use super::atomic::{no_link, write_atomic};
-use super::private::{open_plain, random};
+use super::private::{no_link, open_plain, random, write_atomic};
 use super::{FileRef, Journal};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -42,18 +41,9 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// The directory that holds run directories: `out` when `--out` names one, otherwise `.firedrill/runs` in the
-    /// project, which Git is told to ignore. Makes it.
-    pub fn root(project: &Path, out: Option<&Path>) -> io::Result<PathBuf> {
-        RunDir::root_of(project, out, "runs")
-    }
-
-    /// The same for game days: `.firedrill/gamedays`. The directory of a game day is locked and named as that of a run is.
-    pub fn days_root(project: &Path, out: Option<&Path>) -> io::Result<PathBuf> {
-        RunDir::root_of(project, out, "gamedays")
-    }
-
-    fn root_of(project: &Path, out: Option<&Path>, folder: &str) -> io::Result<PathBuf> {
+    /// The directory that holds run directories: `out` when `--out` names one, otherwise this folder of `.firedrill` in the project
+    /// (`runs`, or `gamedays`, whose directories are locked and named as those of runs are), which Git is told to ignore. Makes it.
+    pub fn root(project: &Path, out: Option<&Path>, folder: &str) -> io::Result<PathBuf> {
         if let Some(out) = out {
             no_link(out)?;
             fs::create_dir_all(out)?;

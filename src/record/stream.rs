@@ -2,7 +2,7 @@
 //! flushed before anyone else sees them), the record that is kept meanwhile, and a record made again from the file: a killed run
 //! still has its story, and whoever cleans up after it completes that.
 
-use super::{DrillTime, Event, Record, Redactor, Secret, Secrets, Stamped, open_plain, utc_now};
+use super::{DrillTime, Event, Record, Redactor, Secret, Secrets, Stamped, micros, open_plain, utc_now};
 use crate::locked;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,7 +44,7 @@ impl EventSink {
 
     /// Now, in drill time.
     pub fn now(&self) -> DrillTime {
-        DrillTime::from_duration(self.started.elapsed())
+        DrillTime(micros(self.started.elapsed()))
     }
 
     /// What takes secrets out.
@@ -175,7 +175,7 @@ impl Journal {
     fn now(&self) -> DrillTime {
         let started = self.record.plan.as_ref().and_then(|p| OffsetDateTime::parse(&p.started_utc, &Rfc3339).ok());
         let since = started.and_then(|started| Duration::try_from(utc_now() - started).ok());
-        since.map_or(self.record.last_us, |d| DrillTime::from_duration(d).max(self.record.last_us))
+        since.map_or(self.record.last_us, |d| DrillTime(micros(d)).max(self.record.last_us))
     }
 }
 

@@ -9,10 +9,8 @@ mod read;
 mod reader;
 mod render;
 pub mod shape;
-mod syntax;
 mod toml;
 mod values;
-mod words;
 mod yaml;
 #[cfg(test)]
 mod yaml_tests;
@@ -23,10 +21,9 @@ pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Severity, Sou
 pub use read::{ReadError, beside, clean, line_of_another_reader, outside, path_of, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
-pub use shape::{TextForm, describe};
+pub use shape::{DocPage, TextForm, describe, documented};
 pub use values::{
     FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_period, parse_rate,
     parse_size, shorten,
 };
-pub use words::{DocPage, documented};
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

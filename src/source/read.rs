@@ -10,20 +10,10 @@ use std::sync::Arc;
 /// Why a file could not be read as text.
 #[derive(Debug, Clone)]
 pub enum ReadError {
-    /// It is not there, not a file, too large, or not allowed to be read.
-    File {
-        /// The path as it is shown.
-        path: PathBuf,
-        /// Why, in a few words.
-        cause: String,
-    },
-    /// It is not UTF-8.
-    Encoding {
-        /// The text with what is not UTF-8 replaced.
-        source: Arc<Source>,
-        /// The first place that is not UTF-8.
-        span: Span,
-    },
+    /// It is not there, not a file, too large, or not allowed to be read: the path as it is shown, and why, in a few words.
+    File { path: PathBuf, cause: String },
+    /// It is not UTF-8: the text with what is not UTF-8 replaced, and the first such place.
+    Encoding { source: Arc<Source>, span: Span },
 }
 
 impl Source {

@@ -143,10 +143,7 @@ impl<'a> At<'a> {
             return Vec::new();
         }
         let node = self.node;
-        let Value::List(items) = &node.value else {
-            self.must_be(kind, help);
-            return Vec::new();
-        };
+        let Value::List(items) = &node.value else { return self.must_be(kind, help).unwrap_or_default() };
         let key = self.key;
         items.iter().filter_map(|item| read(&mut self.inner(key, item.span, item))).collect()
     }
@@ -166,17 +163,15 @@ impl<'a> At<'a> {
             return Vec::new();
         }
         let node = self.node;
-        let Value::Map(entries) = &node.value else {
-            self.must_be(kind, help);
-            return Vec::new();
-        };
+        let Value::Map(entries) = &node.value else { return self.must_be(kind, help).unwrap_or_default() };
         entries.iter().filter_map(|entry| read(&mut self.inner(&entry.key, entry.key_span, &entry.value))).collect()
     }
 
     /// Notes that the value is not of the kind that it must be.
-    pub fn must_be(&mut self, kind: &str, help: &str) {
+    pub fn must_be<T>(&mut self, kind: &str, help: &str) -> Option<T> {
         let message = format!("`{}` must be {kind}, found {}", shorten(self.key), self.node.describe());
         self.error(message).help(help);
+        None
     }
 
     /// Notes an empty list or map as a mistake, after it was read: what is of the wrong kind has been told by then.
@@ -427,7 +422,8 @@ impl<'a> MapReader<'a> {
             let nothing = Node { value: Value::Map(Vec::new()), span: Span::default() };
             let (source, key_span) = (self.source, Span::default());
             read(&mut At { key, key_span, node: &nothing, source, diags: self.diags });
-            let shape = self.diags.described(&self.section_name(), key);
+            let section = if self.section.is_empty() { self.what.trim_matches('`') } else { self.section };
+            let shape = self.diags.described(section, key);
             if let Some(asked) = self.asked.iter_mut().find(|asked| asked.key == key) {
                 asked.shape = shape.or(asked.shape.take());
             }
@@ -478,10 +474,6 @@ impl<'a> MapReader<'a> {
             self.error(span, message);
         }
         (!self.failed).then_some(())
-    }
-
-    fn section_name(&self) -> String {
-        if self.section.is_empty() { self.what.trim_matches('`').to_string() } else { self.section.to_string() }
     }
 }
 

@@ -55,15 +55,12 @@ impl Diagnostics {
     /// `2 errors, 1 warning`; `None` when there are none.
     pub fn summary(&self) -> Option<String> {
         let all = self.sorted();
-        let count = |level: Severity| all.iter().filter(|d| d.level == level).count();
-        let plural = |count: usize, what: &str| match count {
+        let counted = |level: Severity| match all.iter().filter(|d| d.level == level).count() {
             0 => None,
-            1 => Some(format!("1 {what}")),
-            _ => Some(format!("{count} {what}s")),
+            1 => Some(format!("1 {level}")),
+            count => Some(format!("{count} {level}s")),
         };
-        let levels = [Severity::Error, Severity::Warning, Severity::Info];
-        let parts = levels.map(|level| plural(count(level), level.name()));
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let parts: Vec<String> = Severity::ALL.into_iter().filter_map(counted).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
@@ -87,23 +84,22 @@ impl Diagnostic {
             Severity::Info => Heading::INFO,
         };
         let path = visible(&self.source.path.to_string_lossy());
-        let title = heading.primary_title(limited(&self.message));
+        let title = heading.primary_title(cropped(&self.message, LONGEST));
         let title = match self.code {
             Some(code) => title.id(code),
             None => title,
         };
-        let mut group = Group::with_title(title);
-        let line = self.line();
-        group = match &line {
+        let (group, line) = (Group::with_title(title), self.line());
+        let mut group = match &line {
             Some((pos, line, span)) => {
                 let mark = AnnotationKind::Primary.span(span.start..span.end);
-                let mark = mark.label(self.label.as_deref().map(limited));
+                let mark = mark.label(self.label.as_deref().map(|label| cropped(label, LONGEST)));
                 group.element(Snippet::source(line).path(&path).line_start(pos.line).annotation(mark))
             }
             None => group.element(Origin::path(&path)),
         };
         if let Some(help) = &self.help {
-            group = group.element(Heading::HELP.message(limited(help)));
+            group = group.element(Heading::HELP.message(cropped(help, LONGEST)));
         }
         let text = renderer.render(&[group]);
         match line {
@@ -186,10 +182,6 @@ fn cropped_start(text: &str, most: usize) -> String {
         Some((before, c)) => format!("…{}", visible(text.get(before + c.len_utf8()..).unwrap_or_default())),
         None => visible(text),
     }
-}
-
-fn limited(text: &str) -> String {
-    cropped(text, LONGEST)
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 //!
 //! A shape never rejects what the reader accepts. Durations, rates, percentages and conditions are exact; what only the
 //! whole file tells (names, files, windows that fit) is left to `check`.
+//!
+//! What an editor says about a key are the rows of the tables of the documentation, which a test holds to the readers.
 
-use super::words::{DocPage, PageWords};
 use super::{At, Diagnostics, Node, Source, Span, Value};
 use serde_json::{Value as Shape, json};
 
@@ -44,7 +45,7 @@ pub struct DescribedKey {
 /// What is noted of a reader that describes itself.
 #[derive(Debug, Clone)]
 pub(super) struct Describing {
-    words: PageWords,
+    page: DocPage,
     /// The shape of what was read last.
     shape: Option<Shape>,
     /// What the readers and the documentation do not agree on.
@@ -54,7 +55,7 @@ pub(super) struct Describing {
 /// The JSON Schema (draft 2020-12) of the files that a reader takes. Their words are those of the tables of `page`; keys that
 /// these do not have, and values without a shape, are the gaps beside it, which a test holds empty.
 pub fn describe<T>(title: &str, page: DocPage, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> (Shape, Vec<String>) {
-    let describing = Describing { words: PageWords::read(page), shape: None, gaps: Vec::new() };
+    let describing = Describing { page, shape: None, gaps: Vec::new() };
     let mut diags = Diagnostics { describing: Some(Box::new(describing)), ..Diagnostics::default() };
     let node = Node { value: Value::Map(Vec::new()), span: Span::default() };
     read(&mut At::root(&node, &Source::new("schema", ""), &mut diags));
@@ -82,15 +83,15 @@ impl Diagnostics {
 
     /// The shape of the value of a key, with the words of the documentation.
     pub(super) fn described(&mut self, section: &str, key: &str) -> Option<Shape> {
-        let Describing { words, shape, gaps, .. } = self.describing.as_deref_mut()?;
+        let Describing { page, shape, gaps } = self.describing.as_deref_mut()?;
         let Some(shape) = shape.take() else {
             gaps.push(format!("{section}: `{key}` has no shape"));
             return None;
         };
-        match words.find(section, key) {
+        match what_is_said(*page, section, key) {
             Some(text) => Some(with(shape, json!({ "description": text }))),
             None => {
-                gaps.push(format!("{section}: {} does not describe `{key}`", words.page));
+                gaps.push(format!("{section}: {} does not describe `{key}`", page.0));
                 Some(shape)
             }
         }
@@ -109,9 +110,7 @@ impl Diagnostics {
             map["required"] = json!(required);
         }
         map["additionalProperties"] = false.into();
-        if let Some(describing) = &mut self.describing {
-            describing.shape = Some(with(map, also));
-        }
+        self.describe(|| with(map, also));
     }
 }
 
@@ -195,6 +194,73 @@ fn at_most(most: u64) -> String {
     format!("(?=\\.?[0-9])0*(?:(?:{})(?:\\.[0-9]*)?|{digits}(?:\\.0*)?)", below.join("|"))
 }
 
+/// A page of the documentation: its name and its text.
+pub type DocPage = (&'static str, &'static str);
+
+/// What a page says about a key of a section: what it is, then its type and default.
+fn what_is_said((_, content): DocPage, section: &str, key: &str) -> Option<String> {
+    let row = row(content, section, key)?;
+    let cell = |name: &str| {
+        let (_, cell) = row.iter().find(|(title, _)| *title == name)?;
+        Some(plain(cell)).filter(|cell| !cell.is_empty())
+    };
+    let default = cell("default").map(|default| match default.as_str() {
+        "required" => default,
+        "none" => "optional".into(),
+        default => format!("default: {default}"),
+    });
+    let kind = [cell("type"), default].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let what = cell("what it is").or_else(|| cell("what it does"));
+    Some([what, Some(kind)].into_iter().flatten().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
+}
+
+/// What the documentation says of a key in one column of the table of its section.
+pub fn documented(content: &str, section: &str, key: &str, column: &str) -> Option<String> {
+    row(content, section, key)?.into_iter().find(|(title, _)| *title == column).map(|(_, cell)| plain(cell))
+}
+
+/// The row about a key in the tables of a section: its cells, each with the title of its column.
+fn row<'c>(content: &'c str, section: &str, key: &str) -> Option<Vec<(&'c str, &'c str)>> {
+    let (mut within, mut header): (&str, Vec<&str>) = ("", Vec::new());
+    for line in content.lines() {
+        if line.starts_with('#') {
+            within = line.trim_start_matches('#').trim().trim_matches('`');
+        }
+        let Some(cells) = line.strip_prefix("| ") else {
+            header.clear();
+            continue;
+        };
+        let cells: Vec<&str> = cells.trim_end().trim_end_matches('|').split(" | ").map(str::trim).collect();
+        if header.is_empty() {
+            header = cells;
+        } else if within == section && cells.first() == Some(&&*format!("`{key}`")) {
+            return Some(header.into_iter().zip(cells).collect());
+        }
+    }
+    None
+}
+
+/// Text without links: `[words](target)` → `words`.
+fn plain(cell: &str) -> String {
+    let mut out = String::new();
+    let mut rest = cell;
+    while let Some((before, after)) = rest.split_once('[') {
+        match after.split_once("](").and_then(|(words, target)| Some((words, target.split_once(')')?.1))) {
+            Some((words, after)) if !words.contains('[') => {
+                out.push_str(before);
+                out.push_str(words);
+                rest = after;
+            }
+            _ => {
+                out.push_str(before);
+                out.push('[');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,5 +340,24 @@ mod tests {
         ) {
             prop_assert_eq!(RATE.is_valid(&text.as_str().into()), parse_rate(&text).is_ok(), "{:?}", text);
         }
+    }
+}
+
+#[cfg(test)]
+mod words_tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_words() {
+        let page = ("docs/scenario.md", include_str!("../../docs/scenario.md"));
+        let says = |section, key| what_is_said(page, section, key).unwrap_or_default();
+        assert_eq!(
+            says("load", "timeout"),
+            "from the instant the request was **due** until the answer is complete\nduration, at most 60 s; default: `2s`"
+        );
+        assert_eq!(says("Top level", "stack"), "the Compose file, see `stack`\npath or map; required");
+        assert_eq!(says("faults", "container_pause"), "freezes every process of the container");
+        assert_eq!(says("container_pause", "service"), "service; required");
+        assert!(says("respond", "phases").contains("`[diagnose, mitigate, verify]`"), "a list is no link");
     }
 }

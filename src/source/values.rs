@@ -111,6 +111,16 @@ impl Node {
             .try_fold(self, |node, key| node.entries().iter().find(|entry| entry.key == *key).map(|entry| &entry.value))
     }
 
+    /// The items of the list to which these keys lead, one within the other; of anything else there are none.
+    pub fn list(&self, path: &[&str]) -> &[Node] {
+        self.get(path).map_or(&[], Node::items)
+    }
+
+    /// The text to which these keys lead.
+    pub fn text_at(&self, path: &[&str]) -> Option<&str> {
+        self.get(path)?.text()
+    }
+
     /// What it is, for a message: `a list`, `a map`, `nothing`, or the text itself.
     pub fn describe(&self) -> String {
         match &self.value {
@@ -288,14 +298,11 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
         "h" => 3600.0,
         _ => return Err(wrong()),
     };
-    let rate = decimal(number.trim()).ok_or_else(wrong)? / per_unit;
-    if rate <= 0.0 {
-        return Err(format!("`{}`: a rate must be above 0", shorten(text)));
+    match decimal(number.trim()).ok_or_else(wrong)? / per_unit {
+        rate if rate <= 0.0 => Err(format!("`{}`: a rate must be above 0", shorten(text))),
+        rate if rate > MAX_RATE => Err(format!("`{}` is more than {MAX_RATE} per second", shorten(text))),
+        rate => Ok(rate),
     }
-    if rate > MAX_RATE {
-        return Err(format!("`{}` is more than {MAX_RATE} per second", shorten(text)));
-    }
-    Ok(rate)
 }
 
 /// Digits with at most one point; neither signs nor exponents, which nobody means here.

@@ -2,8 +2,8 @@
 //! mistakes of a file at once instead of stopping at the first, as serde does. Built from the events of the parser
 //! beneath `serde_yaml`, since its `Spanned<T>` keeps neither the spelling of a plain scalar nor what comes after a mistake.
 
-use super::{Diagnostics, Source, Span, syntax};
-use serde_yaml::granit_parser::{self, Event, Options, Parser, ScalarStyle, StructureStyle, Tag, options};
+use super::{Diagnostics, Source, Span};
+use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag, options};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -33,13 +33,9 @@ pub struct Node {
 pub enum Value {
     /// `null`, `~` or nothing.
     Null,
-    /// Any scalar, as it was written (quotes removed, escapes resolved).
-    Scalar {
-        /// The text.
-        text: String,
-        /// Whether it was written plain; a quoted scalar is always a string.
-        plain: bool,
-    },
+    /// Any scalar, as it was written (quotes removed, escapes resolved), and whether it was written plain; a quoted scalar is
+    /// always a string.
+    Scalar { text: String, plain: bool },
     /// A sequence.
     List(Vec<Node>),
     /// A mapping, in order; merge keys (`<<`) are resolved.
@@ -66,20 +62,30 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
         diags.error(source, Span::default(), message).help(help);
         return None;
     }
-    let (stack, anchors, budget, tag_span) = Default::default();
-    let mut builder = TreeBuilder { source, diags, stack, anchors, budget, tag_span };
-    let mut mistakes = 0;
-    let mut root = None;
+    let (stack, anchors) = Default::default();
+    let mut builder = TreeBuilder {
+        source,
+        diags,
+        stack,
+        anchors,
+        nodes: 0,
+        copied: 0,
+        tag_span: Span::default(),
+        mistakes: 0,
+        root: None,
+    };
     let mut documents = 0;
-    for event in Parser::new_from_str_with_options(&source.text, parser_options()) {
+    let mut options = options! { flow_nesting_limit: 2 * MAX_DEPTH, block_nesting_limit: 2 * MAX_DEPTH };
+    options.set_emit_comments(false);
+    for event in Parser::new_from_str_with_options(&source.text, options) {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                syntax::report(source, &error, MAX_DEPTH, builder.diags);
+                report_syntax(source, &error, MAX_DEPTH, builder.diags);
                 return None;
             }
         };
-        builder.tag_span = span.tag_span().map_or_else(|| bytes(&span), |span| bytes(&span));
+        builder.tag_span = bytes(&span.tag_span().unwrap_or(span));
         let span = bytes(&span);
         if let Event::DocumentStart(..) = event {
             documents += 1;
@@ -89,50 +95,32 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
             }
             continue;
         }
-        match builder.event(event, span) {
-            Progress::Open => {}
-            Progress::Root(node) => root = Some(node),
-            Progress::Mistake => {
-                mistakes += 1;
-                if mistakes >= MAX_MISTAKES {
-                    return None;
-                }
-            }
-            Progress::GiveUp => return None,
+        builder.event(event, span)?;
+        if builder.mistakes >= MAX_MISTAKES {
+            return None;
         }
     }
-    if root.is_none() {
-        diags.error(source, Span::default(), "the file is empty");
+    if builder.root.is_none() {
+        builder.diags.error(source, Span::default(), "the file is empty");
     }
-    root
+    builder.root
 }
 
-fn bytes(span: &granit_parser::Span) -> Span {
+fn bytes(span: &serde_yaml::granit_parser::Span) -> Span {
     span.byte_range().map_or(Span::default(), |range| Span::new(range.start, range.end))
 }
 
-fn parser_options() -> Options {
-    let mut options = options! { flow_nesting_limit: 2 * MAX_DEPTH, block_nesting_limit: 2 * MAX_DEPTH };
-    options.set_emit_comments(false);
-    options
-}
-
-/// What became of an event.
-enum Progress {
-    /// The document goes on.
-    Open,
-    /// The document's value is complete.
-    Root(Node),
-    /// A mistake was noted, and the rest can be read.
-    Mistake,
-    /// A mistake was noted after which nothing more can be told.
-    GiveUp,
-}
-
 /// A list or map that is still open.
-enum OpenNode {
-    List { items: Vec<Node>, span: Span, flow: bool, anchor: usize },
-    Map { map: MapFrame, span: Span, flow: bool, anchor: usize },
+struct OpenNode {
+    content: OpenContent,
+    span: Span,
+    flow: bool,
+    anchor: usize,
+}
+
+enum OpenContent {
+    List(Vec<Node>),
+    Map(MapFrame),
 }
 
 #[derive(Default)]
@@ -143,254 +131,203 @@ struct MapFrame {
     merged: Vec<(Node, Span)>,
 }
 
-/// What aliases cost, so that a short file cannot become a large tree.
-#[derive(Default)]
-struct Budget {
-    nodes: usize,
-    copied: usize,
-}
+/// What a copy of a value costs: nodes, bytes of text and depth.
+type Cost = (usize, usize, usize);
 
-/// A complete anchored value with what a copy of it costs.
-struct Anchored {
-    node: Node,
-    nodes: usize,
-    bytes: usize,
-    depth: usize,
-}
-
+/// Its methods are `None` where a mistake was noted after which nothing more can be told.
 struct TreeBuilder<'a> {
     source: &'a Arc<Source>,
     diags: &'a mut Diagnostics,
     stack: Vec<OpenNode>,
-    anchors: HashMap<usize, Anchored>,
-    budget: Budget,
+    /// Complete anchored values.
+    anchors: HashMap<usize, (Node, Cost)>,
+    /// What there is by now, with what aliases copy, so that a short file cannot become a large tree.
+    nodes: usize,
+    copied: usize,
     tag_span: Span,
+    /// Mistakes that were noted and after which the rest can be read.
+    mistakes: usize,
+    root: Option<Node>,
 }
 
 impl TreeBuilder<'_> {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Progress {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Option<()> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let node = match self.scalar(&text, style, tag.as_deref(), span) {
-                    Ok(node) => node,
-                    Err(step) => return step,
-                };
+                let node = self.scalar(&text, style, tag.as_deref(), span)?;
                 self.complete(node, anchor)
             }
             Event::SequenceStart(style, anchor, tag) => {
-                let flow = style == StructureStyle::Flow;
-                self.open(OpenNode::List { items: Vec::new(), span, flow, anchor }, tag.as_deref(), "seq", span)
+                let (content, flow) = (OpenContent::List(Vec::new()), style == StructureStyle::Flow);
+                self.open(OpenNode { content, span, flow, anchor }, tag.as_deref(), "seq")
             }
             Event::MappingStart(style, anchor, tag) => {
-                let flow = style == StructureStyle::Flow;
-                self.open(OpenNode::Map { map: MapFrame::default(), span, flow, anchor }, tag.as_deref(), "map", span)
+                let (content, flow) = (OpenContent::Map(MapFrame::default()), style == StructureStyle::Flow);
+                self.open(OpenNode { content, span, flow, anchor }, tag.as_deref(), "map")
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => self.alias(id, span),
-            _ => Progress::Open,
+            _ => Some(()),
         }
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Node, Progress> {
-        if !self.spend(1, 0, span) {
-            return Err(Progress::GiveUp);
-        }
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Option<Node> {
+        self.spend(1, 0, span)?;
         let mut plain = style == ScalarStyle::Plain;
         match tag.map(|tag| (tag.core_suffix(), tag)) {
             None | Some((Some("null" | "bool" | "int" | "float"), _)) => {}
             Some((Some("str"), _)) => plain = false,
             // `! text` says no more than "a string".
             Some((None, tag)) if tag.suffix().is_empty() || tag.suffix() == "!" => plain = false,
-            Some((_, tag)) => return Err(self.foreign_tag(tag)),
+            Some((_, tag)) => return self.foreign_tag(tag),
         }
-        let span = self.trimmed(span);
+        // Without the white space that the parser counts to a block scalar or an empty value.
+        let written = self.source.text.get(span.start..span.end).unwrap_or_default();
+        let span = Span::new(span.start, span.start + written.trim_end().len());
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
-            let span = match self.stack.last() {
-                Some(OpenNode::Map { map, .. }) if span.start >= span.end => map.key.as_ref().map_or(span, |key| key.1),
+            let span = match self.stack.last().map(|open| &open.content) {
+                Some(OpenContent::Map(map)) if span.start >= span.end => map.key.as_ref().map_or(span, |key| key.1),
                 _ => span,
             };
-            return Ok(Node { value: Value::Null, span });
+            return Some(Node { value: Value::Null, span });
         }
-        Ok(Node { value: Value::Scalar { text: text.to_string(), plain }, span })
+        Some(Node { value: Value::Scalar { text: text.to_string(), plain }, span })
     }
 
-    fn foreign_tag(&mut self, tag: &Tag) -> Progress {
+    fn foreign_tag<T>(&mut self, tag: &Tag) -> Option<T> {
         self.diags
             .error(self.source, self.tag_span, format!("the tag `{}` is not understood here", tag.original()))
             .help("leave it out: values are plain text, numbers, lists and maps");
-        Progress::GiveUp
+        None
     }
 
-    fn open(&mut self, frame: OpenNode, tag: Option<&Tag>, own: &str, span: Span) -> Progress {
+    fn open(&mut self, open: OpenNode, tag: Option<&Tag>, own: &str) -> Option<()> {
         if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(own)) {
             return self.foreign_tag(tag);
         }
-        if self.stack.len() >= MAX_DEPTH {
-            return self.too_deep(span);
+        self.check_depth(self.stack.len() + 1, open.span)?;
+        self.spend(1, 0, open.span)?;
+        if let Some(OpenContent::Map(MapFrame { key: None, .. })) = self.stack.last().map(|open| &open.content) {
+            self.diags.error(self.source, open.span, "a list or map cannot be a key");
+            return None;
         }
-        if !self.spend(1, 0, span) {
-            return Progress::GiveUp;
-        }
-        if let Some(OpenNode::Map { map, .. }) = self.stack.last()
-            && map.key.is_none()
-        {
-            self.diags.error(self.source, span, "a list or map cannot be a key");
-            return Progress::GiveUp;
-        }
-        self.stack.push(frame);
-        Progress::Open
+        self.stack.push(open);
+        Some(())
     }
 
-    fn too_deep(&mut self, span: Span) -> Progress {
-        self.diags.error(self.source, span, format!("nested more than {MAX_DEPTH} deep"));
-        Progress::GiveUp
+    fn check_depth(&mut self, depth: usize, span: Span) -> Option<()> {
+        if depth > MAX_DEPTH {
+            self.diags.error(self.source, span, format!("nested more than {MAX_DEPTH} deep"));
+        }
+        (depth <= MAX_DEPTH).then_some(())
     }
 
-    /// Counts nodes and copied bytes; `false` (with a diagnostic) when the document becomes too large.
-    fn spend(&mut self, nodes: usize, copied: usize, span: Span) -> bool {
-        self.budget.nodes = self.budget.nodes.saturating_add(nodes);
-        self.budget.copied = self.budget.copied.saturating_add(copied);
-        if self.budget.nodes <= MAX_NODES && self.budget.copied <= MAX_COPIED {
-            return true;
+    /// Counts nodes and copied bytes, and notes where the document becomes too large.
+    fn spend(&mut self, nodes: usize, copied: usize, span: Span) -> Option<()> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        self.copied = self.copied.saturating_add(copied);
+        if self.nodes <= MAX_NODES && self.copied <= MAX_COPIED {
+            return Some(());
         }
         let what = if nodes == 1 && copied == 0 { "the file holds" } else { "aliases expand to" };
         self.diags
             .error(self.source, span, format!("{what} too much: more than {MAX_NODES} values or {MAX_COPIED} bytes"))
             .help("write out what is meant instead of repeating aliases");
-        false
+        None
     }
 
-    fn close(&mut self, end: Span) -> Progress {
-        let close = |span: Span, flow: bool, last: Option<usize>| {
-            // A block ends with its last child: the parser only notices at the next token, lines later.
-            let end = if flow { end.end } else { last.unwrap_or(span.end) };
-            Span::new(span.start, end.max(span.start))
-        };
-        let mut mistake = false;
-        let (node, anchor) = match self.stack.pop() {
-            Some(OpenNode::List { items, span, flow, anchor }) => {
-                let span = close(span, flow, items.last().map(|item| item.span.end));
-                (Node { value: Value::List(items), span }, anchor)
+    fn close(&mut self, end: Span) -> Option<()> {
+        let Some(OpenNode { content, span, flow, anchor }) = self.stack.pop() else { return Some(()) };
+        let (value, last) = match content {
+            OpenContent::List(items) => {
+                let last = items.last().map(|item| item.span.end);
+                (Value::List(items), last)
             }
-            Some(OpenNode::Map { mut map, span, flow, anchor }) => {
+            OpenContent::Map(mut map) => {
                 let written = map.entries.iter().map(|entry| entry.value.span.end.max(entry.key_span.end));
                 let merged = map.merged.iter().map(|(node, key)| node.span.end.max(key.end));
-                let span = close(span, flow, written.chain(merged).max());
+                let last = written.chain(merged).max();
                 for (node, key) in std::mem::take(&mut map.merged) {
-                    match self.merge(&mut map, node, key) {
-                        Progress::GiveUp => return Progress::GiveUp,
-                        Progress::Mistake => mistake = true,
-                        _ => {}
-                    }
+                    self.merge(&mut map, node, key);
                 }
-                (Node { value: Value::Map(map.entries), span }, anchor)
+                (Value::Map(map.entries), last)
             }
-            None => return Progress::Open,
         };
-        match self.complete(node, anchor) {
-            Progress::Open if mistake => Progress::Mistake,
-            step => step,
-        }
+        // A block ends with its last child: the parser only notices at the next token, lines later.
+        let end = if flow { end.end } else { last.unwrap_or(span.end) };
+        self.complete(Node { value, span: Span::new(span.start, end.max(span.start)) }, anchor)
     }
 
     /// Adds the entries that a merge key brings; what is written out wins, then what is merged first.
-    fn merge(&mut self, map: &mut MapFrame, node: Node, key: Span) -> Progress {
-        let maps = match node.value {
-            Value::Map(_) => vec![node],
-            Value::List(items) => items,
-            _ => return self.bad_merge(key),
-        };
+    fn merge(&mut self, map: &mut MapFrame, node: Node, key: Span) {
+        let maps = if let Value::List(items) = node.value { items } else { vec![node] };
         for node in maps {
-            let Value::Map(entries) = node.value else { return self.bad_merge(key) };
-            for entry in entries {
-                if map.seen.insert(entry.key.clone()) {
-                    map.entries.push(entry);
-                }
-            }
+            let Value::Map(entries) = node.value else {
+                self.diags.error(self.source, key, "`<<` takes a map, or a list of maps").help("like `<<: *defaults`");
+                self.mistakes += 1;
+                return;
+            };
+            map.entries.extend(entries.into_iter().filter(|entry| map.seen.insert(entry.key.clone())));
         }
-        Progress::Open
     }
 
-    fn bad_merge(&mut self, key: Span) -> Progress {
-        self.diags.error(self.source, key, "`<<` takes a map, or a list of maps").help("like `<<: *defaults`");
-        Progress::Mistake
-    }
-
-    fn alias(&mut self, id: usize, span: Span) -> Progress {
-        let Some(anchored) = self.anchors.get(&id) else {
+    fn alias(&mut self, id: usize, span: Span) -> Option<()> {
+        let Some((nodes, bytes, depth)) = self.anchors.get(&id).map(|(_, cost)| *cost) else {
             self.diags.error(self.source, span, "this alias stands inside the value that it names");
-            return Progress::GiveUp;
+            return None;
         };
-        let (nodes, bytes, depth) = (anchored.nodes, anchored.bytes, anchored.depth);
-        if self.stack.len() + depth > MAX_DEPTH {
-            return self.too_deep(span);
-        }
-        if !self.spend(nodes, bytes, span) {
-            return Progress::GiveUp;
-        }
-        let Some(anchored) = self.anchors.get(&id) else { return Progress::GiveUp };
-        let node = Node { value: anchored.node.value.clone(), span };
-        self.complete(node, 0)
+        self.check_depth(self.stack.len() + depth, span)?;
+        self.spend(nodes, bytes, span)?;
+        let value = self.anchors.get(&id)?.0.value.clone();
+        self.complete(Node { value, span }, 0)
     }
 
     /// Puts a complete value where it belongs.
-    fn complete(&mut self, node: Node, anchor: usize) -> Progress {
+    fn complete(&mut self, node: Node, anchor: usize) -> Option<()> {
         if anchor != 0 {
-            let (nodes, bytes, depth) = cost(&node);
             // The anchor itself is a copy, too.
-            if !self.spend(nodes, bytes, node.span) {
-                return Progress::GiveUp;
-            }
-            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, bytes, depth });
+            let cost = cost(&node);
+            self.spend(cost.0, cost.1, node.span)?;
+            self.anchors.insert(anchor, (node.clone(), cost));
         }
-        match self.stack.last_mut() {
-            None => Progress::Root(node),
-            Some(OpenNode::List { items, .. }) => {
+        let map = match self.stack.last_mut().map(|open| &mut open.content) {
+            None => {
+                self.root = Some(node);
+                return Some(());
+            }
+            Some(OpenContent::List(items)) => {
                 items.push(node);
-                Progress::Open
+                return Some(());
             }
-            Some(OpenNode::Map { map, .. }) => match map.key.take() {
-                None => match node.value {
-                    Value::Scalar { text, plain } => {
-                        map.key = Some((text, node.span, plain));
-                        Progress::Open
-                    }
-                    _ => {
-                        self.diags.error(self.source, node.span, "a key must be text");
-                        Progress::GiveUp
-                    }
-                },
-                Some((key, key_span, true)) if key == "<<" => {
-                    map.merged.push((node, key_span));
-                    Progress::Open
-                }
-                Some((key, key_span, _)) => {
-                    if map.seen.insert(key.clone()) {
-                        map.entries.push(Entry { key, key_span, value: node });
-                        return Progress::Open;
-                    }
-                    let first = map.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.start);
-                    let line = self.source.pos(first.unwrap_or_default()).line;
-                    let key = super::shorten(&key);
-                    self.diags
-                        .error(self.source, key_span, format!("`{key}` is given twice"))
-                        .label("again here")
-                        .help(format!("it was given first on line {line}: keep one of the two"));
-                    Progress::Mistake
-                }
-            },
+            Some(OpenContent::Map(map)) => map,
+        };
+        let Some((key, key_span, plain)) = map.key.take() else {
+            let Value::Scalar { text, plain } = node.value else {
+                self.diags.error(self.source, node.span, "a key must be text");
+                return None;
+            };
+            map.key = Some((text, node.span, plain));
+            return Some(());
+        };
+        if plain && key == "<<" {
+            map.merged.push((node, key_span));
+        } else if map.seen.insert(key.clone()) {
+            map.entries.push(Entry { key, key_span, value: node });
+        } else {
+            let first = map.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.start);
+            let line = self.source.pos(first.unwrap_or_default()).line;
+            self.diags
+                .error(self.source, key_span, format!("`{}` is given twice", super::shorten(&key)))
+                .label("again here")
+                .help(format!("it was given first on line {line}: keep one of the two"));
+            self.mistakes += 1;
         }
-    }
-
-    /// The span without the white space that the parser counts to a block scalar or an empty value.
-    fn trimmed(&self, span: Span) -> Span {
-        let text = self.source.text.get(span.start..span.end).unwrap_or_default();
-        Span::new(span.start, span.start + text.trim_end().len())
+        Some(())
     }
 }
 
 /// Nodes, bytes of text and depth of a value.
-fn cost(node: &Node) -> (usize, usize, usize) {
+fn cost(node: &Node) -> Cost {
     let children: Vec<(usize, &Node)> = match &node.value {
         Value::Null => return (1, 0, 0),
         Value::Scalar { text, .. } => return (1, text.len(), 0),
@@ -401,4 +338,65 @@ fn cost(node: &Node) -> (usize, usize, usize) {
         let (n, b, d) = cost(child);
         (nodes.saturating_add(n), bytes.saturating_add(b).saturating_add(key), depth.max(d + 1))
     })
+}
+
+/// Notes an error of the parser, in words that tell an author what to fix. `deepest` is the depth that documents may have.
+fn report_syntax(source: &Arc<Source>, error: &ScanError, deepest: usize, diags: &mut Diagnostics) {
+    let at = error.marker().byte_offset().unwrap_or(source.text.len());
+    let rest = source.text.get(at..).unwrap_or_default();
+    let length = rest.chars().next().filter(|c| !matches!(c, '\n' | '\r')).map_or(0, char::len_utf8);
+    // What the parser makes of a tab depends on what stands around it; to the author it is always the same mistake.
+    if let Some(tab) = indenting_tab(&source.text, at) {
+        diags
+            .error(source, Span::new(tab, tab + 1), "a tab is used for indentation")
+            .label("a tab")
+            .help("YAML is indented with spaces only");
+        return;
+    }
+    let (message, help) = in_words(error, deepest);
+    diags.error(source, Span::new(at, at + length), format!("not valid YAML: {message}")).help(help);
+}
+
+fn in_words(error: &ScanError, deepest: usize) -> (String, &'static str) {
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => (format!("nested more than {deepest} deep"), ""),
+        ErrorKind::UnknownAnchor => (
+            "no anchor of this name stands before this alias".into(),
+            "a text that begins with `*` must stand in quotes; an alias `*name` needs a value marked `&name` above it",
+        ),
+        ErrorKind::MappingValueNotAllowed => (
+            "a `key: value` cannot stand here".into(),
+            "indent it like the keys beside it; a text that holds `: ` must stand in quotes",
+        ),
+        ErrorKind::InvalidColonPlacement => {
+            ("a `:` cannot stand here".into(), "is the `[`, `{` or quote before it closed?")
+        }
+        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar => {
+            ("a quoted text is not closed".into(), "add the closing quote, or indent its further lines")
+        }
+        ErrorKind::UnknownQuotedScalarEscape => (
+            "this is not an escape that YAML knows".into(),
+            "write `\\\\` for a backslash, or use single quotes, in which it means itself",
+        ),
+        ErrorKind::UnexpectedCharacter { character } => {
+            let help =
+                if character.is_control() { "delete it" } else { "a text that begins with it must stand in quotes" };
+            (format!("`{}` cannot stand here", character.escape_debug()), help)
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => ("a bracket is closed that was never opened".into(), "delete it"),
+        _ => (error.info(), ""),
+    }
+}
+
+/// The first tab in the indentation of the line of `at`, or of the next line (the parser looks ahead).
+fn indenting_tab(text: &str, at: usize) -> Option<usize> {
+    let mut start = text.get(..at)?.rfind('\n').map_or(0, |i| i + 1);
+    for line in text.get(start..)?.split_inclusive('\n').take(2) {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line.get(..indent)?.find('\t') {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
 }

@@ -2,7 +2,7 @@
 //! Where notifications go is the one thing that changes in Alertmanager's; in Prometheus', where it scrapes and sends.
 
 use super::Show;
-use super::stack::read_text;
+use super::find::read_text;
 use super::windows::deadline;
 use crate::agent::alerts::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries,
@@ -12,8 +12,8 @@ use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_interva
 use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret, micros, random_hex};
 use crate::slis::Comparison;
 use crate::source::{
-    At, Diagnostics, Entry, MAX_DURATION, MapReader, Node, Source, Value, decimal, outside, parse, parse_rate, path_of,
-    shape, shorten,
+    At, Diagnostics, Entry, MAX_DURATION, Node, Source, Value, decimal, outside, parse, parse_rate, path_of, shape,
+    shorten,
 };
 use crate::stack::{AgentRole, AlertFiles, MonitoringRequest, ReplacedFile};
 use std::collections::BTreeSet;
@@ -76,9 +76,7 @@ impl AlertsSpec {
     /// What must never be shown: credentials of the receivers and of scrapes.
     pub fn secrets(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for root in [&self.routes, &self.scrapes] {
-            collect_secrets(root, false, &mut found);
-        }
+        [&self.routes, &self.scrapes].into_iter().for_each(|root| collect_secrets(root, false, &mut found));
         found
     }
 
@@ -121,8 +119,7 @@ impl AlertsSpec {
             return (asked, left_out);
         }
         let names: Vec<String> = (0..self.rules.len()).map(|number| format!("rules-{number}.yml")).collect();
-        let prometheus = self.drill_prometheus(&names, hosts, &mut left_out);
-        asked.files.insert(PROMETHEUS_FILE.into(), prometheus);
+        asked.files.insert(PROMETHEUS_FILE.into(), self.drill_prometheus(&names, hosts, &mut left_out));
         asked.files.insert(ALERTMANAGER_FILE.into(), self.drill_alertmanager(&TOKEN));
         asked.files.extend(names.into_iter().zip(self.rules.iter().map(|rules| rules.text.clone())));
         (asked, left_out)
@@ -144,16 +141,10 @@ impl AlertsSpec {
     fn burn_rate(&self, alert: &str, receiver: Option<&str>) -> Result<BurnRate, String> {
         let files: Vec<Node> =
             self.rules.iter().filter_map(|rules| parse(rules, &mut Diagnostics::default())).collect();
-        let groups = || files.iter().flat_map(|root| root.get(&["groups"]).map_or(&[][..], Node::items));
-        let rules = || {
-            groups().flat_map(|group| {
-                group.get(&["rules"]).map_or(&[][..], Node::items).iter().map(move |rule| (group, rule))
-            })
-        };
-        let named = |key: &str, name: &str| {
-            rules().find(|(_, rule)| rule.get(&[key]).and_then(Node::text).is_some_and(|own| own == name))
-        };
-        let expr = |rule: &Node| rule.get(&["expr"]).and_then(Node::text).unwrap_or_default().to_string();
+        let groups = files.iter().flat_map(|root| root.list(&["groups"]));
+        let rules = groups.flat_map(|group| group.list(&["rules"]).iter().map(move |rule| (group, rule)));
+        let named = |key: &str, name: &str| rules.clone().find(|(_, rule)| rule.text_at(&[key]) == Some(name));
+        let expr = |rule: &Node| rule.text_at(&["expr"]).unwrap_or_default().to_string();
         let (group, rule) = named("alert", alert).ok_or("no rule has this alert")?;
         let own = expr(rule);
         if [" or ", " unless "].iter().any(|word| own.contains(word)) {
@@ -221,7 +212,7 @@ impl AlertsSpec {
             flow_map(config)
         });
         out.push(pair("receivers", flow_list(receivers)));
-        document(&out)
+        out.join("\n") + "\n"
     }
 
     /// Prometheus' configuration with the rules by their names here, the drill's Alertmanager, and only such targets as are
@@ -239,9 +230,9 @@ impl AlertsSpec {
         let relabel = relabel.map(|relabel| pair("alert_relabel_configs", yaml(relabel)));
         let alerting = [pair("alertmanagers", flow_list([here]))].into_iter().chain(relabel);
         out.push(pair("alerting", flow_map(alerting)));
-        let jobs = self.scrapes.get(&["scrape_configs"]).map_or(&[][..], Node::items).iter();
+        let jobs = self.scrapes.list(&["scrape_configs"]).iter();
         out.push(pair("scrape_configs", flow_list(jobs.filter_map(|job| drill_job(job, hosts, left_out)))));
-        document(&out)
+        out.join("\n") + "\n"
     }
 }
 
@@ -280,7 +271,7 @@ fn drill_job(job: &Node, hosts: &BTreeSet<String>, left_out: &mut Vec<String>) -
                 out.push(unchanged(entry));
             }
             key if key.ends_with("_sd_configs") => {
-                let name = job.get(&["job_name"]).and_then(Node::text).unwrap_or("a job");
+                let name = job.text_at(&["job_name"]).unwrap_or("a job");
                 left_out.push(format!("{key} of {name}"));
             }
             _ => out.push(unchanged(entry)),
@@ -296,10 +287,7 @@ fn yaml(node: &Node) -> String {
         Value::Null => "null".into(),
         Value::Scalar { text, plain } => {
             let is_word = ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word));
-            match *plain && (is_word || !node.to_json().is_string()) {
-                true => text.clone(),
-                false => quoted(text),
-            }
+            if *plain && (is_word || !node.to_json().is_string()) { text.clone() } else { quoted(text) }
         }
         Value::List(items) => flow_list(items.iter().map(yaml)),
         Value::Map(entries) => flow_map(entries.iter().map(unchanged)),
@@ -326,48 +314,54 @@ fn pair(key: &str, value: String) -> String {
     format!("{}: {value}", quoted(key))
 }
 
-fn document(pairs: &[String]) -> String {
-    pairs.join("\n") + "\n"
-}
-
-/// Scalars below keys that name secrets, and what holds tokens in an integration.
+/// Scalars below keys that name secrets, and what holds tokens in an integration: its URLs do, and its keys are tokens.
 fn collect_secrets(node: &Node, in_receiver: bool, found: &mut Vec<String>) {
     for entry in node.entries() {
         let of_receiver = in_receiver || entry.key == "receivers";
+        let holds_token = || of_receiver && ["url", "key", "token"].iter().any(|end| entry.key.ends_with(end));
         match entry.value.text() {
-            Some(text) if looks_secret(&entry.key) || (of_receiver && holds_token(&entry.key)) => {
-                found.push(text.to_string());
-            }
+            Some(text) if looks_secret(&entry.key) || holds_token() => found.push(text.to_string()),
             _ => collect_secrets(&entry.value, of_receiver, found),
         }
     }
     node.items().iter().for_each(|item| collect_secrets(item, in_receiver, found));
 }
 
-/// URLs of integrations hold tokens, and keys are tokens.
-fn holds_token(key: &str) -> bool {
-    ["url", "key", "token"].iter().any(|end| key.ends_with(end))
-}
-
 /// Reads `alerts`.
 pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
     let mut map = at.map("`alerts`")?;
-    let rules = map.require_by("rules", read_rules);
+    // A path, or a list of them.
+    let rules = map.require_by("rules", |at| {
+        at.either(shape::filled, read_pattern, |at| {
+            let help = "write it like `rules: [../ops/rules/*.yml]`";
+            let read = at.items("a path, or a list of paths", help, read_pattern);
+            at.must_not_be_empty("`rules` is empty: there would be no alert", "");
+            Some(read.into_iter().flatten().collect::<Vec<_>>())
+        })
+    });
     let alertmanager = map.require_by("alertmanager", |at| read_yaml(at, "Alertmanager's configuration"));
     let prometheus = map.require_by("prometheus", |at| read_yaml(at, "Prometheus' configuration"));
     let silences = map.optional_by("silences", |at| read_yaml(at, "the file of silences"));
     let history = map.optional_by("history", read_history);
-    let services = map.optional_by("services", read_services);
+    let services = map.optional_by("services", |at| {
+        let mut map = at.map("`services`")?;
+        let [prometheus, alertmanager] = ["prometheus", "alertmanager"].map(|key| map.require_by(key, read_address));
+        map.finish()?;
+        Some(AlertAddresses { prometheus: prometheus?, alertmanager: alertmanager? })
+    });
     let image = map.optional("image");
-    for key in ["history", "image"] {
-        if services.is_none() || !map.has(key) {
-            continue;
+    for key in ["history", "image"].into_iter().filter(|_| services.is_some()) {
+        if map.has(key) {
+            let message = format!("with `services` Firedrill starts no Prometheus that could have `{key}`");
+            map.diags.error(map.source, map.key_span(key), message).help(format!("leave out `{key}`, or `services`"));
         }
-        let message = format!("with `services` Firedrill starts no Prometheus that could have `{key}`");
-        map.diags.error(map.source, map.key_span(key), message).help(format!("leave out `{key}`, or `services`"));
     }
     let names = rules.iter().flatten().flat_map(|(source, root)| rule_names(source, root, map.diags)).collect();
-    let receivers = alertmanager.as_ref().and_then(|(source, root)| read_receivers(source, root, &mut map));
+    let receivers: Vec<AlertReceiver> =
+        alertmanager.iter().flat_map(|(_, root)| root.list(&["receivers"])).filter_map(receiver).collect();
+    if let Some((source, root)) = alertmanager.as_ref().filter(|_| receivers.is_empty()) {
+        map.diags.error(source, root.span, "there are no `receivers` in it: nobody would ever be paged");
+    }
     let kept_back = silences.as_ref().map(|(_, root)| root.items().iter().map(silence).collect()).unwrap_or_default();
     map.finish()?;
     let ((alertmanager, routes), (prometheus, scrapes)) = (alertmanager?, prometheus?);
@@ -380,23 +374,14 @@ pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
         services,
         image,
         names,
-        receivers: receivers?,
+        receivers: Some(receivers).filter(|receivers| !receivers.is_empty())?,
         routes: Arc::new(routes),
         scrapes: Arc::new(scrapes),
         kept_back,
     })
 }
 
-/// A path, or a list of them; `*` in the name of a file stands for any part of it.
-fn read_rules(at: &mut At<'_>) -> Option<Vec<(Arc<Source>, Node)>> {
-    let read = at.either(shape::filled, read_pattern, |at| {
-        let read = at.items("a path, or a list of paths", "write it like `rules: [../ops/rules/*.yml]`", read_pattern);
-        at.must_not_be_empty("`rules` is empty: there would be no alert", "");
-        Some(read.into_iter().flatten().collect())
-    })?;
-    Some(read)
-}
-
+/// A path; `*` in the name of a file stands for any part of it.
 fn read_pattern(at: &mut At<'_>) -> Option<Vec<(Arc<Source>, Node)>> {
     let path = path_of(at)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -414,8 +399,7 @@ fn read_pattern(at: &mut At<'_>) -> Option<Vec<(Arc<Source>, Node)>> {
 }
 
 fn read_yaml(at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
-    let path = path_of(at)?;
-    read_file(&path, at, what)
+    read_file(&path_of(at)?, at, what)
 }
 
 fn read_file(path: &Path, at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
@@ -430,30 +414,20 @@ fn read_file(path: &Path, at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, N
 
 /// Names of the alerts of a file of rules.
 fn rule_names(source: &Arc<Source>, root: &Node, diags: &mut Diagnostics) -> Vec<String> {
-    let groups = root.get(&["groups"]).map_or(&[][..], Node::items);
+    let groups = root.list(&["groups"]);
     if groups.is_empty() {
         diags.error(source, root.span, "there is no group of rules in it").help("it begins with `groups:`");
     }
     let rules = groups.iter().filter_map(|group| group.get(&["rules"])).flat_map(Node::items);
-    rules.filter_map(|rule| rule.get(&["alert"])?.text().map(str::to_string)).collect()
-}
-
-fn read_receivers(source: &Arc<Source>, root: &Node, map: &mut MapReader<'_>) -> Option<Vec<AlertReceiver>> {
-    let receivers: Vec<AlertReceiver> =
-        root.get(&["receivers"]).map_or(&[][..], Node::items).iter().filter_map(receiver).collect();
-    if receivers.is_empty() {
-        map.diags.error(source, root.span, "there are no `receivers` in it: nobody would ever be paged");
-        return None;
-    }
-    Some(receivers)
+    rules.filter_map(|rule| rule.text_at(&["alert"]).map(str::to_string)).collect()
 }
 
 fn receiver(node: &Node) -> Option<AlertReceiver> {
-    let name = node.get(&["name"])?.text()?.to_string();
+    let name = node.text_at(&["name"])?.to_string();
     let kinds = node.entries().iter().filter(|entry| entry.key.ends_with("_configs"));
     let configs = kinds.flat_map(|entry| entry.value.items().iter().map(|config| (entry.key.as_str(), config)));
     let integrations: Vec<(&str, &Node)> = configs.collect();
-    let tells = |(kind, config): &(&str, &Node)| match config.get(&["send_resolved"]).and_then(Node::text) {
+    let tells = |(kind, config): &(&str, &Node)| match config.text_at(&["send_resolved"]) {
         Some(said) => ["true", "yes", "on"].iter().any(|word| said.eq_ignore_ascii_case(word)),
         None => !SILENT_WHEN_OVER.contains(kind),
     };
@@ -467,14 +441,6 @@ fn silence(node: &Node) -> serde_json::Value {
         ["id", "status", "updatedAt"].into_iter().for_each(|key| drop(silence.remove(key)));
     }
     silence
-}
-
-fn read_services(at: &mut At<'_>) -> Option<AlertAddresses> {
-    let mut map = at.map("`services`")?;
-    let prometheus = map.require_by("prometheus", read_address);
-    let alertmanager = map.require_by("alertmanager", read_address);
-    map.finish()?;
-    Some(AlertAddresses { prometheus: prometheus?, alertmanager: alertmanager? })
 }
 
 fn read_history(at: &mut At<'_>) -> Option<SyntheticHistory> {

@@ -1,9 +1,11 @@
-//! Which file a name means.
+//! Which file a name means, and what a scenario is about, read without judging it: a list shows also what cannot be run.
 
 use super::Overrides;
 use crate::error::Error;
-use crate::source::{list, nearest, tidy, work_tree};
+use crate::source::{At, Diagnostics, Node, Source, beside, list, nearest, parse, path_of, tidy, work_tree};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The scenario file that a name (`db-pool` → `scenarios/db-pool.yaml` of the project) or a path means.
 pub fn find(name_or_path: &str, project: &Path) -> Result<PathBuf, Error> {
@@ -103,6 +105,75 @@ pub(super) fn is_yaml(path: &Path) -> bool {
 
 pub(super) fn stem(path: &Path) -> Option<String> {
     path.file_stem().map(|name| name.to_string_lossy().into_owned())
+}
+
+/// A scenario at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outline {
+    /// File name without its extension.
+    pub name: String,
+    /// The file.
+    pub path: String,
+    /// Title.
+    pub title: Option<String>,
+    /// `drill`, or `dr` for a DR drill.
+    pub kind: String,
+    /// `SEV1` …
+    pub severity: Option<String>,
+    /// The runbook, as a path.
+    pub runbook: Option<String>,
+    /// The stack's Compose file, or its manifests, as a path.
+    pub stack: Option<String>,
+    /// Kinds of its faults, in order.
+    pub faults: Vec<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Whether the file can be read at all.
+    pub readable: bool,
+}
+
+/// Reads what can be read.
+pub fn outline(path: &Path) -> Outline {
+    let path = tidy(path);
+    let root = document(&path);
+    let get = |keys: &[&str]| root.as_ref()?.get(keys);
+    let text = |key: &str| get(&[key]).and_then(Node::text).map(str::to_string);
+    let items = |key: &str| get(&[key]).map_or(&[][..], Node::items).iter();
+    let shown = |relative: &str| beside(&path, relative).to_string_lossy().into_owned();
+    let stack = get(&["stack", "file"]).or(get(&["stack", "kubernetes", "manifests"])).or(get(&["stack"]));
+    Outline {
+        name: stem(&path).unwrap_or_default(),
+        title: text("title"),
+        kind: text("kind").unwrap_or_else(|| "drill".into()),
+        severity: text("severity"),
+        runbook: text("runbook").map(|relative| shown(&relative)),
+        stack: stack.and_then(Node::text).map(shown),
+        faults: items("faults").filter_map(|item| Some(item.entries().first()?.key.clone())).collect(),
+        tags: items("tags").filter_map(Node::text).map(str::to_string).collect(),
+        readable: root.is_some(),
+        path: path.to_string_lossy().into_owned(),
+    }
+}
+
+/// The document, if it can be read.
+pub(super) fn document(path: &Path) -> Option<Node> {
+    Source::read(path).ok().and_then(|source| parse(&source, &mut Diagnostics::default()))
+}
+
+/// A text file that the scenario names.
+pub fn read_text(path: &Path, what: &str, at: &mut At<'_>) -> Option<Arc<Source>> {
+    Source::read(path).map_err(|error| error.report(what, Some((at.source, at.node.span)), at.diags)).ok()
+}
+
+/// The text file that a value names; `what` says what it is for.
+pub fn text_at(at: &mut At<'_>, what: &str) -> Option<Arc<Source>> {
+    let path = path_of(at)?;
+    read_text(&path, what, at)
+}
+
+/// The text files of a list; `what` says what each is for.
+pub fn files(at: &mut At<'_>, what: &str) -> Vec<Arc<Source>> {
+    at.items("a list of files", "write it like `env_files: [ops.env]`", |at| text_at(at, what))
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
-//! A game day that is fit to run: its settings, and every scenario that its file names. `read` reads the file key by key,
-//! `select` finds the scenarios.
+//! A game day that is fit to run: its settings, and every scenario that its file names; all mistakes of all files at once. A name is
+//! one of `../scenarios` beside the file's folder, a path is relative to the file, a tag is every scenario of that folder that has it.
+//! Nothing is selected twice, and an entry that selects nothing is a mistake.
 
-mod read;
-mod select;
-
-pub use read::{MOST_PARALLEL, MOST_REPEATS, MOST_RETRIES, game_day_schema, load_game_day};
-
-use super::Plan;
-use crate::source::Source;
+use crate::source::{
+    At, Diagnostics, MAX_DURATION, MapReader, Source, Span, TextForm, Value, beside, describe, did_you_mean, list,
+    parse_rate, shape, shorten,
+};
+use crate::spec::find::{is_yaml, named, stem};
+use crate::spec::scenario::load_file;
+use crate::spec::windows::deadline;
+use crate::spec::{Outline, Overrides, Plan, load, outline, project_scenarios};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +27,8 @@ pub struct GameDay {
     pub title: String,
     /// The scenarios, in the order of the file; no name occurs twice.
     pub scenarios: Vec<DayScenario>,
-    /// In which order drills are started.
-    pub order: StartOrder,
+    /// Whether the order in which drills are started is drawn with the seed; otherwise it is that of the file.
+    pub is_random: bool,
     /// Seed of the order and of the drills; drawn when it is not given.
     pub seed: Option<u64>,
     /// How often each scenario is drilled.
@@ -33,12 +37,12 @@ pub struct GameDay {
     pub budget: Option<Duration>,
     /// How many drills may run at once; `None` is as many as fit.
     pub parallel: Option<u32>,
-    /// What a failed drill means for those that were not started.
-    pub on_failure: OnFailure,
+    /// Whether the drills that were not started when one failed are not started any more (`on_failure: stop`).
+    pub fail_fast: bool,
     /// How often a drill that failed is run again.
     pub retry: u32,
-    /// What a flaky drill means for the game day.
-    pub flaky: Flaky,
+    /// Whether the game day fails with a drill that failed and then passed (`flaky: fail`); its report says which were flaky.
+    pub flaky_fails: bool,
     /// Every n-th run of a scenario is a control.
     pub control: Option<u32>,
     /// Most requests a second of a load; those of its scenarios are calmed down to it.
@@ -50,8 +54,6 @@ pub struct GameDay {
 pub struct DayScenario {
     /// The scenario, ready to be drilled.
     pub plan: Plan,
-    /// Its file.
-    pub path: PathBuf,
     /// How often it is drilled, when it says so itself.
     pub repeat: Option<u32>,
     /// Which of its runs are controls, when it says so itself.
@@ -69,39 +71,329 @@ pub enum ControlRuns {
     Every(u32),
 }
 
-/// In which order drills are started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum StartOrder {
-    /// As the file has them.
-    #[default]
-    Fixed,
-    /// Drawn with the seed.
-    Random,
-}
-
-/// What a failed drill means for those that were not started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Nothing.
-    #[default]
-    Continue,
-    /// They are not started any more.
-    Stop,
-}
-
-/// What a drill that failed and then passed means for the game day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Flaky {
-    /// The game day passes, and its report says which drills were flaky.
-    #[default]
-    Pass,
-    /// The game day fails.
-    Fail,
-}
-
 /// Whether a file is a game day rather than a scenario: it lies in `gamedays/`, or has `scenarios`.
 pub fn is_game_day(path: &Path) -> bool {
     let folder = path.parent().and_then(Path::file_name);
     folder.is_some_and(|folder| folder == "gamedays")
-        || super::outline::read(path).is_some_and(|root| root.get(&["scenarios"]).is_some())
+        || super::find::document(path).is_some_and(|root| root.get(&["scenarios"]).is_some())
+}
+
+/// Most repetitions of a scenario in one game day.
+pub const MOST_REPEATS: u32 = 100;
+/// Most retries of a drill.
+pub const MOST_RETRIES: u32 = 10;
+/// Most drills at once that may be asked for.
+pub const MOST_PARALLEL: u32 = 64;
+/// Rarest control: every so many runs.
+const RAREST_CONTROL: u32 = 1000;
+
+const A_COUNT: TextForm = TextForm::new(
+    "`auto` or a number",
+    || json!({ "anyOf": [{ "const": "auto" }, shape::number(1, MOST_PARALLEL.into())] }),
+);
+const A_RATE: TextForm = TextForm::new("a rate like `20/s`", shape::rate);
+const A_CONTROL: TextForm = TextForm::new("a share like `1/7`", share);
+
+/// An entry of `scenarios`: which ones, and what it says about them.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Which scenarios.
+    pub selection: Selector,
+    /// Where that stands.
+    pub span: Span,
+    /// How often each is drilled.
+    pub repeat: Option<u32>,
+    /// Which runs are controls, and where that stands.
+    pub control: Option<(ControlRuns, Span)>,
+}
+
+/// Reads a game day and every scenario that it names. All mistakes of all files are in the diagnostics; there is a game day
+/// exactly when none of them is an error.
+pub fn load_game_day(path: &Path, overrides: &Overrides) -> (Option<GameDay>, Diagnostics) {
+    load_file(path, "the game day", overrides, |at, path| read(at, path, overrides))
+}
+
+fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<GameDay> {
+    let (day, wanted) = read_root(at);
+    let (source, diags) = (at.source, &mut *at.diags);
+    let mut scenarios: Vec<DayScenario> = Vec::new();
+    let mut complete = true;
+    for (path, Wanted { control, repeat, .. }) in select(&wanted, source, diags) {
+        let (plan, mistakes) = load(&path, overrides);
+        diags.all.extend(mistakes.all);
+        let Some(mut plan) = plan else {
+            complete = false;
+            continue;
+        };
+        if let Some(rate) = day.as_ref().and_then(|day| day.rate) {
+            plan.calm(rate);
+        }
+        // A control follows no runbook: without one there is nothing to leave out.
+        if let (None, Some((ControlRuns::Always | ControlRuns::Every(_), span))) = (&plan.runbook, control) {
+            let message =
+                format!("`{}` has no runbook, so it can have no control: there is nothing to leave out", plan.name);
+            diags.error(source, span, message).help("leave `control` out");
+        }
+        scenarios.push(DayScenario { plan, repeat, control: control.map(|(control, _)| control) });
+    }
+    let name = stem(path).unwrap_or_default();
+    (complete && !scenarios.is_empty()).then_some(GameDay { name, source: Some(source.clone()), scenarios, ..day? })
+}
+
+/// The JSON Schema of game day files, draft 2020-12, with what the readers and the documentation do not agree on.
+pub fn game_day_schema() -> (Json, Vec<String>) {
+    let page = ("docs/gameday.md", include_str!("../../docs/gameday.md"));
+    describe("Game day of Firedrill", page, |at| read_root(at).0)
+}
+
+/// Reads what a game day says about itself, and which scenarios it wants.
+fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
+    let Some(map) = at.map("the game day") else { return (None, Vec::new()) };
+    let mut map = map.of_section("Top level");
+    let title: Option<String> = map.require("title");
+    // For people who read the file.
+    let _: Option<String> = map.optional("description");
+    let _: Option<String> = map.optional("owner");
+    let wanted = map.require_by("scenarios", |at| Some(read_scenarios(at))).unwrap_or_default();
+    let day = GameDay {
+        is_random: second_of(&mut map, "order", ["fixed", "random"], "is not an order"),
+        seed: map.optional("seed"),
+        repeat: map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS)).unwrap_or(1),
+        budget: map.optional_by("budget", |at| deadline(at, MAX_DURATION)),
+        parallel: map.optional_with("parallel", A_COUNT, parallel).flatten(),
+        fail_fast: second_of(&mut map, "on_failure", ["continue", "stop"], "is not what can be done on a failure"),
+        retry: map.optional_by("retry", |at| between(at, 0, MOST_RETRIES)).unwrap_or(0),
+        flaky_fails: second_of(&mut map, "flaky", ["pass", "fail"], "is not what a flaky drill can come to"),
+        control: map.optional_with("control", A_CONTROL, parse_control),
+        rate: map.optional_with("rate", A_RATE, parse_rate),
+        ..GameDay::default()
+    };
+    (map.finish().and(title).map(|title| GameDay { title, ..day }), wanted)
+}
+
+fn read_scenarios(at: &mut At<'_>) -> Vec<Wanted> {
+    if at.node.text() == Some("all") {
+        let selection = Selector::Tagged(Vec::new());
+        return vec![Wanted { selection, span: at.node.span, repeat: None, control: None }];
+    }
+    let example = at.node.text().map_or_else(String::new, |text| format!("write `[{}]`", shorten(text)));
+    let wanted = at.items("a list or `all`", &example, read_entry);
+    at.must_not_be_empty("`scenarios` is empty: a game day has at least one", "name them, or write `scenarios: all`");
+    at.diags.reshape(|list| json!({ "anyOf": [{ "const": "all" }, list] }));
+    wanted
+}
+
+/// Reads an entry of `scenarios`.
+fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
+    let named = |at: &mut At<'_>| {
+        let selection = Selector::Named(at.node.text()?.to_string());
+        Some(Wanted { selection, span: at.node.span, repeat: None, control: None })
+    };
+    at.either(shape::filled, named, |at| {
+        let mut map = at.map("an entry of `scenarios`")?.of_section("scenarios");
+        let scenario: Option<String> = map.optional("scenario");
+        let tags: Option<Vec<String>> = map.optional_by("tags", |at| {
+            let tags = at.value();
+            if at.node.value == Value::List(Vec::new()) {
+                at.error("`tags` is empty: it would select nothing");
+            }
+            tags
+        });
+        let repeat = map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS));
+        let control = map.optional_by("control", |at| Some((control_runs(at)?, at.node.span)));
+        let one = ["scenario", "tags"].map(|key| json!({ "required": [key] }));
+        map.also(json!({ "type": "object", "oneOf": one }));
+        // What is there but wrong has been told already.
+        let span = match (map.has("scenario"), map.has("tags")) {
+            (true, false) => map.span_of("scenario"),
+            (false, true) => map.span_of("tags"),
+            (both, _) => {
+                let found = if both { "both" } else { "neither" };
+                map.error(map.span(), format!("an entry of `scenarios` has `scenario` or `tags`, found {found}"));
+                map.span()
+            }
+        };
+        map.finish()?;
+        let selection = scenario.map(Selector::Named).or(tags.map(Selector::Tagged))?;
+        Some(Wanted { selection, span, repeat, control })
+    })
+}
+
+/// Whether a key has the second one of its two words; the first one is its default.
+fn second_of(map: &mut MapReader<'_>, key: &'static str, [first, second]: [&'static str; 2], wrong: &str) -> bool {
+    map.optional_by(key, |at| at.one_of([(first, false), (second, true)], wrong)).unwrap_or_default()
+}
+
+fn between(at: &mut At<'_>, least: u32, most: u32) -> Option<u32> {
+    at.number(least..=most, "a whole number", &format!("a number from {least} to {most}"))
+}
+
+/// `auto` is `None`.
+fn parallel(text: &str) -> Result<Option<u32>, String> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    match text.parse::<u32>() {
+        Ok(count) if (1..=MOST_PARALLEL).contains(&count) => Ok(Some(count)),
+        _ => Err(format!("`{}` is neither `auto` nor a number from 1 to {MOST_PARALLEL}", shorten(text))),
+    }
+}
+
+/// Reads `1/7` as 7: every n-th run.
+fn parse_control(text: &str) -> Result<u32, String> {
+    let every = text.trim().split_once('/').and_then(|(one, every)| (one.trim() == "1").then_some(every.trim()));
+    let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let every = every.filter(digits).and_then(|every| every.parse::<u32>().ok());
+    let shown = shorten(text);
+    let wrong = || format!("`{shown}` is not a share of the runs: write `1/7`, from `1/2` to `1/{RAREST_CONTROL}`");
+    every.filter(|every| (2..=RAREST_CONTROL).contains(every)).ok_or_else(wrong)
+}
+
+/// Reads `control` of an entry of `scenarios`.
+fn control_runs(at: &mut At<'_>) -> Option<ControlRuns> {
+    at.diags.describe(|| json!({ "anyOf": [{ "type": "boolean" }, share()] }));
+    match at.node.plain() {
+        Some("true") => Some(ControlRuns::Always),
+        Some("false") => Some(ControlRuns::Never),
+        _ => at.parse("`true`, `false` or a share like `1/7`", parse_control).map(ControlRuns::Every),
+    }
+}
+
+fn share() -> Json {
+    shape::text("1\\s*/\\s*[0-9]+")
+}
+
+/// What an entry selects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// One scenario, by name or path.
+    Named(String),
+    /// Every scenario that has all of these tags.
+    Tagged(Vec<String>),
+}
+
+/// The files of the scenarios that these entries mean, in the order in which they are first selected, each with the entry that
+/// did; one that names the scenario goes before one that only has its tag.
+pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<(PathBuf, Wanted)> {
+    let project = beside(&source.path, "..");
+    let wide = wanted.iter().any(|entry| !matches!(entry.selection, Selector::Named(_)));
+    let there = if wide { folder(&project, diags) } else { Vec::new() };
+    let mut found: Vec<(PathBuf, Wanted)> = Vec::new();
+    for entry in wanted {
+        match &entry.selection {
+            Selector::Named(text) => {
+                let Some(path) = locate(text, &project, entry.span, source, diags) else { continue };
+                match found.iter_mut().find(|(known, _)| same(known, &path)) {
+                    Some((_, known)) if matches!(known.selection, Selector::Named(_)) => {
+                        let line = source.pos(known.span.start).line;
+                        let message = format!("`{}` is named twice: it is in line {line}", shorten(text));
+                        let help = "for several runs of it write `{ scenario: NAME, repeat: 2 }`";
+                        diags.error(source, entry.span, message).help(help);
+                    }
+                    Some((_, known)) => *known = entry.clone(),
+                    None => found.push((path, entry.clone())),
+                }
+            }
+            Selector::Tagged(tags) => {
+                let meant: Vec<&Outline> =
+                    there.iter().filter(|scenario| tags.iter().all(|tag| scenario.tags.contains(tag))).collect();
+                if meant.is_empty() {
+                    let (message, help) = why_nothing(tags, &there, &project);
+                    diags.error(source, entry.span, message).help(help);
+                }
+                for scenario in meant {
+                    let path = PathBuf::from(&scenario.path);
+                    if !found.iter().any(|(known, _)| same(known, &path)) {
+                        found.push((path, entry.clone()));
+                    }
+                }
+            }
+        }
+    }
+    twins(&found, source, diags);
+    found
+}
+
+/// The scenarios of the project. One that cannot be read may have any tag: its mistakes are told.
+fn folder(project: &Path, diags: &mut Diagnostics) -> Vec<Outline> {
+    let mut there = Vec::new();
+    for path in project_scenarios(project) {
+        let scenario = outline(&path);
+        if scenario.readable {
+            there.push(scenario);
+        } else {
+            diags.all.extend(load(&path, &Default::default()).1.all);
+        }
+    }
+    there
+}
+
+fn locate(text: &str, project: &Path, span: Span, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<PathBuf> {
+    let path = beside(&source.path, text);
+    let looks_like_path = text.contains(std::path::is_separator);
+    if looks_like_path && is_yaml(&path) && path.is_file() {
+        return Some(path);
+    }
+    let folder = project.join("scenarios");
+    if let (false, Some(file)) = (looks_like_path, named(text, &folder)) {
+        return Some(file);
+    }
+    let names: Vec<String> = project_scenarios(project).iter().filter_map(|file| stem(file)).collect();
+    let message = match looks_like_path {
+        true => format!("there is no scenario file `{}`", path.display()),
+        false => format!("there is no scenario `{}` in {}", shorten(text), crate::source::tidy(&folder).display()),
+    };
+    let error = diags.error(source, span, message);
+    let wanted = stem(Path::new(text)).unwrap_or_else(|| text.to_string());
+    match looks_like_path {
+        true => error.help("a path is relative to the game day's file, and a name is looked up in `../scenarios`"),
+        false if names.is_empty() => {
+            error.help("a name is looked up in `../scenarios`, relative to the game day's file")
+        }
+        false => error.help(did_you_mean(&wanted, names.iter().map(String::as_str))),
+    };
+    None
+}
+
+/// Why these tags select nothing, and what may be meant.
+fn why_nothing(tags: &[String], there: &[Outline], project: &Path) -> (String, String) {
+    if there.is_empty() {
+        let folder = crate::source::tidy(&project.join("scenarios"));
+        return (format!("there is no scenario in {}", folder.display()), String::new());
+    }
+    let known: BTreeSet<&str> = there.iter().flat_map(|scenario| &scenario.tags).map(String::as_str).collect();
+    let what = match tags {
+        [tag] => format!("no scenario has the tag `{}`", shorten(tag)),
+        tags => format!("no scenario has all of the tags {}", list(tags)),
+    };
+    let unknown = tags.iter().find(|tag| !known.contains(tag.as_str()));
+    (what, unknown.map_or_else(String::new, |unknown| did_you_mean(unknown, known.iter().copied())))
+}
+
+/// Two files of the same name: records go by it.
+fn twins(found: &[(PathBuf, Wanted)], source: &Arc<Source>, diags: &mut Diagnostics) {
+    for (at, (later, wanted)) in found.iter().enumerate() {
+        let twin = found.iter().take(at).find(|(known, _)| stem(known) == stem(later));
+        if let (Some((twin, _)), Some(name)) = (twin, stem(later)) {
+            let message = format!("`{}` is called `{name}` as well: records go by that name", twin.display());
+            diags.error(source, wanted.span, message).help("rename one of the two files");
+        }
+    }
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    a == b || a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_shapes_and_words_agree() {
+        let (schema, gaps) = game_day_schema();
+        assert_eq!(gaps, Vec::<String>::new(), "see ADDING.md, \"A key of a scenario\"");
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+        assert_eq!(schema.pointer("/required"), Some(&json!(["title", "scenarios"])));
+    }
 }

@@ -1,19 +1,21 @@
 //! `load:` and `slis:` of a scenario: the requests that users make, and what they are promised about them.
 
+use super::ServiceScript;
+use super::find::text_at;
 use super::services::{Among, mention, service};
-use super::sli_command;
-use super::slos::{self, MeasuredSlo};
-use super::stack::text_at;
+use super::slos::{self, FoundSlo, SloCounts};
 use super::windows::deadline;
 use crate::agent::pg::SliQuery;
 use crate::agent::promql::PromAsked;
-use crate::agent::source::SliSource;
+use crate::agent::source::{EventMaker, SliSource, bounded};
 use crate::agent::tcp_question::TcpQuestion;
 use crate::agent::{freshness, promql};
+use crate::faults::read_question;
 use crate::load::{
     AnswerPlace, Ca, ExpectedAnswer, JourneyStep, LoadSpec, MOST_CONNECTIONS, check_ca, check_placeholders,
     connections as connections_for,
 };
+use crate::record::script_secrets;
 use crate::slis::{Good, Ratio, SliSpec, gauge};
 use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
@@ -84,7 +86,12 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         count
     });
     let keep_alive = map.optional("keep_alive").unwrap_or(true);
-    let ca = map.optional_by("tls", |at| read_tls(at, &by));
+    let ca = map.optional_by("tls", |at| {
+        let mut map = at.map("`tls`")?;
+        let ca = map.require_by("ca", |at| read_ca(at, &by));
+        map.finish()?;
+        ca
+    });
     match &request {
         Some((_, url)) if is_https(url) && !map.has("tls") => {
             map.wrong("request", "`https://` without `tls.ca`: no certificate could be verified")
@@ -194,14 +201,6 @@ fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<Journ
     Some(JourneyStep { take: take.unwrap_or_default().into_iter().collect(), method, url, headers, body })
 }
 
-/// Reads `tls` of a load.
-fn read_tls(at: &mut At<'_>, by: &str) -> Option<Ca> {
-    let mut map = at.map("`tls`")?;
-    let ca = map.require_by("ca", |at| read_ca(at, by));
-    map.finish()?;
-    ca
-}
-
 /// Reads a certificate authority: a file of the project, or one of a service that makes its own.
 pub(super) fn read_ca(at: &mut At<'_>, by: &str) -> Option<Ca> {
     let read_pem = |at: &mut At<'_>| {
@@ -251,16 +250,14 @@ pub fn parse_url(url: &str, tls: bool, known: &[String]) -> Result<String, Strin
         return Err(format!("`{shown}`: only {spoken} spoken here, not `{}`", shorten(scheme)));
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err("the URL holds credentials: put them into a header".into());
+    match () {
+        () if authority.contains('@') => return Err("the URL holds credentials: put them into a header".into()),
+        () if rest.contains('#') => return Err(format!("`{shown}` has a fragment, which is never sent")),
+        () if authority.contains(['{', '}']) => {
+            return Err(format!("`{shown}`: placeholders can stand in the path only, not in the host"));
+        }
+        () => check_placeholders(rest, known)?,
     }
-    if rest.contains('#') {
-        return Err(format!("`{shown}` has a fragment, which is never sent"));
-    }
-    if authority.contains(['{', '}']) {
-        return Err(format!("`{shown}`: placeholders can stand in the path only, not in the host"));
-    }
-    check_placeholders(rest, known)?;
     // Spaces in `{{ counter }}` are gone once it is filled in.
     let words = known.iter().map(String::as_str).chain(["counter", "id"]);
     let filled = words.fold(url.to_string(), |url, word| {
@@ -335,7 +332,7 @@ const SOURCES: &[(&str, SourceReader)] = &[
     ("promql", promql::read),
     ("tcp", TcpQuestion::read),
     ("redis", TcpQuestion::read_redis),
-    ("command", sli_command::read),
+    ("command", read_command),
 ];
 
 /// Reads one SLI, with the source that it names unless that is a load; `loads` are the names of the loads, also of those with
@@ -367,19 +364,16 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         Some(asked)
     });
     let of_file = map.optional_by("slo", |at| slos::read(&name, at, asked.as_ref()));
-    let owed = of_file.as_ref().map(|(_, slo)| slo.objective);
-    let slo = of_file.as_ref().map(|(_, slo)| slo.told());
     let is_unread = map.has("slo") && of_file.is_none();
-    let mut promised = None;
-    let lacks = match of_file {
-        Some((MeasuredSlo::Requests(good), _)) => {
-            promised = Some(good);
-            None
-        }
-        Some((MeasuredSlo::Asked(asked), _)) => {
-            source = source.or(asked.map(|asked| *asked));
-            (!map.has("prometheus")).then_some("prometheus")
-        }
+    let (slo, counted) = of_file.unzip();
+    source = source.or(counted.flatten());
+    let owed = slo.as_ref().map(|slo| slo.objective);
+    let promised = slo.as_ref().and_then(|slo| match &slo.counts {
+        SloCounts::Requests(good) => Some(good.clone()),
+        _ => None,
+    });
+    let lacks = match slo {
+        Some(_) => (promised.is_none() && !map.has("prometheus")).then_some("prometheus"),
         None => (map.has("prometheus") && !map.has("slo")).then_some("slo"),
     };
     if let Some(lacks) = lacks {
@@ -444,7 +438,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         (Some(own), None) => return at.not(format!("`{own}` cannot be read")),
         (None, _) => (load?, good.or(promised)?),
     };
-    Some((SliSpec { name, series, good, objective: objective?, slo }, source))
+    Some((SliSpec { name, series, good, objective: objective?, slo: slo.as_ref().map(FoundSlo::told) }, source))
 }
 
 /// Why a share of good events is no objective, and what to do.
@@ -461,6 +455,40 @@ fn no_objective(objective: Ratio) -> Option<(String, &'static str)> {
         )),
         _ => None,
     }
+}
+
+/// Each run costs the engine a process.
+const LEAST_EVERY: Duration = Duration::from_millis(500);
+/// Most runs of one SLI at a time.
+const MOST_RUNS: u32 = 10;
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Reads `command` of an SLI, a command in a service: it is due at a steady pace, and each run is an event, good when it exits with
+/// 0 in time.
+///
+/// ```yaml
+/// slis:
+///   mail: { command: { service: mail, run: "sendmail -bv probe@example.com", every: 1s }, objective: 95% }
+/// ```
+fn read_command(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
+    let line = at.line();
+    let mut map = at.map("`command`")?.of_section("Commands");
+    let service: Option<String> = map.require("service");
+    let instead = "ask for what is meant: `test ! -f /srv/maintenance`";
+    let run = map.require_by("run", |at| read_question(at, "a good event", instead));
+    let every = bounded(&mut map, "every", Duration::from_secs(1), LEAST_EVERY..=LONGEST);
+    let within = bounded(&mut map, "timeout", Duration::from_secs(2), Duration::from_millis(100)..=LONGEST);
+    if within > every * MOST_RUNS {
+        let message = format!("more than {MOST_RUNS} runs at a time: `timeout` is longer than {MOST_RUNS} × `every`");
+        map.wrong("timeout", message).help("each run costs the engine a process: ask less often, or wait less long");
+    }
+    map.finish()?;
+    let script = ServiceScript { service: service?, run: run?, within, line };
+    let shown = script.run.split_whitespace().collect::<Vec<_>>().join(" ");
+    let event = format!("a command in {}: {shown}", script.service);
+    let (services, secrets) = (vec![script.service.clone()], script_secrets(&script.run));
+    let pace = (&*format!("command:{sli}"), 1.0 / every.as_secs_f64(), within);
+    Some(SliSource { services, secrets, ..SliSource::new(pace, event, EventMaker::Script(script)) })
 }
 
 #[cfg(test)]

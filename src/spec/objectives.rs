@@ -3,9 +3,10 @@
 
 use super::windows::{Show, slowest};
 use super::{Overrides, Plan, root_of};
-use crate::assurance::services::{Catalog, CriticalService, FILE, read};
-use crate::slis::SliSpec;
-use crate::source::{Diagnostics, Source, tidy};
+use crate::assurance::services::{A_PERIOD, Catalog, CriticalService, FILE, read};
+use crate::record::{BudgetInfo, micros};
+use crate::slis::{Ratio, SliSpec};
+use crate::source::{At, Diagnostics, MAX_DURATION, Source, TextForm, parse_period, parse_rate, shape, tidy};
 use std::fmt;
 use std::time::Duration;
 
@@ -189,6 +190,25 @@ pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
         let help = "add `rto: 10m`, from the first confirmed fault on";
         diags.warning(&plan.source, plan.place(&["title"]), message).help(help);
     }
+}
+
+const A_RATE: TextForm = TextForm::new("a rate like `1200/s`", shape::rate);
+const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.95%`", Ratio::shape);
+
+/// Reads `budget`: the production error budget, over 30 days by default, in terms of which a drill has its price.
+pub(super) fn read_budget(at: &mut At<'_>) -> Option<BudgetInfo> {
+    let mut map = at.map("`budget`")?;
+    let window = map.optional_with("window", A_PERIOD, |text| match parse_period(text)? {
+        window if window < MAX_DURATION => Err("an error budget is over a day at least".into()),
+        window => Ok(window),
+    });
+    let traffic = map.optional_with("traffic", A_RATE, parse_rate);
+    let objective = map.optional_with("objective", AN_OBJECTIVE, |text| match Ratio::parse(text)? {
+        whole if whole.get() >= 1.0 => Err("100% leaves no error budget".into()),
+        objective => Ok(objective.get()),
+    });
+    map.finish()?;
+    Some(BudgetInfo { window_us: micros(window.unwrap_or(30 * MAX_DURATION)), traffic, objective })
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `oncall.yaml`: who has which role in an incident, what makes one severe, and who is behind each receiver of Alertmanager.
 //! This is its one reader.
 
-use super::stack::text_at;
+use super::find::text_at;
 use crate::record::SeverityLevel;
 use crate::slis::Ratio;
-use crate::source::{At, MapReader, Source, TextForm, describe, did_you_mean, is_name, parse, shape, shorten};
+use crate::source::{At, Source, TextForm, describe, did_you_mean, is_name, parse, shape, shorten};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,24 +20,17 @@ const OPEN: &str = "open";
 pub struct OnCall {
     /// The file.
     pub source: Arc<Source>,
-    /// The roles of an incident.
-    pub roles: IncidentRoles,
+    /// The roles of an incident, and who has which; `None`: it is open.
+    pub roles: Vec<(String, Option<String>)>,
     /// What makes an incident how severe, the most severe first; the defaults where the file says nothing.
     pub severities: Vec<SeverityLevel>,
     /// The receivers, in the order of the file.
     pub receivers: Vec<OnCallReceiver>,
 }
 
-/// Who has which role; `None`: it is open.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IncidentRoles {
-    /// Leads the response.
-    pub incident_commander: Option<String>,
-    /// Leads the technical work.
-    pub tech_lead: Option<String>,
-    /// Speaks to those outside.
-    pub comms_lead: Option<String>,
-}
+/// The roles of an incident by their keys: who leads the response, who leads the technical work, who speaks to those outside.
+const ROLES: [(&str, &str); 3] =
+    [("incident_commander", "Incident Commander"), ("tech_lead", "Tech Lead"), ("comms_lead", "Comms Lead")];
 
 /// A receiver of Alertmanager, and who is behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,18 +47,6 @@ pub struct OnCallReceiver {
     pub line: usize,
 }
 
-impl IncidentRoles {
-    /// Each role in words, and who has it.
-    pub fn named(&self) -> [(String, Option<String>); 3] {
-        [
-            ("Incident Commander", &self.incident_commander),
-            ("Tech Lead", &self.tech_lead),
-            ("Comms Lead", &self.comms_lead),
-        ]
-        .map(|(role, who)| (role.to_string(), who.clone()))
-    }
-}
-
 impl OnCall {
     /// The receiver of that name.
     pub fn receiver(&self, name: &str) -> Option<&OnCallReceiver> {
@@ -78,13 +59,8 @@ impl OnCall {
     }
 }
 
-/// The JSON Schema of the file, draft 2020-12.
-pub fn on_call_schema() -> Value {
-    described().0
-}
-
-/// The same, with what the readers and the documentation do not agree on.
-fn described() -> (Value, Vec<String>) {
+/// The JSON Schema of the file, draft 2020-12, with what the readers and the documentation do not agree on.
+pub fn on_call_schema() -> (Value, Vec<String>) {
     let page = ("docs/incidents.md", include_str!("../../docs/incidents.md"));
     describe("On call, for Firedrill", page, read_on_call)
 }
@@ -100,20 +76,19 @@ pub(super) fn read_named(at: &mut At<'_>) -> Option<OnCall> {
 pub fn read_on_call(at: &mut At<'_>) -> Option<OnCall> {
     let source = at.source.clone();
     let mut map = at.map("the file of who is on call")?.of_section("oncall.yaml");
-    let roles = map.default_by("roles", IncidentRoles::default(), read_roles);
+    let roles = map.default_by("roles", ROLES.map(|(_, role)| (role.to_string(), None)).to_vec(), read_roles);
     let severities = map.default_by("severities", SeverityLevel::defaults(), read_severities);
     let receivers = map.default_by("receivers", Vec::new(), read_receivers);
     map.finish()?;
     Some(OnCall { source, roles: roles?, severities: severities?, receivers: receivers? })
 }
 
-fn read_roles(at: &mut At<'_>) -> Option<IncidentRoles> {
+fn read_roles(at: &mut At<'_>) -> Option<Vec<(String, Option<String>)>> {
     let mut map = at.map("`roles`")?;
-    let roles = ["incident_commander", "tech_lead", "comms_lead"];
-    let [incident_commander, tech_lead, comms_lead] =
-        roles.map(|role| map.optional_with(role, A_NAME, person).filter(|name| name != OPEN));
+    let roles =
+        ROLES.map(|(key, role)| (role.to_string(), map.optional_with(key, A_NAME, person).filter(|name| name != OPEN)));
     map.finish()?;
-    Some(IncidentRoles { incident_commander, tech_lead, comms_lead })
+    Some(roles.to_vec())
 }
 
 /// A name of somebody.
@@ -199,21 +174,17 @@ fn read_receiver(at: &mut At<'_>, names: &[&str]) -> Option<OnCallReceiver> {
         }
         Some(then)
     });
-    escalates_in_time(&mut map, acknowledge_within);
-    map.also(json!({ "dependentRequired": { "then": ["acknowledge_within"] } }));
-    map.finish()?;
-    Some(OnCallReceiver { name, on_call: on_call?, acknowledge_within, then, line })
-}
-
-/// A second line has a time at which it is called.
-fn escalates_in_time(map: &mut MapReader<'_>, within: Option<Duration>) {
+    // A second line has a time at which it is called.
     if map.has("then") && !map.has("acknowledge_within") {
         let message = "`then` needs `acknowledge_within`: nothing says when the second line is paged";
         map.error(map.key_span("then"), message).help("write `acknowledge_within: 5m` beside it");
     }
-    if within.is_some_and(|within| within.is_zero()) {
+    if acknowledge_within.is_some_and(|within| within.is_zero()) {
         map.wrong("acknowledge_within", "`acknowledge_within` is 0: nobody can acknowledge in no time");
     }
+    map.also(json!({ "dependentRequired": { "then": ["acknowledge_within"] } }));
+    map.finish()?;
+    Some(OnCallReceiver { name, on_call: on_call?, acknowledge_within, then, line })
 }
 
 #[cfg(test)]
@@ -232,7 +203,7 @@ mod tests {
 
     #[test]
     fn readers_shapes_and_words_agree() {
-        let (schema, gaps) = described();
+        let (schema, gaps) = on_call_schema();
         assert_eq!(gaps, Vec::<String>::new());
         assert!(jsonschema::draft202012::meta::is_valid(&schema));
     }
@@ -242,8 +213,8 @@ mod tests {
         let text = "roles: { incident_commander: Ada, tech_lead: open }\nreceivers:\n  first: { on_call: [ada], \
                     acknowledge_within: 5m, then: second }\n  second: { on_call: [] }\n";
         let read = read(text).expect("a file");
-        assert_eq!(read.roles.incident_commander.as_deref(), Some("Ada"));
-        assert_eq!((&read.roles.tech_lead, &read.roles.comms_lead), (&None, &None));
+        let roles: Vec<_> = read.roles.iter().map(|(role, who)| (role.as_str(), who.as_deref())).collect();
+        assert_eq!(roles, [("Incident Commander", Some("Ada")), ("Tech Lead", None), ("Comms Lead", None)]);
         assert_eq!(read.severities, SeverityLevel::defaults());
         let first = read.receiver("first").expect("the first line");
         assert_eq!((first.then.as_deref(), first.acknowledge_within), (Some("second"), Some(Duration::from_secs(300))));

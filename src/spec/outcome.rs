@@ -46,12 +46,10 @@ pub fn default_impact(slis: &[&str]) -> Option<Impact> {
 /// Reads `impact`.
 pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
     let mut impact = default_impact(slis)?;
+    let unfelt = Impact { none: true, ..impact.clone() };
     let word = |at: &mut At<'_>| {
-        if at.node.text() == Some("none") {
-            return Some(Impact { none: true, ..default_impact(slis)? });
-        }
-        at.must_be("`none` or a map", "write it like `impact: { breaches: [availability], below: 90%, within: 15s }`");
-        None
+        let help = "write it like `impact: { breaches: [availability], below: 90%, within: 15s }`";
+        (at.node.text() == Some("none")).then_some(unfelt).or_else(|| at.must_be("`none` or a map", help))
     };
     at.either(
         || json!({ "const": "none" }),
@@ -60,14 +58,10 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
             let mut map = at.map("`impact`")?;
             impact.none = map.optional("none").unwrap_or_default();
             impact.within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(IMPACT_WITHIN);
-            let of_a_breach = ["breaches", "below", "window"];
-            for key in of_a_breach.into_iter().filter(|_| impact.none) {
-                if map.has(key) {
-                    let message = format!(
-                        "`none` says that nothing is breached, and `{key}` how it is: leave one of the two out"
-                    );
-                    map.wrong(key, message);
-                }
+            let of_a_breach = ["breaches", "below", "window"].into_iter().filter(|key| impact.none && map.has(key));
+            for key in of_a_breach.collect::<Vec<_>>() {
+                let how = format!("`{key}` how it is: leave one of the two out");
+                map.wrong(key, format!("`none` says that nothing is breached, and {how}"));
             }
             let breaches = map.optional_by("breaches", |at| {
                 let breaches: Option<Vec<String>> = at.value();
@@ -84,8 +78,7 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
                 breaches
             });
             impact.breaches = breaches.unwrap_or(impact.breaches);
-            let below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD));
-            impact.below = below.unwrap_or(impact.below);
+            impact.below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD)).unwrap_or(impact.below);
             impact.window = map.optional_by("window", window).unwrap_or(IMPACT_WINDOW);
             if impact.window > impact.within {
                 map.wrong("within", "`impact.within` is shorter than `impact.window`: no impact could be seen in time");
@@ -113,13 +106,13 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
         "anyOf": [{ "required": both }, { "required": ["alert"] }, { "required": ["quiet"] }, { "required": ["max_pages"] }],
         "dependentRequired": { "metrics": ["when", "within"], "when": ["metrics"], "alert": ["within"] },
     }));
-    let condition = read_condition(&mut map);
+    let url = map.optional_by("metrics", |at| read_page_url(at, "`detect.metrics`"));
+    let condition = url.zip(map.optional_with("when", AN_ALERT, MetricCondition::parse));
     let must_come = ["metrics", "when", "alert"].iter().any(|key| map.has(key));
     let is_about_pages = ["quiet", "max_pages"].iter().any(|key| map.has(key));
     let within = map.read("within", must_come, |at| deadline(at, LONGEST));
     let page = read_page(&mut map);
-    let of_a_condition = |map: &MapReader<'_>| ["metrics", "when"].into_iter().partition(|key| map.has(key));
-    let (there, missing): (Vec<&str>, Vec<&str>) = of_a_condition(&map);
+    let (there, missing): (Vec<&str>, Vec<&str>) = ["metrics", "when"].into_iter().partition(|key| map.has(key));
     let of_a_page = ["labels", "receiver", "source", "before_impact", "resolves_within", "escalation"];
     let alone: Vec<&str> = of_a_page.into_iter().filter(|key| map.has(key) && !map.has("alert")).collect();
     for key in &alone {
@@ -165,8 +158,7 @@ fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
         max_pages,
         resolves_within_us: resolves.map(micros),
         escalation,
-        theory: None,
-        unwatched: Vec::new(),
+        ..PageExpectation::default()
     })
 }
 
@@ -238,7 +230,7 @@ pub fn check_page(
     let Some(page) = &mut detect.page else { return };
     let Some(alerts) = alerts else {
         let there = ["alert", "quiet", "max_pages"].into_iter().find(|key| root.get(&["detect", *key]).is_some());
-        wrong(map, root, there.unwrap_or("alert"), "nothing says where its rule is and who is paged".into())
+        wrong(map, root, there.unwrap_or("alert"), "nothing says where its rule is and who is paged")
             .help("name the team's files: `alerts: { rules: …, alertmanager: …, prometheus: … }`");
         return;
     };
@@ -249,23 +241,22 @@ pub fn check_page(
             wrong(map, root, key, format!("no rule has an alert `{}`", shorten(alert))).help(help);
         }
     }
-    let known = |name: &String| alerts.receivers.iter().find(|receiver| receiver.name == *name);
-    match page.receiver.as_ref().map(|name| (name, known(name))) {
-        Some((name, None)) if page.source.is_none() => {
+    let is_told = |receiver: &&AlertReceiver| page.receiver.as_ref().is_none_or(|name| *name == receiver.name);
+    let told: Vec<&AlertReceiver> = alerts.receivers.iter().filter(is_told).collect();
+    match (page.receiver.as_ref(), told.first()) {
+        (Some(name), None) if page.source.is_none() => {
             let names = alerts.receivers.iter().map(|receiver| receiver.name.as_str());
             wrong(map, root, "receiver", format!("Alertmanager has no receiver `{}`", shorten(name)))
                 .help(did_you_mean(name, names));
         }
-        Some((name, Some(receiver))) if !receiver.delivers => {
+        (Some(name), Some(receiver)) if !receiver.delivers => {
             wrong(map, root, "receiver", format!("the receiver `{}` delivers to nothing", shorten(name)));
         }
         _ => {}
     }
-    let resolve = |receiver: &&AlertReceiver| page.receiver.as_ref().is_none_or(|name| *name == receiver.name);
-    let mut told = alerts.receivers.iter().filter(resolve).peekable();
-    if page.resolves_within_us.is_some() && told.peek().is_some() && !told.any(|receiver| receiver.resolves) {
+    if page.resolves_within_us.is_some() && !told.is_empty() && !told.iter().any(|receiver| receiver.resolves) {
         let message = "its receiver is never told that an alert is over (`send_resolved`)";
-        wrong(map, root, "resolves_within", message.into());
+        wrong(map, root, "resolves_within", message);
     }
     page.theory = alerts.theory(page);
     check_escalation(page, oncall, root, map);
@@ -282,14 +273,8 @@ pub fn check_page(
 }
 
 /// Notes a mistake about a key of `detect`.
-fn wrong<'m>(map: &'m mut MapReader<'_>, root: &Node, key: &str, message: String) -> &'m mut Diagnostic {
+fn wrong<'m>(map: &'m mut MapReader<'_>, root: &Node, key: &str, message: impl Into<String>) -> &'m mut Diagnostic {
     map.error(root.get(&["detect", key]).map_or(Span::default(), |node| node.span), message)
-}
-
-fn read_condition(map: &mut MapReader<'_>) -> Option<(String, MetricCondition)> {
-    let url = map.optional_by("metrics", |at| read_page_url(at, "`detect.metrics`"));
-    let when = map.optional_with("when", AN_ALERT, MetricCondition::parse);
-    Some((url?, when?))
 }
 
 /// Reads the URL of a page inside the stack; `by` names what asks for it.

@@ -5,11 +5,11 @@ use crate::agent::source::SliSource;
 use crate::assurance::services::Show;
 use crate::faults::Fault;
 use crate::load::{Ca, LoadSpec, url_secrets};
-use crate::record::{PageExpectation, Secret, Verdict, script_secrets, url_password};
+use crate::record::{BudgetInfo, PageExpectation, RestoreLevel, Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Runbook, RunbookInput, RunbookPhase, Step};
-use crate::slis::{MetricCondition, Ratio, SliSpec};
-use crate::source::{Mention, Node, Source, Span};
-use crate::stack::{Allowed, StackRequest};
+use crate::slis::{Comparison, Good, MetricCondition, Ratio, SliSpec};
+use crate::source::{Mention, Node, Source, Span, shorten};
+use crate::stack::{Allowed, ServiceScript, StackRequest};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub struct Plan {
     /// Who is on call, and what makes an incident how severe, where the scenario names the file.
     pub oncall: Option<super::OnCall>,
     /// The production error budget in terms of which the drill has its price.
-    pub budget: Option<super::ProductionBudget>,
+    pub budget: Option<BudgetInfo>,
     /// What the impact must be.
     pub impact: Impact,
     /// The team's own alerts.
@@ -186,7 +186,7 @@ impl Plan {
 
     /// Where a fault stands: the key that is its kind.
     pub fn span_of_fault(&self, planned: &PlannedFault) -> Span {
-        let listed = self.root.get(&["faults"]).map(Node::items).unwrap_or_default();
+        let listed = self.root.list(&["faults"]);
         let keys = listed.iter().flat_map(Node::entries).map(|entry| entry.key_span);
         keys.into_iter().find(|span| self.source.pos(span.start).line == planned.line).unwrap_or_default()
     }
@@ -222,31 +222,14 @@ pub struct StopCondition {
 /// When a drill ends at once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StopWhen {
-    /// An SLI is below a floor over a trailing window.
-    Below {
-        /// The SLI.
-        sli: String,
-        /// The floor.
-        below: Ratio,
-        /// `for`.
-        window: Duration,
-    },
+    /// An SLI is below a floor over a trailing window (`for`).
+    Below { sli: String, below: Ratio, window: Duration },
     /// A file is there, on the machine of the runner.
     File(PathBuf),
     /// A page inside the stack has this status.
-    Answer {
-        /// Its URL.
-        url: String,
-        /// The status.
-        status: u16,
-    },
-    /// A script in a service does what is expected.
-    Probe {
-        /// The script.
-        probe: super::ServiceScript,
-        /// What it must do, or write.
-        expected: super::Expectation,
-    },
+    Answer { url: String, status: u16 },
+    /// A script in a service does, or writes, what is expected.
+    Probe { probe: ServiceScript, expected: Expectation },
 }
 
 impl fmt::Display for StopWhen {
@@ -467,4 +450,102 @@ pub struct Overrides {
     pub root: Option<PathBuf>,
     /// `--allow-host`.
     pub allowed: Allowed,
+}
+
+/// `rpo`, `ledger` and `restore` of a scenario of the kind `dr`.
+#[derive(Debug, Clone)]
+pub struct RestoreSpec {
+    /// Recovery point objective: how old the oldest lost write may be that was acknowledged before the fault.
+    pub rpo: Duration,
+    /// The ledger of acknowledged writes.
+    pub ledger: LedgerSpec,
+    /// The backup.
+    pub backup: Option<BackupSpec>,
+    /// How much production has to restore, in bytes, in the measure of the backup's `bytes`.
+    pub production_bytes: Option<u64>,
+    /// What each level is seen by: one for each of L1 to L3, at least one for L4, in the order of the levels.
+    pub probes: Vec<LevelProbe>,
+    /// The level that must be reached and not passed; L5 unless the scenario exists to fail.
+    pub expect: RestoreLevel,
+}
+
+impl RestoreSpec {
+    /// Secrets that its scripts hold, which records have word for word otherwise.
+    pub fn secrets(&self) -> Vec<String> {
+        let own = [Some(&self.ledger.survivors), self.backup.as_ref().map(|backup| &backup.probe)];
+        let probes = own.into_iter().flatten().chain(self.probes.iter().map(|level| &level.probe));
+        probes.flat_map(|probe| script_secrets(&probe.run)).collect()
+    }
+}
+
+/// The ledger: which requests are writes, what acknowledges one, and how the survivors are read back.
+#[derive(Debug, Clone)]
+pub struct LedgerSpec {
+    /// The load whose requests are the writes; `{{counter}}` numbers them.
+    pub load: String,
+    /// The answer that says that the write is stored.
+    pub acknowledged: Good,
+    /// Writes the number of every row that is there, one a line.
+    pub survivors: ServiceScript,
+}
+
+/// The backup of a DR drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSpec {
+    /// Tells of it, as `key=value` lines: `id`, `taken` (RFC 3339), `bytes`, and whatever else it knows.
+    pub probe: ServiceScript,
+    /// How old it may be before the fault, by its own time `taken`.
+    pub max_age: Option<Duration>,
+}
+
+/// What a level is seen by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelProbe {
+    /// The level, L1 to L4.
+    pub level: RestoreLevel,
+    /// `readable`, `restored`, `replayed`, or the name of a check of the content.
+    pub name: String,
+    /// The script; exit code 0 is asked for.
+    pub probe: ServiceScript,
+    /// What it must write; nothing in particular for L1 to L3.
+    pub expected: Expectation,
+}
+
+/// What a probe must write. Its exit code must be 0 in any case; white space at the end of its output counts for nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expectation {
+    /// Nothing in particular.
+    Success,
+    /// This text.
+    Output(String),
+    /// What it wrote before the fault.
+    AsBefore,
+    /// A number that fulfils a comparison: `>= 100`.
+    Number(Comparison, f64),
+    /// A number that is not below the one before the fault, and that still grows: what is written must go on being written.
+    Increases,
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expectation::Success => write!(f, "exit code 0"),
+            Expectation::Output(text) => write!(f, "`{}`", shorten(text)),
+            Expectation::AsBefore => write!(f, "as before the fault"),
+            Expectation::Number(op, value) => write!(f, "{op} {value}"),
+            Expectation::Increases => write!(f, "increases"),
+        }
+    }
+}
+
+/// What must not be destroyed, by the fault or by the cure: asked while everything is steady, after the recovery, and after the
+/// revert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invariant {
+    /// Its name.
+    pub name: String,
+    /// The script.
+    pub probe: ServiceScript,
+    /// What it must write.
+    pub expected: Expectation,
 }

@@ -1,14 +1,21 @@
-//! `runbook:` and `respond:` of a scenario: which phases of the runbook are followed, where, and with which inputs.
+//! `runbook:` and `respond:` of a scenario: which phases of the runbook are followed, where, and with which inputs; and what a person
+//! should look at in its commands before anything is started: the decisions about them (what is still open, what has drifted, and where
+//! the reading, the runbook's annotations and the scenario disagree), commands whose failure nobody would learn of, and changes of data
+//! while nobody looks whether they destroy any.
 
-use super::reading::ChosenWay;
 use super::services::service;
 use super::steps::NamedStep;
-use super::vars::{LONGER, read_var, too_short, var};
+use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var};
 use super::windows::{LONGEST, deadline};
-use super::{Overrides, Plan, Respond, Var, environment};
+use super::{Overrides, Plan, Respond, Var};
 use crate::load::Ca;
-use crate::runbook::{Command, ParseOptions, Runbook, RunbookInput, RunbookPhase, Step, unified_name};
-use crate::source::{At, Diagnostics, Pos, Source, Span, list, nearest, shape, shorten};
+use crate::programs::{Call, Calls, EffectKind, changes_data, holds_anyway, says_nothing};
+use crate::record::Verdict;
+use crate::runbook::{
+    Command, Decision, DecisionState, Do, Errors, Handling, ParseOptions, Review, Reviewed, Runbook, RunbookInput,
+    RunbookPhase, Step, check_runs, unified_name,
+};
+use crate::source::{At, Diagnostics, Pos, Severity, Source, Span, did_you_mean, list, nearest, shape, shorten};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -45,7 +52,7 @@ pub struct WrittenRespond {
 
 /// Reads the runbook that the scenario names.
 pub fn read_runbook(at: &mut At<'_>, reading: &ParseOptions) -> Option<Runbook> {
-    let text = super::stack::text_at(at, "the runbook")?;
+    let text = super::find::text_at(at, "the runbook")?;
     let before = at.diags.all.len();
     let runbook = crate::runbook::parse_with(&text, reading, at.diags);
     if runbook.is_none() && at.diags.all.len() == before {
@@ -63,9 +70,9 @@ pub fn read(at: &mut At<'_>, expected: bool) -> Option<WrittenRespond> {
     let mut map = at.map("`respond`")?;
     let phases = map.optional_by("phases", |at| Some(read_phases(at)));
     let vars = map.apart("vars", |at| Some(read_vars(at))).unwrap_or_default();
-    let files = map.apart("env_files", |at| Some(environment::read_files(at)));
+    let files = map.apart("env_files", |at| Some(read_files(at)));
     let (mut env, env_files) = files.unwrap_or_default();
-    env.extend(map.apart("env", |at| Some(environment::read(at))).unwrap_or_default());
+    env.extend(map.apart("env", |at| Some(read_environment(at))).unwrap_or_default());
     let chosen = map.apart("choose", |at| Some(read_choose(at))).unwrap_or_default();
     let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST));
     let service = map.optional_by("service", |at| service(at, "`respond.service`"));
@@ -86,8 +93,7 @@ impl Respond {
         let known = self.vars.get(&unified_name(name));
         let declared = known.is_some_and(|known| known.declared).then_some(true);
         let var = var(name, value.to_string(), declared, known.is_some_and(|known| known.may_be_empty));
-        self.vars.insert(unified_name(name), var.clone());
-        self.vars.insert(name.to_string(), var);
+        insert(&mut self.vars, name, var);
     }
 }
 
@@ -105,22 +111,28 @@ impl WrittenRespond {
     ) -> Respond {
         override_vars(&mut self.vars, overrides, diags);
         let selected = self.phases.is_some();
-        let respond = Respond {
+        let with_env = steps.iter().filter(|step| !step.env.is_empty());
+        let mut vars = BTreeMap::new();
+        for named in &self.vars {
             // One that could not be read counts as given: its own mistake is told already.
-            vars: both_names(&self.vars),
+            let unread = || Var { value: String::new(), secret: true, declared: false, may_be_empty: true };
+            insert(&mut vars, &named.name, named.var.clone().unwrap_or_else(unread));
+        }
+        let respond = Respond {
+            vars,
             env: self.env,
             env_files: self.env_files,
-            env_of_steps: steps.iter().filter_map(NamedStep::environment).collect(),
+            env_of_steps: with_env.map(|step| (step.id.clone(), step.env.clone())).collect(),
             choose: self.chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect(),
             trust: self.trust,
             ..Respond::alone(self.phases, self.timeout, self.service)
         };
         if let Some(runbook) = runbook {
-            super::reading::apply(runbook, &respond, &self.chosen, source, diags);
+            apply(runbook, &respond, &self.chosen, source, diags);
             let runbook = &*runbook;
             check_phases(runbook, &respond.phases, selected, runbook_at, source, diags);
             check_vars(runbook, &respond, &self.vars, source, diags);
-            super::silent::warn(runbook, &respond.phases, diags);
+            warn_of_silent(runbook, &respond.phases, diags);
         }
         respond
     }
@@ -188,15 +200,10 @@ fn override_vars(vars: &mut Vec<NamedVar>, overrides: &Overrides, diags: &mut Di
     }
 }
 
-fn both_names(vars: &[NamedVar]) -> BTreeMap<String, Var> {
-    let mut map = BTreeMap::new();
-    for named in vars {
-        let unread = || Var { value: String::new(), secret: true, declared: false, may_be_empty: true };
-        let var = named.var.clone().unwrap_or_else(unread);
-        map.insert(unified_name(&named.name), var.clone());
-        map.insert(named.name.clone(), var);
-    }
-    map
+/// Puts a variable in by its unified name as well as by the one that was written.
+fn insert(vars: &mut BTreeMap<String, Var>, name: &str, var: Var) {
+    vars.insert(unified_name(name), var.clone());
+    vars.insert(name.to_string(), var);
 }
 
 fn check_phases(
@@ -208,9 +215,9 @@ fn check_phases(
     diags: &mut Diagnostics,
 ) {
     let mut there: Vec<&str> = Vec::new();
-    for step in &runbook.steps {
-        if !there.contains(&step.phase.name()) {
-            there.push(step.phase.name());
+    for phase in runbook.steps.iter().map(|step| step.phase.name()) {
+        if !there.contains(&phase) {
+            there.push(phase);
         }
     }
     let has =
@@ -228,7 +235,8 @@ fn check_phases(
 fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &Arc<Source>, diags: &mut Diagnostics) {
     // What only a step left out would set is an input of those that stay.
     let followed = runbook.only(|step| respond.phases.contains(&step.phase));
-    let used = runbook.steps.iter().chain(&followed.steps).flat_map(inputs);
+    let commands = runbook.steps.iter().chain(&followed.steps).flat_map(Step::commands);
+    let used = commands.flat_map(|command| &command.inputs);
     let used: HashMap<&str, &RunbookInput> = used.map(|input| (input.name.as_str(), input)).collect();
     for var in vars {
         let name = unified_name(&var.name);
@@ -259,14 +267,30 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
             refused.binary_search_by_key(&input.span.start, |refused| refused.span.start).is_ok()
         };
         let file = command.origin.as_ref().unwrap_or(&runbook.source);
-        let why = match given {
-            Some(var) if !var.is_usable() && !captured => Unfit::Empty,
-            None if !captured => Unfit::Missing,
-            _ if is_refused() => Unfit::Refused { shell: command.is_shell() },
+        let spelling = shorten(&input.spelling);
+        let (message, help) = match given {
+            Some(var) if !var.is_usable() && !captured => {
+                let empty =
+                    format!("{}: {{ value: \"\", may_be_empty: true }}", input.variable().unwrap_or(&input.name));
+                let help = format!("give it one; if it is meant so: `respond: {{ vars: {{ {empty} }} }}`");
+                (format!("the value of `{spelling}` is empty"), help)
+            }
+            None if !captured => without_value(input, source),
+            _ if is_refused() => {
+                let help = match command.is_shell() {
+                    true => {
+                        "in code and arithmetic plain words and numbers only can stand, and no value may end a here-document"
+                    }
+                    false => {
+                        "outside of quotes a client gets plain words and numbers only: put the placeholder in quotes"
+                    }
+                };
+                (format!("the value of `{spelling}` cannot stand here"), help.into())
+            }
             _ => continue,
         };
         told.insert(&input.name);
-        warn_of(input, why, file, source, diags);
+        warn_of(input, message, help, file, diags);
     }
 }
 
@@ -281,8 +305,8 @@ pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<Str
         let own = || environment(place).get(variable).is_some_and(|value| !value.is_empty());
         let known = captured || respond.given(step, input).is_some() || own();
         if !known && told.insert(&input.name) {
-            let file = command.origin.as_ref().unwrap_or(&runbook.source);
-            warn_of(input, Unfit::Missing, file, &plan.source, diags);
+            let (message, help) = without_value(input, &plan.source);
+            warn_of(input, message, help, command.origin.as_ref().unwrap_or(&runbook.source), diags);
         }
     }
 }
@@ -321,44 +345,192 @@ fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<InputUse<'r>>
     found
 }
 
-/// Why a step would be blocked.
-enum Unfit {
-    /// The input has no value.
-    Missing,
-    /// Its value is empty.
-    Empty,
-    /// Its value cannot stand where it would be put.
-    Refused { shell: bool },
+fn without_value(input: &RunbookInput, scenario: &Source) -> (String, String) {
+    let (spelling, name) = (shorten(&input.spelling), input.variable().unwrap_or(&input.name));
+    let help = format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`");
+    (format!("`{spelling}` has no value in {}", scenario.path.display()), help)
 }
 
-fn warn_of(input: &RunbookInput, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, diags: &mut Diagnostics) {
+fn warn_of(input: &RunbookInput, why: String, help: String, file: &Arc<Source>, diags: &mut Diagnostics) {
     let start = file.offset(Pos { line: input.line, column: input.column });
     let span = Span::new(start, (start + input.spelling.len()).min(file.text.len()));
-    let spelling = shorten(&input.spelling);
-    let name = input.variable().unwrap_or(&input.name);
-    match why {
-        Unfit::Missing => {
-            let message = format!("`{spelling}` has no value in {}: its step would be blocked", source.path.display());
-            let help = format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`");
-            diags.warning(file, span, message).help(help);
+    diags.warning(file, span, format!("{why}: its step would be blocked")).help(help);
+}
+
+/// A choice, the way that is taken, and where that stands.
+type ChosenWay = (String, String, Span);
+
+/// Settles what is done about each command of a runbook, and tells what a person should look at.
+fn apply(
+    runbook: &mut Runbook,
+    respond: &Respond,
+    chosen: &[ChosenWay],
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) {
+    runbook.decide(&respond.choose, diags);
+    if !diags.has_errors() {
+        check_runs(runbook, diags);
+    }
+    let accepted = runbook.accepted.clone();
+    let choices = accepted.iter().flat_map(|accepted| accepted.choices()).collect::<BTreeMap<_, _>>();
+    for (choice, way, span) in chosen {
+        match choices.get(choice.as_str()) {
+            Some(ways) if ways.contains(way.as_str()) => {}
+            Some(ways) => {
+                let message = format!("`{choice}` has no way `{way}`");
+                let help = format!("there is {}", list(&ways.iter().collect::<Vec<_>>()));
+                diags.error(source, *span, message).help(help);
+            }
+            None => {
+                let help = match choices.is_empty() {
+                    true => "the reading of the runbook has no choice; `firedrill accept` makes some".to_string(),
+                    false => did_you_mean(choice, choices.keys().copied()),
+                };
+                diags.error(source, *span, format!("there is no choice `{choice}`")).help(help);
+            }
         }
-        Unfit::Empty => {
-            let message = format!("the value of `{spelling}` is empty: its step would be blocked");
-            diags.warning(file, span, message).help(format!(
-                "give it one; if it is meant so: `respond: {{ vars: {{ {name}: {{ value: \"\", may_be_empty: true }} }} }}`"
-            ));
+    }
+    warn(runbook, &respond.phases, diags);
+}
+
+/// The commands of some phases that are blocked, in their order.
+pub fn undecided<'a>(runbook: &'a Runbook, phases: &[RunbookPhase]) -> Vec<Reviewed<'a>> {
+    let mut cases = runbook.review().cases;
+    let is_blocked = |command: &Command| matches!(command.handling, Handling::Blocked(_));
+    cases.retain(|case| phases.contains(&case.step.phase) && !case.is_skipped() && is_blocked(case.command));
+    cases
+}
+
+/// Warns of what is open, of what has drifted, of decisions about commands that are gone, and of words against each other.
+fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
+    let path = runbook.source.path.display();
+    let place = |line: usize| {
+        let start = runbook.source.start(line);
+        let length = runbook.source.text.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
+        Span::new(start, start + length)
+    };
+    let (open, decided): (Vec<Reviewed<'_>>, Vec<Reviewed<'_>>) =
+        undecided(runbook, phases).into_iter().partition(|case| case.state == DecisionState::Open);
+    for case in decided {
+        let help = match case.is_decided() {
+            true => "take one of the ways by `respond.choose` in the scenario".to_string(),
+            false => format!("look at it, then `firedrill accept {path}`"),
+        };
+        let message = format!("its step will be blocked: {}", case.command.handling.why());
+        diags.warning(&runbook.source, place(case.command.line), message).help(help);
+    }
+    if let Some(first) = open.first().map(|case| case.command) {
+        let change = match open.len() {
+            1 => "1 command of it changes something, or may".to_string(),
+            several => format!("{several} commands of it change something, or may"),
+        };
+        let lines: Vec<String> = open.iter().take(8).map(|case| case.command.line.to_string()).collect();
+        let lines = format!("line{} {}", if lines.len() == 1 { "" } else { "s" }, lines.join(", "));
+        let message = format!("{change}, and nobody has accepted how they are followed");
+        diags
+            .warning(&runbook.source, place(first.line), message)
+            .label(format!("{lines}: {}", first.handling.why()))
+            .help(format!("`firedrill accept {path}`; until then their steps are blocked"));
+    }
+    let Some(accepted) = &runbook.accepted else { return };
+    let Review { cases, aside, stale } = runbook.review();
+    for decision in stale {
+        let message = "this decision is about a command that is no longer there";
+        let help = format!("`firedrill accept --prune {path}` removes it");
+        diags.warning(&accepted.source, decision.span, message).help(help);
+    }
+    let disagree = |decision: &Decision, says: &str| {
+        let decided = decision.decided.text();
+        format!(
+            "the reading says `{decided}` of this command, the annotation or the scenario `{says}`: it does not run"
+        )
+    };
+    let runs = |decision: &Decision| matches!(decision.decided, Do::Run | Do::Way { .. });
+    for case in cases.iter().filter(|case| case.settings().is_some_and(|settings| settings.choose == Some(true))) {
+        if let Some((_, decision)) = case.decision.filter(|(_, decision)| !runs(decision)) {
+            let message = disagree(decision, "choose");
+            diags.warning(&runbook.source, place(case.command.line), message).help("let one of the two go");
         }
-        Unfit::Refused { shell } => {
-            let message = format!("the value of `{spelling}` cannot stand here: its step would be blocked");
-            diags.warning(file, span, message).help(if shell {
-                "in code and arithmetic plain words and numbers only can stand, and no value may end a here-document"
-            } else {
-                "outside of quotes a client gets plain words and numbers only: put the placeholder in quotes"
-            });
+    }
+    for decision in aside.into_iter().filter(|decision| runs(decision)) {
+        let held = runbook.steps.iter().flat_map(|step| step.held.iter().map(move |command| (step, command)));
+        let mut skipped = held.filter(|(step, command)| step.settings(command.block).skip.is_some());
+        if let Some((_, command)) = skipped.find(|(_, command)| command.text == decision.command) {
+            // A scenario may leave out what a drill has no use for; the reading is about every drill.
+            diags.push(Severity::Info, &runbook.source, place(command.line), disagree(decision, "skip"));
         }
     }
 }
 
-fn inputs(step: &Step) -> impl Iterator<Item = &RunbookInput> {
-    step.commands().iter().flat_map(|command| &command.inputs)
+/// Warns of commands in the steps of these phases that are to change something and whose failure nobody would learn of: `curl`
+/// without `-f`, `redis-cli` into a file; and of conditions that hold whatever a program was answered: `until redis-cli PING`. What
+/// else programs answer with exit code 0 is judged in the drill itself.
+fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
+    let mut calls = Calls::of_page(runbook.source.text.len());
+    let changes = |phase| matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other);
+    for step in runbook.select(phases).filter(|step| changes(step.phase) || step.phase == RunbookPhase::Verify) {
+        for command in step.commands() {
+            let settings = step.settings(command.block);
+            let stated = settings.errors == Some(Errors::Allowed)
+                || settings.expect.is_some()
+                || settings.skip.is_some()
+                || settings.expect_exit.is_some_and(|exit| exit != 0);
+            if stated || !command.is_shell() {
+                continue;
+            }
+            let found = |call: &Call| {
+                let program = call.program();
+                let silent = says_nothing(call).filter(|_| changes(step.phase)).map(|advice| {
+                    (advice, format!("nobody will learn whether this fails: `{program}` exits with 0 all the same"))
+                });
+                silent.or_else(|| {
+                    let why = format!("`{program}` exits with 0 whatever it is answered, so that the condition holds");
+                    Some((holds_anyway(call)?, why))
+                })
+            };
+            let Some((advice, message)) = calls.of(&command.masked()).iter().find_map(found) else { continue };
+            let (file, span) = first_line(runbook, command);
+            let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";
+            diags.warning(file, span, message).help(format!("{advice}; {help}"));
+        }
+    }
+}
+
+impl Plan {
+    /// The first command that changes data in a drill of which no invariant and no restore says what must survive it.
+    pub fn unwatched_change(&self) -> Option<(&Runbook, &Command)> {
+        let looked_at = !self.invariants.is_empty() || self.restore.is_some() || self.expect != Verdict::Passed;
+        let runbook = self.runbook.as_ref().filter(|_| !looked_at)?;
+        let helps = |phase| matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other);
+        let steps = runbook.select(&self.respond.phases).filter(|step| helps(step.phase));
+        let mut commands = steps.flat_map(|step| {
+            let runs = |command: &&Command| step.settings(command.block).skip.is_none() && command.by_hand.is_none();
+            step.commands().iter().filter(runs)
+        });
+        let changes = |command: &&Command| {
+            command.effect().kind != EffectKind::Looks && changes_data(&command.text, !command.is_shell())
+        };
+        commands.find(changes).map(|command| (runbook, command))
+    }
+}
+
+/// The file in which a command stands, and its first line there.
+pub(super) fn first_line<'r>(runbook: &'r Runbook, command: &'r Command) -> (&'r Arc<Source>, Span) {
+    let file = command.origin.as_ref().unwrap_or(&runbook.source);
+    let start = file.offset(Pos { line: command.line, column: command.column });
+    let first = command.text.lines().next().unwrap_or_default().len();
+    (file, Span::new(start, (start + first).min(file.text.len())))
+}
+
+/// Warns of such a command: SLIs are met by an empty store as well.
+pub fn check_data(plan: &Plan, diags: &mut Diagnostics) {
+    let Some((runbook, command)) = plan.unwatched_change() else { return };
+    let (file, span) = first_line(runbook, command);
+    let scenario = plan.source.path.display();
+    let message =
+        format!("this changes data, and {scenario} has no `invariants`: a cure that destroys data would pass");
+    diags.warning(file, span, message).help(
+        "say what must survive it: `invariants: { orders-kept: { service: db, run: psql -Atc \"SELECT count(*) FROM orders\", value: \">= 100\" } }`",
+    );
 }

@@ -1,14 +1,21 @@
-//! `kind`, `rpo`, `ledger` and `restore` of a scenario: what a DR drill asserts beyond a recovery.
+//! `kind`, `rpo`, `ledger` and `restore` of a scenario: what a DR drill asserts beyond a recovery. And probes: what a command in a
+//! service must write, and how long it may take. They are asked by the levels of a DR drill, by `invariants`, and by `stop_when`, whose
+//! conditions end a drill at once, each read as what it resembles: an impact, a page, an invariant.
 
 use super::loads::named;
-use super::outcome::Expected;
-use super::probe::{expected, probe};
-use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, RestoreSpec, ServiceScript};
+use super::outcome::{Expected, read_floor, read_page_url};
+use super::services::service;
+use super::windows::{LONGEST, deadline, window};
+use super::{
+    BackupSpec, Expectation, Invariant, LedgerSpec, LevelProbe, PlannedFault, RestoreSpec, ServiceScript,
+    StopCondition, StopWhen,
+};
 use crate::assurance::services::A_PERIOD;
+use crate::faults::read_question;
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
-use crate::slis::{Comparison, Good, Term};
-use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_period, parse_size, shape, shorten};
+use crate::slis::{Comparison, Good, Ratio, Term};
+use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_period, parse_size, shape, shorten, tidy};
 use serde_json::json;
 use std::time::Duration;
 
@@ -245,4 +252,157 @@ fn read_probe(at: &mut At<'_>, by: &str) -> Option<ServiceScript> {
     let probe = probe(&mut map, line, by);
     map.finish()?;
     probe
+}
+
+/// How long a probe may take unless it says otherwise.
+const PROBE_WITHIN: Duration = Duration::from_secs(10);
+const A_NUMBER: TextForm = TextForm::new("a comparison like `>= 100`", || {
+    let any = Comparison::ALL.map(Comparison::name).join("|");
+    shape::text(&format!("\\s*(?:{any})\\s*[+-]?[0-9][0-9.eE+-]*\\s*"))
+});
+const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
+
+/// Reads the keys of a probe: `service`, `run` and `within`.
+pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<ServiceScript> {
+    let service = map.require_by("service", |at| service(at, by));
+    let instead = "ask for what is meant: `test ! -f /data/recovery.signal`";
+    let run = map.require_by("run", |at| read_question(at, "one that held", instead));
+    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
+    Some(ServiceScript { service: service?, run: run?, within, line })
+}
+
+/// Reads what a probe must write by a single look; `None` where nothing says so, or what says so is wrong.
+pub fn expected(map: &mut MapReader<'_>) -> Option<Expectation> {
+    let written = written(map);
+    let as_before = map.optional("as_before");
+    if as_before == Some(false) {
+        map.wrong("as_before", "`as_before: false` says nothing: leave it out").help(WAYS);
+    }
+    let as_before = as_before.filter(|before| *before).map(|_| Expectation::AsBefore);
+    one_of(map, written.into_iter().chain([as_before]))
+}
+
+/// The only one of these; none where there are several, which is a mistake.
+pub fn one_of(map: &mut MapReader<'_>, all: impl IntoIterator<Item = Option<Expectation>>) -> Option<Expectation> {
+    let mut all = all.into_iter().flatten();
+    let first = all.next();
+    if all.next().is_some() {
+        map.wrong("output", "two keys say what it must write").help(WAYS);
+        return None;
+    }
+    first
+}
+
+/// Reads `output` and `value`: what a probe must write, whatever it wrote before.
+pub fn written(map: &mut MapReader<'_>) -> [Option<Expectation>; 2] {
+    let output: Option<String> = map.optional("output");
+    let number = map.optional_with("value", A_NUMBER, |text| {
+        let (left, op, right) = Comparison::split(text, text, "write it like `>= 100`")?;
+        let value = right.parse::<f64>().ok().filter(|value| value.is_finite());
+        match (left, value) {
+            ("", Some(value)) => Ok(Expectation::Number(op, value)),
+            _ => Err(format!("`{}` is no comparison with a number: write it like `>= 100`", shorten(text))),
+        }
+    });
+    [output.map(|output| Expectation::Output(output.trim_end().to_string())), number]
+}
+
+/// Reads one invariant.
+pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
+    let (name, span) = (at.key.to_string(), at.key_span);
+    let what = format!("the invariant `{}`", shorten(&name));
+    let line = at.line();
+    let mut map = at.map(what.as_str())?.of_section("invariants");
+    let probe = probe(&mut map, line, &what);
+    let mut expected = expected(&mut map);
+    match map.optional("increases") {
+        Some(true) if expected.is_none() => expected = Some(Expectation::Increases),
+        Some(_) => {
+            map.wrong("increases", "`increases` is `true`, beside nothing else that says what is expected").help(WAYS);
+        }
+        None if !["output", "value", "as_before", "increases"].iter().any(|key| map.has(key)) => {
+            map.error(span, "nothing says what is expected of it").help(WAYS);
+        }
+        None => {}
+    }
+    map.finish()?;
+    Some(Invariant { name, probe: probe?, expected: expected? })
+}
+
+const A_THRESHOLD: TextForm = TextForm::new("a percentage like `10%`", Ratio::shape);
+const WINDOW: Duration = Duration::from_secs(5);
+const SCRIPT_WITHIN: Duration = Duration::from_secs(10);
+/// What says of which kind a condition is, what it must have, and what it may have.
+const KINDS: [(&str, &[&str], &[&str]); 4] = [
+    ("sli", &["below"], &["for"]),
+    ("file", &[], &[]),
+    ("http", &["status"], &[]),
+    ("service", &["run"], &["within", "output", "value"]),
+];
+const HELP: &str = "write it like `{ sli: availability, below: 10%, for: 5s }`, `{ file: ./STOP }`, \
+                    `{ http: http://checkout:8080/stop, status: 500 }` or `{ service: db, run: test -e /stop }`";
+
+/// Reads the conditions; `slis` are the names of the SLIs.
+pub fn read_stop_when(at: &mut At<'_>, slis: &[&str]) -> Vec<StopCondition> {
+    at.items("a list of conditions", HELP, |at| read_condition(at, slis))
+}
+
+fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
+    let (line, span) = (at.line(), at.node.span);
+    let base = at.source.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+    let mut map = at.map("a condition of `stop_when`")?.of_section("stop_when");
+    let kinds = KINDS.map(|(kind, must, _)| {
+        let required = [&[kind], must].concat();
+        json!({ "required": required })
+    });
+    map.also(json!({ "oneOf": kinds }));
+    let sli = map.optional_by("sli", |at| {
+        let name: String = at.value()?;
+        if !slis.contains(&name.as_str()) {
+            at.error(format!("there is no SLI {}", at.node.describe())).help(did_you_mean(&name, slis.iter().copied()));
+        }
+        Some(name)
+    });
+    let below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD));
+    let window = map.optional_by("for", window).unwrap_or(WINDOW);
+    let file: Option<String> = map.optional("file");
+    let http = map.optional_by("http", |at| read_page_url(at, "`stop_when`"));
+    let status = map.optional_by("status", |at| {
+        let status: u16 = at.value()?;
+        let is_one = (100..600).contains(&status);
+        is_one.then_some(status).or_else(|| at.expected("the status of an answer, like `500`"))
+    });
+    let service = map.optional_by("service", |at| service(at, "a condition of `stop_when`"));
+    let run = map.optional_by("run", |at| read_question(at, "one that held", "ask for what is meant: `test -e /stop`"));
+    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(SCRIPT_WITHIN);
+    let all = written(&mut map);
+    let expected = one_of(&mut map, all).unwrap_or(Expectation::Success);
+    one_kind(&mut map);
+    map.finish()?;
+    let what = match (sli, file, http, service) {
+        (Some(sli), ..) => StopWhen::Below { sli, below: below?, window },
+        (_, Some(file), ..) => StopWhen::File(tidy(&base.join(file))),
+        (.., Some(url), _) => StopWhen::Answer { url, status: status? },
+        (.., Some(service)) => StopWhen::Probe { probe: ServiceScript { service, run: run?, within, line }, expected },
+        _ => return None,
+    };
+    Some(StopCondition { what, line, span })
+}
+
+/// A condition is of one kind, and has what that takes.
+fn one_kind(map: &mut MapReader<'_>) {
+    let named: Vec<_> = KINDS.into_iter().filter(|(kind, ..)| map.has(kind)).collect();
+    let &[(kind, must, may)] = named.as_slice() else {
+        map.error(map.head(), "a condition is about one of `sli`, `file`, `http` and `service`").help(HELP);
+        return;
+    };
+    for key in must.iter().filter(|key| !map.has(key)).collect::<Vec<_>>() {
+        map.error(map.head(), format!("a condition about `{kind}` needs `{key}`")).help(HELP);
+    }
+    let others = KINDS.into_iter().flat_map(|(_, must, may)| must.iter().chain(may));
+    for key in others.filter(|key| !must.contains(key) && !may.contains(key)) {
+        if map.has(key) {
+            map.wrong(key, format!("`{key}` says nothing about `{kind}`")).help(HELP);
+        }
+    }
 }

@@ -3,14 +3,12 @@
 use super::alerts::{AlertsSpec, read_alerts};
 use super::faults::{interposed, never_cleared, read_faults, returning};
 use super::loads::{self, named};
-use super::objectives::{DrillObjectives, Objective, project_services};
+use super::objectives::{self, DrillObjectives, Objective, project_services};
 use super::outcome::{Expected, check_page, default_impact, read_detect, read_expect, read_impact};
-use super::plan::{Detect, sources};
-use super::probe::read_invariant;
-use super::restore::{self, ScenarioKind};
-use super::stop_when::read_stop_when;
+use super::plan::sources;
+use super::restore::{self, ScenarioKind, read_invariant, read_stop_when};
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
-use super::{OnCall, Overrides, Plan, PlannedFault, Respond, clients, price, respond, secrets, stack, steps};
+use super::{OnCall, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
 use crate::agent::source::SliSource;
 use crate::programs::EffectKind;
 use crate::record::SeverityLevel;
@@ -60,7 +58,7 @@ pub(super) fn load_file<T>(
         // A reader gave up without a word: still no plan.
         diags.error(&Source::new(&path, ""), Span::default(), format!("{what} cannot be read"));
     }
-    secrets::hide(&mut diags);
+    vars::hide(&mut diags);
     let fit = !diags.has_errors();
     (read.filter(|_| fit), diags)
 }
@@ -80,13 +78,8 @@ fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Op
     Some((plan, whole))
 }
 
-/// The JSON Schema of scenario files, draft 2020-12.
-pub fn schema() -> Value {
-    described().0
-}
-
-/// The same, with what the readers and the documentation do not agree on.
-fn described() -> (Value, Vec<String>) {
+/// The JSON Schema of scenario files, draft 2020-12, with what the readers and the documentation do not agree on.
+pub fn schema() -> (Value, Vec<String>) {
     let page = ("docs/scenario.md", include_str!("../../docs/scenario.md"));
     describe("Scenario of Firedrill", page, |at| read_root(at, Path::new("schema"), &Overrides::default()))
 }
@@ -118,7 +111,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     check_severity(severity.as_deref(), oncall.as_ref(), &mut map);
     let kind = map.default_by("kind", ScenarioKind::Drill, restore::read_kind).unwrap_or(ScenarioKind::Unknown);
     let stack = map.require_by("stack", stack::read);
-    let hosts = map.optional_by("hosts", |at| Some(super::hosts::read(at))).unwrap_or_default();
+    let hosts = map.optional_by("hosts", |at| Some(stack::read_hosts(at))).unwrap_or_default();
     let load_names = names("load");
     let loads = map.require_by("load", |at| Some(named(at, loads::read_load))).unwrap_or_default();
     let slis = map.require_by("slis", |at| Some(named(at, |at| loads::read_sli(at, &load_names)))).unwrap_or_default();
@@ -144,8 +137,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     {
         let message =
             "`services` of `alerts` is for Compose: in a cluster Firedrill cannot change what Alertmanager reads";
-        let span = map.key_span("alerts");
-        map.diags.error(map.source, span, message).help("leave `services` out: Firedrill starts both");
+        map.error(map.key_span("alerts"), message).help("leave `services` out: Firedrill starts both");
     }
     if map.has("alerts") && !map.has("detect") {
         let help = "say which page must come: `detect: { alert: …, receiver: …, within: … }`";
@@ -154,7 +146,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let (has_runbook, runbook_at) = (map.has("runbook"), map.span_of("runbook"));
     // What is wrong above says nothing about the runbook.
     let above = std::mem::take(&mut map.diags.all);
-    let clients = map.optional_by("clients", |at| Some(clients::read(at))).unwrap_or_default();
+    let clients = map.optional_by("clients", |at| Some(steps::read_clients(at))).unwrap_or_default();
     let reading = ParseOptions { clients: clients.keys().cloned().collect(), bridged: true };
     let mut runbook = map.optional_by("runbook", |at| respond::read_runbook(at, &reading));
     let steps =
@@ -164,7 +156,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         clients,
         ..written.settle(runbook.as_mut(), runbook_at, &steps, overrides, source, map.diags)
     });
-    steps::settle(&steps, runbook.as_mut(), respond.as_ref(), source, map.diags);
+    steps::settle(&steps, runbook.as_mut(), respond.as_ref(), &mut map);
     let below = std::mem::replace(&mut map.diags.all, above);
     map.diags.all.extend(below);
     let ends = |planned: &&PlannedFault| planned.fault.facts.ends_by_itself && planned.timing.lasts.is_none();
@@ -177,9 +169,9 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
+    let counts = || faults.iter().filter(|planned| !planned.timing.noise);
     if let Some(within) = impact.as_ref().filter(|impact| !impact.none).map(|impact| impact.within) {
-        let counts = faults.iter().filter(|planned| !planned.timing.noise);
-        for planned in counts.filter(|planned| planned.timing.ramp.is_some_and(|ramp| ramp > within)) {
+        for planned in counts().filter(|planned| planned.timing.ramp.is_some_and(|ramp| ramp > within)) {
             let message = format!("`impact.within` is {}: `{}` would not have grown by then", Show(within), planned.id);
             let key = if map.has("impact") { "impact" } else { "faults" };
             map.wrong(key, message).help("let it be at least as long as `ramp`");
@@ -205,8 +197,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
             )),
             (None, None) => None,
         };
-        let counts = faults.iter().filter(|planned| !planned.timing.noise);
-        for (id, (why, help)) in counts.filter_map(|planned| Some((&planned.id, short(planned)?))) {
+        for (id, (why, help)) in counts().filter_map(|planned| Some((&planned.id, short(planned)?))) {
             map.wrong("impact", format!("`{id}` {why}")).help(help);
         }
     }
@@ -219,19 +210,20 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         let message = "nothing has to recover: `recover` says nothing; `impact.within` is what is judged";
         map.diags.warning(map.source, map.key_span("recover"), message).help("leave it out");
     }
-    let revert_hold = map.default_by("revert", REVERT_HOLD, read_revert);
-    let budget = map.optional_by("budget", price::read);
+    let revert_hold = map.default_by("revert", REVERT_HOLD, |at| {
+        let mut map = at.map("`revert`")?;
+        let hold = map.optional_by("hold", window).unwrap_or(REVERT_HOLD);
+        map.finish().map(|()| hold)
+    });
+    let budget = map.optional_by("budget", objectives::read_budget);
     let expect = map.default_by("expect", Expected::DEFAULT, read_expect);
     let rto = map.read("rto", kind.is_dr(), |at| deadline(at, MAX_DURATION));
-    let waits_for_its_end =
-        |detect: &Detect| detect.page.as_ref().is_some_and(|page| page.resolves_within_us.is_some());
-    if none && detect.as_ref().is_some_and(waits_for_its_end) {
-        map.wrong("detect", "with `impact: none` nothing has to recover, so `resolves_within` says nothing")
-            .help("leave one of the two out");
-    }
-    if none && map.has("rto") {
-        map.wrong("rto", "with `impact: none` nothing has to recover, so `rto` says nothing")
-            .help("leave one of the two out");
+    let page = detect.as_ref().and_then(|detect| detect.page.as_ref());
+    let waits_for_its_end = page.is_some_and(|page| page.resolves_within_us.is_some());
+    let idle = [("detect", "resolves_within", waits_for_its_end), ("rto", "rto", map.has("rto"))];
+    for (key, what, _) in idle.into_iter().filter(|(.., is_there)| none && *is_there) {
+        let message = format!("with `impact: none` nothing has to recover, so `{what}` says nothing");
+        map.wrong(key, message).help("leave one of the two out");
     }
     let invariants = map.optional_by("invariants", |at| Some(named(at, read_invariant))).unwrap_or_default();
     let around = restore::ScenarioParts {
@@ -365,7 +357,7 @@ fn warn_unused_loads(root: &Node, slis: &[SliSpec], map: &mut MapReader<'_>) {
         return;
     }
     // The writes of a ledger are looked at one by one.
-    let ledger = root.get(&["ledger", "load"]).and_then(Node::text);
+    let ledger = root.text_at(&["ledger", "load"]);
     let is_used = |name: &str| ledger == Some(name) || slis.iter().any(|sli| sli.series == name);
     for entry in root.get(&["load"]).map_or(&[][..], Node::entries).iter().filter(|entry| !is_used(&entry.key)) {
         map.diags.warning(map.source, entry.key_span, format!("no SLI looks at load `{}`", entry.key));
@@ -394,12 +386,6 @@ fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
     Some((within?, hold, cleared))
 }
 
-fn read_revert(at: &mut At<'_>) -> Option<Duration> {
-    let mut map = at.map("`revert`")?;
-    let hold = map.optional_by("hold", window).unwrap_or(REVERT_HOLD);
-    map.finish().map(|()| hold)
-}
-
 /// The first step that evidently changes something and is not followed: behind the mitigation in a section of no known phase
 /// (*Cleanup*), anywhere in one that only tells something (*Background*), detects or escalates.
 fn left_out(runbook: &Runbook, followed: &[RunbookPhase]) -> Option<Step> {
@@ -420,7 +406,7 @@ mod tests {
 
     #[test]
     fn readers_shapes_and_words_agree() {
-        let (schema, gaps) = described();
+        let (schema, gaps) = schema();
         assert_eq!(gaps, Vec::<String>::new(), "see ADDING.md, \"A key of a scenario\"");
         assert!(jsonschema::draft202012::meta::is_valid(&schema));
         assert_eq!(schema.pointer("/required"), Some(&json!(["title", "stack", "load", "slis", "faults"])));

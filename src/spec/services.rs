@@ -1,7 +1,7 @@
 //! Services that a scenario names and the stack does not have: known once Compose has resolved the stack. The readers note
 //! each name that they find, with its place.
 
-use super::{Plan, secrets};
+use super::{Plan, vars};
 use crate::runbook::Step;
 use crate::source::{At, Diagnostics, Mention, Node, Source, Span, did_you_mean, parse, shorten};
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         }
     }
     check_annotations(plan, services, diags);
-    for (planned, node) in plan.faults.iter().zip(plan.root.get(&["faults"]).map_or(&[][..], Node::items)) {
+    for (planned, node) in plan.faults.iter().zip(plan.root.list(&["faults"])) {
         let Some(process) = planned.fault.facts.process.clone() else { continue };
         if services.iter().chain(hosts).any(|name| *name == process.name) {
             let at = node.get(&[planned.fault.kind(), "name"]).unwrap_or(node);
@@ -58,13 +58,13 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         let help = "give the service that is meant in the runbook by its own name";
         diags.error(&plan.source, plan.place(&["hosts", host]), message).help(help);
     }
-    secrets::hide(diags);
+    vars::hide(diags);
 }
 
 /// Warns of every variable of a release that the stack's files do not name: setting it changes nothing. `named` are those
 /// that they do.
 pub fn check_variables(plan: &Plan, named: &BTreeSet<String>, diags: &mut Diagnostics) {
-    for (planned, node) in plan.faults.iter().zip(plan.root.get(&["faults"]).map_or(&[][..], Node::items)) {
+    for (planned, node) in plan.faults.iter().zip(plan.root.list(&["faults"])) {
         let Some((_, release)) = planned.fault.facts.release.clone() else { continue };
         for name in release.variables.keys().filter(|name| !named.contains(*name)) {
             let at = node.get(&[planned.fault.kind(), "variables", name]).unwrap_or(node);
@@ -72,7 +72,7 @@ pub fn check_variables(plan: &Plan, named: &BTreeSet<String>, diags: &mut Diagno
             diags.warning(&plan.source, at.span, message).help(did_you_mean(name, named.iter().map(String::as_str)));
         }
     }
-    secrets::hide(diags);
+    vars::hide(diags);
 }
 
 /// The same for `in=` of the runbook's annotations.

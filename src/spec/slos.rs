@@ -3,10 +3,10 @@
 //!
 //! Sources: <https://sloth.dev/specs/default/>, <https://github.com/OpenSLO/OpenSLO>.
 
-use super::stack::text_at;
+use super::find::text_at;
 use crate::agent::promql::{PromAsked, PromEvents, check_query, in_window};
 use crate::agent::source::SliSource;
-use crate::assurance::services::{Journey, JourneyPromise, read_journeys};
+use crate::assurance::services::{JourneyPromise, read_journeys};
 use crate::slis::{Good, Ratio};
 use crate::source::{At, Diagnostics, Node, Source, Span, did_you_mean, parse, parse_period};
 use regex::Regex;
@@ -44,15 +44,8 @@ impl FoundSlo {
 /// What an SLO counts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SloCounts {
-    /// Events, by queries over `{{window}}`.
-    Events {
-        /// Whether the first query counts bad events.
-        bad: bool,
-        /// Good or bad ones.
-        some: String,
-        /// All of them.
-        total: String,
-    },
+    /// Events, by queries over `{{window}}`: some of them, the bad ones or the good ones, and all of them.
+    Events { bad: bool, some: String, total: String },
     /// The share of bad events; how many there are is not known.
     ErrorRatio(String),
     /// Requests of a load, of which these are good.
@@ -72,14 +65,13 @@ static COUNTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<FoundSlo>> {
     let documents: Option<Vec<Node>> = source.documents().iter().map(|document| parse(document, diags)).collect();
     let documents = documents?;
-    let text = |node: &Node, path: &[&str]| node.get(path).and_then(Node::text).unwrap_or_default().to_string();
     let mut found = Vec::new();
     let mut known = false;
     for document in &documents {
-        let version = text(document, &["apiVersion"]);
-        let kind = text(document, &["kind"]);
+        let text = |key: &str| document.text_at(&[key]).unwrap_or_default();
+        let (version, kind) = (text("apiVersion"), text("kind"));
         known |= version.starts_with("openslo/") || version.starts_with("sloth.slok.dev/");
-        if text(document, &["version"]) == "prometheus/v1" {
+        if text("version") == "prometheus/v1" {
             known = true;
             found.extend(sloth(document));
         } else if version.starts_with("sloth.slok.dev/") && kind == "PrometheusServiceLevel" {
@@ -88,7 +80,13 @@ pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Fo
             found.extend(openslo(document, &documents));
         } else if let Some(journeys) = read_journeys(document, source, diags) {
             known = true;
-            found.extend(journeys.into_iter().flat_map(of_journey));
+            found.extend(journeys.into_iter().flat_map(|journey| {
+                let service = journey.name;
+                journey.promises.into_iter().map(move |JourneyPromise { name, objective, good, span }| {
+                    let (service, counts) = (service.clone(), SloCounts::Requests(good));
+                    FoundSlo { service, name, objective, period: PERIOD, counts, span }
+                })
+            }));
         }
     }
     if !known {
@@ -102,10 +100,9 @@ pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Fo
 
 /// `service` and `slos` of Sloth, whose keys its Kubernetes resource spells in another way.
 fn sloth(spec: &Node) -> Vec<FoundSlo> {
-    let service = spec.get(&["service"]).and_then(Node::text).unwrap_or_default();
-    let slos = spec.get(&["slos"]).map_or(&[][..], Node::items);
-    let found = slos.iter().filter_map(|slo| {
-        let text = |paths: &[&[&str]]| paths.iter().find_map(|path| slo.get(path)?.text());
+    let service = spec.text_at(&["service"]).unwrap_or_default();
+    let found = spec.list(&["slos"]).iter().filter_map(|slo| {
+        let text = |paths: &[&[&str]]| paths.iter().find_map(|path| slo.text_at(path));
         let error = text(&[&["sli", "events", "error_query"], &["sli", "events", "errorQuery"]]);
         let total = text(&[&["sli", "events", "total_query"], &["sli", "events", "totalQuery"]]);
         let raw = text(&[&["sli", "raw", "error_ratio_query"], &["sli", "raw", "errorRatioQuery"]]);
@@ -119,7 +116,7 @@ fn sloth(spec: &Node) -> Vec<FoundSlo> {
                 None => "it has neither `events` nor `raw`".into(),
             }),
         };
-        let (name, service) = (text(&[&["name"]])?.to_string(), service.to_string());
+        let (name, service) = (slo.text_at(&["name"])?.to_string(), service.to_string());
         let written = slo.get(&["objective"]);
         let (objective, counts) = promised(written.and_then(percent), counts, || match written {
             Some(written) => {
@@ -132,56 +129,40 @@ fn sloth(spec: &Node) -> Vec<FoundSlo> {
     found.collect()
 }
 
-/// The promises of a journey.
-fn of_journey(journey: Journey) -> Vec<FoundSlo> {
-    let of = |JourneyPromise { name, objective, good, span }: JourneyPromise| {
-        let (service, counts) = (journey.name.clone(), SloCounts::Requests(good));
-        FoundSlo { service, name, objective, period: PERIOD, counts, span }
-    };
-    journey.promises.into_iter().map(of).collect()
-}
-
 /// The objectives of one OpenSLO; its indicator may be another document of the file.
 fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
-    let text = |node: &Node, path: &[&str]| node.get(path).and_then(Node::text).map(str::to_string);
-    let named = |node: &&Node, name: &str| text(node, &["metadata", "name"]).as_deref() == Some(name);
-    let indicator = text(document, &["spec", "indicatorRef"]).and_then(|name| {
-        all.iter().find(|node| text(node, &["kind"]).as_deref() == Some("SLI") && named(node, &name))?.get(&["spec"])
-    });
+    let is_indicator = |node: &&Node| {
+        let name = document.text_at(&["spec", "indicatorRef"]);
+        node.text_at(&["kind"]) == Some("SLI") && name.is_some() && node.text_at(&["metadata", "name"]) == name
+    };
+    let indicator = all.iter().find(is_indicator).and_then(|node| node.get(&["spec"]));
     let indicator = indicator.or_else(|| document.get(&["spec", "indicator", "spec"]));
     let period = document.get(&["spec", "timeWindow"]).or_else(|| document.get(&["spec", "timeWindows"]));
     let period = period.and_then(|windows| windows.items().first()).and_then(|window| {
-        let count = text(window, &["count"])
-            .zip(text(window, &["unit"]))
-            .map(|(count, unit)| format!("{count}{}", unit.to_lowercase().chars().next().unwrap_or(' ')));
-        long_duration(&text(window, &["duration"]).or(count)?)
+        let count = window.text_at(&["count"]).zip(window.text_at(&["unit"]));
+        let count = count.map(|(count, unit)| format!("{count}{}", unit.to_lowercase().chars().next().unwrap_or(' ')));
+        long_duration(&window.text_at(&["duration"]).map(str::to_string).or(count)?)
     });
-    let objectives = document.get(&["spec", "objectives"]).map_or(&[][..], Node::items);
-    let (Some(name), service) = (text(document, &["metadata", "name"]), text(document, &["spec", "service"])) else {
-        return Vec::new();
-    };
+    let Some(name) = document.text_at(&["metadata", "name"]) else { return Vec::new() };
+    let objectives = document.list(&["spec", "objectives"]);
     let found = objectives.iter().enumerate().filter_map(|(number, objective)| {
-        let target = objective.get(&["target"]).and_then(Node::text).and_then(|text| Ratio::new(text.parse().ok()?));
+        let target = objective.text_at(&["target"]).and_then(|text| Ratio::new(text.parse().ok()?));
         let target = target.or_else(|| percent(objective.get(&["targetPercent"])?));
         let ratio = indicator.and_then(|spec| spec.get(&["ratioMetric"])).or_else(|| objective.get(&["ratioMetrics"]));
         let unknown = || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into());
         let counts = ratio.map_or_else(unknown, ratio_metric);
         let written = ["target", "targetPercent"].iter().find_map(|key| objective.get(&[*key]));
-        let (target, counts) = promised(target, counts, || match written {
+        let (objective_of, counts) = promised(target, counts, || match written {
             Some(written) => format!(
                 "its objective {} is neither a `target` like `0.999` nor a `targetPercent` like `99.9`",
                 written.describe()
             ),
             None => "it has neither `target` nor `targetPercent`".into(),
         })?;
-        Some(FoundSlo {
-            service: service.clone().unwrap_or_default(),
-            name: if objectives.len() > 1 { format!("{name}-{number}") } else { name.clone() },
-            objective: target,
-            period: period.unwrap_or(PERIOD),
-            counts,
-            span: objective.span,
-        })
+        let service = document.text_at(&["spec", "service"]).unwrap_or_default().to_string();
+        let name = if objectives.len() > 1 { format!("{name}-{number}") } else { name.to_string() };
+        let (period, span) = (period.unwrap_or(PERIOD), objective.span);
+        Some(FoundSlo { service, name, objective: objective_of, period, counts, span })
     });
     found.collect()
 }
@@ -190,13 +171,12 @@ fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
 fn ratio_metric(ratio: &Node) -> SloCounts {
     let query = |of: &str| {
         let v1 = ratio.get(&[of, "metricSource", "spec", "query"]);
-        let of_a_source = |path: [&str; 3]| ratio.get(&path);
-        let found = v1.or_else(|| of_a_source([of, "metricSource", "query"])).or_else(|| ratio.get(&[of, "query"]));
+        let found = v1.or_else(|| ratio.get(&[of, "metricSource", "query"])).or_else(|| ratio.get(&[of, "query"]));
         found.and_then(Node::text).map(over_window)
     };
     let counts = |bad: bool, some: String| query("total").map(|total| SloCounts::Events { bad, some, total });
     let found = query("good").and_then(|good| counts(false, good)).or_else(|| counts(true, query("bad")?));
-    let raw = || match ratio.get(&["rawType"]).and_then(Node::text) {
+    let raw = || match ratio.text_at(&["rawType"]) {
         Some("failure") => query("raw").map(SloCounts::ErrorRatio),
         Some("success") => query("raw").map(|good| SloCounts::ErrorRatio(format!("1 - ({good})"))),
         _ => None,
@@ -243,20 +223,13 @@ pub(crate) fn long_duration(text: &str) -> Option<Duration> {
     (!read.is_zero()).then_some(read)
 }
 
-/// What an SLO of a file comes to in a drill.
-pub(super) enum MeasuredSlo {
-    /// A Prometheus counts its events; `None` where nothing says which one.
-    Asked(Option<Box<SliSource>>),
-    /// These requests of a load are good.
-    Requests(Good),
-}
-
-/// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: what measures it, and the SLO.
-pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(MeasuredSlo, FoundSlo)> {
+/// Reads `slo` of an SLI, `../slo/checkout.yaml#requests-availability`: the SLO, and the Prometheus that counts its events, where
+/// it counts any and something says which one.
+pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(FoundSlo, Option<SliSource>)> {
     at.diags.describe(crate::source::shape::filled);
     let (slo, file) = find(at)?;
     let (bad, some, total) = match &slo.counts {
-        SloCounts::Requests(good) => return Some((MeasuredSlo::Requests(good.clone()), slo)),
+        SloCounts::Requests(_) => return Some((slo, None)),
         SloCounts::Events { bad, some, total } => (*bad, some.clone(), total.clone()),
         SloCounts::ErrorRatio(_) => {
             return at.not(format!("`{}` gives a ratio and no events, which no window can be judged by", slo.name));
@@ -268,11 +241,11 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
             return at.not(format!("`{}` cannot be asked: {why}", slo.name));
         }
     }
-    let of = |asked: &PromAsked| if bad { asked.of_bad() } else { PromEvents::Good };
+    let Some(asked) = asked else { return Some((slo, None)) };
+    let of = if bad { asked.of_bad() } else { PromEvents::Good };
     // No load has a `:` in its name.
-    let Some(asked) = asked else { return Some((MeasuredSlo::Asked(None), slo)) };
-    let source = asked.source(format!("promql:{sli}"), of(asked), some, total)?;
-    Some((MeasuredSlo::Asked(Some(Box::new(SliSource { files: vec![file], ..source }))), slo))
+    let source = asked.source(format!("promql:{sli}"), of, some, total)?;
+    Some((slo, Some(SliSource { files: vec![file], ..source })))
 }
 
 /// The SLO that a value names, and its file.

@@ -1,7 +1,8 @@
 //! `stack:` of a scenario: the path of a Compose file, or a map with what Compose should be told or which Kubernetes manifests are
-//! meant.
+//! meant; and `hosts:`, names of production that services of the stack have inside the drill.
 
-use super::services::service;
+use super::find::{files, read_text};
+use super::services::{Among, mention, service};
 use super::windows::deadline;
 use crate::source::{At, Source, TextForm, Value, path_of, shape, shorten};
 use crate::stack::{CHART, ClusterRequest, ImageBuild, StackRequest};
@@ -12,14 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const UP_WITHIN: Duration = Duration::from_secs(120);
-const NAMESPACE: TextForm = TextForm::new(
-    "the name of a namespace",
-    || json!({ "anyOf": [shape::text("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), { "type": ["number", "boolean"] }] }),
-);
-const RELEASE: TextForm = TextForm::new(
-    "the name of a release",
-    || json!({ "anyOf": [shape::text("[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?"), { "type": ["number", "boolean"] }] }),
-);
+const NAMESPACE: TextForm = TextForm::new("the name of a namespace", label_shape::<63>);
+const RELEASE: TextForm = TextForm::new("the name of a release", label_shape::<53>);
 const A_DIRECTORY: TextForm = TextForm::new("an absolute path", || shape::text("/[\\s\\S]+"));
 const LONGEST_UP: Duration = Duration::from_secs(3600);
 
@@ -37,7 +32,6 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
             first
         });
         let cluster = map.optional_by("kubernetes", kubernetes);
-        let one = [map.has("file"), map.has("kubernetes")];
         spec.profiles = map.optional("profiles").unwrap_or_default();
         let toxiproxy = map.optional_by("toxiproxy", |at| {
             let help = "write it like `toxiproxy: [database]`";
@@ -58,7 +52,7 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
                 map.error(map.key_span(key), format!("`{key}` {what}: manifests have none")).help("leave it out");
             }
         }
-        if one[0] == one[1] {
+        if map.has("file") == map.has("kubernetes") {
             map.error(map.head(), "`stack` must have either `file` or `kubernetes`")
                 .help("`file` is a Compose file; `kubernetes: { manifests: deploy/, namespace: shop }` are manifests");
         }
@@ -127,6 +121,11 @@ fn first_text(folder: &Path) -> Option<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)));
     files.into_iter().min()
+}
+
+fn label_shape<const LONGEST: usize>() -> serde_json::Value {
+    let text = shape::text(&format!("[a-z0-9]([a-z0-9-]{{0,{}}}[a-z0-9])?", LONGEST - 2));
+    json!({ "anyOf": [text, { "type": ["number", "boolean"] }] })
 }
 
 /// A label of RFC 1123, as names of namespaces are, and of releases, which Helm keeps shorter.
@@ -202,23 +201,73 @@ fn compose_file(at: &mut At<'_>) -> Option<Arc<Source>> {
     read_text(&path, "the stack", at)
 }
 
-/// A text file that the scenario names.
-pub fn read_text(path: &Path, what: &str, at: &mut At<'_>) -> Option<Arc<Source>> {
-    Source::read(path).map_err(|error| error.report(what, Some((at.source, at.node.span)), at.diags)).ok()
-}
-
-/// The text file that a value names; `what` says what it is for.
-pub fn text_at(at: &mut At<'_>, what: &str) -> Option<Arc<Source>> {
-    let path = path_of(at)?;
-    read_text(&path, what, at)
-}
-
-/// The text files of a list; `what` says what each is for.
-pub fn files(at: &mut At<'_>, what: &str) -> Vec<Arc<Source>> {
-    at.items("a list of files", "write it like `env_files: [ops.env]`", |at| text_at(at, what))
-}
-
 /// The paths of such files.
 fn paths(at: &mut At<'_>, what: &str) -> Vec<PathBuf> {
     files(at, what).iter().map(|file| file.path.clone()).collect()
+}
+
+/// Host name → service. Whether the services exist is known once the stack is resolved.
+pub fn read_hosts(at: &mut At<'_>) -> BTreeMap<String, String> {
+    let hosts = at.entries("a map", "write `hosts: { db.prod.internal: db }`", |at| {
+        at.diags.describe(shape::filled);
+        if !is_host_name(at.key) {
+            at.error_at_key(format!("`{}` is no host name", shorten(at.key)))
+                .help("labels of letters, digits and hyphens, with dots between them, without a port");
+        }
+        let Some(service) = at.node.text().filter(|service| !service.trim().is_empty()) else {
+            return at.fail(format!("expected the name of a service, found {}", at.node.describe()));
+        };
+        mention(at, format!("host `{}`", shorten(at.key)), service, Among::Services);
+        Some((at.key.to_string(), service.to_string()))
+    });
+    hosts.into_iter().collect()
+}
+
+/// RFC 1123, and the underscore that people use in it; numbers with dots are an address.
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        (1..=63).contains(&label.len()) && label.chars().all(fits) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let address = name.chars().all(|c| c.is_ascii_digit() || c == '.');
+    (1..=253).contains(&name.len()) && !address && name.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Diagnostics, Source};
+    use proptest::prelude::*;
+
+    #[test]
+    fn host_names_are_told_from_what_is_none() {
+        for name in ["db.prod.internal", "api", "a-b.example.com", "under_score", "1.example"] {
+            assert!(is_host_name(name), "{name}");
+        }
+        for name in
+            ["", "db:5432", "http://db", "a..b", "-a", "a-", ".a", "a.", "10.0.0.1", "a b", "é", &"a".repeat(64)]
+        {
+            assert!(!is_host_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn mistakes_stand_where_they_are() {
+        let source = Source::new("s.yaml", "hosts: { a b: db, x: [1], db.prod.internal: db }\n");
+        let mut diags = Diagnostics::default();
+        let root = crate::source::parse(&source, &mut diags).unwrap();
+        let mut at = At { key: "hosts", ..At::root(root.get(&["hosts"]).unwrap(), &source, &mut diags) };
+        let hosts = read_hosts(&mut at);
+        assert_eq!(hosts.get("db.prod.internal").map(String::as_str), Some("db"));
+        let said: Vec<&str> = diags.all.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].contains("is no host name") && said[1].contains("name of a service"), "{said:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_host_name_never_panics(name in ".{0,80}") {
+            let _ = is_host_name(&name);
+        }
+    }
 }

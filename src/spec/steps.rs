@@ -1,17 +1,20 @@
-//! `steps:` of a scenario: what annotations say, by step id, and other commands for steps that cannot work in a drill.
-//! It is held against the whole runbook, before phases are left out.
+//! `steps:` of a scenario: what annotations say, by step id, and other commands for steps that cannot work in a drill, held against the
+//! whole runbook, before phases are left out; and `clients:`, what runs the blocks of a language that is no shell, and where.
 
-use super::clients::place;
-use super::{Respond, Var, environment};
+use super::services::{Among, mention};
+use super::vars::read_environment;
+use super::{BlockClient, Respond, Var};
 use crate::runbook::{
-    BlockSettings, Errors, Expect, Retry, Runbook, RunbookPhase, Step, StepKind, WrittenCommands, parse_capture,
-    parse_exit, parse_reason, parse_timeout, unified_name,
+    BlockSettings, Errors, Expect, Retry, Runbook, RunbookPhase, Step, StepKind, WrittenCommands, is_shell,
+    parse_capture, parse_exit, parse_place, parse_reason, parse_timeout, unified_name,
 };
 use crate::source::shape::{duration, filled, scalar, text};
-use crate::source::{At, Diagnostics, Source, Span, TextForm, Value, did_you_mean, list, nearest, shorten};
+use crate::source::{
+    At, Diagnostics, MapReader, Source, Span, TextForm, Value, beside, did_you_mean, list, nearest, shape, shorten,
+};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 const TIMEOUT: TextForm = TextForm::new("a duration like `30s`", duration);
 const RETRY: TextForm = TextForm::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
@@ -26,17 +29,12 @@ const REASON: TextForm = TextForm::new("a reason", filled);
 
 /// A step that the scenario names.
 pub struct NamedStep {
-    id: String,
+    /// Its id.
+    pub id: String,
     phase: RunbookPhase,
     span: Span,
-    env: BTreeMap<String, Var>,
-}
-
-impl NamedStep {
-    /// The id of the step, and what the scenario puts into its environment.
-    pub fn environment(&self) -> Option<(String, BTreeMap<String, Var>)> {
-        (!self.env.is_empty()).then(|| (self.id.clone(), self.env.clone()))
-    }
+    /// What the scenario puts into its environment.
+    pub env: BTreeMap<String, Var>,
 }
 
 /// Reads `steps` and applies it to the runbook, if there is one that can be read. `expected` says whether the scenario
@@ -82,7 +80,7 @@ fn read(at: &mut At<'_>) -> Option<StepSettings> {
     let empty = at.node.value == Value::Null || at.node.value == Value::Map(Vec::new());
     let mut map = at.map(format!("step `{shown}`"))?.of_section("steps");
     let run = map.optional::<String>("run").map(|text| (map.span_of("run"), text));
-    let env = map.optional_by("env", |at| Some(environment::read(at))).unwrap_or_default();
+    let env = map.optional_by("env", |at| Some(read_environment(at))).unwrap_or_default();
     let settings = BlockSettings {
         place: map.optional_by("in", |at| place(at, format!("the step `{shown}`"))),
         timeout: map.optional_with("timeout", TIMEOUT, parse_timeout),
@@ -230,24 +228,18 @@ fn check_captures(runbook: &Runbook, named: &[NamedStep], at: &mut At<'_>) {
 }
 
 /// What can be said once it is known which phases are followed, and where.
-pub fn settle(
-    named: &[NamedStep],
-    runbook: Option<&mut Runbook>,
-    respond: Option<&Respond>,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) {
+pub fn settle(named: &[NamedStep], runbook: Option<&mut Runbook>, respond: Option<&Respond>, map: &mut MapReader<'_>) {
     let (Some(runbook), Some(respond)) = (runbook, respond) else { return };
     for step in named.iter().filter(|step| !respond.phases.contains(&step.phase)) {
         let phases: Vec<&str> = respond.phases.iter().map(|phase| phase.name()).collect();
         let message = format!("`{}` is not followed: its phase is not selected", step.id);
-        diags.warning(source, step.span, message).help(format!("`respond.phases` is {}", list(&phases)));
+        map.diags.warning(map.source, step.span, message).help(format!("`respond.phases` is {}", list(&phases)));
     }
     for said in named {
         let blocks = runbook.steps.iter().filter(|step| step.id == said.id).flat_map(|step| &step.blocks);
         if let Some(key) = blocks.filter_map(|block| block.settings.contradiction()).next() {
             let message = format!("a step in the background cannot have `{key}`");
-            diags.error(source, said.span, message).help("nobody waits for its end: leave out one of the two");
+            map.diags.error(map.source, said.span, message).help("nobody waits for its end: leave out one of the two");
         }
     }
     // The same place by another word is the same session.
@@ -255,4 +247,90 @@ pub fn settle(
         block.settings.place = block.settings.place.take().filter(|place| respond.service.as_ref() != Some(place));
     }
     runbook.relink();
+}
+
+/// Tags that a client covers beside its own, unless they are named themselves.
+const ALIASES: &[(&str, &[&str])] =
+    &[("psql", &["pgsql", "postgresql"]), ("sql", &["psql", "pgsql", "postgresql", "mysql"])];
+
+/// Reads `clients`: a map of tags of code blocks, in lower case afterwards.
+pub fn read_clients(at: &mut At<'_>) -> BTreeMap<String, BlockClient> {
+    const EXAMPLE: &str = "write them like `sql: { service: db, command: psql -U shop }`";
+    let mut clients: BTreeMap<String, BlockClient> = BTreeMap::new();
+    at.entries_if_any("a map of languages", EXAMPLE, |at| {
+        let tag = at.key.to_lowercase();
+        let shown = shorten(at.key);
+        let fits = |c: char| !c.is_whitespace() && !matches!(c, ',' | '{' | '}' | ':');
+        if tag.is_empty() || !tag.chars().all(fits) {
+            at.error_at_key(format!("`{shown}` cannot be the tag of a code block"));
+        } else if is_shell(&tag) {
+            at.error_at_key(format!("blocks tagged `{shown}` are run by the shell, not by a client"))
+                .help("`respond.service` and `in` say where the shell runs");
+        }
+        let client = read_client(at);
+        if clients.contains_key(&tag) {
+            at.error_at_key(format!("the client `{shown}` is given twice"));
+        }
+        clients.insert(tag, client?);
+        Some(())
+    });
+    at.must_not_be_empty("`clients` is empty", EXAMPLE);
+    // The closer name first: with `sql` and `psql`, `pgsql` is the client of `psql`.
+    for (tag, others) in ALIASES {
+        if let Some(client) = clients.get(*tag).cloned() {
+            for other in *others {
+                clients.entry(other.to_string()).or_insert_with(|| client.clone());
+            }
+        }
+    }
+    clients
+}
+
+/// What a scenario says about how its runbook is followed, as far as the decisions about it depend on that.
+#[derive(Debug, Clone, Default)]
+pub struct FollowedRunbook {
+    /// The runbook.
+    pub runbook: PathBuf,
+    /// The languages to which it gives a client.
+    pub clients: BTreeSet<String>,
+    /// The phases that it selects.
+    pub phases: BTreeSet<RunbookPhase>,
+}
+
+/// The same of a scenario file, whatever else is wrong with it.
+pub fn followed_by(scenario: &Path) -> Option<FollowedRunbook> {
+    let source = Source::read(scenario).ok()?;
+    let mut diags = Diagnostics::default();
+    let root = crate::source::parse(&source, &mut diags)?;
+    let phases = root.list(&["respond", "phases"]);
+    let clients = root.get(&["clients"]).map(|node| read_clients(&mut At::root(node, &source, &mut diags)));
+    Some(FollowedRunbook {
+        runbook: beside(&source.path, root.text_at(&["runbook"])?),
+        clients: clients.unwrap_or_default().into_keys().collect(),
+        phases: phases.iter().filter_map(|phase| RunbookPhase::from_name(phase.text()?)).collect(),
+    })
+}
+
+fn read_client(at: &mut At<'_>) -> Option<BlockClient> {
+    let name = shorten(at.key);
+    let mut map = at.map(format!("client `{name}`"))?.of_section("clients");
+    let service = map.optional_by("service", |at| place(at, format!("the client `{name}`")));
+    let command = map.require_by("command", |at| {
+        at.diags.describe(shape::filled);
+        let text = at.node.text().map(str::trim).filter(|text| !text.is_empty() && !text.contains(['\n', '\0']));
+        if text.is_none() {
+            at.error(format!("`command`: expected one command, found {}", at.node.describe()))
+                .help("write it like `psql -U shop -v ON_ERROR_STOP=1`; the block is its input");
+        }
+        text.map(str::to_string)
+    });
+    map.finish()?;
+    Some(BlockClient { service, command: command? })
+}
+
+/// Reads the service in which a shell or a client runs; `by` is what names it.
+pub(super) fn place(at: &mut At<'_>, by: String) -> Option<String> {
+    let place = at.parse(TextForm::new("the name of a service", shape::scalar), parse_place)?;
+    mention(at, by, &place, Among::Services);
+    Some(place)
 }

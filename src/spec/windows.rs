@@ -6,7 +6,7 @@ use crate::agent::source::SliSource;
 pub use crate::assurance::services::Show;
 use crate::load::SLICE;
 use crate::slis::{Comparison, Ratio, SliSpec, Term};
-use crate::source::{At, Diagnostics, Source, Span};
+use crate::source::{At, Diagnostic, Diagnostics, Source, Span};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +17,11 @@ const IMPACT_EVENTS: f64 = 5.0;
 
 /// Reads a time-out or deadline: above 0 and at most `longest`.
 pub fn deadline(at: &mut At<'_>, longest: Duration) -> Option<Duration> {
-    let duration: Duration = at.value()?;
-    if duration.is_zero() {
-        return at.fail(format!("`{}` must be above 0", at.key));
+    match at.value::<Duration>()? {
+        zero if zero.is_zero() => at.fail(format!("`{}` must be above 0", at.key)),
+        long if long > longest => at.fail(format!("`{}` is {}, more than {}", at.key, Show(long), Show(longest))),
+        duration => Some(duration),
     }
-    if duration > longest {
-        return at.fail(format!("`{}` is {}, more than {}", at.key, Show(duration), Show(longest)));
-    }
-    Some(duration)
 }
 
 /// Reads a window: a multiple of a slice.
@@ -51,8 +48,7 @@ const RARE: Duration = Duration::from_secs(5);
 const ROUNDING: f64 = 1e-9;
 
 fn events_needed(objective: Ratio) -> Option<f64> {
-    let budget = 1.0 - objective.get();
-    (budget > ROUNDING).then(|| 1.0 / budget)
+    Some(1.0 - objective.get()).filter(|budget| *budget > ROUNDING).map(f64::recip)
 }
 
 /// So many seconds, rounded up to whole slices.
@@ -108,12 +104,11 @@ impl WindowChecks<'_> {
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
         for sli in self.slis {
-            let Some(source) = self.source_of(sli) else { continue };
-            let rate = source.rate;
-            self.check_interval(sli, source.interval, diags);
-            self.check_age(sli, source.stays_good, diags);
+            let Some(&SliSource { rate, interval, stays_good, longest, .. }) = self.source_of(sli) else { continue };
+            self.check_interval(sli, interval, diags);
+            self.check_age(sli, stays_good, diags);
             self.check_stop(sli, rate, diags);
-            self.check_slowest(sli, source.longest, diags);
+            self.check_slowest(sli, longest, diags);
             self.judge(("steady", "for"), self.steady, sli, rate, diags);
             self.check_revert(sli, rate, diags);
             match self.impact {
@@ -128,6 +123,11 @@ impl WindowChecks<'_> {
                 }
             }
         }
+    }
+
+    /// Notes a mistake about a key of the scenario and a key within it.
+    fn error<'d>(&self, diags: &'d mut Diagnostics, outer: &str, inner: &str, message: String) -> &'d mut Diagnostic {
+        diags.error(self.source, (self.place)(outer, inner), message)
     }
 
     /// Where the events of an SLI come from.
@@ -156,15 +156,14 @@ impl WindowChecks<'_> {
             let window = Show(window);
             let message =
                 format!("`{outer}.{inner}` is {window}: `{name}` is told every {every}, and may have no event in it");
-            diags.error(self.source, (self.place)(outer, inner), message).help(format!("at least {}", Show(least)));
+            self.error(diags, outer, inner, message).help(format!("at least {}", Show(least)));
         }
         if let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) {
             let hold = Show(hold);
             let message = format!(
                 "`recover.hold` is {hold}: `{name}` is told every {every}, and what happens after the last telling in it is never judged"
             );
-            let place = (self.place)("recover", "hold");
-            diags.error(self.source, place, message).help(format!("at least {}, twice as long", Show(needed)));
+            self.error(diags, "recover", "hold", message).help(format!("at least {}, twice as long", Show(needed)));
         }
     }
 
@@ -197,8 +196,7 @@ impl WindowChecks<'_> {
         let Some(hold) = self.revert.filter(rare) else { return };
         let message = format!("`revert.hold` is {}: at {rate}/s `{}` may have no event in it", Show(hold), sli.name);
         let smallest = Show(Duration::from_secs_f64((1.0 / rate).min(1e9)));
-        let place = (self.place)("revert", "hold");
-        diags.error(self.source, place, message).help(format!("at least {smallest}, or a higher rate"));
+        self.error(diags, "revert", "hold", message).help(format!("at least {smallest}, or a higher rate"));
     }
 
     /// A floor under which one bad event or two fall stops drills for nothing.
@@ -229,10 +227,9 @@ impl WindowChecks<'_> {
             Show(hold),
             Show(after)
         );
-        diags.error(self.source, (self.place)("recover", "hold"), message).help(format!(
-            "at least {}: its return, and one `impact.window` to be felt",
-            Show(whole_slices(needed.as_secs_f64()))
-        ));
+        let least = Show(whole_slices(needed.as_secs_f64()));
+        self.error(diags, "recover", "hold", message)
+            .help(format!("at least {least}: its return, and one `impact.window` to be felt"));
     }
 
     fn judge(&self, key: (&str, &str), window: Option<Duration>, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
@@ -245,12 +242,11 @@ impl WindowChecks<'_> {
                 "`{outer}.{inner}` is too short for `{name}`: of {events} requests in {window} one bad one alone breaks {objective}"
             );
             let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), rate);
-            diags.error(self.source, (self.place)(outer, inner), message).help(help);
+            self.error(diags, outer, inner, message).help(help);
         }
     }
 
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
-        let [below, window] = ["below", "window"].map(|key| (self.place)("impact", key));
         // Five bad events must fit into the window, of this SLI or of another one that will do.
         let shows = |rate: f64| rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING);
         let mut others = self.slis.iter().filter(|_| !self.breaches_named).filter_map(|sli| self.source_of(sli));
@@ -260,14 +256,15 @@ impl WindowChecks<'_> {
             let message = format!(
                 "`impact.window` is too short for `{name}`: an impact needs five bad events, and {length} hold fewer at {rate}/s"
             );
-            diags.error(self.source, window, message).help(format!("at least {smallest}, or a higher rate"));
+            self.error(diags, "impact", "window", message).help(format!("at least {smallest}, or a higher rate"));
         }
         if impact.below > sli.objective {
             let message = format!(
                 "`impact.below` is {}, above the objective of `{}` ({}): a steady state would count as an impact",
                 impact.below, sli.name, sli.objective
             );
-            diags.error(self.source, below, message).help("an impact is worse than a missed objective: lower it");
+            let help = "an impact is worse than a missed objective: lower it";
+            self.error(diags, "impact", "below", message).help(help);
         }
     }
 }

@@ -1,12 +1,21 @@
-//! The entries of `chain.jsonl`: each holds the SHA-256 of a run's manifest and the hash of the entry before it.
+//! The entries of `chain.jsonl`: each holds the SHA-256 of a run's manifest and the hash of the entry before it. Checked by itself,
+//! without the runs that it speaks of: numbers, hashes, order. Appended to by one writer at a time, by the lock of the file, each
+//! entry synced before it counts; a torn last line, left by a writer that was killed, is taken away by the next one, which enters
+//! the run that it was about if that was sealed.
 //!
 //! The own hash of an entry is the SHA-256 of its line without that hash: of `{…,"hash":"…"}` the bytes `{…}`. So it covers every
 //! byte of the line, and anybody can compute it with a text editor and `sha256sum`.
 
-use super::Digest;
-use serde::{Deserialize, Serialize};
+use super::manifest::{MANIFEST, Manifest};
+use crate::record::read_file;
+use crate::report::Quarter;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use sha2::{Digest as _, Sha256};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::io;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Name of the chain beside the run directories.
@@ -133,11 +142,318 @@ impl FromStr for Head {
 }
 
 /// The run that a torn line is about, as far as it can be read.
-pub(super) fn run_of(torn: &[u8]) -> Option<String> {
+fn run_of(torn: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(torn);
     let (_, rest) = text.split_once("\"run\":\"")?;
     let (run, _) = rest.split_once('"')?;
     crate::record::is_run_id(run).then(|| run.to_string()).filter(|run| !run.contains(['/', '\\']))
+}
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// A SHA-256 digest (FIPS 180-4) as 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Of bytes.
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// Of everything that can be read, with the number of bytes.
+    pub fn of_all(mut reader: impl Read) -> io::Result<(Digest, u64)> {
+        let mut hasher = Sha256::new();
+        let mut chunk = vec![0; CHUNK];
+        let mut size = 0;
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return Ok((Digest(hex::encode(hasher.finalize())), size)),
+                Ok(n) => {
+                    hasher.update(&chunk[..n]);
+                    size += n as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// 64 zeros: what stands before the first entry of a chain.
+    pub fn zero() -> Digest {
+        Digest("0".repeat(64))
+    }
+
+    /// From 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Digest> {
+        let fits = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        fits.then(|| Digest(text.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Digest::parse(&text).ok_or_else(|| de::Error::custom("a SHA-256 has 64 hexadecimal digits"))
+    }
+}
+
+/// A chain and what is wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// Every entry that can be read, as they stand in the file.
+    pub entries: Vec<ChainEntry>,
+    /// What was changed, removed, inserted or reordered, by number and line; empty when the chain is whole.
+    pub problems: Vec<String>,
+    /// Bytes of a last line without its end: its writer was killed. The next one repairs it.
+    pub torn: Option<usize>,
+    /// Runs that torn lines were about, as far as they could be read: those of earlier entries, and that of the last line.
+    pub torn_runs: Vec<String>,
+    /// The last entry.
+    pub head: Option<Head>,
+}
+
+impl Chain {
+    /// The entry that holds for each run: of several the last one.
+    pub fn by_run(&self) -> HashMap<&str, &ChainEntry> {
+        self.entries.iter().map(|entry| (entry.run.as_str(), entry)).collect()
+    }
+
+    /// Whether this head is (still) one of its entries.
+    pub fn has(&self, head: &Head) -> bool {
+        self.entries.iter().any(|entry| entry.number == head.number && entry.hash == head.hash)
+    }
+}
+
+/// Reads and checks the bytes of `chain.jsonl`; takes time in proportion to their number.
+pub fn check_chain(bytes: &[u8]) -> Chain {
+    let mut chain = Chain::default();
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let (lines, torn) = bytes.split_at(whole);
+    chain.torn = (!torn.is_empty()).then_some(torn.len());
+    // With the number of the line, and whether the hash fits.
+    let mut read: Vec<(usize, ChainEntry, bool)> = Vec::new();
+    for (at, line) in lines.split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        match ChainEntry::read(line) {
+            Ok(entry) => {
+                let fits = entry.fits(line);
+                read.push((at + 1, entry, fits));
+            }
+            Err(error) => chain.problems.push(format!("line {} is no entry: {error}", at + 1)),
+        }
+    }
+    let numbers: HashSet<u64> = read.iter().map(|(_, entry, _)| entry.number).collect();
+    let mut seen = HashSet::new();
+    let mut of_run: HashMap<&str, u64> = HashMap::new();
+    let mut before: Option<&ChainEntry> = None;
+    for (line, entry, fits) in &read {
+        let number = entry.number;
+        let due = before.map_or(0, |before| before.number.saturating_add(1));
+        let mut say = |what: String| chain.problems.push(format!("entry {number} (line {line}): {what}"));
+        if !fits {
+            say("it was changed: its hash is not that of its content".into());
+        }
+        if Quarter::of_id(&entry.run).is_some_and(|quarter| quarter.to_string() != entry.quarter) {
+            say(format!("the run {} did not begin in {}", entry.run, entry.quarter));
+        }
+        let first = seen.insert(number);
+        if !first {
+            say("there is another entry of this number: one of them was inserted".into());
+        } else if number > due {
+            let missing: Vec<u64> =
+                (due..number.min(due.saturating_add(1000))).filter(|n| !numbers.contains(n)).collect();
+            match (missing.first(), missing.last()) {
+                (Some(first), Some(last)) if first == last => say(format!("entry {first} before it was removed")),
+                (Some(first), Some(_)) => say(format!("entries {first} to {} before it were removed", number - 1)),
+                _ => say(format!("entry {due} was due here: the order was changed")),
+            }
+        } else if number < due {
+            say(format!("entry {due} was due here: the order was changed"));
+        } else if !follows(before, entry) {
+            say("it does not follow from the entry before: one of the two was put in another's place".into());
+        }
+        match of_run.insert(&entry.run, number) {
+            earlier if earlier == entry.replaces || !first => {}
+            Some(earlier) => say(format!("{} has entry {earlier} already, and this one does not say so", entry.run)),
+            None => say(format!("it takes the place of an entry of {} that is not there", entry.run)),
+        }
+        before = Some(entry);
+    }
+    chain.torn_runs = read.iter().filter_map(|(_, entry, _)| entry.torn_run.clone()).chain(run_of(torn)).collect();
+    chain.entries = read.into_iter().map(|(_, entry, _)| entry).collect();
+    chain.head = chain.entries.last().map(ChainEntry::head);
+    chain
+}
+
+fn follows(before: Option<&ChainEntry>, entry: &ChainEntry) -> bool {
+    match before {
+        Some(before) => before.hash == entry.previous,
+        None => entry.previous == Digest::zero(),
+    }
+}
+
+/// So much of the end of a chain is read to find its last entry.
+const TAIL: u64 = 64 * 1024;
+
+/// What is left of a line whose writer was killed.
+struct Torn {
+    bytes: u64,
+    run: Option<String>,
+}
+
+/// A chain whose lock is held.
+pub struct Appender {
+    file: File,
+    root: PathBuf,
+    /// Number and hash of the last entry.
+    last: Option<(u64, Digest)>,
+    torn: Option<Torn>,
+    /// What people should know.
+    pub notes: Vec<String>,
+    #[cfg(test)]
+    bytes_read: u64,
+}
+
+impl Appender {
+    /// Opens the chain of a root of runs and waits for its lock; makes it where there is none.
+    pub fn open(root: &Path) -> io::Result<Appender> {
+        let path = root.join(CHAIN);
+        crate::record::no_link(&path)?;
+        let made = !path.exists();
+        let file = crate::record::open_plain(&path, File::options().read(true).append(true).create(true))?;
+        lock(&file)?;
+        if made {
+            // The name must survive a power cut as well as the content.
+            #[cfg(unix)]
+            File::open(root)?.sync_all()?;
+        }
+        let mut appender = Appender {
+            file,
+            root: root.to_path_buf(),
+            last: None,
+            torn: None,
+            notes: Vec::new(),
+            #[cfg(test)]
+            bytes_read: 0,
+        };
+        appender.mend()?;
+        Ok(appender)
+    }
+
+    /// Every entry that can be read.
+    pub fn entries(&mut self) -> io::Result<Vec<ChainEntry>> {
+        Ok(check_chain(&self.bytes_from(0)?).entries)
+    }
+
+    /// Appends an entry: number, hashes and what was torn are filled in here. Returns once it is on disk.
+    pub fn append(&mut self, entry: ChainEntry) -> io::Result<ChainEntry> {
+        if let Some(lost) = self.lost(&entry)? {
+            self.write(lost)?;
+        }
+        self.write(entry)
+    }
+
+    /// The entry of the run whose line was torn, when it is another run that was sealed and has no entry.
+    fn lost(&mut self, like: &ChainEntry) -> io::Result<Option<ChainEntry>> {
+        let Some(run) = self.torn.as_ref().and_then(|torn| torn.run.clone()).filter(|run| *run != like.run) else {
+            return Ok(None);
+        };
+        let Ok(manifest) = read_file(self.root.join(&run).join(MANIFEST)) else { return Ok(None) };
+        let (story, manifest) = (Manifest::read(&manifest).ok(), Digest::of(&manifest));
+        let (scenario, verdict) = story.map(|story| (story.scenario, story.verdict)).unwrap_or_default();
+        let earlier = self.entries()?.into_iter().rev().find(|entry| entry.run == run);
+        if earlier.as_ref().is_some_and(|entry| entry.manifest == manifest) {
+            return Ok(None);
+        }
+        let Some(quarter) = crate::report::Quarter::of_id(&run) else { return Ok(None) };
+        let replaces = earlier.map(|entry| entry.number);
+        self.notes.push(format!("{run} was sealed and its entry was torn: it has one again"));
+        let quarter = quarter.to_string();
+        let (changed, late) = (Vec::new(), false);
+        Ok(Some(ChainEntry { run, scenario, verdict, quarter, manifest, replaces, changed, late, ..like.clone() }))
+    }
+
+    fn write(&mut self, mut entry: ChainEntry) -> io::Result<ChainEntry> {
+        entry.number = self.last.as_ref().map_or(0, |(number, _)| number + 1);
+        entry.previous = self.last.as_ref().map_or_else(Digest::zero, |(_, hash)| hash.clone());
+        let torn = self.torn.take();
+        entry.torn = torn.as_ref().map(|torn| torn.bytes);
+        // A run that was deleted must not be forgotten with the line that was about it.
+        entry.torn_run = torn.and_then(|torn| torn.run).filter(|run| *run != entry.run);
+        let (entry, line) = entry.sealed()?;
+        self.file.write_all(format!("{line}\n").as_bytes())?;
+        self.file.sync_data()?;
+        self.last = Some((entry.number, entry.hash.clone()));
+        Ok(entry)
+    }
+
+    /// Finds the last entry, and takes away what was torn behind it.
+    fn mend(&mut self) -> io::Result<()> {
+        let length = self.file.seek(SeekFrom::End(0))?;
+        let mut from = length.saturating_sub(TAIL);
+        let mut bytes = self.bytes_from(from)?;
+        if from > 0 && bytes.iter().filter(|b| **b == b'\n').count() < 2 {
+            from = 0;
+            bytes = self.bytes_from(0)?;
+        }
+        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let rest = bytes.split_off(whole);
+        if !rest.is_empty() {
+            if ChainEntry::read(&rest).is_ok_and(|entry| entry.fits(&rest)) {
+                // Only the line break was missing.
+                self.file.write_all(b"\n")?;
+                bytes.extend(&rest);
+                bytes.push(b'\n');
+            } else {
+                self.file.set_len(from + whole as u64)?;
+                let run = run_of(&rest);
+                let of = run.as_deref().map_or(String::new(), |run| format!(" about {run}"));
+                let chain = self.root.join(CHAIN);
+                self.notes.push(format!("{}: a torn last line{of} was taken away", chain.display()));
+                self.torn = Some(Torn { bytes: rest.len() as u64, run });
+            }
+        }
+        let last = bytes.split(|b| *b == b'\n').rev().find(|line| !line.is_empty());
+        let last = match last.map(ChainEntry::read) {
+            None => None,
+            Some(Ok(entry)) => Some(entry),
+            Some(Err(error)) => {
+                let chain = self.root.join(CHAIN);
+                self.notes.push(format!("{}: its last line is no entry: {error}", chain.display()));
+                self.entries()?.pop()
+            }
+        };
+        self.last = last.map(|entry| (entry.number, entry.hash));
+        Ok(())
+    }
+
+    fn bytes_from(&mut self, at: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.read_to_end(&mut bytes)?;
+        #[cfg(test)]
+        {
+            self.bytes_read += bytes.len() as u64;
+        }
+        Ok(bytes)
+    }
+}
+
+/// Waits for the lock. Where a file system has none there is nothing to wait for.
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(_) => file.lock(),
+    }
 }
 
 #[cfg(test)]
@@ -171,5 +487,197 @@ mod tests {
         for wrong in ["12", "x:00", "12:00", ":", ""] {
             assert!(wrong.parse::<Head>().is_err(), "{wrong}");
         }
+    }
+}
+
+#[cfg(test)]
+mod digest_tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_the_standard() {
+        // FIPS 180-4, the examples for one block and for no bytes at all.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let none = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::of(b"abc").to_string(), abc);
+        assert_eq!(Digest::of_all(&b""[..]).unwrap(), (Digest::parse(none).unwrap(), 0));
+        let long = vec![7; 3 * CHUNK + 1];
+        assert_eq!(Digest::of_all(&long[..]).unwrap(), (Digest::of(&long), long.len() as u64));
+    }
+
+    #[test]
+    fn what_is_no_digest_is_refused() {
+        assert_eq!(Digest::parse(&"A".repeat(64)), Some(Digest("a".repeat(64))));
+        assert_eq!(Digest::parse(&"g".repeat(64)), None);
+        assert_eq!(Digest::parse("abc"), None);
+        assert!(serde_json::from_str::<Digest>("\"abc\"").is_err());
+    }
+}
+
+#[cfg(test)]
+mod check_tests {
+    use super::*;
+    use crate::archive::evidence::Digest;
+    use crate::archive::evidence::testing::{chain, entry};
+    use proptest::prelude::*;
+
+    fn checked(lines: &[String]) -> Chain {
+        check_chain(&lines.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect::<Vec<u8>>())
+    }
+
+    #[test]
+    fn a_whole_chain_has_a_head_and_no_problems() {
+        let lines = chain(5);
+        let found = checked(&lines);
+        assert_eq!((found.entries.len(), &found.problems, found.torn), (5, &vec![], None));
+        let head = found.head.clone().unwrap();
+        assert_eq!(head.number, 4);
+        assert!(found.has(&head));
+        let longer = checked(&chain(9));
+        assert!(longer.has(&head), "a head that was written down stays in the chain");
+        assert!(!longer.has(&Head { number: 3, hash: head.hash }));
+        assert_eq!(check_chain(b""), Chain::default());
+    }
+
+    #[test]
+    fn what_was_done_to_a_chain_is_named() {
+        let lines = chain(6);
+        let with = |change: &dyn Fn(&mut Vec<String>)| {
+            let mut lines = lines.clone();
+            change(&mut lines);
+            checked(&lines).problems.join("\n")
+        };
+        insta::assert_snapshot!(with(&|lines| lines[2] = lines[2].replace("db-pool-0002", "db-pool-beef")), @"entry 2 (line 3): it was changed: its hash is not that of its content");
+        insta::assert_snapshot!(with(&|lines| drop(lines.remove(2))), @"entry 3 (line 3): entry 2 before it was removed");
+        insta::assert_snapshot!(with(&|lines| drop(lines.drain(0..3))), @"entry 3 (line 1): entries 0 to 2 before it were removed");
+        insta::assert_snapshot!(with(&|lines| lines.swap(2, 3)), @r"
+        entry 3 (line 3): entry 2 was due here: the order was changed
+        entry 2 (line 4): entry 4 was due here: the order was changed
+        entry 4 (line 5): entry 3 was due here: the order was changed
+        ");
+        insta::assert_snapshot!(with(&|lines| lines.insert(3, lines[2].clone())), @"entry 2 (line 4): there is another entry of this number: one of them was inserted");
+        insta::assert_snapshot!(with(&|lines| lines[2] = entry(2, "20261120T064112Z-forged-0002", &Digest::of(b"")).1), @r"
+        entry 2 (line 3): it does not follow from the entry before: one of the two was put in another's place
+        entry 3 (line 4): it does not follow from the entry before: one of the two was put in another's place
+        ");
+        insta::assert_snapshot!(with(&|lines| lines[3] = "{}".into()), @r"
+        line 4 is no entry: missing field `number` at line 1 column 2
+        entry 4 (line 5): entry 3 before it was removed
+        ");
+        let of_another = entry(0, "20260120T064112Z-db-pool-0000", &Digest::zero()).1;
+        assert!(checked(&[of_another]).problems[0].contains("did not begin in 2026Q4"));
+    }
+
+    #[test]
+    fn a_torn_line_is_no_entry_and_no_crime() {
+        let lines = chain(3);
+        let bytes = lines.join("\n");
+        let found = check_chain(&bytes.as_bytes()[..bytes.len() - 20]);
+        assert_eq!((found.entries.len(), found.problems.len()), (2, 0));
+        assert_eq!(found.torn, Some(lines[2].len() - 20));
+    }
+
+    /// What takes time with the square of the entries does not come to its end here.
+    #[test]
+    fn ten_thousand_entries_are_checked() {
+        let found = checked(&chain(10_000));
+        assert_eq!((found.entries.len(), found.problems.len()), (10_000, 0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn no_byte_can_be_changed(at in 0.0..1.0_f64, flip in 1_u8..=255) {
+            let whole = checked(&chain(4));
+            let mut bytes: Vec<u8> = chain(4).join("\n").into_bytes();
+            bytes.push(b'\n');
+            let at = ((bytes.len() - 1) as f64 * at) as usize;
+            bytes[at] ^= flip;
+            let found = check_chain(&bytes);
+            prop_assert!(!found.problems.is_empty() || found.head != whole.head);
+        }
+    }
+}
+
+#[cfg(test)]
+mod append_tests {
+    use super::*;
+    use crate::archive::evidence::testing::{chain, entry};
+    use std::fs;
+
+    fn appended(root: &Path, run: &str) -> (ChainEntry, Vec<String>) {
+        let mut appender = Appender::open(root).unwrap();
+        let entry = appender.append(entry(99, run, &Digest::zero()).0).unwrap();
+        (entry, appender.notes)
+    }
+
+    const RUN: &str = "20261120T064112Z-other-00ff";
+
+    #[test]
+    fn entries_follow_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 0..3 {
+            let (entry, notes) = appended(dir.path(), &format!("20261120T064112Z-db-pool-{number:04x}"));
+            assert_eq!((entry.number, notes.len()), (number, 0));
+        }
+        let found = check_chain(&fs::read(dir.path().join(CHAIN)).unwrap());
+        assert_eq!((found.entries.len(), found.problems.len(), found.torn), (3, 0, None));
+    }
+
+    #[test]
+    fn a_line_torn_anywhere_is_mended_and_no_entry_is_lost() {
+        let lines = chain(3);
+        let whole = lines.join("\n");
+        let before = whole.len() - lines[2].len();
+        for end in before..=whole.len() {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(CHAIN), &whole[..end]).unwrap();
+            // The run of the torn line had been sealed.
+            let run = dir.path().join("20261120T064112Z-db-pool-0002");
+            fs::create_dir(&run).unwrap();
+            fs::write(run.join(MANIFEST), b"20261120T064112Z-db-pool-0002").unwrap();
+            let (entry, notes) = appended(dir.path(), RUN);
+            let found = check_chain(&fs::read(dir.path().join(CHAIN)).unwrap());
+            assert_eq!((&found.problems, found.torn), (&vec![], None), "cut at {end}");
+            let known = end >= before + whole[before..].find("0002\"").unwrap() + 5;
+            let kept = found.entries.iter().any(|entry| entry.run.ends_with("0002"));
+            assert_eq!(kept, known, "cut at {end}");
+            assert_eq!(entry.number, if known { 3 } else { 2 }, "cut at {end}");
+            let torn = (end > before && end < whole.len()).then_some((end - before) as u64);
+            assert_eq!(found.entries.iter().find_map(|entry| entry.torn), torn, "cut at {end}");
+            assert_eq!(notes.is_empty(), torn.is_none(), "cut at {end}: {notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_that_somebody_broke_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(CHAIN), chain(2).join("\n") + "\nrubbish\n").unwrap();
+        let (entry, notes) = appended(dir.path(), RUN);
+        assert_eq!(entry.number, 2);
+        assert!(notes[0].contains("no entry"), "{notes:?}");
+        let found = check_chain(&fs::read(dir.path().join(CHAIN)).unwrap());
+        assert_eq!(found.problems.len(), 1, "the rubbish: {:?}", found.problems);
+    }
+
+    #[test]
+    fn appending_reads_the_end_of_a_chain_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(CHAIN), chain(10_000).join("\n") + "\n").unwrap();
+        let mut appender = Appender::open(dir.path()).unwrap();
+        let entry = appender.append(entry(0, RUN, &Digest::zero()).0).unwrap();
+        assert_eq!(entry.number, 10_000);
+        assert!(appender.bytes_read <= TAIL, "{} bytes", appender.bytes_read);
+        let whole = check_chain(&fs::read(dir.path().join(CHAIN)).unwrap());
+        assert_eq!((whole.problems.len(), whole.head), (0, Some(entry.head())));
+    }
+
+    #[test]
+    fn a_long_last_line_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = ChainEntry { changed: vec!["x".repeat(TAIL as usize + 10)], ..entry(0, RUN, &Digest::zero()).0 };
+        Appender::open(dir.path()).unwrap().append(long).unwrap();
+        assert_eq!(appended(dir.path(), RUN).0.number, 1);
+        assert_eq!(appended(dir.path(), RUN).0.number, 2);
     }
 }

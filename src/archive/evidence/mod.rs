@@ -10,30 +10,19 @@
 //! Whoever can write to all of it can forge all of it. What binds it is the head of the chain (its last number and hash),
 //! written down where that person cannot write.
 
-mod append;
 mod chain;
-mod check;
-mod copies;
-mod digest;
-mod find;
 mod manifest;
 mod recompute;
 mod run;
-mod seal;
 mod show;
 #[cfg(test)]
 #[path = "tests/testing.rs"]
 mod testing;
 mod verify;
 
-pub use chain::{CHAIN, CHAIN_FORMAT, ChainEntry, Head};
-pub use check::{Chain, check_chain};
-pub use digest::Digest;
-pub use manifest::{
-    Difference, FileEntry, FileWeight, How, MANIFEST, MANIFEST_FORMAT, Manifest, Subject, compare, list,
-};
+pub use chain::{CHAIN, Chain, ChainEntry, Digest, Head, check_chain};
+pub use manifest::{How, MANIFEST, Sealed, Subject, is_sealed, seal, seal_day_of};
 pub use recompute::{Recomputed, recompute};
 pub use run::{Checked, Problem, ProblemKind, SealState};
-pub use seal::{Sealed, is_sealed, seal, seal_day_of};
 pub use show::{Kept, json, text};
 pub use verify::{CheckedChain, Verification, verify};

@@ -51,10 +51,8 @@ pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
     let events = archive::read_events(dir, |_| true)?;
     let told = archive::read_story(dir)?;
     let Some(plan) = told.plan.as_deref() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{}: the story has no beginning", dir.display()),
-        ));
+        let why = format!("{}: the story has no beginning", dir.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     };
     // Only a drill has a record.
     if plan.alone && !dir.join("record.json").exists() {
@@ -465,17 +463,12 @@ impl<'a> Anew<'a> {
 
     /// The verdict of a drill that users did not feel, or that nobody noticed; `Some(None)` where nothing can be computed.
     fn felt(&self, anew: &Record) -> Option<Option<Verdict>> {
-        let windows = &self.plan.windows;
-        if windows.impact_below.is_none() {
-            return Some(None);
+        match () {
+            () if self.plan.windows.impact_below.is_none() => Some(None),
+            () if anew.impacts.is_empty() => Some(Some(Verdict::NoImpact)),
+            () if self.idled() => Some(None),
+            () => self.detected(anew.impact_us()),
         }
-        if anew.impacts.is_empty() {
-            return Some(Some(Verdict::NoImpact));
-        }
-        if self.idled() {
-            return Some(None);
-        }
-        self.detected(anew.impact_us())
     }
 
     /// The run says that a fault did not act, or did not stay: only the moment knew.
@@ -631,7 +624,7 @@ impl<'a> Anew<'a> {
             () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
             () if self.resolved_late(at) => Verdict::Late,
             () if self.noisy() => Verdict::Noisy,
-            () if !self.restored() => Verdict::NotRecovered,
+            () if plan.restore.is_some() && told.restore_level() != Some(RestoreLevel::L5) => Verdict::NotRecovered,
             () if too_late() => Verdict::TooLate,
             () if missed_rpo() => Verdict::NotRecovered,
             () if data.as_ref().is_some_and(|data| data.lost_served > 0) => Verdict::Damaged,
@@ -646,11 +639,6 @@ impl<'a> Anew<'a> {
         let Some((page, at)) = self.plan.page.as_ref().zip(recovered) else { return false };
         let over = page.resolved(&self.alerts_judged(), at);
         page.resolves_within_us.is_some_and(|within| over.is_none_or(|over| over.0 > at.0.saturating_add(within)))
-    }
-
-    /// Whether a DR drill has restored everything; true of another drill.
-    fn restored(&self) -> bool {
-        self.plan.restore.is_none() || self.told.restore_level().is_some_and(|level| level >= RestoreLevel::L5)
     }
 }
 
@@ -718,11 +706,10 @@ fn against_junit(anew: &Record, saved: &str, rows: &mut Rows) {
     for number in 0..made.len().max(recorded.len()) {
         let (ours, theirs) = (made.get(number), recorded.get(number));
         let name = ours.or(theirs).map_or("", |(name, _)| name.as_str());
-        let told = |property: Option<&(String, String)>| {
-            property.map_or(
-                "missing".to_string(),
-                |(own, value)| if own == name { value.clone() } else { format!("{own}: {value}") },
-            )
+        let told = |property: Option<&(String, String)>| match property {
+            Some((own, value)) if own == name => value.clone(),
+            Some((own, value)) => format!("{own}: {value}"),
+            None => "missing".to_string(),
         };
         rows.row(&format!("junit.xml: {name}"), told(ours), told(theirs));
     }

@@ -1,11 +1,11 @@
 //! Verifies one run or game day: its files against its manifest, its manifest against the chain, its record against its events.
 
-use super::find::EvidenceDir;
-use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, list};
-use super::{CHAIN, ChainEntry, Digest, check_chain, copies, seal};
-use crate::archive;
-use crate::record::{Record, RunDir, open_file, read_file};
-use crate::report;
+use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, list, story};
+use super::verify::EvidenceDir;
+use super::{CHAIN, ChainEntry, Digest, check_chain};
+use crate::archive::find::first_line;
+use crate::record::{Event, HIDDEN, Record, RunDir, Stamped, open_file, read_file};
+use crate::{archive, report};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -99,34 +99,46 @@ impl Checked {
             scenario => format!("; it was a run of {scenario} and came to {}", entry.verdict),
         };
         let text = format!("its directory is gone: entry {} sealed it{what}", entry.number);
+        let scenario = (entry.scenario.clone(), entry.verdict.clone());
+        let gone = Checked::new(&entry.run, root.join(&entry.run), Subject::Run, scenario, Some(entry));
         Checked {
-            scenario: entry.scenario.clone(),
-            verdict: entry.verdict.clone(),
-            entry: Some(entry.number),
-            sealed_utc: Some(entry.sealed_utc.clone()),
-            ..Checked::without_directory(&entry.run, root, text)
+            state: SealState::Gone,
+            problems: vec![Problem { kind: ProblemKind::Error, file: None, text }],
+            ..gone
         }
     }
 
     /// A run that only a torn line of the chain knows.
     pub(super) fn gone_with_its_entry(run: &str, root: &Path) -> Checked {
-        let text = "its directory is gone: a torn line of the chain is about it, so it was sealed";
-        Checked::without_directory(run, root, text.into())
+        let text = "its directory is gone: a torn line of the chain is about it, so it was sealed".into();
+        let gone = Checked::new(run, root.join(run), Subject::Run, Default::default(), None);
+        Checked {
+            state: SealState::Gone,
+            problems: vec![Problem { kind: ProblemKind::Error, file: None, text }],
+            ..gone
+        }
     }
 
-    fn without_directory(run: &str, root: &Path, text: String) -> Checked {
+    /// One of which nothing is wrong yet; with what was drilled and what that came to.
+    fn new(
+        run: &str,
+        dir: PathBuf,
+        subject: Subject,
+        (scenario, verdict): (String, String),
+        entry: Option<&ChainEntry>,
+    ) -> Checked {
         Checked {
             run: run.to_string(),
-            dir: root.join(run),
-            subject: Subject::Run,
-            scenario: String::new(),
-            verdict: String::new(),
-            state: SealState::Gone,
-            entry: None,
-            sealed_utc: None,
+            dir,
+            subject,
+            scenario,
+            verdict,
+            state: SealState::Intact,
+            entry: entry.map(|entry| entry.number),
+            sealed_utc: entry.map(|entry| entry.sealed_utc.clone()),
             manifest: None,
             reports: 0,
-            problems: vec![Problem { kind: ProblemKind::Error, file: None, text }],
+            problems: Vec::new(),
         }
     }
 }
@@ -153,6 +165,11 @@ impl Problems {
         self.0.push(Problem { kind, file: file.map(str::to_string), text: text.into() });
     }
 
+    /// Something about a file, whose name the text goes on from.
+    fn about(&mut self, kind: ProblemKind, file: &str, text: impl std::fmt::Display) {
+        self.say(kind, Some(file), format!("{file}{text}"));
+    }
+
     fn error(&mut self, text: impl Into<String>) {
         self.say(ProblemKind::Error, None, text);
     }
@@ -165,23 +182,11 @@ impl Problems {
 /// Verifies a directory.
 pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
     let entry = if let ChainBeside::Chain(entry) = beside { entry } else { None };
-    let (scenario, verdict) = seal::story(&place.dir, place.subject);
-    let mut checked = Checked {
-        run: place.id.clone(),
-        dir: place.dir.clone(),
-        subject: place.subject,
-        scenario,
-        verdict,
-        state: SealState::Intact,
-        entry: entry.map(|entry| entry.number),
-        sealed_utc: entry.map(|entry| entry.sealed_utc.clone()),
-        manifest: None,
-        reports: 0,
-        problems: Vec::new(),
-    };
+    let story = story(&place.dir, place.subject);
+    let mut checked = Checked::new(&place.id, place.dir.clone(), place.subject, story, entry);
     let mut problems = Problems::default();
     if let ChainBeside::Unreadable = beside {
-        problems.say(ProblemKind::Unreadable, Some(CHAIN), format!("{CHAIN} beside it cannot be read"));
+        problems.about(ProblemKind::Unreadable, CHAIN, " beside it cannot be read");
     }
     let state = match read_file(place.dir.join(MANIFEST)) {
         Ok(bytes) => {
@@ -191,7 +196,7 @@ pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, beside, &mut problems),
         Err(error) => {
-            problems.say(ProblemKind::Unreadable, Some(MANIFEST), format!("{MANIFEST} cannot be read: {error}"));
+            problems.about(ProblemKind::Unreadable, MANIFEST, format!(" cannot be read: {error}"));
             None
         }
     };
@@ -209,8 +214,7 @@ pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
 /// A run without a manifest is under way, or was never sealed, or somebody took it away.
 fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, problems: &mut Problems) -> Option<SealState> {
     if let ChainBeside::Chain(Some(entry)) = beside {
-        let text = format!("{MANIFEST} was removed: entry {} sealed it", entry.number);
-        problems.say(ProblemKind::Error, Some(MANIFEST), text);
+        problems.about(ProblemKind::Error, MANIFEST, format!(" was removed: entry {} sealed it", entry.number));
         return None;
     }
     let story = match place.subject {
@@ -224,7 +228,7 @@ fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, problems: &mut
         Ok(true) => return Some(SealState::UnderWay),
         Ok(false) => {}
         Err(error) => {
-            problems.say(ProblemKind::Unreadable, Some("lock"), format!("lock cannot be read: {error}"));
+            problems.about(ProblemKind::Unreadable, "lock", format!(" cannot be read: {error}"));
             return None;
         }
     }
@@ -273,11 +277,10 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
     in_chain(&Digest::of(bytes), beside, problems);
     let manifest = match Manifest::read(bytes) {
         Ok(manifest) => manifest,
-        Err(why) => return problems.say(ProblemKind::Error, Some(MANIFEST), format!("{MANIFEST}: {why}")),
+        Err(why) => return problems.about(ProblemKind::Error, MANIFEST, format!(": {why}")),
     };
     if manifest.run != place.id {
-        let text = format!("{MANIFEST} is that of {}", manifest.run);
-        problems.say(ProblemKind::Error, Some(MANIFEST), text);
+        problems.about(ProblemKind::Error, MANIFEST, format!(" is that of {}", manifest.run));
     }
     let told = (manifest.scenario.clone(), manifest.verdict.clone());
     let is = std::mem::replace(&mut checked.scenario, told.0.clone());
@@ -291,7 +294,7 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
                     (FileWeight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
                     (FileWeight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
                 };
-                problems.say(kind, Some(&difference.path), format!("{} {}{note}", difference.path, difference.how));
+                problems.about(kind, &difference.path, format!(" {}{note}", difference.how));
             }
         }
         Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),
@@ -300,13 +303,13 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
     let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.file.as_deref() == Some(CHAIN);
     if (&is, &came) != (&told.0, &told.1) && problems.0.iter().all(is_beside) {
         // Its files are as they were, so the manifest was written by hand.
-        let (text, told) = (format!("{is} came to {came}"), format!("{} to {}", told.0, told.1));
-        problems.say(ProblemKind::Error, Some(MANIFEST), format!("{MANIFEST} says {told}, but {text}"));
+        let text = format!(" says {} to {}, but {is} came to {came}", told.0, told.1);
+        problems.about(ProblemKind::Error, MANIFEST, text);
     }
     match place.subject {
         Subject::Run => {
             record(&place.dir, problems);
-            for (path, text) in copies::differences(&place.dir) {
+            for (path, text) in differing_copies(&place.dir) {
                 problems.say(ProblemKind::Error, Some(&path), text);
             }
         }
@@ -332,8 +335,8 @@ fn in_chain(digest: &Digest, beside: ChainBeside<'_>, problems: &mut Problems) {
             }
         }
         ChainBeside::Chain(Some(entry)) => {
-            let text = format!("{MANIFEST} is not the one that entry {} sealed", entry.number);
-            problems.say(ProblemKind::Error, Some(MANIFEST), text);
+            let text = format!(" is not the one that entry {} sealed", entry.number);
+            problems.about(ProblemKind::Error, MANIFEST, text);
         }
         ChainBeside::Chain(None) => {
             problems.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
@@ -357,23 +360,21 @@ fn record(dir: &Path, problems: &mut Problems) {
         Ok(bytes) => bytes,
         // A runbook that was followed alone has none; one that was removed is told by the manifest.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        Err(error) => return problems.say(ProblemKind::Unreadable, Some(path), format!("{path}: {error}")),
+        Err(error) => return problems.about(ProblemKind::Unreadable, path, format!(": {error}")),
     };
     let events = match open_file(dir.join("events.jsonl")) {
         Ok(events) => events,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return problems.say(ProblemKind::Error, Some(path), format!("{path} has no events to stand on"));
+            return problems.about(ProblemKind::Error, path, " has no events to stand on");
         }
-        Err(error) => {
-            return problems.say(ProblemKind::Unreadable, Some("events.jsonl"), format!("events.jsonl: {error}"));
-        }
+        Err(error) => return problems.about(ProblemKind::Unreadable, "events.jsonl", format!(": {error}")),
     };
     let rebuilt = Record::from_events(BufReader::new(events));
     let differs = differences(&saved, &report::json(&rebuilt));
     if differs.is_empty() {
         return;
     }
-    let text = format!("{path} is not what events.jsonl adds up to: {}", differs.join(", "));
+    let text = format!(" is not what events.jsonl adds up to: {}", differs.join(", "));
     let plan = rebuilt.plan.as_deref();
     let by_rules = differs.iter().all(|name| COMPUTED.contains(&name.as_str()));
     // What another version or other rules make of the same events may differ; the files themselves are held to the manifest.
@@ -382,8 +383,8 @@ fn record(dir: &Path, problems: &mut Problems) {
         version => Some(format!("it was made by version {version}")),
     };
     match other {
-        Some(other) => problems.say(ProblemKind::Warning, Some(path), format!("{text}; {other}")),
-        None => problems.say(ProblemKind::Error, Some(path), text),
+        Some(other) => problems.about(ProblemKind::Warning, path, format!("{text}; {other}")),
+        None => problems.about(ProblemKind::Error, path, text),
     }
 }
 
@@ -419,31 +420,73 @@ fn runs_of_day(dir: &Path, manifest: &Manifest, problems: &mut Problems) {
         known.extend(day.drills.into_iter().flat_map(|drill| drill.attempts).map(|attempt| attempt.run));
     }
     let runs = RunDir::list(&dir.join("runs")).unwrap_or_else(|error| {
-        problems.say(ProblemKind::Unreadable, Some("runs"), format!("runs: {error}"));
+        problems.about(ProblemKind::Unreadable, "runs", format!(": {error}"));
         Vec::new()
     });
     for run in runs.iter().filter(|run| !known.contains(run.id())) {
         // One that was made just before the game day was killed is empty.
         if !list(run.path(), Subject::Run).is_ok_and(|files| files.is_empty()) {
             let path = format!("runs/{}", run.id());
-            problems.say(ProblemKind::Error, Some(&path), format!("{path} was added: it is no run of this game day"));
+            problems.about(ProblemKind::Error, &path, " was added: it is no run of this game day");
         }
     }
     let Some(head) = &manifest.runs_head else { return };
     let file = format!("runs/{CHAIN}");
     match chain {
-        Ok(chain) => {
-            if !chain.has(head) {
-                problems.say(
-                    ProblemKind::Error,
-                    Some(&file),
-                    format!("{file} does not hold {head}, its head when the game day was sealed"),
-                );
-            }
+        Ok(chain) if chain.has(head) => {}
+        Ok(_) => {
+            let text = format!(" does not hold {head}, its head when the game day was sealed");
+            problems.about(ProblemKind::Error, &file, text);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            problems.say(ProblemKind::Error, Some(&file), format!("{file} was removed: its head was {head}"));
+            problems.about(ProblemKind::Error, &file, format!(" was removed: its head was {head}"));
         }
-        Err(error) => problems.say(ProblemKind::Unreadable, Some(&file), format!("{file}: {error}")),
+        Err(error) => problems.about(ProblemKind::Unreadable, &file, format!(": {error}")),
     }
+}
+
+/// Holds the copies of scenario and runbook in `files/` to the SHA-256 that the events have of them. What secrets were taken out of
+/// (`***`) is another text than the original, so it cannot be held to it; that is common in a stack's copy, which is not looked at.
+///
+/// Copies that are not what the events say, by path within the directory of the run, and what is wrong in words. A copy that is not
+/// there is for the manifest to tell.
+fn differing_copies(dir: &Path) -> Vec<(String, String)> {
+    let first = first_line::<Stamped>(&dir.join("events.jsonl"));
+    let Some(Event::Announced(plan)) = first.map(|stamped| stamped.event) else { return Vec::new() };
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (what, file) in plan.files().into_iter().filter(|(what, _)| what != "stack") {
+        let base = Path::new(&file.path).file_name().and_then(|name| name.to_str()).unwrap_or("file");
+        let copies = copies_of(dir, base);
+        // Of files with one name any copy may be meant.
+        let is_redacted = |content: &[u8]| content.windows(HIDDEN.len()).any(|part| part == HIDDEN.as_bytes());
+        let fits = |content: &Vec<u8>| Digest::of(content).to_string() == file.sha256 || is_redacted(content);
+        if copies.is_empty() || copies.iter().any(|(_, content)| fits(content)) {
+            continue;
+        }
+        for (name, _) in copies {
+            let path = format!("files/{name}");
+            let text = format!("{path} is not the {what} whose SHA-256 events.jsonl has");
+            if found.iter().all(|(there, _)| *there != path) {
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+/// As `RunDir::keep_file` names them: `a.md`, `2-a.md`. Links are not followed.
+fn copies_of(dir: &Path, base: &str) -> Vec<(String, Vec<u8>)> {
+    let is_copy = |name: &str| {
+        let ordinal = name.strip_suffix(base).and_then(|front| front.strip_suffix('-'));
+        name == base || ordinal.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let entries = fs::read_dir(dir.join("files")).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let named = files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    let mut copies: Vec<(String, Vec<u8>)> = named
+        .filter(|(name, _)| is_copy(name))
+        .filter_map(|(name, path)| Some((name, read_file(path).ok()?)))
+        .collect();
+    copies.sort();
+    copies
 }

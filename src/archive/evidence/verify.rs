@@ -1,11 +1,14 @@
-//! Verifies everything below some paths: each run, each chain, and each run against its chain.
+//! Verifies everything below some paths: each run, each chain, and each run against its chain. Runs and game days are found by the
+//! directory that they lie in, which is where their chain is, at any depth; other than by `archive`, also what was emptied, and every
+//! copy.
 
-use super::find::{EvidenceRoot, find};
+use super::manifest::{MANIFEST, Manifest, Subject};
 use super::run::{ChainBeside, check};
 use super::{CHAIN, Chain, Checked, Head, SealState, check_chain};
-use crate::record::read_file;
+use crate::archive::find::{day_id, run_id, walk};
+use crate::record::{is_run_id, read_file};
 use serde::Serialize;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -133,5 +136,138 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     report.chains.push(CheckedChain::of(file, chain));
 }
 
+/// The directory of a run or a game day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceDir {
+    /// Its id.
+    pub id: String,
+    /// The directory.
+    pub dir: PathBuf,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+/// A directory that holds runs or game days, or a chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EvidenceRoot {
+    /// Sorted by id.
+    pub places: Vec<EvidenceDir>,
+    /// Whether all of it was asked for, and not only single runs in it.
+    pub whole: bool,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct EvidenceRoots {
+    /// By path.
+    pub roots: BTreeMap<PathBuf, EvidenceRoot>,
+    /// Directories that could not be looked into.
+    pub problems: Vec<String>,
+}
+
+/// Everything below these paths. A path that does not exist is an error; links are not followed, except the paths themselves.
+pub fn find(paths: &[PathBuf]) -> io::Result<EvidenceRoots> {
+    if let Some(path) = paths.iter().find(|path| path.exists() && !path.is_dir()) {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
+    }
+    let mut roots: BTreeMap<PathBuf, EvidenceRoot> = BTreeMap::new();
+    let problems = walk(paths, |dir, below, visited| {
+        let place = place(dir);
+        let is_run = place.as_ref().is_some_and(|place| place.subject == Subject::Run);
+        if let (Some(place), Some(root)) = (place, dir.parent()) {
+            let root = roots.entry(root.to_path_buf()).or_default();
+            root.whole |= below;
+            root.places.push(place);
+        }
+        if !is_run && visited && dir.join(CHAIN).is_file() {
+            roots.entry(dir.to_path_buf()).or_default().whole = true;
+        }
+        !is_run
+    })?;
+    for root in roots.values_mut() {
+        root.places.sort_by(|a, b| (&a.id, &a.dir).cmp(&(&b.id, &b.dir)));
+        root.places.dedup();
+    }
+    Ok(EvidenceRoots { roots, problems })
+}
+
+/// Whether this is the directory of a run or a game day: by its name, otherwise by what is in it, because what was a link
+/// (`latest`) comes out of an artifact of CI as a second directory. That one is passed over beside the first.
+fn place(dir: &Path) -> Option<EvidenceDir> {
+    let is_file = |name: &str| dir.join(name).is_file();
+    let manifest = || read_file(dir.join(MANIFEST)).ok().and_then(|bytes| Manifest::read(&bytes).ok());
+    let of_day = |is_id| is_file("gameday.jsonl") || (is_id && dir.join("runs").is_dir() && !is_file("events.jsonl"));
+    let name = dir.file_name().and_then(|name| name.to_str())?;
+    let subject = |is_id| match is_id && manifest().is_some_and(|manifest| manifest.subject == Subject::Gameday) {
+        true => Subject::Gameday,
+        false if of_day(is_id) => Subject::Gameday,
+        false => Subject::Run,
+    };
+    if is_run_id(name) {
+        return Some(EvidenceDir { id: name.to_string(), dir: dir.to_path_buf(), subject: subject(true) });
+    }
+    if !["events.jsonl", "record.json", "gameday.jsonl"].into_iter().any(is_file) {
+        return None;
+    }
+    let subject = subject(false);
+    let id = manifest().map(|manifest| manifest.run).or_else(|| match subject {
+        Subject::Run => run_id(dir),
+        Subject::Gameday => day_id(dir),
+    });
+    let id = id.filter(|id| is_run_id(id))?;
+    let is_copy = dir.parent().is_some_and(|root| root.join(&id).is_dir());
+    (!is_copy).then(|| EvidenceDir { id, dir: dir.to_path_buf(), subject })
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod find_tests {
+    use super::*;
+    use crate::archive::evidence::testing;
+    use crate::record::testing::Story;
+    use std::fs;
+
+    const RUN: &str = "20261120T064112Z-db-pool-3f9a";
+
+    #[test]
+    fn runs_are_found_where_their_chain_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = fs::canonicalize(dir.path()).unwrap();
+        let day = home.join("gamedays/20261120T020000Z-nightly-0001");
+        testing::run(&day.join("runs"), RUN, Story::Passed);
+        fs::write(day.join("gameday.jsonl"), "").unwrap();
+        let single = testing::run(&home.join("runs"), RUN, Story::Passed);
+        // What was a link, and a run of which everything was taken.
+        fs::create_dir(home.join("runs/latest")).unwrap();
+        fs::copy(single.join("events.jsonl"), home.join("runs/latest/events.jsonl")).unwrap();
+        fs::create_dir(home.join("runs/20261121T064112Z-db-pool-0000")).unwrap();
+        fs::create_dir_all(home.join("empty")).unwrap();
+        fs::write(home.join("empty").join(CHAIN), "").unwrap();
+
+        let found = find(std::slice::from_ref(&home)).unwrap();
+        let names = |root: &str| -> Vec<String> {
+            found.roots[&home.join(root)].places.iter().map(|place| place.id.clone()).collect()
+        };
+        assert_eq!(names("runs"), [RUN, "20261121T064112Z-db-pool-0000"]);
+        assert_eq!(names("gamedays"), ["20261120T020000Z-nightly-0001"]);
+        assert_eq!(names("gamedays/20261120T020000Z-nightly-0001/runs"), [RUN]);
+        assert_eq!(names("empty"), Vec::<String>::new());
+        assert!(found.roots.values().all(|root| root.whole));
+
+        let alone = find(std::slice::from_ref(&single)).unwrap();
+        assert_eq!(alone.roots.len(), 1);
+        assert!(!alone.roots[&home.join("runs")].whole, "its neighbours were not asked for");
+        assert!(find(&[home.join("nowhere")]).is_err());
+    }
+
+    #[test]
+    fn a_copy_alone_is_known_by_its_story() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = testing::run(dir.path(), RUN, Story::Passed);
+        fs::rename(run, dir.path().join("latest")).unwrap();
+        let found = find(&[dir.path().join("latest")]).unwrap();
+        assert_eq!(found.roots.values().next().unwrap().places[0].id, RUN);
+    }
+}

@@ -41,14 +41,7 @@ pub enum IndexError {
     Foreign(PathBuf),
     /// It cannot be read or written.
     #[error("{}: {doing}: {source}", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What failed.
-        doing: &'static str,
-        /// Why.
-        source: io::Error,
-    },
+    File { path: PathBuf, doing: &'static str, source: io::Error },
     /// A path in which runs were to be looked for.
     #[error("{0}")]
     Runs(io::Error),

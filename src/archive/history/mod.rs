@@ -3,7 +3,6 @@
 
 mod incidents;
 mod index;
-mod robust;
 mod run;
 mod show;
 mod summary;
@@ -14,8 +13,7 @@ mod trend;
 
 pub use incidents::{RealIncident, incidents_schema, read_incidents};
 pub use index::{IndexError, Update, indexed};
-pub use robust::{Direction, Spread, TimeTrend};
 pub use run::{IndexedRun, RunStanding};
 pub use show::{Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text};
-pub use summary::{Flakiness, Repeated, RunRef, RunbookChange, RunbookVersion, Summary};
+pub use summary::{Direction, Flakiness, Repeated, RunRef, RunbookChange, RunbookVersion, Spread, Summary, TimeTrend};
 pub use trend::{ClosedAction, HistoryTrend, TrendPoint};

@@ -105,7 +105,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
         return Ok(Exit::Passed);
     }
 
-    let dir = RunDir::days_root(&wanted.globals.project, wanted.out.as_deref())
+    let dir = RunDir::root(&wanted.globals.project, wanted.out.as_deref(), "gamedays")
         .and_then(|root| RunDir::create(&root, &plan.name));
     let dir = dir.map_err(|error| {
         Error::harness(format!("no directory of the game day could be made: {error}"))

@@ -148,8 +148,7 @@ proptest! {
     fn shards_are_the_plan_taken_apart(
         of in 1u32..8, repeat in 1u32..4, random in any::<bool>(), seed in any::<u64>(), occasion in 1u64..100
     ) {
-        let order = if random { StartOrder::Random } else { StartOrder::Fixed };
-        let day = GameDay { order, control: Some(3), seed: Some(seed), repeat, ..SIX.clone() };
+        let day = GameDay { is_random: random, control: Some(3), seed: Some(seed), repeat, ..SIX.clone() };
         let wishes = PlanOptions { occasion, ..PlanOptions::default() };
         let whole = prepare(&day, &wishes);
         let mut sizes = Vec::new();
@@ -178,7 +177,7 @@ proptest! {
         scenarios in 1usize..6, index in 1u32..5, of in 1u32..5, repeat in 1u32..4, seed in any::<u64>()
     ) {
         prop_assume!(index <= of);
-        let day = GameDay { order: StartOrder::Random, seed: Some(seed), repeat, ..SIX.clone() };
+        let day = GameDay { is_random: true, seed: Some(seed), repeat, ..SIX.clone() };
         let shard = Some(format!("{index}/{of}").parse().unwrap());
         let wishes = PlanOptions { shard, ..PlanOptions::default() };
         let before = prepare(&shortened(&day, scenarios), &wishes);
@@ -195,9 +194,6 @@ fn a_plan_says_what_it_was_made_from() {
     let day = prepare(&SIX, &PlanOptions { shard: Some("1/2".parse().unwrap()), ..PlanOptions::default() }).day;
     assert_eq!((day.name.as_str(), day.title.as_str(), day.flaky_fails), ("nightly", "Nightly", false));
     assert_eq!((day.shard, day.format), (Some((1, 2)), RECORD_FORMAT));
-    assert!(
-        SIX.scenarios
-            .iter()
-            .all(|scenario| scenario.path.ends_with(Path::new(&format!("{}.yaml", scenario.plan.name))))
-    );
+    let named = |plan: &Plan| plan.source.path.ends_with(Path::new(&format!("{}.yaml", plan.name)));
+    assert!(SIX.scenarios.iter().all(|scenario| named(&scenario.plan)));
 }

@@ -110,11 +110,11 @@ fn files_are_kept_as_they_were_with_secrets_taken_out() {
 #[test]
 fn the_default_root_is_ignored_by_git_and_another_one_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let root = RunDir::root(dir.path(), None).unwrap();
+    let root = RunDir::root(dir.path(), None, "runs").unwrap();
     assert_eq!(root, dir.path().join(".firedrill/runs"));
     assert_eq!(fs::read_to_string(dir.path().join(".firedrill/.gitignore")).unwrap(), "*\n");
-    RunDir::root(dir.path(), None).unwrap();
-    let out = RunDir::root(dir.path(), Some(&dir.path().join("out"))).unwrap();
+    RunDir::root(dir.path(), None, "runs").unwrap();
+    let out = RunDir::root(dir.path(), Some(&dir.path().join("out")), "runs").unwrap();
     assert!(out.is_dir() && !out.join(".gitignore").exists());
 }
 
@@ -159,14 +159,14 @@ fn an_id_tells_its_name() {
     let run = RunDir::create(dir.path(), "DB pool").unwrap();
     assert!(run.is_named("DB pool") && run.is_named("db-pool"));
     assert!(!run.is_named("db") && !run.is_named("pool") && !run.is_named("db-pool-2"));
-    assert!(RunDir::days_root(dir.path(), None).unwrap().ends_with(".firedrill/gamedays"));
+    assert!(RunDir::root(dir.path(), None, "gamedays").unwrap().ends_with(".firedrill/gamedays"));
 }
 
 #[test]
 fn only_a_directory_in_which_nobody_else_has_a_hand_is_ones_own() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let dir = tempfile::tempdir().unwrap();
-    let root = RunDir::root(dir.path(), None).unwrap();
+    let root = RunDir::root(dir.path(), None, "runs").unwrap();
     let run = RunDir::create(&root, "a").unwrap();
     assert_eq!(fs::metadata(run.path()).unwrap().mode() & 0o777, 0o700);
     assert_eq!(RunDir::open_own(run.path()).unwrap().id(), run.id());

@@ -76,7 +76,7 @@ fn what_nobody_touched_is_intact_also_what_was_cut_off() {
 fn a_byte_of_any_file_is_noticed() {
     let runs = Runs::new();
     let manifest = fs::read(runs.file(0, MANIFEST)).unwrap();
-    let files = crate::archive::evidence::Manifest::read(&manifest).unwrap().files;
+    let files = crate::archive::evidence::manifest::Manifest::read(&manifest).unwrap().files;
     assert!(files.len() >= 8);
     for file in files {
         let path = runs.file(0, &file.path);
@@ -89,7 +89,7 @@ fn a_byte_of_any_file_is_noticed() {
             let run = &report.runs[0];
             let named = run.problems.iter().find(|problem| problem.file.as_deref() == Some(file.path.as_str()));
             let named = named.unwrap_or_else(|| panic!("{} at {at}: {:?}", file.path, run.problems));
-            let is_report = file.weight == crate::archive::evidence::FileWeight::Report;
+            let is_report = file.weight == crate::archive::evidence::manifest::FileWeight::Report;
             assert_eq!(named.kind == ProblemKind::Warning, is_report, "{named:?}");
             assert_eq!(report.is_changed(), !is_report, "{}", file.path);
         }

@@ -1,7 +1,7 @@
 //! The trend as a page.
 
 use super::super::trend::{HistoryTrend, MeanInterval, TrendRow};
-use super::overview::dash;
+use super::dash;
 use super::page::{HistoryPage, PageForm, counted};
 use crate::report::{budget_left, escape, html_page, seconds};
 use std::collections::BTreeMap;
