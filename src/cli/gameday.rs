@@ -4,7 +4,7 @@ use super::conduct::{self, DayOptions};
 use super::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
-use crate::spec::{self, GameDay, OnFailure};
+use crate::spec::{self, GameDay};
 use crate::stack::platform;
 
 /// Runs a game day: many drills side by side, as one occasion with one report.
@@ -65,7 +65,7 @@ impl GamedayArgs {
         file.retry = self.retry.unwrap_or(file.retry);
         file.parallel = self.parallel.or(file.parallel);
         if self.fail_fast {
-            file.on_failure = OnFailure::Stop;
+            file.fail_fast = true;
         }
     }
 }
@@ -91,10 +91,10 @@ mod tests {
         let (before, nothing) = (file.clone(), parsed(&[]));
         nothing.change(&mut file);
         assert_eq!((file.repeat, file.retry, file.parallel), (before.repeat, before.retry, before.parallel));
-        assert_eq!((file.on_failure, file.scenarios[0].repeat), (before.on_failure, Some(4)));
+        assert_eq!((file.fail_fast, file.scenarios[0].repeat), (before.fail_fast, Some(4)));
         parsed(&["--repeat", "2", "--retry", "3", "--fail-fast", "--parallel", "8"]).change(&mut file);
         assert_eq!((file.repeat, file.retry, file.parallel), (2, 3, Some(8)));
-        assert_eq!((file.on_failure, file.scenarios[0].repeat), (OnFailure::Stop, None));
+        assert_eq!((file.fail_fast, file.scenarios[0].repeat), (true, None));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::record::{
     utc_text, write_atomic,
 };
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
-use crate::spec::{GameDay, OnFailure, Overrides};
+use crate::spec::{GameDay, Overrides};
 use crate::stack::{Limits, REMOTE_SITES, RemoteRoom, StackOptions, platform};
 use plan::Ready;
 use remote::RemoteDay;
@@ -165,7 +165,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     let ready = images::make(ready, &options, &dir, &stop.cancel, &sink).await;
     let rules = ScheduleRules {
         retry: file.retry,
-        fail_fast: file.on_failure == OnFailure::Stop,
+        fail_fast: file.fail_fast,
         starting: starting(capacity.cpus),
         budget: file.budget,
     };
