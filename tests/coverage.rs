@@ -318,7 +318,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
         assert_eq!(read, !diags.has_errors(), "a mistake that nobody tells");
         read
     };
-    let validator = jsonschema::draft202012::new(&coverage::schema()).expect("a schema");
+    let validator = jsonschema::draft202012::new(&coverage::schema().0).expect("a schema");
     let whole = whole();
     assert!(takes(&whole) && validator.is_valid(&whole));
     let pool = json!([
@@ -374,7 +374,7 @@ proptest::proptest! {
 fn the_list_of_the_repository_fits_the_schema() {
     let source = Source::read(&root().join("services.yaml")).expect("the list");
     let value = parse(&source, &mut Diagnostics::default()).expect("YAML").to_json();
-    let validator = jsonschema::draft202012::new(&coverage::schema()).expect("a schema");
+    let validator = jsonschema::draft202012::new(&coverage::schema().0).expect("a schema");
     assert!(validator.is_valid(&value), "{value:#}");
 }
 

@@ -2,7 +2,7 @@
 //! run. GitHub shows ten errors and ten warnings of a step, so that many are written, the most important ones first.
 
 use crate::output::{Annotation, Weight, one_line};
-use crate::record::{Day, DrillStatus, Location};
+use crate::record::{DrillStatus, Location};
 use crate::view::advice::what_to_do;
 use crate::view::{DrillEntry, Drills};
 
@@ -22,7 +22,8 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
     let all: Vec<Annotation> = trouble
         .iter()
         .map(|entry| {
-            let harmless = entry.status == DrillStatus::Flaky && !flaky_fails(drills, entry);
+            let fails = entry.day.is_some_and(|day| day.plan.flaky_fails);
+            let harmless = entry.status == DrillStatus::Flaky && !fails;
             annotation(entry, if harmless { Weight::Warning } else { Weight::Error }, from_root)
         })
         .collect();
@@ -38,13 +39,6 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
         }
     }
     text.into_bytes()
-}
-
-/// Whether the game day of a drill has failed when it is flaky.
-fn flaky_fails(drills: &Drills, entry: &DrillEntry<'_>) -> bool {
-    let own =
-        |day: &&Day| entry.planned.is_some_and(|planned| day.drills.iter().any(|drill| std::ptr::eq(drill, planned)));
-    drills.days.iter().find(own).is_some_and(|day| day.plan.flaky_fails)
 }
 
 fn annotation(entry: &DrillEntry<'_>, weight: Weight, from_root: &dyn Fn(&str) -> String) -> Annotation {

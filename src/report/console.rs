@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How often the live view is drawn when nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How the console shows a drill.
+/// How a console shows a drill or a game day.
 #[derive(Debug, Clone, Default)]
 pub struct ConsoleOptions {
     /// How much is said.

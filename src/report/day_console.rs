@@ -10,9 +10,9 @@ use crate::output::{Live, one_line, say};
 use crate::record::{
     Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Phase, RunOutcome, Stamped, micros,
 };
-use crate::view::StatusSymbol;
 use crate::view::format::seconds;
-use crate::view::words;
+use crate::view::{StatusSymbol, filters, template_lines, words};
+use askama::Template;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,21 +22,10 @@ const TICK: Duration = Duration::from_millis(250);
 /// Stands before what concerns no single drill.
 const DAY: &str = "game day";
 
-/// How a game day is shown.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DayConsoleOptions {
-    /// How much is said.
-    pub verbosity: Verbosity,
-    /// Whether to use colours.
-    pub color: bool,
-    /// Whether standard error is a terminal on which a live view can be drawn.
-    pub live: bool,
-}
-
 /// Shows a game day while it runs. Clones show the same one.
 #[derive(Clone)]
 pub struct DayConsole {
-    options: DayConsoleOptions,
+    options: ConsoleOptions,
     board: Arc<Mutex<Board>>,
     view: Option<Live>,
 }
@@ -58,7 +47,7 @@ struct RunningRow {
 
 impl DayConsole {
     /// A console on standard error.
-    pub fn new(options: DayConsoleOptions) -> DayConsole {
+    pub fn new(options: ConsoleOptions) -> DayConsole {
         let board: Arc<Mutex<Board>> = Arc::default();
         // Who wants to see every command gets plain lines: a view cannot hold them.
         let live = options.live && options.verbosity == Verbosity::Normal;
@@ -82,13 +71,8 @@ impl DayConsole {
             let name = board.running.get(&number).map(|row| row.label.clone()).unwrap_or_default();
             column(&name, board.width)
         };
-        Some(Box::new(Console::new(ConsoleOptions {
-            verbosity: self.options.verbosity,
-            color: self.options.color,
-            live: false,
-            label: Some(label),
-            ..ConsoleOptions::default()
-        })))
+        let options = ConsoleOptions { live: false, label: Some(label), ..self.options.clone() };
+        Some(Box::new(Console::new(options)))
     }
 }
 
@@ -183,54 +167,38 @@ impl DayObserver for DayConsole {
     }
 }
 
+#[derive(Template)]
+#[template(path = "day_event.txt")]
+struct DayEventText<'a> {
+    event: &'a DayEvent,
+    paint: Paint,
+}
+
+impl DayEventText<'_> {
+    /// How a drill came out.
+    fn came(&self, outcome: &RunOutcome, disturbed: &bool) -> String {
+        let word = match (outcome, disturbed) {
+            (_, true) => "DISTURBED",
+            (RunOutcome::Passed, _) => "PASSED",
+            (RunOutcome::Failed, _) => "FAILED",
+            (RunOutcome::Broken, _) => "HARNESS ERROR",
+            (RunOutcome::Interrupted, _) => "INTERRUPTED",
+        };
+        let mark = words::outcome(*outcome);
+        self.paint.headline(mark, &format!("{} {word}", mark.sign()))
+    }
+}
+
 /// What is said about an event.
 fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<String> {
-    let (who, text) = match event {
-        DayEvent::DayAnnounced(plan) => {
-            let drills = words::many(plan.drills.len(), "drill");
-            (DAY.to_string(), format!("{}: {drills}; at once at most {}", one_line(&plan.name), one_line(&plan.limits)))
-        }
-        DayEvent::ImagesReady { took_us } => {
-            (DAY.to_string(), format!("the images are there after {}", seconds(*took_us)))
-        }
-        DayEvent::DrillStarted { number, attempt, run, cause, running, waited_us } => {
-            let why = match cause {
-                Cause::Planned => String::new(),
-                Cause::Disturbed => format!(", attempt {attempt}, alone, because it was disturbed"),
-                Cause::Retry => format!(", attempt {attempt}, because it failed"),
-                Cause::Lost => format!(", attempt {attempt}, because it was lost with its machine"),
-            };
-            let waited =
-                if *waited_us > 0 { format!(", {} without room for it", seconds(*waited_us)) } else { String::new() };
-            (name(day, *number), format!("started as {}{why}; {running} running{waited}", one_line(run)))
-        }
-        DayEvent::DrillEnded { number, verdict, outcome, disturbed, reason, .. } => {
-            let mark = words::outcome(*outcome);
-            let word = match (outcome, disturbed) {
-                (_, true) => "DISTURBED",
-                (RunOutcome::Passed, _) => "PASSED",
-                (RunOutcome::Failed, _) => "FAILED",
-                (RunOutcome::Broken, _) => "HARNESS ERROR",
-                (RunOutcome::Interrupted, _) => "INTERRUPTED",
-            };
-            let head = paint.headline(mark, &format!("{} {word}", mark.sign()));
-            let why = one_line(reason.lines().next().unwrap_or_default());
-            let why = match outcome {
-                RunOutcome::Passed => String::new(),
-                RunOutcome::Failed => format!(" {verdict}: {why}"),
-                RunOutcome::Broken | RunOutcome::Interrupted => format!(": {why}"),
-            };
-            (name(day, *number), format!("{head}{why}"))
-        }
-        DayEvent::DrillNotRun { number, why } => {
-            let mark = StatusSymbol::Skip;
-            (name(day, *number), format!("{} not run: {}", mark.sign(), one_line(why)))
-        }
-        DayEvent::DayNote { text } => (DAY.to_string(), one_line(text)),
-        // A note says it in words.
-        DayEvent::DayStopped { .. } | DayEvent::DayEnded => return None,
+    let who = match event {
+        DayEvent::DrillStarted { number, .. }
+        | DayEvent::DrillEnded { number, .. }
+        | DayEvent::DrillNotRun { number, .. } => name(day, *number),
+        _ => DAY.to_string(),
     };
-    Some(format!("{}  {text}", paint.bold(&column(&who, width))))
+    let text = template_lines(&DayEventText { event, paint }).join(" ");
+    (!text.is_empty()).then(|| format!("{}  {text}", paint.bold(&column(&who, width))))
 }
 
 #[cfg(test)]
@@ -299,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_live_view_has_a_line_for_each_drill_that_runs_and_fits_the_terminal() {
-        let mut console = DayConsole::new(DayConsoleOptions { live: true, ..DayConsoleOptions::default() });
+        let mut console = DayConsole::new(ConsoleOptions { live: true, ..ConsoleOptions::default() });
         let mut day = Day::default();
         let mut seen = Vec::new();
         for (at_us, event) in (0..).zip(events()) {
@@ -323,7 +291,7 @@ mod tests {
 
     #[test]
     fn quiet_shows_no_drill() {
-        let options = DayConsoleOptions { verbosity: Verbosity::Quiet, ..DayConsoleOptions::default() };
+        let options = ConsoleOptions { verbosity: Verbosity::Quiet, ..ConsoleOptions::default() };
         assert!(DayConsole::new(options).drill(1).is_none());
     }
 }

@@ -20,3 +20,9 @@ pub fn prose(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
 pub fn code(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(markdown::code(&text.to_string())))
 }
+
+/// One line of bounded length.
+#[filter_fn]
+pub fn short(text: impl Display, _: &dyn Values) -> Result<String> {
+    Ok(markdown::shortened(&text.to_string()))
+}

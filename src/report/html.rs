@@ -9,7 +9,7 @@ use super::{filters, overview};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{
     Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan,
-    RunOutcome, is_run_id,
+    RunOutcome, StepStatus, is_run_id,
 };
 use crate::view::advice::of_status;
 use crate::view::format::{percent, seconds};
@@ -133,6 +133,7 @@ struct HtmlPage<'a> {
     counts: Vec<(DrillStatus, usize, String)>,
     days: &'a [Day],
     over_time: Option<Chart>,
+    in_trouble: bool,
     drills: Vec<DrillPart<'a>>,
 }
 
@@ -141,6 +142,7 @@ struct DrillPart<'a> {
     id: String,
     entry: DrillEntry<'a>,
     figures: Figures,
+    took_us: Option<u64>,
     /// What went wrong, as the record says that shows it.
     told: Option<DrillView<'a>>,
     /// Commands that show it, each with the last lines of its output.
@@ -163,8 +165,6 @@ struct Body<'a> {
     view: DrillView<'a>,
     run: &'a str,
     notes: Vec<String>,
-    /// What, how long, from what to what.
-    tiles: [(&'static str, String, &'static str); 5],
     chart: Option<Chart>,
     restore: Option<&'a RestorePlan>,
     whole: Option<DrillDetails<'a>>,
@@ -178,30 +178,19 @@ struct DrillDetails<'a> {
     signals: Vec<Signal>,
     /// Assertions that passed, failed, were not decided.
     counts: [usize; 3],
-    /// The lives of the faults: fault, when, what happened, evidence.
-    faults: Vec<(String, String, &'static str, &'a str)>,
+    /// The instant from which times count, in microseconds.
+    zero: u64,
     /// What happened when, and how many moments were left out.
     timeline: (Vec<Moment>, usize),
-    time: Vec<TimePart>,
-    /// Whether requests were sent late.
-    late: String,
     /// What else was seen of the measuring.
     measured: [(&'static str, String); 3],
-}
-
-/// A part of the drill's time: a share of the bar.
-struct TimePart {
-    class: &'static str,
-    name: &'static str,
-    us: u64,
-    share: f64,
-    of: String,
 }
 
 /// The time axis with its key, and the curves as numbers.
 struct Chart {
     drawing: Drawing,
-    zero: &'static str,
+    /// Whether times count from the fault.
+    fault: bool,
     caption: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -240,14 +229,9 @@ impl<'a> HtmlPage<'a> {
             counts: counts.into_iter().filter(|(_, count, _)| *count > 0).collect(),
             days: &drills.days,
             over_time,
+            in_trouble: entries.iter().any(|entry| entry.status.is_trouble()),
             drills: (1..).zip(entries).map(|(at, entry)| DrillPart::of(entry, format!("d{at}"), &mut room)).collect(),
         }
-    }
-}
-
-impl HtmlPage<'_> {
-    fn in_trouble(&self) -> bool {
-        self.drills.iter().any(|drill| drill.entry.status.is_trouble())
     }
 }
 
@@ -270,6 +254,7 @@ impl<'a> DrillPart<'a> {
         let next = told.iter().flat_map(|view| view.advice.next.iter().cloned());
         DrillPart {
             figures: entry.record().map(Record::figures).unwrap_or_default(),
+            took_us: entry.record().map(|record| record.last_us.0),
             evidence: commands.map(|command| evidence(command, room)).collect(),
             to_do: of_status(entry.status).map(str::to_string).into_iter().chain(next).collect(),
             id,
@@ -286,24 +271,6 @@ impl<'a> DrillPart<'a> {
             (status, _) => status.name().into(),
         }
     }
-
-    fn severity(&self) -> &str {
-        self.entry.record().and_then(|record| record.plan.as_ref()?.severity.as_deref()).unwrap_or_default()
-    }
-
-    /// Times of the overview, each with the name of its column.
-    fn times(&self) -> [(&'static str, String); 5] {
-        let figures = &self.figures;
-        let took = self.entry.record().map(|record| record.last_us.0);
-        [
-            ("Impact", figures.to_impact_us),
-            ("Detected", figures.to_detect_us),
-            ("Mitigation", figures.to_mitigation_us),
-            ("Recovered", figures.to_recover_us),
-            ("Took", took),
-        ]
-        .map(|(name, us)| (name, us.map_or("–".into(), seconds)))
-    }
 }
 
 impl<'a> Body<'a> {
@@ -314,23 +281,14 @@ impl<'a> Body<'a> {
         let samples = Samples::of(record, room.samples).filter(|_| !short);
         let told = plan.is_some() && room.over_time.as_deref() == Some(run);
         let plain = is_run_id(run) && run.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        let value = |us: Option<u64>, never: &str| us.map_or(never.to_string(), seconds);
-        let figures = &view.figures;
         let cut_off = words::cut_off(record).map(|cut| format!("{cut}; everything below is what is known up to then"));
         let noted = |note: &crate::record::NoteRecord| match &note.by {
             Some(by) => format!("{by} noted: {}", note.text),
             None => note.text.clone(),
         };
-        let notes = words::detection_theory(record, figures).into_iter().chain(record.notes.iter().map(noted));
+        let notes = words::detection_theory(record, &view.figures).into_iter().chain(record.notes.iter().map(noted));
         Body {
             notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
-            tiles: [
-                ("to impact", value(figures.to_impact_us, "none"), "fault to users"),
-                ("to detect", value(figures.to_detect_us, "none"), "fault to alert"),
-                ("to mitigate", value(figures.to_mitigation_us, "none"), "fault to first mitigating command"),
-                ("to recover", value(figures.to_recover_us, "never"), "fault to users well (RTO)"),
-                ("all in all", seconds(record.last_us.0), "the whole drill"),
-            ],
             chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),
             restore: restore::plan(record),
             whole: (!short).then(|| DrillDetails::of(&view, samples, id, room)),
@@ -345,23 +303,6 @@ impl<'a> DrillDetails<'a> {
     fn of(view: &DrillView<'a>, samples: Option<Samples>, id: &str, room: &mut Room<'a>) -> DrillDetails<'a> {
         let (record, seen) = (view.record, &view.figures.measuring);
         let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.symbol)).count();
-        let zero = samples.map(|samples| samples.zero).unwrap_or_default();
-        let life = |fault: &crate::view::FaultView<'a>| {
-            let (info, of) = (fault.info, fault.record);
-            let row = move |moment: &'a crate::record::FaultMoment| {
-                let name = match info.filter(|_| moment.what == FaultEvent::Injecting) {
-                    Some(info) => format!("{}: {} ({})", info.kind, info.summary, info.at),
-                    None => of.fault.clone(),
-                };
-                (name, chart::clock(moment.at_us, zero), words::station(moment.what).1, moment.detail.as_str())
-            };
-            of.life.iter().map(row).collect::<Vec<_>>()
-        };
-        let total = view.figures.time.total_us.max(1) as f64;
-        let time = view.time.iter().zip(["part a", "part b", "part c"]).map(|((name, us, of), class)| {
-            let of: Vec<String> = of.iter().map(|(name, us)| format!("{name} {}", seconds(*us))).collect();
-            TimePart { class, name, us: *us, share: *us as f64 / total, of: of.join(", ") }
-        });
         let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
         DrillDetails {
             runbook: RunbookSection::of(record, room, id),
@@ -375,16 +316,7 @@ impl<'a> DrillDetails<'a> {
                 count(&[StatusSymbol::Skip]),
             ],
             timeline: timeline::of_record(record, MOMENTS),
-            faults: view.faults.iter().flat_map(life).collect(),
-            time: time.collect(),
-            late: match (record.is_disturbed(), seen.late) {
-                (true, _) => "disturbed".to_string(),
-                (false, 0) => "no request was sent late".to_string(),
-                (false, count) => {
-                    let requests = words::many(count as usize, "request");
-                    format!("{requests} sent late, by up to {}", seconds(seen.worst_late_us))
-                }
-            },
+            zero: samples.map(|samples| samples.zero).unwrap_or_default(),
             measured: [
                 ("worst lateness", format!("{:.1} ms", seen.worst_late_us as f64 / 1000.0)),
                 ("processors busy, mean and most", format!("{}, {}", share(seen.busy_mean), share(seen.busy_max))),
@@ -397,12 +329,10 @@ impl<'a> DrillDetails<'a> {
 impl Chart {
     fn of(record: &Record, samples: Samples, id: &str) -> Chart {
         let (columns, rows) = samples.as_table(record);
-        let (zero, from) = match samples.fault {
-            true => ("when the fault was confirmed", "the confirmed fault"),
-            false => ("the first request", "the first request"),
-        };
         let drawing = Drawing::axis(record, samples, &format!("{id}-axis"));
-        Chart { drawing, zero, caption: format!("The curves as numbers; seconds from {from}"), columns, rows }
+        let from = if samples.fault { "the confirmed fault" } else { "the first request" };
+        let caption = format!("The curves as numbers; seconds from {from}");
+        Chart { drawing, fault: samples.fault, caption, columns, rows }
     }
 }
 
@@ -431,7 +361,9 @@ fn gaps(drills: &Drills) -> Vec<String> {
         if !group.ended() {
             gaps.push("the game day has no end".into());
         }
-        gaps.extend(group.days.iter().filter_map(|day| day.stopped).map(|why| words::stopped(why).to_string()));
+        gaps.extend(
+            group.days.iter().filter_map(|day| day.stopped.as_ref()).map(|why| words::stopped(why).to_string()),
+        );
     }
     if !drills.unread.is_empty() {
         gaps.push(format!("{} could not be read", drills.unread.len()));

@@ -104,11 +104,9 @@ impl LiveView {
     fn fault_lines(&self, now: DrillTime, paint: Paint) -> Vec<String> {
         let line = |fault: &&FaultRecord| {
             let last = fault.life.last()?;
-            let (mark, word) = match last.what {
-                // While the drill goes on, a fault in place is what to look at.
-                what @ FaultEvent::Confirmed => (StatusSymbol::Warn, words::station(what).1),
-                what => words::station(what),
-            };
+            let (mark, word) = words::station(&last.what);
+            // While the drill goes on, a fault in place is what to look at.
+            let mark = if last.what == FaultEvent::Confirmed { StatusSymbol::Warn } else { mark };
             let since = seconds(now.0.saturating_sub(last.at_us.0));
             let sign = paint.marked(mark, mark.sign());
             Some(format!("  {sign} fault {} {word}, seen {since} ago", one_line(&fault.fault)))

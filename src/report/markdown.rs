@@ -3,16 +3,15 @@
 
 mod escape;
 
+use super::filters;
 use super::overview::{about, headline};
 use crate::output::{cut, one_line, terminal_lines};
-use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
-use crate::view::advice::what_to_do;
-use crate::view::answers::hurt;
+use crate::record::{CommandRecord, DrillStatus, Record, StepInfo, StepStatus};
 use crate::view::format::seconds;
 use crate::view::restore::{self, JudgedRow};
-use crate::view::words::price;
 use crate::view::words::{self, ending};
-use crate::view::{DrillEntry, Drills};
+use crate::view::{DrillEntry, Drills, advice, answers};
+use askama::Template;
 use escape::fenced;
 pub use escape::{code, prose};
 
@@ -190,49 +189,37 @@ fn troubles(entries: &[DrillEntry<'_>], text: &mut String) {
     }
 }
 
+#[derive(Template)]
+#[template(path = "markdown/drill.md")]
+struct DrillSection<'a> {
+    entry: &'a DrillEntry<'a>,
+    record: Option<&'a Record>,
+    /// The step that failed or was blocked.
+    step: Option<&'a StepInfo>,
+    name: String,
+    verdict: String,
+    why: String,
+}
+
 fn section(entry: &DrillEntry<'_>) -> String {
-    let (mark, name) = (entry.mark().sign(), code(&shortened(&entry.name())));
-    if entry.status == DrillStatus::NotRun {
-        return format!("\n- {name} was not run: {}\n", prose(&shortened(&entry.why())));
-    }
-    let mut text = format!("\n#### {mark} {name} {}\n\n", entry.status.name());
-    let place = entry.place().map(|at| format!("{}: ", code(&shortened(&at.to_string())))).unwrap_or_default();
+    let record = entry.telling_record();
     let verdict = entry.verdict().map_or(entry.status.name(), |verdict| verdict.name());
     // Of a flaky drill the attempt that failed is told, not the one that passed.
     let verdict = match entry.status {
-        DrillStatus::Flaky => entry.telling_record().map_or(verdict, |record| record.verdict.name()),
+        DrillStatus::Flaky => record.map_or(verdict, |record| record.verdict.name()),
         _ => verdict,
     };
-    let why = match entry.why() {
-        why if why.is_empty() => "no reason is known".to_string(),
-        why => prose(&shortened(&why)),
-    };
-    text.push_str(&format!("**{}**, {place}{why}\n", prose(&verdict.replace('_', " "))));
-    if let Some(step) = entry.telling_record().and_then(failed_step) {
-        text.push_str(&format!("\nThe step that stopped the runbook: {step}\n"));
-    }
-    if let Some(record) = entry.telling_record().filter(|record| record.impact_us().is_some()) {
-        text.push_str(&format!("\nUsers were hurt: {}\n", prose(&shortened(&hurt(record)))));
-        for price in price(record) {
-            text.push_str(&format!("\nPrice: {}\n", prose(&shortened(&price))));
-        }
-    }
-    if let Some(next) = entry.telling_record().and_then(what_to_do) {
-        text.push_str(&format!("\nNext: {}\n", prose(&shortened(&next))));
-    }
-    for attempt in entry.attempts_told() {
-        text.push_str(&format!("\n- {}", prose(&shortened(&attempt))));
-    }
-    if text.ends_with('\n') { text } else { text + "\n" }
+    let (verdict, name, why) = (verdict.replace('_', " "), shortened(&entry.name()), shortened(&entry.why()));
+    // Writing into a string does not fail.
+    let text = DrillSection { entry, record, step: record.and_then(failed_step), name, verdict, why }
+        .render()
+        .unwrap_or_default();
+    format!("\n{}", laid_out(&text))
 }
 
-/// The step that failed or was blocked: its title and where it stands.
-fn failed_step(record: &Record) -> Option<String> {
+fn failed_step(record: &Record) -> Option<&StepInfo> {
     let bad = |status| matches!(status, Some(StepStatus::Failed | StepStatus::Blocked));
-    let step = record.steps.iter().rfind(|step| bad(step.status))?;
-    let info = record.step_info(&step.step)?;
-    let (title, at) = (prose(&shortened(&info.title)), code(&info.at.to_string()));
-    Some(format!("“{title}” ({}, {at})", prose(&info.phase)))
+    record.step_info(&record.steps.iter().rfind(|step| bad(step.status))?.step)
 }
 
 /// What the commands that failed have said, folded. In detect and diagnose a command may fail, and many do.
@@ -265,7 +252,7 @@ fn outputs(record: &Record) -> String {
 }
 
 /// One line of bounded length.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     cut(&one_line(text), REASON_LENGTH, "…")
 }
 

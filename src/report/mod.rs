@@ -34,7 +34,7 @@ mod text;
 pub use annotations::annotations;
 pub use console::{Console, ConsoleOptions};
 pub use csv::csv;
-pub use day_console::{DayConsole, DayConsoleOptions};
+pub use day_console::DayConsole;
 pub use day_summary::{day_plan, day_summary};
 pub use dr::*;
 pub use events_json::EventsJson;

@@ -4,10 +4,11 @@
 use super::page::{TerminalPage, WIDTH};
 use super::text::{column, right, wrap};
 use crate::output::one_line;
-use crate::record::DrillStatus;
+use crate::record::{Account, DrillStatus};
 use crate::view::advice::what_to_do;
 use crate::view::format::seconds;
-use crate::view::{DrillEntry, Drills, StatusSymbol, words};
+use crate::view::{DayGroup, DrillEntry, Drills, StatusSymbol, filters, template_lines, words};
+use askama::Template;
 
 /// The overview of these drills, at most 80 columns wide.
 pub fn overview(drills: &Drills, color: bool) -> String {
@@ -63,45 +64,15 @@ pub(super) fn headline(drills: &Drills) -> String {
 
 /// What should be known of the game days beside their drills: how long, of which commit, and what is not there.
 pub(super) fn about(drills: &Drills) -> Vec<String> {
-    let mut lines = Vec::new();
-    for group in drills.groups() {
-        let Some(first) = group.days.first() else { continue };
-        let mut parts = Vec::new();
-        if !first.plan.title.is_empty() {
-            parts.push(first.plan.title.clone());
-        }
-        parts.push(format!("began {}", first.plan.started_utc));
-        parts.push(format!("took {}", seconds(group.days.iter().map(|day| day.last_us).max().unwrap_or(0))));
-        parts.extend(first.plan.revision.as_ref().map(|revision| format!("commit {revision}")));
-        parts.extend(group.shards().map(|of| format!("{} of {of} shards", group.days.len())));
-        lines.push(parts.join(", "));
-        for missing in group.missing() {
-            let of = group.shards().unwrap_or(0);
-            lines.push(format!("shard {missing}/{of} is missing: its drills are not in this report"));
-        }
-        for other in group.elsewhere() {
-            lines.push(format!("shard {other} is here of another attempt of this run of CI, with its drills"));
-        }
-        lines.extend(group.refused().into_iter().map(|left| format!("{} is left out: {}", left.scenario, left.why)));
-        for day in &group.days {
-            let shard = day.plan.shard.map(|(n, of)| format!(" (shard {n}/{of})")).unwrap_or_default();
-            if !day.ended {
-                lines.push(format!("the game day {}{shard} was cut off: nothing passes by default", day.plan.name));
-            }
-            lines.extend(day.stopped.map(words::stopped).map(str::to_string));
-            lines.extend(day.notes.iter().cloned());
-            lines.extend(day.damage.iter().map(|damage| format!("events of the game day{shard}: {damage}")));
-        }
-    }
-    lines.extend(drills.unread.iter().map(|why| format!("not in this report, because it cannot be read: {why}")));
-    let account = drills.account();
-    if account.disturbed > 0 {
-        lines.push(format!("attempts that were disturbed and count for nothing: {}", account.disturbed));
-    }
-    if account.retries > 0 {
-        lines.push(format!("attempts made because an earlier one had failed: {}", account.retries));
-    }
-    lines
+    template_lines(&AboutText { groups: drills.groups(), unread: &drills.unread, account: drills.account() })
+}
+
+#[derive(Template)]
+#[template(path = "about.txt")]
+struct AboutText<'a> {
+    groups: Vec<DayGroup<'a>>,
+    unread: &'a [String],
+    account: Account,
 }
 
 #[cfg(test)]

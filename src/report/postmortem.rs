@@ -10,7 +10,7 @@ use crate::record::{
 };
 use crate::view::format::{percent, seconds};
 use crate::view::timeline::{self, Moment};
-use crate::view::{answers, clock, filters, template_lines, words};
+use crate::view::{answers, clock, filters, template_lines, template_section, words};
 use askama::Template;
 
 /// The template that is used where nobody names one of their own.
@@ -119,8 +119,7 @@ struct IncidentFacts<'a> {
 
 impl IncidentFacts<'_> {
     fn section(&self, name: &str, sentences: &[String]) -> Option<String> {
-        let own = sentences.iter().skip_while(|line| line.strip_prefix("= ") != Some(name)).skip(1);
-        let own: Vec<String> = own.take_while(|line| !line.starts_with("= ")).cloned().collect();
+        let own = template_section(sentences, name);
         Some(match name {
             "title" => prose(&self.plan.title),
             "trigger" => self.trigger(),
@@ -190,10 +189,6 @@ impl IncidentFacts<'_> {
 
     fn bad_share(&self, counts: &Counts) -> String {
         counts.ratio().map_or("no data".into(), |ratio| percent(1.0 - ratio))
-    }
-
-    fn ratio(&self, counts: &Counts) -> String {
-        counts.ratio().map_or("no data".into(), percent)
     }
 
     fn lost_writes(&self, data: &DataFigures) -> String {
@@ -269,13 +264,6 @@ impl IncidentFacts<'_> {
     fn close(&self) -> Option<(u64, u64)> {
         let (rto, left) = self.objective()?;
         left.ok().filter(|left| *left as f64 <= rto as f64 * CLOSE).map(|left| (rto, left))
-    }
-
-    fn not_recovered(&self) -> &'static str {
-        match self.record.is_unfinished() {
-            true => "The run was not finished: whether users would have recovered is not known.",
-            false => "Users did not recover.",
-        }
     }
 
     /// How many steps ran, where all of them did what they should.

@@ -6,7 +6,7 @@ use super::text::{column, cut, right, wrap, wrap_words};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, Phase, Record, StepStatus, Verdict, WaitRecord};
 use crate::view::format::{declared, percent, seconds};
-use crate::view::words::{self, ending, placed};
+use crate::view::words::{self, TimeShare, ending, placed};
 use crate::view::{DrillView, StatusSymbol, StepView, answers};
 use std::path::Path;
 
@@ -149,7 +149,7 @@ fn users(view: &DrillView<'_>, page: &mut TerminalPage) {
         None => "-".to_string(),
         // Narrower than elsewhere: a row has 80 columns.
         Some(ratio) => {
-            let sign = words::met(counts, objective).sign();
+            let sign = words::met(&counts, &objective).sign();
             format!("{sign} {} {}/{}", percent(ratio), counts.good, counts.valid)
         }
     };
@@ -196,10 +196,10 @@ fn faults(view: &DrillView<'_>, page: &mut TerminalPage) {
 
 fn time(view: &DrillView<'_>, page: &mut TerminalPage) {
     page.section("wall time", &seconds(view.figures.time.total_us));
-    for (name, total_us, parts) in &view.time {
+    for TimeShare { name, us, of, .. } in &view.time {
         let parts: Vec<String> =
-            parts.iter().map(|(name, us)| format!("{name} {}", seconds(*us).trim_end_matches(" s"))).collect();
-        let mut lead = format!("    {} {}  ", column(name, 16), right(&seconds(*total_us), 9));
+            of.iter().map(|(name, us)| format!("{name} {}", seconds(*us).trim_end_matches(" s"))).collect();
+        let mut lead = format!("    {} {}  ", column(name, 16), right(&seconds(*us), 9));
         let lines = wrap_words(parts.join(",\n").lines(), WIDTH - 32);
         for line in if lines.is_empty() { vec![String::new()] } else { lines } {
             page.line(&format!("{lead}{}", page.paint.dim(&line)));

@@ -90,7 +90,7 @@ fn every_number_of_a_drill_is_the_same_in_every_format() {
         // Markdown and a console with several drills tell of times and verdicts only.
         for sli in &figures.slis {
             for window in [sli.before, sli.during, sli.after].into_iter().filter(|window| window.valid > 0) {
-                assert_everywhere(&formats, &counts(window), &["markdown", "console"]);
+                assert_everywhere(&formats, &counts(&window), &["markdown", "console"]);
                 let (of, ratio) = (format!("{}/{}", window.good, window.valid), window.ratio().unwrap_or_default());
                 assert_everywhere(&formats[..1], &format!("{} {of}", percent(ratio)), &[]);
             }

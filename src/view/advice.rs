@@ -8,12 +8,13 @@ mod restore;
 pub use next::of_status;
 use restore::says_enough;
 
-use super::format::{percent, seconds};
+use super::{StatusSymbol, advice, filters, template_lines, template_section, words};
 use crate::output::one_line;
 use crate::record::{
-    CommandRecord, DrillTime, FaultAfter, FaultEvent, FaultInfo, Phase, Record, SliFigures, StepInfo, StepRecord,
-    StepStatus, Verdict,
+    CommandRecord, DrillTime, FaultAfter, FaultEvent, FaultInfo, Figures, InvariantRecord, Phase, Record, StepInfo,
+    StepRecord, StepStatus, Verdict,
 };
+use askama::Template;
 
 /// What a person needs to know first.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +36,80 @@ type FollowedStep<'a> = (&'a StepInfo, &'a StepRecord);
 
 /// What a person needs to know first about a drill.
 pub fn advice(record: &Record) -> Advice<'_> {
-    let (step, commands) = steps(record);
-    Advice { broke: broke(record), step, commands, felt: felt(record), next: next::next(record) }
+    let faults = record.plan.iter().flat_map(|plan| &plan.faults);
+    let confirmed = |id: &str| record.fault_record(id)?.at(FaultEvent::Confirmed);
+    let told = AdviceText {
+        record,
+        figures: record.figures(),
+        followed: followed(record),
+        helping: helping(record),
+        broken: faults.filter(|info| confirmed(&info.id).is_some()).collect(),
+        lost: record.invariants.iter().rfind(|answer| !answer.held),
+    };
+    let lines = template_lines(&told);
+    let [broke, step] = ["broke", "step"].map(|name| template_section(&lines, name).join(" "));
+    let felt = template_section(&lines, "felt");
+    Advice { broke, step, commands: told.commands(), felt, next: next::next(record) }
+}
+
+#[derive(Template)]
+#[template(path = "advice/advice.txt")]
+struct AdviceText<'a> {
+    record: &'a Record,
+    figures: Figures,
+    followed: Vec<FollowedStep<'a>>,
+    helping: Vec<FollowedStep<'a>>,
+    /// The faults that were seen in place.
+    broken: Vec<&'a FaultInfo>,
+    /// The invariant that did not hold.
+    lost: Option<&'a InvariantRecord>,
+}
+
+impl<'a> AdviceText<'a> {
+    fn with(&self, status: StepStatus) -> Option<FollowedStep<'a>> {
+        self.followed.iter().copied().find(|(_, step)| step.status == Some(status))
+    }
+
+    /// The step that verifies and saw that users were affected still.
+    fn saw_it(&self) -> Option<FollowedStep<'a>> {
+        let still_affected = |(info, step): &FollowedStep<'_>| {
+            info.phase == "verify"
+                && matches!(step.status, Some(StepStatus::Warned | StepStatus::Failed))
+                && step.commands.iter().any(|command| command.exit != Some(0))
+        };
+        let enough = says_enough(self.record) && self.record.recovered_us().is_some();
+        self.followed.iter().copied().find(still_affected).filter(|_| !enough)
+    }
+
+    fn did_nothing(&self) -> bool {
+        self.followed.iter().all(|(_, step)| step.commands.is_empty())
+    }
+
+    /// How an SLI was in the last window over which every request had ended before the faults were undone: two seconds of it. One
+    /// that reaches back before the fault says nothing about the end.
+    fn at_the_end(&self, sli: &str) -> Option<f64> {
+        let record = self.record;
+        let revert = record.phases.iter().find(|p| p.phase == Phase::Revert).map(|p| p.started_us);
+        let slowest = record.loads.iter().flat_map(|load| &load.max_us).max().copied().unwrap_or(0);
+        let until = revert.unwrap_or(record.last_us).0.saturating_sub(slowest);
+        let from = DrillTime(until.saturating_sub(2_000_000));
+        record.injected_us().filter(|at| *at <= from)?;
+        record.counts(sli, from, DrillTime(until)).ratio()
+    }
+
+    fn measured(&self) -> bool {
+        self.figures.slis.iter().any(|sli| sli.during.ratio().or(sli.before.ratio()).is_some())
+    }
+
+    /// The commands that show it.
+    fn commands(&self) -> Vec<&'a CommandRecord> {
+        let not_cured = self.record.verdict == Verdict::NotRecovered && !self.helping.is_empty();
+        let telling = match not_cured {
+            true => self.saw_it().and_then(|(_, step)| step.commands.iter().rfind(|command| command.exit != Some(0))),
+            false => self.with(StepStatus::Failed).and_then(|(_, step)| step.commands.iter().rfind(|c| !c.background)),
+        };
+        telling.into_iter().collect()
+    }
 }
 
 /// What to do next about a drill that did not pass, in one line; `None` where nothing needs to be done.
@@ -74,27 +147,6 @@ fn listed(steps: &[FollowedStep<'_>]) -> String {
     }
 }
 
-fn broke(record: &Record) -> String {
-    let Some(plan) = &record.plan else { return "The record has no beginning.".into() };
-    let told: Vec<String> = plan
-        .faults
-        .iter()
-        .filter(|info| record.fault_record(&info.id).is_some_and(|fault| fault.at(FaultEvent::Confirmed).is_some()))
-        .map(|info| {
-            let services = match info.services.is_empty() {
-                true => String::new(),
-                false => format!(" of `{}`", info.services.join("`, `")),
-            };
-            format!("{} (fault `{}`{services}, `{}`)", done(info), info.kind, info.at)
-        })
-        .collect();
-    if !told.is_empty() {
-        return format!("The drill broke it on purpose: {}.", told.join("; "));
-    }
-    let meant: Vec<String> = plan.faults.iter().map(|info| format!("“{}”", one_line(&info.summary))).collect();
-    format!("Nothing yet: the drill ended before its fault was in place ({}).", meant.join(", "))
-}
-
 /// What a fault does, as a clause: `it locks the table`. What an author says in words of their own is left as it is.
 fn done(info: &FaultInfo) -> String {
     let summary = one_line(&info.summary);
@@ -106,136 +158,12 @@ fn done(info: &FaultInfo) -> String {
     if verb && !own_words { format!("it {summary}") } else { summary }
 }
 
-fn steps(record: &Record) -> (String, Vec<&CommandRecord>) {
-    let followed = followed(record);
-    let with_status = |status: StepStatus| followed.iter().copied().find(|(_, step)| step.status == Some(status));
-    let helping = helping(record);
-    // When the cure did not cure, a verification that failed is its consequence.
-    if record.verdict == Verdict::NotRecovered && !helping.is_empty() {
-        return did_not_help(record, &followed, &helping);
-    }
-    if let Some((info, step)) = with_status(StepStatus::Failed) {
-        let culprit = step.commands.iter().rfind(|command| !command.background);
-        let at = step.at.as_ref().map_or(String::new(), |at| format!(" at `{at}`"));
-        let why = step.reason.as_deref().map(one_line).unwrap_or_default();
-        let text = format!("{} failed{at}: {why}. The runbook stopped there.", named(info));
-        return (text, culprit.into_iter().collect());
-    }
-    if let Some((info, step)) = with_status(StepStatus::Blocked) {
-        let why = step.reason.as_deref().map(one_line).unwrap_or_default();
-        return (format!("{} could not be carried out: {why}.", named(info)), Vec::new());
-    }
-    match record.verdict {
-        Verdict::NotRecovered => ("No step of the mitigation was carried out.".into(), Vec::new()),
-        Verdict::Damaged => (damaged(record), Vec::new()),
-        Verdict::Incomplete => {
-            let during = record.under_way().unwrap_or_else(|| "an unknown phase".into());
-            (format!("None can be named: the run was cut off during {during}."), Vec::new())
-        }
-        Verdict::Passed => ("None: every step did what it should.".into(), Vec::new()),
-        _ if followed.iter().all(|(_, step)| step.commands.is_empty()) => {
-            ("None: the drill ended before the runbook was followed.".into(), Vec::new())
-        }
-        _ => ("None is to blame: no step failed.".into(), Vec::new()),
-    }
-}
-
 /// Writes that were acknowledged after users had recovered and are lost, where no invariant says what was destroyed.
 fn lost_served(record: &Record) -> u64 {
     match record.invariants.iter().all(|answer| answer.held) {
         true => record.data_figures().map_or(0, |data| data.lost_served),
         false => 0,
     }
-}
-
-/// Which invariant did not hold, or which writes are lost.
-fn damaged(record: &Record) -> String {
-    match (record.invariants.iter().rfind(|answer| !answer.held), lost_served(record)) {
-        (Some(lost), _) => {
-            let evidence = one_line(&lost.evidence);
-            format!("None failed. The invariant `{}` did not hold {}: {evidence}.", lost.name, lost.time.in_words())
-        }
-        (None, 0) => "None failed.".into(),
-        (None, served) => {
-            format!("None failed. {served} writes are lost that were acknowledged after users had recovered.")
-        }
-    }
-}
-
-fn did_not_help<'a>(
-    record: &Record,
-    followed: &[FollowedStep<'a>],
-    helping: &[FollowedStep<'a>],
-) -> (String, Vec<&'a CommandRecord>) {
-    if says_enough(record) && record.recovered_us().is_some() {
-        let text = "None failed, and users are served again. What was restored is not what it had to be.";
-        return (text.into(), Vec::new());
-    }
-    let mut text = match helping.len() {
-        _ if record.recovered_us().is_some() => {
-            format!("{} ran without an error, and users are served; the fault is not cleared.", listed(helping))
-        }
-        _ if record.relapsed_us.is_some() => {
-            format!("{} ran without an error, and did not help for good.", listed(helping))
-        }
-        0 | 1 => format!("{} ran without an error, and did not help.", listed(helping)),
-        // Which of them is to blame is not known.
-        several => format!("None of the {several} mitigating steps helped: {} ran without an error.", listed(helping)),
-    };
-    let still_affected = |(info, step): &&FollowedStep<'_>| {
-        info.phase == "verify"
-            && matches!(step.status, Some(StepStatus::Warned | StepStatus::Failed))
-            && step.commands.iter().any(|command| command.exit != Some(0))
-    };
-    let Some((info, step)) = followed.iter().find(still_affected) else { return (text, Vec::new()) };
-    text.push_str(&format!(" The runbook's own check saw it: {} did not pass.", named(info)));
-    let command = step.commands.iter().rfind(|command| command.exit != Some(0));
-    (text, command.into_iter().collect())
-}
-
-/// The last window over which every request had ended before the faults were undone: two seconds of it.
-fn at_the_end(record: &Record) -> (DrillTime, DrillTime) {
-    let revert = record.phases.iter().find(|p| p.phase == Phase::Revert).map(|p| p.started_us);
-    let slowest = record.loads.iter().flat_map(|load| &load.max_us).max().copied().unwrap_or(0);
-    let until = revert.unwrap_or(record.last_us).0.saturating_sub(slowest);
-    (DrillTime(until.saturating_sub(2_000_000)), DrillTime(until))
-}
-
-fn felt(record: &Record) -> Vec<String> {
-    let (from, until) = at_the_end(record);
-    let figures = record.figures();
-    let of_sli = |sli: &SliFigures| {
-        let (name, objective) = (one_line(&sli.sli), percent(sli.objective));
-        Some(match (sli.during.ratio(), sli.before.ratio()) {
-            (Some(during), _) if !sli.during.meets(sli.objective) => {
-                // A window that reaches back before the fault says nothing about the end.
-                let told_of = record.injected_us().filter(|at| *at <= from);
-                let end = match told_of.and_then(|_| record.counts(&sli.sli, from, until).ratio()) {
-                    _ if record.recovered_us().is_some() => ", then recovered.".to_string(),
-                    Some(last) => format!(", and {} at the end.", percent(last)),
-                    None => ".".to_string(),
-                };
-                let (during, good, valid) = (percent(during), sli.during.good, sli.during.valid);
-                format!("`{name}` was {during} during the fault ({good} of {valid} good, objective {objective}){end}")
-            }
-            (Some(during), _) => {
-                format!("`{name}` kept its objective: {} during the fault (objective {objective}).", percent(during))
-            }
-            (None, Some(before)) if !sli.before.meets(sli.objective) => {
-                format!("`{name}` was {} before anything was broken (objective {objective}).", percent(before))
-            }
-            (None, Some(before)) => {
-                format!("`{name}` was {} before the fault; nothing is known of later.", percent(before))
-            }
-            (None, None) => return None,
-        })
-    };
-    let mut told: Vec<String> = figures.slis.iter().filter_map(of_sli).collect();
-    if told.is_empty() {
-        told.push("Nothing was measured.".into());
-    }
-    told.extend(figures.to_recover_us.map(|us| format!("Users recovered {} after the fault.", seconds(us))));
-    told
 }
 
 /// How the faults stood when the drill gave up: the state, and the evidence.

@@ -45,7 +45,7 @@ pub fn hurt(record: &Record) -> String {
 /// The SLIs that missed their objective while the fault was in place, in one sentence; at least that users noticed what they should not.
 pub fn missed(record: &Record) -> Option<String> {
     record.injected_us()?;
-    let slis = record.figures().slis.into_iter().filter(|sli| met(sli.during, sli.objective) == StatusSymbol::Bad);
+    let slis = record.figures().slis.into_iter().filter(|sli| met(&sli.during, &sli.objective) == StatusSymbol::Bad);
     let told = slis.filter_map(|sli| {
         let (sli, is, objective) = (record.sli_with_slo(&sli.sli), sli.during.ratio()?, sli.objective);
         Some(format!("{sli} was {} (objective {})", percent(is), percent(objective)))

@@ -5,8 +5,8 @@ use super::restore::{self, Rung, other_level};
 use super::symbol::StatusSymbol;
 use super::words::{self, counts, ending, placed};
 use crate::record::{
-    Check, CheckOutcome, CommandRecord, Counts, Location, Record, ReplacedInfo, RunOutcome, StepRecord, StepStatus,
-    Verdict,
+    Check, CheckOutcome, CommandRecord, Counts, Location, Record, ReplacedInfo, RunOutcome, StepInfo, StepRecord,
+    StepStatus, Verdict,
 };
 
 /// One test case.
@@ -83,10 +83,7 @@ fn share_time(cases: &mut [DrillCase], decided: &[Option<u64>], last_us: u64) {
 
 /// When a check was decided, in drill time.
 fn decided_us(record: &Record, check: &Check) -> Option<u64> {
-    let of_step = || match check {
-        Check::Step { step } => step_record(record, step)?.ended_us,
-        _ => None,
-    };
+    let of_step = || step(record, check).1?.ended_us;
     record.check(check).map(|result| result.ended_us).or_else(of_step).map(|us| us.0)
 }
 
@@ -120,12 +117,8 @@ fn case(record: &Record, check: &Check) -> DrillCase {
 
 /// The file that a check is about.
 fn file(record: &Record, check: &Check) -> String {
-    let step = match check {
-        Check::Step { step } => record.step_info(step).map(|info| info.at.path.clone()),
-        _ => None,
-    };
     let scenario = || record.plan.as_ref().map(|plan| plan.scenario_file.path.clone());
-    step.or_else(scenario).unwrap_or_default()
+    step(record, check).0.map(|info| info.at.path.clone()).or_else(scenario).unwrap_or_default()
 }
 
 /// Where a check failed; a step that says no more, where it begins.
@@ -134,21 +127,14 @@ fn failed_at(record: &Record, check: &Check) -> Option<Location> {
         CheckOutcome::Failed { at, .. } | CheckOutcome::Error { at, .. } => at,
         CheckOutcome::Passed { .. } | CheckOutcome::Skipped { .. } => None,
     };
-    let begin = || match check {
-        Check::Step { step } => record.step_info(step).map(|info| info.at.clone()),
-        _ => None,
-    };
-    said.or_else(begin)
+    said.or_else(|| Some(step(record, check).0?.at.clone()))
 }
 
 /// How a check came out: as the engine decided it; for a step that it did not, as the step ended. Nothing was shown of a step
 /// of which only the look was run.
 fn outcome(record: &Record, check: &Check) -> Option<CheckOutcome> {
-    let ran = match check {
-        Check::Step { step } => step_record(record, step),
-        _ => None,
-    };
-    if let Some(reason) = ran.and_then(|ran| record.step_info(&ran.step)?.only_looked(ran.status)) {
+    let (info, ran) = step(record, check);
+    if let Some(reason) = ran.and_then(|ran| info?.only_looked(ran.status)) {
         return Some(CheckOutcome::Skipped { reason });
     }
     if let Some(result) = record.check(check) {
@@ -218,18 +204,12 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
 
 /// Why a check was not decided.
 fn undecided(record: &Record, check: &Check) -> String {
-    if let Check::Step { step } = check
-        && step_record(record, step).is_some()
-    {
+    if step(record, check).1.is_some() {
         return match record.verdict {
             Verdict::Incomplete => "not finished: the run was cut off in it".into(),
             verdict => format!("not finished: the drill ended in it as {verdict}"),
         };
     }
-    not_reached(record)
-}
-
-fn not_reached(record: &Record) -> String {
     match (record.under_way(), record.verdict) {
         (Some(under_way), _) => format!("not reached: the run was cut off during {under_way}"),
         (None, Verdict::Incomplete) => "not reached: the run was cut off".to_string(),
@@ -238,14 +218,16 @@ fn not_reached(record: &Record) -> String {
     }
 }
 
-fn step_record<'a>(record: &'a Record, id: &str) -> Option<&'a StepRecord> {
-    record.steps.iter().find(|step| step.step == id)
+/// The step that a check is about, as it was planned and as it was carried out.
+fn step<'a>(record: &'a Record, check: &Check) -> (Option<&'a StepInfo>, Option<&'a StepRecord>) {
+    let Check::Step { step } = check else { return (None, None) };
+    (record.step_info(step), record.steps.iter().find(|ran| ran.step == *step))
 }
 
 /// What belongs to a check beyond its evidence.
 fn detail(record: &Record, check: &Check) -> Option<String> {
     match check {
-        Check::Step { step } => step_detail(record, step),
+        Check::Step { .. } => step_detail(step(record, check)),
         Check::Injection { fault } => {
             let info = record.plan.as_ref()?.faults.iter().find(|f| f.id == *fault)?;
             Some(format!("{} ({}, {})", info.summary, info.kind, info.at))
@@ -260,7 +242,7 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
             let figures = record.figures();
             let s = figures.slis.into_iter().find(|s| s.sli == *sli)?;
             let slo = record.slo_of(sli).map_or(String::new(), |slo| format!("SLO: {slo}\n"));
-            Some(format!("{slo}during: {}\nafter: {}", counts(s.during), counts(s.after)))
+            Some(format!("{slo}during: {}\nafter: {}", counts(&s.during), counts(&s.after)))
         }
         Check::Invariant { name } => {
             let asked = record.invariants.iter().filter(|answer| answer.name == *name);
@@ -293,14 +275,12 @@ fn rows(record: &Record, names: &[&str]) -> Option<String> {
 }
 
 fn window_line(sli: &str, window: Counts, objective: f64) -> String {
-    format!("{sli}: {} (objective {})", counts(window), percent(objective))
+    format!("{sli}: {} (objective {})", counts(&window), percent(objective))
 }
 
 /// The commands of a step as a transcript.
-fn step_detail(record: &Record, id: &str) -> Option<String> {
-    let info = record.step_info(id);
+fn step_detail((info, ran): (Option<&StepInfo>, Option<&StepRecord>)) -> Option<String> {
     let mut text = info.map_or(String::new(), |info| format!("{}: {} ({})", info.phase, info.title, info.at));
-    let ran = step_record(record, id);
     if let Some(ran) = ran.filter(|ran| ran.status == Some(StepStatus::Warned)) {
         let reason = placed(ran.at.as_ref(), ran.reason.as_deref().unwrap_or("a command failed"));
         text.push_str(&format!("\n\npassed with a warning: {reason}"));

@@ -22,7 +22,9 @@ pub struct Drills {
 /// One drill with all of its attempts: a line of a report.
 #[derive(Debug, Clone)]
 pub struct DrillEntry<'a> {
-    /// The drill as a game day planned it; `None` for a record of its own.
+    /// The game day, or the shard of it; `None` for a record of its own.
+    pub day: Option<&'a Day>,
+    /// The drill as the game day planned it.
     pub planned: Option<&'a DayDrill>,
     /// Name of the scenario.
     pub scenario: &'a str,
@@ -59,6 +61,11 @@ impl<'a> DayGroup<'a> {
     /// How many shards there are to be, where there are any.
     pub fn shards(&self) -> Option<u32> {
         self.days.first().and_then(|day| day.plan.shard).map(|(_, of)| of)
+    }
+
+    /// How long it took: as long as its longest shard, in microseconds.
+    pub fn took_us(&self) -> u64 {
+        self.days.iter().map(|day| day.last_us).max().unwrap_or(0)
     }
 
     /// The shards of which nothing was found: their drills are not in any report.
@@ -108,11 +115,12 @@ impl<'a> DayGroup<'a> {
         (self.shards() == Some(of) && self.days.first().is_some_and(is_of)).then_some(shard)
     }
 
-    fn drills(&self) -> Vec<&'a DayDrill> {
-        let mut drills: Vec<&DayDrill> = self.days.iter().flat_map(|day| &day.drills).collect();
+    fn drills(&self) -> Vec<(&'a Day, &'a DayDrill)> {
+        let of = |day: &'a Day| day.drills.iter().map(move |drill| (day, drill));
+        let mut drills: Vec<_> = self.days.iter().copied().flat_map(of).collect();
         // The numbers of a plan are the same in every shard. One day keeps the order in which it started its drills.
         if self.days.len() > 1 {
-            drills.sort_by_key(|drill| drill.planned.number);
+            drills.sort_by_key(|(_, drill)| drill.planned.number);
         }
         drills
     }
@@ -200,7 +208,8 @@ impl Drills {
     /// Every drill: those of the game days in the order of their plans, then the other records.
     pub fn entries(&self) -> Vec<DrillEntry<'_>> {
         let drills = self.groups().into_iter().flat_map(|group| group.drills());
-        let planned = drills.map(|drill| DrillEntry {
+        let planned = drills.map(|(day, drill)| DrillEntry {
+            day: Some(day),
             planned: Some(drill),
             scenario: &drill.planned.scenario,
             title: &drill.planned.title,
@@ -219,6 +228,7 @@ impl<'a> DrillEntry<'a> {
     fn of_record(record: &'a Record) -> DrillEntry<'a> {
         let plan = record.plan.as_ref();
         DrillEntry {
+            day: None,
             planned: None,
             scenario: plan.map_or("", |plan| &plan.scenario),
             title: plan.map_or("", |plan| &plan.title),

@@ -5,9 +5,9 @@ use super::symbol::StatusSymbol;
 use super::{filters, words};
 use crate::output::one_line;
 use crate::record::{
-    Announcement, Check, CheckOutcome, ClockRecord, ComposeRecord, ContentRecord, DrillTime, Event, FaultEvent,
-    ImpactRecord, LateRecord, Location, Phase, ReadBackRecord, RecoveryRecord, StackRecord, StepInfo, StepStatus,
-    Verdict, WindowRecord,
+    AlertStation, Announcement, Check, CheckOutcome, ClockRecord, ComposeRecord, ContentRecord, DrillTime, Event,
+    FaultEvent, ImpactRecord, LateRecord, Location, Phase, ReadBackRecord, RecoveryRecord, StackRecord, StepInfo,
+    StepStatus, Verdict, WindowRecord,
 };
 use askama::Template;
 
@@ -40,10 +40,6 @@ pub fn event_line(event: &Event, plan: Option<&Announcement>) -> Option<EventLin
 }
 
 impl EventWords<'_> {
-    fn station(&self, what: &FaultEvent) -> (StatusSymbol, &'static str) {
-        words::station(*what)
-    }
-
     fn between(&self, from: &DrillTime, to: &DrillTime) -> String {
         seconds(to.0.saturating_sub(from.0))
     }

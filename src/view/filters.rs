@@ -19,6 +19,12 @@ pub fn percent(ratio: &f64, _: &dyn Values) -> Result<String> {
     Ok(format::percent(*ratio))
 }
 
+/// A number of a drawing.
+#[filter_fn]
+pub fn number(value: &f64, _: &dyn Values) -> Result<String> {
+    Ok(format::decimals(*value, 2))
+}
+
 /// Microseconds as a measured duration.
 #[filter_fn]
 pub fn seconds(us: &u64, _: &dyn Values) -> Result<String> {
@@ -29,6 +35,12 @@ pub fn seconds(us: &u64, _: &dyn Values) -> Result<String> {
 #[filter_fn]
 pub fn declared(us: &u64, _: &dyn Values) -> Result<String> {
     Ok(format::declared(*us))
+}
+
+/// A count with its thousands apart.
+#[filter_fn]
+pub fn grouped(count: &u64, _: &dyn Values) -> Result<String> {
+    Ok(format::grouped(*count))
 }
 
 /// `1 write`, `2 writes`.

@@ -46,6 +46,11 @@ pub fn budget_left(share: f64) -> String {
     format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
 }
 
+/// A number with at most so many decimals, 1 at least.
+pub fn decimals(value: f64, decimals: usize) -> String {
+    format!("{value:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
 /// `41 min 21 s`, in the two largest units.
 pub fn span(us: u64) -> String {
     let s = us / 1_000_000;

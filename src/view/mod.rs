@@ -31,3 +31,9 @@ pub(crate) fn template_lines(template: &impl askama::Template) -> Vec<String> {
     let text = template.render().unwrap_or_default();
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect()
 }
+
+/// The lines of a section of such a template, which begins with a line like `= name`.
+pub(crate) fn template_section(lines: &[String], name: &str) -> Vec<String> {
+    let own = lines.iter().skip_while(|line| line.strip_prefix("= ") != Some(name)).skip(1);
+    own.take_while(|line| !line.starts_with("= ")).cloned().collect()
+}

@@ -3,8 +3,10 @@
 
 use super::format::{bytes, declared, grouped, seconds, span};
 use super::symbol::StatusSymbol;
+use super::{filters, restore, template_lines};
 use crate::output::one_line;
-use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
+use crate::record::{DataFigures, DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
+use askama::Template;
 use std::collections::BTreeMap;
 
 /// What is said instead of a judgement where a run was cut off.
@@ -121,48 +123,56 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
     Rung { level, came, seen }
 }
 
+/// The rows of `restore.txt`, and what their names mean, for readers who see them for the first time.
+const ROWS: [(&str, &str); 12] = [
+    ("level", "How far the restore came"),
+    ("RTO", "Recovery time: first confirmed fault to users well"),
+    ("RPO", "Recovery point: age, at the fault, of the oldest lost write that was acknowledged before it"),
+    ("acknowledged", "Writes acknowledged until the survivors were read back"),
+    ("lost before fault", "Lost, acknowledged before the fault"),
+    ("lost after fault", "Lost, acknowledged after the fault"),
+    ("unacknowledged", "There, although never acknowledged"),
+    ("more than once", "Numbers that are there more than once"),
+    ("never sent", "There, and never sent or still under way"),
+    ("survivors", "What survived"),
+    ("backup", "The backup, as it tells of itself before the fault"),
+    ("in production", "The time of the restore, projected to the size of production"),
+];
+
+#[derive(Template)]
+#[template(path = "restore.txt")]
+struct RestoreRows<'a> {
+    record: &'a Record,
+    plan: &'a RestorePlan,
+    level: StatusSymbol,
+    rpo: StatusSymbol,
+    data: Option<DataFigures>,
+}
+
 /// The figures, line by line; empty where the drill is none of a restore.
 pub fn rows(record: &Record) -> Vec<JudgedRow> {
     let Some(plan) = plan(record) else { return Vec::new() };
-    let mut rows = vec![level(record, plan), recovery_time(record), recovery_point(record, plan)];
-    let mut say = |name, text: String, came| rows.push(JudgedRow { name, text, came });
-    if let Some(data) = record.data_figures() {
-        let counted = |numbers: &Numbers| match numbers.is_empty() {
-            true => "0".to_string(),
-            false if numbers.len() == 1 => format!("1 (number {numbers})"),
-            false => format!("{} (numbers {})", grouped(numbers.len() as u64), listed(numbers)),
-        };
-        say(
-            "acknowledged",
-            format!("{}, and {} of them survived", grouped(data.acknowledged), grouped(data.survived)),
-            None,
-        );
-        let mut before = counted(&data.lost_before);
-        if data.lost_meanwhile > 0 {
-            before.push_str(&format!(", {} of them while the fault went in", grouped(data.lost_meanwhile)));
-        }
-        say("lost before fault", before, None);
-        let mut after = counted(&data.lost_after);
-        if data.lost_served > 0 {
-            after.push_str(&format!(", {} of them after users had recovered", grouped(data.lost_served)));
-        }
-        let bad = (data.lost_served > 0).then_some(StatusSymbol::Bad);
-        say("lost after fault", after, bad);
-        say("unacknowledged", counted(&data.unacknowledged_survived), None);
-        if data.duplicates > 0 {
-            say("more than once", grouped(data.duplicates), Some(StatusSymbol::Bad));
-        }
-        if data.unknown > 0 {
-            say("never sent", grouped(data.unknown), Some(StatusSymbol::Bad));
-        }
-    } else if let Some(read_back) = record.read_back.as_ref().filter(|read_back| read_back.survivors.is_none()) {
-        say("survivors", format!("could not be read back: {}", one_line(&read_back.evidence)), Some(StatusSymbol::Bad));
+    let reached = record.restore_level().filter(|_| !record.is_unfinished());
+    let level = StatusSymbol::met(reached.map(|level| level == plan.expect));
+    let rpo = StatusSymbol::met(rpo_met(record));
+    let lines = template_lines(&RestoreRows { record, plan, level, rpo, data: record.data_figures() });
+    let row = |line: &String| {
+        let (name, rest) = line.split_once('|')?;
+        let (sign, text) = rest.split_once('|')?;
+        let (name, _) = ROWS.into_iter().find(|(known, _)| *known == name)?;
+        let came = StatusSymbol::ALL.into_iter().find(|symbol| symbol.sign() == sign);
+        Some(JudgedRow { name, text: text.to_string(), came })
+    };
+    lines.iter().filter_map(row).collect()
+}
+
+/// How many writes, and which.
+fn counted(numbers: &Numbers) -> String {
+    match numbers.len() {
+        0 => "0".to_string(),
+        1 => format!("1 (number {numbers})"),
+        many => format!("{} (numbers {})", grouped(many as u64), listed(numbers)),
     }
-    say("backup", backup(record), None);
-    if let Some(projected) = projection(record) {
-        say("in production", projected.unwrap_or_else(|why| format!("not projected: {why}")), None);
-    }
-    rows
 }
 
 /// How long the restore would take with production's data, in words, called the projection that it is; an error says why it cannot
@@ -181,39 +191,9 @@ pub fn projection(record: &Record) -> Option<Result<String, String>> {
     Some(Ok(format!("{projected} for {there}{objective}: a projection from {took} for {here}, not measured")))
 }
 
-/// What the names of [`rows`] mean, for readers who see them for the first time.
+/// What the name of one of the [`rows`] means.
 pub fn meaning(name: &str) -> &'static str {
-    match name {
-        "level" => "How far the restore came",
-        "RTO" => "Recovery time: first confirmed fault to users well",
-        "RPO" => "Recovery point: age, at the fault, of the oldest lost write that was acknowledged before it",
-        "acknowledged" => "Writes acknowledged until the survivors were read back",
-        "lost before fault" => "Lost, acknowledged before the fault",
-        "lost after fault" => "Lost, acknowledged after the fault",
-        "unacknowledged" => "There, although never acknowledged",
-        "more than once" => "Numbers that are there more than once",
-        "never sent" => "There, and never sent or still under way",
-        "survivors" => "What survived",
-        "in production" => "The time of the restore, projected to the size of production",
-        _ => "The backup, as it tells of itself before the fault",
-    }
-}
-
-fn level(record: &Record, plan: &RestorePlan) -> JudgedRow {
-    let came = match record.restore_level() {
-        _ if record.is_unfinished() => StatusSymbol::Warn,
-        None => StatusSymbol::Warn,
-        Some(level) if level == plan.expect => StatusSymbol::Good,
-        Some(_) => StatusSymbol::Bad,
-    };
-    let reached = record.restore_level();
-    let mut text = reached.map_or("none was asked for".into(), |level| format!("{level} of L5: {}", level.meaning()));
-    if plan.expect != RestoreLevel::L5 || came == StatusSymbol::Bad {
-        let as_it_is =
-            if came == StatusSymbol::Good { "as expected".into() } else { format!("expected {}", plan.expect) };
-        text.push_str(&format!(", {as_it_is}"));
-    }
-    JudgedRow { name: "level", text, came: Some(came) }
+    ROWS.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning)
 }
 
 /// The recovery time against its objective, or that there is none; `None` where users do not have to recover.
@@ -231,29 +211,6 @@ pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
         (None, _) => "users did not recover".to_string(),
     };
     Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))
-}
-
-fn recovery_time(record: &Record) -> JudgedRow {
-    let (came, text) = time_limit(record).unwrap_or((StatusSymbol::Warn, "not known".into()));
-    JudgedRow { name: "RTO", text, came: Some(came) }
-}
-
-fn recovery_point(record: &Record, plan: &RestorePlan) -> JudgedRow {
-    let came = StatusSymbol::met(rpo_met(record));
-    let word = came.word();
-    let objective = declared(plan.rpo_us);
-    let text = match record.data_figures() {
-        Some(data) if data.lost_before.is_empty() => format!("nothing lost, objective {objective}: {word}"),
-        Some(data) => {
-            let at_least = if data.rpo_at_least { "at least " } else { "" };
-            let most = data.rpo_at_most_us.map(|most| {
-                format!(" and at most {} (the backup's age, where all that it held is back)", seconds(most))
-            });
-            format!("{at_least}{}{}, objective {objective}: {word}", seconds(data.rpo_us), most.unwrap_or_default())
-        }
-        None => format!("objective {objective}: {word}"),
-    };
-    JudgedRow { name: "RPO", text, came: Some(came) }
 }
 
 /// The backup in words: its id, its age at the fault, its size, and what else it told.

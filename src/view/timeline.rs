@@ -101,7 +101,7 @@ pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment
             }
             event => words(record, event),
         };
-        let Some((what, (actor, weight))) = told.zip(seen.actor(record, &stamped.event)) else { continue };
+        let Some((what, (actor, weight, source))) = told.zip(seen.told_by(record, &stamped.event)) else { continue };
         let at = happened(stamped);
         let moment = Moment {
             at_utc: utc(record, at),
@@ -109,7 +109,7 @@ pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment
             since_us: since(record, at),
             actor,
             what: cut(&one_line(&what), WIDTH, "…"),
-            source: seen.source(record, stamped),
+            source,
             evidence: format!("events.jsonl#seq={}", stamped.seq),
         };
         all.push((weight, stamped.seq, moment));
@@ -207,66 +207,51 @@ impl<'a> EventIndex<'a> {
         Some(format!("`{text}`: {end} after {}{tries}", seconds(*took_us)))
     }
 
-    /// Who did it, and how much it matters; `None` for what is no part of a timeline.
-    fn actor(&self, record: &Record, event: &Event) -> Option<(&'static str, TimelineWeight)> {
+    /// Who did it, how much it matters, and who reported it; `None` for what is no part of a timeline.
+    fn told_by(&self, record: &Record, event: &Event) -> Option<(&'static str, TimelineWeight, String)> {
+        use TimelineWeight::{Command, Detail, Key};
+        let place = |step: &str| record.step_info(step).map_or("runner".into(), |info| info.at.to_string());
         // A person is named only where somebody confirmed the step.
         let by = |step: &str| match (record.step_info(step), self.ends.get(step)) {
             (Some(info), Some(StepStatus::Passed)) if info.manual => "person",
             (Some(info), _) if info.manual => "Firedrill",
             _ => "runbook",
         };
-        Some(match event {
-            Event::CommandEnded { .. } => ("runbook", TimelineWeight::Command),
-            Event::Impacted(_) | Event::Detected { .. } | Event::Recovered(_) => ("system", TimelineWeight::Key),
-            Event::Condition { .. } | Event::Alert(_) => ("system", TimelineWeight::Detail),
-            Event::Noted { .. } => ("person", TimelineWeight::Key),
-            Event::SeverityMeasured(_) => ("Firedrill", TimelineWeight::Detail),
-            Event::MitigationStarted { .. } | Event::MitigationEnded => ("runbook", TimelineWeight::Key),
-            Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
-                (by(step), TimelineWeight::Detail)
+        let (actor, weight, source) = match event {
+            Event::CommandEnded { step, command, .. } => {
+                let known = self.commands.get(&(step.as_str(), *command));
+                return Some(("runbook", Command, known.map_or("runner".into(), |(at, ..)| at.to_string())));
             }
-            Event::StepEnded { status: StepStatus::Skipped, .. } => ("Firedrill", TimelineWeight::Detail),
-            Event::StepEnded { .. } => ("runbook", TimelineWeight::Detail),
-            Event::Announced(_)
-            | Event::Fault { .. }
-            | Event::Probed { .. }
-            | Event::ReadBack(_)
-            | Event::Judged { .. }
-            | Event::Ended { .. } => ("Firedrill", TimelineWeight::Key),
+            Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
+                return Some((by(step), Detail, place(step)));
+            }
+            Event::StepEnded { step, status, .. } => {
+                let actor = if *status == StepStatus::Skipped { "Firedrill" } else { "runbook" };
+                return Some((actor, Detail, place(step)));
+            }
+            Event::Probed { level, name, .. } => {
+                let mut probes = record.restore_plan().into_iter().flat_map(|plan| &plan.probes);
+                let probe = probes.find(|probe| probe.level == *level && probe.name == *name);
+                let source = probe.map_or("container".into(), |probe| format!("container `{}`", probe.service));
+                return Some(("Firedrill", Key, source));
+            }
+            Event::Impacted(_) | Event::Detected { .. } | Event::Recovered(_) => ("system", Key, "agent"),
+            Event::Condition { .. } | Event::Alert(_) => ("system", Detail, "agent"),
+            Event::Noted { .. } => ("person", Key, "note"),
+            Event::MitigationStarted { .. } | Event::MitigationEnded => ("runbook", Key, "runner"),
+            Event::ReadBack(_) => ("Firedrill", Key, "container"),
+            Event::BackupSeen { .. } | Event::ContentNoted(_) => ("Firedrill", Detail, "container"),
+            Event::Announced(_) | Event::Fault { .. } | Event::Judged { .. } | Event::Ended { .. } => {
+                ("Firedrill", Key, "runner")
+            }
             Event::PhaseStarted { .. }
             | Event::StackUp(_)
-            | Event::BackupSeen { .. }
-            | Event::ContentNoted(_)
+            | Event::SeverityMeasured(_)
             | Event::Disturbed { .. }
-            | Event::Note { .. } => ("Firedrill", TimelineWeight::Detail),
+            | Event::Note { .. } => ("Firedrill", Detail, "runner"),
             _ => return None,
-        })
-    }
-
-    /// Who reported it.
-    fn source(&self, record: &Record, stamped: &Stamped) -> String {
-        let place = match &stamped.event {
-            Event::CommandEnded { step, command, .. } => {
-                self.commands.get(&(step.as_str(), *command)).map(|(at, ..)| at.to_string())
-            }
-            Event::StepStarted { step } | Event::StepEnded { step, .. } => {
-                record.step_info(step).map(|info| info.at.to_string())
-            }
-            Event::Impacted(_)
-            | Event::Condition { .. }
-            | Event::Alert(_)
-            | Event::Detected { .. }
-            | Event::Recovered(_) => Some("agent".into()),
-            Event::Probed { level, name, .. } => {
-                let probes = record.restore_plan().map(|plan| plan.probes.as_slice()).unwrap_or_default();
-                let probe = probes.iter().find(|probe| probe.level == *level && probe.name == *name);
-                Some(probe.map_or_else(|| "container".into(), |probe| format!("container `{}`", probe.service)))
-            }
-            Event::Noted { .. } => Some("note".into()),
-            Event::BackupSeen { .. } | Event::ContentNoted(_) | Event::ReadBack(_) => Some("container".into()),
-            _ => None,
         };
-        place.unwrap_or_else(|| "runner".into())
+        Some((actor, weight, source.into()))
     }
 }
 

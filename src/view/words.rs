@@ -6,9 +6,9 @@ use super::format::{percent, seconds};
 use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
 use crate::record::{
-    Account, AlertMoment, AlertStation, Breakdown, BurnRate, Check, CommandRecord, Counts, FaultAfter, FaultEvent,
-    FaultRecord, Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures,
-    Record, RunOutcome, StepInfo, StepStatus, Stopped, Verdict,
+    Account, Breakdown, BurnRate, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, Figures,
+    HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record, RunOutcome,
+    StepInfo, StepStatus, Stopped, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -31,9 +31,9 @@ pub fn counted(account: &Account) -> Vec<String> {
 }
 
 /// What users felt over a window: `99.8% (499 of 500 good)`.
-pub fn counts(counts: Counts) -> String {
+pub fn counts(counts: &Counts) -> String {
     match counts.ratio() {
-        Some(ratio) => format!("{} ({})", percent(ratio), good_of(counts)),
+        Some(ratio) => format!("{} ({})", percent(ratio), good_of(*counts)),
         None => "no data".into(),
     }
 }
@@ -44,10 +44,10 @@ pub fn good_of(counts: Counts) -> String {
 }
 
 /// Whether an objective was met over a window; not known where there is no data.
-pub fn met(counts: Counts, objective: f64) -> StatusSymbol {
+pub fn met(counts: &Counts, objective: &f64) -> StatusSymbol {
     match counts.ratio() {
         None => StatusSymbol::Skip,
-        Some(_) if counts.meets(objective) => StatusSymbol::Good,
+        Some(_) if counts.meets(*objective) => StatusSymbol::Good,
         Some(_) => StatusSymbol::Bad,
     }
 }
@@ -70,28 +70,11 @@ pub fn outcome(outcome: RunOutcome) -> StatusSymbol {
 }
 
 /// Why a game day ended before its plan was carried out.
-pub fn stopped(why: Stopped) -> &'static str {
+pub fn stopped(why: &Stopped) -> &'static str {
     match why {
         Stopped::FirstFailure => "the game day ended with the first failure",
         Stopped::Budget => "the time budget of the game day ran out",
         Stopped::Signal => "a signal stopped the game day",
-    }
-}
-
-/// What became of an alert.
-pub fn alert(moment: &AlertMoment) -> String {
-    let name = moment.name();
-    match &moment.station {
-        AlertStation::Pending => format!("{name} is pending: its expression is true"),
-        AlertStation::Firing => format!("{name} fires"),
-        AlertStation::Ended => format!("{name} has ended: its expression is not true any more"),
-        AlertStation::Received { receivers } => format!("Alertmanager has {name}, for {}", receivers.join(", ")),
-        AlertStation::Suppressed { by } => format!("Alertmanager keeps {name} back: {by}"),
-        AlertStation::Delivered { receiver, source, .. } => {
-            let from = source.as_ref().map(|source| format!(", from {source}")).unwrap_or_default();
-            format!("{receiver} was paged for {name}{from}")
-        }
-        AlertStation::Resolved { receiver, .. } => format!("{receiver} was told that {name} is over"),
     }
 }
 
@@ -235,8 +218,18 @@ pub fn aftermath(record: &Record) -> Vec<String> {
     later.chain(left).chain(kept).collect()
 }
 
-/// Whose time it was: its name, microseconds, and what they are made of.
-pub type TimeShare = (&'static str, u64, Vec<(&'static str, u64)>);
+/// Whose time it was.
+#[derive(Debug, Clone)]
+pub struct TimeShare {
+    /// Who or what.
+    pub name: &'static str,
+    /// How long, in microseconds.
+    pub us: u64,
+    /// Its share of the whole drill, in 0..=1.
+    pub share: f64,
+    /// What it is made of, each with its microseconds.
+    pub of: Vec<(&'static str, u64)>,
+}
 
 /// Where the time went; below what is shown as 0.01 s a part says nothing.
 pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
@@ -265,7 +258,10 @@ pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
         ("windows, steps", declared.total_us(), declared_parts),
         ("Firedrill itself", time.firedrill_us, own_parts),
     ]
-    .map(|(name, us, parts): TimeShare| (name, us, parts.into_iter().filter(|(_, us)| *us >= 5_000).collect()))
+    .map(|(name, us, mut of): (_, _, Vec<_>)| {
+        of.retain(|(_, us)| *us >= 5_000);
+        TimeShare { name, us, share: us as f64 / time.total_us.max(1) as f64, of }
+    })
 }
 
 /// How a step ended; the outer `None` where it was never begun, the inner one where it was cut off. One of which only the look
@@ -309,7 +305,7 @@ pub fn ending(command: &CommandRecord) -> String {
 }
 
 /// A station in the life of a fault.
-pub fn station(what: FaultEvent) -> (StatusSymbol, &'static str) {
+pub fn station(what: &FaultEvent) -> (StatusSymbol, &'static str) {
     match what {
         FaultEvent::Injecting => (StatusSymbol::Plain, "is being injected"),
         FaultEvent::Confirmed => (StatusSymbol::Good, "is in place"),

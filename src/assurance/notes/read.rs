@@ -43,13 +43,8 @@ impl NotePlaces {
     }
 }
 
-/// The JSON Schema of a file, draft 2020-12.
-pub fn schema() -> Value {
-    described().0
-}
-
-/// The same, with what the readers and the documentation do not agree on.
-pub(super) fn described() -> (Value, Vec<String>) {
+/// The JSON Schema of a file, draft 2020-12, and what the readers and the documentation do not agree on.
+pub fn schema() -> (Value, Vec<String>) {
     let page = ("docs/dr-report.md", include_str!("../../../docs/dr-report.md"));
     describe("Notes about DR drills for Firedrill", page, |at| read_file(at, &mut NotePlaces::default()))
 }
@@ -71,8 +66,8 @@ fn read_file(at: &mut At<'_>, places: &mut NotePlaces) -> Option<NotesFile> {
     let mut map = at.map("the file of notes")?.of_section("A file");
     let quarter = map.optional_with("quarter", A_QUARTER, Quarter::parse);
     let texts = ["organisation", "system", "tier", "business_function", "policy_frequency"];
-    let [organisation, system, tier, business_function, policy_frequency] = texts.map(|key| filled(&mut map, key));
     let dates = ["previous_drill", "next_drill"];
+    let [organisation, system, tier, business_function, policy_frequency] = texts.map(|key| filled(&mut map, key));
     let [previous_drill, next_drill] = dates.map(|key| map.optional_with(key, A_DATE, date));
     let plan = map.optional_by("plan", |at| {
         let mut map = at.map("`plan`")?;

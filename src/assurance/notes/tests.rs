@@ -71,7 +71,7 @@ fn what_is_no_map_is_told() {
 
 #[test]
 fn readers_shapes_and_words_agree() {
-    let (schema, gaps) = super::read::described();
+    let (schema, gaps) = schema();
     assert_eq!(gaps, Vec::<String>::new());
     assert!(jsonschema::draft202012::meta::is_valid(&schema));
 }
@@ -80,7 +80,7 @@ fn readers_shapes_and_words_agree() {
 fn the_schema_takes_what_is_read() {
     let source = Source::new("a.yaml", example());
     let value = crate::source::parse(&source, &mut Diagnostics::default()).unwrap().to_json();
-    let validator = jsonschema::draft202012::new(&schema()).unwrap();
+    let validator = jsonschema::draft202012::new(&schema().0).unwrap();
     let complaints: Vec<String> =
         validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert_eq!(complaints, Vec::<String>::new());

@@ -23,7 +23,7 @@ use crate::record::{
     Day, DayEvent, DayObserver, DayPlan, DaySink, LeftOutDrill, PlannedDrill, Record, RunDir, Stopped, utc_now,
     utc_text, write_atomic,
 };
-use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
+use crate::report::{self, ConsoleOptions, DayConsole, Drills, EventsJson, Verbosity};
 use crate::spec::{GameDay, Overrides};
 use crate::stack::{Limits, REMOTE_SITES, RemoteRoom, StackOptions, platform};
 use plan::Ready;
@@ -124,13 +124,14 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     // A path that cannot be written is told before anything runs.
     save_junit(&Drills::default(), wanted.junit.as_deref())?;
     let signals = listen()?;
-    let console = DayConsole::new(DayConsoleOptions {
+    let console = DayConsole::new(ConsoleOptions {
         verbosity: Verbosity::from_flags(
             wanted.globals.quiet || wanted.format == TextOrJson::Json,
             wanted.globals.verbose,
         ),
         color: wanted.globals.color(),
         live: crate::output::stderr_is_terminal(),
+        ..ConsoleOptions::default()
     });
     let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
     if wanted.format == TextOrJson::Json {

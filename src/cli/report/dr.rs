@@ -45,7 +45,7 @@ pub struct DrArgs {
 
 /// Runs the command.
 pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
-    let formats: [Format<DrReport, _>; 3] =
+    let formats: [Format<DrReport<'_>, _>; 3] =
         [(&args.html, dr_html, print_file), (&args.markdown, dr_markdown, print), (&args.json, dr_json, print_json)];
     let files = asked(&formats, false)?;
     if args.pdf.as_deref().is_some_and(is_stdout) {

@@ -3,11 +3,10 @@
 use super::input::expects_failure;
 use super::limits::limitations;
 use super::verdict::{conditions, judge};
-use super::{
-    Configuration, DrNotes, DrObjectives, DrRestore, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow,
-    ProbeRow, Quarter, SliRow, StepRow, Times,
+use super::{DrNotes, DrObjectives, DrillInput, DrillReport, FaultRow, ProbeRow, Quarter, SliRow, StepRow};
+use crate::record::{
+    Announcement, DataFigures, FaultEvent, Figures, Record, RestoreLevel, RunOutcome, StepStatus, utc_text,
 };
-use crate::record::{Announcement, DataFigures, FaultEvent, Record, RestoreLevel, RunOutcome, StepStatus, utc_text};
 use crate::view::clock::started;
 use crate::view::timeline::{self, utc};
 use crate::view::words;
@@ -18,59 +17,37 @@ const MOST: usize = 90;
 const BUDGET_S: f64 = 30.0 * 86_400.0;
 
 /// The drill; `None` for a record without a plan.
-pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &DrNotes) -> Option<DrillReport> {
+pub(super) fn drill<'a>(input: &'a DrillInput, quarter: Quarter, notes: &DrNotes) -> Option<DrillReport<'a>> {
     let record = &input.record;
     let plan = record.plan.as_deref()?;
     let told = notes.told(quarter, &plan.run, &plan.scenario);
     let objectives = objectives(record);
     let steps = steps(record, plan);
     let conditions = conditions(record, &told, &steps);
-    let (verdict, basis) = match &input.changed {
-        Some(why) => super::verdict::evidence_changed(why),
-        None => judge(record, &objectives, &conditions),
-    };
-    let (timeline, timeline_omitted) = timeline::timeline(record, &input.events, MOST);
+    let (verdict, basis) = judge(record, input.changed.as_deref(), &objectives, &conditions);
     let figures = record.figures();
     Some(DrillReport {
-        run: plan.run.clone(),
-        scenario: plan.scenario.clone(),
-        title: plan.title.clone(),
-        description: plan.description.clone(),
-        severity: plan.severity.clone(),
-        owner: plan.owner.clone(),
-        control: plan.control,
+        record,
+        plan,
         expects_failure: expects_failure(record),
         started_utc: utc_text(started(record)),
         ended_utc: utc(record, record.last_us),
         verdict,
         basis,
         conditions,
-        tool_verdict: record.verdict,
-        tool_expected: record.expected(),
-        tool_reason: record.reason.clone(),
         faults: faults(record, plan),
-        configuration: configuration(record, plan),
-        restore: restore(record),
-        timeline,
-        timeline_omitted,
-        times: Times {
-            to_impact_us: figures.to_impact_us,
-            to_detect_us: figures.to_detect_us,
-            to_mitigate_us: figures.to_mitigation_us,
-            to_recover_us: figures.to_recover_us,
-            respond_to_recover_us: figures.respond_to_recover_us,
-        },
-        slis: slis(record, plan),
+        probes: probes(record),
+        timeline: timeline::timeline(record, &input.events, MOST),
+        hold: words::held(record),
+        slis: slis(&figures, plan),
         data_result: data_result(record, &objectives),
-        data: record.data_figures(),
         data_evidence: match (&record.read_back, record.injected_us()) {
             (Some(read), Some(_)) => read.evidence.clone(),
             (Some(_), None) => "no fault was confirmed: there is no instant to count losses from".into(),
             (None, _) => "the survivors were not read back".into(),
         },
         limitations: limitations(record, plan, &input.events, &steps),
-        hold: hold(record),
-        invariants: invariants(record, plan),
+        figures,
         objectives,
         steps,
         notes: told,
@@ -90,21 +67,7 @@ fn faults(record: &Record, plan: &Announcement) -> Vec<FaultRow> {
     plan.faults.iter().map(row).collect()
 }
 
-fn configuration(record: &Record, plan: &Announcement) -> Configuration {
-    Configuration {
-        tool_version: plan.tool_version.clone(),
-        revision: plan.revision.clone(),
-        executed: plan.executed.clone(),
-        files: plan.files().into_iter().map(|(what, file)| (what, file.path.clone(), file.sha256.clone())).collect(),
-        images: record.stack.as_ref().map(|stack| stack.images.clone()).unwrap_or_default(),
-        seed: plan.seed,
-        parameters: plan.vars.clone(),
-        loads: plan.loads.iter().map(|load| (load.name.clone(), load.request.clone(), load.rate)).collect(),
-    }
-}
-
-fn restore(record: &Record) -> DrRestore {
-    let plan = record.restore_plan();
+fn probes(record: &Record) -> Vec<ProbeRow> {
     let probe = |info: &crate::record::ProbeInfo| {
         let of = |seen: &&crate::record::ProbeRecord| seen.level == info.level && seen.name == info.name;
         let last = record.probes.iter().rev().find(of);
@@ -116,13 +79,7 @@ fn restore(record: &Record) -> DrRestore {
             evidence: last.map(|seen| seen.evidence.clone()).unwrap_or_default(),
         }
     };
-    DrRestore {
-        backup: record.backup.clone(),
-        age_us: record.backup_age_us(),
-        expected: plan.map(|plan| plan.expect).filter(|_| !record.is_control()),
-        reached: record.restore_level(),
-        probes: plan.iter().flat_map(|plan| &plan.probes).map(probe).collect(),
-    }
+    record.restore_plan().iter().flat_map(|plan| &plan.probes).map(probe).collect()
 }
 
 fn objectives(record: &Record) -> DrObjectives {
@@ -144,20 +101,6 @@ fn objectives(record: &Record) -> DrObjectives {
     }
 }
 
-fn hold(record: &Record) -> Option<HoldRow> {
-    let (mark, text) = words::held(record)?;
-    Some(HoldRow { required_us: record.hold?.required_us, held_us: words::held_us(record), text, mark })
-}
-
-fn invariants(record: &Record, plan: &Announcement) -> Vec<InvariantRow> {
-    let row = |info: &crate::record::InvariantInfo| InvariantRow {
-        name: info.name.clone(),
-        expected: info.expected.clone(),
-        answers: record.invariants.iter().filter(|answer| answer.name == info.name).cloned().collect(),
-    };
-    plan.invariants.iter().map(row).collect()
-}
-
 /// What became of the data, in one line; `None` when that could not be told.
 fn data_result(record: &Record, objectives: &DrObjectives) -> Option<String> {
     let data = record.data_figures()?;
@@ -176,7 +119,7 @@ fn data_result(record: &Record, objectives: &DrObjectives) -> Option<String> {
             "{lost}: {before} acknowledged before the fault, {within}; {after} after it, which the objective does not cover"
         ),
     };
-    let checks = restore(record).probes;
+    let checks = probes(record);
     let asked: Vec<bool> = checks.iter().filter(|c| c.level == RestoreLevel::L4).filter_map(|c| c.held).collect();
     let content = match (asked.is_empty(), asked.iter().all(|held| *held)) {
         (true, _) => "content not compared",
@@ -186,15 +129,15 @@ fn data_result(record: &Record, objectives: &DrObjectives) -> Option<String> {
     Some(format!("{lost}; {content}"))
 }
 
-fn slis(record: &Record, plan: &Announcement) -> Vec<SliRow> {
-    let row = |figures: crate::record::SliFigures| {
+fn slis(figures: &Figures, plan: &Announcement) -> Vec<SliRow> {
+    let row = |figures: &crate::record::SliFigures| {
         let info = plan.slis.iter().find(|sli| sli.name == figures.sli);
         let rate = info.and_then(|sli| plan.loads.iter().find(|load| load.name == sli.load)).map(|load| load.rate);
         let budget = rate.map(|rate| rate * BUDGET_S * (1.0 - figures.objective)).filter(|budget| *budget > 0.0);
         let bad = figures.during.valid.saturating_sub(figures.during.good) as f64;
         SliRow {
             good: info.map(crate::record::SliInfo::promise).unwrap_or_default(),
-            sli: figures.sli,
+            sli: figures.sli.clone(),
             objective: figures.objective,
             before: figures.before,
             during: figures.during,
@@ -203,7 +146,7 @@ fn slis(record: &Record, plan: &Announcement) -> Vec<SliRow> {
             budget_spent: budget.filter(|_| figures.during.valid > 0).map(|budget| bad / budget),
         }
     };
-    record.figures().slis.into_iter().map(row).collect()
+    figures.slis.iter().map(row).collect()
 }
 
 fn steps(record: &Record, plan: &Announcement) -> Vec<StepRow> {

@@ -142,17 +142,17 @@ pub(super) fn risks(input: &DrInput) -> Vec<RiskRow> {
 
 /// What became of each drill that failed or said nothing: the run that names it as `retest_of`, else the first later run of the
 /// same scenario that passed, else the last one.
-pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
-    let open = |drill: &&DrillReport| matches!(drill.verdict, DrVerdict::Fail | DrVerdict::NoVerdict);
-    let bad = drills.iter().filter(|drill| !drill.control).filter(open);
-    let row = |failed: &DrillReport| {
+pub(super) fn retests(input: &DrInput, drills: &[DrillReport<'_>]) -> Vec<Retest> {
+    let open = |drill: &&DrillReport<'_>| matches!(drill.verdict, DrVerdict::Fail | DrVerdict::NoVerdict);
+    let bad = drills.iter().filter(|drill| !drill.plan.control).filter(open);
+    let row = |failed: &DrillReport<'_>| {
         let began = instant(&failed.started_utc);
         // Damage that is noticed as expected shows no recovery, and a recovery no such damage.
         let later = |seen: &&SeenRun| {
             seen.at > began && seen.ended && !seen.control && seen.expects_failure == failed.expects_failure
         };
         let notes = input.notes.files.iter().flat_map(|file| &file.drills);
-        let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.run));
+        let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.plan.run));
         let named: Vec<&str> = named
             .filter_map(|note| match &note.of {
                 DrillRef::Run(run) => Some(run.as_str()),
@@ -166,14 +166,14 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
         let by_notes: Vec<&SeenRun> =
             input.seen.iter().filter(later).filter(|seen| named.contains(&seen.run.as_str())).collect();
         let by_scenario: Vec<&SeenRun> =
-            input.seen.iter().filter(later).filter(|seen| seen.scenario == failed.scenario).collect();
+            input.seen.iter().filter(later).filter(|seen| seen.scenario == failed.plan.scenario).collect();
         let (seen, by) = match best(by_notes) {
             Some(seen) => (Some(seen), "named in the notes"),
             None => (best(by_scenario), "a later run of the same scenario"),
         };
         Retest {
-            failed: failed.run.clone(),
-            scenario: failed.scenario.clone(),
+            failed: failed.plan.run.clone(),
+            scenario: failed.plan.scenario.clone(),
             verdict: failed.verdict,
             by: if seen.is_some() { by } else { "not retested" },
             retest: seen.as_ref().map(|seen| seen.run.clone()),

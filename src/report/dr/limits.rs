@@ -2,7 +2,7 @@
 
 use super::StepRow;
 use crate::output::one_line;
-use crate::record::{Announcement, DataFigures, FaultAfter, FaultEvent, Measuring, Record, Stamped, StepStatus};
+use crate::record::{Announcement, FaultAfter, FaultEvent, Figures, Record, Stamped, StepStatus};
 use crate::view::format::bytes;
 use crate::view::{filters, many, restore, template_lines};
 use askama::Template;
@@ -19,9 +19,7 @@ struct LimitsText<'a> {
     /// The manual steps that a person confirmed, counted; empty where there is none.
     by_hand: String,
     size: Option<String>,
-    projection: Option<Result<String, String>>,
-    data: Option<DataFigures>,
-    measuring: Measuring,
+    figures: Figures,
     busy: Option<f64>,
     skipped: String,
     replaced: String,
@@ -38,17 +36,15 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
     let loads: Vec<String> = plan.loads.iter().map(|load| format!("`{}` at {}/s", load.name, load.rate)).collect();
     let by_hand = steps.iter().filter(|step| step.manual && step.status == Some(StepStatus::Passed)).count();
     let size = record.backup.as_ref().and_then(|facts| facts.get("bytes"));
-    let measuring = record.figures().measuring;
+    let figures = record.figures();
     template_lines(&LimitsText {
         record,
         plan,
         loads: loads.join(", "),
         by_hand: if by_hand == 0 { String::new() } else { many(by_hand, "manual step") },
         size: size.map(|size| size.parse::<u64>().map_or_else(|_| one_line(size), bytes)),
-        projection: restore::projection(record),
-        data: record.data_figures(),
-        busy: measuring.busy_max.filter(|busy| *busy > BUSY),
-        measuring,
+        busy: figures.measuring.busy_max.filter(|busy| *busy > BUSY),
+        figures,
         skipped: named(&|step| step.status == Some(StepStatus::Skipped)),
         replaced: named(&|step| step.replaced_by.is_some()),
         unreached: named(&|step| step.status.is_none()),

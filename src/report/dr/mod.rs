@@ -30,11 +30,11 @@ use std::collections::BTreeMap;
 /// Version of the format of [`dr_json`].
 pub const DR_FORMAT: u32 = 1;
 
-impl DrReport {
+impl<'a> DrReport<'a> {
     /// The report.
-    pub fn new(input: &DrInput) -> DrReport {
+    pub fn new(input: &'a DrInput) -> DrReport<'a> {
         let quarter = input.quarter;
-        let drills: Vec<DrillReport> =
+        let drills: Vec<DrillReport<'_>> =
             input.drills.iter().filter_map(|one| drill::drill(one, quarter, &input.notes)).collect();
         let mine = || input.seen.iter().filter(|seen| quarter.contains(seen.at));
         let incomplete: Vec<Incomplete> = mine()
@@ -83,10 +83,10 @@ impl DrReport {
     }
 }
 
-fn totals(drills: &[DrillReport], incomplete: usize) -> DrTotals {
+fn totals(drills: &[DrillReport<'_>], incomplete: usize) -> DrTotals {
     let mut totals = DrTotals { incomplete, ..DrTotals::default() };
     for drill in drills {
-        if drill.control {
+        if drill.plan.control {
             totals.controls += 1;
             continue;
         }
@@ -97,8 +97,7 @@ fn totals(drills: &[DrillReport], incomplete: usize) -> DrTotals {
             DrVerdict::Fail => totals.failed += 1,
             DrVerdict::NoVerdict => totals.no_verdict += 1,
         }
-        let passed = matches!(drill.verdict, DrVerdict::Pass | DrVerdict::PassWithConditions);
-        totals.expected_failures += usize::from(drill.expects_failure && passed);
+        totals.expected_failures += usize::from(drill.expects_failure && drill.verdict.is_pass());
     }
     totals
 }
@@ -131,6 +130,6 @@ fn problems(input: &DrInput) -> Vec<String> {
 }
 
 /// The report as JSON.
-pub fn dr_json(report: &DrReport) -> Vec<u8> {
+pub fn dr_json(report: &DrReport<'_>) -> Vec<u8> {
     super::json::written(serde_json::to_vec_pretty(report))
 }

@@ -3,15 +3,16 @@
 
 use super::{Action, Standard};
 use super::{CoverageFacts, DrFinding, DrHeader, DrTold, EvidenceSummary, Quarter, Risk};
-use crate::record::{Counts, DataFigures, Executed, InvariantRecord, RestoreLevel, StepStatus, Verdict};
-use crate::view::StatusSymbol;
+use crate::record::{Announcement, Counts, Figures, InvariantInfo, Record, RestoreLevel, StepStatus};
 use crate::view::timeline::Moment;
-use serde::Serialize;
+use crate::view::{StatusSymbol, words};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// The report of a quarter.
 #[derive(Debug, Clone, Serialize)]
-pub struct DrReport {
+pub struct DrReport<'a> {
     /// Version of this format.
     pub format: u32,
     /// The quarter.
@@ -35,7 +36,7 @@ pub struct DrReport {
     /// How many drills came out how.
     pub totals: DrTotals,
     /// The DR drills that came to an end, oldest first.
-    pub drills: Vec<DrillReport>,
+    pub drills: Vec<DrillReport<'a>>,
     /// DR drills that were cut off.
     pub incomplete: Vec<Incomplete>,
     /// Drills of other kinds, by scenario.
@@ -100,23 +101,22 @@ pub enum DrVerdict {
 }
 }
 
+impl DrVerdict {
+    /// Whether it is a pass, with conditions or without.
+    pub fn is_pass(self) -> bool {
+        matches!(self, DrVerdict::Pass | DrVerdict::PassWithConditions)
+    }
+}
+
 /// A DR drill.
-#[derive(Debug, Clone, Serialize)]
-pub struct DrillReport {
-    /// Id of the run.
-    pub run: String,
-    /// Name of the scenario.
-    pub scenario: String,
-    /// Its title.
-    pub title: String,
-    /// What it is about, in the scenario's own words.
-    pub description: Option<String>,
-    /// Severity of the scenario.
-    pub severity: Option<String>,
-    /// Who owns the scenario.
-    pub owner: Option<String>,
-    /// Whether it is the control: the same without the runbook.
-    pub control: bool,
+#[derive(Debug, Clone)]
+pub struct DrillReport<'a> {
+    /// What happened.
+    pub record: &'a Record,
+    /// What was announced: scenario, runbook, stack, inputs.
+    pub plan: &'a Announcement,
+    /// Its times, and what became of the writes.
+    pub figures: Figures,
     /// Whether the scenario exists to fail.
     pub expects_failure: bool,
     /// When it began.
@@ -129,37 +129,21 @@ pub struct DrillReport {
     pub basis: String,
     /// Under which conditions.
     pub conditions: Vec<String>,
-    /// Firedrill's verdict.
-    pub tool_verdict: Verdict,
-    /// The verdict that the scenario expects.
-    pub tool_expected: Verdict,
-    /// Why.
-    pub tool_reason: String,
     /// What people know of it.
     pub notes: DrTold,
     /// What was broken, and whether it was seen to be.
     pub faults: Vec<FaultRow>,
-    /// What ran.
-    pub configuration: Configuration,
-    /// The backup and the restore.
-    pub restore: DrRestore,
-    /// What happened when.
-    pub timeline: Vec<Moment>,
-    /// Moments that were left out of the timeline.
-    pub timeline_omitted: usize,
+    /// Every check of a level: level, name, what came of it last, evidence.
+    pub probes: Vec<ProbeRow>,
+    /// What happened when, and how many moments were left out.
+    pub timeline: (Vec<Moment>, usize),
     /// Recovery time and point.
     pub objectives: DrObjectives,
-    /// How long until what.
-    pub times: Times,
-    /// How long the recovery had to hold to count, and did; `None` where no recovery was looked for.
-    pub hold: Option<HoldRow>,
-    /// What neither the fault nor the cure was to destroy.
-    pub invariants: Vec<InvariantRow>,
+    /// How long the recovery had to hold to count, and did, and how that came out; `None` where no recovery was looked for.
+    pub hold: Option<(StatusSymbol, String)>,
     /// What users felt.
     pub slis: Vec<SliRow>,
-    /// What became of the writes; `None` when that could not be told.
-    pub data: Option<DataFigures>,
-    /// The same in one line.
+    /// What became of the writes, in one line; `None` when that could not be told.
     pub data_result: Option<String>,
     /// How the survivors were read back, or why they were not.
     pub data_evidence: String,
@@ -169,29 +153,87 @@ pub struct DrillReport {
     pub limitations: Vec<String>,
 }
 
-/// How long a recovery was held.
-#[derive(Debug, Clone, Serialize)]
-pub struct HoldRow {
-    /// How long it had to hold to count.
-    pub required_us: u64,
-    /// How long it was seen to hold; `None` when users did not recover.
-    pub held_us: Option<u64>,
-    /// Both, and why so long, in words.
-    pub text: String,
-    /// How that came out.
-    #[serde(skip)]
-    pub mark: StatusSymbol,
+impl DrillReport<'_> {
+    /// The level that the scenario expects; `None` of a control.
+    pub fn expected_level(&self) -> Option<RestoreLevel> {
+        self.record.restore_plan().map(|plan| plan.expect).filter(|_| !self.plan.control)
+    }
+
+    /// Service → digest of its image.
+    pub fn images(&self) -> BTreeMap<String, String> {
+        self.record.stack.as_ref().map(|stack| stack.images.clone()).unwrap_or_default()
+    }
 }
 
-/// An invariant and its answers.
-#[derive(Debug, Clone, Serialize)]
-pub struct InvariantRow {
-    /// Its name.
-    pub name: String,
-    /// What was expected of it, in words.
-    pub expected: String,
-    /// Before the fault, after the recovery, after the revert; what was not asked is missing.
-    pub answers: Vec<InvariantRecord>,
+impl Serialize for DrillReport<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let DrillReport { record, plan, figures, .. } = self;
+        let invariant = |info: &InvariantInfo| {
+            let answers = record.invariants.iter().filter(|answer| answer.name == info.name);
+            json!({ "name": info.name, "expected": info.expected, "answers": answers.collect::<Vec<_>>() })
+        };
+        let files = plan.files().into_iter().map(|(what, file)| json!([what, file.path, file.sha256]));
+        let hold = self.hold.as_ref().map(|(_, text)| {
+            let required_us = record.hold.map(|hold| hold.required_us);
+            json!({ "required_us": required_us, "held_us": words::held_us(record), "text": text })
+        });
+        json!({
+            "run": plan.run,
+            "scenario": plan.scenario,
+            "title": plan.title,
+            "description": plan.description,
+            "severity": plan.severity,
+            "owner": plan.owner,
+            "control": plan.control,
+            "expects_failure": self.expects_failure,
+            "started_utc": self.started_utc,
+            "ended_utc": self.ended_utc,
+            "verdict": self.verdict,
+            "basis": self.basis,
+            "conditions": self.conditions,
+            "tool_verdict": record.verdict,
+            "tool_expected": record.expected(),
+            "tool_reason": record.reason,
+            "notes": self.notes,
+            "faults": self.faults,
+            "configuration": {
+                "tool_version": plan.tool_version,
+                "revision": plan.revision,
+                "executed": plan.executed,
+                "files": files.collect::<Vec<_>>(),
+                "images": self.images(),
+                "seed": plan.seed,
+                "parameters": plan.vars,
+                "loads": plan.loads.iter().map(|load| json!([load.name, load.request, load.rate])).collect::<Vec<_>>(),
+            },
+            "restore": {
+                "backup": record.backup,
+                "age_us": record.backup_age_us(),
+                "expected": self.expected_level(),
+                "reached": record.restore_level(),
+                "probes": self.probes,
+            },
+            "timeline": self.timeline.0,
+            "timeline_omitted": self.timeline.1,
+            "objectives": self.objectives,
+            "times": {
+                "to_impact_us": figures.to_impact_us,
+                "to_detect_us": figures.to_detect_us,
+                "to_mitigate_us": figures.to_mitigation_us,
+                "to_recover_us": figures.to_recover_us,
+                "respond_to_recover_us": figures.respond_to_recover_us,
+            },
+            "hold": hold,
+            "invariants": plan.invariants.iter().map(invariant).collect::<Vec<_>>(),
+            "slis": self.slis,
+            "data": figures.data,
+            "data_result": self.data_result,
+            "data_evidence": self.data_evidence,
+            "steps": self.steps,
+            "limitations": self.limitations,
+        })
+        .serialize(serializer)
+    }
 }
 
 /// A fault.
@@ -203,42 +245,6 @@ pub struct FaultRow {
     pub summary: String,
     /// How it was seen in place; `None` when it was not.
     pub confirmed: Option<String>,
-}
-
-/// What ran, exactly.
-#[derive(Debug, Clone, Serialize)]
-pub struct Configuration {
-    /// Version of Firedrill.
-    pub tool_version: String,
-    /// Commit of the project.
-    pub revision: Option<String>,
-    /// Who carried it out, with which program, on which machine and engine.
-    pub executed: Option<Executed>,
-    /// Scenario, runbook and stack: what it is, path, SHA-256.
-    pub files: Vec<(String, String, String)>,
-    /// Service → digest of its image.
-    pub images: BTreeMap<String, String>,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Inputs of the runbook, secrets hidden.
-    pub parameters: BTreeMap<String, String>,
-    /// Loads: name, request, requests per second.
-    pub loads: Vec<(String, String, f64)>,
-}
-
-/// The backup and how far its restore came.
-#[derive(Debug, Clone, Serialize)]
-pub struct DrRestore {
-    /// What the backup said of itself before the fault.
-    pub backup: Option<BTreeMap<String, String>>,
-    /// Its age when the fault was confirmed, in microseconds.
-    pub age_us: Option<u64>,
-    /// The level that the scenario expects.
-    pub expected: Option<RestoreLevel>,
-    /// The level that was reached; `None` when nobody asked.
-    pub reached: Option<RestoreLevel>,
-    /// Every check of a level: level, name, what came of it last, evidence.
-    pub probes: Vec<ProbeRow>,
 }
 
 /// A check of a level.
@@ -271,21 +277,6 @@ pub struct DrObjectives {
     pub rpo_us: Option<u64>,
     /// Whether it is met; `None` when it was not measured.
     pub rpo_met: Option<bool>,
-}
-
-/// How long until what, from the first confirmed fault on.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Times {
-    /// Until users suffered.
-    pub to_impact_us: Option<u64>,
-    /// Until the alert condition held.
-    pub to_detect_us: Option<u64>,
-    /// Until the first mitigating command.
-    pub to_mitigate_us: Option<u64>,
-    /// Until users had recovered.
-    pub to_recover_us: Option<u64>,
-    /// From the start of the response until users had recovered.
-    pub respond_to_recover_us: Option<u64>,
 }
 
 /// An SLI before, during and after.

@@ -4,15 +4,15 @@
 use super::follow::{self, day};
 use super::pages;
 use super::{
-    ActionRow, DrHeader, DrReport, DrServiceFacts, DrTotals, DrTrend, DrVerdict, DrillReport, Incomplete, InvariantRow,
-    Quarter, Retest, RiskRow, Signature, SliRow, StepRow, TrendQuarter,
+    ActionRow, DrHeader, DrReport, DrServiceFacts, DrTrend, DrVerdict, DrillReport, Incomplete, Quarter, Retest,
+    RiskRow, Signature, SliRow, StepRow, TrendQuarter,
 };
 use crate::output::cut;
-use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
+use crate::record::{InvariantInfo, InvariantTime, Numbers, RestoreLevel, StepStatus};
 use crate::report::escape::html_prose;
 use crate::report::markdown;
 use crate::view::format::{bytes, declared, percent, seconds};
-use crate::view::words::{self, counts, many};
+use crate::view::words::{self, many};
 use crate::view::{StatusSymbol, format};
 use askama::Template;
 use std::borrow::Borrow;
@@ -145,12 +145,12 @@ struct HtmlPages<'a> {
     title: String,
     style: &'static str,
     foot: String,
-    report: &'a DrReport,
+    report: &'a DrReport<'a>,
     header: &'a DrHeader,
 }
 
 /// The report as one HTML file that asks nobody for anything: made for A4, readable on a screen.
-pub fn dr_html(report: &DrReport) -> Vec<u8> {
+pub fn dr_html(report: &DrReport<'_>) -> Vec<u8> {
     let foot =
         format!("{}Disaster recovery drills {} - made {}", draft(report), report.quarter, instant(&report.made_utc));
     // Into a string of CSS goes nothing that could end it.
@@ -166,12 +166,12 @@ pub fn dr_html(report: &DrReport) -> Vec<u8> {
 #[template(path = "dr/report.md")]
 struct MarkdownPages<'a> {
     title: String,
-    report: &'a DrReport,
+    report: &'a DrReport<'a>,
     header: &'a DrHeader,
 }
 
 /// The report as Markdown, for a job's summary, a wiki or a repository.
-pub fn dr_markdown(report: &DrReport) -> Vec<u8> {
+pub fn dr_markdown(report: &DrReport<'_>) -> Vec<u8> {
     let pages = MarkdownPages { title: title(report), report, header: &report.header };
     let text = pages.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
     markdown::laid_out(&text).into_bytes()
@@ -205,11 +205,11 @@ fn hashes(level: &usize) -> String {
     "#".repeat(*level)
 }
 
-fn draft(report: &DrReport) -> &'static str {
+fn draft(report: &DrReport<'_>) -> &'static str {
     if report.quarter_is_over { "" } else { "DRAFT - " }
 }
 
-fn title(report: &DrReport) -> String {
+fn title(report: &DrReport<'_>) -> String {
     format!("{}Disaster recovery drills, {}", draft(report), quarter(&report.quarter))
 }
 
@@ -271,20 +271,8 @@ fn measured(us: &Option<u64>) -> DrCell {
     us.map_or_else(|| DrCell::toned("not measured", Tone::Warn), |us| DrCell::text(span(us)))
 }
 
-fn share(ratio: &f64) -> String {
-    percent(*ratio)
-}
-
-fn counted(window: &Counts) -> DrCell {
-    DrCell::text(counts(*window))
-}
-
 fn or<'a>(text: &'a Option<String>, none: &'a str) -> &'a str {
     text.as_deref().unwrap_or(none)
-}
-
-fn is_pass(verdict: DrVerdict) -> bool {
-    matches!(verdict, DrVerdict::Pass | DrVerdict::PassWithConditions)
 }
 
 impl DrServiceFacts {
@@ -295,7 +283,7 @@ impl DrServiceFacts {
 }
 
 /// The line on the first page that says, before any figure, that evidence is not as it was sealed.
-fn not_intact(report: &DrReport) -> Option<String> {
+fn not_intact(report: &DrReport<'_>) -> Option<String> {
     let evidence = &report.evidence;
     let gone = match evidence.gone {
         0 => String::new(),
@@ -312,18 +300,18 @@ fn not_intact(report: &DrReport) -> Option<String> {
 }
 
 /// What the quarter shows of each system, and what it does not: a row for each scenario.
-fn conclusion(report: &DrReport) -> Vec<DrRow> {
-    let mut scenarios: BTreeMap<&str, Vec<&DrillReport>> = BTreeMap::new();
-    for drill in report.drills.iter().filter(|drill| !drill.control) {
-        scenarios.entry(&drill.scenario).or_default().push(drill);
+fn conclusion(report: &DrReport<'_>) -> Vec<DrRow> {
+    let mut scenarios: BTreeMap<&str, Vec<&DrillReport<'_>>> = BTreeMap::new();
+    for drill in report.drills.iter().filter(|drill| !drill.plan.control) {
+        scenarios.entry(&drill.plan.scenario).or_default().push(drill);
     }
     scenarios.values().filter_map(|drills| conclusion_of(report, drills)).collect()
 }
 
-fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
+fn conclusion_of(report: &DrReport<'_>, drills: &[&DrillReport<'_>]) -> Option<DrRow> {
     let last = drills.last()?;
     let wanted = |name: &str, us: &Option<u64>| format!("{name} {}", target(us).lines.concat());
-    let passed = drills.iter().filter(|drill| is_pass(drill.verdict)).count();
+    let passed = drills.iter().filter(|drill| drill.verdict.is_pass()).count();
     // A drill that must not recover has no worst case, and one that did not recover has no time.
     let meant = || drills.iter().filter(|drill| !drill.expects_failure);
     // Where no fault was confirmed there was nothing to recover from.
@@ -335,7 +323,7 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
         0 => longest("RTO", hit().map(|drill| drill.objectives.rto_us)),
         never => format!("not recovered in {}", many(never, "drill")),
     };
-    let reached: Vec<RestoreLevel> = drills.iter().filter_map(|drill| drill.restore.reached).collect();
+    let reached: Vec<RestoreLevel> = drills.iter().filter_map(|drill| drill.record.restore_level()).collect();
     let level = match (reached.iter().min(), drills.len() - reached.len()) {
         (None, _) => "no level".to_string(),
         (Some(level), 0) => format!("level {level}"),
@@ -345,15 +333,16 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
     let mut unproven = Vec::new();
     if last.expects_failure {
         unproven.push("a recovery: the scenario exists to fail, and shows that damage is noticed".to_string());
-    } else if !is_pass(last.verdict) {
+    } else if !last.verdict.is_pass() {
         unproven.push("a recovery within the objectives: the last drill did not pass".into());
     }
     unproven.extend(last.conditions.iter().cloned());
-    let control = report.drills.iter().rev().find(|drill| drill.control && drill.scenario == last.scenario);
+    let control =
+        report.drills.iter().rev().find(|drill| drill.plan.control && drill.plan.scenario == last.plan.scenario);
     match control.map(|control| control.verdict) {
         _ if last.expects_failure => {}
         None => unproven.push("that the runbook is what helps: no control was run".into()),
-        Some(verdict) if is_pass(verdict) => {}
+        Some(verdict) if verdict.is_pass() => {}
         Some(verdict) => {
             unproven.push(format!("that the runbook is what helps: the last control came to `{}`", verdict.name()))
         }
@@ -362,7 +351,7 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
         unproven.push("the same in production: how it differs was not provided".into());
     }
     Some(vec![
-        DrCell::text(&last.title).and(code(&last.scenario)),
+        DrCell::text(&last.plan.title).and(code(&last.plan.scenario)),
         DrCell::text(wanted("RTO", &last.objectives.rto_target_us)).and(wanted("RPO", &last.objectives.rpo_target_us)),
         verdict(last).and(format!("{passed} of {} passed", many(drills.len(), "drill"))),
         worst,
@@ -380,7 +369,7 @@ fn longest(name: &str, of: impl Iterator<Item = Option<u64>>) -> String {
     }
 }
 
-fn dr_not_drilled(report: &DrReport) -> Option<String> {
+fn dr_not_drilled(report: &DrReport<'_>) -> Option<String> {
     let names = report.not_drilled.iter().flatten().filter(|(_, dr)| *dr).map(|(name, _)| format!("`{name}`"));
     Some(names.collect::<Vec<_>>().join(", ")).filter(|names| !names.is_empty())
 }
@@ -391,30 +380,30 @@ fn names(names: &[(String, bool)]) -> Vec<String> {
 }
 
 /// Reviewed and approved: what can attest the report.
-fn attesting(report: &DrReport) -> impl Iterator<Item = (&'static str, &Signature)> {
+fn attesting<'r>(report: &'r DrReport<'_>) -> impl Iterator<Item = (&'static str, &'r Signature)> {
     let DrHeader { reviewed, approved, .. } = &report.header;
     [("Reviewed", reviewed), ("Approved", approved)].into_iter().filter_map(|(what, by)| Some((what, by.as_ref()?)))
 }
 
 /// Why a signature does not count: its date has not come yet, or it is that of whoever prepared the report or executed its
 /// drills; `None` where it counts.
-fn objection(report: &DrReport, signature: &Signature) -> Option<&'static str> {
+fn objection(report: &DrReport<'_>, signature: &Signature) -> Option<&'static str> {
     if signature.date.as_deref().is_some_and(|date| date > day(&report.made_utc)) {
         return Some("dated in the future: not counted");
     }
     let prepared = report.header.prepared.iter().map(|own| own.name.as_str());
-    let executed = report.drills.iter().filter_map(|drill| drill.configuration.executed.as_ref()?.by.as_deref());
+    let executed = report.drills.iter().filter_map(|drill| drill.plan.executed.as_ref()?.by.as_deref());
     let is_own = |by: &str| by.trim().eq_ignore_ascii_case(signature.name.trim());
     prepared.chain(executed).any(is_own).then_some("not independent: not counted")
 }
 
 /// Whether somebody independent has reviewed or approved the report, not in the future.
-pub(super) fn is_attested(report: &DrReport) -> bool {
+pub(super) fn is_attested(report: &DrReport<'_>) -> bool {
     attesting(report).any(|(_, signature)| objection(report, signature).is_none())
 }
 
 /// Who attests the report, and what speaks against it.
-fn attestation(report: &DrReport) -> Vec<TonedText> {
+fn attestation(report: &DrReport<'_>) -> Vec<TonedText> {
     let prepared = report.header.prepared.as_ref();
     let mut said = Vec::new();
     for (what, signature) in prepared.map(|own| ("Prepared", own)).into_iter().chain(attesting(report)) {
@@ -440,7 +429,7 @@ fn attestation(report: &DrReport) -> Vec<TonedText> {
     said
 }
 
-fn previous(report: &DrReport) -> DrCell {
+fn previous(report: &DrReport<'_>) -> DrCell {
     let recorded = report.previous_drill_recorded.as_ref().map(|utc| format!("{} (from the records)", day(utc)));
     DrCell::given(report.header.previous_drill.clone().or(recorded))
 }
@@ -451,7 +440,7 @@ fn signature(by: &Option<Signature>) -> DrCell {
 }
 
 /// A signature that is to attest the report, and why it does not count.
-fn attested(report: &DrReport, by: &Option<Signature>) -> DrCell {
+fn attested(report: &DrReport<'_>, by: &Option<Signature>) -> DrCell {
     match by.as_ref().and_then(|by| objection(report, by)) {
         Some(why) => DrCell { tone: Tone::Bad, ..signature(by).and(why) },
         None => signature(by),
@@ -463,32 +452,7 @@ fn signed(what: &str, by: &Option<Signature>) -> DrRow {
     vec![DrCell::text(what), DrCell::given(name), DrCell::given(role), DrCell::given(date), DrCell::text("\u{a0}")]
 }
 
-fn summary(report: &DrReport) -> String {
-    let DrTotals { drills, passed, expected_failures, with_conditions, failed, no_verdict, incomplete, controls } =
-        report.totals;
-    let without = if no_verdict > 0 { format!(", {no_verdict} without a verdict") } else { String::new() };
-    let mut text = format!(
-        "{} came to an end: {passed} passed, {with_conditions} passed with conditions, {failed} failed{without}.",
-        many(drills, "DR drill")
-    );
-    let was = |count: usize, what: &str| format!("{} {}", many(count, what), if count == 1 { "was" } else { "were" });
-    if expected_failures > 0 {
-        let are = if expected_failures == 1 { "is" } else { "are" };
-        text.push_str(&format!(
-            " Of those that passed, {expected_failures} {are} of a scenario that exists to fail: damage was noticed as expected, and \
-             no recovery was shown."
-        ));
-    }
-    if incomplete > 0 {
-        text.push_str(&format!(" {} cut off; see below.", was(incomplete, "run")));
-    }
-    if controls > 0 {
-        text.push_str(&format!(" {} run besides (the same drill without its runbook).", was(controls, "control")));
-    }
-    text
-}
-
-fn summary_row(number: &usize, drill: &DrillReport) -> DrRow {
+fn summary_row(number: &usize, drill: &DrillReport<'_>) -> DrRow {
     let objectives = &drill.objectives;
     let met = |met: Option<bool>, actual: Option<u64>, of: Option<u64>| {
         let mut cell = measured(&actual);
@@ -506,16 +470,17 @@ fn summary_row(number: &usize, drill: &DrillReport) -> DrRow {
         cell.and(of.map_or_else(String::new, |of| format!("(target {})", whole(declared(of)))))
     };
     let rpo = met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us);
-    let rpo = rpo.and_some(drill.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
+    let rpo =
+        rpo.and_some(drill.figures.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
     let level = |level: Option<RestoreLevel>| level.map_or("none", RestoreLevel::name);
-    let expected = if drill.control { "nothing" } else { level(drill.restore.expected) };
+    let expected = if drill.plan.control { "nothing" } else { level(drill.expected_level()) };
     vec![
         DrCell::text(format!("3.{number}")),
-        DrCell::code(&drill.scenario).and(&drill.title),
+        DrCell::code(&drill.plan.scenario).and(&drill.plan.title),
         DrCell::text(instant(&drill.started_utc)),
         met(objectives.rto_met, objectives.rto_us, objectives.rto_target_us),
         rpo,
-        DrCell::text(format!("{} (expected {expected})", level(drill.restore.reached))),
+        DrCell::text(format!("{} (expected {expected})", level(drill.record.restore_level()))),
         verdict(drill),
     ]
 }
@@ -525,12 +490,12 @@ fn confirmed(run: &Incomplete) -> DrCell {
     DrCell::text(at.map_or("not confirmed".into(), |at| format!("confirmed at {}", hour(at))))
 }
 
-fn if_control(drill: &DrillReport, text: &'static str) -> &'static str {
-    if drill.control { text } else { "" }
+fn if_control(drill: &DrillReport<'_>, text: &'static str) -> &'static str {
+    if drill.plan.control { text } else { "" }
 }
 
 /// What a drill comes to.
-fn verdict(drill: &DrillReport) -> DrCell {
+fn verdict(drill: &DrillReport<'_>) -> DrCell {
     let tone = match drill.verdict {
         DrVerdict::Pass => Tone::Good,
         DrVerdict::PassWithConditions | DrVerdict::NoVerdict => Tone::Warn,
@@ -538,17 +503,17 @@ fn verdict(drill: &DrillReport) -> DrCell {
     };
     let cell = DrCell::toned(drill.verdict.name(), tone);
     match () {
-        () if drill.control => cell.and("(control)"),
-        () if drill.expects_failure && is_pass(drill.verdict) => cell.and("(of the expected failure)"),
+        () if drill.plan.control => cell.and("(control)"),
+        () if drill.expects_failure && drill.verdict.is_pass() => cell.and("(of the expected failure)"),
         () => cell,
     }
 }
 
-fn kind(drill: &DrillReport) -> DrCell {
+fn kind(drill: &DrillReport<'_>) -> DrCell {
     DrCell::given(drill.notes.kind.map(|kind| kind.name().replace('_', " ")))
 }
 
-fn faults(drill: &DrillReport) -> Vec<String> {
+fn faults(drill: &DrillReport<'_>) -> Vec<String> {
     let row = |fault: &super::FaultRow| {
         let seen = fault.confirmed.as_ref().map_or("never confirmed".into(), |how| format!("confirmed: {how}"));
         format!("`{}`: {}; {seen}", fault.kind, fault.summary)
@@ -557,22 +522,22 @@ fn faults(drill: &DrillReport) -> Vec<String> {
 }
 
 /// Whether nobody was to recover.
-fn is_unmet(drill: &DrillReport) -> bool {
-    drill.control || drill.expects_failure
+fn is_unmet(drill: &DrillReport<'_>) -> bool {
+    drill.plan.control || drill.expects_failure
 }
 
 /// Whether an objective was met.
-fn judged(drill: &DrillReport, met: &Option<bool>) -> DrCell {
+fn judged(drill: &DrillReport<'_>, met: &Option<bool>) -> DrCell {
     match met {
         Some(true) => DrCell::toned("met", Tone::Good),
-        _ if drill.control => DrCell::text("not applicable: a control"),
+        _ if drill.plan.control => DrCell::text("not applicable: a control"),
         _ if drill.expects_failure => DrCell::text("not applicable: expected to fail"),
         met => DrCell::met(met, "met", "missed", "not measured"),
     }
 }
 
 /// A recovery time, or that there was none.
-fn actual(drill: &DrillReport, us: &Option<u64>, met: &Option<bool>) -> DrCell {
+fn actual(drill: &DrillReport<'_>, us: &Option<u64>, met: &Option<bool>) -> DrCell {
     let never = is_unmet(drill) || *met == Some(false);
     us.map_or_else(|| DrCell::text(if never { "not recovered" } else { "not measured" }), |us| DrCell::text(span(us)))
 }
@@ -582,29 +547,30 @@ fn measured_text(us: &Option<u64>) -> DrCell {
 }
 
 /// How long the recovery was held and why so long.
-fn hold(drill: &DrillReport) -> TonedText {
+fn hold(drill: &DrillReport<'_>) -> TonedText {
     match &drill.hold {
-        Some(hold) if hold.mark == StatusSymbol::Bad => (Tone::Bad, format!("Hold: {}.", hold.text)),
-        Some(hold) => (Tone::Plain, format!("Hold: {}.", hold.text)),
-        None if drill.times.to_recover_us.is_some() => {
+        Some((StatusSymbol::Bad, text)) => (Tone::Bad, format!("Hold: {text}.")),
+        Some((_, text)) => (Tone::Plain, format!("Hold: {text}.")),
+        None if drill.figures.to_recover_us.is_some() => {
             (Tone::Plain, "Hold: the record does not say how long was required.".into())
         }
         None => (Tone::Plain, "Hold: users were not held to a recovery.".into()),
     }
 }
 
-fn answer(drill: &DrillReport, row: &InvariantRow, time: InvariantTime) -> DrCell {
-    match row.answers.iter().find(|answer| answer.time == time) {
+fn answer(drill: &DrillReport<'_>, row: &InvariantInfo, time: InvariantTime) -> DrCell {
+    match drill.record.invariants.iter().find(|answer| answer.name == row.name && answer.time == time) {
         Some(answer) if answer.held => DrCell::toned(format!("held: {}", answer.evidence), Tone::Good),
         Some(answer) => DrCell::toned(format!("did not hold: {}", answer.evidence), Tone::Bad),
-        None => DrCell::text(if drill.control { "not asked: a control" } else { "not asked" }),
+        None => DrCell::text(if drill.plan.control { "not asked: a control" } else { "not asked" }),
     }
 }
 
 /// The backup, and how far its restore came.
-fn backup(drill: &DrillReport) -> Vec<(String, DrCell)> {
-    let facts = &drill.restore;
-    let known = |key: &str| facts.backup.as_ref().and_then(|facts| facts.get(key)).cloned();
+fn backup(drill: &DrillReport<'_>) -> Vec<(String, DrCell)> {
+    let backup = &drill.record.backup;
+    let (expected, reached) = (drill.expected_level(), drill.record.restore_level());
+    let known = |key: &str| backup.as_ref().and_then(|facts| facts.get(key)).cloned();
     let size = |text: String| match text.parse::<u64>() {
         Ok(size) if size >= 10_000 => format!("{} ({size} bytes)", bytes(size)),
         Ok(size) => format!("{size} bytes"),
@@ -613,21 +579,21 @@ fn backup(drill: &DrillReport) -> Vec<(String, DrCell)> {
     let mut rows = vec![
         ("Id of the backup".to_string(), DrCell::given_code(&known("id"))),
         ("Taken".into(), DrCell::given(known("taken").map(|taken| instant(&taken)))),
-        ("Age at the fault".into(), DrCell::given(facts.age_us.map(|us| whole(format::span(us))))),
+        ("Age at the fault".into(), DrCell::given(drill.record.backup_age_us().map(|us| whole(format::span(us))))),
         ("Size".into(), DrCell::given(known("bytes").map(size))),
     ];
-    let more = facts.backup.iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "id" | "taken" | "bytes"));
+    let more = backup.iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "id" | "taken" | "bytes"));
     rows.extend(more.map(|(key, value)| (format!("Backup: {key}"), DrCell::text(value))));
     let level = |level: RestoreLevel| format!("{level}: {}", level.meaning());
-    let tone = match facts.expected {
-        Some(expected) if facts.reached == Some(expected) => Tone::Good,
+    let tone = match expected {
+        Some(expected) if reached == Some(expected) => Tone::Good,
         Some(_) => Tone::Bad,
         None => Tone::Plain,
     };
     let none = || DrCell::toned("no level was looked at", Tone::Warn);
-    let reached = facts.reached.map_or_else(none, |reached| DrCell::toned(level(reached), tone));
+    let reached = reached.map_or_else(none, |reached| DrCell::toned(level(reached), tone));
     rows.push(("Level reached".into(), reached));
-    rows.push(("Level expected".into(), DrCell::text(facts.expected.map_or("none: a control".into(), level))));
+    rows.push(("Level expected".into(), DrCell::text(expected.map_or("none: a control".into(), level))));
     rows
 }
 
@@ -654,8 +620,8 @@ fn budget(sli: &SliRow) -> DrCell {
     })
 }
 
-fn no_steps(drill: &DrillReport) -> &'static str {
-    if drill.control { "This is the control: no step was carried out." } else { "There was no runbook." }
+fn no_steps(drill: &DrillReport<'_>) -> &'static str {
+    if drill.plan.control { "This is the control: no step was carried out." } else { "There was no runbook." }
 }
 
 fn step(step: &StepRow) -> DrRow {
@@ -679,28 +645,28 @@ fn step(step: &StepRow) -> DrRow {
 }
 
 /// The commit, and whether the tree was clean: `-dirty` stands behind one with changes.
-fn commit(drill: &DrillReport) -> DrCell {
-    let Some(revision) = &drill.configuration.revision else { return DrCell::missing() };
+fn commit(drill: &DrillReport<'_>) -> DrCell {
+    let Some(revision) = &drill.plan.revision else { return DrCell::missing() };
     match revision.strip_suffix("-dirty") {
         Some(commit) => DrCell::toned(format!("{}, with changes that were not committed", code(commit)), Tone::Warn),
         None => DrCell::text(format!("{}, clean", code(revision))),
     }
 }
 
-fn machine(drill: &DrillReport) -> Option<String> {
-    drill.configuration.executed.as_ref().map(|known| known.machine.to_string())
+fn machine(drill: &DrillReport<'_>) -> Option<String> {
+    drill.plan.executed.as_ref().map(|known| known.machine.to_string())
 }
 
-fn parameters(drill: &DrillReport) -> Vec<String> {
-    drill.configuration.parameters.iter().map(|(name, value)| format!("{} = {}", code(name), code(value))).collect()
+fn parameters(drill: &DrillReport<'_>) -> Vec<String> {
+    drill.plan.vars.iter().map(|(name, value)| format!("{} = {}", code(name), code(value))).collect()
 }
 
-fn loads(drill: &DrillReport) -> Vec<String> {
-    let loads = drill.configuration.loads.iter();
-    loads.map(|(name, request, rate)| format!("{}: {} at {rate}/s", code(name), code(request))).collect()
+fn loads(drill: &DrillReport<'_>) -> Vec<String> {
+    let loads = drill.plan.loads.iter();
+    loads.map(|load| format!("{}: {} at {}/s", code(&load.name), code(&load.request), load.rate)).collect()
 }
 
-fn limitations(drill: &DrillReport) -> Vec<String> {
+fn limitations(drill: &DrillReport<'_>) -> Vec<String> {
     [drill.notes.limitations.clone(), drill.limitations.clone()].concat()
 }
 
@@ -768,7 +734,7 @@ fn tested(service: &DrServiceFacts) -> DrCell {
     DrCell::toned(format!("{covered} of {} failures", service.modes.len()), tone)
 }
 
-fn heads(report: &DrReport) -> DrCell {
+fn heads(report: &DrReport<'_>) -> DrCell {
     DrCell::lines(&report.evidence.heads.iter().map(code).collect::<Vec<_>>())
 }
 

@@ -4,11 +4,10 @@
 use super::super::text::cut;
 use crate::output::one_line;
 use crate::record::{DrillTime, FaultEvent, LoadSeries, Measuring, Phase, PriceFigures, Record, SLICE_US, status_of};
-use crate::view::format::{bytes, percent, seconds};
+use crate::view::format::{bytes, decimals, percent, seconds};
 use crate::view::restore::lost_span;
 use crate::view::words;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// Height of a line of text.
 const LINE: f64 = 17.0;
@@ -23,33 +22,16 @@ const UNITS: (f64, f64) = (1000.0, 100.0);
 /// How each curve of a signal is drawn; the pattern of the line tells them apart without colour.
 const LINES: [(&str, &str); 4] = [("line a", "—"), ("line b", "– –"), ("line c", "···"), ("line d", "–·–")];
 
-/// A number of a drawing, with at most two decimals.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DrawnNumber(f64);
-
-impl DrawnNumber {
-    /// With at most so many decimals, 1 at least.
-    fn with_decimals(self, decimals: usize) -> String {
-        format!("{:.decimals$}", self.0).trim_end_matches('0').trim_end_matches('.').to_string()
-    }
-}
-
-impl fmt::Display for DrawnNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.with_decimals(2))
-    }
-}
-
 /// What a drawing is made of. `x` and `width` are percentages of the width, everything else is pixels.
 pub enum DrawnShape {
     /// A rectangle; what it means stands in its title.
-    Rect { x: DrawnNumber, width: DrawnNumber, y: DrawnNumber, height: DrawnNumber, class: String, title: String },
+    Rect { x: f64, width: f64, y: f64, height: f64, class: String, title: String },
     /// A line from one place to another.
-    Line { x: [DrawnNumber; 2], y: [DrawnNumber; 2], class: &'static str },
+    Line { x: [f64; 2], y: [f64; 2], class: &'static str },
     /// A text beside its place.
-    Text { x: DrawnNumber, dx: i8, y: DrawnNumber, anchor: &'static str, class: &'static str, text: String },
+    Text { x: f64, dx: i8, y: f64, anchor: &'static str, class: &'static str, text: String },
     /// A curve, a path for each piece without a gap, with the area below it where that is tinted.
-    Curve { y: DrawnNumber, height: DrawnNumber, class: &'static str, paths: Vec<(String, Option<String>)> },
+    Curve { y: f64, height: f64, class: &'static str, paths: Vec<(String, Option<String>)> },
 }
 
 /// A drawing along time.
@@ -60,7 +42,7 @@ pub struct Drawing {
     pub title: String,
     /// The same in words.
     pub desc: String,
-    pub height: DrawnNumber,
+    pub height: f64,
     pub shapes: Vec<DrawnShape>,
     samples: Samples,
     y: f64,
@@ -81,7 +63,7 @@ type Curve = (String, Vec<Option<f64>>);
 impl Drawing {
     fn new(id: &str, class: &'static str, title: &str, desc: String, samples: Samples) -> Drawing {
         let (id, title) = (id.to_string(), title.to_string());
-        Drawing { id, class, title, desc, height: DrawnNumber(0.0), shapes: Vec::new(), samples, y: 0.0 }
+        Drawing { id, class, title, desc, height: 0.0, shapes: Vec::new(), samples, y: 0.0 }
     }
 
     /// The time axis of a drill: phases, faults, the alert condition, every SLI with its objective, the steps of the runbook,
@@ -100,7 +82,7 @@ impl Drawing {
         d.slis(record);
         d.steps(record);
         let bottom = d.y;
-        d.height = DrawnNumber(bottom + 22.0);
+        d.height = bottom + 22.0;
         // Lines lie below what was drawn, the words of the moments and what a pointer sees above it.
         let drawn = std::mem::take(&mut d.shapes);
         d.ticks(bottom, top);
@@ -125,21 +107,20 @@ impl Drawing {
     }
 
     fn area(&mut self, (x, width): (f64, f64), (y, height): (f64, f64), class: &str, title: String) {
-        let [x, width, y, height] = [x, width, y, height].map(DrawnNumber);
         self.shapes.push(DrawnShape::Rect { x, width, y, height, class: class.into(), title });
     }
 
     fn upright(&mut self, x: f64, from: f64, to: f64, class: &'static str) {
-        let (x, y) = ([DrawnNumber(x * 100.0); 2], [DrawnNumber(from), DrawnNumber(to)]);
+        let (x, y) = ([x * 100.0; 2], [from, to]);
         self.shapes.push(DrawnShape::Line { x, y, class });
     }
 
     fn across(&mut self, y: f64, class: &'static str) {
-        self.shapes.push(DrawnShape::Line { x: [DrawnNumber(0.0), DrawnNumber(100.0)], y: [DrawnNumber(y); 2], class });
+        self.shapes.push(DrawnShape::Line { x: [0.0, 100.0], y: [y; 2], class });
     }
 
     fn text(&mut self, (x, dx): (f64, i8), y: f64, anchor: &'static str, class: &'static str, text: String) {
-        self.shapes.push(DrawnShape::Text { x: DrawnNumber(x * 100.0), dx, y: DrawnNumber(y), anchor, class, text });
+        self.shapes.push(DrawnShape::Text { x: x * 100.0, dx, y, anchor, class, text });
     }
 
     fn field(&mut self, y: f64, height: f64) {
@@ -148,12 +129,12 @@ impl Drawing {
 
     /// A curve in the field that begins at `top`. Values are in 0..=1; where there is none, the curve has a gap.
     fn curve(&mut self, top: f64, height: f64, class: &'static str, values: &[Option<f64>], filled: bool) {
-        let x = |at: usize| DrawnNumber((at as f64 + 1.0) / values.len() as f64 * UNITS.0);
+        let x = |at: usize| decimals((at as f64 + 1.0) / values.len() as f64 * UNITS.0, 2);
         let path = |run: Vec<(usize, f64)>| {
             let mut line = String::new();
             for (at, value) in &run {
                 let sign = if line.is_empty() { 'M' } else { 'L' };
-                line.push_str(&format!("{sign}{} {}", x(*at), DrawnNumber((1.0 - value) * (UNITS.1 - 2.0) + 1.0)));
+                line.push_str(&format!("{sign}{} {}", x(*at), decimals((1.0 - value) * (UNITS.1 - 2.0) + 1.0, 2)));
             }
             let ends = run.first().zip(run.last()).filter(|_| filled);
             let area = ends
@@ -161,7 +142,7 @@ impl Drawing {
             (line, area)
         };
         let paths = runs(values).into_iter().map(path).collect();
-        self.shapes.push(DrawnShape::Curve { y: DrawnNumber(top), height: DrawnNumber(height), class, paths });
+        self.shapes.push(DrawnShape::Curve { y: top, height, class, paths });
     }
 
     /// Seconds along the bottom, and what they count from.
@@ -406,7 +387,7 @@ impl Signal {
         let told: Vec<&str> = legend.iter().map(|(.., text)| text.as_str()).collect();
         let desc = format!("{}. The table of the time axis has the data.", told.join("; "));
         let mut d = Drawing::new(id, "", &title, desc, samples);
-        d.height = DrawnNumber(SIGNAL + 24.0);
+        d.height = SIGNAL + 24.0;
         d.field(2.0, SIGNAL);
         d.ticks(SIGNAL + 2.0, 2.0);
         if samples.fault {
@@ -416,7 +397,7 @@ impl Signal {
             let shares: Vec<Option<f64>> = values.iter().map(|v| v.map(|v| v / top)).collect();
             d.curve(2.0, SIGNAL, class, &shares, false);
         }
-        d.text((0.0, 3), 14.0, "start", "tick", DrawnNumber(top).with_decimals(4));
+        d.text((0.0, 3), 14.0, "start", "tick", decimals(top, 4));
         Signal { title, unit, drawing: Some(d), legend, note: String::new() }
     }
 }
@@ -516,7 +497,7 @@ fn range(values: &[Option<f64>], unit: &str) -> String {
         return "no data".into();
     }
     let short = |value: f64| match value {
-        small if small < 0.1 => DrawnNumber(small).with_decimals(4),
+        small if small < 0.1 => decimals(small, 4),
         _ => format!("{value:.*}", usize::from(value < 100.0 && value.fract() != 0.0)),
     };
     let unit = match unit {
@@ -531,8 +512,8 @@ fn range(values: &[Option<f64>], unit: &str) -> String {
 }
 
 /// Seconds from zero, in microseconds: `+1.5 s`, `−3.0 s`.
-pub fn clock(at: DrillTime, zero: u64) -> String {
-    let us = i128::from(at.0) - i128::from(zero);
+pub fn clock(at: &DrillTime, zero: &u64) -> String {
+    let us = i128::from(at.0) - i128::from(*zero);
     let sign = if us < 0 { "−" } else { "+" };
     format!("{sign}{:.1} s", us.unsigned_abs() as f64 / 1e6)
 }
@@ -584,7 +565,7 @@ impl Samples {
     }
 
     fn clock(&self, at: DrillTime) -> String {
-        clock(at, self.zero)
+        clock(&at, &self.zero)
     }
 
     /// The curves as numbers, a row for each part: the heads of the columns and the rows; empty where there was no load.
@@ -666,7 +647,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([12.5, 10.0, -0.5].map(|value| DrawnNumber(value).to_string()), ["12.5", "10", "-0.5"]);
+        assert_eq!([12.5, 10.0, -0.5].map(|value| decimals(value, 2)), ["12.5", "10", "-0.5"]);
     }
 
     #[test]
@@ -703,11 +684,7 @@ mod tests {
         record.plan.as_mut().unwrap().budget = Some(month);
         let signal = budget(&record, samples, "b").unwrap();
         let spent = record.price()[0].until_recovery.unwrap() * 100.0;
-        assert!(
-            signal.legend[0].2.contains(&format!("0 to {}%", DrawnNumber(spent).with_decimals(4))),
-            "{:?}",
-            signal.legend
-        );
+        assert!(signal.legend[0].2.contains(&format!("0 to {}%", decimals(spent, 4))), "{:?}", signal.legend);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::super::escape;
 use super::super::text::cut;
 use super::Room;
 use crate::output::{one_line, terminal_lines};
-use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepRecord, StepStatus, Verdict};
+use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepStatus, Verdict};
 use crate::view::format::bytes;
 use crate::view::{StatusSymbol, StepView, words};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
@@ -43,11 +43,7 @@ pub enum RunbookPart<'a> {
 pub struct StepPart<'a> {
     pub view: StepView<'a>,
     pub says: String,
-    /// What went wrong with it.
-    pub trouble: Option<&'a StepRecord>,
     pub ran: Vec<CommandPart<'a>>,
-    /// As expected or not, and what was seen.
-    pub expected: Vec<(StatusSymbol, &'static str, String)>,
     /// It went well and did no good: the sign alone would say that nothing is wrong with it.
     pub in_vain: bool,
 }
@@ -153,17 +149,10 @@ fn step<'a>(record: &'a Record, info: &'a StepInfo, text: &str, room: &Room<'_>)
     let view = StepView::of(record, info);
     let (ran, symbol) = (view.ran, view.symbol);
     let status = ran.and_then(|step| step.status);
-    let expected = ran.iter().flat_map(|step| &step.expectations).map(|seen| {
-        let (mark, is) =
-            if seen.met { (StatusSymbol::Good, "as expected") } else { (StatusSymbol::Bad, "not as expected") };
-        (mark, is, format!("{}: {}", seen.what, seen.evidence))
-    });
     StepPart {
         view,
         says: markdown(text),
-        trouble: ran.filter(|step| step.reason.is_some() && status != Some(StepStatus::Passed)),
         ran: ran.iter().flat_map(|step| &step.commands).map(|c| CommandPart::of(c, status, text, room)).collect(),
-        expected: expected.collect(),
         in_vain: record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && symbol == StatusSymbol::Good,
     }
 }

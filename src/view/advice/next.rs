@@ -1,12 +1,11 @@
 //! What to do next, by verdict: `next.txt` says it, here is what it needs to know.
 
-use super::restore::{restore, says_enough, too_slow};
-use super::{FollowedStep, after, followed, helping, listed, lost_served};
+use super::restore::restore;
+use super::{FollowedStep, followed, helping, listed};
 use crate::output::one_line;
-use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Record, RunOutcome, StepStatus, Verdict};
-use crate::view::restore::other_level;
-use crate::view::words::{served_beside, served_between};
-use crate::view::{filters, template_lines};
+use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Record, StepStatus, Verdict};
+use crate::view::words::served_beside;
+use crate::view::{advice, filters, restore, template_lines, words};
 use askama::Template;
 
 #[derive(Template)]
@@ -15,36 +14,17 @@ struct NextText<'a> {
     record: &'a Record,
     plan: &'a Announcement,
     runbook: &'a str,
-    scenario: &'a str,
     reason: String,
-    /// Why the measuring was disturbed, where that decides.
-    disturbed: Option<String>,
     /// What a pass does not show.
     beside: Option<String>,
-    other_level: Option<String>,
-    spoilers: String,
     /// What a restore missed.
     restore: Vec<String>,
-    /// Whether the level of the restore says enough.
-    says_enough: bool,
-    /// From when to when users were served who lost the service again.
-    served: Option<String>,
-    after: Option<(FaultAfter, String)>,
     /// How many steps were to help, and which.
     helping: usize,
     steps: String,
     by_hand: String,
     /// The command at which a step failed, and whether that step only checks.
     failed: Option<(&'a CommandRecord, bool)>,
-    detect: String,
-    ended_by_itself: bool,
-    ended_by_time: bool,
-    too_slow: String,
-    /// The invariant that did not hold.
-    lost: String,
-    /// Writes that are lost although users had recovered, where no invariant says so.
-    lost_served: u64,
-    again: String,
 }
 
 /// What to do next.
@@ -52,7 +32,6 @@ pub fn next(record: &Record) -> Vec<String> {
     let Some(plan) = record.plan.as_deref() else {
         return vec!["Look at `events.jsonl` in the run's directory.".into()];
     };
-    let passed = record.outcome() == RunOutcome::Passed;
     let (all, helping) = (followed(record), helping(record));
     let by_hand = |(info, step): &&FollowedStep<'_>| {
         info.manual && info.phase == "mitigate" && step.status == Some(StepStatus::Skipped)
@@ -62,36 +41,26 @@ pub fn next(record: &Record) -> Vec<String> {
     let failed = failed.and_then(|(info, step)| {
         Some((step.commands.iter().rfind(|command| !command.background)?, info.phase == "verify"))
     });
-    let spoilers: Vec<String> = record.spoilers().map(|later| one_line(&later.reason)).collect();
+    let runbook = plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str());
     template_lines(&NextText {
         record,
         plan,
-        runbook: plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str()),
-        scenario: &plan.scenario_file.path,
+        runbook,
         reason: one_line(&record.reason),
-        disturbed: record.disturbed.as_ref().filter(|_| record.is_disturbed()).map(|why| one_line(why)),
-        beside: served_beside(record).filter(|_| passed),
-        other_level: other_level(record),
-        spoilers: spoilers.join("; "),
-        restore: restore(record),
-        says_enough: says_enough(record),
-        served: served_between(record),
-        after: after(record).map(|(state, seen)| (state, one_line(seen))),
+        beside: served_beside(record).filter(|_| record.passed()),
+        restore: restore(record, runbook),
         helping: helping.len(),
         steps: listed(&helping),
         by_hand: listed(&by_hand),
         failed,
-        detect: one_line(plan.detect.as_deref().unwrap_or("the alert condition")),
-        ended_by_itself: record.faults.iter().any(|fault| fault.after == Some(FaultAfter::EndedByItself)),
-        ended_by_time: record.faults.iter().any(|fault| fault.after == Some(FaultAfter::EndedByTime)),
-        too_slow: too_slow(record, plan.rto_us().unwrap_or(0)),
-        lost: lost(record),
-        lost_served: lost_served(record),
-        again: again(plan),
     })
 }
 
 impl NextText<'_> {
+    fn ended(&self, by: FaultAfter) -> bool {
+        self.record.faults.iter().any(|fault| fault.after == Some(by))
+    }
+
     fn helping_or_runbook(&self) -> String {
         if self.helping == 0 { format!("`{}`", self.runbook) } else { self.steps.clone() }
     }
