@@ -3,6 +3,8 @@
 //! filling-in of values and the search for inputs need; the grammar is the business of `reader.rs`.
 
 use crate::source::Span;
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// Longer subscripts of arrays are not looked through.
 const MAX_SUBSCRIPT: usize = 256;
@@ -55,8 +57,9 @@ pub(crate) struct VariableUse {
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Lexed {
-    /// Beginning of each stretch, its quoting, and what it stands in; ascending, the first at 0.
-    stretches: Vec<(usize, Quoting, Inside)>,
+    /// Beginning of each stretch, its quoting, and whether it stands in backticks and in `((…))`, however deep; ascending, the
+    /// first at 0.
+    stretches: Vec<(usize, (Quoting, bool, bool))>,
     /// The here-documents.
     pub heredocs: Vec<Heredoc>,
     /// The variables that are read.
@@ -75,26 +78,18 @@ impl Lexed {
 
     /// Whether the byte at `offset` stands inside backticks.
     pub fn in_backticks(&self, offset: usize) -> bool {
-        self.at(offset).1.ticks
+        self.at(offset).1
     }
 
     /// Whether the byte at `offset` stands inside `((…))` or `$((…))`, however deep.
     pub fn in_arithmetic(&self, offset: usize) -> bool {
-        self.at(offset).1.arithmetic
+        self.at(offset).2
     }
 
-    fn at(&self, offset: usize) -> (Quoting, Inside) {
-        let index = self.stretches.partition_point(|&(start, ..)| start <= offset);
-        let none = (Quoting::Bare, Inside::default());
-        index.checked_sub(1).and_then(|i| self.stretches.get(i)).map_or(none, |&(_, q, b)| (q, b))
+    fn at(&self, offset: usize) -> (Quoting, bool, bool) {
+        let begun = self.stretches.partition_point(|&(start, _)| start <= offset);
+        self.stretches[..begun].last().map_or((Quoting::Bare, false, false), |&(_, how)| how)
     }
-}
-
-/// What a stretch stands in, at any depth.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Inside {
-    ticks: bool,
-    arithmetic: bool,
 }
 
 /// What is open.
@@ -148,11 +143,10 @@ impl Lexer<'_> {
             return;
         }
         let arithmetic = self.frames.iter().any(|frame| matches!(frame, OpenQuote::Arithmetic(_)));
-        let inside = Inside { ticks: self.frames.contains(&OpenQuote::Backtick), arithmetic };
-        self.out.stretches.pop_if(|&mut (start, ..)| start == at);
-        let last = self.out.stretches.last();
-        if last.is_none_or(|&(_, q, b)| (q, b) != (quoting, inside)) {
-            self.out.stretches.push((at, quoting, inside));
+        let how = (quoting, self.frames.contains(&OpenQuote::Backtick), arithmetic);
+        self.out.stretches.pop_if(|&mut (start, _)| start == at);
+        if self.out.stretches.last().is_none_or(|&(_, before)| before != how) {
+            self.out.stretches.push((at, how));
         }
     }
 
@@ -161,6 +155,11 @@ impl Lexer<'_> {
         if self.frames.len() < 256 {
             self.frames.push(frame);
         }
+        self.at += width;
+    }
+
+    fn pop(&mut self, width: usize) {
+        self.frames.pop();
         self.at += width;
     }
 
@@ -189,10 +188,7 @@ impl Lexer<'_> {
     fn expansion(&mut self) -> bool {
         match (self.peek(0), self.peek(1), self.peek(2)) {
             (b'\\', ..) => self.at += 2,
-            (b'`', ..) if self.frames.last() == Some(&OpenQuote::Backtick) => {
-                self.frames.pop();
-                self.at += 1;
-            }
+            (b'`', ..) if self.frames.last() == Some(&OpenQuote::Backtick) => self.pop(1),
             (b'`', ..) if !self.frames.contains(&OpenQuote::Backtick) => self.push(OpenQuote::Backtick, 1),
             (b'`', ..) => self.at += 1,
             (b'$', b'(', b'(') => self.push(OpenQuote::Arithmetic(0), 3),
@@ -265,52 +261,36 @@ impl Lexer<'_> {
     }
 
     fn double(&mut self) {
-        if self.peek(0) == b'"' {
-            self.at += 1;
-            self.frames.pop();
-        } else if !self.expansion() {
-            self.at += 1;
-        }
+        if self.peek(0) == b'"' { self.pop(1) } else { self.other() }
+    }
+
+    fn other(&mut self) {
+        self.at += usize::from(!self.expansion());
     }
 
     fn parameter(&mut self, quoted: bool) {
         match self.peek(0) {
-            b'}' => {
-                self.at += 1;
-                self.frames.pop();
-            }
+            b'}' => self.pop(1),
             b'"' => self.push(OpenQuote::Double, 1),
             b'\'' if !quoted => self.single(),
-            _ if self.expansion() => {}
-            _ => self.at += 1,
+            _ => self.other(),
         }
     }
 
     fn arithmetic(&mut self, depth: u32) {
         match (self.peek(0), self.peek(1)) {
-            (b')', b')') if depth == 0 => {
-                self.at += 2;
-                self.frames.pop();
-            }
-            (b')', _) => {
-                self.at += 1;
-                self.replace(OpenQuote::Arithmetic(depth.saturating_sub(1)));
-            }
-            (b'(', _) => {
-                self.at += 1;
-                self.replace(OpenQuote::Arithmetic(depth + 1));
-            }
+            (b')', b')') if depth == 0 => self.pop(2),
+            (b')', _) => self.replace(OpenQuote::Arithmetic(depth.saturating_sub(1))),
+            (b'(', _) => self.replace(OpenQuote::Arithmetic(depth + 1)),
             (b'"', _) => self.push(OpenQuote::Double, 1),
             (b'\'', _) => self.single(),
-            _ if self.expansion() => {}
-            _ => self.at += 1,
+            _ => self.other(),
         }
     }
 
     fn replace(&mut self, frame: OpenQuote) {
-        if let Some(top) = self.frames.last_mut() {
-            *top = frame;
-        }
+        self.frames.last_mut().into_iter().for_each(|top| *top = frame);
+        self.at += 1;
     }
 
     /// Whether a word or a comment can begin here.
@@ -343,16 +323,12 @@ impl Lexer<'_> {
         match c {
             b'(' => self.replace(OpenQuote::Substitution(depth + 1, cases)),
             b')' if depth > 0 => self.replace(OpenQuote::Substitution(depth - 1, cases)),
-            // The `)` of a pattern.
-            b')' if cases > 0 => {}
-            b')' => {
-                self.frames.pop();
-            }
+            // Not the `)` of a pattern.
+            b')' if cases == 0 => self.pop(1),
             b'c' if self.word("case") => self.replace(OpenQuote::Substitution(depth, cases + 1)),
             b'e' if self.word("esac") => self.replace(OpenQuote::Substitution(depth, cases.saturating_sub(1))),
-            _ => {}
+            _ => self.at += 1,
         }
-        self.at += 1;
     }
 
     fn word(&self, word: &str) -> bool {
@@ -396,39 +372,23 @@ impl Lexer<'_> {
         while matches!(self.peek(0), b' ' | b'\t') {
             self.at += 1;
         }
-        let (mut delimiter, mut quoted) = (Vec::new(), false);
-        while self.at < self.bytes.len() {
-            match self.peek(0) {
-                b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => break,
-                quote @ (b'\'' | b'"') => {
-                    quoted = true;
-                    self.at += 1;
-                    while self.at < self.bytes.len() && !matches!(self.peek(0), b'\n') && self.peek(0) != quote {
-                        delimiter.push(self.peek(0));
-                        self.at += 1;
-                    }
-                    self.at += usize::from(self.peek(0) == quote);
-                }
-                b'\\' => {
-                    quoted = true;
-                    self.at += 1;
-                }
-                c => {
-                    delimiter.push(c);
-                    self.at += 1;
-                }
-            }
+        // What is quoted, a backslash, or what stands for itself.
+        static PIECE: LazyLock<Option<Regex>> =
+            LazyLock::new(|| Regex::new(r#"^(?:'([^'\n]*)'?|"([^"\n]*)"?|\\|([^\x20\t\n;&|()<>'"\\]+))"#).ok());
+        let (mut delimiter, mut quoted) = (String::new(), false);
+        let piece = |at: usize| PIECE.as_ref()?.captures(self.text.get(at..)?);
+        while let Some(piece) = piece(self.at) {
+            self.at += piece.get(0).map_or(0, |whole| whole.len());
+            quoted |= piece.get(3).is_none();
+            delimiter.extend((1..4).find_map(|group| piece.get(group)).map(|text| text.as_str()));
         }
         if !delimiter.is_empty() || quoted {
-            let delimiter = String::from_utf8_lossy(&delimiter).into_owned();
             self.pending.push((Span::new(start, self.at), delimiter, quoted, strip));
         }
     }
 
     fn newline(&mut self) {
-        if self.frames.is_empty() && self.pending.is_empty() {
-            self.out.line_ends.push(self.at);
-        }
+        self.out.line_ends.extend((self.frames.is_empty() && self.pending.is_empty()).then_some(self.at));
         self.at += 1;
         for (operator, delimiter, quoted, strip) in std::mem::take(&mut self.pending) {
             let start = self.at;
@@ -453,9 +413,7 @@ impl Lexer<'_> {
             self.out.heredocs.push(Heredoc { operator, body: Span::new(start, self.at) });
             // The newline after the delimiter ends the line; a second body begins right behind it.
             if self.peek(0) == b'\n' {
-                if self.frames.is_empty() {
-                    self.out.line_ends.push(self.at);
-                }
+                self.out.line_ends.extend(self.frames.is_empty().then_some(self.at));
                 self.at += 1;
             }
         }
@@ -467,13 +425,8 @@ impl Lexer<'_> {
         while self.at < end {
             match (self.peek(0), self.peek(1)) {
                 (b'\\', _) => self.at += 2,
-                (b'}', _) if self.frames.len() > open => {
-                    self.frames.pop();
-                    self.at += 1;
-                }
-                (b'$', c) if c.is_ascii_alphabetic() || matches!(c, b'_' | b'{') => {
-                    self.expansion();
-                }
+                (b'}', _) if self.frames.len() > open => self.pop(1),
+                (b'$', c) if c.is_ascii_alphabetic() || matches!(c, b'_' | b'{') => self.other(),
                 _ => self.at += 1,
             }
         }

@@ -107,9 +107,7 @@ fn leave_out(
         StatementKind::Test(_) | StatementKind::Arithmetic(_) if statement.substituted().is_empty() => {
             edits.push((statement.span, ":"));
         }
-        StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => {
-            leave_out(inner, (maybe, subshells), is_left, edits);
-        }
+        StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => all(std::slice::from_ref(&**inner), maybe),
         StatementKind::Function { body, .. } if subshells => {
             edits.push((Span::new(statement.span.start, body.span.start), ""));
             leave_out(body, (true, subshells), is_left, edits);

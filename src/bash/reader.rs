@@ -28,28 +28,19 @@ pub fn read(text: &str) -> BashScript {
     #[cfg(test)]
     TOTAL.set(TOTAL.get() + text.len());
     let mut reader = BashReader::of(text, 0, 0);
-    if text.len() > MAX_TEXT {
-        reader.odd("it is too long");
-    }
+    reader.odd_if(text.len() > MAX_TEXT, "it is too long");
     // Other blanks, and carriage returns, are blanks to some and letters to others.
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t') || c.is_whitespace() && !c.is_ascii()) {
-        reader.odd("it holds a control character");
-    }
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || c.is_whitespace() && !c.is_ascii();
+    reader.odd_if(text.contains(is_odd), "it holds a control character");
     let mut script = BashScript::default();
     let begun = reader.top(&mut script);
-    let what = match &begun {
-        Err((_, what)) => Some(*what),
-        Ok(()) if reader.at < text.len() || reader.document.is_some() => Some("it ends before its end"),
-        Ok(()) => None,
-    };
-    if let Some(what) = what {
-        let from = begun.err().map_or(reader.at, |(from, _)| from);
+    let is_whole = reader.at >= text.len() && reader.document.is_none();
+    let begun = begun.and_then(|()| if is_whole { Ok(()) } else { Err((reader.at, "it ends before its end")) });
+    if let Err((from, what)) = begun {
         let is_end = text.get(reader.at..).is_none_or(|rest| rest.trim().is_empty());
         script.stopped = Some(if is_end { ReadingStop::Incomplete(what) } else { ReadingStop::Wrong(what) });
         let end = text.trim_end().len();
-        if from < end {
-            script.pieces.push(Span::new(from, end));
-        }
+        script.pieces.extend((from < end).then(|| Span::new(from, end)));
         // Whoever looks for what a text calls wants to know what stands in the lines behind, too.
         let mut next = reader.at;
         while let Some(line) = text.get(next..).and_then(|rest| rest.find('\n')) {
@@ -143,6 +134,10 @@ impl<'t> BashReader<'t> {
         self.odd.get_or_insert(what);
     }
 
+    fn odd_if(&mut self, is_odd: bool, what: Strange) {
+        self.odd = self.odd.or(is_odd.then_some(what));
+    }
+
     fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -214,16 +209,12 @@ impl<'t> BashReader<'t> {
                     if self.document.is_some() {
                         return Err("a line that goes on");
                     }
-                    if !(before || self.at == 0) {
-                        self.odd("a line that goes on");
-                    }
+                    self.odd_if(!(before || self.at == 0), "a line that goes on");
                     self.at += 2;
                 }
                 [b'\\', b'\r', b'\n', ..] => self.at += 3,
                 [b'#', ..] => {
-                    if self.inner > 0 {
-                        self.odd("a comment in a substitution");
-                    }
+                    self.odd_if(self.inner > 0, "a comment in a substitution");
                     self.at += self.rest().find('\n').unwrap_or(self.rest().len());
                 }
                 _ => return Ok(()),
@@ -240,9 +231,7 @@ impl<'t> BashReader<'t> {
             }
             match self.document.take() {
                 Some((end, resume)) if end == self.at => {
-                    if self.inner > 0 {
-                        self.odd("a here-document");
-                    }
+                    self.odd_if(self.inner > 0, "a here-document");
                     self.at = resume;
                 }
                 Some(_) => return Err("a here-document"),
@@ -394,41 +383,33 @@ impl<'t> BashReader<'t> {
             "then" | "else" | "elif" | "fi" | "do" | "done" | "esac" | "in" | "}" | "]]" | "!" => {
                 return Err("a compound command");
             }
-            "time" => match self.timed()? {
-                Some(timed) => return Ok(timed),
-                None => return self.simple(),
-            },
+            // Before a simple command it is a word of that.
+            "time" => {
+                const COMPOUND: [&str; 8] = ["{", "if", "while", "until", "for", "case", "[[", "select"];
+                self.at += keyword.len();
+                self.skip_blanks()?;
+                if !self.starts("(") && !COMPOUND.contains(&self.keyword()) {
+                    self.at = start;
+                    return self.simple();
+                }
+                self.odd("`time` before a compound command");
+                let inner = self.command()?;
+                return Ok(Statement { span: Span::new(start, inner.span.end), ..inner });
+            }
             _ => return self.simple(),
         };
         let mut statement = Statement { span: self.since(start), kind };
         let mut redirects = Vec::new();
-        loop {
+        self.skip_blanks()?;
+        while let Some(redirect) = self.redirect()? {
+            redirects.push(redirect);
             self.skip_blanks()?;
-            match self.redirect()? {
-                Some(redirect) => redirects.push(redirect),
-                None => break,
-            }
         }
         if let Some(last) = redirects.last() {
             let span = Span::new(start, last.span.end);
             statement = Statement { span, kind: StatementKind::Redirected(Box::new(statement), redirects) };
         }
         Ok(statement)
-    }
-
-    /// `time` before a compound command; before a simple one it is a word of that.
-    fn timed(&mut self) -> Result<Option<Statement>, Strange> {
-        const COMPOUND: [&str; 8] = ["{", "if", "while", "until", "for", "case", "[[", "select"];
-        let start = self.at;
-        self.at += "time".len();
-        self.skip_blanks()?;
-        if !self.starts("(") && !COMPOUND.contains(&self.keyword()) {
-            self.at = start;
-            return Ok(None);
-        }
-        self.odd("`time` before a compound command");
-        let inner = self.command()?;
-        Ok(Some(Statement { span: Span::new(start, inner.span.end), ..inner }))
     }
 
     /// `do … done`.
@@ -470,9 +451,7 @@ impl<'t> BashReader<'t> {
 
     /// `for NAME in WORDS; do …; done`, `for ((…; …; …)); do …; done`.
     fn repeated(&mut self, keyword: &str) -> Result<StatementKind, Strange> {
-        if keyword == "select" {
-            self.odd("a menu");
-        }
+        self.odd_if(keyword == "select", "a menu");
         self.expect(keyword)?;
         self.skip_blanks()?;
         let (mut words, mut computed) = (Vec::new(), Vec::new());
@@ -563,9 +542,7 @@ impl<'t> BashReader<'t> {
                 Some(sign) => self.at += sign.len(),
                 None => words.push(self.word()?.ok_or("a test")?),
             }
-            if !self.rest().starts_with([' ', '\t', '\n', ')', '(']) {
-                self.odd("a test");
-            }
+            self.odd_if(!self.rest().starts_with([' ', '\t', '\n', ')', '(']), "a test");
         }
     }
 
@@ -585,14 +562,8 @@ impl<'t> BashReader<'t> {
                     self.at += 1;
                     self.copy(&mut draft);
                 }
-                '\'' => {
-                    self.at += 1;
-                    draft.push(self.skip_to('\'', "a quote")?);
-                }
-                '"' => self.double(&mut draft)?,
-                '$' => self.dollar(&mut draft, true)?,
-                '`' => self.backticks(&mut draft, true)?,
-                _ => self.copy(&mut draft),
+                '\'' => self.single(&mut draft)?,
+                _ => self.piece(&mut draft, true)?,
             }
         }
         if depth > 0 || self.at == start {
@@ -609,9 +580,7 @@ impl<'t> BashReader<'t> {
         if name.is_empty() || name.contains(['$', '`', '\'', '"', '\\', '=']) {
             return Err("the name of a function");
         }
-        if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
-            self.odd("the name of a function");
-        }
+        self.odd_if(!name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)), "the name of a function");
         self.at += name.len();
         self.skip_blanks()?;
         if self.take("(") {
@@ -713,9 +682,7 @@ impl<'t> BashReader<'t> {
                 return Ok(());
             }
             let value = self.word()?.ok_or("an array")?;
-            if value.raw.starts_with('[') {
-                self.odd("an array");
-            }
+            self.odd_if(value.raw.starts_with('['), "an array");
             values.push(value);
         }
     }
@@ -732,9 +699,7 @@ impl<'t> BashReader<'t> {
         }
         // What another stream reads is nothing that anybody here follows.
         let input = matches!(rest.get(..digits), Some("" | "0"));
-        if is_word || sign == "<>" || !input && sign.starts_with('<') && sign != "<&" {
-            self.odd("a redirection");
-        }
+        self.odd_if(is_word || sign == "<>" || !input && sign.starts_with('<') && sign != "<&", "a redirection");
         self.at += digits + sign.len();
         self.skip_blanks()?;
         if sign == "<<" || sign == "<<-" {
@@ -783,9 +748,7 @@ impl<'t> BashReader<'t> {
         let quote = ['\'', '"'].into_iter().find(|quote| bare.len() == word.len() && bare.starts_with(*quote));
         let name = quote.and_then(|quote| bare.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(bare);
         let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if self.inner > 0 || word.len() - bare.len() > 1 || !plain {
-            self.odd("a here-document");
-        }
+        self.odd_if(self.inner > 0 || word.len() - bare.len() > 1 || !plain, "a here-document");
         let name = name.replace(['\'', '"', '\\'], "");
         let line = self.document.map(|(line, resume)| (line, resume, line >= self.at));
         let (end, from) = match line {
@@ -817,22 +780,14 @@ impl<'t> BashReader<'t> {
         self.document = Some((end, at.min(self.text.len())));
         self.passed.push((operator, at - 1));
         let known = quote.is_some() || word.len() > bare.len();
-        if !known {
-            let runs =
-                |(at, _): (usize, &str)| body.get(at + 1..).is_some_and(|rest| rest.starts_with(['(', '[', '{']));
-            let plain = |(at, _): (usize, &str)| {
-                let rest = body.get(at + 2..).unwrap_or_default();
-                body.get(at + 1..at + 2) == Some("{")
-                    && rest.get(name_of(rest).len()..).is_some_and(|rest| rest.starts_with('}'))
-            };
-            // A line that goes on hides what it goes on with: a delimiter, a `$(`.
-            if body.contains('`')
-                || body.contains("\\\n")
-                || body.match_indices('$').any(|sign| runs(sign) && !plain(sign))
-            {
-                self.odd("a here-document that runs something");
-            }
-        }
+        let runs = |(at, _): (usize, &str)| {
+            let rest = body.get(at + 1..).unwrap_or_default();
+            let inner = rest.strip_prefix('{').map(|inner| inner.get(name_of(inner).len()..).unwrap_or_default());
+            inner.map_or(rest.starts_with(['(', '[']), |behind| !behind.starts_with('}'))
+        };
+        // A line that goes on hides what it goes on with: a delimiter, a `$(`.
+        let is_odd = body.contains('`') || body.contains("\\\n") || body.match_indices('$').any(runs);
+        self.odd_if(!known && is_odd, "a here-document that runs something");
         let known = (known || !body.contains(['$', '\\'])) && !body.contains([FILLED, EXPANDED]);
         let lines = Span::new(from, last.saturating_sub(1).max(from));
         Ok(RedirectTarget::Text { known: Some(body).filter(|_| known), inside: Vec::new(), body: Some(lines) })
@@ -859,43 +814,32 @@ impl<'t> BashReader<'t> {
                     draft.run(statements, true);
                 }
                 '<' | '>' => {
-                    if self.text.get(start..self.at).is_some_and(|raw| raw.starts_with('{')) {
-                        self.odd("a redirection");
-                    }
+                    self.odd_if(self.text.get(start..self.at).is_some_and(|raw| raw.starts_with('{')), "a redirection");
                     break;
                 }
-                '\\' => {
-                    let mut next = self.rest().chars().skip(1);
-                    match next.next() {
-                        None => {
-                            self.at = self.text.len();
-                            return Err("a line that goes on");
-                        }
-                        Some('\n') => {
-                            if self.document.is_some() {
-                                return Err("a line that goes on");
-                            }
-                            self.odd("a line that goes on");
-                            self.at += 2;
-                        }
-                        Some('\r') if next.next() == Some('\n') => self.at += 3,
-                        Some(_) => {
-                            self.at += 1;
-                            self.copy(&mut draft);
-                        }
+                '\\' => match self.rest().as_bytes() {
+                    [_] => {
+                        self.at = self.text.len();
+                        return Err("a line that goes on");
                     }
-                }
+                    [_, b'\n', ..] if self.document.is_some() => return Err("a line that goes on"),
+                    [_, b'\n', ..] => {
+                        self.odd("a line that goes on");
+                        self.at += 2;
+                    }
+                    [_, b'\r', b'\n', ..] => self.at += 3,
+                    _ => {
+                        self.at += 1;
+                        self.copy(&mut draft);
+                    }
+                },
                 '\'' => {
-                    self.at += 1;
-                    let text = self.skip_to('\'', "a quote")?;
-                    if text.contains('\n') && self.document.is_some() {
+                    let begin = self.at;
+                    self.single(&mut draft)?;
+                    if self.since(begin).of(self.text).contains('\n') && self.document.is_some() {
                         return Err("a here-document");
                     }
-                    draft.push(text);
                 }
-                '"' => self.double(&mut draft)?,
-                '$' => self.dollar(&mut draft, false)?,
-                '`' => self.backticks(&mut draft, false)?,
                 '*' | '?' | '[' | '{' => {
                     let plain = self.at == start && ["[", "[[", "{"].contains(&self.keyword()) || self.take("{}");
                     match plain && self.at > start {
@@ -908,7 +852,7 @@ impl<'t> BashReader<'t> {
                         }
                     }
                 }
-                _ => self.copy(&mut draft),
+                _ => self.piece(&mut draft, false)?,
             }
         }
         if self.at == start {
@@ -927,6 +871,24 @@ impl<'t> BashReader<'t> {
         let variables = (!draft.odd && (counts || !draft.glob)).then_some(draft.names);
         let (word, raw, inside) = (Word { text: draft.text, kind }, raw.to_string(), draft.inside);
         Ok(Some(ShellWord { word, raw, span: self.since(start), inside, variables, digits }))
+    }
+
+    /// An expansion, quotes, or a character that stands for itself; single quotes do in double ones.
+    fn piece(&mut self, draft: &mut Draft, quoted: bool) -> Result<(), Strange> {
+        match self.peek() {
+            Some('$') => return self.dollar(draft, quoted),
+            Some('`') => return self.backticks(draft, quoted),
+            Some('"') => return self.double(draft),
+            Some('\'') if !quoted => return self.single(draft),
+            _ => self.copy(draft),
+        }
+        Ok(())
+    }
+
+    fn single(&mut self, draft: &mut Draft) -> Result<(), Strange> {
+        self.at += 1;
+        draft.push(self.skip_to('\'', "a quote")?);
+        Ok(())
     }
 
     fn double(&mut self, draft: &mut Draft) -> Result<(), Strange> {
@@ -952,9 +914,7 @@ impl<'t> BashReader<'t> {
                         }
                     }
                 }
-                '$' => self.dollar(draft, true)?,
-                '`' => self.backticks(draft, true)?,
-                _ => self.copy(draft),
+                _ => self.piece(draft, true)?,
             }
         }
     }
@@ -969,17 +929,13 @@ impl<'t> BashReader<'t> {
 
     fn backticks(&mut self, draft: &mut Draft, quoted: bool) -> Result<(), Strange> {
         let begin = self.at + 1;
-        let (mut end, mut escaped) = (None, false);
-        for (offset, c) in self.text.get(begin..).unwrap_or_default().char_indices() {
-            match c {
-                '`' if !escaped => {
-                    end = Some(begin + offset);
-                    break;
-                }
-                _ => escaped = c == '\\' && !escaped,
-            }
-        }
-        let Some(end) = end else {
+        let mut escaped = false;
+        let ends = |c: char| {
+            let after = escaped;
+            escaped = c == '\\' && !after;
+            c == '`' && !after
+        };
+        let Some(end) = self.text.get(begin..).and_then(|rest| rest.find(ends)).map(|offset| begin + offset) else {
             self.at = self.text.len();
             return Err("a backtick");
         };
@@ -993,9 +949,7 @@ impl<'t> BashReader<'t> {
             draft.run(Vec::new(), quoted);
             return Ok(());
         }
-        if text.contains('\\') || quoted && text.contains('"') {
-            self.odd("a backslash or a quote in backticks");
-        }
+        self.odd_if(text.contains('\\') || quoted && text.contains('"'), "a backslash or a quote in backticks");
         let mut reader = BashReader::of(self.text.get(..end).unwrap_or_default(), begin, self.depth + 1);
         (reader.inner, reader.odd) = (1, self.odd);
         let statements = reader.list(&[])?;
@@ -1048,9 +1002,7 @@ impl<'t> BashReader<'t> {
             Some('?' | '#' | '$' | '!') => draft.open(false, Some(Vec::new())),
             Some('-') => draft.open(false, None),
             next => {
-                if matches!(next, Some('[' | '\\')) {
-                    self.odd("a `$`");
-                }
+                self.odd_if(matches!(next, Some('[' | '\\')), "a `$`");
                 draft.push("$");
                 return Ok(());
             }
@@ -1067,17 +1019,14 @@ impl<'t> BashReader<'t> {
             "" => self.rest().get(..1).filter(|name| "?#$!@*-0123456789".contains(name)).unwrap_or_default(),
             name => name,
         };
-        if name.is_empty() {
-            self.odd("an expansion");
-        }
+        self.odd_if(name.is_empty(), "an expansion");
         self.at += name.len();
         let mut splits = !quoted;
         let mut element = false;
         if self.take("[") {
             let index = self.skip_to(']', "an expansion")?;
-            if !matches!(index, "@" | "*") && !index.chars().all(|c| c.is_ascii_digit()) {
-                self.odd("an element of an array");
-            }
+            let known = matches!(index, "@" | "*") || index.chars().all(|c| c.is_ascii_digit());
+            self.odd_if(!known, "an element of an array");
             splits |= index == "@";
             element = true;
         }
@@ -1094,40 +1043,27 @@ impl<'t> BashReader<'t> {
         const OPERATORS: [&str; 19] =
             [":-", ":+", ":?", ":=", ":", "-", "+", "?", "=", "##", "#", "%%", "%", "//", "/", "^^", "^", ",,", ","];
         let operator = OPERATORS.into_iter().find(|operator| self.starts(operator)).unwrap_or_default();
-        if length || operator.is_empty() {
-            self.odd("an expansion");
-        }
+        self.odd_if(length || operator.is_empty(), "an expansion");
         self.at += operator.len();
         let mut operand = Draft::default();
         loop {
             let c = self.peek().ok_or("an expansion")?;
-            if matches!(c, '\'' | '\\' | '`' | '<' | '>' | '(' | ')' | '{' | '\n') || c == '"' && quoted {
-                self.odd("an expansion");
-            }
+            let is_odd = matches!(c, '\'' | '\\' | '`' | '<' | '>' | '(' | ')' | '{' | '\n') || c == '"' && quoted;
+            self.odd_if(is_odd, "an expansion");
             match c {
                 '}' => break,
-                '$' => self.dollar(&mut operand, quoted)?,
-                '"' => self.double(&mut operand)?,
-                '`' => self.backticks(&mut operand, quoted)?,
-                '\'' if !quoted => {
-                    self.at += 1;
-                    operand.push(self.skip_to('\'', "a quote")?);
-                }
                 '\\' => {
                     self.at += 1;
                     self.at += self.peek().map_or(0, char::len_utf8);
                 }
-                _ => self.copy(&mut operand),
+                _ => self.piece(&mut operand, quoted)?,
             }
         }
         self.at += 1;
         // A place in a text is computed.
-        if operator == ":" && !operand.text.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | ' ' | '-')) {
-            self.odd("a part of a text");
-        }
-        if matches!(operator, ":=" | "=") {
-            draft.inside.push(Expansion::Sets(name.to_string()));
-        }
+        let is_place = operand.text.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | ' ' | '-'));
+        self.odd_if(operator == ":" && !is_place, "a part of a text");
+        draft.inside.extend(matches!(operator, ":=" | "=").then(|| Expansion::Sets(name.to_string())));
         draft.inside.extend(operand.inside);
         draft.open(splits, None);
         Ok(())
@@ -1189,13 +1125,8 @@ impl<'t> BashReader<'t> {
                 }
                 '$' | '`' | '"' => {
                     let mut draft = Draft::default();
-                    match c {
-                        '$' => self.dollar(&mut draft, true)?,
-                        _ => {
-                            self.odd("an expression");
-                            if c == '"' { self.double(&mut draft)? } else { self.backticks(&mut draft, true)? }
-                        }
-                    }
+                    self.odd_if(c != '$', "an expression");
+                    self.piece(&mut draft, true)?;
                     out.strange |= draft.odd;
                     out.names.extend(draft.names);
                     out.inside.extend(draft.inside);
@@ -1203,8 +1134,7 @@ impl<'t> BashReader<'t> {
                 }
                 '\'' => {
                     self.odd("an expression");
-                    self.at += 1;
-                    self.skip_to('\'', "a quote")?;
+                    self.single(&mut Draft::default())?;
                     continue;
                 }
                 '0'..='9' => {

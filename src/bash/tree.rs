@@ -244,35 +244,21 @@ impl Statement {
         }
     }
 
-    /// The words that stand in it and in none of its parts.
-    fn words(&self) -> Vec<&ShellWord> {
-        match &self.kind {
-            StatementKind::Simple(command) => {
-                let values = command.assignments.iter().flat_map(|assignment| &assignment.values);
-                values.chain(&command.words).chain(command.redirects.iter().filter_map(Redirect::word)).collect()
-            }
-            StatementKind::For { words, .. } | StatementKind::Case(words, _) | StatementKind::Test(words) => {
-                words.iter().collect()
-            }
-            StatementKind::Redirected(_, redirects) => redirects.iter().filter_map(Redirect::word).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// What bash does to expand its own words.
+    /// What bash does to expand its own words, those of its parts left out.
     pub fn expansions(&self) -> Vec<&Expansion> {
-        let (mut found, computed): (Vec<&Expansion>, &[Arithmetic]) = match &self.kind {
-            StatementKind::Arithmetic(computed) => (Vec::new(), std::slice::from_ref(computed)),
-            StatementKind::For { computed, .. } => (Vec::new(), computed),
-            StatementKind::Simple(SimpleCommand { redirects, .. }) | StatementKind::Redirected(_, redirects) => {
-                let texts = redirects.iter().filter(|redirect| redirect.word().is_none());
-                (texts.flat_map(Redirect::inside).collect(), &[])
-            }
-            _ => (Vec::new(), &[]),
+        type Own<'s> = (&'s [Assignment], &'s [ShellWord], &'s [Redirect], &'s [Arithmetic]);
+        let (assignments, words, redirects, computed): Own<'_> = match &self.kind {
+            StatementKind::Simple(command) => (&command.assignments, &command.words, &command.redirects, &[]),
+            StatementKind::For { words, computed, .. } => (&[], words, &[], computed),
+            StatementKind::Case(words, _) | StatementKind::Test(words) => (&[], words, &[], &[]),
+            StatementKind::Redirected(_, redirects) => (&[], &[], redirects, &[]),
+            StatementKind::Arithmetic(computed) => (&[], &[], &[], std::slice::from_ref(computed)),
+            _ => return Vec::new(),
         };
-        found.extend(self.words().into_iter().flat_map(|word| &word.inside));
-        found.extend(computed.iter().flat_map(|computed| &computed.inside));
-        found
+        let texts = redirects.iter().filter(|redirect| redirect.word().is_none()).flat_map(Redirect::inside);
+        let words = assignments.iter().flat_map(|one| &one.values).chain(words);
+        let inside = words.chain(redirects.iter().filter_map(Redirect::word)).flat_map(|word| &word.inside);
+        texts.chain(inside).chain(computed.iter().flat_map(|computed| &computed.inside)).collect()
     }
 
     /// The commands that bash runs to expand its own words.

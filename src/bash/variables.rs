@@ -45,13 +45,6 @@ pub struct VariableNeeds {
     pub filled: BTreeSet<String>,
 }
 
-/// An assignment: name, where it takes effect, and where its subshell ends.
-struct VariableScope {
-    name: String,
-    at: usize,
-    until: usize,
-}
-
 /// Looks at one command (placeholders replaced by words).
 pub fn of_command(text: &str) -> VariableReads {
     let lexed = lex(text);
@@ -61,13 +54,13 @@ pub fn of_command(text: &str) -> VariableReads {
         found.assign(&read.name, read.span.end, usize::MAX);
     }
     let mut session = std::mem::take(&mut found.session);
-    let assigned: Vec<String> =
-        found.assignments.iter().filter(|a| a.until == usize::MAX).map(|a| a.name.clone()).collect();
+    let stays = found.assignments.iter().filter(|(.., until)| *until == usize::MAX);
+    let assigned: Vec<String> = stays.map(|(name, ..)| name.clone()).collect();
     // These are in the environment already.
     session.exports.extend(assigned.iter().filter(|name| *name != "_" && is_well_known(name)).cloned());
     let mut set: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
-    for assignment in &found.assignments {
-        set.entry(&assignment.name).or_default().push((assignment.at, assignment.until));
+    for (name, at, until) in &found.assignments {
+        set.entry(name).or_default().push((*at, *until));
     }
     let set: HashMap<&str, Stretches> = set.into_iter().map(|(name, spans)| (name, Stretches::of(spans))).collect();
     let [functions, tested] = [found.functions, found.tested].map(Stretches::of);
@@ -76,9 +69,8 @@ pub fn of_command(text: &str) -> VariableReads {
     let foreseen = lexed.reads.iter().filter(|read| read.has_default || tested.hold(read.span.start));
     let foreseen = foreseen.map(|read| read.name.clone()).collect();
     let own = lexed.reads.into_iter().filter(|read| !read.has_default && !is_well_known(&read.name));
-    let inner = found.scripts.iter().flat_map(|script| script.reads(text));
     let is_set = |read: &VariableUse| set.get(read.name.as_str()).is_some_and(|set| set.hold(read.span.start));
-    let mut reads: Vec<(VariableUse, bool)> = own.map(|read| (read, false)).chain(inner).collect();
+    let mut reads: Vec<(VariableUse, bool)> = own.map(|read| (read, false)).chain(found.inner).collect();
     reads.retain(|(read, _)| !is_set(read) && !is_asked(read));
     reads.iter_mut().for_each(|(read, in_function)| *in_function |= functions.hold(read.span.start));
     reads.sort_by_key(|(read, _)| read.span.start);
@@ -256,42 +248,25 @@ impl Stretches {
 
     /// Whether one of them holds the byte.
     pub fn hold(&self, at: usize) -> bool {
-        let begun = self.0.partition_point(|&(from, _)| from <= at);
-        begun.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|&(_, to)| at < to)
+        self.0[..self.0.partition_point(|&(from, _)| from <= at)].last().is_some_and(|&(_, to)| at < to)
     }
 }
 
-/// What a shell runs in the session itself: the text between the quotes of `bash -c '…'`, `eval '…'`.
-struct InnerScript {
-    span: Span,
-    /// What is set for it alone: `A=1 bash -c '…'`.
-    given: Vec<String>,
-}
-
-impl InnerScript {
-    /// What it is, where a command is one.
-    fn of(command: &SimpleCommand, text: &str) -> Option<InnerScript> {
-        let words = command.written(text);
-        let program = program_at(&words);
-        let word = command.words.get(script_at(&words, program)?)?;
-        let quoted = text.get(word.span.start..word.span.end)?.strip_prefix('\'')?.strip_suffix('\'')?;
-        let start = word.span.start + 1;
-        let span = Span::new(start, start + quoted.len());
-        let before = words.iter().take(program).filter_map(|word| Some(word.split_once('=')?.0.to_string()));
-        let given = command.assignments.iter().map(|assignment| assignment.name.clone()).chain(before).collect();
-        (!quoted.contains('\'')).then_some(InnerScript { span, given })
-    }
-
-    /// What it reads that it does not set, with the places in `text`.
-    fn reads(&self, text: &str) -> Vec<(VariableUse, bool)> {
-        let inner = of_command(text.get(self.span.start..self.span.end).unwrap_or_default());
-        let reads = inner.reads.into_iter().filter(|(read, _)| !self.given.contains(&read.name));
-        let moved = |mut read: VariableUse| {
-            read.span = Span::new(read.span.start + self.span.start, read.span.end + self.span.start);
-            read
-        };
-        reads.map(|(read, in_function)| (moved(read), in_function)).collect()
-    }
+/// What a shell reads, and does not set, that a command runs in the session itself (`bash -c '…'`, `eval '…'`), with the places
+/// in `text`.
+fn inner_reads(command: &SimpleCommand, text: &str) -> Option<Vec<(VariableUse, bool)>> {
+    let words = command.written(text);
+    let program = program_at(&words);
+    let span = command.words.get(script_at(&words, program)?)?.span;
+    let quoted = span.of(text).strip_prefix('\'')?.strip_suffix('\'').filter(|quoted| !quoted.contains('\''))?;
+    // What is set for it alone: `A=1 bash -c '…'`.
+    let before = words.iter().take(program).filter_map(|word| Some(word.split_once('=')?.0));
+    let given: Vec<&str> = command.assignments.iter().map(|one| one.name.as_str()).chain(before).collect();
+    let mut reads = of_command(quoted).reads;
+    reads.retain(|(read, _)| !given.contains(&read.name.as_str()));
+    let start = span.start + 1;
+    reads.iter_mut().for_each(|(read, _)| read.span = Span::new(read.span.start + start, read.span.end + start));
+    Some(reads)
 }
 
 /// Which word is the program, behind `sudo`, `timeout 5`, `env A=1`, `nohup` and the like.
@@ -328,9 +303,11 @@ fn script_at(words: &[&str], program: usize) -> Option<usize> {
 
 #[derive(Default)]
 struct VariableUses {
-    assignments: Vec<VariableScope>,
+    /// Each with where it takes effect, and where its subshell ends.
+    assignments: Vec<(String, usize, usize)>,
     session: SessionEffects,
-    scripts: Vec<InnerScript>,
+    /// What shells read that it runs in the session itself.
+    inner: Vec<(VariableUse, bool)>,
     functions: Vec<(usize, usize)>,
     /// Where it is asked whether a variable is set: `[ -z "$X" ]`. That needs no value.
     asked: Vec<(usize, usize)>,
@@ -340,9 +317,7 @@ struct VariableUses {
 
 impl VariableUses {
     fn assign(&mut self, name: &str, at: usize, until: usize) {
-        if is_name(name) {
-            self.assignments.push(VariableScope { name: name.to_string(), at, until });
-        }
+        self.assignments.extend(is_name(name).then(|| (name.to_string(), at, until)));
     }
 
     /// What is set takes effect up to `until`, where its subshell ends.
@@ -364,7 +339,7 @@ impl VariableUses {
                     let name = name.filter(|name| is_name(name) && command.redirects.iter().any(opens));
                     self.assign(name.unwrap_or_default(), end, until);
                 }
-                self.scripts.extend(InnerScript::of(command, text));
+                self.inner.extend(inner_reads(command, text).into_iter().flatten());
                 for name in set_by(command) {
                     self.assign(&name, end, until);
                 }
@@ -418,8 +393,7 @@ impl VariableUses {
 
     /// `((x = 1))`.
     fn arithmetic(&mut self, computed: &Arithmetic, text: &str, until: usize) {
-        let written = text.get(computed.span.start..computed.span.end).unwrap_or_default();
-        set_in(written).iter().for_each(|name| self.assign(name, computed.span.end, until));
+        set_in(computed.span.of(text)).iter().for_each(|name| self.assign(name, computed.span.end, until));
     }
 }
 

@@ -64,9 +64,8 @@ pub(super) fn check(project: &Project, pages: &[LintPage<'_>], report: &mut Find
     }
     for page in pages.iter().filter(|page| !linked.is_empty() && page.has_phase(RunbookPhase::Mitigate)) {
         if !linked.contains(&tidy(&page.source.path)) && !is_index(&page.source.path) {
-            report
-                .in_file(page.source, page.top(), "no alert leads to this runbook")
-                .help("put its address into the `runbook_url` of the alert that it answers");
+            let found = report.in_file(page.source, page.top(), "no alert leads to this runbook");
+            found.help("put its address into the `runbook_url` of the alert that it answers");
             // Some runbooks answer people, not alerts.
             report.only_info();
         }
@@ -163,9 +162,7 @@ pub fn alert_files(root: &Path, config: &Config) -> Vec<PathBuf> {
             let is_yaml = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
             let inside = path.strip_prefix(root).unwrap_or(path);
             let meant = config.alerts().is_none_or(|patterns| Config::matches(patterns, inside));
-            if is_yaml && meant && path.is_file() && files.len() < MOST {
-                files.push(tidy(path));
-            }
+            files.extend((is_yaml && meant && path.is_file() && files.len() < MOST).then(|| tidy(path)));
             kind.is_dir()
         });
     }

@@ -3,6 +3,7 @@
 use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::runbook::look::{Fence, FenceUse, is_known_program};
+use crate::runbook::pattern;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -12,10 +13,8 @@ pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     if let Some(first) = unfenced.next() {
         let found = report.at(page.line_of(first), "this command stands in the text: no reader can copy it safely");
         found.help("put it into a block of its own, between lines with three backticks, tagged `bash`");
-        match unfenced.count() {
-            0 => {}
-            others => drop(found.label(format!("one of {}", others + 1))),
-        }
+        let others = unfenced.count();
+        found.label = (others > 0).then(|| format!("one of {}", others + 1));
     }
     for fence in page.look.fences.iter().filter(|fence| fence.fenced && fence.info.trim().is_empty()) {
         let terminal = fence.terminal();
@@ -28,9 +27,8 @@ pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             true => "this block has no language, and holds shell",
             false => "this block looks like shell, but has no language, and is not followed",
         };
-        report
-            .at(page.first_line(fence.span), what)
-            .help(format!("begin it with `{tag}` behind the fence, or `text` if it is not to be run"));
+        let found = report.at(page.first_line(fence.span), what);
+        found.help(format!("begin it with `{tag}` behind the fence, or `text` if it is not to be run"));
     }
 }
 
@@ -92,128 +90,68 @@ pub(super) fn terminal(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     }
 }
 
-/// Whether lines that are no comments have a shape.
-type LineShape = fn(&[&str]) -> bool;
+/// What is clearly something else than shell: what it is, how many lines it has at least, and what they match, comments left
+/// out: as a whole, each of them, and one of them.
+static SHAPES: LazyLock<Vec<(&str, usize, [Regex; 3])>> = LazyLock::new(|| {
+    // First words, and second ones of which one must follow.
+    const SQL: &str = r"(?isx) \A\s* (?: BEGIN; | (?: BEGIN; | GRANT | VACUUM | REINDEX | EXPLAIN | WITH | UPDATE
+        | SELECT | SHOW | INSERT\s+INTO | DELETE\s+FROM
+        | ALTER\s+ (?:TABLE|SYSTEM|ROLE|USER|DATABASE|INDEX|SUBSCRIPTION|PUBLICATION)
+        | CREATE\s+ (?:TABLE|INDEX|UNIQUE|DATABASE|USER|ROLE|EXTENSION|SUBSCRIPTION|PUBLICATION)
+        | DROP\s+ (?:TABLE|INDEX|DATABASE|USER|ROLE|SUBSCRIPTION|PUBLICATION) ) \s.*; ) \s*\z";
+    // `up{job="x"} == 0`, `sum(rate(errors[5m])) by (pod)`.
+    let functions = phrases("PromQL").join("|");
+    let selects = r#"[A-Za-z0-9_:]+\{ (?: .*=~?".*\} | .*\}.*=~?" )"#;
+    let query = format!(r"(?x) \A\s* (?: {selects} | (?:{functions}) (?: [^\S\n]*\( | [^\S\n]+b.*\( ) )");
+    const LOG: &str = r"^\s*\[*(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}.*:|(?:time|ts|level|t)=.* msg=)";
+    const SECTION: &str = r"^\s*\[[^ ].*\]\s*$";
+    let below_section = format!("{SECTION}|=");
+    // Of Redis, its Sentinel and `pg_hba.conf`.
+    const DIRECTIVE: &str = r"(?x) ^\s* (?: save\s+[0-9]+\s+[0-9]+
+        | (?:host|hostssl|local) (?:\s+\S+){2,} \s+(?:md5|scram-sha-256|trust|peer|reject)
+        | sentinel\s+ (?:monitor|auth-pass|down-after-milliseconds|failover-timeout|parallel-syncs) (?:\s.*)?
+        | (?:replicaof|masterauth|requirepass|maxmemory|maxmemory-policy|appendonly|appendfsync) (?:\s+\S+){1,2}
+        | (?:bind|port|dir|dbfilename|protected-mode|replica-read-only) (?:\s+\S+){1,3} ) \s*$";
+    let key = |begin: &str| format!(r#"[{begin}A-Za-z0-9_./"'][A-Za-z0-9_./"'-]*:(?:[ \t]|$)"#);
+    let (mapping, item) = (format!(r"^(?:[ \t]|- |---$|{})", key("-")), format!("^[- ]*{}", key("")));
+    let shapes = [
+        ("SQL", 1, [SQL, "", ""]),
+        ("a query of Prometheus", 1, [query.as_str(), "", ""]),
+        ("log lines", 1, ["", LOG, ""]),
+        // `0 2 * * * command`.
+        ("lines of a crontab", 1, ["", r"^\s*(?:[0-9*/,-]+\s+){5}\S", ""]),
+        // `resource "aws_instance" "db" {`.
+        ("Terraform", 1, [r#"\A\s*(?:resource|module|variable|provider|data)[^\S\n].*".*\{[^\S\n]*(?:\n|\z)"#, "", ""]),
+        // Below a section the sign may stand without blanks.
+        ("a configuration file", 1, ["", below_section.as_str(), SECTION]),
+        ("a configuration file", 1, ["", r"^\s*\S+\s+=\s+\S", ""]),
+        ("a configuration file", 1, ["", DIRECTIVE, ""]),
+        // `key:` on every line that is not indented, and on more than one line.
+        ("YAML", 2, ["", mapping.as_str(), item.as_str()]),
+    ];
+    shapes.map(|(what, least, of)| (what, least, of.map(pattern))).into()
+});
 
 /// What a text is, in words, when it clearly is something else than shell: a shape counts only where all of it has it.
 fn shape(text: &str) -> Option<&'static str> {
-    const SHAPES: [(LineShape, &str); 8] = [
-        (is_sql, "SQL"),
-        (is_promql, "a query of Prometheus"),
-        (is_log, "log lines"),
-        (is_crontab, "lines of a crontab"),
-        (is_hcl, "Terraform"),
-        (is_settings, "a configuration file"),
-        (is_directives, "a configuration file"),
-        (is_yaml, "YAML"),
-    ];
     let comment = |line: &&str| line.trim().is_empty() || line.trim().starts_with('#') || line.trim().starts_with("--");
     let lines: Vec<&str> = text.lines().filter(|line| !comment(line)).collect();
-    let word = word(lines.first()?);
+    let word = lines.first()?.split_whitespace().next().unwrap_or_default();
     if text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(text).is_ok() {
         return Some("JSON");
     }
     let is_command = is_known_program(word) && !matches!(word, "host" | "[");
-    SHAPES.into_iter().find(|(is, _)| !is_command && is(&lines)).map(|(_, what)| what)
-}
-
-fn word(line: &str) -> &str {
-    line.split_whitespace().next().unwrap_or_default()
-}
-
-/// A statement of SQL that ends with `;`, and nothing before it.
-fn is_sql(lines: &[&str]) -> bool {
-    // First words, and the second ones of which one must follow.
-    const BEGIN: &[(&str, &str)] = &[
-        ("INSERT", "INTO"),
-        ("DELETE", "FROM"),
-        ("ALTER", "TABLE SYSTEM ROLE USER DATABASE INDEX SUBSCRIPTION PUBLICATION"),
-        ("CREATE", "TABLE INDEX UNIQUE DATABASE USER ROLE EXTENSION SUBSCRIPTION PUBLICATION"),
-        ("DROP", "TABLE INDEX DATABASE USER ROLE SUBSCRIPTION PUBLICATION"),
-    ];
-    const ALONE: &str = "GRANT VACUUM REINDEX EXPLAIN WITH UPDATE SELECT SHOW BEGIN;";
-    let mut words = lines.iter().flat_map(|line| line.split_whitespace()).map(str::to_uppercase);
-    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let among = |list: &str, word: &str| list.split(' ').any(|known| known == word);
-    let begins = among(ALONE, &first) || BEGIN.iter().any(|(verb, next)| first == *verb && among(next, &second));
+    let whole = lines.join("\n");
     // `select x in a b; do` is shell.
-    begins && lines.last().is_some_and(|last| last.trim_end().ends_with(';')) && !lines.join(" ").contains("; do")
-}
-
-/// `up{job="x"} == 0`, `sum(rate(errors[5m])) by (pod)`.
-fn is_promql(lines: &[&str]) -> bool {
-    let line = lines.first().map_or("", |line| line.trim());
-    let width = line.bytes().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b':')).count();
-    let (name, rest) = line.split_at(width);
-    let selects = rest.starts_with('{') && rest.contains("=\"") | rest.contains("=~\"") && rest.contains('}');
-    let calls = phrases("PromQL").contains(&name) && rest.trim_start().starts_with(['(', 'b']) && rest.contains('(');
-    width > 0 && (selects || calls)
-}
-
-/// Every line begins with a time or a level.
-fn is_log(lines: &[&str]) -> bool {
-    static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"^\s*\[*(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}.*:|(?:time|ts|level|t)=.* msg=)").ok()
-    });
-    LINE.as_ref().is_some_and(|line| lines.iter().all(|one| line.is_match(one)))
-}
-
-/// `0 2 * * * command`.
-fn is_crontab(lines: &[&str]) -> bool {
-    static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s*(?:[0-9*/,-]+\s+){5}\S").ok());
-    LINE.as_ref().is_some_and(|line| lines.iter().all(|one| line.is_match(one)))
-}
-
-/// `resource "aws_instance" "db" {`.
-fn is_hcl(lines: &[&str]) -> bool {
-    let first = lines.first().copied().unwrap_or_default();
-    let begins = matches!(word(first), "resource" | "module" | "variable" | "provider" | "data");
-    begins && first.trim_end().ends_with('{') && first.contains('"')
-}
-
-/// `name = value` with blanks around the sign, and `[sections]`.
-fn is_settings(lines: &[&str]) -> bool {
-    let is_section = |line: &&str| {
-        let inner = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        inner.is_some_and(|name| !name.starts_with(' ') && !name.is_empty())
+    let loops = whole.contains("; do") || whole.contains(";\ndo");
+    let mut shapes =
+        SHAPES.iter().filter(|(what, least, _)| !is_command && lines.len() >= *least && !(loops && *what == "SQL"));
+    let fits = |(_, _, [all, each, one]): &&(&str, usize, [Regex; 3])| {
+        all.is_match(&whole)
+            && lines.iter().all(|line| each.is_match(line))
+            && lines.iter().any(|line| one.is_match(line))
     };
-    let is_setting = |line: &&str| {
-        let mut words = line.split_whitespace().skip(1);
-        words.next() == Some("=") && words.next().is_some()
-    };
-    let sections = lines.iter().any(&is_section);
-    // Below a section the sign may stand without blanks.
-    let fits = |line: &&str| is_section(line) || is_setting(line) || sections && line.contains('=');
-    lines.iter().all(fits) && (sections || lines.iter().any(&is_setting))
-}
-
-/// Directives of Redis, its Sentinel and `pg_hba.conf`: their names, the second words of which one must follow, and how
-/// many words a line has at most.
-fn is_directives(lines: &[&str]) -> bool {
-    const DIRECTIVES: &[(&str, &str, usize)] = &[
-        ("sentinel", "monitor auth-pass down-after-milliseconds failover-timeout parallel-syncs", 99),
-        ("replicaof masterauth requirepass maxmemory maxmemory-policy appendonly appendfsync", "", 3),
-        ("bind port dir dbfilename protected-mode replica-read-only", "", 4),
-    ];
-    let among = |list: &str, word: &str| list.split(' ').any(|known| known == word);
-    lines.iter().all(|line| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
-        ["save", seconds, changes] => [seconds, changes].iter().all(|n| n.bytes().all(|c| c.is_ascii_digit())),
-        ["host" | "hostssl" | "local", _, _, .., "md5" | "scram-sha-256" | "trust" | "peer" | "reject"] => true,
-        words @ [first, second, ..] => DIRECTIVES.iter().any(|(names, next, most)| {
-            among(names, first) && (next.is_empty() || among(next, second)) && words.len() <= *most
-        }),
-        _ => false,
-    })
-}
-
-/// `key:` on every line that is not indented, and on more than one line.
-fn is_yaml(lines: &[&str]) -> bool {
-    let is_key = |line: &str| {
-        let name = line.split([' ', '\t']).next().and_then(|key| key.strip_suffix(':')).unwrap_or_default();
-        !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-./\"'".contains(&c))
-    };
-    let fits = |line: &&str| line.starts_with([' ', '\t']) || line.starts_with("- ") || *line == "---" || is_key(line);
-    lines.len() > 1 && lines.iter().all(fits) && lines.iter().any(|line| is_key(line.trim_start_matches(['-', ' '])))
+    shapes.find(fits).map(|(what, ..)| *what)
 }
 
 #[cfg(test)]

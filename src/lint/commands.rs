@@ -69,9 +69,8 @@ pub(super) fn endless_loop(page: &LintPage<'_>, report: &mut FindingReport<'_>) 
             let text = shell.command.text.get(looping.start..looping.end).unwrap_or_default();
             let head = text.find(['\n', ';']).unwrap_or(text.len());
             let place = shell.place(Span::new(looping.start, looping.start + head));
-            report
-                .at(place, "this loop waits without a limit")
-                .help("say when to give up: `timeout 120 bash -c '…'`, or count the attempts");
+            let found = report.at(place, "this loop waits without a limit");
+            found.help("say when to give up: `timeout 120 bash -c '…'`, or count the attempts");
         }
     }
 }
@@ -86,9 +85,7 @@ fn endless_loops(shell: &PageCommand<'_>) -> Vec<Span> {
         }
         let all = Statement::all(std::slice::from_ref(looping));
         let sleeps = all.iter().filter_map(|statement| statement.simple()).any(|command| command.first() == "sleep");
-        if sleeps && !all.iter().any(|statement| ends(statement)) {
-            found.push(looping.span);
-        }
+        found.extend((sleeps && !all.iter().any(|statement| ends(statement))).then_some(looping.span));
     }
     found
 }
@@ -125,9 +122,8 @@ pub(super) fn refused(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
                 *defined.entry(name.to_string()).or_insert_with(is_made)
             };
             if let Some((wrong, meant)) = misspelt(&words).filter(|(wrong, _)| !own(wrong)) {
-                report
-                    .at(shell.place(call.span), format!("`{wrong}` is not known"))
-                    .help(format!("did you mean `{meant}`?"));
+                let found = report.at(shell.place(call.span), format!("`{wrong}` is not known"));
+                found.help(format!("did you mean `{meant}`?"));
             } else if let Some(what) = incomplete(&words) {
                 report
                     .at(shell.place(call.span), format!("`{what}` is refused like this: something is missing"))
@@ -191,9 +187,8 @@ pub(super) fn namespace(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         }
     }
     for place in without.into_iter().filter(|_| named) {
-        report
-            .at(place, "this `kubectl` has no namespace, and others of the page name one")
-            .help("name it with `-n`: whose context has another namespace reaches other objects, or none");
+        let found = report.at(place, "this `kubectl` has no namespace, and others of the page name one");
+        found.help("name it with `-n`: whose context has another namespace reaches other objects, or none");
     }
 }
 

@@ -65,13 +65,13 @@ impl Config {
                     continue;
                 };
                 let text = entry.value.text().unwrap_or_default();
-                if let Some(level) = level(text) {
+                if let Some(level) = Severity::from_name(text).map(Some).or((text == "off").then_some(None)) {
                     config.levels.insert(rule.id, level);
                     continue;
                 }
                 let near = nearest(text, LEVELS).map(|near| format!("did you mean `{near}`?"));
-                map.error(entry.value.span, format!("{} is no level", entry.value.describe()))
-                    .help(near.unwrap_or_else(|| format!("the levels are {}", list(&LEVELS))));
+                let error = map.error(entry.value.span, format!("{} is no level", entry.value.describe()));
+                error.help(near.unwrap_or_else(|| format!("the levels are {}", list(&LEVELS))));
             }
         }
         config.exclude = patterns(&mut map, "exclude").unwrap_or_default();
@@ -120,11 +120,6 @@ fn patterns(map: &mut MapReader<'_>, key: &'static str) -> Option<Vec<Pattern>> 
 }
 
 const LEVELS: [&str; 4] = ["error", "warning", "info", "off"];
-
-/// The level of that name; `Some(None)` is off.
-fn level(name: &str) -> Option<Option<Severity>> {
-    if name == "off" { Some(None) } else { Severity::from_name(name).map(Some) }
-}
 
 #[cfg(test)]
 mod tests {

@@ -77,9 +77,8 @@ fn check_sql<'a, F: FnOnce() -> Guards<'a>>(
 
 fn tell(report: &mut FindingReport<'_>, at: Span, said: &str) {
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    report
-        .at(at, format!("`{}` cannot be taken back, and nothing around it guards it", shorten(&said)))
-        .help("say above it what is lost and when that is right, or look, ask or back up before it in the same step");
+    let found = report.at(at, format!("`{}` cannot be taken back, and nothing around it guards it", shorten(&said)));
+    found.help("say above it what is lost and when that is right, or look, ask or back up before it in the same step");
 }
 
 /// How deep shell text in shell text is looked at, and how many words of a call may begin another one.

@@ -116,9 +116,8 @@ pub(super) fn changed(project: &Project, pages: &[LintPage<'_>], report: &mut Fi
             }
             let scenario = shorten(&last.scenario);
             let what = format!("this step has changed since its last passing drill, `{scenario}` of {}", last.day);
-            report
-                .in_file(page.source, page.first_line(step.span), what)
-                .help(format!("drill it as it is now: `firedrill scenario {scenario}`"));
+            let found = report.in_file(page.source, page.first_line(step.span), what);
+            found.help(format!("drill it as it is now: `firedrill scenario {scenario}`"));
         }
     }
 }

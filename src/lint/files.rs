@@ -41,9 +41,7 @@ pub fn collect(paths: &[PathBuf], root: &Path, config: &Config) -> Result<Vec<Pa
             }
             let excluded = config.excludes(&relative(path, root));
             found |= excluded || is_file;
-            if is_file && !excluded {
-                files.push(tidy(path));
-            }
+            files.extend((is_file && !excluded).then(|| tidy(path)));
             !excluded
         })
         .map_err(failed)?;

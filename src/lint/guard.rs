@@ -29,8 +29,9 @@ pub(super) struct Guards<'a> {
     alerts: Vec<Span>,
     /// For each fence where its lines begin, and what comments above each say.
     comments: Vec<Vec<(usize, Warnings)>>,
-    /// For each variable of the page, what is common to all of its values.
-    variables: HashMap<&'a str, VariableValue>,
+    /// For each variable of the page, whether all of its values were made by it, or have a name that says that nobody will miss
+    /// the thing; and whether they were, or are too narrow for harm.
+    variables: HashMap<&'a str, (bool, bool)>,
     /// Where things are made first, by their names.
     made: HashMap<&'a str, usize>,
     /// What stands before commands first.
@@ -45,15 +46,6 @@ struct Warnings {
     warns: bool,
     asks: bool,
     listed: bool,
-}
-
-/// The value that a page gives a variable.
-#[derive(Debug, Clone, Copy)]
-struct VariableValue {
-    /// It was made by the page, or has a name that says that nobody will miss the thing.
-    made: bool,
-    /// It was, or is too narrow for harm.
-    narrow: bool,
 }
 
 /// What a command is worth to those behind it.
@@ -86,7 +78,7 @@ impl Warnings {
 impl<'a> Guards<'a> {
     pub fn of(page: &LintPage<'a>) -> Guards<'a> {
         let places = |mark: &&str| {
-            page.source.text.match_indices(mark).map(|(at, mark)| Span::new(at, at + mark.len())).collect::<Vec<_>>()
+            page.source.text.matches(mark).map(|mark| Span::of_part(&page.source.text, mark)).collect::<Vec<_>>()
         };
         let mut alerts: Vec<Span> = ALERTS.iter().flat_map(places).collect();
         alerts.sort_unstable_by_key(|alert| alert.start);
@@ -122,8 +114,8 @@ impl<'a> Guards<'a> {
             let value = value.trim_matches(['"', '\'']);
             let made = value.contains("mktemp") || is_scratch(value);
             let narrow = made || !value.contains('$') && !is_wide(value);
-            let all = self.variables.entry(name).or_insert(VariableValue { made, narrow });
-            (all.made, all.narrow) = (all.made && made, all.narrow && narrow);
+            let all = self.variables.entry(name).or_insert((made, narrow));
+            *all = (all.0 && made, all.1 && narrow);
         }
     }
 
@@ -206,8 +198,7 @@ impl<'a> Guards<'a> {
         let name = name.and_then(|name| name.split(|c: char| !c.is_alphanumeric() && c != '_').next());
         let value = name.and_then(|name| self.variables.get(name));
         let made = self.made.get(target.trim_end_matches('/'));
-        value.is_some_and(|value| value.made || !harm.sql && value.narrow)
-            || made.is_some_and(|at| *at < begin(command))
+        value.is_some_and(|(made, narrow)| *made || !harm.sql && *narrow) || made.is_some_and(|at| *at < begin(command))
     }
 
     /// A question, a backup, or a look at the same thing, before it and in the same step or section.
@@ -234,12 +225,8 @@ fn before<'a>(call: &PageCall<'a>) -> Vec<Guard<'a>> {
     // Also behind `docker exec` and the like.
     let keeps = || (0..words.len()).any(|at| words.get(at..).is_some_and(|rest| programs::keeps(rest).is_some()));
     let mut known = Vec::new();
-    if program == "read" || tries || keeps() {
-        known.push(Guard::Always);
-    }
-    if call.words.starts_with(&["docker", "system", "df"]) {
-        known.push(Guard::Look("prune"));
-    }
+    known.extend((program == "read" || tries || keeps()).then_some(Guard::Always));
+    known.extend(call.words.starts_with(&["docker", "system", "df"]).then(|| Guard::Look("prune")));
     let looks = || programs::of_call(&words, StandardInput::Nothing).kind == EffectKind::Looks;
     if phrases("copies").contains(&program) || matches!(program, "test" | "[") || looks() {
         known.extend(named().map(Guard::Look));
@@ -260,12 +247,12 @@ fn before<'a>(call: &PageCall<'a>) -> Vec<Guard<'a>> {
 fn names(word: &str) -> Vec<&str> {
     let parts =
         word.split(|c: char| c.is_whitespace() || "/\"'`,;()=:[].*?".contains(c)).filter(|part| !part.is_empty());
-    let begin = |part: &str| part.as_ptr() as usize - word.as_ptr() as usize;
-    let parts: Vec<(usize, usize)> = parts.map(|part| (begin(part), begin(part) + part.len())).collect();
+    let parts: Vec<Span> = parts.map(|part| Span::of_part(word, part)).collect();
     let together = if parts.len() > MOST_PARTS { 1 } else { parts.len() };
-    let from = |index: usize| parts.iter().skip(index).take(together).map(|(_, end)| *end);
-    let all = parts.iter().enumerate().flat_map(|(index, (start, _))| from(index).map(move |end| (*start, end)));
-    all.filter_map(|(start, end)| word.get(start..end)).collect()
+    let from = |index: usize| parts.iter().skip(index).take(together);
+    let all =
+        parts.iter().enumerate().flat_map(|(index, one)| from(index).map(move |last| Span::new(one.start, last.end)));
+    all.map(|span| span.of(word)).collect()
 }
 
 /// The absolute paths that a word holds, and those above each: what is called `data` is not `/data`.

@@ -71,15 +71,13 @@ pub(super) fn unset(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             }
             // None before this one does, or it would be settled.
             if let Some(later) = first_set.get(name) {
-                report
-                    .at(place, format!("`${name}` is used before it is set"))
-                    .label(format!("set on line {}", later.command.line))
-                    .help("set it above its first use, also where somebody begins in the middle of the page");
+                let found = report.at(place, format!("`${name}` is used before it is set"));
+                found.label(format!("set on line {}", later.command.line));
+                found.help("set it above its first use, also where somebody begins in the middle of the page");
             } else if *changes.get_or_init(|| shell.command.effect().kind == EffectKind::Changes) {
                 let what = "or says what it is, and this command changes something";
-                report
-                    .at(place, format!("nothing on this page sets `${name}`, {what}"))
-                    .help(format!("set it above, `{name}='<what it is>'`, or name it among the prerequisites"));
+                let found = report.at(place, format!("nothing on this page sets `${name}`, {what}"));
+                found.help(format!("set it above, `{name}='<what it is>'`, or name it among the prerequisites"));
             } else {
                 // A command that only looks does no harm with a gap that whoever reads it fills in.
                 continue;

@@ -4,12 +4,13 @@
 use super::words::phrases;
 use super::{FindingReport, LintPage, Project};
 use crate::runbook::look::{self, PageLook, TextKind};
+use crate::runbook::pattern;
 use crate::source::{Source, Span, beginning, clean, nearest, shorten, tidy};
 use percent_encoding::percent_decode_str;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 /// How many names may be held against what a link says, on all pages: one costs about a microsecond.
 const COMPARED: usize = 200_000;
@@ -26,9 +27,9 @@ pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingRep
         let path = &page.source.path;
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let root = roots.entry(folder).or_insert_with(|| root(path)).clone();
-        let mut place = LinkChecks { source: page.source, root: root.as_deref(), known: HashMap::new() };
+        let mut known = HashMap::new();
         for (target, span) in links(page) {
-            if let Some((message, help)) = wrong(&mut place, &target, &mut seen) {
+            if let Some((message, help)) = wrong(path, root.as_deref(), target.trim(), &mut known, &mut seen) {
                 report.in_file(page.source, span, message).help(help);
             }
         }
@@ -54,13 +55,6 @@ impl SeenPages {
     }
 }
 
-/// A page with what its links have led to.
-struct LinkChecks<'p> {
-    source: &'p Arc<Source>,
-    root: Option<&'p Path>,
-    known: HashMap<String, Leads>,
-}
-
 /// The links of a page, those of its HTML as well.
 fn links(page: &LintPage<'_>) -> Vec<(String, Span)> {
     let mail = |span: Span| page.text(span).starts_with('<');
@@ -84,10 +78,14 @@ fn is_foreign(target: &str) -> bool {
     scheme || template || target.starts_with("//") || target.starts_with(['@', '~', '$'])
 }
 
-/// What is wrong with a link, and what to do.
-fn wrong(place: &mut LinkChecks<'_>, target: &str, seen: &mut SeenPages) -> Option<(String, String)> {
-    let source = place.source;
-    let target = target.trim();
+/// What is wrong with a link of a page, and what to do; `known` is what others of the page have led to.
+fn wrong(
+    page: &Path,
+    root: Option<&Path>,
+    target: &str,
+    known: &mut HashMap<String, Leads>,
+    seen: &mut SeenPages,
+) -> Option<(String, String)> {
     if is_foreign(target) {
         return None;
     }
@@ -97,19 +95,15 @@ fn wrong(place: &mut LinkChecks<'_>, target: &str, seen: &mut SeenPages) -> Opti
         let help = "write where it leads, or make it plain text";
         return Some(("this link leads nowhere: it is empty".into(), help.into()));
     }
-    let root = place.root;
-    let own = || Leads::To(tidy(&source.path));
-    let leads = || if path.is_empty() { own() } else { resolve(&source.path, &path, root) };
-    let file = match place.known.entry(path.clone()).or_insert_with(leads) {
+    let leads = || if path.is_empty() { Leads::To(tidy(page)) } else { resolve(page, &path, root) };
+    let file = match known.entry(path.clone()).or_insert_with(leads) {
         Leads::To(file) => file.clone(),
         Leads::Unknown => return None,
         Leads::Outside => {
             let help = "whoever reads it elsewhere cannot follow: write the whole address".to_string();
             return Some((format!("`{}` leads out of the repository", shorten(&path)), help));
         }
-        Leads::Nowhere => {
-            return Some((format!("`{}` is not there", shorten(&path)), similar(&source.path, &path, seen)));
-        }
+        Leads::Nowhere => return Some((format!("`{}` is not there", shorten(&path)), similar(page, &path, seen))),
     };
     let anchor = decoded(anchor?);
     let anchor = anchor.strip_prefix("user-content-").unwrap_or(&anchor).to_lowercase();
@@ -140,23 +134,17 @@ fn similar(page: &Path, path: &str, seen: &mut SeenPages) -> String {
     let full = page.parent().unwrap_or(Path::new("")).join(path);
     let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = folder(&full).to_path_buf();
-    let near = || {
-        if !seen.may_compare(1) {
-            return None;
-        }
-        let names = seen.folders.entry(folder).or_insert_with_key(|folder| {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().take(1000).flatten();
-            let mut names: Vec<String> =
-                entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-            names.sort_unstable();
-            names
-        });
-        let names = names.clone();
-        let near = seen.may_compare(names.len()).then(|| nearest(&name, names.iter().map(String::as_str)))?;
-        near.map(|near| format!("did you mean `{near}`?"))
+    let read = |folder: &PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().take(1000).flatten();
+        let mut names = Vec::from_iter(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        names.sort_unstable();
+        names
     };
-    near()
-        .unwrap_or_else(|| "name a file beside this page, or begin with `/` for the root of the repository".to_string())
+    let names = seen.may_compare(1).then(|| seen.folders.entry(folder).or_insert_with_key(read).clone());
+    let names = names.unwrap_or_default();
+    let near = seen.may_compare(names.len()).then(|| nearest(&name, names.iter().map(String::as_str))).flatten();
+    let other = "name a file beside this page, or begin with `/` for the root of the repository";
+    near.map_or_else(|| other.to_string(), |near| format!("did you mean `{near}`?"))
 }
 
 /// `%20` and the like resolved, where that is UTF-8.
@@ -190,9 +178,8 @@ pub(super) fn anchors(text: &str, look: &PageLook) -> HashSet<String> {
         // `<h2>Title</h2>`.
         for (at, _) in ["<h1", "<h2", "<h3", "<h4", "<h5", "<h6"].iter().flat_map(|level| html.match_indices(level)) {
             let heading = beginning(html.get(at..).unwrap_or_default(), LONGEST_HEADING);
-            let inner =
-                heading.split_once('>').and_then(|(_, inner)| inner.split_once("</h")).map_or("", |(inner, _)| inner);
-            add(slug(&without_tags(inner)), &mut found);
+            let inner = heading.split_once('>').and_then(|(_, inner)| inner.split_once("</h"));
+            add(slug(&without_tags(inner.map_or("", |(inner, _)| inner))), &mut found);
         }
     }
     found
@@ -213,10 +200,9 @@ fn slug(heading: &str) -> String {
 /// The attributes of the tags in some HTML: name in lower case where it was so written, place and text of the value. What looks like one inside
 /// of a value is a part of it.
 fn attributes(html: &str) -> impl Iterator<Item = (&str, Span, &str)> {
-    static ATTRIBUTE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"([A-Za-z0-9-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)[\s>]|()>)"#).ok()
-    });
-    ATTRIBUTE.iter().flat_map(|attribute| attribute.captures_iter(html)).filter_map(|found| {
+    static ATTRIBUTE: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r#"([A-Za-z0-9-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)[\s>]|()>)"#));
+    ATTRIBUTE.captures_iter(html).filter_map(|found| {
         let value = (2..6).find_map(|group| found.get(group))?;
         Some((found.get(1)?.as_str(), Span::new(value.start(), value.end()), value.as_str()))
     })

@@ -22,9 +22,8 @@ pub(super) fn fallen_fence(page: &LintPage<'_>, report: &mut FindingReport<'_>) 
         else {
             continue;
         };
-        report
-            .at(page.first_line(fence.span), "this code block is no part of the list item above it")
-            .help(format!("indent the block, both fences included, by {} spaces", content_column(page, list)));
+        let found = report.at(page.first_line(fence.span), "this code block is no part of the list item above it");
+        found.help(format!("indent the block, both fences included, by {} spaces", content_column(page, list)));
     }
 }
 
@@ -63,15 +62,12 @@ pub(super) fn title(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut titles = page.look.headings.iter().filter(|heading| heading.level == 1 && !heading.text.is_empty());
     match (titles.next(), titles.next()) {
         (None, _) if !page.is_index() && !has_other_title(page) => {
-            report
-                .at(page.top(), "this page has no title")
-                .help("begin it with `# ` and what is broken, as the alert would say it");
+            let found = report.at(page.top(), "this page has no title");
+            found.help("begin it with `# ` and what is broken, as the alert would say it");
         }
         (_, Some(second)) => {
-            report
-                .at(second.span, "this is another title")
-                .label(format!("one of {}", titles.count() + 2))
-                .help("make it a section, `## `, or a page of its own");
+            let found = report.at(second.span, "this is another title").label(format!("one of {}", titles.count() + 2));
+            found.help("make it a section, `## `, or a page of its own");
         }
         _ => {}
     }

@@ -90,6 +90,11 @@ impl<'a> LintPage<'a> {
         self.commands.get_or_init(|| all().unwrap_or_default())
     }
 
+    /// The programs that these call, each with its command.
+    pub fn calls(&self) -> impl Iterator<Item = (&PageCommand<'a>, &PageCall<'a>)> {
+        self.commands().iter().flat_map(|command| command.calls().iter().map(move |call| (command, call)))
+    }
+
     /// The secrets that stand on it, in order.
     pub(super) fn secrets(&self) -> &'a [SecretFound] {
         self.parsed.secrets.get_or_init(|| secret::find(self))

@@ -5,7 +5,6 @@ use super::suppress::OWN;
 use super::{Config, LintPage, LintRule, Project, RULES, secret, suppress};
 use crate::source::{Diagnostic, Diagnostics, Severity, Source};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What linting came to.
 #[derive(Debug, Default)]
@@ -23,16 +22,9 @@ impl LintOutcome {
     }
 }
 
-/// A file that was looked at by itself.
-#[derive(Default)]
-struct Looked {
-    /// What was read of it; none where that failed.
-    parsed: Option<Parsed>,
-    /// What is said about the file itself.
-    own: Diagnostics,
-    /// What the rules for one page found.
-    of_rules: Diagnostics,
-}
+/// A file that was looked at by itself: what was read of it, none where that failed; what is said about the file itself; and what
+/// the rules for one page found.
+type Looked = (Option<Parsed>, Diagnostics, Diagnostics);
 
 /// Lints the files of a project.
 pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome {
@@ -40,10 +32,10 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome
     let looked = side_by_side(paths, |path: &PathBuf| look_at(path, project, &on));
     let (mut found, mut of_rules) = (Diagnostics::default(), Diagnostics::default());
     let mut parsed = Vec::new();
-    for file in looked {
-        found.all.extend(file.own.all);
-        of_rules.all.extend(file.of_rules.all);
-        parsed.extend(file.parsed);
+    for (file, own, rules) in looked {
+        found.all.extend(own.all);
+        of_rules.all.extend(rules.all);
+        parsed.extend(file);
     }
     let pages: Vec<LintPage<'_>> = parsed.iter().map(|parsed| parsed.page(project)).collect();
     for (rule, level) in &on {
@@ -60,51 +52,39 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome
 
 /// Reads a file, and asks every rule for one page.
 fn look_at(path: &Path, project: &Project, rules: &[(&LintRule, Severity)]) -> Looked {
-    let mut looked = Looked::default();
+    let (mut own, mut of_rules) = (Diagnostics::default(), Diagnostics::default());
     let parsed = match Source::read(path) {
         Ok(source) => Parsed::new(source),
         Err(error) => {
-            error.report("the runbook", None, &mut looked.own);
-            looked.own.all.iter_mut().for_each(|finding| finding.code = Some(OWN));
-            return looked;
+            error.report("the runbook", None, &mut own);
+            own.all.iter_mut().for_each(|finding| finding.code = Some(OWN));
+            return (None, own, of_rules);
         }
     };
     if parsed.runbook.is_none() {
         // Nobody looked for secrets in it: no line of it is shown.
         let unseen = Source::new(&parsed.source.path, "");
         let without = |mistake| Diagnostic { source: unseen.clone(), ..mistake };
-        looked.own.all.extend(parsed.mistakes.all.into_iter().map(without));
-        return looked;
+        own.all.extend(parsed.mistakes.all.into_iter().map(without));
+        return (None, own, of_rules);
     }
     let page = parsed.page(project);
     for (rule, level) in rules {
-        rule.look_at(&page, *level, &mut looked.of_rules);
+        rule.look_at(&page, *level, &mut of_rules);
     }
     page.gathered();
     drop(page);
-    Looked { parsed: Some(parsed), ..looked }
+    (Some(parsed), own, of_rules)
 }
 
 /// What comes of each, in their order, worked out on all processors.
 fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let one_by_one = || {
-        let mut done = Vec::new();
-        while let Some((index, item)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
-        {
-            done.push((index, work(item)));
-        }
-        done
-    };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(one_by_one)).collect();
-        let own = one_by_one();
-        let others =
-            others.into_iter().flat_map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        own.into_iter().chain(others).collect()
-    });
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (size, work) = (items.len().div_ceil(workers).max(1), &work);
+    std::thread::scope(|scope| {
+        let run = |part| scope.spawn(move || Vec::from_iter(<[T]>::iter(part).map(work)));
+        let parts: Vec<_> = items.chunks(size).map(run).collect();
+        let done = parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        done.flatten().collect()
+    })
 }

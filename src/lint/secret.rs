@@ -31,9 +31,8 @@ pub(super) fn find(page: &LintPage<'_>) -> Vec<SecretFound> {
 /// RB302: a secret that everybody can read who can read the page.
 pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for found in page.secrets() {
-        report
-            .at(found.span, format!("{} stands in the text", found.what))
-            .help("take it as leaked and rotate it; write a variable or a placeholder here, and say where it is kept");
+        let found = report.at(found.span, format!("{} stands in the text", found.what));
+        found.help("take it as leaked and rotate it; write a variable or a placeholder here, and say where it is kept");
     }
 }
 
@@ -93,11 +92,10 @@ fn in_text(text: &str) -> Vec<SecretFound> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mut before: &str = "";
     for word in text.split(|c: char| !is_word(c)).filter(|word| !word.is_empty()) {
-        let from = word.as_ptr() as usize - text.as_ptr() as usize;
         let trimmed = word.trim_end_matches('.');
         match token(trimmed) {
-            Some(what) => found.push(SecretFound { span: Span::new(from, from + trimmed.len()), what }),
-            None => named(text, before, word, from + word.len(), &mut found),
+            Some(what) => found.push(SecretFound { span: Span::of_part(text, trimmed), what }),
+            None => named(text, before, word, &mut found),
         }
         before = word;
     }
@@ -132,30 +130,28 @@ fn token(word: &str) -> Option<&'static str> {
     })
 }
 
-/// What stands after a name: `DB_PASSWORD=…`, `password: "…"`, `Bearer …`, `PASSWORD '…'`. `end` is where the name ends.
-fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<SecretFound>) {
+/// What stands after a name: `DB_PASSWORD=…`, `password: "…"`, `Bearer …`, `PASSWORD '…'`.
+fn named(text: &str, before: &str, name: &str, found: &mut Vec<SecretFound>) {
     // Nothing that is looked at here goes beyond the line.
-    let rest = text.get(end..).unwrap_or_default();
-    match name {
-        "Bearer" | "bearer" if rest.starts_with(' ') => return value(text, end + 1, 16, "a credential", found),
-        "Basic" if rest.starts_with(' ') && before.eq_ignore_ascii_case("authorization") => {
-            return value(text, end + 1, 12, "a credential", found);
-        }
+    let rest = text.get(Span::of_part(text, name).end..).unwrap_or_default();
+    let blank = rest.strip_prefix(' ');
+    let authorizes = before.eq_ignore_ascii_case("authorization");
+    match (name, blank) {
+        ("Bearer" | "bearer", Some(rest)) => return value(text, rest, 16, "a credential", found),
+        ("Basic", Some(rest)) if authorizes => return value(text, rest, 12, "a credential", found),
         _ => {}
     }
     // What stands between the name and the value: quotes of the name, `=` or `:`, blanks, a quote.
-    let after = rest.trim_start_matches(['"', '\'']);
-    let sign = after.trim_start_matches([' ', '\t']);
+    let sign = rest.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
     let tail = match sign.chars().next() {
         Some('=') => sign.trim_start_matches('=').trim_start_matches(' '),
         Some(':') => sign.get(1..).unwrap_or_default().trim_start_matches(' '),
         // SQL: `PASSWORD '…'`; a blank alone says nothing in prose.
-        Some('\'') if name.eq_ignore_ascii_case("password") && rest.starts_with(' ') => sign,
+        Some('\'') if name.eq_ignore_ascii_case("password") && blank.is_some() => sign,
         _ => return,
     };
-    let at = end + (rest.len() - tail.len());
     if let Some(least) = least(name) {
-        value(text, at, least, "a secret", found);
+        value(text, tail, least, "a secret", found);
     }
 }
 
@@ -174,100 +170,78 @@ fn is_key_id(value: &str) -> bool {
     matches!(digits.len(), 8 | 16 | 40) && digits.bytes().all(|c| c.is_ascii_digit() || (b'A'..=b'F').contains(&c))
 }
 
-/// The value that begins at a place, quotes taken away, when it looks random.
-fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Vec<SecretFound>) {
-    let rest = text.get(at..).unwrap_or_default();
+/// The value with which the `rest` of a text begins, quotes taken away, when it looks random.
+fn value(text: &str, rest: &str, least: usize, what: &'static str, found: &mut Vec<SecretFound>) {
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-    let start = at + usize::from(quote.is_some());
-    let rest = text.get(start..).unwrap_or_default();
+    let rest = rest.get(usize::from(quote.is_some())..).unwrap_or_default();
     let ends = |c: char| match quote {
         Some(quote) => c == quote || c == '\n',
         None => c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | ')' | '&' | '|' | '\\'),
     };
     // What is longer is none, so that names in a text of nothing but names cost no more than this each.
     let near = beginning(rest, LONGEST);
-    let length = near.find(ends).unwrap_or(near.len());
-    let whole = rest.get(..length).filter(|_| length < near.len() || near.len() == rest.len()).unwrap_or_default();
-    if looks_random(whole, least) && !is_key_id(whole) {
-        found.push(SecretFound { span: Span::new(start, start + length), what });
+    let whole = near.split(ends).next().unwrap_or_default();
+    let is_whole = whole.len() < near.len() || near.len() == rest.len();
+    if is_whole && looks_random(whole, least) && !is_key_id(whole) {
+        found.push(SecretFound { span: Span::of_part(text, whole), what });
     }
 }
 
 /// `-----BEGIN PRIVATE KEY-----` with something behind it.
 fn private_keys(text: &str, found: &mut Vec<SecretFound>) {
-    const END: &str = "PRIVATE KEY-----";
-    const BEGIN: &str = "-----BEGIN ";
-    let begins: Vec<usize> = text.match_indices(BEGIN).map(|(at, _)| at).collect();
-    for (index, &at) in begins.iter().enumerate() {
-        // Up to the next one, which is no part of it.
-        let rest = text.get(at..begins.get(index + 1).copied().unwrap_or(text.len())).unwrap_or_default();
-        let line = rest.lines().next().unwrap_or_default();
-        let Some(title) = line.find(END).map(|end| end + END.len()) else { continue };
-        let body = rest.get(title..).unwrap_or_default();
-        let body = body.get(..body.find("-----END").unwrap_or(0)).unwrap_or_default();
+    // Up to the next one, which is no part of it.
+    for title in text.split("-----BEGIN ").skip(1) {
+        let key = title.split_once("PRIVATE KEY-----").filter(|(title, _)| !title.contains('\n'));
+        let Some((body, _)) = key.and_then(|(_, rest)| rest.split_once("-----END")) else { continue };
         let base64 = body.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')).count();
         if base64 >= 100 && !body.contains("...") && !body.contains(['<', '*', '…']) {
-            let lead = body.len() - body.trim_start().len();
-            let start = at + title + lead;
-            found.push(SecretFound { span: Span::new(start, start + body.trim().len()), what: "a private key" });
+            found.push(SecretFound { span: Span::of_part(text, body.trim()), what: "a private key" });
         }
     }
 }
 
 /// `postgres://user:password@host`.
 fn urls(text: &str, found: &mut Vec<SecretFound>) {
-    for (at, _) in text.match_indices("://") {
-        let rest = text.get(at + 3..).unwrap_or_default();
-        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | ')' | '<'));
-        let authority = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        let Some((user, host)) = authority.rsplit_once('@') else { continue };
+    for rest in text.split("://").skip(1) {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | ')' | '<');
+        let Some((user, host)) = rest.split(ends).next().and_then(|part| part.rsplit_once('@')) else { continue };
         let Some((user, password)) = user.split_once(':') else { continue };
         let local = ["localhost", "127.", "0.0.0.0", "[::1]"].iter().any(|local| host.starts_with(local));
         if !local && user != password && looks_random(password, 6) {
-            let start = at + 3 + user.len() + 1;
-            let span = Span::new(start, start + password.len());
-            found.push(SecretFound { span, what: "the password of a URL" });
+            found.push(SecretFound { span: Span::of_part(text, password), what: "the password of a URL" });
         }
     }
-    const SLACK: &str = "hooks.slack.com/services/";
-    for (at, _) in text.match_indices(SLACK) {
-        let start = at + SLACK.len();
-        let rest = text.get(start..).unwrap_or_default();
-        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '/').unwrap_or(rest.len());
-        let path = rest.get(..length).unwrap_or_default();
+    for rest in text.split("hooks.slack.com/services/").skip(1) {
+        let path = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '/').next().unwrap_or_default();
         let last = path.rsplit('/').next().unwrap_or_default();
         if path.split('/').count() == 3 && last.len() >= 20 && looks_random(last, 20) {
-            found.push(SecretFound { span: Span::new(start, start + length), what: "a webhook of Slack" });
+            found.push(SecretFound { span: Span::of_part(text, path), what: "a webhook of Slack" });
         }
     }
 }
 
 /// Arguments that are a secret by the option before them: `mysql -pS3cr3t`, `curl -u user:pass`, `--token …`.
 fn arguments(page: &LintPage<'_>, found: &mut Vec<SecretFound>) {
-    for command in page.commands() {
-        for call in command.calls() {
-            let program = call.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
-            for (index, (word, place)) in call.words.iter().zip(&call.places).enumerate().skip(1) {
-                let before = call.words.get(index - 1).copied().unwrap_or_default();
-                let mut wanted = 6;
-                let secret = match (program, before) {
-                    ("mysql" | "mysqldump" | "mysqladmin" | "mariadb", _) if word.starts_with("-p") => word.get(2..),
-                    ("redis-cli" | "valkey-cli", "-a") | ("sshpass", "-p") => Some(*word),
-                    ("curl" | "wget", "-u" | "--user") => word.split_once(':').map(|(_, password)| password),
-                    (_, option) if option.starts_with("--") && !option.contains('=') => least(option).map(|least| {
-                        wanted = least;
-                        *word
-                    }),
-                    _ => None,
-                };
-                let Some(secret) = secret.filter(|secret| looks_random(secret, wanted) && !is_key_id(secret)) else {
-                    continue;
-                };
-                let text = command.command.text.get(place.start..place.end).unwrap_or_default();
-                if let Some(at) = text.rfind(secret) {
-                    let span = Span::new(place.start + at, place.start + at + secret.len());
-                    found.push(SecretFound { span: command.place(span), what: "a password" });
+    for (command, call) in page.calls() {
+        for (index, (&word, place)) in call.words.iter().zip(&call.places).enumerate().skip(1) {
+            let before = call.words.get(index - 1).copied().unwrap_or_default();
+            // With how long it is at least.
+            let secret = match (call.program(), before) {
+                ("mysql" | "mysqldump" | "mysqladmin" | "mariadb", _) if word.starts_with("-p") => {
+                    word.get(2..).map(|password| (6, password))
                 }
+                ("redis-cli" | "valkey-cli", "-a") | ("sshpass", "-p") => Some((6, word)),
+                ("curl" | "wget", "-u" | "--user") => word.split_once(':').map(|(_, password)| (6, password)),
+                (_, option) if option.starts_with("--") && !option.contains('=') => {
+                    least(option).map(|least| (least, word))
+                }
+                _ => None,
+            };
+            let secret = secret.filter(|(least, secret)| looks_random(secret, *least) && !is_key_id(secret));
+            let Some((_, secret)) = secret else { continue };
+            if let Some(at) = place.of(&command.command.text).rfind(secret) {
+                let span = Span::new(place.start + at, place.start + at + secret.len());
+                found.push(SecretFound { span: command.place(span), what: "a password" });
             }
         }
     }

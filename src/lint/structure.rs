@@ -30,9 +30,8 @@ pub(super) fn no_mitigation(page: &LintPage<'_>, report: &mut FindingReport<'_>)
     let commands = look.fences.iter().filter(|fence| acts(fence.reading)).map(|fence| fence.span.start);
     let steps = look.lists.iter().filter(|list| list.start.is_some()).map(|list| list.span.start);
     if !says_so && !commands.chain(steps).any(|at| look.phase(at) == Other) {
-        report
-            .at(page.top(), "this runbook has no section that says what helps")
-            .help("add `## Mitigation` with the steps, in order; if nobody on call can do anything, say whom to call");
+        let found = report.at(page.top(), "this runbook has no section that says what helps");
+        found.help("add `## Mitigation` with the steps, in order; if nobody on call can do anything, say whom to call");
     }
 }
 
@@ -117,13 +116,12 @@ pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     if page.has_phase(Rollback) || page.says(phrases("takes back")) {
         return;
     }
-    let calls = || page.commands().iter().flat_map(|shell| shell.calls().iter().map(move |call| (shell, call)));
     // A service that is stopped for a while is started again by the page itself.
-    let starts = calls().any(|(_, call)| {
+    let starts = page.calls().any(|(_, call)| {
         let verb = |word: &&str| matches!(*word, "start" | "restart" | "enable" | "unmask");
         call.words.first() == Some(&"systemctl") && call.words.iter().any(verb)
     });
-    let mut lasting = calls().filter(|(shell, call)| {
+    let mut lasting = page.calls().filter(|(shell, call)| {
         let tries = call.words.iter().any(|word| word.starts_with("--dry-run") || *word == "--help");
         let restarted = starts && call.words.first() == Some(&"systemctl");
         shell.step.phase == Mitigate && !tries && !restarted && programs::lasts(&fixed(call)).is_some()
@@ -202,11 +200,9 @@ pub(super) fn which_remedy(page: &LintPage<'_>, report: &mut FindingReport<'_>) 
         let between = page.text(Span::new(one.place(Span::new(0, one.command.text.len())).end, begin(other)));
         if let Some(line) = between.lines().find(|line| says_or(line)).filter(|_| changes(one) && changes(other)) {
             told = Some(one);
-            let start = line.as_ptr() as usize - page.source.text.as_ptr() as usize;
-            let place = page.first_line(Span::new(start, start + line.len()));
-            report
-                .at(place, "this block holds several ways to do it: who pastes it runs all of them")
-                .help("give each way a block of its own, and say above it when it is the right one");
+            let place = page.first_line(Span::of_part(&page.source.text, line));
+            let found = report.at(place, "this block holds several ways to do it: who pastes it runs all of them");
+            found.help("give each way a block of its own, and say above it when it is the right one");
         }
     }
 }
@@ -239,9 +235,8 @@ pub(super) fn unfinished(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         (!text.is_code(span)).then(|| text.place(span))
     });
     for place in blocks.chain(texts) {
-        report
-            .at(place, format!("“{}”: this is not finished", page.text(place)))
-            .help("write it, or say whom to call as long as it is not written");
+        let found = report.at(place, format!("“{}”: this is not finished", page.text(place)));
+        found.help("write it, or say whom to call as long as it is not written");
     }
 }
 
@@ -261,9 +256,8 @@ pub(super) fn only_escalates(page: &LintPage<'_>, report: &mut FindingReport<'_>
     let mut sentences = sentences.peekable();
     let does = page.look.fences.iter().any(|fence| is_mitigation(fence.span.start));
     if sentences.peek().is_some() && !does && sentences.all(|sentence| holds(sentence, phrases("calls somebody"))) {
-        report
-            .at(first.span, "this mitigation only calls somebody else")
-            .help("say what can be done until they are there, or page them directly");
+        let found = report.at(first.span, "this mitigation only calls somebody else");
+        found.help("say what can be done until they are there, or page them directly");
     }
 }
 

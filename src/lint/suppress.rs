@@ -65,12 +65,18 @@ pub(super) fn apply(pages: &[LintPage<'_>], config: &Config, findings: &mut Vec<
 /// The suppressions of a page; what is wrong with them goes to `told`.
 fn read(page: &LintPage<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
     let mut list = Vec::new();
-    let around = CommentNeighbours::of(page);
+    let mut furthest = 0;
+    let ends = page.look.texts.iter().map(|text| {
+        furthest = furthest.max(text.span.end);
+        furthest
+    });
+    // For each text of the page, the furthest end of all up to it.
+    let ends: Vec<usize> = ends.collect();
     for comment in &page.look.comments {
         let Some(text) = comment.text.strip_prefix(MARK) else { continue };
         match parse(text) {
             Ok(rules) => {
-                let scope = around.scope(comment.span);
+                let scope = scope(page, &ends, comment.span);
                 list.extend(rules.into_iter().map(|rule| Suppression { rule, span: comment.span, scope }));
             }
             Err((message, help)) => drop(told.error(page.source, comment.span, message).code(OWN).help(help)),
@@ -105,56 +111,24 @@ fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
     if allowed.is_empty() { Err(shape("a suppression must name a rule")) } else { Ok(allowed) }
 }
 
-/// What a page has around its comments, to be looked up for each of them.
-struct CommentNeighbours<'p, 'a> {
-    page: &'p LintPage<'a>,
-    /// For each text of the page, the furthest end of all up to it.
-    ends: Vec<usize>,
-}
-
-impl<'p, 'a> CommentNeighbours<'p, 'a> {
-    fn of(page: &'p LintPage<'a>) -> CommentNeighbours<'p, 'a> {
-        let mut furthest = 0;
-        let ends = page.look.texts.iter().map(|text| {
-            furthest = furthest.max(text.span.end);
-            furthest
-        });
-        CommentNeighbours { page, ends: ends.collect() }
+/// The bytes of the page that a comment is about.
+fn scope(page: &LintPage<'_>, ends: &[usize], comment: Span) -> Span {
+    let (look, source) = (page.look, page.source);
+    let from = look.frontmatter.map_or(0, |front| front.end + 1);
+    let next_block = |at: usize| look.blocks.get(look.blocks.partition_point(|block| block.start < at)).copied();
+    if next_block(from).is_none_or(|first| comment.end <= first.start) {
+        return Span::new(0, source.text.len());
     }
-
-    /// The bytes of the page that a comment is about.
-    fn scope(&self, comment: Span) -> Span {
-        let look = self.page.look;
-        let from = look.frontmatter.map_or(0, |front| front.end + 1);
-        let next_block = |at: usize| look.blocks.get(look.blocks.partition_point(|block| block.start < at));
-        if next_block(from).is_none_or(|first| comment.end <= first.start) {
-            return Span::new(0, self.page.source.text.len());
-        }
-        let section = |at: usize| {
-            let heading = look.headings.get(look.headings.partition_point(|heading| heading.span.end <= at));
-            let heading = heading.filter(|heading| heading.span.start <= at);
-            heading.map(|heading| Span::new(heading.span.start, heading.section_end))
-        };
-        if let Some(around) = self.text(comment) {
-            return section(around.start).unwrap_or(around);
-        }
-        match next_block(comment.end) {
-            Some(block) => section(block.start).unwrap_or(*block),
-            None => comment,
-        }
-    }
-
-    /// The text that a comment stands in, or behind on its last line: the innermost one that begins before it. An item
-    /// that holds nothing of its own before the comment is only the place of what follows.
-    fn text(&self, comment: Span) -> Option<Span> {
-        let texts = &self.page.look.texts;
-        let source = self.page.source;
-        let line = source.start(source.line(comment.end.saturating_sub(1)));
-        let begun = texts.partition_point(|text| text.span.start < comment.start);
-        let before = texts.iter().zip(&self.ends).take(begun).rev();
-        let mut before = before.take_while(|(_, furthest)| **furthest >= line);
-        before.find(|(text, _)| text.span.end >= line).map(|(text, _)| text.span)
-    }
+    // The text that a comment stands in, or behind on its last line: the innermost one that begins before it. An item
+    // that holds nothing of its own before the comment is only the place of what follows.
+    let line = source.start(source.line(comment.end.saturating_sub(1)));
+    let begun = look.texts.partition_point(|text| text.span.start < comment.start);
+    let mut before = look.texts.iter().zip(ends).take(begun).rev().take_while(|(_, furthest)| **furthest >= line);
+    let around = before.find(|(text, _)| text.span.end >= line).map(|(text, _)| text.span);
+    let Some(about) = around.or_else(|| next_block(comment.end)) else { return comment };
+    let heading = look.headings.get(look.headings.partition_point(|heading| heading.span.end <= about.start));
+    let heading = heading.filter(|heading| heading.span.start <= about.start);
+    heading.map_or(about, |heading| Span::new(heading.span.start, heading.section_end))
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@ use crate::source::{Span, shorten};
 pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for command in page.commands() {
         let mut taken = None;
-        for call in command.calls().iter().filter(|call| matches!(program(call), "curl" | "wget")) {
+        for call in command.calls().iter().filter(|call| matches!(call.program(), "curl" | "wget")) {
             let taken = taken.get_or_insert_with(|| Taken::of(command));
             if let Some(span) = taken.runs_into_shell(call) {
-                report
-                    .at(command.place(span), "a shell runs what is fetched here, unread")
-                    .help("fetch a fixed version into a file, compare its checksum, then run it");
+                let found = report.at(command.place(span), "a shell runs what is fetched here, unread");
+                found.help("fetch a fixed version into a file, compare its checksum, then run it");
             } else if let Some((host, place)) = plain(call) {
                 report
                     .at(command.place(place), format!("plain http to `{}`: nobody knows who answers", shorten(host)))
@@ -24,17 +23,13 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     }
 }
 
-fn program<'t>(call: &PageCall<'t>) -> &'t str {
-    call.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default()
-}
-
 fn is_shell(call: &PageCall<'_>) -> bool {
     // An interpreter with a script of its own reads the pipe as data: `| python3 -c '…'`, `| python -m json.tool`.
     let own_script = call.words.iter().skip(1).any(|word| {
         let plain = matches!(*word, "-s" | "-" | "-e" | "-x" | "-ex" | "-eux") || word.starts_with("--");
         !plain && word.starts_with('-') && word.contains(['c', 'm', 'e', 'n', 'p'])
     });
-    match program(call) {
+    match call.program() {
         "sh" | "bash" | "zsh" | "dash" | "ksh" => !own_script,
         "python" | "python3" | "perl" | "ruby" | "node" => matches!(call.words.as_slice(), [_] | [_, "-", ..]),
         _ => false,
@@ -74,7 +69,7 @@ impl<'s> Taken<'s> {
                 let first = self.calls.partition_point(|other| other.span.start < around.start);
                 let here = self.calls.iter().skip(first).take_while(|other| other.span.start == around.start);
                 let around = here.into_iter().find(|other| other.span == around)?;
-                let runs = matches!(program(around), "sh" | "bash" | "zsh" | "eval" | "source" | ".");
+                let runs = matches!(around.program(), "sh" | "bash" | "zsh" | "eval" | "source" | ".");
                 // `bash script "$(curl …)"` gives it to a script.
                 let first = around.words.iter().skip(1).find(|word| !word.starts_with('-'))?;
                 (runs && ["$(", "<(", "`"].iter().any(|opens| first.starts_with(opens))).then_some(around.span)

@@ -2,12 +2,12 @@
 //! (`db-pool.reading.yaml`), which decision is about which command, and what has changed since.
 
 use super::governs::Governs;
-use super::text::is_among;
+use super::text::{is_among, words};
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
 use crate::programs::{self, Call, EffectKind, Word};
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, TextForm, Value, parse, shape, work_tree};
 use serde::Serialize;
-use similar::{Algorithm, DiffTag, capture_diff_slices};
+use similar::{Algorithm, DiffTag, capture_diff_slices, group_diff_ops};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -184,9 +184,7 @@ impl Runbook {
                 let held = |d: &Decision| matches!(d.decided, Do::Skip | Do::Person) && d.command == command.text;
                 let own = command.origin.is_none();
                 let waits = own && (command.unread.is_some() || command.effect().kind != EffectKind::Looks);
-                if !waits {
-                    needless.push(command);
-                }
+                needless.extend((!waits).then_some(command));
                 if waits || own && decisions.iter().any(held) {
                     let (block, seen) = ((at, command.block), command.governs.digest(&command.text));
                     let state = DecisionState::Open;
@@ -204,11 +202,9 @@ impl Runbook {
         ];
         for (fits, state) in rounds {
             for case in cases.iter_mut().filter(|case| case.decision.is_none()) {
-                let found =
-                    left.iter().find(|(_, decision)| fits(decision, case)).map(|(at, decision)| (*at, *decision));
-                if let Some((at, _)) = found {
-                    left.remove(&at);
-                    (case.decision, case.state) = (found, state);
+                let found = left.iter().find(|(_, decision)| fits(decision, case)).map(|(at, _)| *at);
+                if let Some(found) = found.and_then(|at| left.remove_entry(&at)) {
+                    (case.decision, case.state) = (Some(found), state);
                 }
             }
         }
@@ -249,8 +245,8 @@ impl Runbook {
             (DecisionState::Decided, Some((_, decision)), Some(accepted)) => (decision, accepted),
             _ => {
                 let changes: Vec<String> = case.changes().into_iter().map(|(_, how)| how).collect();
-                let changes = if changes.is_empty() { String::new() } else { format!(": {}", changes.join("; ")) };
-                return Handling::Blocked(format!("{}{changes}", case.why()));
+                let colon = if changes.is_empty() { "" } else { ": " };
+                return Handling::Blocked(format!("{}{colon}{}", case.why(), changes.join("; ")));
             }
         };
         let Decision { by, on, .. } = decision;
@@ -263,10 +259,11 @@ impl Runbook {
                     Handling::Run(format!("`{choice}` is `{way}`, accepted by {by} on {on}"))
                 }
                 Some(taken) => Handling::Skip(format!("`{choice}` is `{taken}`, and this is for `{way}`")),
-                None => Handling::Blocked(format!(
-                    "the scenario does not choose `{choice}` ({}): `respond: {{ choose: {{ {choice}: {way} }} }}`",
-                    accepted.choices().remove(choice.as_str()).into_iter().flatten().collect::<Vec<_>>().join(", ")
-                )),
+                None => {
+                    let ways: Vec<&str> = accepted.choices().remove(&**choice).into_iter().flatten().collect();
+                    let (ways, how) = (ways.join(", "), format!("`respond: {{ choose: {{ {choice}: {way} }} }}`"));
+                    Handling::Blocked(format!("the scenario does not choose `{choice}` ({ways}): {how}"))
+                }
             },
         }
     }
@@ -402,34 +399,30 @@ fn word_diff(old: &str, new: &str) -> Option<String> {
     let cut = old.starts_with(CUT) || new.starts_with(CUT);
     let [old, new] =
         [old, new].map(|text| text.strip_prefix(CUT).unwrap_or(text).split_whitespace().collect::<Vec<_>>());
-    let mut ops: Vec<_> =
-        capture_diff_slices(Algorithm::Myers, &old, &new).iter().map(|op| op.as_tag_tuple()).collect();
-    if cut && ops.len() > 1 && ops.first().is_some_and(|(tag, ..)| *tag != DiffTag::Equal) {
+    let mut ops = capture_diff_slices(Algorithm::Myers, &old, &new);
+    if cut && ops.len() > 1 && ops.first().is_some_and(|op| op.tag() != DiffTag::Equal) {
         ops.remove(0);
     }
-    let last = ops.len().saturating_sub(1);
-    if ops.iter().all(|(tag, ..)| *tag == DiffTag::Equal) {
+    if ops.iter().all(|op| op.tag() == DiffTag::Equal) {
         return (!cut).then(|| "only in its white space".into());
     }
     let mut out: Vec<String> = Vec::new();
-    for (at, (tag, before, after)) in ops.into_iter().enumerate() {
+    let mut at = ops.first().map_or(0, |op| op.new_range().start);
+    for op in group_diff_ops(ops, NEAR).into_iter().flatten() {
+        let (tag, before, after) = op.as_tag_tuple();
+        out.extend((after.start > at).then(|| "…".to_string()));
+        at = after.end;
         let (gone, now) = (old.get(before).unwrap_or_default(), new.get(after).unwrap_or_default());
-        if tag == DiffTag::Equal {
-            let (head, tail) = (if at == 0 { 0 } else { NEAR }, if at == last { 0 } else { NEAR });
-            match now.len() > head + tail {
-                true => out.extend([
-                    now.get(..head).unwrap_or_default().join(" "),
-                    "…".into(),
-                    now.get(now.len() - tail..).unwrap_or_default().join(" "),
-                ]),
-                false => out.push(now.join(" ")),
+        match tag {
+            DiffTag::Equal => out.extend((!now.is_empty()).then(|| now.join(" "))),
+            _ => {
+                out.extend((!gone.is_empty()).then(|| format!("[-{}-]", gone.join(" "))));
+                out.extend((!now.is_empty()).then(|| format!("{{+{}+}}", now.join(" "))));
             }
-            continue;
         }
-        out.extend((!gone.is_empty()).then(|| format!("[-{}-]", gone.join(" "))));
-        out.extend((!now.is_empty()).then(|| format!("{{+{}+}}", now.join(" "))));
     }
-    Some(out.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
+    out.extend((at < new.len()).then(|| "…".to_string()));
+    Some(out.join(" "))
 }
 
 impl Accepted {
@@ -457,10 +450,8 @@ impl Decision {
 /// The end of the text around a command.
 fn shown(governs: &Governs) -> String {
     let text = governs.text();
-    match text.char_indices().rev().nth(SHOWN) {
-        Some((at, c)) => format!("{CUT}{}", text.get(at + c.len_utf8()..).unwrap_or_default()),
-        None => text,
-    }
+    let last = text.char_indices().rev().nth(SHOWN - 1).and_then(|(at, _)| text.get(at..)).unwrap_or(&text);
+    if last.len() < text.len() { format!("{CUT}{last}") } else { text }
 }
 
 /// Where the reading of a runbook is, or would be: beside it, or in `readings/` of a folder above it, up to the top of its work
@@ -492,11 +483,7 @@ pub fn read_of(runbook: &Source, diags: &mut Diagnostics) -> Option<Accepted> {
     if std::fs::symlink_metadata(&path).is_err() {
         return None;
     }
-    let source = match &runbook.root {
-        Some(root) => Source::read_in(&path, root),
-        None => Source::read(&path),
-    };
-    match source {
+    match runbook.root.as_ref().map_or_else(|| Source::read(&path), |root| Source::read_in(&path, root)) {
         Ok(source) => read(&source, Some(&runbook.path), diags),
         Err(error) => {
             error.report("the reading", None, diags);
@@ -564,9 +551,8 @@ fn read_do(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option
             Some(Do::Way { choice: choice?, way: way? })
         }
         _ => {
-            diags
-                .error(source, node.span, format!("{} is not a decision", node.describe()))
-                .help("write `run`, `skip`, `person`, or `{ choice: …, way: … }`");
+            let error = diags.error(source, node.span, format!("{} is not a decision", node.describe()));
+            error.help("write `run`, `skip`, `person`, or `{ choice: …, way: … }`");
             None
         }
     }
@@ -668,11 +654,13 @@ pub fn doubt(command: &Command) -> Option<String> {
     if let Some(by_hand) = &command.by_hand {
         return Some(by_hand.text().to_string());
     }
-    if let Some(unread) = command.unread.filter(|_| {
+    if let Some(unread) = command.unread {
         let certain = command.text.lines().next().is_some_and(super::unfenced::is_command);
-        !certain || command.effect().kind != EffectKind::Looks || governs.under.iter().any(|text| forbids(text))
-    }) {
-        return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
+        let mut said = governs.under.iter().flat_map(|text| words_of(text));
+        let forbids = said.any(|word| denies(&word) || is_among("avoid no error", &word));
+        if !certain || command.effect().kind != EffectKind::Looks || forbids {
+            return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
+        }
     }
     if command.effect().kind == EffectKind::Unreadable {
         return Some("it could not be read as shell".into());
@@ -718,14 +706,11 @@ fn doubting(text: &str) -> Option<String> {
     let text = text.to_lowercase();
     let phrase = DOUBTING_PHRASES.iter().find(|phrase| text.contains(**phrase)).map(|phrase| (*phrase).to_string());
     let mut sentences = text.split_inclusive(['.', '!', '?', '\n']).map(str::trim);
-    phrase.or_else(|| {
-        sentences.find_map(|sentence| {
-            let first =
-                sentence.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
-            let is_order = sentence.trim_end_matches(['.', '!']) == "stop";
-            (is_order || sentence.ends_with('?') || is_among(CONDITIONS, first)).then(|| sentence.to_string())
-        })
-    })
+    let is_doubt = |sentence: &&str| {
+        let (first, is_order) = (words(sentence).next(), sentence.trim_end_matches(['.', '!']) == "stop");
+        is_order || sentence.ends_with('?') || first.is_some_and(|first| is_among(CONDITIONS, first))
+    };
+    phrase.or_else(|| sentences.find(is_doubt).map(str::to_string))
 }
 
 /// The sentences of a text that are a doubt although no word of them is, but for questions: "If it is above 30 s, stop here."; and those
@@ -746,8 +731,8 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 
 fn stops(sentence: &str) -> bool {
     let words = words_of(sentence);
-    let is_condition = |word: &String| matches!(word.as_str(), "if" | "unless" | "when" | "where" | "until" | "once");
-    let (text, condition) = (format!(" {} ", words.join(" ")), words.iter().any(is_condition));
+    let condition = words.iter().any(|word| is_among("if unless when where until once", word));
+    let text = format!(" {} ", words.join(" "));
     STOPS.iter().any(|phrase| text.contains(phrase)) || condition && STOPS_IF.iter().any(|phrase| text.contains(phrase))
 }
 
@@ -774,15 +759,9 @@ fn is_lettered(word: &str) -> bool {
     !number.is_empty() && number.chars().all(|c| c.is_ascii_digit())
 }
 
-/// Whether a text may say that something is not to be run.
-fn forbids(text: &str) -> bool {
-    words_of(text).iter().any(|word| denies(word) || matches!(word.as_str(), "avoid" | "no" | "error"))
-}
-
 /// Whether a text names another way with "or": `# Or with Docker`, "restart it, or, on Kubernetes, roll it back".
 fn says_or(text: &str) -> bool {
-    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let begins = words.next().is_some_and(|word| word.eq_ignore_ascii_case("or"));
+    let begins = words(text).next().is_some_and(|word| word.eq_ignore_ascii_case("or"));
     begins || text.to_lowercase().contains(", or")
 }
 

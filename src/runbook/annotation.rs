@@ -73,8 +73,8 @@ impl Annotations {
 
 /// Takes the annotations out of a document.
 pub(super) fn take(blocks: &mut Vec<MarkdownBlock>, source: &Arc<Source>, diags: &mut Diagnostics) -> Annotations {
-    let known = diags.all.len();
-    let mut taker = AnnotationReader { source, diags, notes: Annotations::default(), patterns: MOST_PATTERNS, known };
+    let (known, notes) = (diags.all.len(), Annotations::default());
+    let mut taker = AnnotationReader { source, diags, notes, patterns: MOST_PATTERNS, known };
     taker.walk(blocks);
     taker.notes
 }
@@ -96,14 +96,13 @@ impl AnnotationReader<'_> {
         let mut waiting: Vec<AnnotationComment> = Vec::new();
         for mut block in std::mem::take(blocks) {
             match &mut block {
-                MarkdownBlock::Comment(_) => {
-                    let MarkdownBlock::Comment(comment) = block else { continue };
+                MarkdownBlock::Comment(comment) => {
                     match (comment.place, kept.last()) {
                         (CommentPlace::Heading, Some(MarkdownBlock::Heading { span, .. })) => {
-                            self.heading(&comment, *span)
+                            self.heading(comment, *span)
                         }
-                        (CommentPlace::Block, _) => waiting.push(comment),
-                        _ => self.astray(&comment, "it stands in running text"),
+                        (CommentPlace::Block, _) => waiting.push(std::mem::take(comment)),
+                        _ => self.astray(comment, "it stands in running text"),
                     }
                     continue;
                 }
@@ -127,15 +126,14 @@ impl AnnotationReader<'_> {
     }
 
     fn all_astray(&mut self, comments: &mut Vec<AnnotationComment>) {
-        for comment in std::mem::take(comments) {
-            self.astray(&comment, "no code block stands right below it");
-        }
+        comments.drain(..).for_each(|comment| self.astray(&comment, "no code block stands right below it"));
     }
 
     /// An annotation that belongs to nothing; what is malformed as well is told as that alone.
     fn astray(&mut self, comment: &AnnotationComment, why: &str) {
         if let Some(begun) = self.begin(comment) {
-            self.diags.error(self.source, comment.span, "this annotation belongs to nothing").label(why).help(
+            let error = self.diags.error(self.source, comment.span, "this annotation belongs to nothing").label(why);
+            error.help(
                 "put it on the line above the code block that it is about, indented like it, or at the end of a heading",
             );
             // Its own mistakes come out at once with its place.
@@ -156,10 +154,9 @@ impl AnnotationReader<'_> {
         for comment in comments {
             if below_list && self.splits(comment, code) {
                 let line = self.source.line(code.span.start);
-                self.diags
-                    .error(self.source, comment.span, "this annotation ends the list above it")
-                    .label(format!("the block in line {line} is no part of the list any more"))
-                    .help("indent the annotation like the block below it");
+                let error = self.diags.error(self.source, comment.span, "this annotation ends the list above it");
+                error.label(format!("the block in line {line} is no part of the list any more"));
+                error.help("indent the annotation like the block below it");
                 continue;
             }
             let Some(begun) = self.begin(comment) else { continue };
@@ -193,23 +190,18 @@ impl AnnotationReader<'_> {
     /// Where the keys begin, in bytes of the comment's text; `None` when it is malformed as a whole.
     fn begin(&mut self, comment: &AnnotationComment) -> Option<usize> {
         if !comment.closed {
-            self.diags
-                .error(self.source, comment.span, "this annotation never ends")
-                .label("its `-->` is missing")
-                .help("close it on the same line; otherwise everything below it is a comment");
+            let error = self.diags.error(self.source, comment.span, "this annotation never ends");
+            error.label("its `-->` is missing");
+            error.help("close it on the same line; otherwise everything below it is a comment");
             return None;
         }
         let text = comment.text.text.as_str();
-        let word = text.len() - text.trim_start().len() + "firedrill".len();
-        let rest = text.get(word..).unwrap_or_default();
-        let blanks = rest.len() - rest.trim_start().len();
-        if !rest.trim_start().starts_with(':') {
-            self.diags
-                .error(self.source, comment.span, "this annotation has no `:` after `firedrill`")
-                .help("write it like `<!-- firedrill: id=restart timeout=30s -->`");
-            return None;
+        let behind = text.trim_start().get("firedrill".len()..).unwrap_or_default().trim_start().strip_prefix(':');
+        if behind.is_none() {
+            let error = self.diags.error(self.source, comment.span, "this annotation has no `:` after `firedrill`");
+            error.help("write it like `<!-- firedrill: id=restart timeout=30s -->`");
         }
-        Some(word + blanks + 1)
+        behind.map(|behind| text.len() - behind.len())
     }
 
     /// Reads the keys behind `firedrill:` into a note.
@@ -217,9 +209,8 @@ impl AnnotationReader<'_> {
         let (entries, broken) = entries(&comment.text.text, begin);
         let place = |span: Span| comment.text.place(span);
         if entries.is_empty() && broken.is_none() {
-            self.diags
-                .error(self.source, comment.span, "this annotation says nothing")
-                .help(did_you_mean("", known.iter().copied()));
+            let error = self.diags.error(self.source, comment.span, "this annotation says nothing");
+            error.help(did_you_mean("", known.iter().copied()));
         }
         let mut seen: Vec<&str> = Vec::new();
         for entry in &entries {
@@ -233,30 +224,23 @@ impl AnnotationReader<'_> {
                 return;
             }
             if !known.contains(&key) {
-                self.unknown(key, place(entry.key_span), known);
+                let message = format!("an annotation has no key `{}`", shorten(key));
+                let help = match OF_HEADINGS.contains(&key) {
+                    true => format!("`{key}` can be said at the end of a heading only"),
+                    false => did_you_mean(key, known.iter().copied()),
+                };
+                self.diags.error(self.source, place(entry.key_span), message).label("unknown").help(help);
             } else if seen.contains(&key) {
                 let message = format!("`{key}` is given twice");
                 self.diags.error(self.source, place(entry.key_span), message).help("keep one of the two");
             } else if let Err(why) = note.set(entry, place(entry.span), &mut self.patterns) {
                 self.diags.error(self.source, place(entry.span), format!("`{key}`: {why}"));
             }
-            if known.contains(&key) {
-                seen.push(key);
-            }
+            seen.extend(known.contains(&key).then_some(key));
         }
         if let Some((span, message)) = broken {
             self.diags.error(self.source, place(span), message);
         }
-    }
-
-    fn unknown(&mut self, key: &str, span: Span, known: &[&str]) {
-        let message = format!("an annotation has no key `{}`", shorten(key));
-        let elsewhere = OF_HEADINGS.contains(&key);
-        let help = match elsewhere {
-            true => format!("`{key}` can be said at the end of a heading only"),
-            false => did_you_mean(key, known.iter().copied()),
-        };
-        self.diags.error(self.source, span, message).label("unknown").help(help);
     }
 }
 
@@ -390,11 +374,10 @@ pub(super) fn check_captures(
             match known.iter().find(|(taken, _)| *taken == unified) {
                 Some((_, by)) if *by == step.id => {}
                 Some((_, by)) => {
-                    let mut all = notes.blocks.values().chain(notes.headings.values());
-                    let own = |note: &&Note| {
-                        note.settings.capture.as_ref() == Some(name) && (1..=block.line).contains(&line_of(note))
-                    };
-                    let nearest = all.by_ref().filter(own).max_by_key(|note| line_of(note)).and_then(|note| note.span);
+                    let all = notes.blocks.values().chain(notes.headings.values());
+                    let own = all.filter(|note| note.settings.capture.as_ref() == Some(name));
+                    let above = own.filter(|note| (1..=block.line).contains(&line_of(note)));
+                    let nearest = above.max_by_key(|note| line_of(note)).and_then(|note| note.span);
                     let message = format!("`{}` is captured twice: by `{by}` as well", shorten(name));
                     diags.error(source, nearest.unwrap_or_default(), message).help("give one of the two another name");
                 }

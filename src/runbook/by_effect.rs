@@ -25,10 +25,14 @@ pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [NamedPart]) {
     let first = open.iter().position(|(_, changes)| *changes);
     let last = open.iter().rposition(|(_, changes)| *changes);
     for (index, (at, _)) in open.into_iter().enumerate() {
-        let phase = match (first, last) {
-            (Some(first), _) if index < first => Diagnose,
-            (_, Some(last)) if index > last => Verify,
-            (Some(_), Some(_)) => Mitigate,
+        let phase = match first.zip(last) {
+            Some((first, last)) if index >= first => {
+                if index > last {
+                    Verify
+                } else {
+                    Mitigate
+                }
+            }
             _ => Diagnose,
         };
         let Some((step, identity)) = steps.get_mut(at) else { continue };

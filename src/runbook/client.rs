@@ -49,25 +49,23 @@ pub(super) fn read(source: &Source, code: &MarkdownCode, tag: &str) -> BlockUse 
     // Whole lines are kept, so that messages about them name the column that it has in the file.
     let start =
         text.find(|c: char| !c.is_whitespace()).and_then(|at| text.get(..at)?.rfind('\n')).map_or(0, |at| at + 1);
-    if let Some(why) = left_open(text, tag) {
-        return BlockUse::Person(why.to_string());
+    match left_open(text, tag) {
+        Some(why) => BlockUse::Person(why.to_string()),
+        None => block(vec![command(source, code.body.part(Span::new(start.min(kept), kept)), tag)]),
     }
-    block(vec![command(source, code.body.part(Span::new(start.min(kept), kept)), tag)])
 }
 
 /// The statements that a session of the client shows, each with the output below it.
 pub(super) fn session(source: &Source, code: &MarkdownCode, tag: &str) -> BlockUse {
     let mut typed: Vec<(Excerpt, String)> = Vec::new();
     for (line, span) in code.body.lines() {
-        let blanks = line.len() - line.trim_start().len();
+        let (blanks, written) = (line.len() - line.trim_start().len(), line.trim_start());
         let own = prompt::foreign(line);
         // `shop-# `, the `    -> ` of mysql, and the `... ` of Python.
         let goes_on = own.is_some_and(|p| ["-#", "->", "-*#", "-*>", "(#", "(>"].iter().any(|sign| p.ends_with(sign)));
-        let goes = |sign: &str| {
-            line.trim_start().strip_prefix(sign).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-        };
-        let bare = (own.is_none() && line.trim_start().starts_with("-> ")).then_some("->");
-        let bare = bare.or((own.is_none() && tag == "python" && goes("...")).then_some("..."));
+        let dots = tag == "python" && (written == "..." || written.starts_with("... "));
+        let bare = if written.starts_with("-> ") { Some("->") } else { dots.then_some("...") };
+        let bare = bare.filter(|_| own.is_none());
         let from = |prompt: &str| Span::new((span.start + blanks + prompt.len() + 1).min(span.end), span.end);
         match (own.or(bare), typed.last_mut()) {
             (Some(prompt), Some((text, _))) if goes_on || bare.is_some() => {
@@ -75,10 +73,7 @@ pub(super) fn session(source: &Source, code: &MarkdownCode, tag: &str) -> BlockU
                 text.push_part(&code.body, from(prompt));
             }
             (Some(prompt), _) => typed.push((code.body.part(from(prompt)), String::new())),
-            (None, Some((_, output))) => {
-                output.push_str(line);
-                output.push('\n');
-            }
+            (None, Some((_, output))) => output.extend([line, "\n"]),
             (None, None) => {}
         }
     }
@@ -189,12 +184,11 @@ pub(super) fn of_prompt(prompt: &str) -> Option<&'static str> {
 
 fn block(mut commands: Vec<Command>) -> BlockUse {
     commands.retain(|command| !command.text.trim().is_empty());
-    let (Some(first), Some(last)) = (commands.first(), commands.last()) else {
+    if commands.is_empty() {
         return BlockUse::Data("it holds no command".to_string());
-    };
+    }
     // One piece: a client's block is never cut, and so its own span is not asked for.
-    let span = Span::new(first.line, last.line);
-    BlockUse::Run(vec![CommandRun { why: None, title: None, commands, span }])
+    BlockUse::Run(vec![CommandRun { why: None, title: None, commands, span: Span::default() }])
 }
 
 fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
@@ -318,8 +312,8 @@ fn dollar_tag(text: &str) -> Option<&str> {
 }
 
 fn quote_at(stretches: &[(usize, Quote)], at: usize) -> Quote {
-    let index = stretches.partition_point(|&(start, _)| start <= at);
-    index.checked_sub(1).and_then(|index| stretches.get(index)).map_or(Quote::Bare, |&(_, quote)| quote)
+    let begun = stretches.partition_point(|&(start, _)| start <= at);
+    stretches[..begun].last().map_or(Quote::Bare, |&(_, quote)| quote)
 }
 
 /// The placeholders of a client's text: `<pid>`, `{{pid}}`, `YOUR_TABLE`. Comparisons are none.
@@ -375,8 +369,8 @@ impl Command {
             return super::places::refused(self, lookup);
         }
         let fitted = Fitting::of(self);
-        let refuses =
-            |input: &&RunbookInput| lookup(&input.name).is_some_and(|value| fitted.fit(input, &value).is_none());
+        let fits = |input: &RunbookInput, value: String| fitted.fit(input, &value).is_some();
+        let refuses = |input: &&RunbookInput| lookup(&input.name).is_some_and(|value| !fits(input, value));
         self.inputs.iter().filter(refuses).cloned().collect()
     }
 

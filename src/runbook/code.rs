@@ -11,18 +11,15 @@ use crate::source::Span;
 /// Shells: code behind `-c`, and their standard input.
 const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh"];
 /// Programs with the options behind which they take code, and whether their standard input is code as well.
-const CLIENTS: &[(&str, &[&str])] = &[
-    ("psql", &["-c", "--command"]),
-    ("mysql", &["-e", "--execute"]),
-    ("mariadb", &["-e", "--execute"]),
-    ("python", &["-c"]),
-    ("python3", &["-c"]),
-    ("perl", &["-e", "-E"]),
-    ("ruby", &["-e"]),
-    ("node", &["-e", "--eval"]),
-    ("php", &["-r"]),
-    ("mongosh", &["--eval"]),
-    ("mongo", &["--eval"]),
+const CLIENTS: &[(&str, &str)] = &[
+    ("psql", "-c --command"),
+    ("mysql mariadb", "-e --execute"),
+    ("python python3", "-c"),
+    ("perl", "-e -E"),
+    ("ruby", "-e"),
+    ("node", "-e --eval"),
+    ("php", "-r"),
+    ("mongosh mongo", "--eval"),
 ];
 /// Programs whose words are code, where they are called.
 const WHOLE: &[&str] = &["eval", "ssh", "su", "runuser", "watch", "trap"];
@@ -41,8 +38,8 @@ pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
             Some(_) => spans.push(Span::new(0, masked.len())),
         }
         for heredoc in &lexed.heredocs {
-            let line = masked.get(..heredoc.body.start).unwrap_or_default().trim_end_matches('\n');
-            let line = line.rsplit('\n').next().unwrap_or_default();
+            let above = masked.get(..heredoc.body.start).unwrap_or_default();
+            let line = above.trim_end_matches('\n').rsplit('\n').next().unwrap_or_default();
             if line.split(|c: char| c.is_whitespace() || "|;&()'\"".contains(c)).any(reads_code) {
                 spans.push(heredoc.body);
             }
@@ -64,7 +61,7 @@ fn is_known(word: &str) -> bool {
 /// Whether its standard input is code.
 fn reads_code(word: &str) -> bool {
     let word = base(word);
-    SHELLS.contains(&word) || word == "ssh" || CLIENTS.iter().any(|(name, _)| *name == word)
+    SHELLS.contains(&word) || word == "ssh" || CLIENTS.iter().any(|(names, _)| is_among(names, word))
 }
 
 /// The code in everything that a text calls.
@@ -73,10 +70,7 @@ fn calls(script: &BashScript, text: &str, spans: &mut Vec<Span>) {
         match &statement.kind {
             StatementKind::Simple(command) => call(command, text, spans),
             StatementKind::Pipeline(stages) => {
-                let fed = |(stage, _): &&(Statement, bool)| {
-                    let stage = text.get(stage.span.start..stage.span.end).unwrap_or_default();
-                    stage.split_whitespace().any(reads_code)
-                };
+                let fed = |(stage, _): &&(Statement, bool)| stage.span.of(text).split_whitespace().any(reads_code);
                 if let Some((last, _)) = stages.iter().skip(1).rfind(fed) {
                     spans.push(Span::new(statement.span.start, last.span.start));
                 }
@@ -99,15 +93,11 @@ fn call(command: &SimpleCommand, text: &str, spans: &mut Vec<Span>) {
             spans.push(Span::new(own.end, end));
         } else if SHELLS.contains(&name) {
             shell(rest, end, spans);
-        } else if let Some((_, options)) = CLIENTS.iter().find(|(known, _)| *known == name) {
+        } else if let Some((_, options)) = CLIENTS.iter().find(|(known, _)| is_among(known, name)) {
             for (i, (word, own)) in rest.iter().enumerate() {
-                let short = |option: &str| {
-                    !option.starts_with("--")
-                        && !word.starts_with("--")
-                        && word.starts_with('-')
-                        && option.get(1..).is_some_and(|letter| word.contains(letter))
-                };
-                if options.iter().any(|option| word.starts_with(option) || short(option)) {
+                let is_short = |word: &str| word.starts_with('-') && !word.starts_with("--");
+                let short = |option: &str| is_short(option) && is_short(word) && word.contains(&option[1..]);
+                if options.split(' ').any(|option| word.starts_with(option) || short(option)) {
                     let end = rest.get(i + 1).map_or(own.end, |(_, next)| next.end);
                     spans.push(Span::new(own.start, end));
                 }

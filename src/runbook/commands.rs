@@ -7,10 +7,10 @@ use super::markdown::MarkdownCode;
 use super::placeholder::{self, Placeholder};
 use super::prompt::{self, Shown, TypedText};
 use super::runs::{self, CommandRun};
-use super::text::Excerpt;
+use super::text::{Excerpt, is_among};
 use super::{Command, ParseOptions, RunbookInput, RunbookPhase, Unread, VariableRead};
 use super::{ManualReason, client, look, unified_name};
-use crate::bash::lexer::lex;
+use crate::bash::lexer::{VariableUse, lex};
 use crate::bash::{has_syntax_error, is_name, split, variables};
 use crate::source::{Pos, Source, Span};
 
@@ -38,9 +38,10 @@ pub(super) fn read(
     if language != BlockLanguage::Untagged && reading.clients.contains(&tag) {
         return client::read(source, code, &tag);
     }
+    let tells = matches!(phase, RunbookPhase::Other | RunbookPhase::Reference);
     match language {
         // The application's code is nothing to do for anybody, except where people act.
-        BlockLanguage::Foreign if !is_acted_on(phase) && language::is_of_applications(&tag) => {
+        BlockLanguage::Foreign if tells && is_among(language::OF_APPLICATIONS, &tag) => {
             return BlockUse::Data(format!("`{tag}` is code of an application"));
         }
         BlockLanguage::Foreign => return BlockUse::Person(client::needed(&tag)),
@@ -53,10 +54,10 @@ pub(super) fn read(
     let root = language == BlockLanguage::Untagged && prompt::is_of_root(&code.body.text);
     let (mut typed, prompted) = match prompt::read(&code.body, root || language == BlockLanguage::Console) {
         Shown::Foreign(prompt) => {
-            if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
-                return client::session(source, code, tag);
-            }
-            return BlockUse::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
+            return match client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
+                Some(tag) => client::session(source, code, tag),
+                None => BlockUse::Person(format!("it shows a session of another program (prompt `{prompt}`)")),
+            };
         }
         Shown::Elsewhere(before) => {
             return BlockUse::Person(format!("a part of it is typed elsewhere (behind `{before}`)"));
@@ -67,23 +68,18 @@ pub(super) fn read(
         Shown::Plain(typed) => (typed, false),
     };
     // What nothing marks as commands is offered where it looks like some.
-    let unread =
-        (language != BlockLanguage::Shell && (root || !prompted)).then(|| code.unread.unwrap_or(Unread::Untagged));
-    let mut unread = unread.or(code.unread);
+    let unmarked = language != BlockLanguage::Shell && (root || !prompted);
+    let mut unread = code.unread.or(unmarked.then_some(Unread::Untagged));
     if unread.is_some() && !prompted {
-        let told = typed.iter().map(|typed| told_apart(typed, code.unread.is_some()));
-        let told: Vec<(Vec<TypedText>, bool)> = told.collect();
+        let told: Vec<_> = typed.iter().map(|typed| told_apart(typed, code.unread.is_some())).collect();
         // A tag of terminals is enough for a block of nothing but known commands.
         if language == BlockLanguage::Console && told.iter().all(|(_, known)| *known) {
             unread = None;
         }
         typed = told.into_iter().flat_map(|(typed, _)| typed).collect();
         if typed.is_empty() {
-            let what = match language {
-                BlockLanguage::Console => "it has no prompt, and does not begin with a known command",
-                _ => "it has no language, and does not begin with a known command",
-            };
-            return BlockUse::Data(what.to_string());
+            let lacks = if language == BlockLanguage::Console { "prompt" } else { "language" };
+            return BlockUse::Data(format!("it has no {lacks}, and does not begin with a known command"));
         }
     }
     let tag = if language == BlockLanguage::Untagged { "bash".to_string() } else { tag };
@@ -120,7 +116,7 @@ pub(super) fn read(
 pub(super) fn not_shell(text: &str, spans: &[Span], excerpt: &Excerpt, source: &Source) -> Option<Contents> {
     // What cannot be split stays one piece, the last one.
     let last = spans.last()?;
-    let wrong = has_syntax_error(text.get(last.start..last.end).unwrap_or_default());
+    let wrong = has_syntax_error(last.of(text));
     let line = source.line(excerpt.origin(last.start));
     let why = ManualReason::Invalid(format!("it is no valid shell (from line {line} on)"));
     wrong.then_some(Contents { from: 0, why })
@@ -130,10 +126,9 @@ pub(super) fn not_shell(text: &str, spans: &[Span], excerpt: &Excerpt, source: &
 pub(super) fn command(source: &Source, excerpt: &Excerpt, tag: &str) -> Command {
     let found = placeholder::find(&excerpt.text);
     let variables = variables::of_command(&placeholder::mask(&excerpt.text, &found));
-    let reads = variables
-        .reads
-        .into_iter()
-        .map(|(read, in_function)| VariableRead { input: input(source, excerpt, &read.name, read.span), in_function });
+    let of = |read: &VariableUse| input(source, excerpt, &read.name, read.span);
+    let reads =
+        variables.reads.iter().map(|(read, in_function)| VariableRead { input: of(read), in_function: *in_function });
     let (reads, sets, session) = (reads.collect(), variables.assigned, variables.session);
     Command { reads, sets, session, ..with_inputs(source, excerpt, tag, &found) }
 }
@@ -152,18 +147,13 @@ fn input(source: &Source, excerpt: &Excerpt, name: &str, span: Span) -> RunbookI
     RunbookInput { name: unified_name(name), spelling, span, line: at.line, column: at.column }
 }
 
-/// Phases in which every block is something to do.
-fn is_acted_on(phase: RunbookPhase) -> bool {
-    !matches!(phase, RunbookPhase::Other | RunbookPhase::Reference)
-}
-
 /// The commands of a block that neither a tag nor a prompt marks, with the output below them; none where it does not begin with a
 /// command that is known, or is no shell; and whether all of it is such commands. What stands outside of blocks was `found` to be
 /// a command already.
 fn told_apart(typed: &TypedText, found: bool) -> (Vec<TypedText>, bool) {
-    let text = placeholder::mask(&typed.text.text, &placeholder::find(&typed.text.text));
+    let text = placeholder::masked(&typed.text.text);
     let pieces = split(&text);
-    let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
+    let piece = |span: &Span| span.of(&text);
     let known = |span: &Span| {
         let begins = |word: &str| look::is_known_program(word) && !word.ends_with('/');
         found || first_word(piece(span)).is_some_and(begins)
@@ -192,8 +182,7 @@ fn told_apart(typed: &TypedText, found: bool) -> (Vec<TypedText>, bool) {
     for run in pieces.chunk_by(|a, b| is_command(a) == is_command(b)) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         if is_command(first) {
-            let text = typed.text.part(Span::new(from, last.end));
-            out.push(TypedText { text, expected: None });
+            out.push(TypedText { text: typed.text.part(Span::new(from, last.end)), expected: None });
         } else if let Some(before) = out.last_mut() {
             before.expected = typed.text.text.get(first.start..last.end).map(str::to_string);
         }
@@ -215,8 +204,7 @@ pub(super) fn first_word(piece: &str) -> Option<&str> {
     let mut words = piece.split_whitespace();
     let mut assigns = false;
     for word in words.by_ref() {
-        let name = word.split('=').next().unwrap_or_default();
-        if !word.contains('=') || !is_name(name) {
+        if !word.split_once('=').is_some_and(|(name, _)| is_name(name)) {
             return Some(word);
         }
         assigns = true;

@@ -17,12 +17,9 @@ impl Command {
             return self.fill_client(lookup);
         }
         let missing: Vec<RunbookInput> = self.inputs.iter().filter(|i| lookup(&i.name).is_none()).cloned().collect();
-        if !missing.is_empty() {
-            return Err(missing);
-        }
-        let refused = self.refused(&lookup);
-        if !refused.is_empty() {
-            return Err(refused);
+        let wrong = if missing.is_empty() { self.refused(&lookup) } else { missing };
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
         let lexed = lex(&self.masked());
         let put = |input: &RunbookInput| {
@@ -97,10 +94,7 @@ fn double(value: &str) -> String {
 /// A word for bash: as it is when nothing in it is special, otherwise in single quotes.
 fn bare(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_string();
-    }
-    single(value)
+    if !value.is_empty() && value.chars().all(plain) { value.to_string() } else { single(value) }
 }
 
 fn single(value: &str) -> String {
@@ -108,14 +102,7 @@ fn single(value: &str) -> String {
 }
 
 fn escape(value: &str, special: &[char]) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in value.chars() {
-        if special.contains(&c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
+    value.chars().flat_map(|c| special.contains(&c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::markdown::{Document, Item, MarkdownBlock, MarkdownCode};
 use super::parts::stands_at;
-use super::text::{is_among, until_char};
+use super::text::{fold, is_among, lower_words as words, until_char, words as words_of};
 use super::{Command, Step, admonitions, phase};
 use crate::programs::EffectKind;
 use crate::source::{Pos, Source};
@@ -235,26 +235,19 @@ fn meant(source: &Source, steps: &[Step], uses: &[SessionUse]) -> HashMap<(usize
             // One text may set many names; it stands at one place.
             let mut seen: HashSet<*const u8> = texts.iter().map(|text| text.as_ptr()).collect();
             texts.extend(taken.iter().filter_map(setter).filter(|text| seen.insert(text.as_ptr())));
-            let length =
-                texts.iter().chain(guards.iter().map(|(_, guard)| guard)).map(|text| text.len()).sum::<usize>();
-            let behind: &[(usize, &str)] = if length > LONGEST_TAKEN {
+            let all = texts.iter().chain(guards.iter().map(|(_, guard)| guard));
+            let is_long = all.map(|text| text.len()).sum::<usize>() > LONGEST_TAKEN;
+            if is_long {
                 texts = vec![page.as_str()];
-                &[]
-            } else {
-                &guards
-            };
+            }
             let mut meant: Vec<String> = texts.into_iter().map(str::to_string).collect();
             meant.extend(place.as_ref().map(|place| format!("in {place}")));
             let in_background = step.settings(command.block).background == Some(true);
             meant.extend(in_background.then(|| "in the background".to_string()));
-            if !command.is_shell() {
-                meant.push(format!("language {}", command.language));
-            }
-            meant.extend(behind.iter().map(|(_, guard)| format!("behind {guard}")));
+            meant.extend((!command.is_shell()).then(|| format!("language {}", command.language)));
+            meant.extend(guards.iter().filter(|_| !is_long).map(|(_, guard)| format!("behind {guard}")));
             meant.dedup();
-            if ends_its_block(&command.text) {
-                guards.push((command.block, &command.text));
-            }
+            guards.extend(ends_its_block(&command.text).then_some((command.block, command.text.as_str())));
             found.insert((command.line, command.column), meant);
             set.extend(sets.iter().map(|name| ((place.clone(), name.as_str()), command.text.as_str())));
         }
@@ -265,10 +258,9 @@ fn meant(source: &Source, steps: &[Step], uses: &[SessionUse]) -> HashMap<(usize
 /// Whether what stands below a command in its block may not be reached.
 fn ends_its_block(command: &str) -> bool {
     let words: Vec<&str> = command.split(|c: char| !(c.is_alphanumeric() || "-_".contains(c))).collect();
+    let ends = |option: &str| option.starts_with('-') && option.contains(['e', 'o']);
     words.iter().any(|word| matches!(*word, "exit" | "exec" | "return"))
-        || words
-            .windows(2)
-            .any(|pair| matches!(pair, ["set", option] if option.starts_with('-') && option.contains(['e', 'o'])))
+        || words.windows(2).any(|pair| pair[0] == "set" && ends(pair[1]))
 }
 
 /// A heading that is open.
@@ -337,32 +329,30 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             match block {
                 MarkdownBlock::Heading { level, text, .. } => {
                     self.close(*level);
-                    let (level, title) = (*level, text.clone());
                     let (of_several, of_cases) = (ways.contains(&index), cases.contains(&index));
-                    self.open.push(Open { level, title, of_several, of_cases, ..Open::default() });
+                    let title = text.clone();
+                    self.open.push(Open { level: *level, title, of_several, of_cases, ..Open::default() });
                 }
                 MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } => self.prose(fold(text)),
                 MarkdownBlock::Code(code) => {
                     // The word of an alert stands before what it says.
                     let is_html = |block: &&MarkdownBlock| matches!(block, MarkdownBlock::Html { .. });
-                    let behind = match blocks.iter().skip(index + 1).find(|block| !is_html(block)) {
-                        Some(MarkdownBlock::Paragraph { text, .. }) if speaks_of_above(text) => Some(fold(text)),
-                        _ => None,
-                    };
-                    self.code(code, behind.as_deref());
+                    let next = blocks.iter().skip(index + 1).find(|block| !is_html(block));
+                    let behind = next.and_then(MarkdownBlock::paragraph).map(|(text, _)| text);
+                    self.code(code, behind.filter(|text| speaks_of_above(text)));
                 }
                 MarkdownBlock::List { items, .. } => {
                     let source = self.source;
                     let is_way = |item: &Item| {
-                        let written = source.text.get(item.span.start..item.span.end);
-                        item.blocks.first().is_some_and(says_way) || written.is_some_and(admonitions::is_tab)
+                        let first = item.blocks.first().and_then(MarkdownBlock::paragraph);
+                        first.is_some_and(|(text, _)| is_way(text)) || admonitions::is_tab(item.span.of(&source.text))
                     };
                     let ways = items.iter().filter(|item| is_way(item)).count();
                     for item in items {
                         let of_several = ways > 1 && is_way(item);
                         self.items.push((Vec::new(), of_several));
                         self.blocks(&item.blocks);
-                        let said = self.items.pop().map(|(said, _)| said).unwrap_or_default();
+                        let (said, _) = self.items.pop().unwrap_or_default();
                         // An item without a command may say something about the next ones, and about what stands below the list;
                         // one with a command says there: "If it is above 30 s, stop here."
                         let holds = holds_code(&item.blocks);
@@ -416,7 +406,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             let height = command.text.lines().count().saturating_sub(1);
             let line = self.source.text.get(at..).and_then(|rest| rest.lines().nth(height)).unwrap_or_default();
             let written = command.text.lines().next_back().map(str::trim).unwrap_or_default();
-            let tail = line.find(written).and_then(|found| line.get(found + written.len()..)).unwrap_or_default();
+            let tail = line.split_once(written).map_or("", |(_, tail)| tail);
             let tail = tail.find('#').and_then(|sign| tail.get(sign..));
             // Of a long line no more than is kept of it, with room for blanks.
             let tail = tail.and_then(|tail| tail.get(until_char(tail, tail.len().saturating_sub(4 * NEAREST))..));
@@ -472,17 +462,9 @@ fn is_of_others(title: &str) -> bool {
     words(phase::strip_number(title)).first().is_some_and(|first| is_among(WORDS, first))
 }
 
-/// One line, however it was broken.
-fn fold(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Headings that name ways, and those that name causes or cases: each with others of its level below the same heading that do so too.
 fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet<usize>; 2] {
-    let heading = |at: usize| match blocks.get(at) {
-        Some(MarkdownBlock::Heading { level, text, .. }) => (*level, text.as_str()),
-        _ => (0, ""),
-    };
+    let heading = |at: usize| blocks.get(at).and_then(MarkdownBlock::heading).unwrap_or((0, ""));
     let mut siblings: HashMap<(Option<usize>, u8), Vec<usize>> = HashMap::new();
     // Those that are open, and those below which a label says that each is a case of its own.
     let (mut open, mut labelled): (Vec<usize>, HashSet<usize>) = (Vec::new(), HashSet::new());
@@ -490,10 +472,7 @@ fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet
     let (mut around, mut details) = (Vec::new(), details.iter().peekable());
     for (index, block) in blocks.iter().enumerate() {
         while let Some(&(_, opens)) = details.next_if(|(at, _)| *at <= stands_at(block)) {
-            match opens {
-                true => around.push(open.len()),
-                false => open.truncate(around.pop().unwrap_or_default()),
-            }
+            if opens { around.push(open.len()) } else { open.truncate(around.pop().unwrap_or_default()) }
         }
         if let MarkdownBlock::Heading { level, .. } = block {
             let kept = around.last().copied().unwrap_or_default();
@@ -547,20 +526,11 @@ fn is_of_cases(title: &str) -> bool {
     !phase::is_imperative(title) && (of_some || words.last().is_some_and(is_case))
 }
 
-/// The words of a text in lower case.
-fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
-}
-
-fn says_way(block: &MarkdownBlock) -> bool {
-    matches!(block, MarkdownBlock::Paragraph { text, .. } if is_way(text))
-}
-
 /// Whether a heading or an item names a way or a case: `Option A`, `If the disk is full`, `Using helm`.
 fn is_way(text: &str) -> bool {
     const WORDS: &str =
         "option way method alternative variant approach case cause scenario if when using via with for on either or";
-    let first = phase::strip_number(text).split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
+    let first = words_of(phase::strip_number(text)).next();
     let is_letter =
         |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".)".contains(c));
     first.is_some_and(|word| is_among(WORDS, &word.to_lowercase()) || is_letter(word))

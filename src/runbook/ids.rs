@@ -3,6 +3,7 @@
 //! (`mitigate/restart.redis`), and below one by its ordinal there, so that what is added elsewhere renames nothing.
 
 use super::annotation::Name;
+use super::text::words;
 use super::{RunbookPhase, phase};
 use crate::source::{Diagnostics, Source, shorten};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -31,11 +32,10 @@ pub(super) fn assign(parts: &[NamedPart], source: &Arc<Source>, diags: &mut Diag
         let named = format!("{}/{}", part.phase.name(), name.text);
         let line = source.line(name.span.start);
         if let Some(first) = given.get(&named) {
-            diags
-                .error(source, name.span, format!("the id `{}` is given twice", shorten(&name.text)))
-                .code("RB004")
-                .label(format!("a step of the phase {} in line {first} has it already", part.phase.name()))
-                .help("an id names one step: give this one another");
+            let message = format!("the id `{}` is given twice", shorten(&name.text));
+            let error = diags.error(source, name.span, message).code("RB004");
+            error.label(format!("a step of the phase {} in line {first} has it already", part.phase.name()));
+            error.help("an id names one step: give this one another");
             continue;
         }
         given.insert(named.clone(), line);
@@ -72,13 +72,10 @@ pub(super) fn assign(parts: &[NamedPart], source: &Arc<Source>, diags: &mut Diag
 
 /// The headings that say where a title stands: those that only name a phase say nothing, unless there is no other.
 fn place(path: &[String], title: &str) -> String {
-    let above: Vec<&String> = path.iter().filter(|heading| *heading != title).collect();
-    let says: Vec<&str> = above.iter().filter(|text| !phase::is_only_a_phase(text)).map(|text| text.as_str()).collect();
-    match (says.is_empty(), above.last()) {
-        (false, _) => slug(&says.join(" ")),
-        (true, Some(last)) => slug(last),
-        (true, None) => "top".to_string(),
-    }
+    let above: Vec<&str> = path.iter().map(String::as_str).filter(|heading| *heading != title).collect();
+    let says: Vec<&str> = above.iter().copied().filter(|text| !phase::is_only_a_phase(text)).collect();
+    let last = above.last().copied().unwrap_or("top");
+    slug(&if says.is_empty() { last.to_string() } else { says.join(" ") })
 }
 
 /// The title in lower case, words joined by `-`, its number left out.
@@ -86,13 +83,11 @@ pub fn slug(title: &str) -> String {
     let bare = phase::strip_number(title);
     let bare = if bare.is_empty() { title } else { bare };
     let mut slug = String::new();
-    for word in bare.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in words(bare) {
         if slug.chars().count() + word.chars().count() > 48 && !slug.is_empty() {
             break;
         }
-        if !slug.is_empty() {
-            slug.push('-');
-        }
+        slug.push_str(if slug.is_empty() { "" } else { "-" });
         slug.extend(word.chars().take(48).flat_map(char::to_lowercase));
     }
     if slug.is_empty() { "step".to_string() } else { slug }

@@ -26,7 +26,7 @@ pub(super) fn tag(info: &str) -> String {
 }
 
 /// Languages in which applications are written, and in which nobody works at a prompt.
-const OF_APPLICATIONS: &str =
+pub(super) const OF_APPLICATIONS: &str =
     "python py python3 ruby rb javascript js node typescript ts go php perl java groovy elixir rust";
 
 /// What the tags stand for; any other is data.
@@ -51,11 +51,6 @@ pub(super) fn of_tag(tag: &str) -> BlockLanguage {
 /// Whether bash runs the blocks of a tag.
 pub fn is_shell(tag: &str) -> bool {
     matches!(of_tag(tag), BlockLanguage::Shell | BlockLanguage::Console)
-}
-
-/// Whether a tag is that of a language in which applications are written.
-pub(super) fn is_of_applications(tag: &str) -> bool {
-    is_among(OF_APPLICATIONS, tag)
 }
 
 /// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` or `sql` block of nothing but

@@ -3,7 +3,7 @@
 //! code blocks become blocks of their own.
 
 use super::look::{self, Fence, Link, List, PageLook, PageText, TextKind};
-use super::text::Excerpt;
+use super::text::{Excerpt, fold};
 use super::unfenced::{self, Inline};
 use super::{Unread, admonitions, bold, phase, placeholder};
 use crate::programs::only_looks;
@@ -62,7 +62,7 @@ pub(super) enum MarkdownBlock {
 }
 
 /// `<!-- firedrill: … -->`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct AnnotationComment {
     /// What stands between its marks.
     pub text: Excerpt,
@@ -75,9 +75,10 @@ pub(super) struct AnnotationComment {
 }
 
 /// Where a comment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommentPlace {
     /// On lines of its own.
+    #[default]
     Block,
     /// In the heading that is the block before it.
     Heading,
@@ -86,7 +87,7 @@ pub(super) enum CommentPlace {
 }
 
 /// A code block.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct MarkdownCode {
     /// The info string after the fence; empty for indented blocks.
     pub info: String,
@@ -136,7 +137,7 @@ fn explains(inline: &str, block: &str) -> bool {
         let mut words = line.split_whitespace();
         inline.split_whitespace().filter(is_given).all(|word| words.any(|other| other == word))
     };
-    let looks = || only_looks(&placeholder::mask(inline, &placeholder::find(inline)));
+    let looks = || only_looks(&placeholder::masked(inline));
     block.replace("\\\n", " ").lines().any(holds) || looks()
 }
 
@@ -154,7 +155,7 @@ fn without_tags(html: &str, struck: &mut bool) -> String {
         rest = tag.split_once(end).map_or("", |(_, rest)| rest);
     }
     text.push_str(rest);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    fold(&text)
 }
 
 /// An item of a list.
@@ -180,13 +181,11 @@ pub(super) struct Document {
     size: (usize, usize),
 }
 
-fn options() -> Options {
-    Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_GFM
-}
+const OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_FOOTNOTES)
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_GFM);
 
 impl Document {
     /// Why it is more than what is read, if it is.
@@ -209,7 +208,7 @@ pub(super) fn read(source: &str) -> Document {
     reader.look.frontmatter = front.map(|end| inner(source, Span::new(mark, mark + end)));
     let skipped = mark + front.unwrap_or_default();
     let text = admonitions::as_items(source.get(skipped..).unwrap_or_default());
-    for (event, range) in Parser::new_ext(&text, options()).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&text, OPTIONS).into_offset_iter() {
         reader.event(event, Span::new(range.start + skipped, range.end + skipped));
     }
     reader.flush();
@@ -222,6 +221,7 @@ pub(super) fn read(source: &str) -> Document {
 }
 
 /// A list under construction; `blocks` are those of its current item.
+#[derive(Default)]
 struct OpenList {
     start: Option<u64>,
     items: Vec<Item>,
@@ -249,8 +249,6 @@ struct MarkdownReader<'a> {
     typed: HashSet<&'a str>,
     blocks: Vec<MarkdownBlock>,
     lists: Vec<OpenList>,
-    /// Lists that were too deep to be opened.
-    too_deep: usize,
     place: TextPlace,
     prose: String,
     prose_span: Option<Span>,
@@ -269,7 +267,7 @@ struct MarkdownReader<'a> {
     size: (usize, usize),
     /// Texts under construction, the innermost last.
     texts: Vec<PageText>,
-    /// The lists around the current place, and how many items of them.
+    /// The lists around the current place, those that were too deep to be opened as well, and how many items of them.
     in_lists: Vec<usize>,
     items: usize,
     /// Where the text of the current link began.
@@ -306,8 +304,7 @@ impl MarkdownReader<'_> {
                 if self.struck != Some(true) && !self.struck_blocks {
                     self.inline.push(Inline { at: self.prose.len(), text: text.to_string(), span });
                 }
-                let written = self.source.get(span.start..span.end).unwrap_or_default();
-                let at = span.start + written.find(text.as_ref()).unwrap_or_default();
+                let at = span.start + span.of(self.source).find(text.as_ref()).unwrap_or_default();
                 let from = self.text_length();
                 self.text(&text, at);
                 self.no_words(from);
@@ -324,17 +321,19 @@ impl MarkdownReader<'_> {
                     self.struck_blocks &= begins || self.struck == Some(true);
                     self.strike(begins, span);
                 }
-                let mut html = Excerpt::default();
-                html.push(&text, span.start);
-                let comments = self.html(&html, CommentPlace::Inline);
+                let comments = self.html(&Excerpt::of(&text, span.start), CommentPlace::Inline);
                 self.comments.extend(comments.into_iter().filter(|_| matches!(self.place, TextPlace::Prose)));
             }
             Event::SoftBreak | Event::HardBreak => self.prose(" ", span),
-            Event::TaskListMarker(_) if self.too_deep == 0 => {
-                self.lists.last_mut().into_iter().for_each(|list| list.is_task = true);
-            }
+            Event::TaskListMarker(_) => self.open_list().into_iter().for_each(|list| list.is_task = true),
             _ => {}
         }
+    }
+
+    /// The innermost list, unless that was too deep to be opened.
+    fn open_list(&mut self) -> Option<&mut OpenList> {
+        let is_open = self.lists.len() == self.in_lists.len();
+        self.lists.last_mut().filter(|_| is_open)
     }
 
     fn prose(&mut self, text: &str, span: Span) {
@@ -398,9 +397,7 @@ impl MarkdownReader<'_> {
         match tag {
             Tag::Heading { level, .. } => {
                 self.heading = (self.lists.is_empty() && self.quotes == 0).then_some(level as u8);
-                if self.heading.is_some() {
-                    self.last_heading = span.start;
-                }
+                self.last_heading = self.heading.map_or(self.last_heading, |_| span.start);
                 self.open_text(TextKind::Heading, span);
             }
             Tag::Paragraph => self.open_text(TextKind::Paragraph, span),
@@ -418,18 +415,14 @@ impl MarkdownReader<'_> {
                     CodeBlockKind::Indented => (String::new(), false),
                 };
                 self.look.blocks.push(span);
-                let (body, unread, row) = (Excerpt::default(), None, None);
-                let code = MarkdownCode { info, fenced, body, span, unread, row, led: false, written: false };
-                self.place = TextPlace::Code(code);
+                self.place = TextPlace::Code(MarkdownCode { info, fenced, span, ..MarkdownCode::default() });
             }
             Tag::List(start) => {
                 self.look.blocks.push(span);
                 self.in_lists.push(self.look.lists.len());
                 self.look.lists.push(List { start, span, items: Vec::new(), depth: self.items });
                 if self.lists.len() < MAX_LIST_DEPTH {
-                    self.lists.push(OpenList { start, items: Vec::new(), blocks: Vec::new(), is_task: false });
-                } else {
-                    self.too_deep += 1;
+                    self.lists.push(OpenList { start, ..OpenList::default() });
                 }
             }
             Tag::HtmlBlock => self.place = TextPlace::Html(Excerpt::default()),
@@ -441,9 +434,8 @@ impl MarkdownReader<'_> {
                 self.look.blocks.push(span);
                 self.quotes += 1;
                 // `> [!CAUTION]`: that word is no text to the parser.
-                let text = self.source.get(span.start..span.end).filter(|_| kind.is_some() && self.footnotes == 0);
-                let word = text.and_then(|text| text.split_once("[!")?.1.split_once(']'));
-                if let Some((word, _)) = word {
+                let word = span.of(self.source).split_once("[!").and_then(|(_, rest)| rest.split_once(']'));
+                if let Some((word, _)) = word.filter(|_| kind.is_some() && self.footnotes == 0) {
                     self.push(MarkdownBlock::Html { text: word.to_string(), at: span.start });
                 }
             }
@@ -459,6 +451,10 @@ impl MarkdownReader<'_> {
     }
 
     fn end(&mut self, tag: TagEnd, span: Span) {
+        use TagEnd::{BlockQuote, FootnoteDefinition, Paragraph};
+        if matches!(tag, BlockQuote(_) | FootnoteDefinition | Paragraph | TagEnd::Item | TagEnd::List(_)) {
+            self.flush();
+        }
         match tag {
             TagEnd::Heading(_) => {
                 // An empty heading has no text but still ends the section before it.
@@ -476,23 +472,18 @@ impl MarkdownReader<'_> {
                 }
             }
             TagEnd::Item => {
-                self.flush();
                 self.items = self.items.saturating_sub(1);
                 self.close_text();
-                if self.too_deep == 0
-                    && let Some(list) = self.lists.last_mut()
-                {
+                if let Some(list) = self.open_list() {
                     let (blocks, is_task) = (std::mem::take(&mut list.blocks), std::mem::take(&mut list.is_task));
                     list.items.push(Item { blocks, span, is_task });
                 }
             }
             TagEnd::List(_) => {
-                self.flush();
                 self.in_lists.pop();
-                if self.too_deep > 0 {
-                    self.too_deep -= 1;
-                } else if let Some(list) = self.lists.pop() {
-                    self.push(MarkdownBlock::List { start: list.start, items: list.items });
+                let is_open = self.lists.len() > self.in_lists.len();
+                if let Some(OpenList { start, items, .. }) = self.lists.pop_if(|_| is_open) {
+                    self.push(MarkdownBlock::List { start, items });
                 }
             }
             TagEnd::HtmlBlock => {
@@ -521,18 +512,9 @@ impl MarkdownReader<'_> {
             TagEnd::TableHead => self.head = cells(&std::mem::take(&mut self.row)),
             TagEnd::TableRow => self.end_row(),
             TagEnd::Table => self.place = TextPlace::Prose,
-            TagEnd::FootnoteDefinition => {
-                self.flush();
-                self.footnotes = self.footnotes.saturating_sub(1);
-            }
-            TagEnd::Paragraph => {
-                self.flush();
-                self.close_text();
-            }
-            TagEnd::BlockQuote(_) => {
-                self.flush();
-                self.quotes = self.quotes.saturating_sub(1);
-            }
+            FootnoteDefinition => self.footnotes = self.footnotes.saturating_sub(1),
+            Paragraph => self.close_text(),
+            BlockQuote(_) => self.quotes = self.quotes.saturating_sub(1),
             TagEnd::Strikethrough => self.strike(false, span),
             TagEnd::Link => {
                 if let Some(from) = self.link.take() {
@@ -554,7 +536,7 @@ impl MarkdownReader<'_> {
                 Some(_) => Vec::new(),
                 None => unfenced::of_text(self.source, &self.typed, &text, &inline, None),
             };
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = fold(&text);
             let text = if self.struck_blocks && !text.is_empty() { format!("~~{text}~~") } else { text };
             match self.heading {
                 Some(level) => {
@@ -574,12 +556,12 @@ impl MarkdownReader<'_> {
 
     /// A paragraph, or the commands that it is.
     fn paragraph(&mut self, text: String, span: Span, plain: bool) {
-        let found = Some(()).filter(|()| plain).and_then(|()| unfenced::of_paragraph(self.source, span));
+        let found = plain.then(|| unfenced::of_paragraph(self.source, span)).flatten();
         let Some((start, code)) = found else { return self.push(MarkdownBlock::Paragraph { text, span }) };
         let above = self.source.get(span.start..start).unwrap_or_default().trim_end();
         if !above.is_empty() {
-            let text = above.split_whitespace().collect::<Vec<_>>().join(" ");
-            self.push(MarkdownBlock::Paragraph { text, span: Span::new(span.start, span.start + above.len()) });
+            let span = Span::new(span.start, span.start + above.len());
+            self.push(MarkdownBlock::Paragraph { text: fold(above), span });
         }
         // "Step 2: Check the deploys" above such a line is a heading to its readers.
         if self.lists.is_empty()
@@ -641,10 +623,9 @@ impl MarkdownReader<'_> {
         // A page may be one long line: it is cut only for a comment that was found.
         let line = if ours && !escaped { rest.split('\n').next().unwrap_or_default() } else { "" };
         if let Some(inner) = line.strip_prefix("<!--").filter(|inner| is_ours(inner)) {
-            let mut excerpt = Excerpt::default();
-            excerpt.push(inner.trim_end(), at + 4);
+            let text = Excerpt::of(inner.trim_end(), at + 4);
             let span = Span::new(at, at + line.trim_end().len());
-            self.comments.push(AnnotationComment { text: excerpt, span, place: CommentPlace::Inline, closed: false });
+            self.comments.push(AnnotationComment { text, span, place: CommentPlace::Inline, closed: false });
         }
     }
 
@@ -652,7 +633,7 @@ impl MarkdownReader<'_> {
     fn html(&mut self, html: &Excerpt, place: CommentPlace) -> Vec<AnnotationComment> {
         let (mut out, mut at, mut rest) = (Vec::new(), 0, 0);
         let mut other = |part: Span| {
-            if html.text.get(part.start..part.end).is_some_and(|text| !text.trim().is_empty()) {
+            if !part.of(&html.text).trim().is_empty() {
                 self.look.html.push(html.place(part));
             }
         };
@@ -690,13 +671,11 @@ impl MarkdownReader<'_> {
         if let MarkdownBlock::Code(code) = &block
             && code.unread.is_none()
         {
-            let inline = |above: &MarkdownBlock| match above {
-                MarkdownBlock::Code(code) => code.unread == Some(Unread::Inline) && code.row.is_none(),
-                _ => false,
+            let inline = |above: &&MarkdownBlock| {
+                matches!(above, MarkdownBlock::Code(MarkdownCode { unread: Some(Unread::Inline), row: None, .. }))
             };
-            let from = blocks.iter().rposition(|above| !inline(above)).map_or(0, |at| at + 1);
-            let mut above = blocks.split_off(from);
-            let few = above.len() <= MOST_EXPLAINING;
+            let count = blocks.iter().rev().take_while(inline).count();
+            let (mut above, few) = (blocks.split_off(blocks.len() - count), count <= MOST_EXPLAINING);
             above.retain(|above| match above {
                 MarkdownBlock::Code(said) => said.led && !(few && explains(&said.body.text, &code.body.text)),
                 _ => true,
@@ -725,7 +704,7 @@ fn frontmatter(text: &str) -> Option<usize> {
 
 /// A YAML frontmatter without its first and its last line.
 fn inner(source: &str, span: Span) -> Span {
-    let text = source.get(span.start..span.end).unwrap_or_default().trim_end();
+    let text = span.of(source).trim_end();
     let start = text.find('\n').map_or(text.len(), |at| at + 1);
     let end = text.rfind('\n').map_or(start, |at| at + 1).max(start);
     Span::new(span.start + start, span.start + end)
@@ -739,11 +718,22 @@ fn is_ours(comment: &str) -> bool {
     word == "firedrill" || word.eq_ignore_ascii_case("firedrill") && speaks
 }
 
+impl MarkdownBlock {
+    /// The text of a paragraph, and its place.
+    pub fn paragraph(&self) -> Option<(&str, Span)> {
+        if let MarkdownBlock::Paragraph { text, span } = self { Some((text, *span)) } else { None }
+    }
+
+    /// The level and the text of a heading.
+    pub fn heading(&self) -> Option<(u8, &str)> {
+        if let MarkdownBlock::Heading { level, text, .. } = self { Some((*level, text)) } else { None }
+    }
+}
+
 impl MarkdownCode {
     /// A command that is no block to Markdown.
     pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<CommandRow>) -> MarkdownCode {
-        let (info, unread) = (String::new(), Some(unread));
-        MarkdownCode { info, fenced: false, body, span, unread, row, led: false, written: false }
+        MarkdownCode { body, span, unread: Some(unread), row, ..MarkdownCode::default() }
     }
 }
 

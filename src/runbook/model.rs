@@ -253,9 +253,7 @@ pub fn unified_name(name: &str) -> String {
         if c.is_alphanumeric() {
             // There are capitals without a small letter.
             let capital = c.is_uppercase() && c.to_lowercase().next() != Some(c);
-            if capital && (before.is_lowercase() || before.is_ascii_digit()) {
-                out.push('_');
-            }
+            out.extend((capital && (before.is_lowercase() || before.is_ascii_digit())).then_some('_'));
             // Some lower-case letters come with a mark of their own, which is no letter.
             out.extend(c.to_lowercase().filter(|c| c.is_alphanumeric()));
         } else if !out.is_empty() && !out.ends_with('_') && c != '\'' {
@@ -317,9 +315,7 @@ pub(super) fn link_variables(steps: &mut [Step]) {
     for step in steps {
         let mut of_its_own = Set::new();
         let set = if is_in_another_terminal(&step.title) { &mut of_its_own } else { &mut all };
-        if let StepKind::Commands(commands) = &mut step.kind {
-            link_all(commands, &step.blocks, set, &ever);
-        }
+        link_all(commands_mut(&mut step.kind), &step.blocks, set, &ever);
         // What is held sets nothing for those after it, because it does not run.
         for name in link_all(&mut step.held, &step.blocks, set, &ever) {
             set.remove(&name);
@@ -351,7 +347,13 @@ fn link_all(
     for command in commands {
         let settings = blocks.get(command.block).map(|block| &block.settings);
         let place = settings.and_then(|settings| settings.place.clone());
-        link(command, |name| set.contains(&(place.clone(), name.to_string())), ever);
+        command.inputs.retain(|input| input.variable().is_none());
+        let unset = command.reads.iter().filter(|read| {
+            let name = read.input.variable().unwrap_or_default().to_string();
+            (!read.in_function || !ever.contains(&name)) && !set.contains(&(place.clone(), name))
+        });
+        command.inputs.extend(unset.map(|read| read.input.clone()));
+        command.inputs.sort_by_key(|input| input.span.start);
         // What is decided not to run sets nothing.
         let runs = !matches!(command.handling, Handling::Skip(_) | Handling::Manual(_));
         if runs && settings.and_then(|settings| settings.background) != Some(true) {
@@ -360,16 +362,6 @@ fn link_all(
         }
     }
     new
-}
-
-fn link(command: &mut Command, is_set: impl Fn(&str) -> bool, ever: &HashSet<String>) {
-    command.inputs.retain(|input| input.variable().is_none());
-    let unset = command.reads.iter().filter(|read| {
-        let name = read.input.variable().unwrap_or_default();
-        !is_set(name) && (!read.in_function || !ever.contains(name))
-    });
-    command.inputs.extend(unset.map(|read| read.input.clone()));
-    command.inputs.sort_by_key(|input| input.span.start);
 }
 
 #[cfg(test)]

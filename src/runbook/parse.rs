@@ -8,7 +8,7 @@ use super::markdown::{self, Document, MarkdownBlock};
 use super::model::link_variables;
 use super::parts::{placed, stands_at};
 use super::steps::{self, Section, StepSource};
-use super::{BlockSettings, Runbook, RunbookPhase, accepted, bold, governs, phase, placeholder};
+use super::{Runbook, RunbookPhase, accepted, bold, governs, phase, placeholder};
 use crate::programs::{EffectKind, of_shell};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,21 +40,12 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
 /// Reads a runbook. Mistakes go to `diags`, all of them; a runbook with errors is still returned as far as it could
 /// be read, so that it can be shown. `None` means that the file was not read at all.
 pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diagnostics) -> Option<Runbook> {
-    let too_large = |why: String, diags: &mut Diagnostics| {
-        diags
-            .error(source, Span::new(0, 0), format!("the runbook is too large: {why}"))
-            .code(OF_NO_RULE)
-            .help("split it into one file per alert");
-    };
-    let size = source.text.len();
-    if size > MAX_SIZE {
-        too_large(format!("{size} bytes, at most {MAX_SIZE} are read"), diags);
-        return None;
-    }
-    let known = diags.all.len();
-    let mut document = markdown::read(&source.text);
-    if let Some(why) = document.is_beyond() {
-        too_large(why, diags);
+    let (size, known) = (source.text.len(), diags.all.len());
+    let mut document = if size > MAX_SIZE { Document::default() } else { markdown::read(&source.text) };
+    let beyond = (size > MAX_SIZE).then(|| format!("{size} bytes, at most {MAX_SIZE} are read"));
+    if let Some(why) = beyond.or_else(|| document.is_beyond()) {
+        let message = format!("the runbook is too large: {why}");
+        diags.error(source, Span::new(0, 0), message).code(OF_NO_RULE).help("split it into one file per alert");
         return None;
     }
     let notes = annotation::take(&mut document.blocks, source, diags);
@@ -65,11 +56,9 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
     annotation::check_captures(&steps, &notes, source, diags);
     for block in steps.iter().flat_map(|step| &step.blocks) {
         if let Some(key) = block.settings.contradiction() {
-            let start = source.start(block.line);
-            let end = start + first_line(source.text.get(start..).unwrap_or_default());
-            diags
-                .error(source, Span::new(start, end), format!("a block in the background cannot have `{key}`"))
-                .help("nobody waits for its end: leave out one of the two");
+            let message = format!("a block in the background cannot have `{key}`");
+            let error = diags.error(source, first_line(source, source.start(block.line)), message);
+            error.help("nobody waits for its end: leave out one of the two");
         }
     }
     // What is not tagged yet was said about annotations.
@@ -82,16 +71,14 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
     // A fence that swallowed the commands was reported already.
     let broken = diags.all.len() > known;
     for html in &document.fences_in_html {
-        let text = source.text.get(html.start..html.end).unwrap_or_default();
-        let first = Span::new(html.start, html.start + first_line(text));
+        let (text, first) = (html.of(&source.text), first_line(source, html.start));
         let help = match text.contains("```") || text.contains("~~~") {
             true => "leave a line empty above the code block and below it: only then it is one to Markdown",
             false => "write the commands between lines with three backticks, tagged `bash`",
         };
         diags.warning(source, first, "the code block in this HTML is not read").code(OF_NO_RULE).help(help);
     }
-    let title = title(&document, source);
-    let runbook = Runbook { source: source.clone(), title, steps, accepted: None };
+    let runbook = Runbook { source: source.clone(), title: title(&document, source), steps, accepted: None };
     if !broken && !reading.bridged {
         check_runs(&runbook, diags);
     }
@@ -129,14 +116,11 @@ impl Runbook {
 fn check_headings(source: &Arc<Source>, blocks: &[MarkdownBlock], diags: &mut Diagnostics) {
     for block in blocks {
         let MarkdownBlock::Heading { cut: true, span, .. } = block else { continue };
-        let text = source.text.get(span.start..span.end).unwrap_or_default();
-        let first = Span::new(span.start, span.start + first_line(text));
-        diags
-            .error(source, first, format!("this heading is longer than {} bytes", markdown::LONGEST_HEADING))
-            .code(OF_NO_RULE)
-            .help(
-                "say it in a paragraph below a short heading; lines right above `---` or `===` are a heading as well",
-            );
+        let message = format!("this heading is longer than {} bytes", markdown::LONGEST_HEADING);
+        let error = diags.error(source, first_line(source, span.start), message).code(OF_NO_RULE);
+        error.help(
+            "say it in a paragraph below a short heading; lines right above `---` or `===` are a heading as well",
+        );
     }
 }
 
@@ -153,22 +137,20 @@ pub fn check_runs(runbook: &Runbook, diags: &mut Diagnostics) {
         _ => "every step is for a person",
     };
     let source = &runbook.source;
-    diags
-        .error(source, Span::new(0, first_line(&source.text)), "the runbook has no step that can be run")
-        .label(why)
-        .help("put the commands into blocks tagged `bash`, below a heading such as `## Mitigation`");
+    let error = diags.error(source, first_line(source, 0), "the runbook has no step that can be run").label(why);
+    error.help("put the commands into blocks tagged `bash`, below a heading such as `## Mitigation`");
 }
 
-fn first_line(text: &str) -> usize {
-    text.find('\n').unwrap_or(text.len())
+/// From a place to the end of its line.
+fn first_line(source: &Source, start: usize) -> Span {
+    let rest = source.text.get(start..).unwrap_or_default();
+    Span::new(start, start + rest.find('\n').unwrap_or(rest.len()))
 }
 
 /// First H1, else the frontmatter's `title`, else the file name.
 fn title(document: &markdown::Document, source: &Source) -> String {
-    let heading = document.blocks.iter().find_map(|block| match block {
-        MarkdownBlock::Heading { level: 1, text, .. } if !text.is_empty() => Some(text.clone()),
-        _ => None,
-    });
+    let mut headings = document.blocks.iter().filter_map(MarkdownBlock::heading);
+    let heading = headings.find(|(level, text)| *level == 1 && !text.is_empty()).map(|(_, text)| text.to_string());
     let file = || source.path.file_stem().map_or_else(|| "runbook".into(), |name| name.to_string_lossy().into_owned());
     heading.or_else(|| frontmatter_title(source, document.look.frontmatter?)).unwrap_or_else(file)
 }
@@ -179,35 +161,24 @@ fn frontmatter_title(source: &Source, frontmatter: Span) -> Option<String> {
         title: Option<String>,
     }
     // Frontmatter is another tool's business: what cannot be read has no title, and that is no mistake of ours to tell.
-    let front: Front = serde_yaml::from_str(source.text.get(frontmatter.start..frontmatter.end)?).ok()?;
+    let front: Front = serde_yaml::from_str(frontmatter.of(&source.text)).ok()?;
     front.title.map(|title| title.trim().to_string()).filter(|title| !title.is_empty())
 }
 
-/// What a heading hands down to those below it.
-#[derive(Clone, Default)]
-struct Above {
-    phase: RunbookPhase,
-    settings: BlockSettings,
-    annotated: Vec<Span>,
-    /// Whether an annotation says the phase.
-    pinned: bool,
-    path: Vec<String>,
-}
-
-impl Above {
-    fn section<'a>(self, heading: (&'a str, Span), title: String, level: u8) -> Section<'a> {
-        let Above { phase, settings, annotated, pinned, path } = self;
-        Section { heading: Some(heading), title, path, level, phase, settings, annotated, pinned, ..Section::default() }
+impl<'a> Section<'a> {
+    /// A section with what this one hands down to those below it.
+    fn below(&self) -> Section<'a> {
+        let Section { path, settings, annotated, phase, pinned, .. } = self;
+        let (path, settings, annotated) = (path.clone(), settings.clone(), annotated.clone());
+        Section { path, settings, annotated, phase: *phase, pinned: *pinned, ..Section::default() }
     }
 }
 
 /// Whether a line of shell below a heading of this level evidently changes something.
 fn changes_something(below: &[MarkdownBlock], level: u8) -> bool {
     let ends = |block: &&MarkdownBlock| matches!(block, MarkdownBlock::Heading { level: next, .. } if *next <= level);
-    let changes = |line: &str| {
-        let line = line.trim_start().trim_start_matches("$ ");
-        of_shell(&placeholder::mask(line, &placeholder::find(line))).kind == EffectKind::Changes
-    };
+    let shell = |line: &str| of_shell(&placeholder::masked(line.trim_start().trim_start_matches("$ ")));
+    let changes = |line: &str| shell(line).kind == EffectKind::Changes;
     placed(below.iter().take_while(|block| !ends(block))).iter().any(|placed| {
         let tag = language::tag(&placed.code.info);
         (tag.is_empty() || language::is_shell(&tag)) && placed.code.body.text.lines().any(changes)
@@ -219,8 +190,9 @@ pub(super) fn sections<'a>(source: &'a str, document: &'a Document, notes: &Anno
     let blocks = &document.blocks;
     let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
     let mut out = vec![Section::default()];
-    // Open headings: level, what they hand down, index of the section.
-    let mut open: Vec<(u8, Above, usize)> = Vec::new();
+    // The sections of the headings that are open.
+    let mut open: Vec<usize> = Vec::new();
+    let below = |open: &[usize], out: &[Section<'a>]| open.last().map(|&at| out[at].below()).unwrap_or_default();
     // What was open where each open `<details>` begins; of those in too many others nobody keeps it.
     let (mut around, mut details) = (Vec::new(), document.details.iter().peekable());
     for (number, block) in blocks.iter().enumerate() {
@@ -234,11 +206,9 @@ pub(super) fn sections<'a>(source: &'a str, document: &'a Document, notes: &Anno
             }
         }
         if let MarkdownBlock::Heading { level, text, span, .. } = block {
-            open.retain(|&(above, ..)| above < *level);
-            for &(.., index) in &open {
-                out.get_mut(index).into_iter().for_each(|section| section.has_children = true);
-            }
-            let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
+            open.retain(|&above| out[above].level < *level);
+            open.iter().for_each(|&above| out[above].has_children = true);
+            let mut here = below(&open, &out);
             // "# Disaster recovery" names the document, not what is to be done in all of its sections.
             let is_title = *level == 1 && (titles == 1 || out.len() == 1);
             let changes = || changes_something(blocks.get(number + 1..).unwrap_or_default(), *level);
@@ -250,39 +220,35 @@ pub(super) fn sections<'a>(source: &'a str, document: &'a Document, notes: &Anno
                 here.settings = note.settings.over(&here.settings);
                 here.annotated.push(*span);
             }
-            open.push((*level, here.clone(), out.len()));
-            out.push(here.section((text, *span), text.clone(), *level));
+            open.push(out.len());
+            out.push(Section { heading: Some((text, *span)), title: text.clone(), level: *level, ..here });
             continue;
         }
         if let Some(at) = resumed {
             let (mut again, mut first) = (Section::default(), 0);
-            if let Some((level, here, index)) = open.last_mut() {
-                first = std::mem::replace(index, out.len());
-                let old = out.get(first);
-                let heading = old.and_then(|old| old.heading).map_or("", |(text, _)| text);
-                let title = old.map(|old| old.title.clone()).unwrap_or_default();
-                again = here.clone().section((heading, Span::new(at, at)), title, *level);
+            if let Some(last) = open.last_mut() {
+                first = std::mem::replace(last, out.len());
+                let old = &out[first];
+                let heading = Some((old.heading.map_or("", |(text, _)| text), Span::new(at, at)));
+                again = Section { heading, title: old.title.clone(), level: old.level, ..old.below() };
             }
             out.push(Section { has_children: true, resumed: Some(first), ..again });
         }
-        let in_label = open.last().is_some_and(|&(level, ..)| level == bold::LEVEL);
-        let inherited = open.iter().rev().find(|&&(level, ..)| level < bold::LEVEL).map(|(_, above, _)| above.phase);
-        let label = match block {
-            MarkdownBlock::Paragraph { text, span } => bold::label(source, text, *span).map(|label| (label, *span)),
-            _ => None,
-        };
+        let in_label = open.last().is_some_and(|&above| out[above].level == bold::LEVEL);
+        let inherited = open.iter().rev().find(|&&above| out[above].level < bold::LEVEL).map(|&above| out[above].phase);
+        let label = block.paragraph().and_then(|(text, span)| Some((bold::label(source, text, span)?, span)));
         let opens = |label: &bold::Label<'_>| bold::opens(label.text, inherited.unwrap_or_default(), in_label);
         if let Some((label, span, phase)) = label.and_then(|(label, span)| Some((label, span, opens(&label)?))) {
-            open.retain(|&(level, ..)| level < bold::LEVEL);
-            let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
+            open.retain(|&above| out[above].level < bold::LEVEL);
+            let mut here = below(&open, &out);
             here.phase = if here.pinned { here.phase } else { phase };
             here.path.push(label.text.to_string());
-            let parent = open.last().filter(|(level, ..)| *level > 1).and_then(|&(.., index)| out.get_mut(index));
+            let parent = open.last().and_then(|&above| out.get_mut(above)).filter(|above| above.level > 1);
             let title = bold::title(parent.as_ref().map_or("", |parent| parent.title.as_str()), label.text);
             // What is to be done above the first label stays a step.
             parent.into_iter().for_each(|parent| parent.has_children |= !parent.asks);
-            open.push((bold::LEVEL, here.clone(), out.len()));
-            out.push(here.section((label.text, span), title, bold::LEVEL));
+            open.push(out.len());
+            out.push(Section { heading: Some((label.text, span)), title, level: bold::LEVEL, ..here });
             if label.alone {
                 continue;
             }
@@ -344,10 +310,8 @@ fn verify_after_mitigate(sections: &mut [Section<'_>]) {
     let Some(first) = sections.iter().position(|section| section.phase == RunbookPhase::Mitigate) else { return };
     let begun = sections.iter().position(|section| section.phase == RunbookPhase::Rollback).unwrap_or(first).min(first);
     for (index, section) in sections.iter_mut().enumerate().filter(|(_, section)| !section.pinned) {
-        let text = match section.blocks.first() {
-            Some(MarkdownBlock::Paragraph { text, .. }) if index > first => text.to_lowercase(),
-            _ => String::new(),
-        };
+        let text = section.blocks.first().and_then(|block| block.paragraph()).filter(|_| index > first);
+        let text = text.map(|(text, _)| text.to_lowercase()).unwrap_or_default();
         let opens = ["after applying", "after the fix", "after resolution"];
         match section.phase {
             RunbookPhase::Verify if index < begun => section.phase = RunbookPhase::Diagnose,
@@ -361,14 +325,11 @@ fn verify_after_mitigate(sections: &mut [Section<'_>]) {
 
 /// A fence that never ends, or one that ends where the next one should have begun, swallows what stands between.
 fn check_fence(source: &Arc<Source>, code: &Fence, diags: &mut Diagnostics) {
-    let text = source.text.get(code.span.start..code.span.end).unwrap_or_default();
-    let opening = Span::new(code.span.start, code.span.start + first_line(text).min(text.len()));
+    let (text, opening) = (code.span.of(&source.text), first_line(source, code.span.start));
     if !code.is_closed(&source.text) {
-        diags
-            .error(source, opening, "this code block never ends")
-            .code("RB001")
-            .label("its closing fence is missing, or indented differently")
-            .help("close it with a fence of the same kind and indentation");
+        let error = diags.error(source, opening, "this code block never ends").code("RB001");
+        error.label("its closing fence is missing, or indented differently");
+        error.help("close it with a fence of the same kind and indentation");
         return;
     }
     let runs = !matches!(language::of_tag(&code.tag), BlockLanguage::Data | BlockLanguage::Foreign);
@@ -379,12 +340,9 @@ fn check_fence(source: &Arc<Source>, code: &Fence, diags: &mut Diagnostics) {
         line.len() - tag.len() >= 3 && tag.starts_with(|c: char| c.is_ascii_alphabetic())
     });
     if let Some((line, span)) = inner {
-        let at = code.body.origin(span.start);
-        diags
-            .error(source, opening, "this code block does not end before the next one begins")
-            .code("RB001")
-            .label("its closing fence is missing")
-            .help(format!("close it before line {}, where “{}” begins another", source.line(at), line.trim()));
+        let (at, what) = (code.body.origin(span.start), "this code block does not end before the next one begins");
+        let error = diags.error(source, opening, what).code("RB001").label("its closing fence is missing");
+        error.help(format!("close it before line {}, where “{}” begins another", source.line(at), line.trim()));
     }
 }
 

@@ -34,21 +34,14 @@ pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a MarkdownBlock>) ->
             }
             MarkdownBlock::List { items, .. } => {
                 items.iter().for_each(|item| out.extend(placed(&item.blocks)));
-                // A fence that fell out of the last item is introduced by it.
-                intro = items.last().and_then(introduction).or(intro);
+                // A fence that fell out of the last item is introduced by it, where that leads to what follows.
+                let last = items.last().and_then(|item| item.blocks.last()?.paragraph());
+                intro = last.filter(|(text, _)| text.trim_end().ends_with(':')).or(intro);
             }
             MarkdownBlock::Heading { .. } | MarkdownBlock::Comment(_) | MarkdownBlock::Html { .. } => {}
         }
     }
     out
-}
-
-/// The paragraph at the end of an item, if it leads to what follows.
-fn introduction(item: &Item) -> Option<(&str, Span)> {
-    match item.blocks.last() {
-        Some(MarkdownBlock::Paragraph { text, span }) if text.trim_end().ends_with(':') => Some((text, *span)),
-        _ => None,
-    }
 }
 
 /// A part of a section.
@@ -89,10 +82,7 @@ pub(super) fn parts<'a>(blocks: &[&'a MarkdownBlock], phase: RunbookPhase) -> Ve
 }
 
 fn item_part(item: &Item) -> SectionPart<'_> {
-    let title = item.blocks.iter().find_map(|block| match block {
-        MarkdownBlock::Paragraph { text, .. } => Some(title_of(text)),
-        _ => None,
-    });
+    let title = item.blocks.iter().find_map(MarkdownBlock::paragraph).map(|(text, _)| title_of(text));
     SectionPart::Item { title: title.unwrap_or_default(), span: item.span, codes: placed(&item.blocks) }
 }
 

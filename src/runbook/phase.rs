@@ -2,7 +2,7 @@
 //! phase unless it clearly names one of its own. And: which headings number a step, which sentences ask for something.
 
 use super::RunbookPhase;
-use super::text::{is_among, pattern};
+use super::text::{is_among, lower_words, pattern};
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -78,9 +78,7 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
         // "Step 2: Roll back" and "Roll back the release" are what the mitigation does; "Rollback" takes it back.
         (Mitigate, Strength::Exact) if phase == Rollback => !is_step(heading),
         (_, Strength::Exact) => true,
-        (Mitigate, Strength::First) if phase == Rollback => {
-            words(heading).iter().any(|word| is_among(MITIGATION, word))
-        }
+        (Mitigate, Strength::First) if phase == Rollback => words(heading).iter().any(|w| is_among(MITIGATION, w)),
         (Mitigate, Strength::First) => matches!(phase, Verify | Escalate),
         (Detect | Diagnose | Verify, Strength::First) => matches!(phase, Rollback | Escalate),
         _ => false,
@@ -94,10 +92,8 @@ pub(super) fn of_section(heading: &str, inherited: RunbookPhase, changes: impl F
     let phase = of_heading(heading, inherited);
     let says_more = || matches!(named(heading), Some((_, Strength::First | Strength::Within)));
     // "Escalate to the DBA", "Prevent it from coming back".
-    let asks = || {
-        let words = words(strip_number(heading));
-        words.first().is_some_and(|first| first.starts_with("escalat") || first.starts_with("prevent"))
-    };
+    let calls = |word: &String| word.starts_with("escalat") || word.starts_with("prevent");
+    let asks = || words(strip_number(heading)).first().is_some_and(calls);
     let is_case =
         matches!(phase, Detect | Escalate | Reference) && phase != inherited && says_more() && !asks() && changes();
     if is_case { inherited } else { phase }
@@ -150,7 +146,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     if let Some(ending) = found.iter().find(|found| found.place == Where::End && found.end == words.len()) {
         return Some((ending.phase, Strength::Exact));
     }
-    let several = words.iter().any(|word| matches!(word.as_str(), "and" | "or")) || heading.contains(['&', '/', '+']);
+    let several = words.iter().any(|word| word == "and" || word == "or") || heading.contains(['&', '/', '+']);
     // "Confirm mitigation", "Check that the fix worked", "Post-mitigation checks".
     let joins = |i: usize| is_among("a if our that the whether", word(i));
     let cured = |one: &PhaseName| one.phase == Mitigate && is_among(CURES, word(one.at)) && (1..one.at).all(joins);
@@ -183,8 +179,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
 
 fn words(text: &str) -> Vec<String> {
     // What stands in brackets is an aside: "Triage (0-5 minutes)".
-    let text = text.split(['(', '[']).find(|part| !part.trim().is_empty()).unwrap_or_default();
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    lower_words(text.split(['(', '[']).find(|part| !part.trim().is_empty()).unwrap_or_default())
 }
 
 /// `Step 3:`, `Phase B –`, `4.`, `1.2)`; `3 replicas are down` begins with a number and is not numbered.

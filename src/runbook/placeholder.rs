@@ -66,10 +66,8 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
         let known = found.len();
         for one in more {
             let behind = found[..known].partition_point(|p| p.span.start < one.span.end);
-            let free = behind.checked_sub(1).and_then(|i| found.get(i)).is_none_or(|p| p.span.end <= one.span.start);
-            if free && lexed.quoting(one.span.start) != Quoting::Comment {
-                found.push(one);
-            }
+            let free = found[..behind].last().is_none_or(|p| p.span.end <= one.span.start);
+            found.extend((free && lexed.quoting(one.span.start) != Quoting::Comment).then_some(one));
         }
         found.sort_by_key(|p| p.span.start);
     };
@@ -88,6 +86,11 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
         add(&mut words.map(|found| of(found, found.as_str())));
     }
     found
+}
+
+/// The text with each of its placeholders replaced by a word of the same length.
+pub(super) fn masked(text: &str) -> String {
+    mask(text, &find(text))
 }
 
 /// The text with each placeholder replaced by a word of the same length, so that bash's grammar can read it.
@@ -122,10 +125,7 @@ fn candidates(text: &str) -> Vec<Placeholder> {
     while let Some(shape) = SHAPES.find_at(text, at) {
         let before = text.get(..shape.start()).and_then(|before| before.chars().next_back());
         let name = name(text, shape, before);
-        at = match name {
-            Some(_) => shape.end(),
-            None => until_char(text, shape.start() + 1),
-        };
+        at = if name.is_some() { shape.end() } else { until_char(text, shape.start() + 1) };
         let span = Span::new(shape.start(), shape.end());
         let found_here = name.and_then(|name| Some(Placeholder { span: reachable(text, span)?, name }));
         at = found_here.as_ref().map_or(at, |found| at.max(found.span.end));
@@ -197,10 +197,8 @@ fn reachable(text: &str, span: Span) -> Option<Span> {
     let dollars = trailing(text, start, b'$');
     let escaped = dollars > 0 && trailing(text, start - dollars, b'\\') % 2 == 1;
     // `$$` is a number of its own, and `\$` a sign of its own.
-    let span = match (dollars - usize::from(escaped)) % 2 {
-        0 => span,
-        _ => Span::new(start - 1, end),
-    };
+    let joins = (dollars - usize::from(escaped)) % 2 > 0;
+    let span = if joins { Span::new(start - 1, end) } else { span };
     let within = text.get(..span.start)?.trim_end_matches(['#', '!']).ends_with("${");
     (!within || brace && escaped).then_some(span)
 }

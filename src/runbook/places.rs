@@ -42,8 +42,7 @@ fn is_word(value: &str) -> bool {
 /// Whether the line of the input, filled in, has a line that ends its here-document.
 fn ends(command: &Command, heredoc: &Heredoc, input: &RunbookInput, lookup: &impl Fn(&str) -> Option<String>) -> bool {
     let text = command.text.as_str();
-    let operator = text.get(heredoc.operator.start..heredoc.operator.end).unwrap_or_default();
-    let delimiter = operator.trim_start_matches(['<', '-', ' ', '\t']).replace(['\'', '"', '\\'], "");
+    let delimiter = heredoc.operator.of(text).trim_start_matches(['<', '-', ' ', '\t']).replace(['\'', '"', '\\'], "");
     let body = text.get(heredoc.body.start..input.span.start).unwrap_or_default();
     // A backslash at the end of a line joins it with the next one, so that the lines before belong to it.
     let mut start = body.rfind('\n').map_or(0, |at| at + 1);

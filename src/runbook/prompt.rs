@@ -1,6 +1,7 @@
 //! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
 
 use super::commands::is_option;
+use super::placeholder::masked;
 use super::text::{Excerpt, is_among, pattern};
 use crate::bash::lexer::{Lexed, lex};
 use crate::bash::{self, has_syntax_error};
@@ -68,11 +69,10 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
     if let Some(prompt) = lines.iter().find_map(|(line, _)| foreign(line)) {
         return Shown::Foreign(prompt.to_string());
     }
-    let mut prompts =
-        Prompts { root: false, others: lines.iter().filter_map(|(line, _)| other_prompt(line)).collect() };
-    let of_host = |line: &str| {
-        line.split_whitespace().next().is_some_and(|word| word.ends_with('#') && prompts.others.contains(&word))
-    };
+    let others: Vec<&str> = lines.iter().filter_map(|(line, _)| other_prompt(line)).collect();
+    let mut prompts = Prompts { root: false, others };
+    let first = |line: &'_ str| line.split_whitespace().next().unwrap_or_default().to_string();
+    let of_host = |line: &str| first(line).ends_with('#') && prompts.others.contains(&first(line).as_str());
     if !lines.iter().any(|(line, _)| prompt(line, &prompts).is_some() && !of_host(line)) {
         // "# Restart it" above `db1# …` is a comment.
         let typed = |line: &str| line.trim_start().strip_prefix("# ").is_some_and(may_be_typed);
@@ -99,8 +99,7 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
             continue;
         };
         flush(&mut typed, &mut output);
-        let mut text = Excerpt::default();
-        text.push_part(body, Span::new(span.start + width, span.end));
+        let mut text = body.part(Span::new(span.start + width, span.end));
         at += continuation(body, lines.get(at..).unwrap_or_default(), &prompts, &mut text);
         typed.push(TypedText { text, expected: None });
     }
@@ -288,11 +287,8 @@ fn is_name(word: &str) -> bool {
 /// Gives the output gathered so far to the last command; what stands before the first one belongs to nobody.
 fn flush(typed: &mut [TypedText], output: &mut String) {
     let text = std::mem::take(output);
-    let text = text.trim_matches('\n').trim_end();
-    if let Some(last) = typed.last_mut()
-        && !text.is_empty()
-    {
-        last.expected = Some(text.to_string());
+    if let Some(last) = typed.last_mut() {
+        last.expected = Some(text.trim_matches('\n').trim_end().to_string()).filter(|text| !text.is_empty());
     }
 }
 
@@ -322,10 +318,6 @@ fn continuation(body: &Excerpt, next: &[(&str, Span)], prompts: &Prompts<'_>, te
     let (kept, count) = best;
     *text = kept;
     count
-}
-
-fn masked(text: &str) -> String {
-    super::placeholder::mask(text, &super::placeholder::find(text))
 }
 
 /// The width of a shell prompt at the beginning of a line, with the blanks around it.

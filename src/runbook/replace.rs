@@ -10,7 +10,7 @@ use super::text::Excerpt;
 use super::{
     BlockSettings, CodeBlock, Command, ManualReason, ParseOptions, Replaced, Runbook, RunbookPhase, Step, StepKind,
 };
-use crate::source::{Pos, Source, Span};
+use crate::source::{Source, Span};
 use std::sync::Arc;
 
 /// Commands that stand in a scenario.
@@ -83,10 +83,9 @@ impl Runbook {
 
 fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
-    let (info, span) = ("bash".to_string(), written.span);
-    let code = MarkdownCode { info, fenced: true, body, span, unread: None, row: None, led: false, written: true };
-    let read =
-        commands::read(written.source, &code, &ParseOptions::default(), RunbookPhase::Other, &mut Hands::default());
+    let (info, span, reading) = ("bash".to_string(), written.span, ParseOptions::default());
+    let code = MarkdownCode { info, fenced: true, body, span, written: true, ..MarkdownCode::default() };
+    let read = commands::read(written.source, &code, &reading, RunbookPhase::Other, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
         BlockUse::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.
@@ -101,22 +100,15 @@ fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
         BlockUse::Data(_) => return Err("it holds no command".to_string()),
     };
     let begin = written.source.pos(written.span.start);
-    for command in &mut commands {
-        command.origin = Some(written.source.clone());
-        if !exact {
-            put_at(command, begin);
+    commands.iter_mut().for_each(|command| command.origin = Some(written.source.clone()));
+    // Where YAML changed the text (escapes, folded lines, an alias), everything of it stands where the value begins.
+    for command in commands.iter_mut().filter(|_| !exact) {
+        (command.line, command.column) = (begin.line, begin.column);
+        for input in command.inputs.iter_mut().chain(command.reads.iter_mut().map(|read| &mut read.input)) {
+            (input.line, input.column) = (begin.line, begin.column);
         }
     }
     Ok(commands)
-}
-
-/// Where YAML changed the text (escapes, folded lines, an alias), everything of it stands where the value begins.
-fn put_at(command: &mut Command, at: Pos) {
-    (command.line, command.column) = (at.line, at.column);
-    let inputs = command.inputs.iter_mut().chain(command.reads.iter_mut().map(|read| &mut read.input));
-    for input in inputs {
-        (input.line, input.column) = (at.line, at.column);
-    }
 }
 
 /// The text with the places that it has in the scenario, and whether every line of it was found there.
@@ -129,9 +121,7 @@ fn excerpt(written: WrittenCommands<'_>) -> (Excerpt, bool) {
         exact &= found.is_some();
         let origin = found.unwrap_or(span.start);
         out.push(bare, origin);
-        if line.len() > bare.len() {
-            out.push("\n", origin + bare.len());
-        }
+        out.push(line.get(bare.len()..).unwrap_or_default(), origin + bare.len());
         at = found.map_or(at, |found| found + bare.len());
     }
     (out, exact)

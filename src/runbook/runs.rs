@@ -27,7 +27,7 @@ pub(super) struct CommandRun {
 /// Cuts what was typed into runs; the sample output goes to the last command.
 pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Hands, runs: &mut Vec<CommandRun>) {
     let text = &typed.text.text;
-    let masked = placeholder::mask(text, &placeholder::find(text));
+    let masked = placeholder::masked(text);
     let spans = split(&masked);
     let none =
         file_contents::find(&masked, &spans).or_else(|| commands::not_shell(&masked, &spans, &typed.text, source));

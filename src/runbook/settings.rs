@@ -124,10 +124,10 @@ impl Retry {
     /// # Errors
     /// What is wrong with it, for its author.
     pub fn parse(text: &str) -> Result<Retry, String> {
-        let wrong =
-            || format!("`{}` does not say how often and how long between: write it like `10/2s`", shorten(text));
+        let what = "does not say how often and how long between: write it like `10/2s`";
+        let wrong = || format!("`{}` {what}", shorten(text));
         let (attempts, pause) = text.trim().split_once('/').ok_or_else(wrong)?;
-        let digits = !attempts.is_empty() && attempts.bytes().all(|b| b.is_ascii_digit());
+        let digits = attempts.bytes().all(|b| b.is_ascii_digit()) && !attempts.is_empty();
         let attempts: u32 = if digits { attempts.parse().unwrap_or(u32::MAX) } else { return Err(wrong()) };
         if !(1..=MOST_ATTEMPTS).contains(&attempts) {
             return Err(format!("`{}`: 1 to {MOST_ATTEMPTS} attempts can be made", shorten(text)));

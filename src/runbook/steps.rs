@@ -13,7 +13,7 @@ use super::text::sha256;
 use super::{BlockSettings, CodeBlock, Command, LeftOut, ParseOptions, RunbookPhase, Step, StepKind, Unread};
 use super::{bold, phase};
 use crate::source::{Diagnostics, Source, Span};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A heading with what stands directly below it.
@@ -57,10 +57,10 @@ pub(super) struct StepSource<'a> {
 
 /// The steps of the sections.
 pub(super) fn of_sections(text: &StepSource<'_>, sections: &[Section<'_>], diags: &mut Diagnostics) -> Vec<Step> {
-    let (settings, hands) = (BlockSettings::default(), Hands::default());
-    let (steps, identities, path) = (Vec::new(), Vec::new(), Arc::from([]));
-    let (units, ran, intro, series) = (0, false, None, None);
-    let mut builder = StepBuilder { text, diags, steps, identities, path, settings, units, ran, hands, series, intro };
+    let (settings, hands, path) = (BlockSettings::default(), Hands::default(), Arc::from([]));
+    let (steps, identities, intro, series) = (Vec::new(), Vec::new(), None, None);
+    let mut builder =
+        StepBuilder { text, diags, steps, identities, path, settings, units: 0, ran: false, hands, series, intro };
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
         builder.path = Arc::from(section.path.as_slice());
@@ -69,9 +69,9 @@ pub(super) fn of_sections(text: &StepSource<'_>, sections: &[Section<'_>], diags
             used.extend(section.annotated.iter().map(|span| span.start));
         }
     }
-    let (mut steps, mut identities) = (std::mem::take(&mut builder.steps), std::mem::take(&mut builder.identities));
-    by_effect::assign(&mut steps, &mut identities);
     builder.unused(sections, &used);
+    let StepBuilder { mut steps, mut identities, diags, .. } = builder;
+    by_effect::assign(&mut steps, &mut identities);
     let ids = ids::assign(&identities, text.source, diags);
     let with_id = |(step, identity): (Step, usize)| Step { id: ids.get(identity).cloned().unwrap_or_default(), ..step };
     steps.into_iter().map(with_id).collect()
@@ -148,10 +148,8 @@ impl StepBuilder<'_> {
         match (self.units, first) {
             (1, Some(identity)) => identity.name = identity.name.take().or(Some(name)),
             (units, _) => {
-                let why = match units {
-                    0 => "no step stands directly below this heading".to_string(),
-                    _ => format!("{units} steps stand below this heading"),
-                };
+                let none = "no step stands directly below this heading";
+                let why = if units == 0 { none.into() } else { format!("{units} steps stand below this heading") };
                 let error = self.diags.error(self.text.source, name.span, "this id does not name one step");
                 error.label(why).help("put it above the code block of the step that is meant");
             }
@@ -163,10 +161,10 @@ impl StepBuilder<'_> {
         for (_, heading) in sections.iter().filter_map(|section| section.heading) {
             let Some(note) = self.text.notes.of_heading(heading) else { continue };
             if !note.settings.is_empty() && !used.contains(&heading.start) {
-                self.diags
-                    .error(self.text.source, note.span.unwrap_or(heading), "this annotation belongs to nothing")
-                    .label("no code block that could be run stands below this heading")
-                    .help("put it above the block that it is about, or leave it out");
+                let (place, what) = (note.span.unwrap_or(heading), "this annotation belongs to nothing");
+                let error = self.diags.error(self.text.source, place, what);
+                error.label("no code block that could be run stands below this heading");
+                error.help("put it above the block that it is about, or leave it out");
             }
         }
     }
@@ -218,9 +216,9 @@ impl StepBuilder<'_> {
     fn loose(&mut self, codes: Vec<PlacedBlock<'_>>, heading: &str, phase: RunbookPhase) {
         for group in codes.chunk_by(|a, b| a.intro.map(|(_, s)| s) == b.intro.map(|(_, s)| s)) {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+            let heading = if heading.is_empty() { "Commands" } else { heading };
             let title = first.intro.map(|(text, _)| title_of(text)).filter(|title| !title.is_empty());
-            let title =
-                title.unwrap_or_else(|| if heading.is_empty() { "Commands".into() } else { heading.to_string() });
+            let title = title.unwrap_or_else(|| heading.to_string());
             let start = first.intro.map_or(first.code.span.start, |(_, span)| span.start.min(first.code.span.start));
             let span = Span::new(start, last.code.span.end);
             self.unit(Unit { title, span, codes: group.to_vec(), phase, wanted: false });
@@ -231,7 +229,7 @@ impl StepBuilder<'_> {
         let mut pieces: Vec<StepDraft> = Vec::new();
         // The same as if there were no clients, where there are some.
         let mut plain: Vec<StepDraft> = Vec::new();
-        let bare = ParseOptions { clients: BTreeSet::new(), bridged: self.text.reading.bridged };
+        let bare = ParseOptions::default();
         let with_clients = !self.text.reading.clients.is_empty();
         let mut data: Option<String> = None;
         // Blocks without a command, above the first piece.
@@ -293,9 +291,7 @@ impl StepBuilder<'_> {
         } else if let Some(first) = pieces.first_mut() {
             first.left_out.splice(0..0, left_out);
         }
-        for first in pieces.first_mut().into_iter().chain(plain.first_mut()) {
-            first.title.clone_from(&unit.title);
-        }
+        pieces.first_mut().into_iter().chain(plain.first_mut()).for_each(|first| first.title.clone_from(&unit.title));
         self.units += usize::from(!pieces.is_empty());
         let count = pieces.len();
         // The identities that there would be, each with where it stands.
@@ -309,12 +305,9 @@ impl StepBuilder<'_> {
                 Some((identity, _)) => identity,
                 None => self.identity(&piece.title, piece.name.take(), unit.phase, with_clients && !told),
             };
-            if i == 0 {
-                piece.span.start = unit.span.start;
-            }
-            if i + 1 == count {
-                piece.span.end = piece.span.end.max(unit.span.end);
-            }
+            let Span { start, end } = piece.span;
+            piece.span.start = if i == 0 { unit.span.start } else { start };
+            piece.span.end = if i + 1 == count { end.max(unit.span.end) } else { end };
             self.step(piece, unit.phase, identity);
         }
     }
@@ -326,10 +319,8 @@ impl StepBuilder<'_> {
 
     /// The title that a paragraph gives, read once for all blocks below it.
     fn intro_title(&mut self, text: &str, span: Span) -> String {
-        match &self.intro {
-            Some((start, title)) if *start == span.start => title.clone(),
-            _ => self.intro.insert((span.start, title_of(text))).1.clone(),
-        }
+        self.intro.take_if(|(start, _)| *start != span.start);
+        self.intro.get_or_insert_with(|| (span.start, title_of(text))).1.clone()
     }
 
     /// A block with what its own annotation says over that of its headings.
@@ -361,16 +352,15 @@ impl StepBuilder<'_> {
     /// An annotation above a block that is not run.
     fn idle(&mut self, note: Option<&Note>, what: &str) {
         if let Some(span) = note.and_then(|note| note.span) {
-            self.diags
-                .error(self.text.source, span, "this annotation belongs to nothing")
-                .label(format!("the block below it is not run: {what}"))
-                .help("tag the block `bash` if it holds commands; otherwise leave the annotation out");
+            let error = self.diags.error(self.text.source, span, "this annotation belongs to nothing");
+            error.label(format!("the block below it is not run: {what}"));
+            error.help("tag the block `bash` if it holds commands; otherwise leave the annotation out");
         }
     }
 
     fn step(&mut self, piece: StepDraft, phase: RunbookPhase, identity: usize) {
         let source = self.text.source;
-        let text = source.text.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
+        let text = piece.span.of(&source.text).trim_end();
         let span = Span::new(piece.span.start, piece.span.start + text.len());
         let StepDraft { title, kind, held, blocks, left_out, .. } = piece;
         let (line, end_line) = (source.line(span.start), source.line(span.end.saturating_sub(1).max(span.start)));
@@ -410,10 +400,7 @@ impl StepDraft {
 /// Adds a piece; it joins the one before where both run, or both wait for the same reason. One that its author named is
 /// a step of its own.
 fn add(pieces: &mut Vec<StepDraft>, mut next: StepDraft) {
-    let Some(before) = pieces.last_mut().filter(|_| next.name.is_none()) else {
-        pieces.push(next);
-        return;
-    };
+    let Some(before) = pieces.last_mut().filter(|_| next.name.is_none()) else { return pieces.push(next) };
     let end = next.span.end;
     match (&before.kind, &mut next.kind) {
         (StepKind::Commands(_), StepKind::Commands(more)) => {

@@ -14,6 +14,13 @@ pub(super) struct Excerpt {
 }
 
 impl Excerpt {
+    /// A run that stands in the source at `at`.
+    pub fn of(text: &str, at: usize) -> Excerpt {
+        let mut out = Excerpt::default();
+        out.push(text, at);
+        out
+    }
+
     /// Appends a run that stands in the source at `at`.
     pub fn push(&mut self, text: &str, at: usize) {
         if text.is_empty() {
@@ -22,9 +29,7 @@ impl Excerpt {
         let here = self.text.len();
         // Runs that follow each other in the source as well are one run.
         let joined = self.runs.last().is_some_and(|&(t, s)| s + (here - t) == at);
-        if !joined {
-            self.runs.push((here, at));
-        }
+        self.runs.extend((!joined).then(|| (here, at)));
         self.text.push_str(text);
     }
 
@@ -34,10 +39,7 @@ impl Excerpt {
         while from < part.end {
             let index = other.runs.partition_point(|&(t, _)| t <= from);
             let until = other.runs.get(index).map_or(part.end, |&(t, _)| t.min(part.end));
-            match other.text.get(from..until) {
-                Some(text) => self.push(text, other.origin(from)),
-                None => return,
-            }
+            self.push(Span::new(from, until).of(&other.text), other.origin(from));
             from = until;
         }
     }
@@ -51,11 +53,8 @@ impl Excerpt {
 
     /// Where in the source the byte at `offset` stands.
     pub fn origin(&self, offset: usize) -> usize {
-        let index = self.runs.partition_point(|&(t, _)| t <= offset);
-        match index.checked_sub(1).and_then(|i| self.runs.get(i)) {
-            Some(&(t, s)) => s + (offset - t),
-            None => 0,
-        }
+        let before = self.runs.get(..self.runs.partition_point(|&(t, _)| t <= offset));
+        before.and_then(<[_]>::last).map_or(0, |&(t, s)| s + (offset - t))
     }
 
     /// The place in the source of some bytes of it.
@@ -78,7 +77,7 @@ impl Excerpt {
 }
 
 /// A regular expression that stands in the code.
-pub(super) fn pattern(text: &str) -> Regex {
+pub(crate) fn pattern(text: &str) -> Regex {
     // Each is used by a test of its file, which would fail.
     Regex::new(text).expect("a regular expression that is right")
 }
@@ -94,6 +93,21 @@ pub(super) fn until_char(text: &str, mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// The words of a text: letters and digits.
+pub(super) fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> + Clone {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// The same in lower case.
+pub(super) fn lower_words(text: &str) -> Vec<String> {
+    words(text).map(str::to_lowercase).collect()
+}
+
+/// One line, however it was broken.
+pub(super) fn fold(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The SHA-256 of a text, in lower-case hex.

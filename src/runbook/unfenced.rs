@@ -4,7 +4,7 @@
 use super::commands::{first_word, is_option};
 use super::language::{is_known_command, is_shell, tag};
 use super::markdown::{CommandRow, MarkdownCode};
-use super::text::{Excerpt, is_among, pattern, until_char};
+use super::text::{Excerpt, is_among, pattern, until_char, words};
 use super::{Unread, phase};
 use crate::source::Span;
 use regex::Regex;
@@ -108,15 +108,13 @@ pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, MarkdownC
         lines.push((at + marks, bare.get(marks..)?));
         at += line.len();
     }
-    let goes_on =
-        |index: usize| index.checked_sub(1).and_then(|i| lines.get(i)).is_some_and(|(_, l)| l.ends_with('\\'));
     let line = |index: usize| lines.get(index).map_or("", |(_, line)| line);
+    let goes_on = |index: usize| index > 0 && line(index - 1).ends_with('\\');
     let certain = (0..lines.len()).find(|&index| is_command(line(index)))?;
     let first = (0..certain).rev().take_while(|&index| may_be_command(line(index))).last().unwrap_or(certain);
     // Beside one that certainly is a command, `sleep 20` and `cd /srv` are some as well.
-    let all = (first..lines.len()).all(|i| goes_on(i) || lines.get(i).is_some_and(|(_, line)| may_be_command(line)));
-    let leads = first.checked_sub(1).and_then(|i| lines.get(i)).is_none_or(|(_, line)| line.ends_with(':'))
-        || lines.first().is_some_and(|(_, line)| phase::is_step(line));
+    let all = (first..lines.len()).all(|index| goes_on(index) || may_be_command(line(index)));
+    let leads = first == 0 || line(first - 1).ends_with(':') || phase::is_step(line(0));
     if !all || !leads {
         return None;
     }
@@ -124,9 +122,7 @@ pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, MarkdownC
     let last = lines.len();
     for (index, (at, line)) in lines.iter().enumerate().skip(first) {
         body.push(line, *at);
-        if index + 1 < last {
-            body.push("\n", at + line.len());
-        }
+        body.push(if index + 1 < last { "\n" } else { "" }, at + line.len());
     }
     let start = lines.get(first)?.0;
     Some((start, MarkdownCode::unread(body, Span::new(start, end), Unread::Unfenced, None)))
@@ -165,9 +161,7 @@ pub(super) fn of_text(
         let mut at = from;
         // In a table a pipe is written with a backslash before it.
         for (index, part) in written.trim().split("\\|").enumerate() {
-            if index > 0 {
-                body.push("|", at - 1);
-            }
+            body.push(if index > 0 { "|" } else { "" }, at - 1);
             body.push(part, at);
             at += part.len() + 2;
         }
@@ -195,8 +189,7 @@ pub(super) fn of_cell(
     }
     let written = source.get(cell.start..cell.end)?;
     let at = cell.start + (written.len() - written.trim_start().len());
-    let mut body = Excerpt::default();
-    body.push(text.trim(), at);
+    let body = Excerpt::of(text.trim(), at);
     let span = Span::new(at, at + body.text.len());
     // Where a reader sees another text than stands in the file, it is not known which one is meant.
     let same = body.text == written.trim() && is_command(&body.text);
@@ -205,11 +198,8 @@ pub(super) fn of_cell(
 
 /// Whether a text between two pieces of code does nothing but join them: "and", ", then", "2.", a line break.
 fn is_and(between: &str) -> bool {
-    let mut words = between.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.all(|word| {
-        let joins = matches!(word.to_lowercase().as_str(), "and" | "or" | "then" | "br");
-        joins || word.chars().all(|c| c.is_ascii_digit())
-    })
+    let joins = |word: &str| is_among("and or then br", &word.to_lowercase());
+    words(between).all(|word| joins(word) || word.chars().all(|c| c.is_ascii_digit()))
 }
 
 /// Whether a word asks for some code in a text (`true`) or a sign does; `None` where it is not to be run. `goes_on`: what asks for the
@@ -222,11 +212,8 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     let sentence =
         before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default().to_lowercase().replace('\u{2019}', "'");
     let mut words = sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
-    let alone = || {
-        let after = after.trim_start();
-        let next = after.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-        next.is_empty() || matches!(next, "and" | "or" | "then" | "on" | "br")
-    };
+    let next = after.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let alone = || next.is_empty() || is_among("and or then on br", next);
     let leads = match before.chars().next_back() {
         _ if goes_on.is_some() => goes_on,
         // "Stop the import (`…`), then start it again:"
@@ -235,12 +222,12 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
         // "`kubectl get pods` shows them" tells of it; "`kubectl get pods`: look at them" asks for it.
         None | Some('.') => alone().then_some(true),
         Some(_) => {
-            let mut back = words.clone();
-            let last = match back.next_back() {
-                // "Run the command `…`"
-                Some("command" | "commands") => back.rfind(|word| !is_among("a the this these following", word)),
-                last => last,
-            };
+            // "Run the command `…`"
+            let mut back = words.clone().rev();
+            let last = back.next().and_then(|last| match last {
+                "command" | "commands" => back.find(|word| !is_among("a the this these following", word)),
+                last => Some(last),
+            });
             last.is_some_and(|word| is_among(LEADING, word)).then_some(true)
         }
     };

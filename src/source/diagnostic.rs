@@ -170,6 +170,17 @@ impl Span {
     pub fn new(start: usize, end: usize) -> Self {
         Span { start, end }
     }
+
+    /// Where a part of a text stands in it; `part` must be borrowed from `text`.
+    pub fn of_part(text: &str, part: &str) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        Span { start, end: start + part.len() }
+    }
+
+    /// What stands there in a text; nothing where that is shorter.
+    pub fn of(self, text: &str) -> &str {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
 }
 
 named_enum! {

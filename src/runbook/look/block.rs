@@ -40,7 +40,7 @@ impl Fence {
     /// For each of its commands whether it begins with a program that runbooks use, a keyword of the shell or an assignment;
     /// empty where it cannot be read as shell.
     pub fn known_commands(&self) -> Vec<bool> {
-        let text = placeholder::mask(self.text(), &placeholder::find(self.text()));
+        let text = placeholder::masked(self.text());
         let spans = if has_syntax_error(&text) { Vec::new() } else { split(&text) };
         let known = |text: &str| first_word(text).is_some_and(is_known_program);
         spans.into_iter().filter_map(|span| text.get(span.start..span.end)).map(known).collect()

@@ -143,7 +143,7 @@ impl Fence {
         if !self.fenced {
             return true;
         }
-        let Some(text) = source.get(self.span.start..self.span.end) else { return true };
+        let text = self.span.of(source);
         let Some(fence) = text.chars().next().filter(|c| matches!(c, '`' | '~')) else { return true };
         let width = text.chars().take_while(|&c| c == fence).count();
         let Some((_, rest)) = text.split_once('\n') else { return false };

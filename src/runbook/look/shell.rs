@@ -9,9 +9,9 @@ use std::cell::OnceCell;
 
 /// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
 pub fn calls_in(text: &str) -> Vec<Vec<String>> {
-    let script = bash::read(&placeholder::mask(text, &placeholder::find(text)));
-    let calls = calls_of(&script, text).into_iter().map(PageCall::bare);
-    calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
+    let script = bash::read(&placeholder::masked(text));
+    let words = |call: PageCall<'_>| call.bare().words.into_iter().map(str::to_string).collect();
+    calls_of(&script, text).into_iter().map(words).collect()
 }
 
 /// One program that a command calls: `a | b` are two, and what stands in `$(…)` is one of its own.
@@ -83,7 +83,12 @@ impl<'a> PageCommand<'a> {
     }
 }
 
-impl PageCall<'_> {
+impl<'t> PageCall<'t> {
+    /// The program, without its directory.
+    pub fn program(&self) -> &'t str {
+        self.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default()
+    }
+
     /// Without what stands before its program and changes nothing about what that does.
     fn bare(mut self) -> Self {
         const LEFT_OUT: [&str; 5] = ["sudo", "time", "nohup", "command", "exec"];
@@ -102,8 +107,7 @@ fn calls_of<'t>(script: &BashScript, text: &'t str) -> Vec<PageCall<'t>> {
     let calls = script.placed(text).into_iter().filter(|placed| placed.command.is_call());
     let call = |placed: bash::PlacedCommand<'_>| {
         let places: Vec<Span> = placed.command.words.iter().map(|word| word.span).collect();
-        let at = |span: &Span| unquoted(text.get(span.start..span.end).unwrap_or_default());
-        let words = places.iter().map(at).collect();
+        let words = places.iter().map(|place| unquoted(place.of(text))).collect();
         PageCall { words, places, span: placed.span, around: placed.around }
     };
     calls.map(call).collect()
@@ -135,14 +139,10 @@ pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<PageCommand<'a
 
 fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) -> PageCommand<'a> {
     let text = &command.text;
-    let masked = placeholder::mask(text, &placeholder::find(text));
+    let masked = placeholder::masked(text);
     let lexed = lex(&masked);
-    let mut lines = Vec::new();
-    let mut at = 0;
-    for (index, line) in text.split('\n').enumerate() {
-        lines.push((at, origin(source, command, index, line)));
-        at += line.len() + 1;
-    }
+    let lines = text.split('\n').enumerate();
+    let lines = lines.map(|(i, line)| (Span::of_part(text, line).start, origin(source, command, i, line))).collect();
     PageCommand { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new(), lines }
 }
 
@@ -153,8 +153,6 @@ fn origin(source: &Source, command: &Command, index: usize, line: &str) -> usize
     if index == 0 {
         return source.offset(Pos { line: command.line, column: command.column });
     }
-    let number = command.line + index;
-    let start = source.start(number);
-    let whole = source.text.get(start..source.start(number + 1)).unwrap_or_default();
-    start + whole.rfind(line).unwrap_or_default()
+    let (start, end) = (source.start(command.line + index), source.start(command.line + index + 1));
+    start + Span::new(start, end).of(&source.text).rfind(line).unwrap_or_default()
 }
