@@ -3,8 +3,8 @@
 use super::drill::DrillOptions;
 use crate::programs::EffectKind;
 use crate::record::{
-    Announcement, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT, RULES,
-    ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros, sha256_hex,
+    Announcement, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT, RULES, ReadingInfo,
+    ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros, sha256_hex,
 };
 use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
 use crate::source::Source;

@@ -19,12 +19,13 @@ pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use changes::{Ending, Fingerprint, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
+pub use kubernetes::KubernetesJobs as RemoteSite;
 pub use platform::{
     AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe,
     ProbeState, Published, ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions,
     SweepReport, SweptRun, ToolboxRequest,
 };
-pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
+pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteStop};
 pub use request::{
     Allowed, CHART, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest,
     TOXIPROXY_PORT,
@@ -210,8 +211,10 @@ pub struct FullOutput {
     pub stderr: String,
 }
 
-/// What it came to, or why it could not be run.
-pub type ExecResult = Result<FullOutput, StackError>;
+/// What comes of a request to a stack.
+pub type StackResult<T> = Result<T, StackError>;
+/// What comes of a command in a container.
+pub type ExecResult = StackResult<FullOutput>;
 
 /// A script for `sh` in the first running container of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -279,7 +282,7 @@ impl From<StackError> for Error {
 }
 
 /// What a stack answers that cannot do this.
-fn unsupported<T>(operation: String) -> Result<T, StackError> {
+fn unsupported<T>(operation: String) -> StackResult<T> {
     let cause = "this stack cannot do that".to_string();
     Err(StackError::Environment { operation, cause, hint: None })
 }
@@ -292,21 +295,21 @@ pub trait Stack: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the stack cannot be asked.
-    async fn proxy_is_bypassed(&self, _service: &str) -> Result<Option<String>, StackError> {
+    async fn proxy_is_bypassed(&self, _service: &str) -> StackResult<Option<String>> {
         Ok(None)
     }
 
     /// Builds what must be built, starts everything, waits until it is healthy. On an error or a cancellation what was
     /// started so far stays for `down`.
-    async fn up(&self, _cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    async fn up(&self, _cancel: &CancellationToken) -> StackResult<StackUp> {
         unsupported("starting the stack".into())
     }
     /// Opens the control channel of an agent: JSON lines of `agent::protocol`. Dropping it lifts everything that the agent holds.
-    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+    async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {
         unsupported(format!("connecting to {}", role.name()))
     }
     /// Opens a shell supervisor: JSON lines of `shell::protocol`. Dropping it kills what runs there.
-    async fn shell(&self, _place: &Place) -> Result<Channel, StackError> {
+    async fn shell(&self, _place: &Place) -> StackResult<Channel> {
         unsupported("opening a shell".into())
     }
     /// Carries out what the steps of a place call of the runner's programs: `docker`. By default nothing.
@@ -315,19 +318,19 @@ pub trait Stack: Send + Sync + 'static {
         Arc::new(NoTools)
     }
     /// The containers of a service (the team's services and the drill's own), running or not.
-    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError>;
+    async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>>;
     /// Does something to one container of this drill, named by id.
-    async fn operate(&self, container: &str, _op: &ContainerOp) -> Result<(), StackError> {
+    async fn operate(&self, container: &str, _op: &ContainerOp) -> StackResult<()> {
         unsupported(format!("operating on {container}"))
     }
     /// Deletes a Pod at once, by its uid: one that has taken its name since is left alone, and that it is gone is as good.
-    async fn delete_pod(&self, uid: &str) -> Result<(), StackError> {
+    async fn delete_pod(&self, uid: &str) -> StackResult<()> {
         unsupported(format!("deleting the Pod {uid}"))
     }
     /// Runs a command in the first running container of a service, which must have a `sh`, and waits for its end. It is
     /// ended with everything of its session when that has not come within `within`, and when nobody waits any more: the
     /// caller gave up, or is dead. What it leaves running otherwise stays. Any exit code is an answer.
-    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<CommandOutput, StackError> {
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> StackResult<CommandOutput> {
         let FullOutput { container, code, stdout, stderr } = self.exec_full(service, command, false, within).await?;
         let Some(code) = code else {
             let operation = format!("running a command in `{service}`");
@@ -347,44 +350,44 @@ pub trait Stack: Send + Sync + 'static {
         unsupported(format!("running a command in `{service}`"))
     }
     /// A small file from the first container of a service, running or not.
-    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+    async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
         unsupported(format!("reading `{path}` from `{service}`"))
     }
     /// Looks at a file on the volumes of a service, damages it or repairs it. The service has a container, running or not, and
     /// what is on none of its mounts, or on one that is read-only, cannot be reached.
-    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+    async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
         unsupported(format!("reaching `{}` of `{service}`", ask.path))
     }
     /// What a release would set in the containers of a service that they do not have now. What it needs (an image) is
     /// there afterwards; no container is touched.
-    async fn preview(&self, service: &str, _release: &Release) -> Result<Fingerprint, StackError> {
+    async fn preview(&self, service: &str, _release: &Release) -> StackResult<Fingerprint> {
         unsupported(format!("releasing `{service}`"))
     }
     /// The settings of every container of a service, running or not.
-    async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+    async fn fingerprints(&self, service: &str) -> StackResult<Vec<(ContainerState, Fingerprint)>> {
         unsupported(format!("releasing `{service}`"))
     }
     /// Recreates a service as the release has it, or as it was planned; as many containers as it has now, running or
     /// not. Returns when they are ready, or have had their time for it, within [`RELEASE_WITHIN`].
-    async fn deploy(&self, service: &str, _release: Option<&Release>) -> Result<(), StackError> {
+    async fn deploy(&self, service: &str, _release: Option<&Release>) -> StackResult<()> {
         unsupported(format!("releasing `{service}`"))
     }
     /// Changes an object of the stack, or makes it what was planned again (`back`), and restarts what takes it up. Returns when that
     /// is ready, or has had its time for it, within [`RELEASE_WITHIN`].
-    async fn change(&self, change: &ObjectChange, _back: bool) -> Result<(), StackError> {
+    async fn change(&self, change: &ObjectChange, _back: bool) -> StackResult<()> {
         unsupported(format!("changing `{}`", change.object))
     }
     /// Every value that a change sets, by its path, with whether the object has it now.
-    async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
+    async fn changed(&self, change: &ObjectChange) -> StackResult<BTreeMap<String, bool>> {
         unsupported(format!("looking at `{}`", change.object))
     }
     /// Starts a process of [`StackRequest::processes`], named by its name; from then on its containers are those of a service
     /// of that name, for steps as well.
-    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+    async fn start_process(&self, name: &str) -> StackResult<()> {
         unsupported(format!("starting `{name}`"))
     }
     /// Removes its containers, whatever their state, and returns their names. Idempotent; it is gone when this returns.
-    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+    async fn remove_process(&self, name: &str) -> StackResult<Vec<String>> {
         unsupported(format!("removing `{name}`"))
     }
     /// How the containers of a process have ended since it was started that have not been started again, removed ones included.
@@ -412,13 +415,13 @@ pub trait Stack: Send + Sync + 'static {
         Vec::new()
     }
     /// What the drill's containers use now; `None` where nobody tells.
-    async fn usage(&self) -> Result<Option<UsageSample>, StackError> {
+    async fn usage(&self) -> StackResult<Option<UsageSample>> {
         Ok(None)
     }
     /// Writes the log of every container into `dir`, secrets hidden.
-    async fn save_logs(&self, _dir: &Path, _redactor: &Redactor) -> Result<(), StackError> {
+    async fn save_logs(&self, _dir: &Path, _redactor: &Redactor) -> StackResult<()> {
         Ok(())
     }
     /// Removes everything that carries this drill's label, then looks again. Idempotent.
-    async fn down(&self) -> Result<StackDown, StackError>;
+    async fn down(&self) -> StackResult<StackDown>;
 }

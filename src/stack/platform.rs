@@ -3,7 +3,7 @@
 
 use super::{
     Available, Capacity, Demand, ObjectChange, Place, RemoteSite, RunIdentity, SourceFiles, Stack, StackError,
-    StackRequest,
+    StackRequest, StackResult,
 };
 use crate::record::{MachineSample, Secret};
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ pub trait Platform: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    async fn connect(&self) -> Result<(), StackError>;
+    async fn connect(&self) -> StackResult<()>;
     /// Name and version of what the stacks run on, if it says so in time.
     async fn version(&self) -> Option<String>;
     /// Looks at everything that drills need here.
@@ -38,7 +38,7 @@ pub trait Platform: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Environment` when nothing answers, or the tools cannot be run.
-    async fn check_alerts(&self, _files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
+    async fn check_alerts(&self, _files: &AlertFiles) -> StackResult<Option<Vec<AlertFinding>>> {
         Ok(None)
     }
     /// What is said of a specification that cannot be used, before the reason; and what to do about it.
@@ -49,12 +49,12 @@ pub trait Platform: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    async fn capacity(&self) -> Result<Capacity, StackError>;
+    async fn capacity(&self) -> StackResult<Capacity>;
     /// What is free now. `seen` is the newest sample of an agent on that machine.
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    async fn available(&self, seen: Option<&MachineSample>) -> Result<Available, StackError>;
+    async fn available(&self, seen: Option<&MachineSample>) -> StackResult<Available>;
     /// A stack that is up and was not started by Firedrill, by its name.
     ///
     /// # Errors
@@ -76,18 +76,18 @@ pub trait Platform: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError>;
+    async fn reopen(&self, run: &str) -> StackResult<Arc<dyn Stack>>;
     /// Ends the commands that the dead runner of a run left running: they would go on creating what is being removed.
     fn end_commands(&self, run: &str);
     /// A place where whole drills are carried out, by its name in [`super::REMOTE_SITES`].
-    fn remote(&self, _name: &str) -> Option<Arc<dyn RemoteSite>> {
+    fn remote(&self, _name: &str) -> Option<Arc<RemoteSite>> {
         None
     }
     /// Finds what runs have left of which something is there, all or only those of `only`, and removes what nobody watches.
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    async fn sweep(&self, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError>;
+    async fn sweep(&self, options: SweepOptions, only: &[String]) -> StackResult<SweepReport>;
 }
 
 /// The specification of a stack, resolved: every file read, every variable filled in.
@@ -134,24 +134,19 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
         &self,
         _place: &Place,
         _wanted: &BTreeSet<String>,
-    ) -> Result<Option<BTreeSet<String>>, StackError> {
+    ) -> StackResult<Option<BTreeSet<String>>> {
         Ok(None)
     }
     /// Makes ready what drills of it share (images), and starts nothing: for drills that will start it side by side.
     ///
     /// # Errors
     /// `Build` and `Environment` as `Stack::up` has them.
-    async fn prepare(
-        &self,
-        run: &RunIdentity,
-        options: &StackOptions,
-        cancel: &CancellationToken,
-    ) -> Result<(), StackError>;
+    async fn prepare(&self, run: &RunIdentity, options: &StackOptions, cancel: &CancellationToken) -> StackResult<()>;
     /// The stack of one drill; starts nothing yet.
     ///
     /// # Errors
     /// `Environment` when what it runs on cannot be reached.
-    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError>;
+    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> StackResult<Arc<dyn Stack>>;
 }
 
 /// What a fault asks of a kind of stack, and not every kind has.

@@ -8,7 +8,7 @@ use super::compose::{ComposePlatform, capacity, monitoring, probe, rights, sweep
 use super::kubernetes::KubernetesPlatform;
 use super::{
     AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, RemoteSite, ResolveError,
-    ResolvedStack, Right, RunIdentity, RunningStack, SourceFiles, Stack, StackError, StackOptions, StackRequest,
+    ResolvedStack, Right, RunIdentity, RunningStack, SourceFiles, Stack, StackOptions, StackRequest, StackResult,
     SweepOptions, SweepReport, ToolboxRequest,
 };
 use crate::record::MachineSample;
@@ -24,7 +24,7 @@ pub struct Platforms {
 
 #[async_trait]
 impl Platform for Platforms {
-    async fn connect(&self) -> Result<(), StackError> {
+    async fn connect(&self) -> StackResult<()> {
         self.compose.engine().await.map(drop)
     }
 
@@ -50,7 +50,7 @@ impl Platform for Platforms {
         }
     }
 
-    async fn check_alerts(&self, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
+    async fn check_alerts(&self, files: &AlertFiles) -> StackResult<Option<Vec<AlertFinding>>> {
         monitoring::check(self.compose.engine().await?, files).await
     }
 
@@ -62,11 +62,11 @@ impl Platform for Platforms {
         rights::rights()
     }
 
-    async fn capacity(&self) -> Result<Capacity, StackError> {
+    async fn capacity(&self) -> StackResult<Capacity> {
         capacity::capacity(self.compose.engine().await?).await
     }
 
-    async fn available(&self, seen: Option<&MachineSample>) -> Result<Available, StackError> {
+    async fn available(&self, seen: Option<&MachineSample>) -> StackResult<Available> {
         capacity::available(self.compose.engine().await?, seen).await
     }
 
@@ -89,7 +89,7 @@ impl Platform for Platforms {
         Ok(Arc::new(AttachedStack::new(project, toolbox, run, options, self.compose.engine().await?)?))
     }
 
-    async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError> {
+    async fn reopen(&self, run: &str) -> StackResult<Arc<dyn Stack>> {
         match self.kubernetes.reopen(run).await? {
             Some(stack) => Ok(stack),
             None => Ok(Arc::new(ReopenedRun { endpoint: self.compose.engine().await?.clone(), run: run.to_string() })),
@@ -100,11 +100,11 @@ impl Platform for Platforms {
         kill_children(run);
     }
 
-    fn remote(&self, name: &str) -> Option<Arc<dyn RemoteSite>> {
+    fn remote(&self, name: &str) -> Option<Arc<RemoteSite>> {
         (name == "kubernetes").then(|| self.kubernetes.jobs())
     }
 
-    async fn sweep(&self, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError> {
+    async fn sweep(&self, options: SweepOptions, only: &[String]) -> StackResult<SweepReport> {
         let of_clusters = self.kubernetes.sweep(options, only).await;
         let of_engine = async { sweep::sweep(self.compose.engine().await?, options, only).await };
         let mut report = match of_engine.await {

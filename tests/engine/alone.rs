@@ -2,8 +2,8 @@
 
 use crate::support::{Controls, Entry, FakeStack, Happening, Log, Switches, World, runs};
 use firedrill::engine::ledger::Ledger;
-use firedrill::engine::{Alone, AloneOutcome, ManualOutcome, Nobody, Operator, Shutdown, announce_alone, follow_alone};
-use firedrill::record::{Event, EventSink, Record, Redactor, StepStatus, Verdict};
+use firedrill::engine::{Alone, ManualOutcome, Nobody, Operator, Shutdown, announce_alone, follow_alone};
+use firedrill::record::{Event, EventSink, Record, Redactor, RunOutcome, StepStatus, Verdict};
 use firedrill::report;
 use firedrill::runbook::{Handling, RunbookInput, RunbookPhase, Step, StepKind, parse};
 use firedrill::source::{Diagnostics, Source};
@@ -45,7 +45,7 @@ stubborn 1
 ";
 
 struct Told {
-    outcome: AloneOutcome,
+    outcome: RunOutcome,
     record: Record,
     entries: Vec<Entry>,
 }
@@ -100,7 +100,7 @@ async fn follow(text: &str, vars: &[(&str, &str)], person: &mut dyn Operator, sh
 async fn nobody_is_asked_and_what_every_step_did_is_no_verdict() {
     crate::let_them_look();
     let told = follow(RUNBOOK, &[("API_TOKEN", "hunter22")], &mut Nobody, &Shutdown::default()).await;
-    assert_eq!((told.outcome, told.record.verdict), (AloneOutcome::Followed, Verdict::Incomplete));
+    assert_eq!((told.outcome, told.record.verdict), (RunOutcome::Passed, Verdict::Incomplete));
     use StepStatus::{Passed, Skipped};
     assert_eq!(told.statuses(), [Passed, Skipped, Passed, Passed]);
     assert_eq!(told.commands(), ["say looking", "say hunter22", "stubborn 1", "stubborn 1"], "verified twice");
@@ -111,7 +111,7 @@ async fn nobody_is_asked_and_what_every_step_did_is_no_verdict() {
 #[tokio::test]
 async fn a_step_that_fails_ends_the_runbook_and_is_the_reason() {
     let told = follow(&RUNBOOK.replace("say <api-token>", "exit 3"), &[], &mut Nobody, &Shutdown::default()).await;
-    assert_eq!((told.outcome, told.record.verdict), (AloneOutcome::StepFailed, Verdict::StepFailed));
+    assert_eq!((told.outcome, told.record.verdict), (RunOutcome::Failed, Verdict::StepFailed));
     assert!(told.record.reason.contains("`exit 3` exited with 3"), "{}", told.record.reason);
     assert_eq!(told.commands(), ["say looking", "exit 3"]);
 }
@@ -119,7 +119,7 @@ async fn a_step_that_fails_ends_the_runbook_and_is_the_reason() {
 #[tokio::test]
 async fn an_input_without_a_value_blocks_its_step() {
     let told = follow(RUNBOOK, &[], &mut Nobody, &Shutdown::default()).await;
-    assert_eq!((told.outcome, told.record.verdict), (AloneOutcome::StepFailed, Verdict::StepBlocked));
+    assert_eq!((told.outcome, told.record.verdict), (RunOutcome::Failed, Verdict::StepBlocked));
     assert!(told.record.reason.contains("--var api_token=…"), "{}", told.record.reason);
     assert_eq!(told.commands(), ["say looking"]);
 }
@@ -128,7 +128,7 @@ async fn an_input_without_a_value_blocks_its_step() {
 async fn a_verification_that_never_passes_is_given_up() {
     let text = RUNBOOK.replace("stubborn 1", "false");
     let told = follow(&text, &[("api_token", "x")], &mut Nobody, &Shutdown::default()).await;
-    assert_eq!(told.outcome, AloneOutcome::StepFailed);
+    assert_eq!(told.outcome, RunOutcome::Failed);
     assert!(told.record.reason.contains("--timeout"), "{}", told.record.reason);
 }
 
@@ -154,7 +154,7 @@ async fn a_person_is_asked_for_manual_steps_and_for_inputs_and_a_secret_is_hidde
     let mut person = Says(ManualOutcome::Done, Some("hunter22"), Vec::new());
     let text = RUNBOOK.replace("say <api-token>", "say <api-token>\nsay \"$API_TOKEN\"");
     let told = follow(&text, &[], &mut person, &Shutdown::default()).await;
-    assert_eq!(told.outcome, AloneOutcome::Followed);
+    assert_eq!(told.outcome, RunOutcome::Passed);
     assert_eq!(told.statuses(), [StepStatus::Passed; 4]);
     assert_eq!(person.2, ["Step 2: Ask the manager", "api_token"], "each is asked for once");
     assert!(told.commands().contains(&"say hunter22"));
@@ -170,7 +170,7 @@ async fn a_person_is_asked_for_manual_steps_and_for_inputs_and_a_secret_is_hidde
 async fn a_person_may_stop() {
     let mut person = Says(ManualOutcome::Stop, None, Vec::new());
     let told = follow(RUNBOOK, &[("api_token", "x")], &mut person, &Shutdown::default()).await;
-    assert_eq!((told.outcome, told.record.verdict), (AloneOutcome::Interrupted, Verdict::Interrupted));
+    assert_eq!((told.outcome, told.record.verdict), (RunOutcome::Interrupted, Verdict::Interrupted));
     assert_eq!(told.commands(), ["say looking"]);
 }
 
@@ -178,7 +178,7 @@ async fn a_person_may_stop() {
 async fn an_interruption_ends_a_command_and_removes_everything() {
     let text = RUNBOOK.replace("say looking", "hang");
     let told = follow(&text, &[], &mut Nobody, &Shutdown::default()).await;
-    assert_eq!((told.outcome, told.record.verdict), (AloneOutcome::Interrupted, Verdict::Interrupted));
+    assert_eq!((told.outcome, told.record.verdict), (RunOutcome::Interrupted, Verdict::Interrupted));
     let ended = told.entries.iter().filter_map(Entry::event).any(|event| matches!(event, Event::StepEnded { .. }));
     assert!(!ended);
 }

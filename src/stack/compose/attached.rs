@@ -6,6 +6,7 @@ use super::bundle::carry_bundle;
 use super::command::{ComposeCommand, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
+use super::images::AgentImage;
 use super::owner::Owner;
 use super::project::RunningProject;
 use super::transform::TOOLBOX_PIDS;
@@ -13,7 +14,7 @@ use super::{containers, execute, images, labels, logs, remove, steps};
 use crate::record::{Redactor, Secret, Secrets};
 use crate::stack::{
     Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
-    StackUp, ToolboxRequest, Tools,
+    StackResult, StackUp, ToolboxRequest, Tools,
 };
 use async_trait::async_trait;
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
@@ -35,7 +36,7 @@ pub struct AttachedStack {
     options: StackOptions,
     project: Option<RunningProject>,
     wanted: ToolboxRequest,
-    launch: OnceLock<Vec<String>>,
+    agent: OnceLock<AgentImage>,
     toolbox: OnceLock<String>,
     /// Containers that have this executable's bundle by now.
     carried: Mutex<BTreeSet<String>>,
@@ -49,7 +50,7 @@ impl AttachedStack {
         run: &RunIdentity,
         options: &StackOptions,
         endpoint: &Endpoint,
-    ) -> Result<AttachedStack, StackError> {
+    ) -> StackResult<AttachedStack> {
         let mut endpoint = endpoint.clone();
         endpoint.mark(&run.id);
         let mut run = run.clone();
@@ -60,18 +61,18 @@ impl AttachedStack {
             options: options.clone(),
             project,
             wanted,
-            launch: OnceLock::new(),
+            agent: OnceLock::new(),
             toolbox: OnceLock::new(),
             carried: Mutex::default(),
         })
     }
 
-    async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    async fn start(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
         let redactor = Redactor::new(self.secrets());
         let compose = ComposeCommand { endpoint: self.endpoint.clone(), options: Vec::new(), redactor };
         let began = Instant::now();
         let agent = images::agent(&compose, &self.options).await?;
-        let _ = self.launch.set(agent.launch.clone());
+        let _ = self.agent.set(agent.clone());
         let watch = Watch::new(&self.run.dir, "build.log", BUILD_WITHIN, cancel);
         let named = self.wanted.image.as_deref();
         let image = images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, named, &agent, watch).await?;
@@ -87,7 +88,7 @@ impl AttachedStack {
         })
     }
 
-    async fn start_toolbox(&self, image: String) -> Result<(), StackError> {
+    async fn start_toolbox(&self, image: String) -> StackResult<()> {
         let docker = &self.endpoint.docker;
         let run = RunIdentity { keep: false, ..self.run.clone() };
         let labels = labels::of_run(&run).into_iter().chain([(labels::ROLE, "toolbox".to_string())]);
@@ -99,7 +100,7 @@ impl AttachedStack {
         });
         let body = ContainerCreateBody {
             image: Some(image),
-            entrypoint: self.launch.get().cloned(),
+            entrypoint: self.agent.get().map(|agent| agent.command(&[])),
             cmd: Some(self.published().arguments()),
             // An image that somebody named has one of its own.
             working_dir: self.wanted.directory.clone().or(self.directory().filter(|_| self.wanted.image.is_none())),
@@ -131,18 +132,18 @@ impl AttachedStack {
         self.project.as_ref().map_or_else(Published::default, |project| project.published.clone())
     }
 
-    fn toolbox(&self) -> Result<String, StackError> {
+    fn toolbox(&self) -> StackResult<String> {
         self.toolbox.get().cloned().ok_or_else(|| environment("finding the toolbox", "it was not started"))
     }
 
-    async fn running(&self, service: &str) -> Result<String, StackError> {
+    async fn running(&self, service: &str) -> StackResult<String> {
         let running = self.containers(service).await?.into_iter().find(|container| container.status == "running");
         let none = || environment(format!("finding the container of `{service}`"), "none is running");
         running.map(|container| container.id).ok_or_else(none)
     }
 
-    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
-        execute::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
+    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
+        execute::open_ours(&self.endpoint.docker, container, self.agent.get(), arguments, what).await
     }
 }
 
@@ -153,7 +154,7 @@ fn limited() -> HostConfig {
 
 #[async_trait]
 impl Stack for AttachedStack {
-    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    async fn up(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(StackError::Cancelled),
@@ -161,7 +162,7 @@ impl Stack for AttachedStack {
         }
     }
 
-    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+    async fn shell(&self, place: &Place) -> StackResult<Channel> {
         match place {
             Place::Toolbox => self.open(&self.toolbox()?, &["shell"], "the shell in the toolbox").await,
             Place::Service(service) => {
@@ -188,7 +189,7 @@ impl Stack for AttachedStack {
         })
     }
 
-    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+    async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
         let none = || environment(format!("finding `{service}`"), "there is no Compose project to look in");
         let project = self.project.as_ref().ok_or_else(none)?;
         containers::of_service(&self.endpoint.docker, &project.name, service).await
@@ -207,12 +208,12 @@ impl Stack for AttachedStack {
         self.project.iter().flat_map(|project| project.services.clone()).collect()
     }
 
-    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
         // The containers' are the team's, and the team has them.
         logs::clean_calls(dir, redactor).await
     }
 
-    async fn down(&self) -> Result<StackDown, StackError> {
+    async fn down(&self) -> StackResult<StackDown> {
         // Where it was not seen to start, the engine may still be making it.
         let quiet = if self.toolbox.get().is_some() { Duration::ZERO } else { remove::QUIET };
         Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await.down())

@@ -6,8 +6,7 @@ use super::content::Content;
 use super::errors::hinted;
 use super::images;
 use super::model::ResolvedModel;
-use crate::stack::StackError;
-use serde_json::Value;
+use crate::stack::{StackError, StackResult};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,13 +36,12 @@ pub(super) async fn plan(
     model: &ResolvedModel,
     short_run: &str,
     no_build: bool,
-) -> Result<Builds, StackError> {
+) -> StackResult<Builds> {
     let docker = &compose.endpoint.docker;
     let mut builds = Builds::default();
     for service in model.services() {
-        let Some(json) = model.service(&service) else { continue };
-        let Some(Value::Object(build)) = json.get("build") else { continue };
-        if no_build && json.get("image").is_some_and(Value::is_string) {
+        let Some(build) = model.build_of(&service) else { continue };
+        if no_build && model.image_of(&service).is_some() {
             // The image that CI built or pulled under the team's own name.
             continue;
         }
@@ -108,7 +106,7 @@ impl Builds {
     }
 
     /// Builds what is missing.
-    pub(super) async fn build(&self, compose: &ComposeCommand, watch: Watch<'_>) -> Result<(), StackError> {
+    pub(super) async fn build(&self, compose: &ComposeCommand, watch: Watch<'_>) -> StackResult<()> {
         if self.missing.is_empty() {
             return Ok(());
         }
@@ -123,14 +121,14 @@ impl Builds {
 }
 
 /// `docker compose build`.
-pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch: Watch<'_>) -> Result<(), StackError> {
+pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch: Watch<'_>) -> StackResult<()> {
     let (log, within) = (watch.log.clone(), watch.within);
     let args: Vec<&str> = std::iter::once("build").chain(services.iter().copied()).collect();
     was_built(compose.run(&args, watch).await?, within, log)
 }
 
 /// What a build came to: a failure comes with its reason in one line and its last lines.
-pub(in crate::stack) fn was_built(ran: Ran, within: Duration, log: PathBuf) -> Result<(), StackError> {
+pub(in crate::stack) fn was_built(ran: Ran, within: Duration, log: PathBuf) -> StackResult<()> {
     if ran.succeeded() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use super::content::HashWriter;
 use super::errors::{api, environment, hinted};
 use crate::process;
 use crate::record::PrivateDir;
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use bollard::Docker;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
@@ -20,6 +20,21 @@ pub const HOME: &str = "/firedrill";
 const STRIP_FROM: u64 = 20 * 1024 * 1024;
 /// Linkers put the program headers and the loader's name right behind the file's header.
 const START_OF_FILE: u64 = 1024 * 1024;
+
+/// What the root of the agent's image has beside the bundle: path, mode, content.
+const SKELETON: [(&str, u32, &str); 10] = [
+    ("etc/", 0o755, ""),
+    ("firedrill/", 0o755, ""),
+    ("firedrill/lib/", 0o755, ""),
+    ("proc/", 0o755, ""),
+    ("sys/", 0o755, ""),
+    ("dev/", 0o755, ""),
+    ("tmp/", 0o1777, ""),
+    // What getaddrinfo reads; Docker mounts hosts and resolv.conf itself.
+    ("etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nhosts: files dns\n"),
+    ("etc/passwd", 0o644, "root:x:0:0:root:/:/firedrill/firedrill\n"),
+    ("etc/group", 0o644, "root:x:0:\n"),
+];
 
 /// An executable that can be packed.
 #[derive(Debug, Clone)]
@@ -39,7 +54,7 @@ impl Bundle {
     ///
     /// # Errors
     /// `Environment` when it is no Linux executable (macOS, Windows) or one of its libraries is not found.
-    pub async fn of(executable: Option<&Path>) -> Result<Bundle, StackError> {
+    pub async fn of(executable: Option<&Path>) -> StackResult<Bundle> {
         let executable = match executable {
             Some(path) => path.to_path_buf(),
             // By process id, so that a loader started on it reads this file too; a replaced file is still the one that runs.
@@ -77,23 +92,19 @@ impl Bundle {
     }
 
     /// The root file system of the agent's image as a tar archive.
-    pub async fn root(&self) -> Result<Vec<u8>, StackError> {
+    pub async fn root(&self) -> StackResult<Vec<u8>> {
         let (executable, _dir) = self.stripped().await;
         let (loader, libraries) = (self.loader.clone(), self.libraries.clone());
         blocking("packing the agent", move || {
             let mut tar = tar::Builder::new(Vec::new());
-            for dir in ["etc/", "firedrill/", "firedrill/lib/", "proc/", "sys/", "dev/"] {
-                directory(&mut tar, dir, 0o755)?;
+            for (path, mode, content) in SKELETON {
+                tar.append_data(&mut header(path, content.len() as u64, mode), path, content.as_bytes())?;
             }
-            directory(&mut tar, "tmp/", 0o1777)?;
-            // What getaddrinfo reads; Docker mounts hosts and resolv.conf itself.
-            file(&mut tar, "etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n", 0o644)?;
-            file(&mut tar, "etc/passwd", b"root:x:0:0:root:/:/firedrill/firedrill\n", 0o644)?;
-            file(&mut tar, "etc/group", b"root:x:0:\n", 0o644)?;
-            copy(&mut tar, "firedrill/firedrill", &executable)?;
-            for library in loader.iter().chain(&libraries) {
-                let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                copy(&mut tar, &format!("firedrill/lib/{name}"), library)?;
+            let libraries = loader.iter().chain(&libraries);
+            let libraries = libraries.map(|library| (format!("firedrill/lib/{}", name_of(library)), library));
+            for (path, from) in std::iter::once(("firedrill/firedrill".to_string(), &executable)).chain(libraries) {
+                let file = File::open(from)?;
+                tar.append_data(&mut header(&path, file.metadata()?.len(), 0o755), &path, file)?;
             }
             tar.into_inner()
         })
@@ -133,7 +144,7 @@ pub(in crate::stack) fn launch(loader: Option<&OsStr>) -> Vec<String> {
 }
 
 /// Copies the bundle from the container `from` into the running container of `service`.
-pub async fn carry_bundle(docker: &Docker, from: &str, container: &str, service: &str) -> Result<(), StackError> {
+pub async fn carry_bundle(docker: &Docker, from: &str, container: &str, service: &str) -> StackResult<()> {
     let operation = format!("copying the shell into `{service}`");
     // From container to container, without ever holding all of it.
     let carried = containers::unpack(docker, container, "/", containers::archive(docker, from, HOME)).await;
@@ -149,7 +160,7 @@ pub async fn carry_bundle(docker: &Docker, from: &str, container: &str, service:
 async fn blocking<T: Send + 'static>(
     operation: &str,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, StackError> {
+) -> StackResult<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| environment(operation, error)),
         Err(error) => Err(environment(operation, error)),
@@ -157,7 +168,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The files that the loader would map, by asking it; `ldd` does the same.
-async fn list_libraries(loader: &Path, executable: &Path, operation: &str) -> Result<Vec<PathBuf>, StackError> {
+async fn list_libraries(loader: &Path, executable: &Path, operation: &str) -> StackResult<Vec<PathBuf>> {
     let mut command = process::command(loader);
     command.arg("--list").arg(executable);
     let output = process::output(command, process::TELLS_WITHIN).await;
@@ -186,29 +197,23 @@ fn read_listing(listed: &str) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-fn copy(tar: &mut tar::Builder<Vec<u8>>, path: &str, from: &Path) -> io::Result<()> {
-    let file = File::open(from)?;
-    tar.append_data(&mut header(file.metadata()?.len(), 0o755, tar::EntryType::Regular), path, file)
+fn name_of(library: &Path) -> String {
+    library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn header(size: u64, mode: u32, kind: tar::EntryType) -> tar::Header {
+fn header(path: &str, size: u64, mode: u32) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
     header.set_mode(mode);
     header.set_mtime(0);
     header.set_uid(0);
     header.set_gid(0);
-    header.set_entry_type(kind);
+    header.set_entry_type(if path.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular });
     header
 }
 
-fn directory(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32) -> io::Result<()> {
-    tar.append_data(&mut header(0, mode, tar::EntryType::Directory), path, io::empty())
-}
-
-fn file(tar: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    tar.append_data(&mut header(bytes.len() as u64, mode, tar::EntryType::Regular), path, bytes)
-}
+/// The machines that Docker images are made for, by their numbers in ELF.
+const MACHINES: [(u64, &str); 4] = [(62, "amd64"), (183, "arm64"), (243, "riscv64"), (258, "loong64")];
 
 /// What must be known of an executable: System V ABI, chapters 4 and 5 (ELF header, program header, PT_INTERP).
 #[derive(Debug, PartialEq, Eq)]
@@ -231,13 +236,8 @@ impl Elf {
         if bytes.get(..6)? != b"\x7fELF\x02\x01" {
             return None;
         }
-        let architecture = match number(bytes, 18, 2)? {
-            62 => "amd64",
-            183 => "arm64",
-            243 => "riscv64",
-            258 => "loong64",
-            _ => return None,
-        };
+        let machine = number(bytes, 18, 2)?;
+        let (_, architecture) = *MACHINES.iter().find(|(number, _)| *number == machine)?;
         let table = number(bytes, 32, 8)?;
         let (size, count) = (number(bytes, 54, 2)?, number(bytes, 56, 2)?);
         let mut interpreter = None;
@@ -264,6 +264,7 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::StackError;
     use proptest::prelude::*;
 
     #[test]

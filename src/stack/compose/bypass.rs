@@ -5,7 +5,7 @@ use super::containers::{self, listed_label, listed_name};
 use super::execute;
 use super::labels;
 use super::stack::ComposeStack;
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use bollard::models::ContainerSummary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +17,7 @@ pub(in crate::stack) const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 pub(in crate::stack) const OF_ONE_WHO_LOOKS: usize = 5;
 
 /// What goes around the agent in front of a service; `None` when nothing does, or the containers cannot show it.
-pub(super) async fn of(stack: &ComposeStack, service: &str) -> Result<Option<String>, StackError> {
+pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Option<String>> {
     if !stack.spec.interposed.contains_key(service) {
         return Ok(None);
     }

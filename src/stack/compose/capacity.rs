@@ -4,7 +4,7 @@
 use super::endpoint::Endpoint;
 use super::errors::api;
 use crate::record::MachineSample;
-use crate::stack::{Available, Capacity, StackError};
+use crate::stack::{Available, Capacity, StackResult};
 use bollard::models::SystemInfo;
 use std::net::Ipv4Addr;
 
@@ -27,7 +27,7 @@ const SAME_MEMORY: f64 = 0.05;
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn capacity(endpoint: &Endpoint) -> Result<Capacity, StackError> {
+pub async fn capacity(endpoint: &Endpoint) -> StackResult<Capacity> {
     let info = info(endpoint).await?;
     Ok(Capacity {
         cpus: info.ncpu.unwrap_or(1).max(1) as f64,
@@ -41,14 +41,14 @@ pub async fn capacity(endpoint: &Endpoint) -> Result<Capacity, StackError> {
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn available(endpoint: &Endpoint, seen: Option<&MachineSample>) -> Result<Available, StackError> {
+pub async fn available(endpoint: &Endpoint, seen: Option<&MachineSample>) -> StackResult<Available> {
     let info = info(endpoint).await?;
     let memory_bytes = seen.map(|sample| sample.available_bytes).or_else(|| here(endpoint, &info));
     let free_networks = free_networks(endpoint, &info).await?;
     Ok(Available { memory_bytes, free_networks, busy: seen.map(|sample| sample.busy) })
 }
 
-async fn info(endpoint: &Endpoint) -> Result<SystemInfo, StackError> {
+async fn info(endpoint: &Endpoint) -> StackResult<SystemInfo> {
     endpoint.docker.info().await.map_err(api("asking the engine what it has"))
 }
 
@@ -72,7 +72,7 @@ fn meminfo(text: &str, key: &str) -> Option<u64> {
     kibi.checked_mul(1024)
 }
 
-async fn free_networks(endpoint: &Endpoint, info: &SystemInfo) -> Result<u32, StackError> {
+async fn free_networks(endpoint: &Endpoint, info: &SystemInfo) -> StackResult<u32> {
     let options = None::<bollard::query_parameters::ListNetworksOptions>;
     let networks = endpoint.docker.list_networks(options).await.map_err(api("asking the engine for its networks"))?;
     let configs = networks.into_iter().filter_map(|network| network.ipam?.config).flatten();
@@ -100,11 +100,7 @@ struct Range {
 impl Range {
     /// The network of so many bits that an address is in.
     fn of(address: Ipv4Addr, bits: u8) -> Option<Range> {
-        let host = match bits {
-            0 => u32::MAX,
-            1..=32 => u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0),
-            _ => return None,
-        };
+        let host = if bits > 32 { return None } else { u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0) };
         let first = u32::from(address) & !host;
         Some(Range { first, last: first | host })
     }

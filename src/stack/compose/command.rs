@@ -6,7 +6,7 @@ use super::errors::environment;
 use crate::output::{log_line, terminal_lines};
 use crate::process::{self, Running};
 use crate::record::{Redactor, open_plain};
-use crate::stack::StackError;
+use crate::stack::{StackError, StackResult};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -90,18 +90,13 @@ impl ComposeCommand {
     ///
     /// # Errors
     /// `Environment` when it cannot be run, `Cancelled` when the caller gave up.
-    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<Ran, StackError> {
+    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> StackResult<Ran> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
         self.watched(operation, self.command(args), watch).await
     }
 
     /// The same for any command of Docker's.
-    pub(in crate::stack) async fn watched(
-        &self,
-        operation: String,
-        mut command: Command,
-        watch: Watch<'_>,
-    ) -> Result<Ran, StackError> {
+    pub async fn watched(&self, operation: String, mut command: Command, watch: Watch<'_>) -> StackResult<Ran> {
         let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut log = append(&watch.log).await?;
@@ -142,7 +137,7 @@ impl ComposeCommand {
     ///
     /// # Errors
     /// `Environment` when it cannot be run at all, or does not end in time.
-    pub async fn output(&self, args: &[&str]) -> Result<std::process::Output, StackError> {
+    pub async fn output(&self, args: &[&str]) -> StackResult<std::process::Output> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
         told(&operation, self.command(args)).await
     }
@@ -158,12 +153,12 @@ impl ComposeCommand {
 ///
 /// # Errors
 /// `Environment` when it cannot be run at all, or does not end in time.
-pub(super) async fn told(operation: &str, command: Command) -> Result<std::process::Output, StackError> {
+pub(super) async fn told(operation: &str, command: Command) -> StackResult<std::process::Output> {
     let output = process::output(command, process::TELLS_WITHIN).await;
     output.map_err(|error| no_command(operation, &error))
 }
 
-async fn append(path: &Path) -> Result<tokio::fs::File, StackError> {
+async fn append(path: &Path) -> StackResult<tokio::fs::File> {
     if let Some(dir) = path.parent() {
         tokio::fs::create_dir_all(dir).await.map_err(|e| environment(format!("creating {}", dir.display()), e))?;
     }

@@ -3,7 +3,7 @@
 use super::errors::{api, environment, unless_gone};
 use super::labels;
 use super::owner::Owner;
-use crate::stack::{ContainerLimits, ContainerOp, ContainerState, NetworkEndpoint, StackError};
+use crate::stack::{ContainerLimits, ContainerOp, ContainerState, NetworkEndpoint, StackResult};
 use bollard::Docker;
 use bollard::container::PathStatResponse;
 use bollard::errors::Error as ApiError;
@@ -21,7 +21,7 @@ use futures_util::{Stream, TryStreamExt};
 use std::io;
 
 /// Containers with these labels, running or not.
-pub async fn list(docker: &Docker, labels: &[(&str, Option<&str>)]) -> Result<Vec<ContainerSummary>, StackError> {
+pub async fn list(docker: &Docker, labels: &[(&str, Option<&str>)]) -> StackResult<Vec<ContainerSummary>> {
     let filters = labels::filter(labels);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     docker.list_containers(Some(options)).await.map_err(api("listing containers"))
@@ -42,8 +42,10 @@ pub(super) fn listed_name(container: &ContainerSummary) -> Option<String> {
     Some(container.names.as_ref()?.first()?.trim_start_matches('/').to_string())
 }
 
-/// The first one of a service by number: the engine lists the youngest first.
-pub(super) fn first(found: Vec<ContainerSummary>) -> Option<String> {
+/// The first one of a service by number, or the first one that runs: the engine lists the youngest first. A container of `docker compose
+/// run` has mounts of its own choice.
+pub(super) fn first(mut found: Vec<ContainerSummary>, running: bool) -> Option<String> {
+    found.retain(|one| listed_label(one, labels::ONEOFF) != Some("True") && (!running || is(one, "running")));
     let number = |container: &ContainerSummary| listed_label(container, labels::NUMBER)?.parse::<u32>().ok();
     found.into_iter().min_by_key(|container| number(container).unwrap_or(u32::MAX))?.id
 }
@@ -79,13 +81,13 @@ pub(super) async fn unpack(
 }
 
 /// What the engine says about a container; `None` when there is no such container (any more).
-pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<ContainerInspectResponse>, StackError> {
+pub(super) async fn inspect(docker: &Docker, id: &str) -> StackResult<Option<ContainerInspectResponse>> {
     let found = docker.inspect_container(id, None::<InspectContainerOptions>).await;
     unless_gone(found).map_err(api(format!("looking at container {id}")))
 }
 
 /// The containers of a service of a project, in the order of their numbers, without those of `docker compose run`.
-pub async fn of_service(docker: &Docker, project: &str, service: &str) -> Result<Vec<ContainerState>, StackError> {
+pub async fn of_service(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerState>> {
     let mut found = inspected(docker, project, service).await?;
     let number = |container: &ContainerInspectResponse| label(container, labels::NUMBER)?.parse::<u32>().ok();
     found.sort_by_key(|container| number(container).unwrap_or(u32::MAX));
@@ -93,11 +95,7 @@ pub async fn of_service(docker: &Docker, project: &str, service: &str) -> Result
 }
 
 /// The same, as the engine shows them and in its order.
-pub(super) async fn inspected(
-    docker: &Docker,
-    project: &str,
-    service: &str,
-) -> Result<Vec<ContainerInspectResponse>, StackError> {
+pub async fn inspected(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
     let by = [(labels::PROJECT, Some(project)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
     let mut found = Vec::new();
     for summary in list(docker, &by).await? {
@@ -169,7 +167,7 @@ fn endpoints(container: &ContainerInspectResponse) -> Vec<NetworkEndpoint> {
 ///
 /// # Errors
 /// `Environment` when the container is gone or is not one of the run's, or the engine refuses.
-pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> Result<(), StackError> {
+pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> StackResult<()> {
     let done = match op {
         ContainerOp::Pause => &["paused"][..],
         ContainerOp::Unpause => &["running", "exited", "dead", "created"][..],

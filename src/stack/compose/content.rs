@@ -2,12 +2,14 @@
 //! that an image is built once and not once per drill.
 
 use super::model::{scalar, scalars, unescape};
+use regex::{Captures, Regex};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
 const MAX_CONTEXT: u64 = 200 * 1024 * 1024;
@@ -16,6 +18,9 @@ const OF_RUNS: [&str; 5] = [
     ".firedrill/.gitignore", ".firedrill/gamedays", ".firedrill/history.json", ".firedrill/history.json.lock",
     ".firedrill/runs",
 ];
+
+/// A build argument where it is used.
+static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{(\w+)(?::-[^}]*)?\}|\$(\w+)").ok());
 
 /// What the name of an image is made from, as far as it can be known without building.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl Content {
         }
         hash.update(&text);
         hash.update(own.unwrap_or_default());
-        let (bases, _) = read_dockerfile(&text, scalars(build.get("args")));
+        let (bases, _) = read_dockerfile(&text, scalars(build.get("args").unwrap_or(&Value::Null)));
         Ok(Some(Content { digest: hash.finalize().into(), bases }))
     }
 
@@ -210,22 +215,12 @@ pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (V
 
 /// `$NAME`, `${NAME}` and `${NAME:-default}` with the values that are known; others stay.
 fn fill(text: &str, args: &BTreeMap<String, String>) -> String {
-    let mut text = text.to_string();
-    for (name, value) in args {
-        text = text.replace(&format!("${{{name}}}"), value);
-        if let Some(at) = text.find(&format!("${{{name}:-"))
-            && let Some(end) = text[at..].find('}')
-        {
-            text.replace_range(at..=at + end, value);
-        }
-        if text.ends_with(&format!("${name}"))
-            || text.contains(&format!("${name}/"))
-            || text.contains(&format!("${name}:"))
-        {
-            text = text.replace(&format!("${name}"), value);
-        }
-    }
-    text
+    let Some(variable) = VARIABLE.as_ref() else { return text.to_string() };
+    let value = |found: &Captures<'_>| {
+        let name = found.get(1).or(found.get(2)).map_or("", |name| name.as_str());
+        args.get(name).cloned().unwrap_or_else(|| found[0].to_string())
+    };
+    variable.replace_all(text, value).into_owned()
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 
 use super::model::{ResolvedModel, scalar};
 use crate::stack::{Demand, StackRequest};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 const MIB: u64 = 1024 * 1024;
 /// Memory of a container that has no limit: small services and databases with a drill's few rows use 30 to 150 MiB.
@@ -26,12 +27,14 @@ impl ResolvedModel {
             networks: self.own_networks(),
             containers: ours,
         };
-        for service in self.section("services").values().filter_map(Value::as_object) {
+        for service in self.section("services").values() {
             let containers = replicas(service);
             demand.containers = demand.containers.saturating_add(containers);
-            let memory = memory(service).unwrap_or(A_CONTAINER).saturating_mul(u64::from(containers));
+            let memory =
+                limit(service, "mem_limit", "memory").unwrap_or(A_CONTAINER).saturating_mul(u64::from(containers));
             demand.memory_bytes = demand.memory_bytes.saturating_add(memory);
-            demand.cpus += cpus(service).map_or(CPUS, |limit| limit.min(CPUS)) * f64::from(containers);
+            demand.cpus +=
+                limit(service, "cpus", "cpus").map_or(CPUS, |limit: f64| limit.min(CPUS)) * f64::from(containers);
         }
         demand
     }
@@ -45,24 +48,18 @@ impl ResolvedModel {
     }
 }
 
-fn replicas(service: &Map<String, Value>) -> u32 {
-    let deployed = service.get("deploy").and_then(|deploy| deploy.get("replicas"));
-    let number = |value: &Value| scalar(value).and_then(|text| text.parse().ok());
-    service.get("scale").and_then(number).or(deployed.and_then(number)).unwrap_or(1)
+fn number<T: FromStr>(value: &Value) -> Option<T> {
+    scalar(value)?.parse().ok()
 }
 
-fn limit<'s>(service: &'s Map<String, Value>, key: &str, deployed: &str) -> Option<&'s Value> {
-    let limits = service.get("deploy").and_then(|deploy| deploy.pointer("/resources/limits"));
-    service.get(key).or_else(|| limits?.get(deployed))
+fn replicas(service: &Value) -> u32 {
+    number(&service["scale"]).or_else(|| number(&service["deploy"]["replicas"])).unwrap_or(1)
 }
 
-/// The limit of a container in bytes; Compose resolves `512m` to a number.
-fn memory(service: &Map<String, Value>) -> Option<u64> {
-    limit(service, "mem_limit", "memory").and_then(scalar)?.parse().ok().filter(|bytes| *bytes > 0)
-}
-
-fn cpus(service: &Map<String, Value>) -> Option<f64> {
-    limit(service, "cpus", "cpus").and_then(scalar)?.parse().ok().filter(|cpus| *cpus > 0.0)
+/// What limits a container, by one key or another; Compose resolves `512m` to a number of bytes.
+fn limit<T: FromStr + Default + PartialOrd>(service: &Value, key: &str, deployed: &str) -> Option<T> {
+    let limits = &service["deploy"]["resources"]["limits"];
+    number(service.get(key).unwrap_or(&limits[deployed])).filter(|limit| *limit > T::default())
 }
 
 #[cfg(test)]

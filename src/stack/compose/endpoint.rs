@@ -6,7 +6,7 @@ use super::dial;
 use super::errors::{environment, hinted};
 use crate::output::chain;
 use crate::process;
-use crate::stack::StackError;
+use crate::stack::{StackError, StackResult};
 use bollard::Docker;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,14 +37,14 @@ impl Endpoint {
     ///
     /// # Errors
     /// `Environment` when the context is unknown or no engine answers.
-    pub async fn resolve() -> Result<Endpoint, StackError> {
+    pub async fn resolve() -> StackResult<Endpoint> {
         let Endpoint { host, docker, env } = Endpoint::find().await?;
         let docker = docker.negotiate_version().await.map_err(|error| unreachable(&host, &error))?;
         Ok(Endpoint { host, docker, env })
     }
 
     /// Finds the engine without sending anything to it.
-    pub(super) async fn find() -> Result<Endpoint, StackError> {
+    pub(super) async fn find() -> StackResult<Endpoint> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         if let Some(host) = set("DOCKER_HOST") {
             // DOCKER_HOST wins over any context, in the docker command as well; it warns if both are there.
@@ -61,7 +61,7 @@ impl Endpoint {
         Endpoint::at(described.0, described.1, env)
     }
 
-    fn at(host: String, tls: bool, env: Vec<(OsString, Option<OsString>)>) -> Result<Endpoint, StackError> {
+    fn at(host: String, tls: bool, env: Vec<(OsString, Option<OsString>)>) -> StackResult<Endpoint> {
         let docker = match is_direct(&host, tls) {
             true => Docker::connect_with_host(&host)
                 .map(|docker| docker.with_timeout(std::time::Duration::from_secs(REQUEST_TIMEOUT))),
@@ -161,7 +161,7 @@ fn configured_context() -> Option<String> {
 }
 
 /// Host of a context, and whether TLS is spoken there.
-async fn inspect_context(name: &str) -> Result<(String, bool), StackError> {
+async fn inspect_context(name: &str) -> StackResult<(String, bool)> {
     let operation = format!("docker context inspect {name}");
     let mut command = process::command("docker");
     command.args(["context", "inspect", name]);

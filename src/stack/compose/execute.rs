@@ -3,13 +3,13 @@
 
 use super::containers;
 use super::errors::{api, environment, hinted, unless_gone};
+use super::images::AgentImage;
 use crate::stack::channel::FIRST_LINE;
-use crate::stack::{Channel, FullOutput, MOST_OUTPUT, StackError};
+use crate::stack::{Channel, FullOutput, MOST_OUTPUT, StackError, StackResult};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::models::ContainerSummary;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use bytes::Bytes;
 use futures_util::future::ready;
@@ -40,12 +40,6 @@ const FILE_WITHIN: Duration = Duration::from_secs(10);
 
 type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>;
 
-/// The one that the drill itself takes, by number: the engine lists the youngest first.
-pub(super) fn first_running(mut found: Vec<ContainerSummary>) -> Option<String> {
-    found.retain(|container| containers::is(container, "running"));
-    containers::first(found)
-}
-
 /// Runs a command in a container; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
 /// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
 pub(super) async fn exec(
@@ -55,7 +49,7 @@ pub(super) async fn exec(
     command: &[String],
     whole: bool,
     within: Duration,
-) -> Result<FullOutput, StackError> {
+) -> StackResult<FullOutput> {
     let operation = format!("running a command in `{service}`");
     let (mut stdout, mut stderr, mut begun) = (Vec::new(), Vec::new(), None);
     let mut name = String::new();
@@ -95,7 +89,7 @@ async fn take(
     whole: bool,
     stdout: &mut Vec<u8>,
     stderr: &mut Vec<u8>,
-) -> Result<(), StackError> {
+) -> StackResult<()> {
     while let Some(piece) = output.next().await {
         match piece.map_err(api(operation))? {
             LogOutput::StdErr { message } => keep_end(stderr, &message),
@@ -135,7 +129,7 @@ async fn attach(
     operation: &str,
     command: Vec<String>,
     begun: &mut Option<String>,
-) -> Result<StartedCommand, StackError> {
+) -> StackResult<StartedCommand> {
     let options = CreateExecOptions {
         attach_stdin: Some(true),
         attach_stdout: Some(true),
@@ -153,7 +147,7 @@ async fn attach(
 }
 
 /// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
-pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> Result<i64, StackError> {
+pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> StackResult<i64> {
     loop {
         let state = docker.inspect_exec(exec).await.map_err(api(operation))?;
         match state.exit_code {
@@ -164,13 +158,13 @@ pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> R
 }
 
 /// Reads a file from a container, running or not.
-pub async fn read_file(docker: &Docker, container: &str, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+pub async fn read_file(docker: &Docker, container: &str, service: &str, path: &str) -> StackResult<Vec<u8>> {
     let operation = format!("reading `{path}` from `{service}`");
     let late = |_| Err(environment(&operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs())));
     tokio::time::timeout(FILE_WITHIN, fetch(docker, container, &operation, path)).await.unwrap_or_else(late)
 }
 
-async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) -> Result<Vec<u8>, StackError> {
+async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) -> StackResult<Vec<u8>> {
     let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
     let mut pieces = docker.download_from_container(container, Some(options));
     let mut archive = Vec::new();
@@ -201,21 +195,21 @@ fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Starts `firedrill` with these arguments in a running container and waits until it says its first line, which stays in the
-/// channel: both protocols of ours begin with a greeting, and only then is it known that the command could start at all. `launch`
-/// is the command that starts it there, known once the stack was started.
+/// channel: both protocols of ours begin with a greeting, and only then is it known that the command could start at all. `agent`
+/// has the command that starts it there, known once the stack was started.
 ///
 /// # Errors
 /// `Environment` with what it said instead, or with its exit code.
 pub(super) async fn open_ours(
     docker: &Docker,
     container: &str,
-    launch: Option<&Vec<String>>,
+    agent: Option<&AgentImage>,
     arguments: &[&str],
     what: &str,
-) -> Result<Channel, StackError> {
+) -> StackResult<Channel> {
     let operation = format!("starting {what}");
-    let launch = launch.ok_or_else(|| environment(&operation, "the stack has not been started"))?;
-    let command = launch.iter().cloned().chain(arguments.iter().map(|word| word.to_string())).collect();
+    let agent = agent.ok_or_else(|| environment(&operation, "the stack has not been started"))?;
+    let command = agent.command(arguments);
     let StartedCommand { exec, output, input } = attach(docker, container, &operation, command, &mut None).await?;
     let stderr = Arc::<Mutex<Vec<u8>>>::default();
     let stdout = StreamReader::new(stdout_of(output, stderr.clone()));
@@ -266,6 +260,7 @@ async fn not_started(docker: &Docker, exec: &str, operation: String, said: &str,
 mod tests {
     use super::*;
     use crate::stack::compose::labels;
+    use bollard::models::ContainerSummary;
 
     #[tokio::test]
     async fn standard_error_is_kept_apart_and_bounded() {
@@ -297,11 +292,11 @@ mod tests {
             serde_json::from_value(summary).unwrap()
         };
         let found = vec![container("10", "running"), container("2", "running"), container("1", "exited")];
-        assert_eq!(first_running(found).as_deref(), Some("web-2"));
-        assert_eq!(first_running(vec![container("1", "exited")]), None);
+        assert_eq!(containers::first(found, true).as_deref(), Some("web-2"));
+        assert_eq!(containers::first(vec![container("1", "exited")], true), None);
     }
 
-    async fn taken(pieces: Vec<LogOutput>) -> Result<(Vec<u8>, Vec<u8>), StackError> {
+    async fn taken(pieces: Vec<LogOutput>) -> StackResult<(Vec<u8>, Vec<u8>)> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok));
         take(pieces, "running a command in `db`", true, &mut stdout, &mut stderr).await?;

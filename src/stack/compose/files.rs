@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted};
 use super::labels;
 use super::owner::Owner;
-use crate::stack::{AgentRole, FileAnswer, FileAsk, FileDeed, StackError};
+use crate::stack::{AgentRole, FileAnswer, FileAsk, FileDeed, StackResult};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, MountPoint};
@@ -30,7 +30,7 @@ const ROLE: &str = "files";
 /// # Errors
 /// `Environment` when the service has no container, the path is not below a mount that can be written to, or the deed
 /// failed; then it says why.
-pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
     let operation = operation(service, ask);
     let docker = endpoint.docker.clone();
     let (run, service, ask) = (run.to_string(), service.to_string(), ask.clone());
@@ -48,7 +48,7 @@ fn operation(service: &str, ask: &FileAsk) -> String {
     format!("{doing} `{}` of `{service}`", ask.path)
 }
 
-async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
     let operation = operation(service, ask);
     let first = first_of(docker, run, service).await?;
     let first = first.ok_or_else(|| environment(&operation, "it has no container"))?;
@@ -70,12 +70,8 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Res
 }
 
 /// The first container of a service of a run, by number, as its engine shows it.
-async fn first_of(docker: &Docker, run: &str, service: &str) -> Result<Option<ContainerInspectResponse>, StackError> {
-    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))];
-    let mut found = Owner::of(run).containers(docker, &by).await?.own;
-    // A container of `docker compose run` has mounts of its own choice.
-    found.retain(|container| containers::listed_label(container, labels::ONEOFF) != Some("True"));
-    match containers::first(found) {
+async fn first_of(docker: &Docker, run: &str, service: &str) -> StackResult<Option<ContainerInspectResponse>> {
+    match Owner::of(run).first(docker, service, false).await? {
         Some(id) => containers::inspect(docker, &id).await,
         None => Ok(None),
     }
@@ -164,7 +160,7 @@ fn container(
 }
 
 /// Starts it, waits for its end, and reads its answer.
-async fn run_it(docker: &Docker, id: &str, operation: &str) -> Result<FileAnswer, StackError> {
+async fn run_it(docker: &Docker, id: &str, operation: &str) -> StackResult<FileAnswer> {
     docker.start_container(id, None::<StartContainerOptions>).await.map_err(api(operation))?;
     let mut waiting = docker.wait_container(id, None::<WaitContainerOptions>);
     let code = match waiting.next().await {

@@ -33,20 +33,20 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
     let mut found: Vec<Finding> = model.remarks.iter().map(|r| Finding::warning(None, "file", r.clone())).collect();
     interposed(model, spec, &mut found);
     for (host, name) in &spec.hosts {
-        let Some(service) = model.service(name).filter(|service| !has_own_networks(service)) else { continue };
-        let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
-        let message = format!("`{name}` cannot have the name `{host}`: it has `network_mode: {mode}`");
-        found.push(Finding::error(Some(name), "network_mode", message).help("leave it out of `hosts`"));
+        if let Some(mode) = foreign_mode(model.service(name)) {
+            let message = format!("`{name}` cannot have the name `{host}`: it has `network_mode: {mode}`");
+            found.push(Finding::error(Some(name), "network_mode", message).help("leave it out of `hosts`"));
+        }
     }
     for name in model.section("services").keys().filter(|name| name.starts_with("fd-")) {
         let message = format!("`{name}` is a name that Firedrill uses for its own services");
         found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
     }
     for (name, service) in model.section("services") {
-        let mounts = service.get("volumes").and_then(Value::as_array).into_iter().flatten();
-        let mounted = mounts.filter(|mount| mount["type"] == "image").map(|mount| ("volumes", mount.get("source")));
-        for (key, image) in mounted.chain([("image", service.get("image"))]) {
-            let image = image.and_then(Value::as_str).map(unescape).unwrap_or_default();
+        let mounts = service["volumes"].as_array().into_iter().flatten();
+        let mounted = mounts.filter(|mount| mount["type"] == "image").map(|mount| ("volumes", &mount["source"]));
+        for (key, image) in mounted.chain([("image", &service["image"])]) {
+            let image = image.as_str().map(unescape).unwrap_or_default();
             if images::is_reserved(&image) {
                 let message = format!(
                     "`{name}` has the image `{image}`: Firedrill takes what has such a name for an image of its own"
@@ -63,7 +63,7 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
         found.push(Finding::error(None, format!("secrets.{name}"), message).help("give the drill a longer one"));
     }
     if let Some(replaced) = spec.replaced()
-        && !monitoring::replace_file(model, &mut model.json.clone(), replaced, Path::new(""))
+        && !monitoring::replace_file(model, &mut Value::Object(model.json.clone()), replaced, Path::new(""))
     {
         let file = replaced.file.display();
         let message = format!("no service `{}` reads {file}, so pages would be delivered elsewhere", replaced.host);
@@ -83,28 +83,26 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
 /// Services that faults name: they must exist, have networks, and be reached through names.
 fn interposed(model: &ResolvedModel, spec: &StackRequest, found: &mut Vec<Finding>) {
     for (target, ports) in &spec.interposed {
-        let Some(service) = model.service(target) else {
+        let service = model.service(target);
+        if service.is_null() {
             let message = format!("a fault names the service `{target}`, which this stack does not have");
             let help = format!("services of the stack: {}", model.services().join(", "));
             found.push(Finding::error(Some(target), "services", message).help(help));
             continue;
-        };
-        if !has_own_networks(service) {
-            let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
+        }
+        if let Some(mode) = foreign_mode(service) {
             let message = format!("nothing can be put in front of `{target}`: it has `network_mode: {mode}`");
             found.push(Finding::error(Some(target), "network_mode", message));
             continue;
         }
-        let known = !model.known_ports(target, ports).is_empty();
         // A `build` or an image may still expose one; that is seen when the image is there.
-        let may_expose = service.contains_key("build") || service.contains_key("image");
-        if !known && !may_expose {
+        let may_expose = service.get("build").or(service.get("image")).is_some();
+        if !may_expose && model.known_ports(target, ports).is_empty() {
             found.push(no_port(target));
         }
-        for (client, other) in model.section("services") {
-            let mode = other.get("network_mode").and_then(Value::as_str).unwrap_or_default();
-            let around = mode == "host" || mode.starts_with("service:") || mode.starts_with("container:");
-            if client != target && around {
+        for (client, other) in model.section("services").iter().filter(|(client, _)| *client != target) {
+            let mode = other["network_mode"].as_str().unwrap_or_default();
+            if mode == "host" || mode.starts_with("service:") || mode.starts_with("container:") {
                 let message = format!("`{client}` goes around the fault on `{target}`: it has `network_mode: {mode}`");
                 found.push(Finding::warning(Some(client), "network_mode", message));
             }
@@ -139,16 +137,20 @@ pub(super) fn place_asks(asked: &HostRequests, spec: &StackRequest, found: &mut 
     }
 }
 
+/// The `network_mode` of a service that is on none of the project's networks.
+fn foreign_mode(service: &Value) -> Option<&str> {
+    service["network_mode"].as_str().filter(|_| !has_own_networks(service.get("network_mode")))
+}
+
 /// Services that would not be cut off with the others.
 fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
     for (name, service) in model.section("services") {
-        let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
-        // Those that `transform` puts on the drill's networks, those without any, and those that share another service's.
-        let cut_off = service.as_object().is_some_and(has_own_networks) || mode == "none";
-        let message = match mode {
-            _ if cut_off || mode.starts_with("service:") => continue,
-            "host" => format!("`{name}` is on the host's own network and cannot be isolated"),
-            _ => format!("`{name}` has `network_mode: {mode}` and cannot be isolated"),
+        let message = match foreign_mode(service) {
+            // Those that `transform` puts on the drill's networks, those without any, and those that share another service's.
+            None | Some("none") => continue,
+            Some(mode) if mode.starts_with("service:") => continue,
+            Some("host") => format!("`{name}` is on the host's own network and cannot be isolated"),
+            Some(mode) => format!("`{name}` has `network_mode: {mode}` and cannot be isolated"),
         };
         found.push(Finding::error(Some(name), "network_mode", message));
     }
@@ -156,7 +158,7 @@ fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
 
 fn networks(model: &ResolvedModel, found: &mut Vec<Finding>) {
     for (key, network) in model.section("networks") {
-        let what: String = match network.get("driver").and_then(Value::as_str).unwrap_or("bridge") {
+        let what: String = match network["driver"].as_str().unwrap_or("bridge") {
             _ if is_external(network) => {
                 "is external: the drill gets one of its own, without the containers there".into()
             }

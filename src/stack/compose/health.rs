@@ -3,7 +3,7 @@
 
 use super::containers::{self, label, status};
 use super::labels;
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, HealthStatusEnum, RestartPolicyNameEnum};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,7 @@ impl<'a> Watcher<'a> {
 
     /// Looks until everything is ready, something has failed, or the deadline has passed (then `Err` holds what was
     /// still waited for).
-    pub(super) async fn wait(&mut self, deadline: Instant) -> Result<Result<Look, Ailing>, StackError> {
+    pub(super) async fn wait(&mut self, deadline: Instant) -> StackResult<Result<Look, Ailing>> {
         loop {
             let look = self.look().await?;
             match (look.failed, look.waiting) {
@@ -80,7 +80,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// One look.
-    pub(super) async fn look(&mut self) -> Result<Look, StackError> {
+    pub(super) async fn look(&mut self) -> StackResult<Look> {
         let mut look = Look::default();
         let filter = [(labels::PROJECT, Some(self.project)), (labels::ONEOFF, Some("False"))];
         for summary in containers::list(self.docker, &filter).await? {

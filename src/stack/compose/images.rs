@@ -8,7 +8,7 @@ use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
 use crate::process;
 use crate::record::PrivateDir;
-use crate::stack::{StackError, StackOptions, StackRequest};
+use crate::stack::{StackOptions, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptions};
@@ -67,6 +67,13 @@ pub(in crate::stack) struct AgentImage {
     pub launch: Vec<String>,
 }
 
+impl AgentImage {
+    /// The command that starts `firedrill` with these arguments.
+    pub fn command(&self, arguments: &[&str]) -> Vec<String> {
+        self.launch.iter().map(String::as_str).chain(arguments.iter().copied()).map(str::to_string).collect()
+    }
+}
+
 /// Firedrill's own images.
 #[derive(Debug, Clone)]
 pub(in crate::stack) struct FiredrillImages {
@@ -87,7 +94,7 @@ pub(in crate::stack) async fn ensure_own(
     request: &StackRequest,
     options: &StackOptions,
     (run_dir, within, cancel): (&Path, Duration, &CancellationToken),
-) -> Result<FiredrillImages, StackError> {
+) -> StackResult<FiredrillImages> {
     let watch = |image: &BundledImage| Watch::new(run_dir, &format!("{}.log", image.purpose), within, cancel);
     let _making = MAKING.lock().await;
     let agent = agent(compose, options).await?;
@@ -101,17 +108,17 @@ pub(in crate::stack) async fn ensure_own(
 }
 
 /// The image of that name; `None` when it is not there.
-pub(in crate::stack) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>, StackError> {
+pub(in crate::stack) async fn inspect(docker: &Docker, name: &str) -> StackResult<Option<ImageInspect>> {
     unless_gone(docker.inspect_image(name).await).map_err(api(format!("looking at image {name}")))
 }
 
 /// The id of the image of that name, if it is there.
-pub(super) async fn id_of(docker: &Docker, name: &str) -> Result<Option<String>, StackError> {
+pub(super) async fn id_of(docker: &Docker, name: &str) -> StackResult<Option<String>> {
     Ok(inspect(docker, name).await?.and_then(|image| image.id))
 }
 
 /// The agent's image: the one that is named, or one made from the executable that runs.
-pub async fn agent(compose: &ComposeCommand, options: &StackOptions) -> Result<AgentImage, StackError> {
+pub async fn agent(compose: &ComposeCommand, options: &StackOptions) -> StackResult<AgentImage> {
     match &options.agent_image {
         Some(name) => ensure_named_agent(compose, name).await,
         None => ensure_agent(&compose.endpoint.docker, &Bundle::of(options.executable.as_deref()).await?).await,
@@ -119,7 +126,7 @@ pub async fn agent(compose: &ComposeCommand, options: &StackOptions) -> Result<A
 }
 
 /// Makes the agent's image from a bundle, unless it is there.
-async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, StackError> {
+async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> StackResult<AgentImage> {
     let image = AgentImage { tag: format!("{AGENT}:{}", bundle.hash), launch: bundle.launch() };
     if inspect(docker, &image.tag).await?.is_some() {
         return Ok(image);
@@ -154,7 +161,7 @@ async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, St
 }
 
 /// The image that the user names instead, pulled if need be. It starts `firedrill` by its `ENTRYPOINT`.
-async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> Result<AgentImage, StackError> {
+async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> StackResult<AgentImage> {
     let operation = format!("using {name} for the agent");
     let image = ensure_pulled(compose, name, &operation).await?;
     let launch = image.config.and_then(|config| config.entrypoint).unwrap_or_default();
@@ -166,7 +173,7 @@ async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> Result<Agen
 }
 
 /// The image of that name, pulled when it is not there.
-pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str) -> Result<ImageInspect, StackError> {
+pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str) -> StackResult<ImageInspect> {
     let docker = &compose.endpoint.docker;
     if let Some(image) = inspect(docker, name).await? {
         return Ok(image);
@@ -186,7 +193,7 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
 }
 
 /// The name of such an image without the agent's bundle, or of the one that stands for it; it may not be there yet.
-pub(super) async fn base_of(docker: &Docker, image: &BundledImage, named: Option<&str>) -> Result<String, StackError> {
+pub(super) async fn base_of(docker: &Docker, image: &BundledImage, named: Option<&str>) -> StackResult<String> {
     if let Some(name) = named {
         return Ok(name.to_string());
     }
@@ -205,22 +212,15 @@ pub(in crate::stack) async fn ensure_bundled(
     named: Option<&str>,
     agent: &AgentImage,
     watch: Watch<'_>,
-) -> Result<String, StackError> {
+) -> StackResult<String> {
     let docker = &compose.endpoint.docker;
-    let (base, base_id) = match named {
-        Some(name) => {
-            let pulled = ensure_pulled(compose, name, &format!("using {name} for the {}", image.purpose)).await?;
-            (name.to_string(), pulled.id.unwrap_or_default())
-        }
-        None => {
-            let tag = base_of(docker, image, None).await?;
-            if inspect(docker, &tag).await?.is_none() {
-                build(compose, &tag, image, image.dockerfile, &watch, |_| Ok(())).await?;
-            }
-            let id = id_of(docker, &tag).await?.unwrap_or_default();
-            (tag, id)
-        }
-    };
+    let base = base_of(docker, image, named).await?;
+    if let Some(name) = named {
+        ensure_pulled(compose, name, &format!("using {name} for the {}", image.purpose)).await?;
+    } else if inspect(docker, &base).await?.is_none() {
+        build(compose, &base, image, image.dockerfile, &watch, |_| Ok(())).await?;
+    }
+    let base_id = id_of(docker, &base).await?.unwrap_or_default();
     let agent_id = id_of(docker, &agent.tag).await?.unwrap_or_default();
     let tag = format!("{}:{}", image.repository, hex::encode(&Sha256::digest(base_id + &agent_id)[..8]));
     if inspect(docker, &tag).await?.is_none() {
@@ -241,7 +241,7 @@ pub(in crate::stack) async fn build(
     dockerfile: &str,
     watch: &Watch<'_>,
     fill: impl FnOnce(&Path) -> std::io::Result<()>,
-) -> Result<(), StackError> {
+) -> StackResult<()> {
     let context = PrivateDir::new("context").and_then(|context| fill(context.path()).map(|()| context));
     let context = context.map_err(|error| environment(format!("building {tag}"), error))?;
     let build = json!({
@@ -260,12 +260,7 @@ pub(in crate::stack) async fn build(
 
 /// Removes older unused images of one repository and purpose. The newest few stay, and those to keep: the one that others are made
 /// from, as somebody may be building on it, and what has just been built, which is as old as the cache that it came from.
-pub(in crate::stack) async fn remove_old(
-    docker: &Docker,
-    purpose: &str,
-    repository: &str,
-    keep: &[&str],
-) -> Result<(), StackError> {
+pub async fn remove_old(docker: &Docker, purpose: &str, repository: &str, keep: &[&str]) -> StackResult<()> {
     let prefix = format!("{repository}:");
     let mut images = own_images(docker, Some(purpose)).await?;
     images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
@@ -285,7 +280,7 @@ fn outdated(mut images: Vec<(i64, Vec<String>)>, keep: &[&str], now: i64) -> Vec
 }
 
 /// Removes every image that Firedrill made and no container uses; says which.
-pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<String>, StackError> {
+pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> StackResult<Vec<String>> {
     let used: Vec<String> =
         super::containers::list(docker, &[]).await?.into_iter().filter_map(|c| c.image_id).collect();
     let mut removed = Vec::new();
@@ -296,7 +291,7 @@ pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<
 }
 
 /// The images with the label of a run, or of any: those that only its drill uses. Without those that have no name any more.
-pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
+pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> StackResult<Vec<ImageSummary>> {
     let mut images = labels::images(docker, labels::IMAGE_RUN, run).await?;
     images.iter_mut().for_each(|image| image.repo_tags.retain(|name| name != NAMELESS));
     images.retain(|image| !image.repo_tags.is_empty());
@@ -305,7 +300,7 @@ pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<Ima
 
 /// Images that Firedrill made, each with what it can be removed by. Labels alone do not tell: an image that somebody
 /// built `FROM` one of ours has them as well.
-async fn own_images(docker: &Docker, purpose: Option<&str>) -> Result<Vec<(ImageSummary, Vec<String>)>, StackError> {
+async fn own_images(docker: &Docker, purpose: Option<&str>) -> StackResult<Vec<(ImageSummary, Vec<String>)>> {
     let mut ours = Vec::new();
     for image in labels::images(docker, labels::IMAGE, purpose).await? {
         let Some(mut names) = own_names(&image.repo_tags) else { continue };

@@ -2,7 +2,7 @@
 //! images that it makes. Whether something is its own says `ours`.
 
 use super::errors::api;
-use crate::stack::{RunIdentity, StackError};
+use crate::stack::{RunIdentity, StackResult};
 use bollard::Docker;
 use bollard::models::{ImageSummary, Network, Volume};
 use bollard::query_parameters::{ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
@@ -60,7 +60,7 @@ pub fn filter(by: &[(&str, Option<&str>)]) -> HashMap<String, Vec<String>> {
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn networks(docker: &Docker, key: &str, value: Option<&str>) -> Result<Vec<Network>, StackError> {
+pub async fn networks(docker: &Docker, key: &str, value: Option<&str>) -> StackResult<Vec<Network>> {
     let options = ListNetworksOptionsBuilder::default().filters(&filter(&[(key, value)])).build();
     docker.list_networks(Some(options)).await.map_err(api("listing networks"))
 }
@@ -69,7 +69,7 @@ pub async fn networks(docker: &Docker, key: &str, value: Option<&str>) -> Result
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn volumes(docker: &Docker, key: &str, value: Option<&str>) -> Result<Vec<Volume>, StackError> {
+pub async fn volumes(docker: &Docker, key: &str, value: Option<&str>) -> StackResult<Vec<Volume>> {
     let options = ListVolumesOptionsBuilder::default().filters(&filter(&[(key, value)])).build();
     let listed = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
     Ok(listed.volumes.unwrap_or_default())
@@ -79,7 +79,7 @@ pub async fn volumes(docker: &Docker, key: &str, value: Option<&str>) -> Result<
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn images(docker: &Docker, key: &str, value: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
+pub async fn images(docker: &Docker, key: &str, value: Option<&str>) -> StackResult<Vec<ImageSummary>> {
     let options = ListImagesOptionsBuilder::default().filters(&filter(&[(key, value)])).build();
     docker.list_images(Some(options)).await.map_err(api("listing images"))
 }

@@ -5,7 +5,7 @@ use super::errors::environment;
 use super::labels;
 use crate::output::{log_line, log_lines, terminal_lines};
 use crate::record::{Redactor, StreamRedactor, write_atomic};
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
@@ -41,7 +41,7 @@ pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Red
 }
 
 /// Cleans what commands have said of secrets that were found out only after it had been written.
-pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> StackResult<()> {
     for name in ["docker", "build", "pull", "up", "deploy", "process", "toolbox", "monitoring", "down"] {
         let path = dir.join(format!("{name}.log"));
         let Ok(bytes) = tokio::fs::read(&path).await else { continue };
@@ -57,7 +57,7 @@ pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> Result<(), S
 
 /// Writes the log of every container of a project into `<dir>/<service>-<number>.log`, each line with the time at
 /// which the engine saw it. One log that cannot be read does not keep the others from being written.
-pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &Redactor) -> StackResult<()> {
     let creating = format!("creating {}", dir.display());
     crate::record::no_link(dir).map_err(|error| environment(creating.clone(), error))?;
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(creating, error))?;
@@ -78,7 +78,7 @@ pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &
     first_error.map_or(Ok(()), Err)
 }
 
-async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -> Result<(), StackError> {
+async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -> StackResult<()> {
     let writing = format!("writing {}", path.display());
     let failed = |error: std::io::Error| environment(&writing, error);
     // Anew, so that nothing is written through what is there.

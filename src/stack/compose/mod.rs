@@ -30,7 +30,6 @@ pub(super) mod probe;
 mod processes;
 mod programs;
 mod project;
-mod published;
 mod pull;
 mod reads;
 pub(super) mod release;

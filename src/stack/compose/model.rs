@@ -7,8 +7,8 @@ use super::errors::{environment, hinted};
 use super::findings::place_asks;
 use super::reads;
 use crate::record::PrivateDir;
-use crate::stack::{ResolveError, StackError, StackRequest};
-use serde_json::{Map, Value};
+use crate::stack::{ResolveError, StackRequest, StackResult};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -38,18 +38,27 @@ pub struct ResolvedModel {
     pub given: BTreeMap<String, String>,
 }
 
+/// The Compose files of a request, and the directory of the first one.
+pub(super) fn files_of(spec: &StackRequest) -> (Vec<PathBuf>, PathBuf) {
+    let files: Vec<PathBuf> = std::iter::once(&spec.file).chain(&spec.merged).map(|file| absolute(file)).collect();
+    let directory = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
+    (files, directory)
+}
+
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf())
+}
+
 /// Lets `docker compose config` resolve the stack's file. Needs the docker command, but no engine.
 ///
 /// # Errors
 /// `Invalid` when Compose does not accept the file.
 pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, ResolveError> {
-    let absolute = |file: &PathBuf| std::path::absolute(file).unwrap_or_else(|_| file.clone());
-    let files: Vec<PathBuf> = std::iter::once(&spec.file).chain(&spec.merged).map(absolute).collect();
+    let (files, directory) = files_of(spec);
     let invalid = |message: String| ResolveError::Invalid { file: spec.file.clone(), message };
     if let Some(missing) = files.iter().find(|file| !file.is_file()) {
         return Err(invalid(format!("there is no file {}", missing.display())));
     }
-    let directory = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
     let mut findings = Vec::new();
     place_asks(&reads::asked(&files, &directory, &spec.root).map_err(&invalid)?, spec, &mut findings);
     if findings.iter().any(|finding| finding.error) {
@@ -91,7 +100,7 @@ async fn given(
     spec: &StackRequest,
     directory: &Path,
     endpoint: &Endpoint,
-) -> Result<BTreeMap<String, String>, StackError> {
+) -> StackResult<BTreeMap<String, String>> {
     let sections = ["secrets", "configs"].into_iter().filter_map(|section| json.get(section)?.as_object());
     let names = sections.flat_map(Map::values).filter_map(|entry| entry.get("environment")?.as_str());
     let asked: Map<String, Value> = names.map(|name| (name.to_string(), format!("${{{name}-}}").into())).collect();
@@ -102,7 +111,7 @@ async fn given(
     let failed = |error: std::io::Error| environment(asking, error);
     let place = PrivateDir::new("variables").map_err(failed)?;
     let file = place.path().join("compose.yaml");
-    let model = serde_json::json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
+    let model = json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
     std::fs::write(&file, model.to_string()).map_err(failed)?;
     let mut command = reading(endpoint, spec).command();
     command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
@@ -130,24 +139,18 @@ pub(super) fn given_as(name: &str) -> String {
 fn name_hosts(json: &mut Map<String, Value>, hosts: &BTreeMap<String, String>) {
     for (host, service) in hosts {
         let service = json.get_mut("services").and_then(|services| services.get_mut(service));
-        let Some(Value::Object(service)) = service.filter(|service| service.as_object().is_some_and(has_own_networks))
-        else {
-            continue;
-        };
-        let networks = service.entry("networks").or_insert_with(|| serde_json::json!({ "default": null }));
-        for network in networks.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            add_alias(network, escape(host));
+        if let Some(service) = service.filter(|service| has_own_networks(service.get("network_mode"))) {
+            places_mut(service).for_each(|network| add_alias(network, escape(host)));
         }
     }
 }
 
 /// Gives a service one more name, escaped, in one of its networks.
 pub(super) fn add_alias(network: &mut Value, name: String) {
-    let mut own = network.as_object().cloned().unwrap_or_default();
-    if let Value::Array(aliases) = own.entry("aliases").or_insert_with(|| serde_json::json!([])) {
-        aliases.push(Value::String(name));
+    match &mut network["aliases"] {
+        Value::Array(aliases) => aliases.push(name.into()),
+        none => *none = json!([name]),
     }
-    *network = Value::Object(own);
 }
 
 /// The engine for commands that read the team's files; they fetch others only where whoever runs the drill allows that.
@@ -172,8 +175,7 @@ pub(super) const RESOLVED: [&str; 4] = ["--env-file", "/dev/null", "--file", "-"
 
 /// `--env-file`s. Compose reads `.env` by itself only as long as none is named, as its users know it.
 pub(super) fn env_options(spec: &StackRequest) -> Vec<String> {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-    let files = spec.env_files.iter().map(absolute);
+    let files = spec.env_files.iter().map(|file| absolute(file));
     files.flat_map(|file| ["--env-file".to_string(), file.display().to_string()]).collect()
 }
 
@@ -206,9 +208,19 @@ impl ResolvedModel {
         self.section("services").keys().cloned().collect()
     }
 
-    /// A service.
-    pub fn service(&self, name: &str) -> Option<&Map<String, Value>> {
-        self.json.get("services")?.get(name)?.as_object()
+    /// A service; null when there is none of that name.
+    pub fn service(&self, name: &str) -> &Value {
+        self.section("services").get(name).unwrap_or(&Value::Null)
+    }
+
+    /// How a service is built, if it is.
+    pub fn build_of(&self, service: &str) -> Option<&Map<String, Value>> {
+        self.service(service)["build"].as_object()
+    }
+
+    /// The image that the file names for a service, unescaped.
+    pub fn image_of(&self, service: &str) -> Option<String> {
+        self.service(service)["image"].as_str().map(unescape)
     }
 
     /// A top-level section: `services`, `networks`, `volumes`, `secrets`, `configs`; empty when it is not there.
@@ -224,16 +236,14 @@ impl ResolvedModel {
 
     /// Environment of a service, unescaped. Variables that are only passed on and not set are left out.
     pub fn environment(&self, service: &str) -> BTreeMap<String, String> {
-        scalars(self.service(service).and_then(|service| service.get("environment")))
+        scalars(&self.service(service)["environment"])
     }
 
     /// Keys of the networks that a service is on; none when it has a `network_mode` of its own.
     pub fn networks_of(&self, service: &str) -> Vec<String> {
-        let Some(service) = self.service(service) else { return Vec::new() };
-        if !has_own_networks(service) {
-            return Vec::new();
-        }
-        match service.get("networks").and_then(Value::as_object) {
+        let service = self.service(service);
+        match service["networks"].as_object() {
+            _ if service.is_null() || !has_own_networks(service.get("network_mode")) => Vec::new(),
             Some(networks) if !networks.is_empty() => networks.keys().cloned().collect(),
             _ => vec!["default".into()],
         }
@@ -241,16 +251,11 @@ impl ResolvedModel {
 
     /// Every name by which clients inside the stack may call a service: its own, its container's, its aliases'.
     pub fn names_of(&self, service: &str) -> Vec<String> {
-        let mut names = BTreeSet::from([service.to_string()]);
-        if let Some(json) = self.service(service) {
-            names.extend(json.get("container_name").and_then(Value::as_str).map(unescape));
-            let networks = json.get("networks").and_then(Value::as_object);
-            for network in networks.into_iter().flat_map(Map::values) {
-                let aliases = network.get("aliases").and_then(Value::as_array);
-                names.extend(aliases.into_iter().flatten().filter_map(Value::as_str).map(unescape));
-            }
-        }
-        names.into_iter().collect()
+        let json = self.service(service);
+        let networks = json["networks"].as_object().into_iter().flat_map(Map::values);
+        let aliases = networks.flat_map(|network| texts(&network["aliases"]));
+        let names = aliases.chain(texts(&json["container_name"])).chain([service.to_string()]);
+        names.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// Services that others wait for with `service_completed_successfully`: jobs that must have ended with 0.
@@ -265,25 +270,32 @@ impl ResolvedModel {
 
     /// TCP ports of a service that its file names, by `expose` and `ports`.
     pub fn ports_of(&self, service: &str) -> BTreeSet<u16> {
-        let Some(service) = self.service(service) else { return BTreeSet::new() };
-        let exposed = service.get("expose").and_then(Value::as_array).into_iter().flatten();
-        let mut ports: BTreeSet<u16> = exposed.filter_map(scalar).flat_map(|text| port_range(&text)).collect();
-        for port in service.get("ports").and_then(Value::as_array).into_iter().flatten() {
-            if port.get("protocol").and_then(Value::as_str).unwrap_or("tcp") == "tcp" {
-                ports.extend(port.get("target").and_then(scalar).into_iter().flat_map(|text| port_range(&text)));
-            }
-        }
-        ports
+        let service = self.service(service);
+        let items = |key: &str| service[key].as_array().into_iter().flatten();
+        let published = items("ports").filter(|port| matches!(port["protocol"].as_str(), None | Some("tcp")));
+        let named = items("expose").chain(published.map(|port| &port["target"]));
+        named.flat_map(texts).flat_map(|text| port_range(&text)).collect()
     }
 }
 
-/// Whether a service is on networks of the project, rather than on the host's, another container's or none.
-pub(super) fn has_own_networks(service: &Map<String, Value>) -> bool {
-    match service.get("network_mode").and_then(Value::as_str) {
-        // The engine's shared bridge has no names and other people's containers; the drill's default network stands in.
-        None | Some("" | "bridge" | "default") => true,
-        Some(_) => false,
+/// Whether a service with this `network_mode` is on networks of the project, rather than on the host's, another container's or none.
+pub(super) fn has_own_networks(mode: Option<&Value>) -> bool {
+    // The engine's shared bridge has no names and other people's containers; the drill's default network stands in.
+    matches!(mode.and_then(Value::as_str), None | Some("" | "bridge" | "default"))
+}
+
+/// The places of a service in its networks, to be changed.
+pub(super) fn places_mut(service: &mut Value) -> impl Iterator<Item = &mut Value> {
+    if service["networks"].is_null() {
+        service["networks"] = json!({ "default": null });
     }
+    let places = service["networks"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    places.filter(|place| place.is_object() || place.is_null())
+}
+
+/// A service of a model, to be changed.
+pub(super) fn service_mut<'m>(model: &'m mut Value, name: &str) -> Option<&'m mut Value> {
+    model.get_mut("services")?.get_mut(name)
 }
 
 /// A scalar as text.
@@ -303,8 +315,8 @@ pub(super) fn texts(value: &Value) -> Vec<String> {
 }
 
 /// Names and scalars of a map, unescaped. What is no scalar is left out.
-pub(super) fn scalars(map: Option<&Value>) -> BTreeMap<String, String> {
-    let entries = map.and_then(Value::as_object).into_iter().flatten();
+pub(super) fn scalars(map: &Value) -> BTreeMap<String, String> {
+    let entries = map.as_object().into_iter().flatten();
     entries.filter_map(|(key, value)| Some((key.clone(), unescape(&scalar(value)?)))).collect()
 }
 
@@ -368,7 +380,7 @@ mod tests {
         assert_eq!(model.names_of("db"), ["db", "db.prod.internal", "pg"]);
         assert_eq!(model.names_of("web"), ["api.example.com", "web"]);
         assert_eq!(model.names_of("side"), ["side"]);
-        let on = |network: &str| model.service("db").unwrap()["networks"][network]["aliases"].clone();
+        let on = |network: &str| model.service("db")["networks"][network]["aliases"].clone();
         assert_eq!(
             (on("a"), on("b")),
             (serde_json::json!(["db.prod.internal"]), serde_json::json!(["pg", "db.prod.internal"]))

@@ -4,14 +4,14 @@
 use super::endpoint::{Endpoint, no_command};
 use super::errors::environment;
 use super::images::{self, MONITORING_IMAGE};
-use super::model::{ResolvedModel, escape, unescape};
+use super::model::{ResolvedModel, escape, service_mut, unescape};
 use super::{containers, programs};
 use crate::process;
-use crate::stack::{AlertFiles, AlertFinding, ReplacedFile, StackError};
+use crate::stack::{AlertFiles, AlertFinding, ReplacedFile, StackResult};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use regex::Regex;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -26,7 +26,7 @@ const MARK: &str = "firedrill-look";
 static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\bline (\d+)|^(\d+):\d+:)").ok());
 
 /// What both tools say about the files; `None` when their image is not here yet.
-pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> Result<Option<Vec<AlertFinding>>, StackError> {
+pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> StackResult<Option<Vec<AlertFinding>>> {
     let operation = "checking the files of the alerts";
     let image = images::base_of(&endpoint.docker, &MONITORING_IMAGE, files.image.as_deref()).await?;
     if images::inspect(&endpoint.docker, &image).await?.is_none() {
@@ -61,7 +61,7 @@ pub(super) const REPLACEMENT: &str = "alertmanager.yml";
 /// `false` if the one that must read it does not.
 pub(super) fn replace_file(
     model: &ResolvedModel,
-    out: &mut Map<String, Value>,
+    out: &mut Value,
     replaced: &ReplacedFile,
     replacement: &Path,
 ) -> bool {
@@ -72,7 +72,7 @@ pub(super) fn replace_file(
     for name in model.services() {
         let is_meant = model.names_of(&name).contains(&replaced.host);
         for section in ["configs", "secrets"] {
-            let used = model.service(&name).and_then(|service| service.get(section)?.as_array()).into_iter().flatten();
+            let used = model.service(&name)[section].as_array().into_iter().flatten();
             let used: Vec<&str> = used.filter_map(|entry| entry.get("source").unwrap_or(entry).as_str()).collect();
             let entries = out.get_mut(section).and_then(Value::as_object_mut).into_iter().flatten();
             for named in entries.filter(|(key, _)| used.contains(&key.as_str())).filter_map(|(_, e)| e.get_mut("file"))
@@ -83,8 +83,8 @@ pub(super) fn replace_file(
                 }
             }
         }
-        let service = out.get_mut("services").and_then(|services| services.get_mut(&name));
-        let Some(mounts) = service.and_then(|service| service.get_mut("volumes")?.as_array_mut()) else { continue };
+        let mounts = service_mut(out, &name).and_then(|service| service.get_mut("volumes")?.as_array_mut());
+        let Some(mounts) = mounts else { continue };
         let mut inside = Vec::new();
         for mount in mounts.iter_mut().filter(|mount| mount["type"] == "bind") {
             let Some(source) = real(&mount["source"]) else { continue };
@@ -103,7 +103,7 @@ pub(super) fn replace_file(
 }
 
 /// Writes what the stack's Alertmanager reads, which runs as whatever user its image says.
-pub(super) fn write_replacement(run_dir: &Path, text: &str) -> Result<(), StackError> {
+pub(super) fn write_replacement(run_dir: &Path, text: &str) -> StackResult<()> {
     let path = run_dir.join(REPLACEMENT);
     let written = std::fs::write(&path, text)
         .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)));
@@ -206,7 +206,7 @@ mod tests {
             let json = json!({ "configs": { "am": { "file": file } }, "services": {
                 "am": service, "other": { "volumes": [bind(&folder, "/other")], "networks": { "default": null } } } });
             let model = ResolvedModel { json: json.as_object().unwrap().clone(), ..ResolvedModel::default() };
-            let mut out = model.json.clone();
+            let mut out = Value::Object(model.json.clone());
             let replaced = ReplacedFile { host: host.into(), file: file.clone(), text: String::new() };
             let found = replace_file(&model, &mut out, &replaced, Path::new("/run/$x.yml"));
             assert_eq!(out["services"]["other"]["volumes"][1]["source"], "/run/$$x.yml", "whoever else has it");

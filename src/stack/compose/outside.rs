@@ -18,9 +18,8 @@ pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
                 found.push(Finding::warning(Some(&service), format!("environment.{key}"), message).help(help));
             }
         }
-        let Some(json) = model.service(&service) else { continue };
         for key in ["extra_hosts", "dns"] {
-            for entry in json.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(scalar) {
+            for entry in model.service(&service)[key].as_array().into_iter().flatten().filter_map(scalar) {
                 let address = entry.split_once(['=', ':']).map_or(entry.as_str(), |(_, address)| address);
                 if !is_inside(address, &inside) {
                     let message = format!("`{service}` is pointed at {entry}, which is outside the stack");
@@ -35,9 +34,9 @@ fn names_inside(model: &ResolvedModel) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for service in model.services() {
         names.extend(model.names_of(&service));
-        let Some(json) = model.service(&service) else { continue };
-        names.extend(json.get("hostname").and_then(Value::as_str).map(unescape));
-        let links = json.get("links").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let json = model.service(&service);
+        names.extend(json["hostname"].as_str().map(unescape));
+        let links = json["links"].as_array().into_iter().flatten().filter_map(Value::as_str);
         names.extend(links.filter_map(|link| link.split_once(':')).map(|(_, alias)| alias.to_string()));
     }
     names

@@ -6,7 +6,7 @@ use super::builds::slug;
 use super::images::TEAMS;
 use super::{containers, images, labels};
 use crate::record::{RunDir, random_hex};
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use sha2::{Digest, Sha256};
@@ -29,31 +29,25 @@ pub(super) struct Owner {
     pub short: String,
 }
 
-/// Something that may be a run's.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen<'a> {
-    pub kind: Kind,
-    /// All of its names. None: it is just being removed.
-    pub names: &'a [String],
-    pub labels: &'a Labels,
-    /// Labels of the image that it was made from.
-    pub image: Option<&'a Labels>,
-}
-
-impl<'a> Seen<'a> {
-    /// A network or a volume: no image stands behind it.
-    pub(super) fn made(kind: Kind, name: &'a String, labels: &'a Labels) -> Seen<'a> {
-        Seen { kind, names: std::slice::from_ref(name), labels, image: None }
-    }
-}
-
-/// What it is.
+/// What may be a run's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Container,
     Network,
     Volume,
     Image,
+}
+
+impl Kind {
+    /// Its name, and the command of Docker's that removes it.
+    pub(super) fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Container => ("container", "rm --force"),
+            Kind::Network => ("network", "network rm"),
+            Kind::Volume => ("volume", "volume rm"),
+            Kind::Image => ("image", "rmi"),
+        }
+    }
 }
 
 impl Owner {
@@ -84,22 +78,23 @@ impl Owner {
     }
 
     /// Why something that was found by a label of this run is not its own, or may not be: `None` when it is. It is the run's own when it
-    /// has the run's label from whoever made it and not from its image, and is named as the run names what it starts.
-    pub(super) fn doubt(&self, seen: &Seen<'_>) -> Option<String> {
-        let key = if seen.kind == Kind::Image { labels::IMAGE_RUN } else { labels::RUN };
+    /// has the run's label from whoever made it and not from its image (`of_image` are that one's labels), and is named as the run names
+    /// what it starts. `names` are all of its names; it has none while it is being removed.
+    pub fn doubt(&self, kind: Kind, names: &[String], labels: &Labels, of_image: Option<&Labels>) -> Option<String> {
+        let key = if kind == Kind::Image { labels::IMAGE_RUN } else { labels::RUN };
         let has_label = |labels: &Labels| labels.get(key).is_some_and(|run| *run == self.run);
-        if !has_label(seen.labels) {
+        if !has_label(labels) {
             return Some("it does not have the label of the run".into());
         }
-        if seen.image.is_some_and(has_label) {
+        if of_image.is_some_and(has_label) {
             return Some("it has the label of the run from its image".into());
         }
         let project = &self.project;
-        let in_project = seen.labels.get(labels::PROJECT) == Some(project);
+        let in_project = labels.get(labels::PROJECT) == Some(project);
         let begins = |name: &str, with: char| name.strip_prefix(project).is_some_and(|rest| rest.starts_with(with));
         let is_named = |name: &String| {
             let name = name.trim_start_matches('/');
-            match seen.kind {
+            match kind {
                 Kind::Container => {
                     name == self.lone_toolbox()
                         || name.starts_with(&self.begin_of_files())
@@ -109,10 +104,10 @@ impl Owner {
                 Kind::Image => name.starts_with(TEAMS) && name.ends_with(&format!(":run-{}", self.short)),
             }
         };
-        let named = match seen.kind {
+        let named = match kind {
             // Whoever has given it another name as well still needs it.
-            Kind::Image => seen.names.iter().all(is_named),
-            _ => seen.names.is_empty() || seen.names.iter().any(is_named),
+            Kind::Image => names.iter().all(is_named),
+            _ => names.is_empty() || names.iter().any(is_named),
         };
         (!named).then(|| format!("its name or its Compose project is not the run's, which is {project}"))
     }
@@ -123,14 +118,14 @@ impl Owner {
         docker: &Docker,
         (names, labels, image): (&[String], &Labels, &str),
         known: &mut HashMap<String, Option<Labels>>,
-    ) -> Result<Option<String>, StackError> {
+    ) -> StackResult<Option<String>> {
         if !known.contains_key(image) {
             known.insert(image.to_string(), labels_of_image(docker, image).await?);
         }
         let Some(Some(of_image)) = known.get(image) else {
             return Ok(Some("its image is gone, so that nobody can say whose label it has".into()));
         };
-        Ok(self.doubt(&Seen { kind: Kind::Container, names, labels, image: Some(of_image) }))
+        Ok(self.doubt(Kind::Container, names, labels, Some(of_image)))
     }
 
     /// The same of a container as the engine shows it.
@@ -138,7 +133,7 @@ impl Owner {
         &self,
         docker: &Docker,
         container: &ContainerInspectResponse,
-    ) -> Result<Option<String>, StackError> {
+    ) -> StackResult<Option<String>> {
         let names: Vec<String> = container.name.iter().cloned().collect();
         let labels = container.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
         let image = container.image.as_deref().unwrap_or_default();
@@ -149,7 +144,7 @@ impl Owner {
     ///
     /// # Errors
     /// `Environment` when the engine does not answer.
-    pub async fn containers(&self, docker: &Docker, by: &[(&str, Option<&str>)]) -> Result<Containers, StackError> {
+    pub async fn containers(&self, docker: &Docker, by: &[(&str, Option<&str>)]) -> StackResult<Containers> {
         let (mut found, mut known) = (Containers::default(), HashMap::new());
         for container in containers::list(docker, by).await? {
             let names = container.names.as_deref().unwrap_or_default();
@@ -161,6 +156,15 @@ impl Owner {
             }
         }
         Ok(found)
+    }
+
+    /// The first container of a service by number, or the first one that runs, without those of `docker compose run`.
+    ///
+    /// # Errors
+    /// `Environment` when the engine does not answer.
+    pub async fn first(&self, docker: &Docker, service: &str, running: bool) -> StackResult<Option<String>> {
+        let by = [(labels::RUN, Some(self.run.as_str())), (labels::SERVICE, Some(service))];
+        Ok(containers::first(self.containers(docker, &by).await?.own, running))
     }
 
     /// The directory of this run among those that its things name: it must be this user's own, and named after the run. Otherwise the
@@ -197,7 +201,7 @@ fn without_id(name: &str) -> &str {
 }
 
 /// Labels of an image; `None` when it is not there.
-pub(super) async fn labels_of_image(docker: &Docker, image: &str) -> Result<Option<Labels>, StackError> {
+pub(super) async fn labels_of_image(docker: &Docker, image: &str) -> StackResult<Option<Labels>> {
     let image = if image.is_empty() { None } else { images::inspect(docker, image).await? };
     Ok(image.map(|image| image.config.and_then(|config| config.labels).unwrap_or_default()))
 }
@@ -229,7 +233,7 @@ mod tests {
         let none = Labels::new();
         let doubt = |kind, name: &str, labels: &Labels, image: &Labels| {
             let image = (kind == Kind::Container).then_some(image);
-            owner.doubt(&Seen { kind, names: &[name.to_string()], labels, image })
+            owner.doubt(kind, &[name.to_string()], labels, image)
         };
         let own = [
             (Kind::Container, format!("/{project}-db-1")),
@@ -271,7 +275,7 @@ mod tests {
         let labels = labelled(&[(labels::IMAGE_RUN, RUN)]);
         let doubt = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
-            owner.doubt(&Seen { kind: Kind::Image, names: &names, labels: &labels, image: None })
+            owner.doubt(Kind::Image, &names, &labels, None)
         };
         let own = format!("firedrill/shop-web:run-{}", owner.short);
         assert_eq!(doubt(&[&own]), None);

@@ -9,10 +9,10 @@ use super::{findings, rights};
 use crate::source::did_you_mean;
 use crate::stack::{
     AttachError, Demand, Finding, HostRequests, Need, Place, Published, ResolveError, ResolvedStack, RunIdentity,
-    ServiceFacts, Stack, StackError, StackOptions, StackRequest,
+    ServiceFacts, Stack, StackOptions, StackRequest, StackResult,
 };
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,12 +28,12 @@ pub struct ComposePlatform {
 }
 
 impl ComposePlatform {
-    pub(in crate::stack) async fn engine(&self) -> Result<&Endpoint, StackError> {
+    pub(in crate::stack) async fn engine(&self) -> StackResult<&Endpoint> {
         self.engine.get_or_try_init(Endpoint::resolve).await
     }
 
     /// The same, without asking it for anything.
-    async fn found(&self) -> Result<Endpoint, StackError> {
+    async fn found(&self) -> StackResult<Endpoint> {
         match self.engine.get() {
             Some(engine) => Ok(engine.clone()),
             None => Endpoint::find().await,
@@ -77,7 +77,7 @@ impl ResolvedCompose {
     ///
     /// # Errors
     /// `Environment` when no engine answers.
-    pub async fn of_drill(&self, run: &RunIdentity, options: &StackOptions) -> Result<ComposeStack, StackError> {
+    pub async fn of_drill(&self, run: &RunIdentity, options: &StackOptions) -> StackResult<ComposeStack> {
         ComposeStack::new(self.model.clone(), &self.request, run, options, self.platform.engine().await?)
     }
 }
@@ -140,58 +140,49 @@ impl ResolvedStack for ResolvedCompose {
 
     fn images_key(&self) -> String {
         let services = self.model.section("services").iter().map(|(name, service)| {
-            let of = |key: &str| service.get(key).cloned().unwrap_or(Value::Null);
-            serde_json::json!([name, of("image"), of("build"), of("platform"), of("pull_policy")])
+            json!([name, service["image"], service["build"], service["platform"], service["pull_policy"]])
         });
         let services: Vec<Value> = services.collect();
         let StackRequest { toolbox_image, releases, .. } = &self.request;
         let monitoring = format!("{:?}", self.request.monitoring_image());
-        serde_json::json!([self.model.name(), toolbox_image, monitoring, releases, services]).to_string()
+        json!([self.model.name(), toolbox_image, monitoring, releases, services]).to_string()
     }
 
     async fn missing_programs(
         &self,
         place: &Place,
         wanted: &BTreeSet<String>,
-    ) -> Result<Option<BTreeSet<String>>, StackError> {
+    ) -> StackResult<Option<BTreeSet<String>>> {
         let engine = self.platform.engine().await?;
         let images = self.images.get_or_try_init(|| StepImages::of(engine, &self.model, &self.request)).await?;
         let mut known = self.platform.programs.lock().await;
         images.missing(&engine.docker, &self.model, &mut known, place, wanted).await
     }
 
-    async fn prepare(
-        &self,
-        run: &RunIdentity,
-        options: &StackOptions,
-        cancel: &CancellationToken,
-    ) -> Result<(), StackError> {
+    async fn prepare(&self, run: &RunIdentity, options: &StackOptions, cancel: &CancellationToken) -> StackResult<()> {
         super::up::prepare(&self.of_drill(run, options).await?, cancel).await
     }
 
-    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError> {
+    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> StackResult<Arc<dyn Stack>> {
         Ok(Arc::new(self.of_drill(run, options).await?))
     }
 }
 
 /// What the model says of one service.
 fn facts(model: &ResolvedModel, name: String, jobs: &BTreeSet<String>) -> ServiceFacts {
-    let at = |pointer: &str| model.service(&name).and_then(|service| service.get(pointer));
-    let words = |value: Option<&Value>| -> Vec<String> {
-        let words = value.and_then(Value::as_array).into_iter().flatten();
-        words.filter_map(Value::as_str).map(str::to_string).collect()
+    let service = model.service(&name);
+    let words = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect()
     };
-    let needs = at("depends_on").and_then(Value::as_object);
-    let source = at("build").and_then(|build| build.get("context")?.as_str()).filter(|context| !context.is_empty());
     ServiceFacts {
-        image: at("image").and_then(scalar).unwrap_or_default(),
-        command: [words(at("entrypoint")), words(at("command"))].concat(),
+        image: scalar(&service["image"]).unwrap_or_default(),
+        command: [words(&service["entrypoint"]), words(&service["command"])].concat(),
         environment: model.environment(&name),
         ports: model.known_ports(&name, &[]),
-        published: at("ports").and_then(Value::as_array).is_some_and(|ports| !ports.is_empty()),
-        health_check: unescape(&words(at("healthcheck").and_then(|check| check.get("test"))).join(" ")),
-        waits_for: needs.into_iter().flat_map(|needs| needs.keys().cloned()).collect(),
-        source: source.map(PathBuf::from),
+        published: service["ports"].as_array().is_some_and(|ports| !ports.is_empty()),
+        health_check: unescape(&words(&service["healthcheck"]["test"]).join(" ")),
+        waits_for: service["depends_on"].as_object().into_iter().flat_map(Map::keys).cloned().collect(),
+        source: service["build"]["context"].as_str().filter(|context| !context.is_empty()).map(PathBuf::from),
         dockerfile: model.dockerfile(&name).unwrap_or_default(),
         is_job: jobs.contains(&name),
         has_name: !model.networks_of(&name).is_empty(),

@@ -1,14 +1,17 @@
-//! On which ports the agent in front of a service listens: a link turns every port of the service over to it, so it
-//! must have all that are known.
+//! The ports of a stack. On which ones the agent in front of a service listens: a link turns every port of the service over to it, so it
+//! must have all that are known. And what `localhost:PORT` means in the toolbox: the ports that the stack publishes on the machine of its
+//! developers, each with the service behind it.
 
 use super::command::ComposeCommand;
 use super::content::{dockerfile, read_dockerfile};
 use super::errors::hinted;
 use super::findings::no_port;
 use super::images;
-use super::model::{ResolvedModel, port_range, scalars, unescape};
-use crate::stack::{StackError, StackRequest};
+use super::model::{ResolvedModel, has_own_networks, port_range, scalar, scalars, unescape};
+use crate::stack::{Published, StackRequest, StackResult};
+use bollard::models::ContainerInspectResponse;
 use serde_json::Value;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -17,15 +20,14 @@ impl ResolvedModel {
     pub fn known_ports(&self, service: &str, given: &[u16]) -> BTreeSet<u16> {
         let mut ports = self.ports_of(service);
         ports.extend(given.iter().copied().filter(|port| *port > 0));
-        let Some(Value::Object(build)) = self.service(service).and_then(|s| s.get("build")) else { return ports };
-        let Some(text) = self.dockerfile(service) else { return ports };
-        ports.extend(read_dockerfile(&text, scalars(build.get("args"))).1);
+        let args = || scalars(&self.service(service)["build"]["args"]);
+        ports.extend(self.dockerfile(service).into_iter().flat_map(|text| read_dockerfile(&text, args()).1));
         ports
     }
 
     /// The text of the Dockerfile that a service is built from.
     pub fn dockerfile(&self, service: &str) -> Option<String> {
-        let Some(Value::Object(build)) = self.service(service)?.get("build") else { return None };
+        let build = self.build_of(service)?;
         let context = build.get("context").and_then(Value::as_str).map(unescape).unwrap_or_default();
         dockerfile(build, Path::new(&context)).ok()
     }
@@ -40,12 +42,11 @@ pub(super) async fn of_interposed(
     model: &ResolvedModel,
     spec: &StackRequest,
     built: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, BTreeSet<u16>>, StackError> {
+) -> StackResult<BTreeMap<String, BTreeSet<u16>>> {
     let mut all = BTreeMap::new();
     for (service, given) in &spec.interposed {
         let mut ports = model.known_ports(service, given);
-        let named = model.service(service).and_then(|s| s.get("image")?.as_str()).map(unescape);
-        if let Some(name) = built.get(service).cloned().or(named) {
+        if let Some(name) = built.get(service).cloned().or_else(|| model.image_of(service)) {
             let mut image = images::inspect(&compose.endpoint.docker, &name).await?;
             if image.is_none() && ports.is_empty() {
                 // `up` would pull it anyway.
@@ -63,4 +64,115 @@ pub(super) async fn of_interposed(
         all.insert(service.clone(), ports);
     }
     Ok(all)
+}
+
+impl Published {
+    fn insert(&mut self, port: u16, service: &str, target: u16) {
+        let leads_to = format!("{service}:{target}");
+        match self.ports.entry(port) {
+            Entry::Vacant(free) => drop(free.insert(leads_to)),
+            Entry::Occupied(taken) if *taken.get() == leads_to => {}
+            Entry::Occupied(taken) => {
+                self.left_out.push(format!("port {port} of `{service}`: it is published for {} already", taken.get()));
+            }
+        }
+    }
+
+    /// Adds the ports of a container: those that are bound now, also where the engine chose them, and of one that is
+    /// down those that will be.
+    pub(super) fn add_container(&mut self, service: &str, container: &ContainerInspectResponse) {
+        let bound = container.network_settings.as_ref().and_then(|settings| settings.ports.as_ref());
+        let asked = container.host_config.as_ref().and_then(|config| config.port_bindings.as_ref());
+        for (target, bindings) in bound.into_iter().chain(asked).flatten() {
+            let ports = bindings.iter().flatten().filter_map(|binding| binding.host_port.as_deref());
+            for port in ports.flat_map(port_range) {
+                port_range(target).into_iter().for_each(|target| self.insert(port, service, target));
+            }
+        }
+    }
+
+    /// As records have it: `8080` → `web:80`.
+    pub(super) fn named(&self) -> BTreeMap<String, String> {
+        self.ports.iter().map(|(port, leads_to)| (port.to_string(), leads_to.clone())).collect()
+    }
+
+    /// Arguments of `firedrill agent forward`: `8080=web:80`.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let words = ["agent", "forward"].into_iter().map(str::to_string);
+        words.chain(self.ports.iter().map(|(port, leads_to)| format!("{port}={leads_to}"))).collect()
+    }
+}
+
+impl ResolvedModel {
+    /// What the stack publishes.
+    pub fn published(&self) -> Published {
+        let mut found = Published::default();
+        for (name, service) in self.section("services") {
+            for port in service["ports"].as_array().into_iter().flatten() {
+                let text = |key: &str| scalar(&port[key]).unwrap_or_default();
+                let (target, published, protocol) = (text("target"), text("published"), text("protocol"));
+                let of_host = port_range(&published);
+                if !matches!(protocol.as_str(), "" | "tcp") {
+                    found.left_out.push(format!("port {target}/{protocol} of `{name}`: only TCP is forwarded"));
+                } else if !has_own_networks(service.get("network_mode")) {
+                    found.left_out.push(format!("port {target} of `{name}`: it is on no network of the stack"));
+                } else if of_host.is_empty() {
+                    let why = "the Compose file gives it no port of the host, and the engine chooses one each time";
+                    found.left_out.push(format!("port {target} of `{name}`: {why}"));
+                } else if let [target] = port_range(&target)[..] {
+                    of_host.into_iter().for_each(|port| found.insert(port, name, target));
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_tcp_port_with_a_port_of_the_host_leads_to_its_service() {
+        let json = json!({ "services": {
+            "web": { "ports": [{ "target": 80, "published": "8080", "protocol": "tcp", "mode": "ingress" },
+                               { "target": 443, "published": "8443", "host_ip": "127.0.0.1", "protocol": "tcp" },
+                               { "target": 9100, "protocol": "tcp" }] },
+            "api": { "ports": [{ "target": 8000, "published": "8001-8003", "protocol": "tcp" },
+                               { "target": 1, "published": "8080", "host_ip": "127.0.0.2", "protocol": "tcp" }] },
+            "dns": { "ports": [{ "target": 53, "published": "53", "protocol": "udp" }] },
+            "own": { "network_mode": "host", "ports": [{ "target": 7, "published": "7", "protocol": "tcp" }] },
+            "db": {} } });
+        let Value::Object(json) = json else { panic!("a literal mapping") };
+        let model = ResolvedModel { json, ..ResolvedModel::default() };
+        let found = model.published();
+        assert_eq!(
+            found.arguments().join(" "),
+            "agent forward 8001=api:8000 8002=api:8000 8003=api:8000 8080=web:80 8443=web:443"
+        );
+        insta::assert_snapshot!(found.left_out.join("\n"), @r"
+        port 9100 of `web`: the Compose file gives it no port of the host, and the engine chooses one each time
+        port 8080 of `api`: it is published for web:80 already
+        port 53/udp of `dns`: only TCP is forwarded
+        port 7 of `own`: it is on no network of the stack
+        ");
+    }
+
+    #[test]
+    fn ports_of_containers_count_as_the_engine_has_bound_them() {
+        let bound = json!({ "80/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "8080" }, { "HostIp": "::", "HostPort": "8080" }],
+                            "9100/tcp": [{ "HostIp": "", "HostPort": "49153" }], "53/udp": [{ "HostPort": "53" }], "81/tcp": null });
+        let asked = json!({ "80/tcp": [{ "HostPort": "8080" }], "9100/tcp": [{ "HostPort": "" }] });
+        let inspected = |json: Value| serde_json::from_value::<ContainerInspectResponse>(json).unwrap();
+        let up = inspected(json!({ "NetworkSettings": { "Ports": bound }, "HostConfig": { "PortBindings": asked } }));
+        let down = inspected(json!({ "NetworkSettings": { "Ports": {} }, "HostConfig": { "PortBindings": asked } }));
+        let of = |container| {
+            let mut found = Published::default();
+            found.add_container("web", &container);
+            (found.arguments().join(" "), found.left_out.len())
+        };
+        assert_eq!(of(up), ("agent forward 8080=web:80 49153=web:9100".to_string(), 0));
+        assert_eq!(of(down), ("agent forward 8080=web:80".to_string(), 0));
+    }
 }

@@ -3,10 +3,10 @@
 
 use super::errors::environment;
 use super::labels;
-use super::model::escape;
+use super::model::{escape, service_mut};
 use super::remove;
 use super::stack::{ComposeStack, UP_WITHIN};
-use crate::stack::{Ending, Process, StackError, StackRequest};
+use crate::stack::{Ending, Process, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
@@ -28,32 +28,29 @@ const TAKEN_OVER: &[&str] = &[
 ];
 
 /// A process as a service of the model, from the service that it is like.
-pub(super) fn service(process: &Process, like: &Map<String, Value>) -> Map<String, Value> {
-    let taken = like.iter().filter(|(key, _)| TAKEN_OVER.contains(&key.as_str()));
-    let mut service: Map<String, Value> = taken.map(|(key, value)| (key.clone(), value.clone())).collect();
-    if let Some(Value::Object(networks)) = service.get_mut("networks") {
-        networks.values_mut().filter_map(Value::as_object_mut).for_each(|network| drop(network.remove("aliases")));
-    }
+pub(super) fn service(process: &Process, like: &Value) -> Value {
+    let taken = like.as_object().into_iter().flatten().filter(|(key, _)| TAKEN_OVER.contains(&key.as_str()));
+    let mut service: Value = taken.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let places = service.get_mut("networks").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut);
+    places.filter_map(Value::as_object_mut).for_each(|place| drop(place.remove("aliases")));
     let mut words = process.command().into_iter().map(|word| Value::String(escape(&word)));
-    service.insert("entrypoint".into(), words.by_ref().take(1).collect());
-    service.insert("command".into(), words.collect());
+    service["entrypoint"] = words.by_ref().take(1).collect();
+    service["command"] = words.collect();
     // A shell as first process would not hear that it is to stop.
-    service.insert("init".into(), json!(true));
+    service["init"] = json!(true);
     // The image may name a signal that a shell does not end by.
-    service.insert("stop_signal".into(), json!("SIGTERM"));
-    service.insert("stop_grace_period".into(), json!("2s"));
-    service.insert("healthcheck".into(), json!({ "disable": true }));
-    service.insert("scale".into(), json!(0));
+    service["stop_signal"] = json!("SIGTERM");
+    service["stop_grace_period"] = json!("2s");
+    service["healthcheck"] = json!({ "disable": true });
+    service["scale"] = json!(0);
     service
 }
 
 /// Gives those processes that were started their containers in a model, so that no command on it removes them.
 pub(super) fn scale(model: &mut Value, spec: &StackRequest, started: &BTreeSet<String>) {
     for process in &spec.processes {
-        let service = model.get_mut("services").and_then(|services| services.get_mut(&process.name));
-        if let Some(Value::Object(service)) = service {
-            let replicas = if started.contains(&process.name) { process.replicas } else { 0 };
-            service.insert("scale".into(), json!(replicas));
+        if let Some(service) = service_mut(model, &process.name) {
+            service["scale"] = json!(if started.contains(&process.name) { process.replicas } else { 0 });
         }
     }
 }
@@ -138,7 +135,7 @@ fn note_event(lives: &Lives, event: &EventMessage) {
 }
 
 /// What `Stack::start_process` does.
-pub(super) async fn start(stack: &ComposeStack, name: &str) -> Result<(), StackError> {
+pub(super) async fn start(stack: &ComposeStack, name: &str) -> StackResult<()> {
     let ends = Ends::watch(stack.endpoint.docker.clone(), &stack.project, name);
     stack.started().ends.insert(name.to_string(), ends);
     let model = note(stack, name, true)?;
@@ -152,13 +149,13 @@ pub(super) async fn start(stack: &ComposeStack, name: &str) -> Result<(), StackE
 }
 
 /// What `Stack::remove_process` does.
-pub(super) async fn remove(stack: &ComposeStack, name: &str) -> Result<Vec<String>, StackError> {
+pub(super) async fn remove(stack: &ComposeStack, name: &str) -> StackResult<Vec<String>> {
     note(stack, name, false)?;
     remove::remove_service_in(&stack.endpoint, &stack.run.id, name).await
 }
 
 /// Notes whether a process was started; returns the model that says so.
-fn note(stack: &ComposeStack, name: &str, runs: bool) -> Result<String, StackError> {
+fn note(stack: &ComposeStack, name: &str, runs: bool) -> StackResult<String> {
     let mut started = stack.started();
     let model = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
     let Some(mut model) = model else {

@@ -5,11 +5,11 @@ use super::builds;
 use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
 use super::errors::api;
-use super::model::{ResolvedModel, unescape};
+use super::model::ResolvedModel;
 use super::owner::labels_of_image;
 use super::{containers, images, labels};
 use crate::record::{Redactor, random_hex};
-use crate::stack::{Place, StackError, StackRequest};
+use crate::stack::{Place, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
@@ -39,7 +39,7 @@ impl StepImages {
     ///
     /// # Errors
     /// `Environment` when the engine does not answer.
-    pub async fn of(endpoint: &Endpoint, model: &ResolvedModel, spec: &StackRequest) -> Result<StepImages, StackError> {
+    pub async fn of(endpoint: &Endpoint, model: &ResolvedModel, spec: &StackRequest) -> StackResult<StepImages> {
         let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
         let built = builds::plan(&compose, model, "check", false).await?;
         let there = |(service, _): &(String, String)| !built.missing.contains(service);
@@ -59,13 +59,11 @@ impl StepImages {
         known: &mut KnownPrograms,
         place: &Place,
         wanted: &BTreeSet<String>,
-    ) -> Result<Option<BTreeSet<String>>, StackError> {
+    ) -> StackResult<Option<BTreeSet<String>>> {
         let (image, path) = match place {
             Place::Toolbox => (Some(self.toolbox.clone()), None),
             Place::Service(service) => {
-                let json = model.service(service);
-                let builds = json.is_some_and(|json| json.contains_key("build"));
-                let named = json.and_then(|json| json.get("image")?.as_str()).filter(|_| !builds).map(unescape);
+                let named = model.image_of(service).filter(|_| model.service(service).get("build").is_none());
                 (self.built.get(service).cloned().or(named), model.environment(service).remove("PATH"))
             }
         };
@@ -85,12 +83,7 @@ impl StepImages {
 }
 
 /// Whether each program is in a directory of `path`.
-async fn look(
-    docker: &Docker,
-    image: &str,
-    path: &str,
-    programs: &[&String],
-) -> Result<BTreeMap<String, bool>, StackError> {
+async fn look(docker: &Docker, image: &str, path: &str, programs: &[&String]) -> StackResult<BTreeMap<String, bool>> {
     let operation = "looking for programs in an image";
     remove_stale(docker).await;
     let body = ContainerCreateBody {

@@ -5,7 +5,7 @@ use super::endpoint::Endpoint;
 use super::owner::Owner;
 use super::{containers, labels};
 use crate::record::{looks_secret, url_password};
-use crate::stack::{Published, StackError};
+use crate::stack::{Published, StackResult};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ impl ProjectFiles {
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub(super) async fn projects(endpoint: &Endpoint) -> Result<Vec<String>, StackError> {
+pub(super) async fn projects(endpoint: &Endpoint) -> StackResult<Vec<String>> {
     let found = containers::list(&endpoint.docker, &[(labels::PROJECT, None)]).await?;
     let labels = found.into_iter().filter_map(|container| container.labels);
     let teams = labels.filter_map(|mut labels| Some((labels.remove(labels::RUN), labels.remove(labels::PROJECT)?)));
@@ -80,7 +80,7 @@ pub(super) fn is_of_drill(run: Option<&str>, project: &str) -> bool {
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<RunningProject>, StackError> {
+pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> StackResult<Option<RunningProject>> {
     let found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
     let (mut services, mut files, mut hidden) = (BTreeSet::new(), Vec::new(), Vec::new());
     let (mut networks, mut environments, mut published) = (BTreeSet::new(), BTreeMap::new(), Published::default());

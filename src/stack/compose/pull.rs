@@ -5,7 +5,7 @@ use super::command::{ComposeCommand, Watch};
 use super::errors::{environment, hinted};
 use super::images;
 use super::model::unescape;
-use crate::stack::StackError;
+use crate::stack::{StackError, StackResult};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ fn candidates(model: &Value) -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// `Environment` when an image cannot be pulled, with its name and what to do about it.
-pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watch<'_>) -> Result<Duration, StackError> {
+pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watch<'_>) -> StackResult<Duration> {
     let mut missing = BTreeMap::new();
     for (image, service) in candidates(model) {
         if images::inspect(&compose.endpoint.docker, &image).await?.is_none() {

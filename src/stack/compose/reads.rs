@@ -3,7 +3,7 @@
 
 pub(super) use crate::source::clean;
 use crate::source::{line_of_another_reader, outside};
-use crate::stack::{HostRequest, HostRequests};
+use crate::stack::{HostRequest, HostRequests, SourceFiles};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -21,24 +21,42 @@ const MOST_BYTES: u64 = 1 << 20;
 /// # Errors
 /// What is wrong with which file.
 pub(super) fn asked(files: &[PathBuf], directory: &Path, root: &Path) -> Result<HostRequests, String> {
+    let (mut asks, _, read) = read_all(files, directory, root);
+    read?;
+    asks.sort();
+    asks.dedup();
+    // Allowed on the command line only: nobody has seen the rest of the stack yet.
+    Ok(HostRequests { asks, ..HostRequests::default() })
+}
+
+/// Reads these Compose files and those that they take in: what they read from outside of the project, everything that they are made from,
+/// and what is wrong with the first one that cannot be read.
+pub(super) fn read_all(
+    files: &[PathBuf],
+    directory: &Path,
+    root: &Path,
+) -> (Vec<HostRequest>, SourceFiles, Result<(), String>) {
     let main = clean(directory);
     let place = |file: &PathBuf| ReadPlace { file: clean(file), base: main.clone(), other: main.clone(), sure: true };
-    let todo = files.iter().map(place).collect();
-    let mut reads = Reads { root, main: &main, asks: Vec::new(), seen: BTreeSet::new(), todo, service: None };
+    let (todo, found) = (files.iter().map(place).collect(), SourceFiles::default());
+    let mut reads = Reads { root, main: &main, asks: Vec::new(), found, seen: BTreeSet::new(), todo, service: None };
     // Compose reads it by itself.
     reads.note(&main.join(".env"), "env_file");
+    let mut read = Ok(());
     while let Some(next) = reads.todo.pop() {
         if reads.seen.len() >= MOST_FILES {
-            return Err(format!("{} takes in more than {MOST_FILES} files", next.file.display()));
+            reads.found.folder(&main);
+            read = read.and(Err(format!("{} takes in more than {MOST_FILES} files", next.file.display())));
+            break;
         }
-        if reads.seen.insert(next.clone()) {
-            reads.read(&next)?;
+        if reads.seen.insert(next.clone())
+            && let Err(why) = reads.read(&next)
+        {
+            reads.found.folder(&next.base);
+            read = read.and(Err(why));
         }
     }
-    reads.asks.sort();
-    reads.asks.dedup();
-    // Allowed on the command line only: nobody has seen the rest of the stack yet.
-    Ok(HostRequests { asks: reads.asks, ..HostRequests::default() })
+    (reads.asks, reads.found, read)
 }
 
 /// Hosts whose addresses Compose takes without a scheme.
@@ -84,6 +102,7 @@ struct Reads<'a> {
     /// The directory of the Compose project.
     main: &'a Path,
     asks: Vec<HostRequest>,
+    found: SourceFiles,
     seen: BTreeSet<ReadPlace>,
     todo: Vec<ReadPlace>,
     /// The service whose keys are looked at.
@@ -93,6 +112,8 @@ struct Reads<'a> {
 impl Reads<'_> {
     fn read(&mut self, place: &ReadPlace) -> Result<(), String> {
         let file = &place.file;
+        self.found.file(file);
+        self.found.file(&place.base.join(".env"));
         let metadata = match std::fs::metadata(file) {
             Ok(metadata) => metadata,
             Err(_) if !place.sure => return Ok(()),
@@ -113,6 +134,7 @@ impl Reads<'_> {
                 }
                 list(included).into_iter().for_each(|item| self.include(item, place));
             }
+            self.found.document(&root, &place.base);
             for (name, service) in root.get("services").and_then(Value::as_object).into_iter().flatten() {
                 self.service = Some(name.clone());
                 self.within(service, &place.base);
@@ -173,7 +195,7 @@ impl Reads<'_> {
             let at = |path: &String| clean(&base.join(path));
             let files: Vec<PathBuf> = paths.iter().filter(|path| self.named(path, base, "include")).map(at).collect();
             let directory = match (directories.first(), paths.first()) {
-                (Some(directory), _) if !self.named(directory, base, "include") => continue,
+                (Some(directory), _) if !self.leads(directory, base, "include") => continue,
                 (Some(directory), _) => at(directory),
                 (None, Some(first)) => at(first).parent().unwrap_or(base).to_path_buf(),
                 (None, None) => continue,
@@ -202,8 +224,14 @@ impl Reads<'_> {
         texts.into_iter().filter_map(Value::as_str).map(str::to_string).collect()
     }
 
-    /// Whether a path is one that can be followed; notes one that leads outside.
+    /// Whether the path of a file is one that can be followed.
     fn named(&mut self, path: &str, base: &Path, right: &str) -> bool {
+        self.found.named_file(Some(path), base);
+        self.leads(path, base, right)
+    }
+
+    /// Whether a path is one that can be followed; notes one that leads outside.
+    fn leads(&mut self, path: &str, base: &Path, right: &str) -> bool {
         let why = match path {
             _ if path.contains('$') => "a variable decides where it leads",
             // Whatever Git or a registry could take for an address, though a file may be named like it.

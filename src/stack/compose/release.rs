@@ -3,13 +3,13 @@
 
 use super::errors::environment;
 use super::health::{Standing, standing};
-use super::model::{escape, scalars, texts, unescape};
+use super::model::{escape, scalars, service_mut, texts, unescape};
 use super::stack::{ComposeStack, UP_WITHIN};
 use super::steps::{recreate, with_more};
 use super::{containers, labels};
-use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, StackError};
+use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, StackResult};
 use bollard::models::ContainerInspectResponse;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,9 +34,9 @@ pub(super) async fn make_ready(stack: &ComposeStack, cancel: &CancellationToken)
 }
 
 /// What `Stack::preview` says.
-pub(super) async fn preview(stack: &ComposeStack, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
+pub(super) async fn preview(stack: &ComposeStack, service: &str, release: &Release) -> StackResult<Fingerprint> {
     let model = model(stack, service, Some(release), &CancellationToken::new()).await?;
-    let wanted = of_model(stack, model.pointer(&pointer(service)).and_then(Value::as_object));
+    let wanted = of_model(stack, &model["services"][service]);
     let now = fingerprints(stack, service).await?;
     // What every container has already cannot tell the release from what was before it.
     let new = |(setting, mark): &(String, String)| !now.iter().all(|(_, own)| own.get(setting) == Some(mark));
@@ -47,13 +47,13 @@ pub(super) async fn preview(stack: &ComposeStack, service: &str, release: &Relea
 pub(super) async fn fingerprints(
     stack: &ComposeStack,
     service: &str,
-) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+) -> StackResult<Vec<(ContainerState, Fingerprint)>> {
     let found = inspected(stack, service).await?;
     Ok(found.iter().map(|container| (containers::state(container), of_container(stack, container))).collect())
 }
 
 /// What `Stack::deploy` does.
-pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<&Release>) -> StackResult<()> {
     match release {
         Some(release) => stack.started().released.insert(service.into(), release.variables.clone()),
         None => stack.started().released.remove(service),
@@ -79,7 +79,7 @@ fn replicas(all: &[ContainerInspectResponse]) -> usize {
 
 /// Waits until the service's containers are ready, have failed, or have had their time: what users miss while a sound
 /// release starts is no impact of a bad one, and impact counts from here on.
-async fn ready(stack: &ComposeStack, service: &str) -> Result<(), StackError> {
+async fn ready(stack: &ComposeStack, service: &str) -> StackResult<()> {
     let begun = tokio::time::Instant::now();
     loop {
         let found = inspected(stack, service).await?;
@@ -106,14 +106,14 @@ async fn model(
     service: &str,
     release: Option<&Release>,
     cancel: &CancellationToken,
-) -> Result<Value, StackError> {
+) -> StackResult<Value> {
     let operation = || "resolving the stack's file";
     let planned = Release::default();
     let release = release.unwrap_or(&planned);
     let text = recreate::released(stack, &release.variables, service, cancel).await;
     let text = text.map_err(|why| environment(operation(), why))?;
     let mut model: Value = serde_json::from_str(&text).map_err(|error| environment(operation(), error))?;
-    let Some(Value::Object(json)) = model.pointer_mut(&pointer(service)) else {
+    let Some(json) = service_mut(&mut model, service).and_then(Value::as_object_mut) else {
         return Err(environment(operation(), "the stack has no such service"));
     };
     if let Some(image) = &release.image {
@@ -131,23 +131,17 @@ async fn model(
     Ok(model)
 }
 
-fn pointer(service: &str) -> String {
-    format!("/services/{}", service.replace('~', "~0").replace('/', "~1"))
-}
-
-async fn inspected(stack: &ComposeStack, service: &str) -> Result<Vec<ContainerInspectResponse>, StackError> {
+async fn inspected(stack: &ComposeStack, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
     let mut found = containers::inspected(&stack.endpoint.docker, &stack.project, service).await?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
 /// What a service's containers are made with.
-fn of_model(stack: &ComposeStack, service: Option<&Map<String, Value>>) -> Fingerprint {
-    let Some(service) = service else { return Fingerprint::new() };
-    let image = service.get("image").and_then(Value::as_str).map(unescape);
-    let command = service.get("command").filter(|command| command.is_array());
-    let environment = scalars(service.get("environment"));
-    fingerprint(&stack.run.id, image, command.map(|command| texts(command).join("\0")), environment)
+fn of_model(stack: &ComposeStack, service: &Value) -> Fingerprint {
+    let image = service["image"].as_str().map(unescape);
+    let command = service["command"].is_array().then(|| texts(&service["command"]).join("\0"));
+    fingerprint(&stack.run.id, image, command, scalars(&service["environment"]))
 }
 
 /// What a container was made with.

@@ -3,9 +3,9 @@
 
 use super::endpoint::Endpoint;
 use super::errors::{environment, unless_gone};
-use super::owner::{Kind, Labels, Owner, Seen};
+use super::owner::{Kind, Labels, Owner};
 use super::{containers, images, labels};
-use crate::stack::{Foreign, StackDown, StackError};
+use crate::stack::{Foreign, StackDown, StackResult};
 use bollard::Docker;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{RemoveImageOptions, RemoveVolumeOptions};
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// `Environment` when the engine does not answer, or a container stays.
-pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> Result<Vec<String>, StackError> {
+pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> StackResult<Vec<String>> {
     let docker = &endpoint.docker;
     let (owner, by) = (Owner::of(run), [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))]);
     let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);
@@ -69,25 +69,15 @@ pub(super) struct Thing {
 impl Thing {
     /// `container x`, `network y`, `volume z`, `image i`.
     pub(super) fn text(&self) -> String {
-        let kind = match self.kind {
-            Kind::Container => "container",
-            Kind::Network => "network",
-            Kind::Volume => "volume",
-            Kind::Image => "image",
-        };
-        format!("{kind} {}", self.name)
+        format!("{} {}", self.kind.words().0, self.name)
     }
 }
 
 impl Foreign {
     pub(super) fn new(owner: &Owner, id: &str, thing: &Thing, why: impl Into<String>) -> Foreign {
         let short = id.get(..12).unwrap_or(id);
-        let by_hand = match thing.kind {
-            Kind::Container => format!("docker rm --force {short}"),
-            Kind::Network => format!("docker network rm {short}"),
-            Kind::Volume => format!("docker volume rm {}", thing.name),
-            Kind::Image => format!("docker rmi {}", thing.name),
-        };
+        let named = if matches!(thing.kind, Kind::Container | Kind::Network) { short } else { &thing.name };
+        let by_hand = format!("docker {} {named}", thing.kind.words().1);
         Foreign { run: owner.run.clone(), thing: thing.text(), why: why.into(), by_hand }
     }
 }
@@ -121,7 +111,7 @@ impl Found {
 }
 
 /// Everything with the label of the run or of its Compose project.
-pub(super) async fn find(docker: &Docker, owner: &Owner) -> Result<Found, StackError> {
+pub(super) async fn find(docker: &Docker, owner: &Owner) -> StackResult<Found> {
     let mut found = Found::default();
     for (key, value) in [(labels::RUN, &owner.run), (labels::PROJECT, &owner.project)] {
         let containers = owner.containers(docker, &[(key, Some(value.as_str()))]).await?;
@@ -136,20 +126,19 @@ pub(super) async fn find(docker: &Docker, owner: &Owner) -> Result<Found, StackE
         for network in labels::networks(docker, key, Some(value)).await? {
             let (id, labels) = (network.id.unwrap_or_default(), network.labels.unwrap_or_default());
             let name = network.name.unwrap_or_else(|| id.clone());
-            let doubt = owner.doubt(&Seen::made(Kind::Network, &name, &labels));
+            let doubt = owner.doubt(Kind::Network, std::slice::from_ref(&name), &labels, None);
             let thing = Thing { kind: Kind::Network, name, paused: false };
             found.add(owner, (id, thing), &labels, seconds(network.created), doubt);
         }
         for volume in labels::volumes(docker, key, Some(value)).await? {
-            let doubt = owner.doubt(&Seen::made(Kind::Volume, &volume.name, &volume.labels));
+            let doubt = owner.doubt(Kind::Volume, std::slice::from_ref(&volume.name), &volume.labels, None);
             let thing = Thing { kind: Kind::Volume, name: volume.name, paused: false };
             found.add(owner, (thing.text(), thing), &volume.labels, seconds(volume.created_at), doubt);
         }
     }
     // By the run only: Compose labels images that many drills share with the project that happened to build them.
     for image in images::of_run(docker, Some(&owner.run)).await? {
-        let seen = Seen { kind: Kind::Image, names: &image.repo_tags, labels: &image.labels, image: None };
-        let doubt = owner.doubt(&seen);
+        let doubt = owner.doubt(Kind::Image, &image.repo_tags, &image.labels, None);
         for name in &image.repo_tags {
             let thing = Thing { kind: Kind::Image, name: name.clone(), paused: false };
             found.add(owner, (thing.text(), thing), &image.labels, image.created, doubt.clone());
@@ -183,7 +172,7 @@ impl Removed {
 /// Removes what is the run's own and looks again, until nothing has turned up for `quiet` or the deadline has passed.
 pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> Removed {
     let started = Instant::now();
-    let mut quiet_since: Option<Instant> = None;
+    let (mut quiet_since, mut looked) = (None::<Instant>, false);
     let texts = |found: &Found| found.own.values().map(Thing::text).collect();
     let (left, foreign) = loop {
         let late = started.elapsed() > DEADLINE;
@@ -198,13 +187,9 @@ pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> R
             Ok(found) => {
                 quiet_since = None;
                 remove_all(docker, &found.own).await;
-                if quiet.is_zero() && !late {
-                    // Usually that was all: look at once, and wait only when something resists.
-                    if let Ok(left) = find(docker, owner).await
-                        && left.own.is_empty()
-                    {
-                        break (Vec::new(), left.foreign);
-                    }
+                // Usually that was all: look at once, and wait only when something resists.
+                if !std::mem::replace(&mut looked, true) {
+                    continue;
                 }
             }
             // Nobody knows what is left when the engine does not answer: that is not nothing.

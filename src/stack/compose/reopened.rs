@@ -3,8 +3,8 @@
 use super::endpoint::Endpoint;
 use super::errors::environment;
 use super::owner::Owner;
-use super::{containers, execute, files, labels, remove};
-use crate::stack::{ContainerOp, ContainerState, ExecResult, FileAnswer, FileAsk, Stack, StackDown, StackError};
+use super::{containers, execute, files, remove};
+use crate::stack::{ContainerOp, ContainerState, ExecResult, FileAnswer, FileAsk, Stack, StackDown, StackResult};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -21,42 +21,40 @@ pub struct ReopenedRun {
 }
 
 /// Bounds one request to the engine.
-async fn in_time<T>(what: String, request: impl Future<Output = Result<T, StackError>>) -> Result<T, StackError> {
+async fn in_time<T>(what: String, request: impl Future<Output = StackResult<T>>) -> StackResult<T> {
     let late = |_| Err(environment(what, format!("no answer within {} s", WITHIN.as_secs())));
     tokio::time::timeout(WITHIN, request).await.unwrap_or_else(late)
 }
 
 #[async_trait]
 impl Stack for ReopenedRun {
-    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+    async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
         let project = Owner::of(&self.run).project;
         in_time(format!("looking at `{service}`"), containers::of_service(&self.endpoint.docker, &project, service))
             .await
     }
 
-    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+    async fn operate(&self, container: &str, op: &ContainerOp) -> StackResult<()> {
         let acting = containers::operate(&self.endpoint.docker, &self.run, container, op);
         in_time(format!("acting on `{container}`"), acting).await
     }
 
     async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
-        let by =
-            [(labels::RUN, Some(self.run.as_str())), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
-        let found = Owner::of(&self.run).containers(&self.endpoint.docker, &by).await?;
+        let container = Owner::of(&self.run).first(&self.endpoint.docker, service, true).await?;
         let none = || environment(format!("running a command in `{service}`"), "it has no running container");
-        let container = execute::first_running(found.own).ok_or_else(none)?;
+        let container = container.ok_or_else(none)?;
         execute::exec(&self.endpoint.docker, &container, service, command, whole, within).await
     }
 
-    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+    async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
         files::files_in(&self.endpoint, &self.run, service, ask).await
     }
 
-    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+    async fn remove_process(&self, name: &str) -> StackResult<Vec<String>> {
         remove::remove_service_in(&self.endpoint, &self.run, name).await
     }
 
-    async fn down(&self) -> Result<StackDown, StackError> {
+    async fn down(&self) -> StackResult<StackDown> {
         Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run), remove::QUIET).await.down())
     }
 }

@@ -5,52 +5,11 @@ use super::findings::is_external;
 use super::model::{ResolvedModel, scalar, texts, texts_in, unescape};
 use crate::source::{clean, outside};
 use crate::stack::{HostRequest, HostRequests, Right};
-use serde::Deserialize;
-use serde::de::value::StrDeserializer;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
-
-/// What a key can reach.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-enum Class {
-    Free,
-    Consent(String),
-    Refused(String),
-    Rule(HostRule),
-    One(String),
-    Each(String),
-}
-
-/// A decision by value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum HostRule {
-    Build,
-    BuildNetwork,
-    Caches,
-    Context,
-    Contexts,
-    Dockerfile,
-    External,
-    Files,
-    Labels,
-    Logging,
-    Mount,
-    Namespace,
-    NetworkMode,
-    Plain,
-    Propagation,
-    SecretFile,
-    Security,
-    Sysctls,
-    Ulimits,
-    Volume,
-    VolumesFrom,
-}
 
 /// What builders split texts at that Compose hands on to them.
 const BUILDER_SYNTAX: [&str; 6] = [",", "\"", "\n", "\r", "${", "%{"];
@@ -60,33 +19,19 @@ const AMBIGUOUS: &str = "commas, quotes, line ends, `${` and `%{` in it mean som
 const LOG_OPTIONS: [&str; 10] = [
     "compress", "env", "env-regex", "labels", "labels-regex", "max-buffer-size", "max-file", "max-size", "mode", "tag",
 ];
+/// Said of what is not in the table.
+const UNKNOWN: &str = "Firedrill does not know this key";
 /// Said of a value that has another form than Compose prints.
 const STRANGE: &str = "not what Compose makes of it";
 
-type Table = BTreeMap<String, Class>;
-
 // A test reads it: of one that cannot be read everything is refused.
-static TABLES: LazyLock<BTreeMap<String, Table>> =
+static TABLES: LazyLock<BTreeMap<String, BTreeMap<String, String>>> =
     LazyLock::new(|| serde_yaml::from_str(include_str!("rights.yaml")).unwrap_or_default());
 
-impl TryFrom<String> for Class {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Class, String> {
-        let (word, rest) = text.split_once(' ').map_or((text.as_str(), ""), |(word, rest)| (word, rest.trim()));
-        let of = rest.to_string();
-        match word {
-            "rule" => HostRule::deserialize(StrDeserializer::new(rest))
-                .map(Class::Rule)
-                .map_err(|error: serde::de::value::Error| error.to_string()),
-            "free" if rest.is_empty() => Ok(Class::Free),
-            "consent" if !rest.is_empty() => Ok(Class::Consent(of)),
-            "refused" if !rest.is_empty() => Ok(Class::Refused(of)),
-            "one" if !rest.is_empty() => Ok(Class::One(of)),
-            "each" if !rest.is_empty() => Ok(Class::Each(of)),
-            _ => Err(format!("`{text}` is no class")),
-        }
-    }
+/// The class of a key, and what follows it there; both empty for a key that a table does not have.
+fn class(table: &str, key: &str) -> (&'static str, &'static str) {
+    let text = TABLES.get(table).and_then(|table| table.get(key)).map_or("", String::as_str);
+    text.split_once(' ').map_or((text, ""), |(class, rest)| (class, rest.trim()))
 }
 
 /// What is wrong with a value: why, and whether consent is not enough.
@@ -144,16 +89,16 @@ fn names_one(value: &Value, names: &BTreeSet<String>) -> bool {
 
 /// Whether a key of a service reaches nothing outside of the drill, whatever its value.
 pub fn is_free(key: &str) -> bool {
-    TABLES.get("service").and_then(|table| table.get(key)) == Some(&Class::Free)
+    class("service", key) == ("free", "")
 }
 
 /// What `--allow-host` knows.
 pub fn rights() -> Vec<Right> {
-    let key_of =
-        |(key, class): (&String, &Class)| (!matches!(class, Class::Free | Class::Refused(_))).then(|| key.clone());
-    let of = |name: &str| TABLES.get(name).into_iter().flatten().filter_map(key_of).collect::<Vec<_>>();
-    let mut all: Vec<String> = [of("service"), of("model")].concat();
-    all.retain(|key| !matches!(key.as_str(), "services" | "networks"));
+    let of = |name: &'static str| TABLES.get(name).into_iter().flat_map(BTreeMap::keys).map(move |key| (name, key));
+    let asked = of("service").chain(of("model")).filter(|(name, key)| {
+        !matches!(class(name, key).0, "free" | "refused") && !matches!(key.as_str(), "services" | "networks")
+    });
+    let mut all: Vec<String> = asked.map(|(_, key)| key.clone()).collect();
     all.extend(super::reads::RIGHTS.iter().map(|right| right.to_string()));
     all.sort();
     all.dedup();
@@ -202,24 +147,23 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn table(&mut self, name: &str, object: &Map<String, Value>, service: Option<&str>, path: &mut Vec<String>) {
-        let empty = Table::new();
-        let table = TABLES.get(name).unwrap_or(&empty);
-        if let Some(Class::Rule(rule)) = table.get("") {
+        if let ("rule", rule) = class(name, "") {
             let whole = Value::Object(object.clone());
-            self.note(self.decide(*rule, &whole), &whole, service, path);
+            self.note(self.decide(rule, &whole), &whole, service, path);
         }
         for (key, value) in object.iter().filter(|(key, value)| !key.starts_with("x-") && !is_empty(value)) {
             let said = |why: &str| format!("{}: {why}", shown(value));
             path.push(key.clone());
-            match table.get(key).filter(|_| !key.is_empty()) {
-                None => self.note(refused("Firedrill does not know this key"), value, service, path),
-                Some(Class::Free) => {}
-                Some(Class::Consent(why)) => self.note(consent(said(why)), value, service, path),
-                Some(Class::Refused(why)) => self.note(refused(said(why)), value, service, path),
-                Some(Class::Rule(HostRule::Build)) => self.build(value, service, path),
-                Some(Class::Rule(rule)) => self.note(self.decide(*rule, value), value, service, path),
-                Some(Class::One(of)) => self.one(of, value, service, path),
-                Some(Class::Each(of)) => self.each(of, value, service, path),
+            match class(name, key) {
+                _ if key.is_empty() => self.note(refused(UNKNOWN), value, service, path),
+                ("free", "") => {}
+                ("consent", why) => self.note(consent(said(why)), value, service, path),
+                ("refused", why) => self.note(refused(said(why)), value, service, path),
+                ("rule", "build") => self.build(value, service, path),
+                ("rule", rule) => self.note(self.decide(rule, value), value, service, path),
+                ("one", of) => self.one(of, value, service, path),
+                ("each", of) => self.each(of, value, service, path),
+                _ => self.note(refused(UNKNOWN), value, service, path),
             }
             path.pop();
         }
@@ -266,7 +210,7 @@ impl Walk<'_> {
 
     fn build(&mut self, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
         let Value::Object(build) = value else {
-            return self.note(self.decide(HostRule::Context, value), value, service, path);
+            return self.note(self.decide("context", value), value, service, path);
         };
         self.table("build", build, service, path);
         // Compose escapes what is an expression for the builder in these two alone.
@@ -289,7 +233,8 @@ impl Walk<'_> {
         }
     }
 
-    fn decide(&self, rule: HostRule, value: &Value) -> Option<Wrong> {
+    /// What is wrong with a value by a rule of the table: its name, and for `joins` what may be joined.
+    fn decide(&self, rule: &str, value: &Value) -> Option<Wrong> {
         let texts = texts(value);
         let strange = texts.len() != value.as_array().map_or(1, Vec::len);
         let each = |wrong: &dyn Fn(&str) -> Option<Wrong>| match strange {
@@ -298,15 +243,15 @@ impl Walk<'_> {
         };
         // The keys of a map, or the texts of a list.
         let names = || value.as_object().map_or_else(|| texts.clone(), |map| map.keys().cloned().collect());
-        match rule {
-            HostRule::Build | HostRule::Dockerfile => None,
-            HostRule::BuildNetwork => each(&|text| self.joins(text, &["default", "none"], false)),
-            HostRule::Caches => each(&|text| match is_remote_cache(text) {
-                true => None,
-                false => consent(format!("{text}: the build reads and writes outside of the drill")),
-            }),
-            HostRule::Context => each(&|text| self.context(text, false)),
-            HostRule::Contexts => match value {
+        let unless = |fits: &dyn Fn(&str) -> bool, why: &str| {
+            each(&|text| if fits(text) { None } else { consent(format!("{text}: {why}")) })
+        };
+        match rule.split_once(' ').map_or(rule, |(rule, _)| rule) {
+            // `build` decides it, by the context.
+            "dockerfile" => None,
+            "caches" => unless(&is_remote_cache, "the build reads and writes outside of the drill"),
+            "context" => each(&|text| self.context(text, false)),
+            "contexts" => match value {
                 Value::Object(contexts) => {
                     together(contexts.values().filter_map(|context| match text(Some(context)) {
                         Some(text) => self.context(&text, true),
@@ -315,13 +260,10 @@ impl Walk<'_> {
                 }
                 _ => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context), true)),
             },
-            HostRule::External => match value {
-                Value::Bool(false) => None,
-                _ => refused("it is not the stack's own"),
-            },
-            HostRule::Files => match value {
-                Value::Array(items) => together(items.iter().filter_map(|item| self.decide(HostRule::Files, item))),
-                Value::Object(file) => file.get("path").and_then(|path| self.decide(HostRule::Files, path)),
+            "external" => refused("it is not the stack's own"),
+            "files" => match value {
+                Value::Array(items) => together(items.iter().filter_map(|item| self.decide("files", item))),
+                Value::Object(file) => file.get("path").and_then(|path| self.decide("files", path)),
                 _ => each(&|text| {
                     let path = self.base.join(text);
                     let special = || {
@@ -330,23 +272,23 @@ impl Walk<'_> {
                     outside(self.root, &path).or_else(special).and_then(consent)
                 }),
             },
-            HostRule::SecretFile => {
+            "secret_file" => {
                 let path = text(Some(value)).unwrap_or_default();
                 let own = path.strip_prefix(&*self.base.to_string_lossy()).unwrap_or(&path);
                 match BUILDER_SYNTAX.iter().any(|part| own.contains(part)) {
                     true => refused(format!("{path}: {AMBIGUOUS}")),
-                    false => self.decide(HostRule::Files, value),
+                    false => self.decide("files", value),
                 }
             }
-            HostRule::Plain if holds(value, &BUILDER_SYNTAX) => refused(format!("{}: {AMBIGUOUS}", shown(value))),
-            HostRule::Plain => None,
-            HostRule::Labels => {
+            "plain" if holds(value, &BUILDER_SYNTAX) => refused(format!("{}: {AMBIGUOUS}", shown(value))),
+            "plain" => None,
+            "labels" => {
                 let keys = names();
                 let reserved = ["dev.firedrill.", "com.docker.compose."];
                 let forged = keys.iter().find(|key| reserved.iter().any(|begin| key.starts_with(begin)))?;
                 refused(format!("{forged}: this label says whose a container is"))
             }
-            HostRule::Logging => match text(value.get("driver")).as_deref().unwrap_or_default() {
+            "logging" => match text(value.get("driver")).as_deref().unwrap_or_default() {
                 "json-file" | "local" | "none" => None,
                 // The driver that the engine has by default may be one that these tell where logs go.
                 "" => {
@@ -356,35 +298,31 @@ impl Walk<'_> {
                 }
                 driver => consent(format!("the driver {driver} sends logs elsewhere")),
             },
-            HostRule::Mount => self.mount(value),
-            HostRule::Namespace => each(&|text| self.joins(text, &["none", "private", "shareable"], true)),
-            // `transform` replaces the engine's shared bridge by a network of the drill.
-            HostRule::NetworkMode => each(&|text| self.joins(text, &["bridge", "default", "none"], true)),
-            HostRule::Propagation => each(&|text| match text {
-                "private" | "rprivate" | "slave" | "rslave" => None,
-                _ => consent(format!("{text}: what it mounts appears on the host")),
-            }),
-            HostRule::Security => each(&|text| match text.starts_with("no-new-privileges") {
-                true => None,
-                false => consent(format!("{text}: it is kept from the host by less")),
-            }),
-            HostRule::Sysctls => {
+            "mount" => self.mount(value),
+            "joins" => each(&|text| self.joins(text, &rule.split_whitespace().skip(1).collect::<Vec<_>>())),
+            "propagation" => unless(
+                &|text| ["private", "rprivate", "slave", "rslave"].contains(&text),
+                "what it mounts appears on the host",
+            ),
+            "security" => unless(&|text| text.starts_with("no-new-privileges"), "it is kept from the host by less"),
+            "sysctls" => {
                 let own = ["net.", "kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."];
                 let set = |text: &String| text.split('=').next().unwrap_or_default().trim().to_string();
                 let names = names();
                 let others = names.iter().map(set).filter(|name| !own.iter().any(|begin| name.starts_with(begin)));
                 together(others.filter_map(|other| consent(format!("{other}: a setting of the host's kernel"))))
             }
-            HostRule::Ulimits => {
+            "ulimits" => {
                 let names = names();
                 let strong = names.iter().find(|name| ["rtprio", "nice"].contains(&name.as_str()))?;
                 consent(format!("{strong}: it can take a processor for itself"))
             }
-            HostRule::Volume => volume(value),
-            HostRule::VolumesFrom => each(&|text| match text.starts_with("container:") {
+            "volume" => volume(value),
+            "volumes_from" => each(&|text| match text.starts_with("container:") {
                 true => refused(format!("{text}: a container that is not part of the stack")),
                 false => None,
             }),
+            _ => refused(UNKNOWN),
         }
     }
 
@@ -406,12 +344,13 @@ impl Walk<'_> {
         }
     }
 
-    /// A namespace or network that is joined: one of the drill's own, the host's, or somebody else's.
-    fn joins(&self, text: &str, own: &[&str], services: bool) -> Option<Wrong> {
+    /// A namespace or network that is joined: one of the drill's `own` (`service:*` stands for each of its services), the host's, or
+    /// somebody else's.
+    fn joins(&self, text: &str, own: &[&str]) -> Option<Wrong> {
         match text.split_once(':') {
             None if own.contains(&text) => None,
             None if text == "host" => consent("host: it is not kept from the host"),
-            Some(("service", name)) if services && self.services.contains_key(name) => None,
+            Some(("service", name)) if own.contains(&"service:*") && self.services.contains_key(name) => None,
             Some(("container", _)) => refused(format!("{text}: it joins a container that is not part of the stack")),
             _ => refused(format!("{text}: it joins what is not part of the stack")),
         }
@@ -493,13 +432,7 @@ fn is_remote(context: &str) -> bool {
 }
 
 fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(entries) => entries.is_empty(),
-        _ => false,
-    }
+    [json!(null), json!(false), json!(""), json!([]), json!({})].contains(value)
 }
 
 fn text(value: Option<&Value>) -> Option<String> {
@@ -528,7 +461,6 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     /// What a model asks for, with the project in a directory of its own.
     fn asked(change: impl FnOnce(&mut Value)) -> Vec<String> {
@@ -872,18 +804,17 @@ mod tests {
             vec!["| in | harmless | needs consent | refused | by value |\n| --- | --- | --- | --- | --- |".to_string()];
         for (name, keys) in TABLES.iter() {
             let shown = |key: &String| if key.is_empty() { "the whole entry".into() } else { format!("`{key}`") };
-            let of = |fits: &dyn Fn(&Class) -> bool| {
-                let keys: Vec<String> =
-                    keys.iter().filter(|(_, class)| fits(class)).map(|(key, _)| shown(key)).collect();
-                keys.join(", ")
+            let of = |classes: &[&str]| {
+                let keys = keys.keys().filter(|key| classes.contains(&class(name, key).0));
+                keys.map(shown).collect::<Vec<_>>().join(", ")
             };
             rows.push(format!(
                 "| {} | {} | {} | {} | {} |",
                 name.replace('_', " "),
-                of(&|class| matches!(class, Class::Free | Class::One(_) | Class::Each(_))),
-                of(&|class| matches!(class, Class::Consent(_))),
-                of(&|class| matches!(class, Class::Refused(_))),
-                of(&|class| matches!(class, Class::Rule(_))),
+                of(&["free", "one", "each"]),
+                of(&["consent"]),
+                of(&["refused"]),
+                of(&["rule"]),
             ));
         }
         let table = rows.join("\n").replace("|  |", "| |").replace("|  |", "| |");
@@ -893,15 +824,21 @@ mod tests {
 
     #[test]
     fn the_table_can_be_read() {
-        let text = include_str!("rights.yaml");
-        let read: BTreeMap<String, BTreeMap<String, String>> = serde_yaml::from_str(text).unwrap();
-        for (table, keys) in &read {
-            for (key, class) in keys {
-                let class = Class::try_from(class.clone()).unwrap_or_else(|why| panic!("{table}.{key}: {why}"));
-                if let Class::One(of) | Class::Each(of) = class {
-                    assert!(read.contains_key(&of), "{table}.{key}: {of}");
-                }
-            }
+        let read: BTreeMap<String, BTreeMap<String, String>> =
+            serde_yaml::from_str(include_str!("rights.yaml")).unwrap();
+        let services = Map::new();
+        let (root, base) = (Path::new("/p"), Path::new("/p"));
+        let walk = Walk { root, base, services: &services, asks: Vec::new(), given: BTreeSet::new() };
+        for (table, key) in read.iter().flat_map(|(table, keys)| keys.keys().map(move |key| (table, key))) {
+            let is_known = match class(table, key) {
+                ("free", rest) => rest.is_empty(),
+                ("consent" | "refused", why) => !why.is_empty(),
+                ("one" | "each", of) => read.contains_key(of),
+                ("rule", "build") => true,
+                ("rule", rule) => walk.decide(rule, &json!("x")).is_none_or(|wrong| wrong.why != UNKNOWN),
+                _ => false,
+            };
+            assert!(is_known, "{table}.{key}: {:?}", read[table][key]);
         }
         assert!(is_free("image") && !is_free("volumes") && !is_free("of_next_year"));
     }

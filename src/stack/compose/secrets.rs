@@ -49,7 +49,7 @@ pub(super) fn secrets(model: &ResolvedModel, variables: &SecretVariables) -> Vec
     let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     found.extend(interpolated(model, own));
     for service in model.services() {
-        let args = scalars(model.service(&service).and_then(|s| s.get("build")?.get("args")));
+        let args = scalars(&model.service(&service)["build"]["args"]);
         for (key, value) in model.environment(&service).into_iter().chain(args) {
             add(&mut found, &key, &value);
         }

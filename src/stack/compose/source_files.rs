@@ -1,136 +1,86 @@
 //! The files that a Compose file is made from, read from its text: no Docker, no variables. Where a path has a variable in it,
 //! everything that it could mean below its first part counts; where the file cannot be read, its whole folder does.
 
-use super::reads::{documents, list};
-use crate::source::Source;
+use super::model::files_of;
+use super::reads::{list, read_all};
 use crate::stack::{SourceFiles, StackRequest};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The env files of a request, its Compose files, and everything that these name: from where the first one lies.
 pub(in crate::stack) fn compose_inputs(request: &StackRequest) -> SourceFiles {
-    let (base, mut inputs, mut seen) = (folder_of(&request.file), SourceFiles::default(), BTreeSet::new());
-    request.env_files.iter().for_each(|file| inputs.file(file));
-    std::iter::once(&request.file).chain(&request.merged).for_each(|file| read(file, &base, &mut inputs, &mut seen));
-    inputs
+    let (files, directory) = files_of(request);
+    let (_, mut found, _) = read_all(&files, &directory, &request.root);
+    request.env_files.iter().for_each(|file| found.file(file));
+    found
 }
 
-/// Reads a file; paths in it are relative to `base`.
-fn read(file: &Path, base: &Path, inputs: &mut SourceFiles, seen: &mut BTreeSet<PathBuf>) {
-    if !seen.insert(SourceFiles::real(file)) {
-        return;
-    }
-    inputs.file(file);
-    inputs.file(&base.join(".env"));
-    let Some(documents) = Source::read(file).ok().and_then(|source| documents(&source.text).ok()) else {
-        inputs.folder(base);
-        return;
-    };
-    let mut scan = Scan { base, inputs, seen };
-    for root in &documents {
-        items(&root["include"]).for_each(|item| scan.include(item));
-        values(&root["services"]).for_each(|service| scan.service(service));
-        let named = ["configs", "secrets"].into_iter().flat_map(|section| values(&root[section]));
-        named.for_each(|thing| scan.file(&thing["file"]));
+impl SourceFiles {
+    /// What a document of a Compose file names beyond what Compose reads with it; paths in it are relative to `base`.
+    pub(super) fn document(&mut self, root: &Value, base: &Path) {
+        for thing in values(&root["configs"]).chain(values(&root["secrets"])) {
+            self.named_file(thing["file"].as_str(), base);
+        }
         // A named volume may be a mount of a directory by the local driver.
         for volume in values(&root["volumes"]) {
             let device = volume["driver_opts"]["device"].as_str();
-            scan.folder(device.filter(|path| path.starts_with(['.', '/'])));
+            self.named_folder(device.filter(|path| path.starts_with(['.', '/'])), base);
         }
-    }
-}
-
-struct Scan<'a> {
-    base: &'a Path,
-    inputs: &'a mut SourceFiles,
-    seen: &'a mut BTreeSet<PathBuf>,
-}
-
-impl Scan<'_> {
-    /// `include`: a path, or a map with one or several.
-    fn include(&mut self, item: &Value) {
-        items(&item["env_file"]).for_each(|file| self.file(file));
-        let paths = if item.is_object() { &item["path"] } else { item };
-        for path in items(paths).filter_map(Value::as_str) {
-            self.other(path, item["project_directory"].as_str());
+        for service in values(&root["services"]) {
+            if !service["build"].is_null() {
+                self.build(&service["build"], base);
+            }
+            for volume in items(&service["volumes"]) {
+                let long = volume["source"].as_str().filter(|_| volume["type"] == "bind");
+                let short = volume.as_str().and_then(|short| short.split_once(':')).map(|(source, _)| source);
+                // A name without a dot or a slash is a volume.
+                self.named_folder(long.or(short.filter(|source| source.starts_with(['.', '/', '$']))), base);
+            }
         }
     }
 
-    /// Another Compose file.
-    fn other(&mut self, path: &str, project: Option<&str>) {
-        // Reads it, unless only Compose knows which one it is.
-        let Some(file) = self.place(path) else { return };
-        let Some(base) = project.map_or_else(|| Some(folder_of(&file)), |project| self.place(project)) else { return };
-        read(&file, &base, self.inputs, self.seen);
-    }
-
-    fn service(&mut self, service: &Value) {
-        if let Some(path) = service["extends"]["file"].as_str() {
-            self.other(path, None);
-        }
-        for item in items(&service["env_file"]).chain(items(&service["label_file"])) {
-            self.file(if item.is_object() { &item["path"] } else { item });
-        }
-        if !service["build"].is_null() {
-            self.build(&service["build"]);
-        }
-        for volume in items(&service["volumes"]) {
-            let long = volume["source"].as_str().filter(|_| volume["type"] == "bind");
-            let short = volume.as_str().and_then(|short| short.split_once(':')).map(|(source, _)| source);
-            // A name without a dot or a slash is a volume.
-            self.folder(long.or(short.filter(|source| source.starts_with(['.', '/', '$']))));
-        }
-    }
-
-    fn build(&mut self, build: &Value) {
+    fn build(&mut self, build: &Value, base: &Path) {
         // A map without a context is built in the project's folder.
         let context = build.as_str().or(build["context"].as_str()).unwrap_or(".");
-        self.folder(Some(context));
+        self.named_folder(Some(context), base);
         if let Some(dockerfile) = build["dockerfile"].as_str()
-            && let Some(context) = self.place(context)
+            && let Some(context) = self.place(context, base)
         {
-            self.inputs.file(&context.join(dockerfile));
+            self.file(&context.join(dockerfile));
         }
         let more = &build["additional_contexts"];
-        values(more).for_each(|context| self.folder(context.as_str()));
+        values(more).for_each(|context| self.named_folder(context.as_str(), base));
         for item in items(more).filter_map(Value::as_str) {
-            self.folder(item.split_once('=').map(|(_, context)| context));
+            self.named_folder(item.split_once('=').map(|(_, context)| context), base);
         }
     }
 
-    fn file(&mut self, path: &Value) {
-        if let Some(place) = path.as_str().and_then(|path| self.place(path)) {
-            self.inputs.file(&place);
+    /// Adds a file as it is written, if that says which one it is.
+    pub(super) fn named_file(&mut self, path: Option<&str>, base: &Path) {
+        if let Some(place) = path.and_then(|path| self.place(path, base)) {
+            self.file(&place);
         }
     }
 
-    fn folder(&mut self, path: Option<&str>) {
-        if let Some(place) = path.and_then(|path| self.place(path)) {
-            self.inputs.folder(&place);
+    fn named_folder(&mut self, path: Option<&str>, base: &Path) {
+        if let Some(place) = path.and_then(|path| self.place(path, base)) {
+            self.folder(&place);
         }
     }
 
     /// Where a path leads. With a variable in it that is not known: then the folder before it counts as a whole. What is
     /// not on this machine (a repository, an image, a service) is nowhere.
-    fn place(&mut self, path: &str) -> Option<PathBuf> {
+    fn place(&mut self, path: &str, base: &Path) -> Option<PathBuf> {
         if ["://", "git@", "github.com/"].iter().any(|remote| path.contains(remote)) || path.starts_with("service:") {
             return None;
         }
         if path.replace("$$", "").contains('$') {
             let before = path.split('$').next().unwrap_or_default();
             let folder = before.rsplit_once('/').map_or("", |(folder, _)| folder);
-            self.inputs.folder(&self.base.join(folder));
+            self.folder(&base.join(folder));
             return None;
         }
-        Some(self.base.join(path.replace("$$", "$")))
-    }
-}
-
-fn folder_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
+        Some(base.join(path.replace("$$", "$")))
     }
 }
 
@@ -147,6 +97,7 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     const COMPOSE: &str = "\
 include:

@@ -13,13 +13,14 @@ use super::{containers, execute, files, labels, logs, processes, release, remove
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
-    Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
+    Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult, StackUp,
+    TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -42,8 +43,6 @@ pub struct ComposeStack {
     secrets: Vec<Secret>,
     /// What hides the secrets.
     pub(super) redactor: Redactor,
-    /// The command that starts `firedrill` in a container; known once the agent's image is there.
-    pub(super) launch: OnceLock<Vec<String>>,
     /// Processor time of every container that was ever seen, in microseconds: those that a runbook replaced have used some, too.
     used: Arc<Mutex<BTreeMap<String, u64>>>,
     /// The volumes without a name that its containers had: one that is removed alone leaves them behind.
@@ -95,7 +94,7 @@ impl ComposeStack {
         run: &RunIdentity,
         options: &StackOptions,
         endpoint: &Endpoint,
-    ) -> Result<ComposeStack, StackError> {
+    ) -> StackResult<ComposeStack> {
         let mut endpoint = endpoint.clone();
         endpoint.mark(&run.id);
         let secrets = secrets::secrets(&model, &secrets::variables(&secrets::env_files(spec)));
@@ -113,7 +112,6 @@ impl ComposeStack {
             short,
             secrets,
             redactor,
-            launch: OnceLock::new(),
             used: Arc::default(),
             volumes: Arc::default(),
             started: Arc::default(),
@@ -131,7 +129,7 @@ impl ComposeStack {
     }
 
     /// What cannot be allowed in a drill, as an error.
-    pub(super) fn refuse_errors(&self) -> Result<(), StackError> {
+    pub(super) fn refuse_errors(&self) -> StackResult<()> {
         let wrong: Vec<Finding> = self.findings().into_iter().filter(|finding| finding.error).collect();
         let Some(first) = wrong.first() else { return Ok(()) };
         let cause = wrong.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
@@ -158,25 +156,21 @@ impl ComposeStack {
         crate::locked(&self.started)
     }
 
-    /// The command that starts `firedrill` in a container; empty before its images are there.
-    pub(super) fn launch(&self) -> &[String] {
-        self.launch.get().map_or(&[], Vec::as_slice)
-    }
-
     /// The first running container of a service.
-    pub(super) async fn running(&self, service: &str) -> Result<String, StackError> {
+    pub(super) async fn running(&self, service: &str) -> StackResult<String> {
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
         let running = all.iter().find(|container| container.status == "running");
         running.map(|container| container.id.clone()).ok_or_else(|| none_runs("container", service, &all))
     }
 
-    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
-        execute::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
+    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
+        let agent = self.started().recipe.as_ref().and_then(|recipe| Some(recipe.own.as_ref()?.agent.clone()));
+        execute::open_ours(&self.endpoint.docker, container, agent.as_ref(), arguments, what).await
     }
 
     /// Copies the agent's bundle into a running container of the team's, unless it is there: a minimal image has
     /// neither bash nor our C library.
-    async fn ensure_bundle(&self, container: &str, service: &str) -> Result<(), StackError> {
+    async fn ensure_bundle(&self, container: &str, service: &str) -> StackResult<()> {
         let docker = &self.endpoint.docker;
         let operation = format!("copying the shell into `{service}`");
         if containers::path_in(docker, container, &format!("{HOME}/firedrill")).await.map_err(api(operation))?.is_some()
@@ -188,13 +182,7 @@ impl ComposeStack {
     }
 
     /// `docker compose up` of one service from a model, and of nothing that it depends on.
-    pub(super) async fn up_service(
-        &self,
-        service: &str,
-        options: &[&str],
-        log: &str,
-        model: &str,
-    ) -> Result<Ran, StackError> {
+    pub(super) async fn up_service(&self, service: &str, options: &[&str], log: &str, model: &str) -> StackResult<Ran> {
         let cancel = CancellationToken::new();
         let up: &[&str] = &["up", "--detach", "--no-build", "--no-deps", "--quiet-pull"];
         let making = Making::of(&self.started);
@@ -208,7 +196,7 @@ impl ComposeStack {
 
     /// A model of the team's as this drill starts it.
     pub(super) fn transformed(&self, model: &ResolvedModel, spec: &StackRequest, recipe: &Recipe) -> Value {
-        transform(model, spec, &Drill { project: &self.project, run: &self.run, launch: self.launch(), recipe })
+        transform(model, spec, &Drill { project: &self.project, run: &self.run, recipe })
     }
 
     /// Notes which volumes without a name its containers have now, and says of which service each is, if not of a container of
@@ -225,7 +213,7 @@ impl ComposeStack {
         Some(all)
     }
 
-    async fn own_containers(&self) -> Result<Containers, StackError> {
+    async fn own_containers(&self) -> StackResult<Containers> {
         let by = [(labels::RUN, Some(self.run.id.as_str()))];
         Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await
     }
@@ -241,23 +229,23 @@ impl ComposeStack {
 
 #[async_trait]
 impl Stack for ComposeStack {
-    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    async fn up(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
         let up = super::up::up(self, cancel).await;
         self.note_volumes().await;
         up
     }
 
-    async fn proxy_is_bypassed(&self, service: &str) -> Result<Option<String>, StackError> {
+    async fn proxy_is_bypassed(&self, service: &str) -> StackResult<Option<String>> {
         super::bypass::of(self, service).await
     }
 
-    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+    async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {
         let service = role.name();
         let container = self.running(&service).await?;
         self.open(&container, &["agent", "control"], &format!("the agent {service}")).await
     }
 
-    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+    async fn shell(&self, place: &Place) -> StackResult<Channel> {
         match place {
             Place::Toolbox => self.open(&self.running(TOOLBOX).await?, &["shell"], "the shell in the toolbox").await,
             Place::Service(service) => {
@@ -272,11 +260,11 @@ impl Stack for ComposeStack {
         Arc::new(steps::StepTools { stack: self.clone(), place: place.clone(), secrets: secrets.clone() })
     }
 
-    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+    async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
         containers::of_service(&self.endpoint.docker, &self.project, service).await
     }
 
-    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+    async fn operate(&self, container: &str, op: &ContainerOp) -> StackResult<()> {
         containers::operate(&self.endpoint.docker, &self.run.id, container, op).await
     }
 
@@ -285,7 +273,7 @@ impl Stack for ComposeStack {
         execute::exec(&self.endpoint.docker, &container, service, command, whole, within).await
     }
 
-    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+    async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
         let Some(first) = all.first() else {
             return Err(environment(format!("reading `{path}` from `{service}`"), "it has no container"));
@@ -293,27 +281,27 @@ impl Stack for ComposeStack {
         execute::read_file(&self.endpoint.docker, &first.id, service, path).await
     }
 
-    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+    async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
         files::files_in(&self.endpoint, &self.run.id, service, ask).await
     }
 
-    async fn preview(&self, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
+    async fn preview(&self, service: &str, release: &Release) -> StackResult<Fingerprint> {
         release::preview(self, service, release).await
     }
 
-    async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+    async fn fingerprints(&self, service: &str) -> StackResult<Vec<(ContainerState, Fingerprint)>> {
         release::fingerprints(self, service).await
     }
 
-    async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+    async fn deploy(&self, service: &str, release: Option<&Release>) -> StackResult<()> {
         release::deploy(self, service, release).await
     }
 
-    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+    async fn start_process(&self, name: &str) -> StackResult<()> {
         processes::start(self, name).await
     }
 
-    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+    async fn remove_process(&self, name: &str) -> StackResult<Vec<String>> {
         processes::remove(self, name).await
     }
 
@@ -347,17 +335,17 @@ impl Stack for ComposeStack {
         self.model.services().iter().flat_map(|service| self.model.names_of(service)).collect()
     }
 
-    async fn usage(&self) -> Result<Option<UsageSample>, StackError> {
+    async fn usage(&self) -> StackResult<Option<UsageSample>> {
         self.note_volumes().await;
         usage::usage(&self.endpoint.docker, &self.run.id, &self.used).await.map(Some)
     }
 
-    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
         logs::clean_calls(dir, redactor).await?;
         logs::save(&self.endpoint.docker, &self.project, dir, redactor).await
     }
 
-    async fn down(&self) -> Result<StackDown, StackError> {
+    async fn down(&self) -> StackResult<StackDown> {
         let (model, unsettled) = {
             let started = self.started();
             (started.model.clone(), started.is_unsettled())

@@ -8,7 +8,7 @@ use super::owner::Owner;
 use super::remove::{QUIET, Thing, find, remove};
 use super::{containers, labels};
 use crate::record::RunDir;
-use crate::stack::{AgentRole, Fate, Foreign, StackError, SweepOptions, SweepReport, SweptRun};
+use crate::stack::{AgentRole, Fate, Foreign, StackResult, SweepOptions, SweepReport, SweptRun};
 use bollard::Docker;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub(in crate::stack) async fn sweep(
     endpoint: &Endpoint,
     options: SweepOptions,
     only: &[String],
-) -> Result<SweepReport, StackError> {
+) -> StackResult<SweepReport> {
     let docker = &endpoint.docker;
     let look = "`docker ps -a --filter label=dev.firedrill.run` shows the containers; is another program using them?";
     let mut report = SweepReport { look, ..SweepReport::default() };
@@ -70,7 +70,7 @@ pub(in crate::stack) async fn sweep(
 }
 
 /// The runs that a container, a network, a volume or an image names in a label.
-async fn runs(docker: &Docker) -> Result<BTreeSet<String>, StackError> {
+async fn runs(docker: &Docker) -> StackResult<BTreeSet<String>> {
     let containers = containers::list(docker, &[(labels::RUN, None)]).await?.into_iter().filter_map(|one| one.labels);
     let networks = labels::networks(docker, labels::RUN, None).await?.into_iter().filter_map(|one| one.labels);
     let volumes = labels::volumes(docker, labels::RUN, None).await?.into_iter().map(|one| one.labels);
@@ -81,7 +81,7 @@ async fn runs(docker: &Docker) -> Result<BTreeSet<String>, StackError> {
 
 /// Whether somebody watches a run: its lock is held, or a control session runs in its agent. `newest` is when the newest of its
 /// things was made, in seconds since the Unix epoch.
-async fn is_alive(docker: &Docker, owner: &Owner, run_dir: Option<&RunDir>, newest: i64) -> Result<bool, StackError> {
+async fn is_alive(docker: &Docker, owner: &Owner, run_dir: Option<&RunDir>, newest: i64) -> StackResult<bool> {
     let locked = run_dir.and_then(is_locked);
     if locked == Some(true) || controlled(docker, owner).await? {
         return Ok(true);
@@ -97,7 +97,7 @@ fn is_locked(run_dir: &RunDir) -> Option<bool> {
 }
 
 /// Whether a session runs in the drill's agent: its control channel is the lease.
-async fn controlled(docker: &Docker, owner: &Owner) -> Result<bool, StackError> {
+async fn controlled(docker: &Docker, owner: &Owner) -> StackResult<bool> {
     let agent = AgentRole::Drill.name();
     let agents = [(labels::RUN, Some(owner.run.as_str())), (labels::SERVICE, Some(agent.as_str()))];
     for container in owner.containers(docker, &agents).await?.own {

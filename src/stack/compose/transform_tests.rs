@@ -1,6 +1,7 @@
 //! Snapshots of what a drill changes in a model, and properties that hold for every model.
 
 use super::*;
+use crate::stack::compose::images::AgentImage;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,9 +28,11 @@ fn changed_with(json: Value, spec: &StackRequest, built: &BTreeMap<String, Strin
     let model = model(json);
     let ports = spec.interposed.keys().map(|s| (s.clone(), model.known_ports(s, &spec.interposed[s])));
     let recipe = Recipe {
-        agent: "firedrill-agent:a".into(),
-        toolbox: "firedrill-toolbox:t".into(),
-        monitoring: "firedrill-monitoring:t".into(),
+        own: Some(FiredrillImages {
+            agent: AgentImage { tag: "firedrill-agent:a".into(), launch: vec!["/firedrill/firedrill".into()] },
+            toolbox: "firedrill-toolbox:t".into(),
+            monitoring: spec.monitoring.as_ref().map(|_| "firedrill-monitoring:t".into()),
+        }),
         builds: Builds {
             images: built.clone(),
             own: built.values().filter(|image| image.contains(":run-")).cloned().collect(),
@@ -38,8 +41,7 @@ fn changed_with(json: Value, spec: &StackRequest, built: &BTreeMap<String, Strin
         ports: ports.collect(),
     };
     let run = RunIdentity { id: "run-1".into(), dir: "/runs/run$1".into(), keep: false };
-    let launch = ["/firedrill/firedrill".to_string()];
-    transform(&model, spec, &Drill { project: "fd-x-1", run: &run, launch: &launch, recipe: &recipe })
+    transform(&model, spec, &Drill { project: "fd-x-1", run: &run, recipe: &recipe })
 }
 
 /// Without the labels and the drill's own services, which one snapshot shows and the others need not repeat.

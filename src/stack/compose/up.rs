@@ -5,12 +5,13 @@ use super::builds::{self, BUILD_WITHIN, Builds};
 use super::command::{Ran, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
+use super::images::FiredrillImages;
 use super::model::ResolvedModel;
 use super::stack::ComposeStack;
 use super::transform::Recipe;
 use super::{images, logs, monitoring, ports, pull, release};
 use crate::record::write_atomic;
-use crate::stack::{StackError, StackUp};
+use crate::stack::{StackError, StackResult, StackUp};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 const LOG_TAIL: usize = 25;
 
 /// Starts the stack.
-pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<StackUp> {
     tokio::select! {
         biased;
         // The compose command ends by the same token, in order; this is for everything between the commands.
@@ -33,21 +34,20 @@ pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Resu
 
 /// Builds and pulls what the stack needs, so that drills that start it side by side find it there. What is built again for
 /// every drill is left to each of them.
-pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) -> Result<(), StackError> {
+pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<()> {
     stack.refuse_errors()?;
     let compose = stack.compose();
-    let mut recipe = make_ours(stack, cancel).await?;
+    let own = make_ours(stack, cancel).await?;
     let mut builds = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
     builds.leave_own();
     let model = build(stack, &stack.model, &builds, cancel).await?;
     pull::missing(&compose, &model, Watch::new(&stack.run.dir, "pull.log", BUILD_WITHIN, cancel)).await?;
-    recipe.builds = builds;
-    stack.started().recipe = Some(recipe);
+    stack.started().recipe = Some(Recipe { own: Some(own), builds, ..Recipe::default() });
     release::make_ready(stack, cancel).await;
     stopped_early(cancel)
 }
 
-async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<StackUp> {
     stack.refuse_errors()?;
     if let Some(error) = &stack.options.no_images {
         return Err(error.clone());
@@ -60,12 +60,12 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
         Ok((builds, model))
     };
     // Firedrill's own images and the team's, side by side.
-    let (mut recipe, (builds, teams)) = tokio::try_join!(make_ours(stack, cancel), teams)?;
+    let (own, (builds, teams)) = tokio::try_join!(make_ours(stack, cancel), teams)?;
     let mut build_took = build_began.elapsed();
     let watch = Watch::new(&stack.run.dir, "pull.log", pull::WITHIN, cancel);
     let pull_took = pull::missing(&compose, &teams, watch).await?;
-    recipe.ports = ports::of_interposed(&compose, &stack.model, &stack.spec, &builds.images).await?;
-    recipe.builds = builds;
+    let ports = ports::of_interposed(&compose, &stack.model, &stack.spec, &builds.images).await?;
+    let recipe = Recipe { own: Some(own), builds, ports };
     let model = stack.transformed(&stack.model, &stack.spec, &recipe);
     keep_copy(stack, &model)?;
     let model = model.to_string();
@@ -105,7 +105,7 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
         Ok(look) => Ok(StackUp {
             project: stack.project.clone(),
             // The team's; ours are what this executable is.
-            images: look.images.into_iter().filter(|(name, _)| stack.model.service(name).is_some()).collect(),
+            images: look.images.into_iter().filter(|(name, _)| !stack.model.service(name).is_null()).collect(),
             localhost: stack.model.published().named(),
             build_took,
             pull_took,
@@ -117,12 +117,9 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Stack
 }
 
 /// Firedrill's own images.
-async fn make_ours(stack: &ComposeStack, cancel: &CancellationToken) -> Result<Recipe, StackError> {
+async fn make_ours(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<FiredrillImages> {
     let watch = (stack.run.dir.as_path(), BUILD_WITHIN, cancel);
-    let own = images::ensure_own(&stack.compose(), &stack.spec, &stack.options, watch).await?;
-    let _ = stack.launch.set(own.agent.launch);
-    let monitoring = own.monitoring.unwrap_or_default();
-    Ok(Recipe { agent: own.agent.tag, toolbox: own.toolbox, monitoring, ..Recipe::default() })
+    images::ensure_own(&stack.compose(), &stack.spec, &stack.options, watch).await
 }
 
 /// Builds what is missing of the team's images. Returns the model without anything of ours, for what else must be there before the stack is
@@ -132,7 +129,7 @@ pub(super) async fn build(
     model: &ResolvedModel,
     builds: &Builds,
     cancel: &CancellationToken,
-) -> Result<Value, StackError> {
+) -> StackResult<Value> {
     let recipe = Recipe { builds: builds.clone(), ..Recipe::default() };
     let model = stack.transformed(model, &stack.spec, &recipe);
     let text = model.to_string();
@@ -141,12 +138,12 @@ pub(super) async fn build(
     Ok(model)
 }
 
-fn stopped_early(cancel: &CancellationToken) -> Result<(), StackError> {
+fn stopped_early(cancel: &CancellationToken) -> StackResult<()> {
     if cancel.is_cancelled() { Err(StackError::Cancelled) } else { Ok(()) }
 }
 
 /// The model as it was started, beside the record, with its secrets hidden: what Compose itself reads is never a file.
-fn keep_copy(stack: &ComposeStack, model: &Value) -> Result<(), StackError> {
+fn keep_copy(stack: &ComposeStack, model: &Value) -> StackResult<()> {
     let path = stack.run.dir.join("compose.json");
     let text = stack.clean(&format!("{model:#}\n"));
     write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))?;

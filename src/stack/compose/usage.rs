@@ -2,7 +2,7 @@
 
 use super::{containers, labels};
 use crate::record::UsageSample;
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use bollard::Docker;
 use bollard::models::{ContainerMemoryStats, ContainerStatsResponse};
 use bollard::query_parameters::StatsOptionsBuilder;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 /// One look at every container of a run that is up. `used` keeps what each of them has used, for when it is gone.
-pub async fn usage(docker: &Docker, run: &str, used: &Mutex<BTreeMap<String, u64>>) -> Result<UsageSample, StackError> {
+pub async fn usage(docker: &Docker, run: &str, used: &Mutex<BTreeMap<String, u64>>) -> StackResult<UsageSample> {
     let found = containers::list(docker, &[(labels::RUN, Some(run))]).await?;
     let up = found.into_iter().filter(|container| containers::is(container, "running"));
     let ids: Vec<String> = up.filter_map(|container| container.id).collect();

@@ -50,13 +50,6 @@ pub(super) const IMAGE_VARIABLE: &str = "FIREDRILL_IMAGE";
 /// Held while images are made and loaded.
 static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-impl FiredrillImages {
-    /// The command that starts `firedrill` with these arguments, in any of them.
-    pub(super) fn command(&self, arguments: &[&str]) -> Vec<String> {
-        self.agent.launch.iter().map(String::as_str).chain(arguments.iter().copied()).map(str::to_string).collect()
-    }
-}
-
 /// Makes what is missing on this engine, and loads it onto the nodes that are containers of it.
 pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) -> Result<FiredrillImages, StackError> {
     let KubernetesStack { cluster, request, options, redactor, run, .. } = stack;

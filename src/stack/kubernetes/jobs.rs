@@ -14,10 +14,9 @@ use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
-    Available, CHART, Capacity, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles,
-    StackDown, StackError, StackRequest,
+    Available, CHART, Capacity, RemoteDrill, RemoteEnd, RemoteRoom, RemoteStop, RunIdentity, SourceFiles, StackDown,
+    StackError, StackRequest,
 };
-use async_trait::async_trait;
 use base64::Engine;
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -48,7 +47,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The Jobs of a game day in a cluster.
 #[derive(Debug)]
-pub(super) struct KubernetesJobs {
+pub struct KubernetesJobs {
     platform: KubernetesPlatform,
     cluster: OnceLock<Cluster>,
 }
@@ -77,9 +76,10 @@ impl KubernetesJobs {
     }
 }
 
-#[async_trait]
-impl RemoteSite for KubernetesJobs {
-    fn refusal(&self, request: &StackRequest) -> Option<String> {
+/// A place where whole drills can be carried out.
+impl KubernetesJobs {
+    /// Why a stack cannot be drilled there; `None` when it can.
+    pub fn refusal(&self, request: &StackRequest) -> Option<String> {
         let StackRequest { cluster, monitoring: alerts, isolate, toolbox_image: toolbox, file, .. } = request;
         let is_beyond = cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty());
         let is_chart = toolbox.is_none() && file.join(CHART).is_file();
@@ -97,12 +97,17 @@ impl RemoteSite for KubernetesJobs {
         })
     }
 
-    fn files(&self, request: &StackRequest) -> SourceFiles {
+    /// The files of a stack that its runner reads there.
+    pub fn files(&self, request: &StackRequest) -> SourceFiles {
         // Images are there already; a scenario is only right where they could be built, too.
         source_files(request, |files, build| files.file(&build.folder.join("Dockerfile")))
     }
 
-    async fn reach(&self, requests: &[&StackRequest]) -> Result<Vec<(usize, String)>, StackError> {
+    /// Reaches the place that the first of these stacks means. The others that mean another one are told, by their position.
+    ///
+    /// # Errors
+    /// `Environment` when nothing answers.
+    pub async fn reach(&self, requests: &[&StackRequest]) -> Result<Vec<(usize, String)>, StackError> {
         let mut others = Vec::new();
         for (at, request) in requests.iter().enumerate() {
             let own = self.platform.cluster(request).await?;
@@ -114,11 +119,16 @@ impl RemoteSite for KubernetesJobs {
         Ok(others)
     }
 
-    async fn version(&self) -> Option<String> {
+    /// Name and version of it, once it is reached.
+    pub async fn version(&self) -> Option<String> {
         self.cluster.get().map(|cluster| format!("Kubernetes {}", cluster.version))
     }
 
-    async fn room(&self) -> Result<RemoteRoom, StackError> {
+    /// How much room there is.
+    ///
+    /// # Errors
+    /// `Environment` when it does not answer, or has no room for a single runner.
+    pub async fn room(&self) -> Result<RemoteRoom, StackError> {
         let job: Value = own_object("job", &json!({}))?;
         // What both containers claim together, or may use.
         let both = |what: &str| -> f64 {
@@ -169,7 +179,11 @@ impl RemoteSite for KubernetesJobs {
         }
     }
 
-    async fn open(&self, day: &RunIdentity) -> Result<(), StackError> {
+    /// Makes what the runners of a game day share.
+    ///
+    /// # Errors
+    /// `Environment` when it cannot be made.
+    pub async fn open(&self, day: &RunIdentity) -> Result<(), StackError> {
         if variable(NAMESPACE_VARIABLE).is_some() {
             return Ok(());
         }
@@ -178,7 +192,12 @@ impl RemoteSite for KubernetesJobs {
         create_namespace(cluster, &day.id).await
     }
 
-    async fn run(
+    /// Carries a drill of the game day `day` out and removes its runner and its stack. Lines that the runner prints are sent as
+    /// they come.
+    ///
+    /// # Errors
+    /// `Environment` when the runner could not be started, or when something of it could not be removed; `Cancelled`.
+    pub async fn run(
         &self,
         drill: &RemoteDrill,
         day: &str,
@@ -206,7 +225,11 @@ impl RemoteSite for KubernetesJobs {
         }
     }
 
-    async fn close(&self, day: &RunIdentity) -> Result<StackDown, StackError> {
+    /// Removes what the runners of the game day shared; says what is left.
+    ///
+    /// # Errors
+    /// `Environment` when it does not answer.
+    pub async fn close(&self, day: &RunIdentity) -> Result<StackDown, StackError> {
         match variable(NAMESPACE_VARIABLE) {
             Some(_) => Ok(StackDown::default()),
             None => down(self.cluster()?, &day.id, false).await,
@@ -326,7 +349,7 @@ impl JobPlace<'_> {
     async fn in_results(&self, pod: &str, arguments: &[&str], whole: bool) -> Result<Vec<u8>, StackError> {
         let operation = "fetching the results of the Job";
         let directory = format!("{RESULTS}/{}", &self.drill.run.id);
-        let command = self.images.command(&[arguments, &[directory.as_str()]].concat());
+        let command = self.images.agent.command(&[arguments, &[directory.as_str()]].concat());
         let ran = self.namespace.container(pod, "results").run(&command, operation, whole, EXEC_WITHIN).await?;
         match ran.code {
             Some(0) => Ok(ran.stdout),
@@ -395,8 +418,8 @@ fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Result<Value, StackErro
         "within": drill.within.as_secs(),
         "image": images.toolbox,
         "directory": drill.directory,
-        "runs": images.command(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]),
-        "keeps": images.command(&["agent", "serve"]),
+        "runs": images.agent.command(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]),
+        "keeps": images.agent.command(&["agent", "serve"]),
         "env": given.chain(variables).chain([node]).collect::<Vec<_>>(),
         "results": RESULTS,
         "files": FILES,

@@ -21,4 +21,5 @@ mod stack;
 mod transform;
 mod watch;
 
+pub use jobs::KubernetesJobs;
 pub use platform::KubernetesPlatform;

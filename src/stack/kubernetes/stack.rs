@@ -97,7 +97,7 @@ impl KubernetesStack {
         let Some(ours) = self.ours.get() else {
             return Err(environment(format!("starting {what}"), "the stack has not been started"));
         };
-        self.namespace.container(pod, OURS).open(&ours.command(arguments), what).await
+        self.namespace.container(pod, OURS).open(&ours.agent.command(arguments), what).await
     }
 
     async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {

@@ -233,7 +233,7 @@ fn our_pod(
         env.push(json!({ "name": "FIREDRILL_PROXY", "value": stands_for }));
     }
     let values = json!({ "name": service, "namespace": drill.namespace, "labels": labels, "image": image, "env": env,
-        "command": drill.ours.command(&["agent", does]), "is_toolbox": is_toolbox, "account": account, "memory": memory });
+        "command": drill.ours.agent.command(&["agent", does]), "is_toolbox": is_toolbox, "account": account, "memory": memory });
     own_object("pod", &values)
 }
 

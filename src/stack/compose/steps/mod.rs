@@ -321,8 +321,8 @@ impl StepTools {
 fn with_variables(model: &str, service: &str, env: &[(String, String)]) -> String {
     let read = serde_json::from_str::<Value>(model).ok().filter(|_| !env.is_empty());
     let Some(mut json) = read else { return model.to_string() };
-    if let Some(Value::Object(service)) = json.get_mut("services").and_then(|services| services.get_mut(service)) {
-        service.insert("environment".into(), with_more(service.get("environment"), env));
+    if let Some(service) = model::service_mut(&mut json, service) {
+        service["environment"] = with_more(service.get("environment"), env);
     }
     json.to_string()
 }

@@ -102,16 +102,17 @@ pub(super) async fn remake(
     let processes = stack.started().processes.clone();
     let services: Vec<&String> = services.iter().filter(|name| !processes.contains(*name)).collect();
     // As Compose does: a service that is named is enabled, whatever its profiles.
-    if services.iter().any(|name| resolved.service(name).is_none()) {
+    if services.iter().any(|name| resolved.service(name).is_null()) {
         let mut all = spec.clone();
         all.profiles = vec!["*".into()];
         let all = resolve(&all, &endpoint).await?;
         for name in services {
-            let Some(service) = all.service(name) else {
+            let service = all.service(name);
+            if service.is_null() {
                 let known = all.services().join(", ");
                 return Err(Refusal(format!("there is no service `{name}`; there are: {known}")).into());
-            };
-            let own = service.get("profiles").and_then(Value::as_array).into_iter().flatten();
+            }
+            let own = service["profiles"].as_array().into_iter().flatten();
             spec.profiles.extend(own.filter_map(Value::as_str).map(str::to_string));
         }
         resolved = resolve(&spec, &endpoint).await?;
@@ -178,7 +179,7 @@ async fn rebuilt(
     cancel: &CancellationToken,
 ) -> Result<Recipe, NotDone> {
     let compose = stack.compose();
-    let of = |model: &ResolvedModel, name: &str, key: &str| model.service(name).and_then(|s| s.get(key)).cloned();
+    let of = |model: &ResolvedModel, name: &str, key: &str| model.service(name).get(key).cloned();
     let mut other = BTreeSet::new();
     for name in after.services() {
         let Some(section) = of(after, &name, "build") else { continue };

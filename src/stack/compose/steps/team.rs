@@ -87,8 +87,7 @@ impl Team {
             }
             let Some(container) = Container::of(summary) else { continue };
             let (name, first) = (&container.name, container.number == Some(1) && !container.oneoff);
-            let fixed =
-                stack.model.service(&container.service).and_then(|s| s.get("container_name")).and_then(Value::as_str);
+            let fixed = stack.model.service(&container.service)["container_name"].as_str();
             let shown = match fixed.filter(|_| first) {
                 Some(fixed) => {
                     let fixed = model::unescape(fixed);
