@@ -106,20 +106,15 @@ impl Debug for dyn Holding {
     }
 }
 
-/// A task that is held: what only watches or sends.
-pub struct HeldTask(AbortOnDropHandle<()>);
-
-impl HeldTask {
-    /// Runs it until it is lifted or dropped.
-    pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Box<dyn Holding> {
-        Box::new(HeldTask(AbortOnDropHandle::new(tokio::spawn(task))))
-    }
+/// Runs a task, what only watches or sends, until it is lifted or dropped.
+pub fn held_task(task: impl Future<Output = ()> + Send + 'static) -> Box<dyn Holding> {
+    Box::new(AbortOnDropHandle::new(tokio::spawn(task)))
 }
 
 #[async_trait]
-impl Holding for HeldTask {
+impl Holding for AbortOnDropHandle<()> {
     async fn look(&self) -> AgentAnswer {
-        if self.0.is_finished() { AgentAnswer::gone("it has ended") } else { AgentAnswer::in_place("it is running") }
+        if self.is_finished() { AgentAnswer::gone("it has ended") } else { AgentAnswer::in_place("it is running") }
     }
 }
 

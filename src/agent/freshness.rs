@@ -11,7 +11,7 @@
 //!     objective: 95%
 //! ```
 
-use super::http_page::{A_PAGE, HttpPage, PageAnswer};
+use super::http_page::{A_PAGE, HttpPage, PageAnswer, host_of};
 use super::pg::SliQuery;
 use super::source::{FewNotes, PacedQuestion, Question, SliSource, bounded, read_pace};
 use crate::load::{AnswerPlace, Failure, url_secrets};
@@ -100,7 +100,7 @@ impl AskedAnswer {
         let AskedAnswer { url, at, pace } = self;
         let (AnswerPlace::Json(place) | AnswerPlace::Header(place)) = &at;
         let event = format!("age of {place} in {url}, at most {within:?}");
-        let hosts = HttpPage::parse(&url).map(|page| page.host).into_iter().collect();
+        let hosts = host_of(&url).into_iter().collect();
         let secrets = url_secrets(&url);
         SliSource { hosts, secrets, ..PacedQuestion::source(series, pace, event, AnswerAge { url, at, within }) }
     }

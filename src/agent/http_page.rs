@@ -23,10 +23,15 @@ pub(super) const A_PAGE: TextForm =
 /// Where a page is.
 #[derive(Debug, Clone)]
 pub(super) struct HttpPage {
-    pub(super) host: String,
+    host: String,
     port: u16,
     authority: String,
     path: String,
+}
+
+/// The host of a URL that can be used.
+pub(crate) fn host_of(url: &str) -> Option<String> {
+    HttpPage::parse(url).ok().map(|page| page.host)
 }
 
 /// What a server answered, completely.

@@ -1,7 +1,7 @@
 //! How busy the machine is: processors, pressure, memory. `/proc/stat`, `/proc/pressure/cpu` and `/proc/meminfo` show a
 //! container the machine that it runs on, which is the one that a drill can disturb.
 
-use super::ability::{Ability, AgentContext, HeldResult, HeldTask, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Tell, held_task};
 use super::protocol::Told;
 use crate::record::MachineSample;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ impl Ability for MachineWatch {
     const NAME: &'static str = "machine";
 
     async fn begin(self, _: &str, _: &AgentContext, tell: Tell) -> HeldResult {
-        Ok(HeldTask::spawn(async move {
+        Ok(held_task(async move {
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks.tick().await;

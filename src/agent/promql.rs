@@ -14,7 +14,7 @@
 //! ```
 
 use super::ability::{Ability, AgentContext, HeldResult, Tell};
-use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded};
+use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded, host_of};
 use super::slices::tell_events;
 use super::source::{FewNotes, SliSource, bounded};
 use crate::load::{ALLOWED_LATE, EventClient, Failure, RequestEnding, Sent, url_secrets};
@@ -133,7 +133,7 @@ impl PromAsked {
 
     /// The host of its URL.
     pub(crate) fn host(&self) -> Option<String> {
-        Some(HttpPage::parse(self.url.as_deref()?).ok()?.host)
+        host_of(self.url.as_deref()?)
     }
 
     pub(crate) fn of_bad(&self) -> PromEvents {

@@ -1,6 +1,6 @@
 //! Tells the slices of what an agent counts, of all SLIs on the same grid of time.
 
-use super::ability::{HeldResult, HeldTask, Holding, Tell};
+use super::ability::{HeldResult, Holding, Tell, held_task};
 use super::clock::Clock;
 use super::protocol::Told;
 use crate::load::{EventClient, Generator, LoadReport, SLICE};
@@ -30,7 +30,7 @@ pub(super) fn tell_events(
 pub(super) fn tell_slices(generator: Generator, series: String, clock: Clock, tell: Tell) -> Box<dyn Holding> {
     let (t0, t0_us) = next_slice(clock);
     let report = move |report| tell(Told::of(report, series.clone(), t0_us, |at| clock.at_us(at)));
-    HeldTask::spawn(async move {
+    held_task(async move {
         generator.run(t0, CancellationToken::new(), report).await;
     })
 }

@@ -1,6 +1,6 @@
 //! Scraping of a metrics page in the Prometheus text format, to watch the condition of an alert.
 
-use super::ability::{Ability, AgentContext, HeldResult, HeldTask, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Tell, held_task};
 use super::http_page::HttpPage;
 use super::prometheus;
 use super::protocol::Told;
@@ -34,7 +34,7 @@ impl Ability for MetricWatch {
         let (page, clock) = (HttpPage::parse(&url)?, context.clock);
         // A tick must be longer than nothing.
         let every = every.max(Duration::from_millis(1));
-        Ok(HeldTask::spawn(async move {
+        Ok(held_task(async move {
             let mut ticks = tokio::time::interval(every);
             // After a slow scrape the next one waits its turn: a page that is slow already is not asked twice at once.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

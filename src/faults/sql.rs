@@ -30,7 +30,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
     let summary: Option<String> = map.optional("summary");
     let (server, run, confirm, undo) = (server?, run?, confirm?, undo?);
     let service = &server.service;
-    let summary = match (summary, server.database()) {
+    let summary = match (summary, server.database.as_deref()) {
         (Some(summary), _) => format!("{summary} (by SQL in `{service}`)"),
         // Never the statement: it may hold data of people, and secrets that no name gives away.
         (None, Some(database)) => format!("changes the database `{database}` by SQL in `{service}`"),

@@ -16,6 +16,7 @@ pub use distance::comparisons;
 pub use history::{SyntheticHistory, SyntheticSeries};
 
 use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
+pub(crate) use super::http_page::host_of;
 use super::http_page::{A_PAGE, HttpPage, encoded};
 use super::protocol::AgentAnswer;
 use crate::agent::locked;
@@ -74,11 +75,6 @@ pub struct AlertServers {
     pub alert: String,
     /// What Prometheus knows from before.
     pub history: Option<SyntheticHistory>,
-}
-
-/// The host of an address.
-pub(crate) fn host_of(address: &str) -> Option<String> {
-    HttpPage::parse(address).ok().map(|page| page.host)
 }
 
 /// URLs of the APIs of Prometheus and Alertmanager.

@@ -82,28 +82,23 @@ fn notification(path: &str, token: &str, json: &Value) -> Result<Delivered, Stri
         ("source", Some(source), receiver) => (receiver.unwrap_or_default(), Some(source)),
         _ => return Err("post to /source/NAME/RECEIVER".into()),
     };
-    let route = json.get("groupKey").and_then(Value::as_str).map(route_of).unwrap_or_default();
-    let alerts: Vec<&Value> = match json.get("alerts").and_then(Value::as_array) {
-        Some(alerts) => alerts.iter().collect(),
-        None => vec![json],
-    };
+    let route = json["groupKey"].as_str().map(route_of).unwrap_or_default();
+    let alerts = json["alerts"].as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
     let of = |alert: &Value| {
-        let mut labels = texts(alert.get("labels"));
+        let mut labels = texts(&alert["labels"]);
         if !labels.contains_key(ALERT_NAME) {
-            let named = [ALERT_NAME, "alert", "alert_name", "rule", "title", "name"].into_iter();
-            let name = named.filter_map(|key| alert.get(key).and_then(Value::as_str)).next();
+            let named = [ALERT_NAME, "alert", "alert_name", "rule", "title", "name"];
+            let name = named.into_iter().find_map(|key| alert[key].as_str());
             labels.insert(ALERT_NAME.into(), name.ok_or("nothing in it names an alert")?.to_string());
         }
-        let status = alert.get("status").and_then(Value::as_str).unwrap_or("firing");
-        let station = match matches!(status, "resolved" | "ok" | "OK" | "Recovered") {
-            true => AlertStation::Resolved { receiver: receiver.clone(), source: source.clone() },
-            false => {
-                AlertStation::Delivered { receiver: receiver.clone(), route: route.clone(), source: source.clone() }
-            }
+        let (receiver, source) = (receiver.clone(), source.clone());
+        let station = match alert["status"].as_str() {
+            Some("resolved" | "ok" | "OK" | "Recovered") => AlertStation::Resolved { receiver, source },
+            _ => AlertStation::Delivered { receiver, route: route.clone(), source },
         };
         Ok((labels, station))
     };
-    alerts.into_iter().map(of).collect()
+    alerts.iter().map(of).collect()
 }
 
 /// The text that stands in a URL like this.
@@ -111,8 +106,8 @@ pub(super) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
-    let entries = map.and_then(Value::as_object).into_iter().flatten();
+fn texts(map: &Value) -> BTreeMap<String, String> {
+    let entries = map.as_object().into_iter().flatten();
     entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_string()))).collect()
 }
 

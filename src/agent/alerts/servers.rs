@@ -111,8 +111,8 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     };
     let addresses = asked.addresses();
     let mut servers = Servers { addresses: addresses.clone(), started, log, _dir: dir };
-    let (within, began) = (asked.ready_within(), Instant::now());
-    until(&mut servers, began, within, || ready(addresses.clone())).await?;
+    let began = Instant::now();
+    until(&mut servers, asked, began, false).await?;
     if asked.services.is_some() {
         delivers_here(&addresses, &asked.token).await?;
     }
@@ -121,7 +121,7 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
         let set = HttpPage::parse(&url)?.post(silence.to_string()).await;
         set.map_err(|why| format!("a silence cannot be set: {why}"))?;
     }
-    until(&mut servers, began, within, || connected(addresses.clone(), asked.names.clone())).await?;
+    until(&mut servers, asked, began, true).await?;
     for target in scraped(&addresses).await?.into_iter().filter(|target| target.health != "up") {
         tell(Told::Note { text: format!("Prometheus cannot scrape {}: {}", target.scrape_url, target.last_error) });
     }
@@ -188,18 +188,15 @@ fn prometheus(dir: &Path, storage: &Path) -> Command {
     command
 }
 
-/// Asks until it is so, a server has ended, or the time is over.
-async fn until<Asked>(
-    servers: &mut Servers,
-    began: Instant,
-    within: Duration,
-    mut ask: impl FnMut() -> Asked,
-) -> Result<(), String>
-where
-    Asked: Future<Output = Result<(), String>>,
-{
+/// Asks until both are ready, or also know each other and what they have to, until a server has ended, or the time is over.
+async fn until(servers: &mut Servers, asked: &AlertServers, began: Instant, together: bool) -> Result<(), String> {
+    let within = asked.ready_within();
     loop {
-        let Err(why) = ask().await else { return Ok(()) };
+        let looked = match together {
+            true => connected(&servers.addresses, &asked.names).await,
+            false => ready(&servers.addresses).await,
+        };
+        let Err(why) = looked else { return Ok(()) };
         if let Some(ended) = servers.ended() {
             return Err(ended);
         }
@@ -210,8 +207,8 @@ where
     }
 }
 
-async fn ready(addresses: AlertAddresses) -> Result<(), String> {
-    for address in [addresses.alertmanager, addresses.prometheus] {
+async fn ready(addresses: &AlertAddresses) -> Result<(), String> {
+    for address in [&addresses.alertmanager, &addresses.prometheus] {
         HttpPage::parse(&format!("{address}/-/ready"))?.text("*/*").await?;
     }
     Ok(())
@@ -231,7 +228,7 @@ async fn scraped(addresses: &AlertAddresses) -> Result<Vec<ScrapeTarget>, String
 }
 
 /// Whether Prometheus has the rules, sends to Alertmanager and has scraped every target once.
-async fn connected(addresses: AlertAddresses, names: BTreeSet<String>) -> Result<(), String> {
+async fn connected(addresses: &AlertAddresses, names: &BTreeSet<String>) -> Result<(), String> {
     let managers: Vec<serde_json::Value> = addresses.prometheus("alertmanagers", "activeAlertmanagers").await?;
     if managers.is_empty() {
         return Err("Prometheus does not know Alertmanager yet".into());
@@ -243,7 +240,7 @@ async fn connected(addresses: AlertAddresses, names: BTreeSet<String>) -> Result
             "Prometheus has no rule `{name}`, which the files of `alerts.rules` have: it must read the same ones"
         ));
     }
-    let targets = scraped(&addresses).await?;
+    let targets = scraped(addresses).await?;
     match targets.iter().find(|target| target.health == "unknown") {
         Some(target) => Err(format!("{} was not scraped yet", target.scrape_url)),
         None if targets.is_empty() => Err("Prometheus has no target to scrape".into()),

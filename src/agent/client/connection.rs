@@ -135,10 +135,6 @@ impl Shared {
     /// The error of whatever is asked now; the first cause stands.
     fn error(&self, otherwise: String) -> AgentError {
         let cause = locked(&self.state).cause.clone().unwrap_or(otherwise);
-        self.gone_by(&cause)
-    }
-
-    fn gone_by(&self, cause: &str) -> AgentError {
         AgentError(format!("the agent {} is gone: {cause}", self.name))
     }
 
@@ -146,8 +142,9 @@ impl Shared {
         let (tx, rx) = oneshot::channel();
         let sent_us = (self.now_us)();
         let mut state = locked(&self.state);
-        if let Some(cause) = &state.cause {
-            return Err(self.gone_by(cause));
+        if state.cause.is_some() {
+            drop(state);
+            return Err(self.error(String::new()));
         }
         state.pending.insert(id, (sent_us, tx));
         Ok(rx)

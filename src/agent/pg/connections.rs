@@ -231,17 +231,15 @@ impl SharedFill {
 
     /// Takes note that sessions were ended.
     fn ended(&self, why: String, left: usize) -> FillMode {
-        let why = format!("{why}, {left} sessions are left");
-        let known = self.state(|state| {
+        self.driven_back(format!("{why}, {left} sessions are left"), |state, why| {
             state.coming_back = self.returns.is_some();
-            state.ended.replace(why.clone()).is_some()
-        });
-        self.driven_back(why, known)
+            state.ended.replace(why)
+        })
     }
 
-    /// How it goes on when somebody has taken slots away; why is told once.
-    fn driven_back(&self, why: String, known: bool) -> FillMode {
-        if !known {
+    /// How it goes on when somebody has taken slots away; why is told where `before` finds that it was not known.
+    fn driven_back(&self, why: String, before: impl FnOnce(&mut FillState, String) -> Option<String>) -> FillMode {
+        if self.state(|state| before(state, why.clone())).is_none() {
             (self.tell)(Told::Note { text: why });
         }
         self.returns.map_or(FillMode::Cleared, |after| FillMode::Away(Instant::now() + after))
@@ -299,11 +297,10 @@ impl SharedFill {
         } else {
             format!("the role {} may not log in any more", self.role.target.user)
         };
-        let known = self.state(|state| {
+        self.driven_back(why, |state, why| {
             state.coming_back = false;
-            state.cannot.replace(why.clone()).is_some()
-        });
-        self.driven_back(why, known)
+            state.cannot.replace(why)
+        })
     }
 
     fn state<T>(&self, change: impl FnOnce(&mut FillState) -> T) -> T {

@@ -132,10 +132,10 @@ impl Holding for HeldLock {
             LockStage::Away { failed, .. } => session.once && failed.is_none(),
             _ => false,
         });
-        let detail = match sessions.iter().max_by_key(|session| session.stage.rank()) {
-            Some(session) => session.stage.describe(&lock.role.target.user, &lock.asked.table),
-            None => "there are no sessions".into(),
-        };
+        // The session to speak of is the one nearest to holding the lock.
+        let stages = sessions.iter().map(|session| session.stage.describe(&lock.role.target.user, &lock.asked.table));
+        let nearest = stages.max_by_key(|(rank, _)| *rank);
+        let detail = nearest.map_or_else(|| "there are no sessions".into(), |(_, detail)| detail);
         if returning {
             return AgentAnswer::in_place(detail);
         }
@@ -156,25 +156,17 @@ impl LockStage {
         }
     }
 
-    /// Which session to speak of: the one nearest to holding the lock.
-    fn rank(&self) -> u8 {
+    /// In words, and how near it is to holding the lock.
+    fn describe(&self, role: &str, table: &str) -> (u8, String) {
         match self {
-            LockStage::Over { .. } => 0,
-            LockStage::Connecting => 1,
-            LockStage::Away { .. } => 2,
-            LockStage::Waiting { .. } => 3,
-            LockStage::Holding { .. } => 4,
-        }
-    }
-
-    fn describe(&self, role: &str, table: &str) -> String {
-        match self {
-            LockStage::Connecting => format!("{role} is connecting"),
-            LockStage::Waiting { pid } => format!("{role} (pid {pid}) waits for the lock on {table}"),
-            LockStage::Holding { pid, .. } => format!("{role} (pid {pid}) has no lock on {table} in pg_locks any more"),
-            LockStage::Away { why, failed: None } => format!("{why}; it is coming back"),
-            LockStage::Away { why, failed: Some(failed) } => format!("{why}, and could not come back: {failed}"),
-            LockStage::Over { why, .. } => why.clone(),
+            LockStage::Over { why, .. } => (0, why.clone()),
+            LockStage::Connecting => (1, format!("{role} is connecting")),
+            LockStage::Away { why, failed: None } => (2, format!("{why}; it is coming back")),
+            LockStage::Away { why, failed: Some(failed) } => (2, format!("{why}, and could not come back: {failed}")),
+            LockStage::Waiting { pid } => (3, format!("{role} (pid {pid}) waits for the lock on {table}")),
+            LockStage::Holding { pid, .. } => {
+                (4, format!("{role} (pid {pid}) has no lock on {table} in pg_locks any more"))
+            }
         }
     }
 }
@@ -232,10 +224,8 @@ impl SharedLock {
                     self.set(number, LockStage::Away { why, failed: Some(error.text) });
                 }
             }
-            match self.asked.returns {
-                Some(after) => tokio::time::sleep(after).await,
-                None => return,
-            }
+            // It would be over, if it did not come back.
+            tokio::time::sleep(self.asked.returns.unwrap_or_default()).await;
         }
     }
 

@@ -39,8 +39,7 @@ const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 pub struct SliQuery {
     server: PgServer,
     sql: String,
-    every: Duration,
-    timeout: Duration,
+    pace: (Duration, Duration),
 }
 
 impl SliQuery {
@@ -61,9 +60,9 @@ impl SliQuery {
                 None => Ok(sql.to_string()),
             },
         });
-        let (every, timeout) = read_pace(&mut map);
+        let pace = read_pace(&mut map);
         map.finish()?;
-        Some(SliQuery { server: server?, sql: sql?, every, timeout })
+        Some(SliQuery { server: server?, sql: sql?, pace })
     }
 
     /// Asks whether what the query finds is no older than that, and from the future by no more than `skew`. The server's own
@@ -81,7 +80,7 @@ impl SliQuery {
 
     /// The source of its answers; `series` is the name of its slices.
     pub(crate) fn source(self, series: &str) -> SliSource {
-        let SliQuery { server, sql, every, timeout } = self;
+        let SliQuery { server, sql, pace: (every, timeout) } = self;
         // Also as `event` writes them.
         let folded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut secrets = sql_secrets(&sql);

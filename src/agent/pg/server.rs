@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 #[derive(Debug, Clone)]
 pub(crate) struct PgServer {
     pub(crate) service: String,
-    database: Option<String>,
+    pub(crate) database: Option<String>,
     user: Option<String>,
     password: Option<String>,
     port: u16,
@@ -22,11 +22,6 @@ impl PgServer {
         let (database, user, password) = (map.optional("database"), map.optional("user"), map.optional("password"));
         let port = map.optional("port").map_or(5432, NonZeroU16::get);
         Some(PgServer { service: service?, database, user, password, port })
-    }
-
-    /// The database that the scenario names.
-    pub(crate) fn database(&self) -> Option<&str> {
-        self.database.as_deref()
     }
 
     /// The password that the scenario gives.

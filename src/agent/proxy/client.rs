@@ -10,23 +10,23 @@ const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 
 /// A client's name, and its addresses as they were last.
 #[derive(Debug)]
-pub(super) struct ProxyClient {
+pub(in crate::agent) struct ProxyClient {
     name: String,
     addresses: RwLock<Vec<IpAddr>>,
 }
 
 impl ProxyClient {
     /// The client of this name, if there is one; says why its addresses cannot be looked up.
-    pub(super) async fn find(name: Option<String>) -> Result<Option<ProxyClient>, String> {
+    pub(in crate::agent) async fn find(name: Option<&str>) -> Result<Option<ProxyClient>, String> {
         let Some(name) = name else { return Ok(None) };
-        let client = ProxyClient { name, addresses: RwLock::default() };
+        let client = ProxyClient { name: name.into(), addresses: RwLock::default() };
         let looked_up = client.refresh().await;
         looked_up.map_err(|error| format!("the addresses of {} cannot be looked up: {error}", client.name))?;
         Ok(Some(client))
     }
 
     /// Looks up again which addresses it has.
-    pub(super) async fn refresh(&self) -> io::Result<()> {
+    pub(in crate::agent) async fn refresh(&self) -> io::Result<()> {
         let lookup = tokio::net::lookup_host((self.name.as_str(), 0));
         let found = tokio::time::timeout(LOOKED_UP_WITHIN, lookup).await??;
         *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = found.map(|found| found.ip()).collect();
@@ -34,7 +34,7 @@ impl ProxyClient {
     }
 
     /// Whether a connection from this address is one of its own.
-    pub(super) fn has(&self, address: IpAddr) -> bool {
+    pub(in crate::agent) fn has(&self, address: IpAddr) -> bool {
         self.addresses.read().unwrap_or_else(PoisonError::into_inner).contains(&address.to_canonical())
     }
 }

@@ -7,7 +7,7 @@
 
 use super::http_answer::{ProxyAnswer, altered, drain, given};
 use super::listener::ProxyTarget;
-use super::stream::{ClientStream, ServiceStream, StreamEnd};
+use super::stream::{ClientStream, ProxySocket, StreamEnd};
 use crate::agent::locked;
 use crate::load::PreciseTimer;
 use http_body_util::BodyExt;
@@ -208,7 +208,7 @@ impl Exchange {
             .preserve_header_case(true)
             .max_headers(MAX_HEADERS)
             .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(ServiceStream { stream, ending: self.ending.clone() }))
+            .handshake(TokioIo::new(ProxySocket::new(stream, self.ending.clone())))
             .await?;
         let (hang_up, upgrading) = (self.hang_up.clone(), self.upgrading.clone());
         // Ends when the service closes the connection, or with the sender, which the client's connection owns.

@@ -1,7 +1,7 @@
 //! What rules make of answers: given in the place of the service, with other headers, with another body, cut short or slow.
 
-use super::rule_list::RuleList;
-use super::rules::{ActiveRule, HttpAction};
+use super::rule_list::{ActiveRule, RuleList};
+use super::rules::{HttpAction, HttpRule};
 use super::stream::StreamEnd;
 use crate::load::PreciseTimer;
 use bytes::Bytes;
@@ -47,7 +47,7 @@ pub(super) async fn drain(mut body: impl Body<Data = Bytes> + Unpin) {
 }
 
 /// The answer that a rule gives, if it gives one.
-pub(super) fn given(rule: &ActiveRule) -> Option<ProxyAnswer> {
+pub(super) fn given(rule: &ActiveRule<HttpRule>) -> Option<ProxyAnswer> {
     let HttpAction::Status { status, body, retry_after } = rule.action() else { return None };
     rule.note();
     let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
@@ -72,8 +72,8 @@ fn has_none(status: StatusCode) -> bool {
 /// What a rule makes of the service's answer; `bodiless` is one to a request whose answers have no body.
 pub(super) async fn altered(
     answer: ProxyAnswer,
-    rule: &Arc<ActiveRule>,
-    rules: &Arc<RuleList<ActiveRule>>,
+    rule: &Arc<ActiveRule<HttpRule>>,
+    rules: &Arc<RuleList<HttpRule>>,
     bodiless: bool,
     ending: &StreamEnd,
 ) -> ProxyAnswer {
@@ -110,7 +110,7 @@ pub(super) async fn altered(
 }
 
 /// The first bytes of a body; then the connection is closed, or reset.
-fn cut(body: AnswerBody, after: u64, rule: Arc<ActiveRule>, reset: Option<StreamEnd>) -> AnswerBody {
+fn cut(body: AnswerBody, after: u64, rule: Arc<ActiveRule<HttpRule>>, reset: Option<StreamEnd>) -> AnswerBody {
     let frames = stream::unfold(Some((body, after)), move |state| {
         let (rule, reset) = (rule.clone(), reset.clone());
         async move {
@@ -139,7 +139,7 @@ fn cut(body: AnswerBody, after: u64, rule: Arc<ActiveRule>, reset: Option<Stream
 }
 
 /// A body at so many bytes a second, as long as the rule is in force.
-fn slow(body: AnswerBody, rate: u64, rule: Arc<ActiveRule>, rules: Arc<RuleList<ActiveRule>>) -> AnswerBody {
+fn slow(body: AnswerBody, rate: u64, rule: Arc<ActiveRule<HttpRule>>, rules: Arc<RuleList<HttpRule>>) -> AnswerBody {
     let piece = usize::try_from(rate / PER_SECOND).unwrap_or(usize::MAX).max(1);
     let frames = stream::unfold((body, Bytes::new(), true), move |(mut body, mut rest, mut is_first)| {
         let (rule, rules) = (rule.clone(), rules.clone());

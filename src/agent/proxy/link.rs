@@ -1,9 +1,10 @@
 //! One connection through a proxy: the bytes of each direction pass its toxics, which may change while it is open.
 
+use super::listener::ProxyTarget;
 use super::rule_list::Rules;
 use super::stages::{ConnectionCut, Stages, ToxicPiece, WaitingPiece};
 use super::stream::StreamEnd;
-use super::toxic::{ActiveToxic, ToxicStream};
+use super::toxic::{ToxicRule, ToxicStream};
 use crate::load::PreciseTimer;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
@@ -34,12 +35,10 @@ pub(in crate::agent) struct Traffic {
     pub(in crate::agent) sent: AtomicU64,
 }
 
-/// The toxics of a proxy, as they are and will be.
-pub(in crate::agent) type ToxicWatch = watch::Receiver<Rules<ActiveToxic>>;
-
 /// One direction of a connection.
-pub(in crate::agent) struct ToxicLink {
-    toxics: ToxicWatch,
+pub(super) struct ToxicLink {
+    /// The toxics of the proxy, as they are and will be.
+    toxics: watch::Receiver<Rules<ToxicRule>>,
     direction: ToxicStream,
     port: u16,
     client: IpAddr,
@@ -51,27 +50,20 @@ pub(in crate::agent) struct ToxicLink {
     pub(super) linked: Option<CancellationToken>,
 }
 
-/// Both directions of the `number`th connection of a proxy, from this client to this port. Equal seeds draw equally.
+/// Both directions of the `number`th connection of a proxy, from this client. Equal seeds draw equally.
 ///
 /// # Errors
 /// How the connection is to end, where a toxic does not let it begin.
-pub(in crate::agent) fn links(
-    toxics: &ToxicWatch,
-    client: IpAddr,
-    port: u16,
-    traffic: &[Arc<Traffic>; 2],
-    seed: u64,
-    number: u64,
-) -> Result<[ToxicLink; 2], ConnectionCut> {
+pub(super) fn links(target: &ProxyTarget, client: IpAddr, number: u64) -> Result<[ToxicLink; 2], ConnectionCut> {
     let link = |direction: ToxicStream| {
         let at = direction as u64;
         let mut link = ToxicLink {
-            toxics: toxics.clone(),
+            toxics: target.toxics.watch(),
             direction,
-            port,
+            port: target.port,
             client,
-            traffic: traffic[direction as usize].clone(),
-            stages: Stages::new(seed.wrapping_add((2 * number + at).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+            traffic: target.traffic[direction as usize].clone(),
+            stages: Stages::new(target.seed.wrapping_add((2 * number + at).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
             ending: StreamEnd::default(),
             linked: None,
         };
@@ -95,7 +87,7 @@ impl From<ConnectionCut> for LinkEnd {
 
 /// Passes on what both sides say until both have ended, or a toxic or an error ends the connection: then says how. What a side had said
 /// before it went is passed on as the toxics let it, and its reset after that.
-pub(in crate::agent) async fn pass(
+pub(super) async fn pass(
     (mut from_client, mut to_client): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     service: &mut (impl AsyncRead + AsyncWrite + Unpin),
     [mut up, mut down]: [ToxicLink; 2],

@@ -2,12 +2,12 @@
 
 use super::http;
 use super::link::{ToxicLink, Traffic, links, pass};
-use super::rule_list::{CountedRule, RuleHandle, RuleList};
-use super::rules::{ActiveRule, HttpRule};
+use super::rule_list::{ActiveRule, RuleHandle, RuleList};
+use super::rules::HttpRule;
 use super::sniff::{Speech, sniff};
 use super::stages::ConnectionCut;
-use super::stream::{ClientSocket, ClientStream, StreamEnd, reset};
-use super::toxic::{ActiveToxic, ToxicRule};
+use super::stream::{ClientStream, ProxySocket, StreamEnd, reset};
+use super::toxic::ToxicRule;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,9 +62,8 @@ pub struct ProxyRoute {
 /// A running proxy. Cheap to clone; its listeners live as long as the agent.
 #[derive(Debug, Clone)]
 pub struct Proxy {
-    pub(in crate::agent) rules: Arc<RuleList<ActiveRule>>,
-    pub(in crate::agent) toxics: Arc<RuleList<ActiveToxic>>,
-    pub(in crate::agent) ports: Arc<[u16]>,
+    pub(in crate::agent) rules: Arc<RuleList<HttpRule>>,
+    pub(in crate::agent) toxics: Arc<RuleList<ToxicRule>>,
     pub(in crate::agent) http_ports: Arc<[u16]>,
     /// Of each port.
     pub(in crate::agent) traffic: Arc<BTreeMap<u16, [Arc<Traffic>; 2]>>,
@@ -81,8 +80,8 @@ pub(in crate::agent) struct ProxyTarget {
     pub(in crate::agent) http: Option<bool>,
     /// How a client's connection ends when there is none to the service.
     pub(in crate::agent) unreachable: ConnectionCut,
-    pub(in crate::agent) rules: Arc<RuleList<ActiveRule>>,
-    pub(in crate::agent) toxics: Arc<RuleList<ActiveToxic>>,
+    pub(in crate::agent) rules: Arc<RuleList<HttpRule>>,
+    pub(in crate::agent) toxics: Arc<RuleList<ToxicRule>>,
     pub(in crate::agent) traffic: [Arc<Traffic>; 2],
     /// How many connections came.
     pub(in crate::agent) connections: AtomicU64,
@@ -128,7 +127,6 @@ impl Proxy {
     /// Serves listeners that are bound already.
     pub fn serve(routes: Vec<ProxyRoute>) -> Proxy {
         let (rules, toxics) = (Arc::<RuleList<_>>::default(), Arc::<RuleList<_>>::default());
-        let ports = routes.iter().map(|route| route.port).collect();
         let http_ports = routes.iter().filter(|route| route.http).map(|route| route.port).collect();
         let traffic: BTreeMap<u16, [Arc<Traffic>; 2]> =
             routes.iter().map(|route| (route.port, Default::default())).collect();
@@ -146,11 +144,11 @@ impl Proxy {
             };
             tokio::spawn(accept(listener, Arc::new(target)));
         }
-        Proxy { rules, toxics, ports, http_ports, traffic: Arc::new(traffic) }
+        Proxy { rules, toxics, http_ports, traffic: Arc::new(traffic) }
     }
 
     /// Puts a rule in; from now on new requests meet it, also on connections that are open already.
-    pub async fn add_rule(&self, fault: &str, rule: HttpRule) -> Result<RuleHandle<ActiveRule>, String> {
+    pub async fn add_rule(&self, fault: &str, rule: HttpRule) -> Result<RuleHandle<HttpRule>, String> {
         match rule.port {
             Some(port) if !self.http_ports.contains(&port) => {
                 return Err(format!("the proxy does not parse HTTP on port {port}"));
@@ -158,15 +156,15 @@ impl Proxy {
             None if self.http_ports.is_empty() => return Err("the proxy parses HTTP on none of its ports".into()),
             _ => {}
         }
-        self.rules.add(ActiveRule::of_rule(fault, rule).await?)
+        self.rules.add(ActiveRule::of_fault(fault, rule).await?)
     }
 
     /// Puts a toxic in; from now on connections meet it, also those that are open already.
-    pub async fn add_toxic(&self, fault: &str, rule: ToxicRule) -> Result<RuleHandle<ActiveToxic>, String> {
-        if let Some(port) = rule.port.filter(|port| !self.ports.contains(port)) {
+    pub async fn add_toxic(&self, fault: &str, rule: ToxicRule) -> Result<RuleHandle<ToxicRule>, String> {
+        if let Some(port) = rule.port.filter(|port| !self.traffic.contains_key(port)) {
             return Err(format!("the proxy does not listen on port {port}"));
         }
-        self.toxics.add(ActiveToxic::of_rule(fault, rule).await?)
+        self.toxics.add(ActiveRule::of_fault(fault, rule).await?)
     }
 }
 
@@ -218,7 +216,7 @@ async fn pass_on(client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>, n
         // A client whose name leads nowhere now has the addresses that it had.
         let _ = from.refresh().await;
     }
-    let links = match links(&target.toxics.watch(), address, target.port, &target.traffic, target.seed, number) {
+    let links = match links(&target, address, number) {
         Ok(links) => links,
         Err(cut) => return end(cut, &client),
     };
@@ -287,7 +285,8 @@ async fn converse(
             }
             links.iter_mut().for_each(|link| link.linked = Some(linked.clone()));
             links[1].ending = ending.clone();
-            let client = ClientSocket::new(client);
+            // Its end is said by the links alone.
+            let client = ProxySocket::new(client, StreamEnd::default());
             let stream = (far, linked);
             let stream =
                 ClientStream::new(client.clone(), seen, stream, target.traffic.clone(), ending.clone(), &hang_up);

@@ -15,14 +15,13 @@ mod stream;
 mod tests;
 mod toxic;
 
+pub(super) use client::ProxyClient;
 pub(super) use link::Traffic;
 pub use listener::{Proxy, ProxyConfig, ProxyPort, ProxyRoute, forward};
 pub(super) use listener::{ProxyTarget, accept, bind, next_connection};
 pub(super) use rule_list::RuleList;
-pub use rule_list::{CountedRule, RuleHandle};
+pub use rule_list::{ActiveRule, ProxyRule, RuleCounts, RuleHandle};
 pub(crate) use rules::unit;
-pub use rules::{
-    ActiveRule, HttpAction, HttpRule, read_header, read_header_name, read_header_value, read_method, read_path,
-};
+pub use rules::{HttpAction, HttpRule, read_header, read_header_name, read_header_value, read_method, read_path};
 pub(super) use stages::{ConnectionCut, wait_as_toxiproxy};
 pub use toxic::{ActiveToxic, TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};

@@ -1,47 +1,87 @@
 //! The rules of one kind that are in force in a proxy, each under the id of its fault.
 
+use super::client::ProxyClient;
+use crate::agent::ability::Holding;
+use crate::agent::protocol::AgentAnswer;
+use async_trait::async_trait;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Debug;
-use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::watch;
 
-/// A rule that says how often it acted.
-pub trait CountedRule: Debug + Send + Sync + 'static {
-    /// What asks for it.
-    type Asked: DeserializeOwned + Send;
+/// What is asked of a proxy.
+pub trait ProxyRule: Debug + PartialEq + DeserializeOwned + Send + Sync + 'static {
+    /// The client on whose connections alone it acts, by the name under which the agent finds its addresses.
+    fn from(&self) -> Option<&str>;
 
-    /// The id of its fault.
-    fn id(&self) -> &str;
-
-    /// The rule that a fault asks for; says why that cannot be.
-    fn of_rule(fault: &str, asked: Self::Asked) -> impl Future<Output = Result<Self, String>> + Send
-    where
-        Self: Sized;
-
-    /// The rule counts on where that one is, in whose place it is put.
-    fn counting_on(self, before: &Self) -> Self
-    where
-        Self: Sized;
-
-    /// Whether the other one is this rule, as it is or as it was before it was changed.
-    fn is_same(&self, other: &Self) -> bool;
+    /// Says why it cannot be a rule.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// How often it acted, in words.
-    fn counts(&self) -> String;
-
-    /// How often it acted: on requests, or on connections.
-    fn acted(&self) -> u64;
+    fn counted(&self, counts: &RuleCounts) -> String;
 
     /// Whether it has done all that it was asked for, and acts no more.
-    fn has_run_out(&self) -> bool {
+    fn has_run_out(&self, _: &RuleCounts) -> bool {
         false
     }
 }
 
+/// What a rule has done.
+#[derive(Debug, Default)]
+pub struct RuleCounts {
+    /// Requests, or connections, on which it acted.
+    pub acted: AtomicU64,
+    /// Requests that matched, or bytes on which it acted.
+    pub seen: AtomicU64,
+    /// Connections that are open, which it counts as long as it acts.
+    pub open: AtomicU64,
+}
+
+/// A rule in force, with its counters.
+#[derive(Debug)]
+pub struct ActiveRule<R> {
+    pub(in crate::agent) id: String,
+    pub(super) rule: R,
+    /// The client on whose connections alone it acts.
+    pub(super) from: Option<ProxyClient>,
+    pub(super) counts: Arc<RuleCounts>,
+}
+
+impl<R: ProxyRule> ActiveRule<R> {
+    /// Takes a rule as it was asked for, on the connections of every client; says why it cannot be one.
+    pub(in crate::agent) fn new(id: &str, rule: R) -> Result<ActiveRule<R>, String> {
+        rule.check()?;
+        Ok(ActiveRule { id: id.to_string(), rule, from: None, counts: Arc::default() })
+    }
+
+    /// The rule that a fault asks for, on the connections of its client; says why that cannot be.
+    pub(super) async fn of_fault(fault: &str, rule: R) -> Result<ActiveRule<R>, String> {
+        let from = ProxyClient::find(rule.from()).await?;
+        Ok(ActiveRule { from, ..ActiveRule::new(fault, rule)? })
+    }
+
+    /// Whether it acts on the connections of this client.
+    pub(super) fn is_from(&self, client: IpAddr) -> bool {
+        self.from.as_ref().is_none_or(|from| from.has(client))
+    }
+
+    /// Whether the other one is this rule, as it is or as it was before it was changed.
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.counts, &other.counts)
+    }
+
+    fn counted(&self) -> String {
+        self.rule.counted(&self.counts)
+    }
+}
+
 /// Rules, in the order in which they were put in.
-pub(in crate::agent) type Rules<R> = Arc<Vec<Arc<R>>>;
+pub(in crate::agent) type Rules<R> = Arc<Vec<Arc<ActiveRule<R>>>>;
 
 /// The rules in force.
 #[derive(Debug)]
@@ -53,12 +93,12 @@ impl<R> Default for RuleList<R> {
     }
 }
 
-impl<R: CountedRule> RuleList<R> {
+impl<R: ProxyRule> RuleList<R> {
     /// Puts a rule in; the fault's id must not be taken.
-    pub(super) fn add(self: &Arc<Self>, rule: R) -> Result<RuleHandle<R>, String> {
+    pub(super) fn add(self: &Arc<Self>, rule: ActiveRule<R>) -> Result<RuleHandle<R>, String> {
         let rule = Arc::new(rule);
         let added = self.0.send_if_modified(|list| {
-            let free = list.iter().all(|other| other.id() != rule.id());
+            let free = list.iter().all(|other| other.id != rule.id);
             if free {
                 Arc::make_mut(list).push(rule.clone());
             }
@@ -66,20 +106,19 @@ impl<R: CountedRule> RuleList<R> {
         });
         match added {
             true => Ok(RuleHandle { rules: self.clone(), rule, looked: AtomicBool::new(false) }),
-            false => Err(format!("a rule for {} is in place already", rule.id())),
+            false => Err(format!("a rule for {} is in place already", rule.id)),
         }
     }
 
-    /// The rules whose ids begin with `prefix` are these from now on. One that is there already, which `same` says, stays; one that was
-    /// changed counts on.
-    pub(in crate::agent) fn set(&self, prefix: &str, rules: Vec<R>, same: impl Fn(&R, &R) -> bool) {
+    /// The rules whose ids begin with `prefix` are these from now on. One that is there already stays; one that was changed counts on.
+    pub(in crate::agent) fn set(&self, prefix: &str, rules: Vec<ActiveRule<R>>) {
         self.0.send_modify(|list| {
-            let known = |rule: R| match list.iter().find(|old| old.id() == rule.id()) {
-                Some(old) if same(old, &rule) => old.clone(),
-                Some(old) => Arc::new(rule.counting_on(old)),
-                None => Arc::new(rule),
+            let known = |new: ActiveRule<R>| match list.iter().find(|old| old.id == new.id) {
+                Some(old) if old.rule == new.rule => old.clone(),
+                Some(old) => Arc::new(ActiveRule { counts: old.counts.clone(), ..new }),
+                None => Arc::new(new),
             };
-            let others = list.iter().filter(|old| !old.id().starts_with(prefix)).cloned();
+            let others = list.iter().filter(|old| !old.id.starts_with(prefix)).cloned();
             *list = Arc::new(others.chain(rules.into_iter().map(known)).collect());
         });
     }
@@ -90,7 +129,7 @@ impl<R: CountedRule> RuleList<R> {
     }
 
     /// Waits until a rule is in force no more.
-    pub(super) async fn until_gone(&self, rule: &Arc<R>) {
+    pub(super) async fn until_gone(&self, rule: &ActiveRule<R>) {
         // The list outlives whoever asks it.
         let _ = self.watch().wait_for(|list| !list.iter().any(|other| other.is_same(rule))).await;
     }
@@ -103,36 +142,31 @@ impl<R: CountedRule> RuleList<R> {
 
 /// A rule that is in a proxy, as a fault. Dropping it takes the rule out.
 #[derive(Debug)]
-pub struct RuleHandle<R: CountedRule> {
+pub struct RuleHandle<R: ProxyRule> {
     rules: Arc<RuleList<R>>,
-    rule: Arc<R>,
+    rule: Arc<ActiveRule<R>>,
     looked: AtomicBool,
 }
 
-impl<R: CountedRule> RuleHandle<R> {
+impl<R: ProxyRule> RuleHandle<R> {
     /// Whether the rule is in the proxy: `Ok` or `Err`, both with the evidence.
     pub fn listed(&self) -> Result<String, String> {
-        let counts = self.rule.counts();
+        let counts = self.rule.counted();
         match self.rules.now().iter().any(|other| other.is_same(&self.rule)) {
             true => Ok(format!("the rule is listed; {counts}")),
             false => Err(format!("the rule is not listed; {counts}")),
         }
     }
 
-    /// Whether it acts no more though nobody took it out. Not where this is asked for the first time: that is the look which
-    /// sees that it was put in, and a few requests are soon over.
-    pub fn has_run_out(&self) -> bool {
-        self.looked.swap(true, Ordering::Relaxed) && self.rule.has_run_out()
-    }
-
     /// How often it acted.
     pub fn acted(&self) -> u64 {
-        self.rule.acted()
+        self.rule.counts.acted.load(Ordering::Relaxed)
     }
 
     /// Puts what is asked for in the place of the rule, at once.
-    pub async fn replace(&self, asked: R::Asked) -> Result<(), String> {
-        let changed = Arc::new(R::of_rule(self.rule.id(), asked).await?.counting_on(&self.rule));
+    pub async fn replace(&self, asked: R) -> Result<(), String> {
+        let changed = ActiveRule::of_fault(&self.rule.id, asked).await?;
+        let changed = Arc::new(ActiveRule { counts: self.rule.counts.clone(), ..changed });
         let replaced = self.rules.0.send_if_modified(|list| {
             let rule = Arc::make_mut(list).iter_mut().find(|rule| rule.is_same(&self.rule));
             rule.map(|rule| *rule = changed).is_some()
@@ -142,23 +176,46 @@ impl<R: CountedRule> RuleHandle<R> {
 
     /// Takes the rule out; idempotent. What is under way by it is ended as it was begun.
     pub fn take_out(&self) -> String {
-        match self.remove() {
-            true => format!("the rule was taken out; {}", self.rule.counts()),
-            false => "the rule had been taken out already".into(),
-        }
-    }
-
-    fn remove(&self) -> bool {
-        self.rules.0.send_if_modified(|list| {
+        let taken_out = self.rules.0.send_if_modified(|list| {
             let before = list.len();
             Arc::make_mut(list).retain(|other| !other.is_same(&self.rule));
             list.len() < before
-        })
+        });
+        match taken_out {
+            true => format!("the rule was taken out; {}", self.rule.counted()),
+            false => "the rule had been taken out already".into(),
+        }
     }
 }
 
-impl<R: CountedRule> Drop for RuleHandle<R> {
+impl<R: ProxyRule> Drop for RuleHandle<R> {
     fn drop(&mut self) {
-        self.remove();
+        self.take_out();
+    }
+}
+
+#[async_trait]
+impl<R: ProxyRule> Holding for RuleHandle<R> {
+    /// Where this is asked for the first time the rule has not run out: that is the look which sees that it was put in, and a few
+    /// requests are soon over.
+    async fn look(&self) -> AgentAnswer {
+        let looked = self.looked.swap(true, Ordering::Relaxed);
+        let (listed, acted) = (self.listed(), Some(self.acted()));
+        match listed {
+            Ok(detail) if looked && self.rule.rule.has_run_out(&self.rule.counts) => {
+                AgentAnswer::Gone { detail: format!("it acts on no more requests; {detail}"), by_itself: true, acted }
+            }
+            Ok(detail) => AgentAnswer::InPlace { detail, acted },
+            Err(evidence) => AgentAnswer::gone(evidence),
+        }
+    }
+
+    async fn change(&self, message: Value) -> Result<(), String> {
+        let asked = serde_json::from_value(message).map_err(|error| format!("the rule cannot be read: {error}"))?;
+        self.replace(asked).await
+    }
+
+    async fn lift(&self) -> Result<String, String> {
+        Ok(self.take_out())
     }
 }

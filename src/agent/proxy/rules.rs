@@ -1,13 +1,12 @@
 //! The rules of a proxy: which requests they are for, what they do about them, and how often they did.
 
-use super::client::ProxyClient;
-use super::rule_list::{CountedRule, RuleList};
+use super::rule_list::{ActiveRule, ProxyRule, RuleCounts, RuleList};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Something is done about requests.
@@ -83,18 +82,7 @@ pub enum HttpAction {
     },
 }
 
-/// A rule in force, with its counters.
-#[derive(Debug)]
-pub struct ActiveRule {
-    fault: String,
-    rule: HttpRule,
-    /// The client on whose connections alone it acts.
-    pub(super) from: Option<ProxyClient>,
-    matched: Arc<AtomicU64>,
-    acted: Arc<AtomicU64>,
-}
-
-impl RuleList<ActiveRule> {
+impl RuleList<HttpRule> {
     /// The rules that act on this request of the `number`th connection, in their order; none follows one that answers it.
     pub(super) fn acting<B>(
         &self,
@@ -102,7 +90,7 @@ impl RuleList<ActiveRule> {
         client: IpAddr,
         number: u64,
         request: &Request<B>,
-    ) -> Vec<Arc<ActiveRule>> {
+    ) -> Vec<Arc<ActiveRule<HttpRule>>> {
         let mut acting = Vec::new();
         for rule in self.now().iter().filter(|rule| rule.is_from(client) && rule.matches(port, request)) {
             if rule.draw(number) {
@@ -116,9 +104,12 @@ impl RuleList<ActiveRule> {
     }
 }
 
-impl HttpRule {
-    /// Says why it cannot be a rule.
-    pub(in crate::agent) fn check(&self) -> Result<(), String> {
+impl ProxyRule for HttpRule {
+    fn from(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
+    fn check(&self) -> Result<(), String> {
         match &self.action {
             HttpAction::Status { status, .. } => {
                 let answer = StatusCode::from_u16(*status).ok().filter(|status| !status.is_informational());
@@ -141,20 +132,27 @@ impl HttpRule {
             false => Err(format!("the share {} is not between 0 and 1", self.share)),
         }
     }
+
+    fn counted(&self, counts: &RuleCounts) -> String {
+        let done = match &self.action {
+            HttpAction::Status { status, .. } => &format!("answered with {status}"),
+            HttpAction::Delay { .. } => "delayed",
+            HttpAction::Headers { .. } => "answered with other headers",
+            HttpAction::ReplaceBody { .. } => "answered with another body",
+            HttpAction::CutBody { reset: false, .. } => "answered in part",
+            HttpAction::CutBody { reset: true, .. } => "reset",
+            HttpAction::SlowBody { .. } => "answered slowly",
+        };
+        let [acted, matched] = [&counts.acted, &counts.seen].map(|count| count.load(Ordering::Relaxed));
+        format!("{acted} of {matched} matching requests were {done}")
+    }
+
+    fn has_run_out(&self, counts: &RuleCounts) -> bool {
+        self.first.is_some_and(|first| counts.seen.load(Ordering::Relaxed) >= first)
+    }
 }
 
-impl ActiveRule {
-    /// Takes a rule as it was asked for, on the connections of every client; says why it cannot be one.
-    pub(in crate::agent) fn new(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
-        rule.check()?;
-        Ok(ActiveRule { fault: fault.to_string(), rule, from: None, matched: Arc::default(), acted: Arc::default() })
-    }
-
-    /// Whether another one is the same, but for what it has done.
-    pub(in crate::agent) fn is_like(&self, other: &ActiveRule) -> bool {
-        self.fault == other.fault && self.rule == other.rule
-    }
-
+impl ActiveRule<HttpRule> {
     /// What it does.
     pub(super) fn action(&self) -> &HttpAction {
         &self.rule.action
@@ -163,10 +161,6 @@ impl ActiveRule {
     /// Whether it can answer this client in the place of the service.
     pub(super) fn may_answer(&self, client: IpAddr) -> bool {
         matches!(self.rule.action, HttpAction::Status { .. }) && self.rule.share > 0.0 && self.is_from(client)
-    }
-
-    fn is_from(&self, client: IpAddr) -> bool {
-        self.from.as_ref().is_none_or(|from| from.has(client))
     }
 
     fn matches<B>(&self, port: u16, request: &Request<B>) -> bool {
@@ -184,7 +178,7 @@ impl ActiveRule {
     /// Draws for the next matching request, which is on the `number`th connection. A draw depends on the seed and on the
     /// number of the request, or of the connection, alone.
     fn draw(&self, number: u64) -> bool {
-        let n = self.matched.fetch_add(1, Ordering::Relaxed);
+        let n = self.counts.seen.fetch_add(1, Ordering::Relaxed);
         self.rule.first.is_none_or(|first| n < first)
             && self.rule.every.is_none_or(|every| (n + 1).is_multiple_of(every.max(1)))
             && (self.rule.share >= 1.0
@@ -193,57 +187,15 @@ impl ActiveRule {
 
     /// It has acted on a request.
     pub(super) fn note(&self) {
-        self.acted.fetch_add(1, Ordering::Relaxed);
+        self.counts.acted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How much later the next request reaches the service, if this rule delays.
     pub(super) fn delay(&self) -> Option<Duration> {
         let HttpAction::Delay { delay, jitter } = self.rule.action else { return None };
         // Another draw than that for the share.
-        let drawn = unit(!self.rule.seed, self.acted.fetch_add(1, Ordering::Relaxed));
+        let drawn = unit(!self.rule.seed, self.counts.acted.fetch_add(1, Ordering::Relaxed));
         Some((delay + jitter.mul_f64(2.0 * drawn)).saturating_sub(jitter))
-    }
-}
-
-impl CountedRule for ActiveRule {
-    type Asked = HttpRule;
-
-    fn id(&self) -> &str {
-        &self.fault
-    }
-
-    async fn of_rule(fault: &str, rule: HttpRule) -> Result<ActiveRule, String> {
-        let from = ProxyClient::find(rule.from.clone()).await?;
-        Ok(ActiveRule { from, ..ActiveRule::new(fault, rule)? })
-    }
-
-    fn counting_on(self, before: &ActiveRule) -> ActiveRule {
-        ActiveRule { matched: before.matched.clone(), acted: before.acted.clone(), ..self }
-    }
-
-    fn is_same(&self, other: &ActiveRule) -> bool {
-        Arc::ptr_eq(&self.acted, &other.acted)
-    }
-
-    fn acted(&self) -> u64 {
-        self.acted.load(Ordering::Relaxed)
-    }
-
-    fn has_run_out(&self) -> bool {
-        self.rule.first.is_some_and(|first| self.matched.load(Ordering::Relaxed) >= first)
-    }
-
-    fn counts(&self) -> String {
-        let done = match self.action() {
-            HttpAction::Status { status, .. } => &format!("answered with {status}"),
-            HttpAction::Delay { .. } => "delayed",
-            HttpAction::Headers { .. } => "answered with other headers",
-            HttpAction::ReplaceBody { .. } => "answered with another body",
-            HttpAction::CutBody { reset: false, .. } => "answered in part",
-            HttpAction::CutBody { reset: true, .. } => "reset",
-            HttpAction::SlowBody { .. } => "answered slowly",
-        };
-        format!("{} of {} matching requests were {done}", self.acted(), self.matched.load(Ordering::Relaxed))
     }
 }
 
@@ -326,14 +278,14 @@ mod tests {
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     /// Whether a rule acts on a request.
-    fn acts(rules: &RuleList<ActiveRule>, port: u16, method: &str, path: &str) -> bool {
+    fn acts(rules: &RuleList<HttpRule>, port: u16, method: &str, path: &str) -> bool {
         let request = Request::builder().method(method).uri(path).header("X-Canary", "1");
         let acting = rules.acting(port, CLIENT, 0, &request.body(()).expect("a request"));
         acting.iter().for_each(|rule| rule.note());
         !acting.is_empty()
     }
 
-    fn add(rules: &Arc<RuleList<ActiveRule>>, rule: HttpRule) -> Result<RuleHandle<ActiveRule>, String> {
+    fn add(rules: &Arc<RuleList<HttpRule>>, rule: HttpRule) -> Result<RuleHandle<HttpRule>, String> {
         rules.add(ActiveRule::new("f", rule)?)
     }
 

@@ -22,16 +22,11 @@ pub(super) enum Speech {
 fn judge(bytes: &[u8]) -> Option<Speech> {
     let first = bytes.first()?;
     // A method is a token (RFC 9110 section 9.1), and servers tolerate empty lines before it (RFC 9112 section 2.2).
-    if !(first.is_ascii_alphabetic() || matches!(first, b'\r' | b'\n')) {
-        return Some(Speech::Other);
-    }
-    let shared = bytes.iter().zip(PREFACE).take_while(|(a, b)| a == b).count();
-    if shared == PREFACE.len() {
-        Some(Speech::Other)
-    } else if shared < bytes.len() {
-        Some(Speech::Http1)
-    } else {
-        None
+    let begins = first.is_ascii_alphabetic() || matches!(first, b'\r' | b'\n');
+    match PREFACE.starts_with(bytes) {
+        _ if !begins || bytes.starts_with(PREFACE) => Some(Speech::Other),
+        true => None,
+        false => Some(Speech::Http1),
     }
 }
 

@@ -73,7 +73,7 @@ struct Stage {
 }
 
 /// The toxics of one direction of one connection, and what waits because of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Stages {
     stages: Vec<Stage>,
     waiting: VecDeque<WaitingPiece>,
@@ -94,8 +94,7 @@ pub(super) struct Stages {
 impl Stages {
     /// Of a connection that is about to be opened, without toxics. Equal seeds draw equally.
     pub(super) fn new(seed: u64) -> Stages {
-        let (stages, waiting) = (Vec::new(), VecDeque::new());
-        Stages { stages, waiting, held: 0, sent: 0, ended: false, cut: false, open: false, seed, drawn: 0 }
+        Stages { seed, ..Stages::default() }
     }
 
     /// The toxics are these from now on; what waits is timed anew by them, from when it came.
@@ -111,12 +110,12 @@ impl Stages {
         }
         let mut old = std::mem::take(&mut self.stages);
         for active in toxics {
-            let toxic = &active.toxic;
-            let is_known = |stage: &Stage| stage.toxic().name == toxic.name && stage.toxic().kind == toxic.kind;
+            let toxic = &active.rule.toxic;
+            let is_known = |stage: &Stage| stage.active.id == active.id && stage.toxic().kind == toxic.kind;
             let known = old.iter().position(is_known).map(|at| old.remove(at));
             let acts = match &known {
                 Some(stage) if stage.toxic().toxicity == toxic.toxicity => stage.acts,
-                _ => self.draw(active.seed) < f64::from(toxic.toxicity),
+                _ => self.draw(active.rule.seed) < f64::from(toxic.toxicity),
             };
             let is_same = known.as_ref().is_some_and(|stage| Arc::ptr_eq(&stage.active, &active));
             let (sent_before, noted, kept, open) = match known {
@@ -165,7 +164,7 @@ impl Stages {
         for stage in self.stages.iter_mut().filter(|stage| stage.acts) {
             let mut out = Vec::with_capacity(pieces.len());
             for (at, piece) in pieces {
-                let drawn = unit(self.seed ^ stage.active.seed, self.drawn);
+                let drawn = unit(self.seed ^ stage.active.rule.seed, self.drawn);
                 self.drawn += u64::from(stage.draws());
                 let was_cut = matches!(piece, ToxicPiece::Cut(_));
                 let acted = match piece {
@@ -252,7 +251,7 @@ impl Stages {
 
 impl Stage {
     fn toxic(&self) -> &Toxic {
-        &self.active.toxic
+        &self.active.rule.toxic
     }
 
     /// It has acted on so many bytes.
@@ -369,7 +368,7 @@ fn slices(mut bytes: Bytes, average: usize, variation: usize, drawn: f64) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use super::super::toxic::ToxicStream;
+    use super::super::toxic::{ToxicRule, ToxicStream};
     use super::*;
 
     #[tokio::test]
@@ -377,8 +376,10 @@ mod tests {
         wait_as_toxiproxy();
         let waits = |size: usize| {
             let slow = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [1_000, 0, 0]);
+            let rule = ToxicRule { port: None, from: None, toxic: slow, seed: 0 };
+            let active = ActiveToxic::new("slow", rule).expect("a toxic");
             let (mut stages, now) = (Stages::new(0), Instant::now());
-            stages.set(vec![Arc::new(ActiveToxic::new(slow, None))], now).expect("nothing is cut");
+            stages.set(vec![Arc::new(active)], now).expect("nothing is cut");
             let (read, mut reads) = (Bytes::from(vec![0; size]), 0);
             while stages.has_room() {
                 stages.push(ToxicPiece::Bytes(read.clone()), now);

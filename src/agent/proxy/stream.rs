@@ -52,77 +52,41 @@ pub(in crate::agent) fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-/// A connection to the service: where its client's was reset so is this one, wherever hyper has it by then.
-pub(super) struct ServiceStream {
-    pub(super) stream: TcpStream,
-    pub(super) ending: StreamEnd,
+/// The socket of one side, of which several may have a handle. Where its end is to be a reset it is one, wherever hyper has it by then.
+#[derive(Clone)]
+pub(super) struct ProxySocket {
+    stream: Arc<Mutex<TcpStream>>,
+    ending: StreamEnd,
 }
 
-impl Drop for ServiceStream {
+impl ProxySocket {
+    pub(super) fn new(stream: TcpStream, ending: StreamEnd) -> ProxySocket {
+        ProxySocket { stream: Arc::new(Mutex::new(stream)), ending }
+    }
+
+    /// Its end, for the other side, will be a reset.
+    pub(super) fn reset(&self) {
+        reset(&locked(&self.stream));
+    }
+}
+
+impl Drop for ProxySocket {
     fn drop(&mut self) {
         if self.ending.is_reset() {
-            reset(&self.stream);
+            self.reset();
         }
     }
 }
 
-impl AsyncRead for ServiceStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for ServiceStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A service that has seen an orderly end sees no reset after it.
-        if self.ending.is_reset() { Poll::Ready(Ok(())) } else { Pin::new(&mut self.stream).poll_shutdown(cx) }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
-/// A client's socket, of which the HTTP server and the links have a handle each.
-#[derive(Clone)]
-pub(super) struct ClientSocket(Arc<Mutex<TcpStream>>);
-
-impl ClientSocket {
-    pub(super) fn new(stream: TcpStream) -> ClientSocket {
-        ClientSocket(Arc::new(Mutex::new(stream)))
-    }
-
-    /// Its end, for the client, will be a reset.
-    pub(super) fn reset(&self) {
-        reset(&locked(&self.0));
-    }
-}
-
-impl AsyncRead for ClientSocket {
+impl AsyncRead for ProxySocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *locked(&self.0)).poll_read(cx, buf)
+        Pin::new(&mut *locked(&self.stream)).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for ClientSocket {
+impl AsyncWrite for ProxySocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *locked(&self.0)).poll_write(cx, buf)
+        Pin::new(&mut *locked(&self.stream)).poll_write(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -130,7 +94,12 @@ impl AsyncWrite for ClientSocket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *locked(&self.0)).poll_shutdown(cx)
+        // Whoever has seen an orderly end sees no reset after it.
+        if self.ending.is_reset() {
+            Poll::Ready(Ok(()))
+        } else {
+            Pin::new(&mut *locked(&self.stream)).poll_shutdown(cx)
+        }
     }
 
     fn poll_write_vectored(
@@ -138,7 +107,7 @@ impl AsyncWrite for ClientSocket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *locked(&self.0)).poll_write_vectored(cx, bufs)
+        Pin::new(&mut *locked(&self.stream)).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -149,7 +118,7 @@ impl AsyncWrite for ClientSocket {
 /// A client's connection, as it reaches the HTTP server: the socket itself until a toxic acts on it or the server has ended it, and from
 /// then on what the links pass on. What a client sends ends as soon as the service has hung up, while what is being answered still is.
 pub(super) struct ClientStream {
-    pub(super) socket: ClientSocket,
+    pub(super) socket: ProxySocket,
     /// What was read of it already.
     pub(super) seen: Bytes,
     /// The other end of the links.
@@ -164,7 +133,7 @@ pub(super) struct ClientStream {
 impl ClientStream {
     /// That of a socket; the links have it from when `linked` is cancelled, and it ends with `hang_up`.
     pub(super) fn new(
-        socket: ClientSocket,
+        socket: ProxySocket,
         seen: Bytes,
         (passed, linked): (DuplexStream, CancellationToken),
         traffic: [Arc<Traffic>; 2],

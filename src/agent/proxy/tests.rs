@@ -117,7 +117,7 @@ async fn answered(client: &mut TcpStream) -> bool {
 }
 
 /// Waits until a rule has acted on so many connections.
-async fn acted<R: CountedRule>(handle: &RuleHandle<R>, times: u64) {
+async fn acted<R: ProxyRule>(handle: &RuleHandle<R>, times: u64) {
     within(async {
         while handle.acted() < times {
             tokio::task::yield_now().await;
@@ -361,9 +361,9 @@ async fn a_limit_that_is_changed_still_counts_the_connections_that_are_open() {
     let (port, _) = counting().await;
     let (proxy, port) = proxy(port, false).await;
     let limit = |most| {
-        let toxic =
-            Toxic { name: "l".into(), ..Toxic::new(ToxicKind::LimitConnections, ToxicStream::Upstream, [most, 0, 0]) };
-        proxy.toxics.set("", vec![ActiveToxic::new(toxic, None)], |old, new| old.toxic == new.toxic);
+        let toxic = Toxic::new(ToxicKind::LimitConnections, ToxicStream::Upstream, [most, 0, 0]);
+        let rule = ToxicRule { port: None, from: None, toxic, seed: 0 };
+        proxy.toxics.set("", vec![ActiveToxic::new("l", rule).expect("a toxic")]);
     };
     limit(3);
     let mut open = [dial(port).await, dial(port).await];

@@ -1,12 +1,11 @@
 //! Toxics: what may be done to the bytes of one direction of a connection, or to the connection itself, and what each has
 //! done so far. The names are those of Toxiproxy.
 
-use super::client::ProxyClient;
-use super::rule_list::CountedRule;
+use super::rule_list::{ActiveRule, ProxyRule, RuleCounts};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 named_enum! {
 /// Which way bytes go.
@@ -119,81 +118,43 @@ pub struct ToxicRule {
     pub port: Option<u16>,
     /// Only connections of this client, by the name under which the agent finds its addresses.
     pub from: Option<String>,
-    /// The toxic; its name is that of the fault.
+    /// The toxic; its name says nothing here.
     pub toxic: Toxic,
     /// Seed of what it draws.
     pub seed: u64,
 }
 
-/// A toxic in force, and what it has done.
-#[derive(Debug)]
-pub struct ActiveToxic {
-    pub(in crate::agent) toxic: Toxic,
-    port: Option<u16>,
-    /// The client on whose connections alone it acts.
-    pub(super) from: Option<ProxyClient>,
-    pub(super) seed: u64,
-    connections: Arc<AtomicU64>,
-    bytes: Arc<AtomicU64>,
-    /// Connections that are open, which it counts as long as it acts.
-    open: Arc<AtomicU64>,
-}
+/// A toxic in force.
+pub type ActiveToxic = ActiveRule<ToxicRule>;
 
 impl ActiveToxic {
-    /// On every connection to this port of its proxy, or to any.
-    pub(in crate::agent) fn new(toxic: Toxic, port: Option<u16>) -> ActiveToxic {
-        let [connections, bytes, open] = [(); 3].map(|()| Arc::default());
-        ActiveToxic { toxic, port, from: None, seed: 0, connections, bytes, open }
-    }
-
     /// Whether it is meant for what is sent in this direction of a connection to this port.
     pub(super) fn is_for(&self, direction: ToxicStream, port: u16, client: IpAddr) -> bool {
-        self.toxic.direction == direction
-            && self.port.is_none_or(|wanted| wanted == port)
-            && self.from.as_ref().is_none_or(|from| from.has(client))
+        self.rule.toxic.direction == direction
+            && self.rule.port.is_none_or(|wanted| wanted == port)
+            && self.is_from(client)
     }
 
     /// It has acted on so many bytes of a connection, and on one connection more if that is the first time.
     pub(super) fn note(&self, bytes: usize, first: bool) {
-        self.connections.fetch_add(u64::from(first), Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counts.acted.fetch_add(u64::from(first), Ordering::Relaxed);
+        self.counts.seen.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Counts a connection as open until it is dropped.
     pub(super) fn opened(&self) -> OpenConnection {
-        OpenConnection { before: self.open.fetch_add(1, Ordering::AcqRel), open: self.open.clone() }
+        OpenConnection { before: self.counts.open.fetch_add(1, Ordering::AcqRel), counts: self.counts.clone() }
     }
 }
 
-impl CountedRule for ActiveToxic {
-    type Asked = ToxicRule;
-
-    fn id(&self) -> &str {
-        &self.toxic.name
+impl ProxyRule for ToxicRule {
+    fn from(&self) -> Option<&str> {
+        self.from.as_deref()
     }
 
-    async fn of_rule(fault: &str, rule: ToxicRule) -> Result<ActiveToxic, String> {
-        let ToxicRule { port, from, toxic, seed } = rule;
-        let from = ProxyClient::find(from).await?;
-        let active = ActiveToxic::new(Toxic { name: fault.to_string(), ..toxic }, port);
-        Ok(ActiveToxic { from, seed, ..active })
-    }
-
-    fn counting_on(self, before: &ActiveToxic) -> ActiveToxic {
-        let [connections, bytes, open] = [&before.connections, &before.bytes, &before.open].map(Arc::clone);
-        ActiveToxic { connections, bytes, open, ..self }
-    }
-
-    fn is_same(&self, other: &ActiveToxic) -> bool {
-        Arc::ptr_eq(&self.connections, &other.connections)
-    }
-
-    fn counts(&self) -> String {
-        format!("it acted on {} connections, {} bytes", self.acted(), self.bytes.load(Ordering::Relaxed))
-    }
-
-    fn acted(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    fn counted(&self, counts: &RuleCounts) -> String {
+        let [connections, bytes] = [&counts.acted, &counts.seen].map(|count| count.load(Ordering::Relaxed));
+        format!("it acted on {connections} connections, {bytes} bytes")
     }
 }
 
@@ -202,11 +163,11 @@ impl CountedRule for ActiveToxic {
 pub(super) struct OpenConnection {
     /// How many were open before.
     pub(super) before: u64,
-    open: Arc<AtomicU64>,
+    counts: Arc<RuleCounts>,
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
+        self.counts.open.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -35,16 +35,13 @@ const IDLE: Duration = Duration::from_secs(60);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-toxiproxy-request-id");
 static CALLS: AtomicU64 = AtomicU64::new(1);
 
-/// A call that may have changed something.
-pub struct ToxiproxyCall {
-    /// Who called.
-    pub(super) client: IpAddr,
-    /// What was called with which body, and the answer's status.
-    pub(super) text: String,
-}
-
-/// Answers calls for ever, and tells of those that may change something. Clients' connections end with it.
-pub async fn serve(listener: TcpListener, proxies: ToxicProxies, told: UnboundedSender<ToxiproxyCall>) -> Infallible {
+/// Answers calls for ever, and tells of those that may change something: who called, what with which body, and the answer's
+/// status. Clients' connections end with it.
+pub async fn serve(
+    listener: TcpListener,
+    proxies: ToxicProxies,
+    told: UnboundedSender<(IpAddr, String)>,
+) -> Infallible {
     let proxies = Arc::new(Mutex::new(proxies));
     let mut connections = JoinSet::new();
     loop {
@@ -56,10 +53,10 @@ pub async fn serve(listener: TcpListener, proxies: ToxicProxies, told: Unbounded
         let service = service_fn(move |request| {
             let (proxies, told) = (proxies.clone(), told.clone());
             async move {
-                let tell = move |text| drop(told.send(ToxiproxyCall { client: client.ip().to_canonical(), text }));
+                let tell = move |text| drop(told.send((client.ip().to_canonical(), text)));
                 // To its end, whatever becomes of the client: half a change would leave a proxy switched off.
                 let carried = tokio::spawn(async move { answer(request, &proxies, tell).await });
-                let broken = |error| respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n"));
+                let broken = |error| respond(500, TEXT, format!("{error}\n"));
                 let mut answer = carried.await.unwrap_or_else(broken);
                 let id = CALLS.fetch_add(1, Ordering::Relaxed);
                 answer.headers_mut().insert(REQUEST_ID, id.into());
@@ -81,9 +78,9 @@ pub async fn serve(listener: TcpListener, proxies: ToxicProxies, told: Unbounded
 
 type Answer = Response<Full<Bytes>>;
 
-fn respond(status: StatusCode, kind: Option<&'static str>, text: impl Into<Bytes>) -> Answer {
+fn respond(status: u16, kind: Option<&'static str>, text: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(text.into()));
-    *answer.status_mut() = status;
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(kind) = kind {
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     }
@@ -98,9 +95,8 @@ const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 const NO_PAGE: &str = "404 page not found\n";
 
 fn refused(refusal: &ApiRefusal) -> Answer {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = json!({ "error": refusal.message, "status": refusal.status });
-    respond(status, TEXT, format!("{text}\n"))
+    respond(refusal.status, TEXT, format!("{text}\n"))
 }
 
 async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>, tell: impl FnOnce(String)) -> Answer {
@@ -108,7 +104,7 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>, tell:
     // A page in a browser must not reach it: browsers name themselves, and say where a page's call comes from.
     let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     if agent.starts_with("Mozilla/") || head.headers.contains_key(ORIGIN) {
-        return respond(StatusCode::FORBIDDEN, TEXT, "User agent not allowed\n");
+        return respond(403, TEXT, "User agent not allowed\n");
     }
     let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
     let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -132,10 +128,10 @@ async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>, tell:
 
 async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut ToxicProxies) -> Result<Answer, ApiRefusal> {
     let json = |status, value: Value| Ok(respond(status, Some("application/json"), value.to_string()));
-    let ok = |value| json(StatusCode::OK, value);
-    let done = || Ok(respond(StatusCode::NO_CONTENT, None, ""));
+    let ok = |value| json(200, value);
+    let done = || Ok(respond(204, None, ""));
     match (path, method) {
-        _ if path.contains(&"") => Ok(respond(StatusCode::NOT_FOUND, TEXT, NO_PAGE)),
+        _ if path.contains(&"") => Ok(respond(404, TEXT, NO_PAGE)),
         (["reset"], "POST") => {
             proxies.reset().await?;
             done()
@@ -145,15 +141,14 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
             let populated = async { proxies.populate(&read(body)?, &mut made).await }.await;
             let made = if made.is_empty() { Value::Null } else { made.into() };
             match populated {
-                Ok(()) => json(StatusCode::CREATED, json!({ "proxies": made })),
+                Ok(()) => json(201, json!({ "proxies": made })),
                 Err(ApiRefusal { status, message }) => {
-                    let told = json!({ "error": message, "status": status, "proxies": made });
-                    json(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), told)
+                    json(status, json!({ "error": message, "status": status, "proxies": made }))
                 }
             }
         }
         (["proxies"], "GET") => ok(proxies.proxies.iter().map(|(name, proxy)| (name.clone(), proxy.json())).collect()),
-        (["proxies"], "POST") => json(StatusCode::CREATED, proxies.create(&read(body)?).await?.json()),
+        (["proxies"], "POST") => json(201, proxies.create(&read(body)?).await?.json()),
         (["proxies", name], "GET") => ok(proxies.get(name)?.json()),
         (["proxies", name], "POST" | "PATCH") => {
             let proxy = proxies.get(name)?;
@@ -178,16 +173,12 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
         }
         (["version"], "GET") => {
             let text = format!("{{\"version\": \"{VERSION}\"}}\n");
-            Ok(respond(StatusCode::OK, Some("application/json;charset=utf-8"), text))
+            Ok(respond(200, Some("application/json;charset=utf-8"), text))
         }
-        (["metrics"], _) => {
-            Ok(respond(StatusCode::OK, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies)))
-        }
+        (["metrics"], _) => Ok(respond(200, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies))),
         (["reset" | "populate" | "proxies" | "version"], _)
-        | (["proxies", _] | ["proxies", _, "toxics"] | ["proxies", _, "toxics", _], _) => {
-            Ok(respond(StatusCode::METHOD_NOT_ALLOWED, None, ""))
-        }
-        _ => Ok(respond(StatusCode::NOT_FOUND, TEXT, NO_PAGE)),
+        | (["proxies", _] | ["proxies", _, "toxics"] | ["proxies", _, "toxics", _], _) => Ok(respond(405, None, "")),
+        _ => Ok(respond(404, TEXT, NO_PAGE)),
     }
 }
 
@@ -217,7 +208,7 @@ mod tests {
     }
 
     fn acting(proxy: &Proxy) -> Vec<String> {
-        proxy.toxics.now().iter().map(|active| active.toxic.name.clone()).collect()
+        proxy.toxics.now().iter().map(|active| active.id.clone()).collect()
     }
 
     async fn call(proxies: &mut ToxicProxies, method: &str, path: &str, body: Value) -> u16 {

@@ -1,19 +1,15 @@
 //! The API of Toxiproxy in a drill: at the agent in front of a service, for clients inside the stack's network.
 
-use super::super::ability::{Ability, AgentContext, HeldResult, HeldTask, Tell};
+use super::super::ability::{Ability, AgentContext, HeldResult, Tell, held_task};
 use super::super::protocol::Told;
-use super::super::proxy::bind;
-use super::api::{ToxiproxyCall, serve};
+use super::super::proxy::{ProxyClient, bind};
+use super::api::serve;
 use super::proxies::ToxicProxies;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv6Addr, SocketAddr};
-use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
-
-/// How long looking for the name of a client may take.
-const NAMED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Asks for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,13 +36,12 @@ impl Ability for ToxiproxyApi {
             )
         })?;
         let (calls, mut called) = unbounded_channel();
-        Ok(HeldTask::spawn(async move {
+        Ok(held_task(async move {
             let tell_of = async {
-                while let Some(ToxiproxyCall { client, text }) = called.recv().await {
+                while let Some((client, text)) = called.recv().await {
                     let is_its = |service: String| async move {
-                        let lookup = tokio::net::lookup_host((service.as_str(), 0));
-                        let found = tokio::time::timeout(NAMED_WITHIN, lookup).await.ok()?.ok()?;
-                        found.into_iter().any(|known| known.ip() == client).then(|| format!("`{service}`"))
+                        let known = ProxyClient::find(Some(&service)).await.ok()??;
+                        known.has(client).then(|| format!("`{service}`"))
                     };
                     // A name that nobody has is long in being looked up: the first that fits is enough.
                     let names: FuturesUnordered<_> = self.clients.iter().cloned().map(is_its).collect();

@@ -1,8 +1,8 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
 use super::super::proxy::{
-    ActiveRule, ActiveToxic, ConnectionCut, Proxy, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicStream, Traffic,
-    accept, bind, wait_as_toxiproxy,
+    ActiveRule, ConnectionCut, HttpRule, Proxy, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicRule, ToxicStream,
+    Traffic, accept, bind, wait_as_toxiproxy,
 };
 use super::toxic::{ApiRefusal, ApiToxic, read_fields};
 use serde::Deserialize;
@@ -40,7 +40,7 @@ pub(super) struct ToxicProxy {
     /// In the order in which they were put in.
     toxics: Vec<ApiToxic>,
     /// What they do to connections, and about HTTP requests.
-    active: (Arc<RuleList<ActiveToxic>>, Arc<RuleList<ActiveRule>>),
+    active: (Arc<RuleList<ToxicRule>>, Arc<RuleList<HttpRule>>),
     traffic: [Arc<Traffic>; 2],
     seed: u64,
 }
@@ -62,44 +62,38 @@ struct GivenProxy {
     listen: Option<String>,
     upstream: Option<String>,
     enabled: Option<bool>,
-    toxics: Option<Value>,
+    toxics: Value,
 }
 
-/// A proxy as a client describes it.
-struct Described {
-    name: String,
-    listen: String,
-    upstream: String,
-    enabled: bool,
-    toxics: Option<Vec<ApiToxic>>,
-}
-
-impl Described {
-    /// Reads a proxy; `place` is said of what is missing.
-    fn read(value: &Value, place: &str) -> Result<Described, ApiRefusal> {
-        let GivenProxy { name, listen, upstream, enabled, toxics } = read_fields(value)?;
-        let (listen, upstream) = (listen.unwrap_or_default(), upstream.unwrap_or_default());
-        for (field, text) in [("name", &name), ("upstream", &upstream)] {
+impl GivenProxy {
+    /// Reads a proxy that is to be made, with its toxics; `place` is said of what is missing.
+    fn read(value: &Value, place: &str) -> Result<(GivenProxy, Vec<ApiToxic>), ApiRefusal> {
+        let given: GivenProxy = read_fields(value)?;
+        for (field, text) in [("name", &given.name), ("upstream", given.upstream.as_ref().unwrap_or(&String::new()))] {
             if text.is_empty() {
                 return Err(ApiRefusal::new(400, format!("missing required field: {field}{place}")));
             }
         }
-        let toxics = toxics.map(|toxics| read_toxics(&toxics, &name)).transpose()?;
-        Ok(Described { name, listen, upstream, enabled: enabled.unwrap_or(true), toxics })
+        let mut read: Vec<ApiToxic> = Vec::new();
+        let wrong = || format!("toxics: an array was expected, not {}", given.toxics);
+        for (at, value) in array(&given.toxics, wrong)?.iter().enumerate() {
+            let toxic = ApiToxic::read(value, |name| read.iter().any(|other| other.toxic.name == name));
+            read.push(toxic.map_err(|refusal| ApiRefusal {
+                message: format!("{} (toxic {} of proxy {})", refusal.message, at + 1, given.name),
+                ..refusal
+            })?);
+        }
+        Ok((given, read))
     }
 }
 
-fn read_toxics(toxics: &Value, proxy: &str) -> Result<Vec<ApiToxic>, ApiRefusal> {
-    let mut read: Vec<ApiToxic> = Vec::new();
-    let no_array = || ApiRefusal::body(format!("toxics: an array was expected, not {toxics}"));
-    for (at, value) in toxics.as_array().ok_or_else(no_array)?.iter().enumerate() {
-        let toxic = ApiToxic::read(value, |name| read.iter().any(|other| other.toxic.name == name));
-        read.push(toxic.map_err(|refusal| ApiRefusal {
-            message: format!("{} (toxic {} of proxy {proxy})", refusal.message, at + 1),
-            ..refusal
-        })?);
+/// The elements of an array; null has none.
+fn array(value: &Value, wrong: impl FnOnce() -> String) -> Result<&[Value], ApiRefusal> {
+    match value {
+        Value::Null => Ok(&[]),
+        Value::Array(all) => Ok(all),
+        _ => Err(ApiRefusal::body(wrong())),
     }
-    Ok(read)
 }
 
 impl ToxicProxies {
@@ -111,8 +105,8 @@ impl ToxicProxies {
 
     /// Those in front of a service of a drill, one for each port. The drill's own faults are none of theirs.
     pub fn in_front_of(service: &str, proxy: &Proxy) -> ToxicProxies {
-        let of_port = |port: &u16| {
-            let name = if proxy.ports.len() == 1 { service.to_string() } else { format!("{service}-{port}") };
+        let of_port = |(port, traffic): (&u16, &[Arc<Traffic>; 2])| {
+            let name = if proxy.traffic.len() == 1 { service.to_string() } else { format!("{service}-{port}") };
             let (http, prefix) = (proxy.http_ports.contains(port), format!("toxiproxy/{port}/"));
             let own = ToxicProxy {
                 name: name.clone(),
@@ -123,12 +117,12 @@ impl ToxicProxies {
                 attached: Some(AttachedPort { port: *port, http, prefix }),
                 toxics: Vec::new(),
                 active: (proxy.toxics.clone(), proxy.rules.clone()),
-                traffic: proxy.traffic.get(port).cloned().unwrap_or_default(),
+                traffic: traffic.clone(),
                 seed: 0,
             };
             (name, own)
         };
-        ToxicProxies { proxies: proxy.ports.iter().map(of_port).collect(), seed: 0 }
+        ToxicProxies { proxies: proxy.traffic.iter().map(of_port).collect(), seed: 0 }
     }
 
     /// Makes the proxies of a configuration, as `POST /populate` does.
@@ -155,21 +149,22 @@ impl ToxicProxies {
     }
 
     pub(super) async fn create(&mut self, value: &Value) -> Result<&mut ToxicProxy, ApiRefusal> {
-        let described = Described::read(value, "")?;
-        if self.proxies.contains_key(&described.name) {
+        let (given, toxics) = GivenProxy::read(value, "")?;
+        if self.proxies.contains_key(&given.name) {
             return Err(ApiRefusal::new(409, "proxy already exists"));
         }
-        self.make(described).await
+        self.make(given, toxics).await
     }
 
-    async fn make(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
+    async fn make(&mut self, given: GivenProxy, wanted: Vec<ApiToxic>) -> Result<&mut ToxicProxy, ApiRefusal> {
         self.proxies.values().try_for_each(ToxicProxy::check_owner)?;
-        let Described { name, listen, upstream, enabled: starts, toxics: wanted } = described;
+        let GivenProxy { name, listen, upstream, enabled: starts, .. } = given;
+        let (listen, upstream) = (listen.unwrap_or_default(), upstream.unwrap_or_default());
         let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         let (enabled, accepts, attached, toxics, active, traffic) = Default::default();
         let mut own = ToxicProxy { name, listen, upstream, enabled, accepts, attached, toxics, active, traffic, seed };
-        own.put(wanted.unwrap_or_default())?;
-        if starts {
+        own.put(wanted)?;
+        if starts.unwrap_or(true) {
             own.start().await?;
         }
         let name = own.name.clone();
@@ -179,8 +174,8 @@ impl ToxicProxies {
 
     /// Makes what is not there or differs, and adds what became of each; stops at the first that cannot be started.
     pub(super) async fn populate(&mut self, value: &Value, made: &mut Vec<Value>) -> Result<(), ApiRefusal> {
-        for described in read_all(value)?.into_iter().collect::<Result<Vec<_>, _>>()? {
-            let proxy = self.make_or_keep(described).await?.json();
+        for (given, toxics) in read_all(value)?.into_iter().collect::<Result<Vec<_>, _>>()? {
+            let proxy = self.make_or_keep(given, toxics).await?.json();
             // What the same call has replaced is there no more.
             let replaced = |other: &&mut Value| other["name"] == proxy["name"] && other["listen"] != proxy["listen"];
             made.iter_mut().filter(replaced).for_each(|other: &mut Value| other["enabled"] = false.into());
@@ -189,20 +184,20 @@ impl ToxicProxies {
         Ok(())
     }
 
-    async fn make_or_keep(&mut self, described: Described) -> Result<&mut ToxicProxy, ApiRefusal> {
-        let name = described.name.clone();
-        if let Some(existing) = self.proxies.get_mut(&name) {
-            if !existing.differs(&described.listen, &described.upstream).await? {
+    async fn make_or_keep(&mut self, given: GivenProxy, toxics: Vec<ApiToxic>) -> Result<&mut ToxicProxy, ApiRefusal> {
+        if let Some(existing) = self.proxies.get_mut(&given.name) {
+            let [listen, upstream] = [&given.listen, &given.upstream].map(|text| text.as_deref().unwrap_or_default());
+            if !existing.differs(listen, upstream).await? {
                 // A client that sends a proxy as it made it sends no toxics: those that were put in since stay, as with Toxiproxy.
-                if let Some(toxics) = described.toxics.filter(|toxics| !toxics.is_empty()) {
+                if !toxics.is_empty() {
                     existing.put(toxics)?;
                 }
-                return self.get(&name);
+                return self.get(&given.name);
             }
             existing.check_owner()?;
             existing.stop().await;
         }
-        self.make(described).await
+        self.make(given, toxics).await
     }
 
     pub(super) async fn remove(&mut self, name: &str) -> Result<(), ApiRefusal> {
@@ -223,12 +218,9 @@ impl ToxicProxies {
 }
 
 /// Every proxy of an array, or why it cannot be one.
-fn read_all(value: &Value) -> Result<Vec<Result<Described, ApiRefusal>>, ApiRefusal> {
-    let none = Vec::new();
-    let all = if value.is_null() { Some(&none) } else { value.as_array() };
-    let all = all.ok_or_else(|| ApiRefusal::body("an array of proxies was expected"))?;
-    let one = |(at, value)| Described::read(value, &format!(" at proxy {}", at + 1));
-    Ok(all.iter().enumerate().map(one).collect())
+fn read_all(value: &Value) -> Result<Vec<Result<(GivenProxy, Vec<ApiToxic>), ApiRefusal>>, ApiRefusal> {
+    let one = |(at, value)| GivenProxy::read(value, &format!(" at proxy {}", at + 1));
+    Ok(array(value, || "an array of proxies was expected".into())?.iter().enumerate().map(one).collect())
 }
 
 impl ToxicProxy {
@@ -315,10 +307,14 @@ impl ToxicProxy {
         // What is disabled closes its port; that of a drill, which is not closed, resets who comes. Others have names.
         let down = (self.attached.is_some() && !self.enabled)
             .then(|| Toxic::new(ToxicKind::Down, ToxicStream::Upstream, [0; 3]));
-        let named = |toxic: Toxic| ActiveToxic::new(Toxic { name: format!("{prefix}{}", toxic.name), ..toxic }, port);
-        self.active.0.set(prefix, of_bytes.chain(down).map(named).collect(), |old, new| old.toxic == new.toxic);
+        // Nothing of a toxic is refused, and what is asked about HTTP was looked at when it was read.
+        let named = |toxic: Toxic| {
+            let id = format!("{prefix}{}", toxic.name);
+            ActiveRule::new(&id, ToxicRule { port, from: None, toxic, seed: 0 }).ok()
+        };
+        self.active.0.set(prefix, of_bytes.chain(down).filter_map(named).collect());
         let of_http = toxics.iter().filter_map(|toxic| toxic.active_rule(prefix, port, self.seed)).collect();
-        self.active.1.set(prefix, of_http, ActiveRule::is_like);
+        self.active.1.set(prefix, of_http);
         self.toxics = toxics;
         Ok(())
     }

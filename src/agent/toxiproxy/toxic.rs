@@ -1,7 +1,7 @@
 //! How clients of Toxiproxy write a toxic down.
 
 use super::super::proxy::{
-    ActiveRule, HttpAction, HttpRule, TOXICS, Toxic, ToxicKind, ToxicStream, read_header, read_header_name,
+    ActiveRule, HttpAction, HttpRule, ProxyRule, TOXICS, Toxic, ToxicKind, ToxicStream, read_header, read_header_name,
     read_header_value, read_method, read_path,
 };
 use serde::Deserialize;
@@ -10,8 +10,11 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The toxics of HTTP with the names of their attributes.
-const HTTP_TOXICS: [(&str, &[&str]); 4] = [
+/// A toxic of HTTP with the names of its attributes.
+type HttpToxicKind = (&'static str, &'static [&'static str]);
+
+/// All of them.
+static HTTP_TOXICS: [HttpToxicKind; 4] = [
     ("http_status", &["status", "body", "retry_after"]),
     ("http_delay", &["delay", "jitter"]),
     ("http_body", &["replace", "cut", "reset", "rate"]),
@@ -49,8 +52,7 @@ pub(super) struct ApiToxic {
 /// What a toxic does about HTTP requests.
 #[derive(Debug, Clone)]
 pub(super) struct HttpToxic {
-    kind: &'static str,
-    own: &'static [&'static str],
+    kind: &'static HttpToxicKind,
     /// As they were given.
     attributes: Map<String, Value>,
     rule: HttpRule,
@@ -66,8 +68,8 @@ impl ApiToxic {
         let direction = direction
             .ok_or_else(|| ApiRefusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
         let of_bytes = TOXICS.into_iter().find(|(_, name, _)| *name == kind);
-        let of_http = HTTP_TOXICS.into_iter().find(|(name, _)| *name == kind);
-        let known = of_bytes.map(|(kind, name, _)| (kind, name)).or(of_http.map(|(name, _)| (ToxicKind::Noop, name)));
+        let of_http = HTTP_TOXICS.iter().find(|(name, _)| *name == kind);
+        let known = of_bytes.map(|(kind, name, _)| (kind, name)).or(of_http.map(|(name, _)| (ToxicKind::Noop, *name)));
         let (kind, called) = known.ok_or_else(|| ApiRefusal::new(400, "invalid toxic type"))?;
         let name = if name.is_empty() { format!("{called}_{stream}") } else { name };
         if is_taken(&name) {
@@ -75,28 +77,27 @@ impl ApiToxic {
         }
         let toxic = Toxic { name, kind, direction, stream, toxicity: toxicity.unwrap_or(1.0), attributes: [0; 3] };
         match of_http {
-            Some((kind, own)) => ApiToxic::of_http(toxic, kind, own, Map::new(), &attributes),
+            Some(kind) => ApiToxic::of_http(toxic, kind, Map::new(), &attributes),
             None => ApiToxic { toxic, http: None }.merged(&attributes),
         }
     }
 
     fn of_http(
         toxic: Toxic,
-        kind: &'static str,
-        own: &'static [&'static str],
+        kind: &'static HttpToxicKind,
         mut attributes: Map<String, Value>,
         given: &Map<String, Value>,
     ) -> Result<ApiToxic, ApiRefusal> {
         for (name, value) in given {
-            let known = own.iter().chain(&OF_REQUESTS).find(|known| *known == name);
-            let known = known.ok_or_else(|| ApiRefusal::body(format!("{kind} has no attribute {name:?}")))?;
+            let known = kind.1.iter().chain(&OF_REQUESTS).find(|known| *known == name);
+            let known = known.ok_or_else(|| ApiRefusal::body(format!("{} has no attribute {name:?}", kind.0)))?;
             match value {
                 Value::Null => drop(attributes.remove(*known)),
                 value => drop(attributes.insert(known.to_string(), value.clone())),
             }
         }
-        let rule = http_rule(kind, read_fields(&Value::Object(attributes.clone()))?, toxic.toxicity)?;
-        Ok(ApiToxic { toxic, http: Some(HttpToxic { kind, own, attributes, rule }) })
+        let rule = http_rule(kind.0, read_fields(&Value::Object(attributes.clone()))?, toxic.toxicity)?;
+        Ok(ApiToxic { toxic, http: Some(HttpToxic { kind, attributes, rule }) })
     }
 
     /// The toxic with the attributes and the toxicity that are given, as sent to `PATCH /proxies/{proxy}/toxics/{toxic}`.
@@ -108,8 +109,8 @@ impl ApiToxic {
     }
 
     fn merged(mut self, given: &Map<String, Value>) -> Result<ApiToxic, ApiRefusal> {
-        if let Some(HttpToxic { kind, own, attributes, .. }) = self.http {
-            return ApiToxic::of_http(self.toxic, kind, own, attributes, given);
+        if let Some(HttpToxic { kind, attributes, .. }) = self.http {
+            return ApiToxic::of_http(self.toxic, kind, attributes, given);
         }
         let names = self.toxic.described().2;
         for (name, kept) in names.iter().zip(&mut self.toxic.attributes) {
@@ -122,10 +123,9 @@ impl ApiToxic {
     }
 
     /// What it does about HTTP requests to this port, in a proxy of this seed.
-    pub(super) fn active_rule(&self, prefix: &str, port: Option<u16>, seed: u64) -> Option<ActiveRule> {
+    pub(super) fn active_rule(&self, prefix: &str, port: Option<u16>, seed: u64) -> Option<ActiveRule<HttpRule>> {
         let rule = self.http.as_ref()?.rule.clone();
         let seed = self.toxic.name.bytes().fold(seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
-        // It was looked at when it was read.
         ActiveRule::new(&format!("{prefix}{}", self.toxic.name), HttpRule { seed, port, ..rule }).ok()
     }
 
@@ -134,7 +134,7 @@ impl ApiToxic {
         let (_, kind, names) = self.toxic.described();
         let numbers = || names.iter().zip(self.toxic.attributes).map(|(name, value)| (name.to_string(), value.into()));
         let (kind, attributes) = match &self.http {
-            Some(http) => (&http.kind, http.attributes.clone()),
+            Some(http) => (&http.kind.0, http.attributes.clone()),
             None => (kind, numbers().collect()),
         };
         json!({
