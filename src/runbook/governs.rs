@@ -2,7 +2,7 @@
 //! a command is a decision about both; where either changed, it is open again.
 
 use super::markdown::{Document, Item, MarkdownBlock, MarkdownCode};
-use super::parts::stands_at;
+use super::parts::{OpenHeadings, stands_at};
 use super::text::{fold, is_among, lower_words as words, until_char, words as words_of};
 use super::{Command, Step, admonitions, phase};
 use crate::programs::EffectKind;
@@ -92,10 +92,9 @@ pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     let all = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind));
     let mut commands: Vec<(usize, &mut Command)> = all.map(|command| (place(command), command)).collect();
     commands.sort_by_key(|(at, _)| *at);
-    let (open, items) = (vec![Open::default()], Vec::new());
-    let (commands, details) = (commands.into_iter().peekable(), document.details.as_slice());
-    let mut walk =
-        GovernsWalk { source, commands, open, items, details, around: Vec::new(), one_title: titles == 1, meant };
+    let (commands, mut above) = (commands.into_iter().peekable(), OpenHeadings::new(&document.details));
+    above.open.push(Open::default());
+    let mut walk = GovernsWalk { source, commands, above, items: Vec::new(), one_title: titles == 1, meant };
     walk.blocks(blocks);
     pass_on(steps, &uses);
 }
@@ -278,60 +277,37 @@ struct Open {
 struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
     source: &'s Source,
     commands: std::iter::Peekable<I>,
-    open: Vec<Open>,
+    above: OpenHeadings<'s, Open>,
     /// The prose of each open item, and whether it is one of several.
     items: Vec<(Vec<String>, bool)>,
-    /// The `<details>` from here on, and how many headings stand open around each that is open.
-    details: &'s [(usize, bool)],
-    around: Vec<usize>,
     /// Whether the page has one title, which names all of it.
     one_title: bool,
     meant: HashMap<(usize, usize), Vec<String>>,
 }
 
-impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
-    /// Closes the headings of a level and of those below it, but for those around the open `<details>`.
-    fn close(&mut self, level: u8) {
-        let around = self.around.last().copied().unwrap_or_default();
-        while self.open.len() > around
-            && let Some(closed) = self.open.pop_if(|open| open.level >= level)
-        {
-            // A section of the page itself (level 2) would be about every other one.
-            if closed.level > 2
-                && !closed.acts
-                && is_of_others(&closed.title)
-                && let Some(parent) = self.open.last_mut()
-            {
-                parent.prose.push(phase::strip_number(&closed.title).to_string());
-                parent.prose.extend(closed.prose);
-            } else if phase::is_step(&closed.title)
-                && let Some(parent) = self.open.last_mut()
-            {
-                // What a step says of going on governs those behind it.
-                parent.prose.extend(closed.prose.iter().flat_map(|text| super::accepted::stopping_sentences(text)));
-            }
-        }
+/// Hands what a section that ends says of others on to the one around it.
+fn close(closed: Open, _: usize, parent: Option<&mut Open>) {
+    let Some(parent) = parent else { return };
+    // A section of the page itself (level 2) would be about every other one.
+    if closed.level > 2 && !closed.acts && is_of_others(&closed.title) {
+        parent.prose.push(phase::strip_number(&closed.title).to_string());
+        parent.prose.extend(closed.prose);
+    } else if phase::is_step(&closed.title) {
+        // What a step says of going on governs those behind it.
+        parent.prose.extend(closed.prose.iter().flat_map(|text| super::accepted::stopping_sentences(text)));
     }
+}
 
+impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
     fn blocks(&mut self, blocks: &[MarkdownBlock]) {
-        let [ways, cases] = alternatives(blocks, self.details);
+        let [ways, cases] = alternatives(blocks, self.above.details);
         for (index, block) in blocks.iter().enumerate() {
-            let begins = stands_at(block);
-            while let Some((&(_, opens), rest)) = self.details.split_first().filter(|(next, _)| next.0 <= begins) {
-                self.details = rest;
-                if opens {
-                    self.around.push(self.open.len());
-                } else {
-                    self.close(0);
-                    self.around.pop();
-                }
-            }
+            self.above.reach(stands_at(block), block.heading().map(|(level, _)| level), |open| open.level, close);
             match block {
                 MarkdownBlock::Heading { level, text, .. } => {
-                    self.close(*level);
                     let (of_several, of_cases) = (ways.contains(&index), cases.contains(&index));
                     let title = text.clone();
-                    self.open.push(Open { level: *level, title, of_several, of_cases, ..Open::default() });
+                    self.above.open.push(Open { level: *level, title, of_several, of_cases, ..Open::default() });
                 }
                 MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } => self.prose(fold(text)),
                 MarkdownBlock::Code(code) => {
@@ -368,7 +344,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
     }
 
     fn prose(&mut self, text: String) {
-        match (self.items.last_mut(), self.open.last_mut()) {
+        match (self.items.last_mut(), self.above.open.last_mut()) {
             (Some((prose, _)), _) => prose.push(text),
             (None, Some(open)) => open.prose.push(text),
             (None, None) => {}
@@ -384,7 +360,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let is_numbered = |(_, line): &(usize, &str)| phase::is_step(line.trim_start_matches('#').trim_start());
         let numbered: Vec<bool> = comments.iter().map(is_numbered).collect();
         while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
-            let quiet = self.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
+            let quiet = self.above.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
             quiet.for_each(|open| open.acts = command.effect().kind != EffectKind::Looks);
             if at < code.span.start {
                 continue;
@@ -419,16 +395,17 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
     }
 
     fn governs(&self, said: Vec<String>) -> Governs {
-        let prose = self.open.iter().flat_map(|open| &open.prose);
+        let prose = self.above.open.iter().flat_map(|open| &open.prose);
         let items = self.items.iter().flat_map(|(prose, _)| prose);
         let above: Vec<&String> = prose.chain(items).collect();
-        let named = self.open.iter().filter(|open| open.level > 1 || open.level == 1 && !self.one_title);
+        let named = self.above.open.iter().filter(|open| open.level > 1 || open.level == 1 && !self.one_title);
         let headings: Vec<String> = named.map(|open| open.title.clone()).collect();
         let mut place: Vec<String> = headings.iter().map(|title| phase::strip_number(title).to_string()).collect();
         place.extend(nearest(above.iter().copied()));
         let (under, place) = (nearest(above.into_iter().chain(&said)), place.join("\n"));
-        let of_several = self.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several);
-        let of_cases = self.open.iter().any(|open| open.of_cases);
+        let of_several =
+            self.above.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several);
+        let of_cases = self.above.open.iter().any(|open| open.of_cases);
         Governs { headings, under, place, of_several, of_cases, ..Governs::default() }
     }
 }
@@ -467,20 +444,15 @@ fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet
     let heading = |at: usize| blocks.get(at).and_then(MarkdownBlock::heading).unwrap_or((0, ""));
     let mut siblings: HashMap<(Option<usize>, u8), Vec<usize>> = HashMap::new();
     // Those that are open, and those below which a label says that each is a case of its own.
-    let (mut open, mut labelled): (Vec<usize>, HashSet<usize>) = (Vec::new(), HashSet::new());
-    // How many stand around each open `<details>`: behind it those inside are closed.
-    let (mut around, mut details) = (Vec::new(), details.iter().peekable());
+    let (mut above, mut labelled) = (OpenHeadings::<usize>::new(details), HashSet::<usize>::new());
     for (index, block) in blocks.iter().enumerate() {
-        while let Some(&(_, opens)) = details.next_if(|(at, _)| *at <= stands_at(block)) {
-            if opens { around.push(open.len()) } else { open.truncate(around.pop().unwrap_or_default()) }
+        let level = block.heading().map(|(level, _)| level);
+        above.reach(stands_at(block), level, |open| heading(*open).0, |_, _, _| {});
+        if let Some(level) = level {
+            siblings.entry((above.open.last().copied(), level)).or_default().push(index);
         }
-        if let MarkdownBlock::Heading { level, .. } = block {
-            let kept = around.last().copied().unwrap_or_default();
-            while open.len() > kept && open.pop_if(|above| heading(*above).0 >= *level).is_some() {}
-            siblings.entry((open.last().copied(), *level)).or_default().push(index);
-        }
-        labelled.extend(open.last().filter(|_| labels_case(block)));
-        open.extend(matches!(block, MarkdownBlock::Heading { .. }).then_some(index));
+        labelled.extend(above.open.last().filter(|_| labels_case(block)));
+        above.open.extend(level.map(|_| index));
     }
     let mut found = [HashSet::new(), HashSet::new()];
     for ((parent, _), all) in siblings.into_iter().filter(|((_, level), _)| *level > 1) {

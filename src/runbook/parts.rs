@@ -144,6 +144,50 @@ pub(super) fn stands_at(block: &MarkdownBlock) -> usize {
     }
 }
 
+/// The headings that are open on the way through a page, from the outermost.
+#[derive(Debug)]
+pub(super) struct OpenHeadings<'d, T> {
+    pub open: Vec<T>,
+    /// How many of them stand around each open `<details>`: none of these is closed from inside.
+    around: Vec<usize>,
+    /// The `<details>` from here on, as the document has them.
+    pub details: &'d [(usize, bool)],
+}
+
+impl<'d, T> OpenHeadings<'d, T> {
+    pub(super) fn new(details: &'d [(usize, bool)]) -> OpenHeadings<'d, T> {
+        OpenHeadings { open: Vec::new(), around: Vec::new(), details }
+    }
+
+    /// Comes to what begins here, and is a heading where it has a level. Each heading that ends before it is given to `close`, the
+    /// innermost first, with where it ends and the heading around it.
+    pub(super) fn reach(
+        &mut self,
+        begins: usize,
+        heading: Option<u8>,
+        level: impl Fn(&T) -> u8,
+        mut close: impl FnMut(T, usize, Option<&mut T>),
+    ) {
+        let mut end = |open: &mut Vec<T>, kept: usize, least: u8, at: usize| {
+            while open.len() > kept
+                && let Some(closed) = open.pop_if(|open| level(open) >= least)
+            {
+                close(closed, at, open.last_mut());
+            }
+        };
+        while let Some((&(at, opens), rest)) = self.details.split_first().filter(|(next, _)| next.0 <= begins) {
+            self.details = rest;
+            match opens {
+                true => self.around.push(self.open.len()),
+                false => end(&mut self.open, self.around.pop().unwrap_or_default(), 0, at),
+            }
+        }
+        if let Some(least) = heading {
+            end(&mut self.open, self.around.last().copied().unwrap_or_default(), least, begins);
+        }
+    }
+}
+
 /// A paragraph as a title: the sentence that introduces what follows, or the first one.
 pub(super) fn title_of(text: &str) -> String {
     let sentences = sentences(text);

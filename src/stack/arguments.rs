@@ -29,6 +29,32 @@ impl CommandFlag {
     }
 }
 
+/// A table of what steps may call. A line is a word, a name and, behind `:`, what the table says of them; `#` begins a comment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallTable(pub &'static str);
+
+impl CallTable {
+    /// The lines, each in its three parts.
+    pub(super) fn lines(self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        let parts = |line: &'static str| {
+            let (name, rest) = line.split_once(':')?;
+            let (first, name) = name.split_once(' ')?;
+            Some((first, name.trim(), rest.trim()))
+        };
+        self.0.lines().filter(|line| !line.starts_with('#')).filter_map(parts)
+    }
+
+    /// Those that begin with this word: names, and what follows.
+    pub(super) fn rows(self, first: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.lines().filter(move |(word, ..)| *word == first).map(|(_, name, rest)| (name, rest))
+    }
+
+    /// What stands in one of them.
+    pub(super) fn row(self, first: &str, name: &str) -> Option<&'static str> {
+        self.rows(first).find(|(known, _)| *known == name).map(|(_, rest)| rest)
+    }
+}
+
 impl AsRef<CommandFlag> for CommandFlag {
     fn as_ref(&self) -> &CommandFlag {
         self

@@ -1,5 +1,6 @@
 //! What faults change in a stack: releases of services, settings of objects, processes beside the services. Neutral to what runs it.
 
+use super::ContainerState;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub const RELEASE_WITHIN: Duration = Duration::from_secs(90);
 /// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
 /// one release from another, without a secret in it. They stay in memory: who has one can try values until one fits.
 pub type Fingerprint = BTreeMap<String, String>;
+/// The containers of a service, each with what it was made with.
+pub type Fingerprints = Vec<(ContainerState, Fingerprint)>;
 
 /// What is changed, and what takes it up.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Two queues of lines: how the runner speaks with a process inside the stack, whatever carries the lines.
 
+use super::MOST_OUTPUT;
 use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -17,6 +18,29 @@ const MOST_SAID: usize = 16 * 1024;
 pub(super) const FIRST_LINE: Duration = Duration::from_secs(20);
 /// How long the rest of what a process says is waited for that could not be started.
 pub(super) const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// How much of what a command writes is kept, from its end.
+pub(super) const MAX_OUTPUT: usize = 16 * 1024;
+/// What ends a command when the runner lets go of its standard input, however that came: past its time, cancelled, killed.
+pub(super) const BOUNDED: &str = include_str!("bounded.sh");
+
+/// A command that ends with its standard input, which is never written to.
+pub(super) fn bounded(command: &[String]) -> Vec<String> {
+    [&["sh", "-c", BOUNDED, "sh"].map(str::to_string)[..], command].concat()
+}
+
+/// Keeps more of what a command writes: `whole`, or the end of it.
+///
+/// # Errors
+/// Where it is more than [`MOST_OUTPUT`].
+pub(super) fn keep(kept: &mut Vec<u8>, more: &[u8], whole: bool) -> Result<(), String> {
+    kept.extend_from_slice(more);
+    if !whole {
+        kept.drain(..kept.len().saturating_sub(MAX_OUTPUT));
+    }
+    let fits = kept.len() <= MOST_OUTPUT;
+    fits.then_some(()).ok_or_else(|| format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024))
+}
 
 /// A line in each direction. The other end sees end-of-file when `tx` is dropped; `rx` ends when the other end is gone.
 #[derive(Debug)]

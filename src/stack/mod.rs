@@ -16,7 +16,7 @@ mod source_files;
 mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
-pub use changes::{Ending, Fingerprint, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
+pub use changes::{Ending, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use kubernetes::KubernetesJobs as RemoteSite;
@@ -364,7 +364,7 @@ pub trait Stack: Send + Sync + 'static {
         unsupported(format!("releasing `{service}`"))
     }
     /// The settings of every container of a service, running or not.
-    async fn fingerprints(&self, service: &str) -> StackResult<Vec<(ContainerState, Fingerprint)>> {
+    async fn fingerprints(&self, service: &str) -> StackResult<Fingerprints> {
         unsupported(format!("releasing `{service}`"))
     }
     /// Recreates a service as the release has it, or as it was planned; as many containers as it has now, running or

@@ -10,6 +10,7 @@ pub use page::{Fence, FenceUse, Heading, HtmlComment, Link, List, PageLook, Page
 pub use shell::{PageCall, PageCommand, calls_in, commands};
 
 use super::language::{BlockLanguage, of_tag};
+use super::parts::OpenHeadings;
 use super::{Runbook, StepKind, annotation, markdown, parse};
 use crate::source::{Diagnostics, Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,27 +37,12 @@ pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> PageLook {
 
 /// A section ends where the next heading of its level or above begins; one inside of `<details>` ends with them, and ends none around them.
 fn end_sections(headings: &mut [Heading], details: &[(usize, bool)]) {
-    let mut details = details.iter().copied().peekable();
-    // The open sections, and how many of them stand around each open `<details>`.
-    let (mut open, mut around): (Vec<&mut Heading>, Vec<usize>) = (Vec::new(), Vec::new());
+    let mut above = OpenHeadings::<&mut Heading>::new(details);
     for heading in headings.iter_mut().map(Some).chain([None]) {
         let begins = heading.as_ref().map_or(usize::MAX, |heading| heading.span.start);
-        while let Some((at, opens)) = details.next_if(|(at, _)| *at <= begins) {
-            if opens {
-                around.push(open.len());
-            } else {
-                let kept = around.pop().unwrap_or_default().min(open.len());
-                open.drain(kept..).for_each(|closed| closed.section_end = at);
-            }
-        }
-        let Some(heading) = heading else { break };
-        let kept = around.last().copied().unwrap_or_default();
-        while open.len() > kept
-            && let Some(closed) = open.pop_if(|above| above.level >= heading.level)
-        {
-            closed.section_end = begins;
-        }
-        open.push(heading);
+        let level = heading.as_ref().map(|heading| heading.level);
+        above.reach(begins, level, |open| open.level, |closed, at, _| closed.section_end = at);
+        above.open.extend(heading);
     }
 }
 

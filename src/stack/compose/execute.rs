@@ -4,8 +4,8 @@
 use super::containers;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::images::AgentImage;
-use crate::stack::channel::FIRST_LINE;
-use crate::stack::{Channel, FullOutput, MOST_OUTPUT, StackError, StackResult};
+use crate::stack::channel::{FIRST_LINE, bounded, keep};
+use crate::stack::{Channel, FullOutput, StackError, StackResult};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
@@ -21,8 +21,6 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio_util::io::StreamReader;
 
-/// How much of what a command writes is kept, from its end.
-const MAX_OUTPUT: usize = 16 * 1024;
 /// How much of the standard error of a channel is kept, for the reason why its command did not start.
 const MAX_STDERR: usize = 16 * 1024;
 /// How much of the output is read at once.
@@ -33,8 +31,6 @@ const MAX_FILE: usize = 1024 * 1024;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a command that is being ended may take to be gone.
 const END_WITHIN: Duration = Duration::from_secs(3);
-/// What ends a command when the runner lets go of its standard input, however that came: past its time, cancelled, killed.
-const BOUNDED: &str = include_str!("bounded.sh");
 /// How long the engine may take to hand a file over.
 const FILE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -57,9 +53,7 @@ pub(super) async fn exec(
         let found = containers::inspect(docker, container).await?;
         name = found.map(|found| containers::state(&found).name).unwrap_or_default();
         // It ends with its standard input, which is never written to: so it ends when `started` is dropped.
-        let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
-        let command = [&bounded[..], command].concat();
-        let mut started = attach(docker, container, &operation, command, &mut begun).await?;
+        let mut started = attach(docker, container, &operation, bounded(command), &mut begun).await?;
         take(&mut started.output, &operation, whole, &mut stdout, &mut stderr).await?;
         exit_code(docker, &started.exec, &operation).await
     };
@@ -91,27 +85,16 @@ async fn take(
     stderr: &mut Vec<u8>,
 ) -> StackResult<()> {
     while let Some(piece) = output.next().await {
-        match piece.map_err(api(operation))? {
-            LogOutput::StdErr { message } => keep_end(stderr, &message),
-            LogOutput::StdIn { .. } => {}
-            LogOutput::StdOut { message } | LogOutput::Console { message } if whole => {
-                stdout.extend_from_slice(&message)
-            }
-            LogOutput::StdOut { message } | LogOutput::Console { message } => keep_end(stdout, &message),
-        }
-        if stdout.len() > MOST_OUTPUT {
-            let cause = format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024);
-            let hint = "let it write less, or a checksum that fails with the command: `x=$(…) && printf %s \"$x\" | sha256sum`";
-            return Err(hinted(operation, cause, hint));
-        }
+        let kept = match piece.map_err(api(operation))? {
+            LogOutput::StdErr { message } => keep(stderr, &message, false),
+            LogOutput::StdIn { .. } => Ok(()),
+            LogOutput::StdOut { message } | LogOutput::Console { message } => keep(stdout, &message, whole),
+        };
+        let hint =
+            "let it write less, or a checksum that fails with the command: `x=$(…) && printf %s \"$x\" | sha256sum`";
+        kept.map_err(|cause| hinted(operation, cause, hint))?;
     }
     Ok(())
-}
-
-fn keep_end(kept: &mut Vec<u8>, more: &[u8]) {
-    kept.extend_from_slice(more);
-    let over = kept.len().saturating_sub(MAX_OUTPUT);
-    kept.drain(..over);
 }
 
 /// A command under way in a container, with all of its streams.
@@ -259,6 +242,7 @@ async fn not_started(docker: &Docker, exec: &str, operation: String, said: &str,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::channel::MAX_OUTPUT;
     use crate::stack::compose::labels;
     use bollard::models::ContainerSummary;
 

@@ -7,7 +7,7 @@ use super::model::{escape, scalars, service_mut, texts, unescape};
 use super::stack::{ComposeStack, UP_WITHIN};
 use super::steps::{recreate, with_more};
 use super::{containers, labels};
-use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, StackResult};
+use crate::stack::{Fingerprint, Fingerprints, RELEASE_WITHIN, Release, StackResult};
 use bollard::models::ContainerInspectResponse;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -44,10 +44,7 @@ pub(super) async fn preview(stack: &ComposeStack, service: &str, release: &Relea
 }
 
 /// What `Stack::fingerprints` says.
-pub(super) async fn fingerprints(
-    stack: &ComposeStack,
-    service: &str,
-) -> StackResult<Vec<(ContainerState, Fingerprint)>> {
+pub(super) async fn fingerprints(stack: &ComposeStack, service: &str) -> StackResult<Fingerprints> {
     let found = inspected(stack, service).await?;
     Ok(found.iter().map(|container| (containers::state(container), of_container(stack, container))).collect())
 }

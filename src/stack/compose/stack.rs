@@ -13,8 +13,8 @@ use super::{containers, execute, files, labels, logs, processes, release, remove
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
-    Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult, StackUp,
-    TOOLBOX, Tools,
+    Fingerprints, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult,
+    StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -289,7 +289,7 @@ impl Stack for ComposeStack {
         release::preview(self, service, release).await
     }
 
-    async fn fingerprints(&self, service: &str) -> StackResult<Vec<(ContainerState, Fingerprint)>> {
+    async fn fingerprints(&self, service: &str) -> StackResult<Fingerprints> {
         release::fingerprints(self, service).await
     }
 

@@ -8,7 +8,7 @@ use super::namespace::api;
 use super::stack::KubernetesStack;
 use super::{pods, transform};
 use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients};
-use crate::stack::{FullOutput, StackError};
+use crate::stack::{FullOutput, StackResult};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::ListParams;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use std::net::IpAddr;
 type PodLabels = BTreeMap<String, String>;
 
 /// What goes around the agent in front of a Service; `None` when nothing does, or there is none in front of it.
-pub(super) async fn of(stack: &KubernetesStack, service: &str) -> Result<Option<String>, StackError> {
+pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Option<String>> {
     let (namespace, planned) = (&stack.namespace, stack.planned());
     let behind = origin(service);
     let of_name = |wanted: &str| planned.iter().find(|object| kind(object) == "Service" && name(object) == wanted);

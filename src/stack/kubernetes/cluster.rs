@@ -4,7 +4,7 @@ use super::boundary::KINDS;
 use super::manifests::{kind, name};
 use super::names::{RUN, short};
 use super::namespace::{ClusterNamespace, api, environment, hinted, make, removed, resource};
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
@@ -64,13 +64,13 @@ impl Cluster {
     }
 
     /// Makes an object that belongs to it as a whole.
-    pub(super) async fn make(&self, object: &Value) -> Result<(), StackError> {
+    pub(super) async fn make(&self, object: &Value) -> StackResult<()> {
         let operation = format!("making {} {}", kind(object), name(object));
         make(&self.all(object), object, &operation).await.map(drop)
     }
 
     /// Removes all such objects of a run.
-    pub(super) async fn remove_own(&self, run: &str) -> Result<(), StackError> {
+    pub(super) async fn remove_own(&self, run: &str) -> StackResult<()> {
         let own = ListParams::default().labels(&format!("{RUN}={}", short(run)));
         for (kind, version) in KINDS {
             let all = self.all(&json!({ "apiVersion": version, "kind": kind }));
@@ -87,7 +87,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 }
 
 /// Reaches the cluster of a context; without a name, that which the environment names, or the one test cluster that there is.
-pub(super) async fn reach(named: Option<&str>) -> Result<Cluster, StackError> {
+pub(super) async fn reach(named: Option<&str>) -> StackResult<Cluster> {
     let operation = "finding a Kubernetes cluster";
     if variable(CONTEXT_VARIABLE).as_deref() == Some(IN_CLUSTER) {
         return inside().await;
@@ -108,7 +108,7 @@ async fn config(kubeconfig: Kubeconfig, context: &str) -> Result<Config, Kubecon
 }
 
 /// Reaches the cluster of a context that a run has used, as the kubeconfig has it now.
-pub(super) async fn again(context: &str, files: Vec<PathBuf>, uid: Option<&str>) -> Result<Cluster, StackError> {
+pub(super) async fn again(context: &str, files: Vec<PathBuf>, uid: Option<&str>) -> StackResult<Cluster> {
     let operation = format!("reaching the cluster {context}");
     if context == IN_CLUSTER {
         return inside().await;
@@ -140,13 +140,13 @@ pub(super) fn kubeconfig_files() -> Vec<PathBuf> {
 }
 
 /// Reaches the cluster in which this process runs, as the ServiceAccount of its Pod.
-async fn inside() -> Result<Cluster, StackError> {
+async fn inside() -> StackResult<Cluster> {
     let hint = format!("{CONTEXT_VARIABLE}={IN_CLUSTER} is for Pods with a ServiceAccount");
     let config = Config::incluster().map_err(|error| hinted("finding the cluster around this Pod", error, hint))?;
     connect(IN_CLUSTER.into(), config).await
 }
 
-async fn connect(context: String, config: Config) -> Result<Cluster, StackError> {
+async fn connect(context: String, config: Config) -> StackResult<Cluster> {
     let operation = format!("reaching the cluster {context}");
     let client = Client::try_from(config).map_err(|error| environment(operation.as_str(), error))?;
     let hint = "is it running? `kubectl --context NAME version` asks the same";
@@ -222,7 +222,7 @@ pub(super) const ROLE: &str = include_str!("role.yaml");
 ///
 /// # Errors
 /// `Environment` when the cluster does not answer.
-pub(super) async fn missing_rights(client: &Client) -> Result<Vec<String>, StackError> {
+pub(super) async fn missing_rights(client: &Client) -> StackResult<Vec<String>> {
     let operation = "asking for the rights of drills";
     let role: ClusterRole = serde_yaml::from_str(ROLE).map_err(|error| environment(operation, error))?;
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());

@@ -6,21 +6,19 @@
 
 use super::namespace::{ClusterNamespace, api, environment, hinted};
 use crate::record::Stream;
-use crate::stack::channel::{FIRST_LINE, LAST_LINES};
-use crate::stack::{CallOutput, Channel, ExecResult, FullOutput, MOST_OUTPUT, StackError};
+use crate::stack::channel::{BOUNDED, FIRST_LINE, LAST_LINES, bounded, keep};
+use crate::stack::{CallOutput, Channel, ExecResult, FullOutput, StackResult};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams, AttachedProcess};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio_util::io::ReaderStream;
 
 /// A line that is longer is handed on in pieces.
 const MAX_LINE: usize = 1024 * 1024;
-/// How much of what a command writes is kept, from its end.
-const MAX_OUTPUT: usize = 16 * 1024;
-/// What ends a command when the runner lets go of its standard input.
-const BOUNDED: &str = include_str!("../compose/bounded.sh");
 /// Takes as many bytes of standard input as are announced, and gives them to the command as its own.
 const WITH_INPUT: &str = r#"input=$(mktemp) && head -c "$1" >"$input" || exit 126
 bounded=$2
@@ -51,7 +49,7 @@ impl PodTarget {
     }
 
     /// Starts a command and waits until it says its first line, which stays in the channel.
-    pub(super) async fn open(&self, command: &[String], what: &str) -> Result<Channel, StackError> {
+    pub(super) async fn open(&self, command: &[String], what: &str) -> StackResult<Channel> {
         let operation = format!("starting {what}");
         let mut process = self.start(command).await.map_err(api(operation.as_str()))?;
         let closed = || environment(operation.as_str(), "the cluster did not attach to it");
@@ -83,11 +81,9 @@ impl PodTarget {
     /// Runs a command; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
     /// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
     pub(super) async fn run(&self, command: &[String], operation: &str, whole: bool, within: Duration) -> ExecResult {
-        let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
-        let command: Vec<String> = bounded.iter().chain(command).cloned().collect();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let running = async {
-            let mut process = self.start(&command).await.map_err(api(operation))?;
+            let mut process = self.start(&bounded(command)).await.map_err(api(operation))?;
             let lease = process.stdin();
             let (out, err) = (process.stdout(), process.stderr());
             let reading = async { tokio::try_join!(take(out, &mut stdout, whole), take(err, &mut stderr, false)) };
@@ -108,12 +104,11 @@ impl PodTarget {
         input: &[u8],
         out: &CallOutput,
         change: impl Fn(Bytes) -> Bytes + Copy,
-    ) -> Result<i32, StackError> {
+    ) -> StackResult<i32> {
         let operation = "kubectl";
         let length = input.len().to_string();
         let wrapped = ["sh", "-c", WITH_INPUT, "sh", &length, BOUNDED].map(str::to_string);
-        let command: Vec<String> = wrapped.iter().chain(command).cloned().collect();
-        let mut process = self.start(&command).await.map_err(api(operation))?;
+        let mut process = self.start(&[&wrapped[..], command].concat()).await.map_err(api(operation))?;
         let mut lease = process.stdin();
         if let Some(stdin) = &mut lease {
             let sent = async {
@@ -150,22 +145,12 @@ fn exit_code(status: Option<Status>) -> Result<i64, String> {
 
 /// Reads a stream to its end, whole or the end of it.
 async fn take(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>, whole: bool) -> Result<(), String> {
-    let Some(mut from) = from else { return Ok(()) };
-    let mut buffer = vec![0; 32 * 1024];
-    loop {
-        let count = from.read(&mut buffer).await.map_err(|error| error.to_string())?;
-        if count == 0 {
-            return Ok(());
-        }
-        into.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        if whole && into.len() > MOST_OUTPUT {
-            return Err(format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024));
-        }
-        if !whole {
-            let over = into.len().saturating_sub(MAX_OUTPUT);
-            into.drain(..over);
-        }
+    let Some(from) = from else { return Ok(()) };
+    let mut pieces = ReaderStream::with_capacity(from, 32 * 1024);
+    while let Some(piece) = pieces.next().await {
+        keep(into, &piece.map_err(|error| error.to_string())?, whole)?;
     }
+    Ok(())
 }
 
 /// Hands a stream on, in whole lines as far as they are not too long.

@@ -11,7 +11,7 @@ use crate::stack::compose::bundle::{HOME, launch};
 use crate::stack::compose::command::{ComposeCommand, Watch};
 pub(super) use crate::stack::compose::images::FiredrillImages;
 use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
-use crate::stack::{ImageBuild, StackError};
+use crate::stack::{ImageBuild, StackError, StackResult};
 use bollard::query_parameters::InspectContainerOptions;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
@@ -51,7 +51,7 @@ pub(super) const IMAGE_VARIABLE: &str = "FIREDRILL_IMAGE";
 static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Makes what is missing on this engine, and loads it onto the nodes that are containers of it.
-pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) -> Result<FiredrillImages, StackError> {
+pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) -> StackResult<FiredrillImages> {
     let KubernetesStack { cluster, request, options, redactor, run, .. } = stack;
     if let Some(image) = variable(IMAGE_VARIABLE) {
         let agent = AgentImage { tag: image.clone(), launch: installed() };
@@ -100,7 +100,7 @@ fn installed() -> Vec<String> {
 }
 
 /// The toolbox with the kubectl that this machine's people use.
-async fn with_kubectl(compose: &ComposeCommand, toolbox: &str, watch: Watch<'_>) -> Result<String, StackError> {
+async fn with_kubectl(compose: &ComposeCommand, toolbox: &str, watch: Watch<'_>) -> StackResult<String> {
     let operation = "putting kubectl into the toolbox";
     let install = "install it: https://kubernetes.io/docs/tasks/tools/";
     let kubectl = find_kubectl().ok_or_else(|| hinted(operation, "there is no `kubectl` on this machine", install))?;
@@ -128,7 +128,7 @@ fn find_kubectl() -> Option<PathBuf> {
 }
 
 /// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
-async fn build(compose: &ComposeCommand, name: &str, build: &ImageBuild, watch: Watch<'_>) -> Result<(), StackError> {
+async fn build(compose: &ComposeCommand, name: &str, build: &ImageBuild, watch: Watch<'_>) -> StackResult<()> {
     let mut command = compose.endpoint.with_own_builder().command();
     command.args(["build", "--tag", name, "--label", &format!("{BUILT}={name}")]);
     for (key, value) in &build.args {
@@ -178,7 +178,7 @@ fn repository(name: &str) -> &str {
 
 /// Loads what is missing onto every node that is a container of this engine. Other nodes pull by themselves. What was built here, which the
 /// second value says, does not take the place of what somebody else has put onto a node.
-async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -> Result<(), StackError> {
+async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -> StackResult<()> {
     let nodes: Api<Node> = Api::all(cluster.client.clone());
     let nodes = nodes.list(&ListParams::default()).await.map_err(api("listing the nodes"))?;
     for node in nodes.items {

@@ -15,7 +15,7 @@ use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
     Available, CHART, Capacity, RemoteDrill, RemoteEnd, RemoteRoom, RemoteStop, RunIdentity, SourceFiles, StackDown,
-    StackError, StackRequest,
+    StackError, StackRequest, StackResult,
 };
 use base64::Engine;
 use futures_util::{AsyncBufReadExt, StreamExt};
@@ -71,7 +71,7 @@ impl KubernetesJobs {
         KubernetesJobs { platform, cluster: OnceLock::new() }
     }
 
-    fn cluster(&self) -> Result<&Cluster, StackError> {
+    fn cluster(&self) -> StackResult<&Cluster> {
         self.cluster.get().ok_or_else(|| environment("using the cluster of the game day", "it was not reached"))
     }
 }
@@ -107,7 +107,7 @@ impl KubernetesJobs {
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    pub async fn reach(&self, requests: &[&StackRequest]) -> Result<Vec<(usize, String)>, StackError> {
+    pub async fn reach(&self, requests: &[&StackRequest]) -> StackResult<Vec<(usize, String)>> {
         let mut others = Vec::new();
         for (at, request) in requests.iter().enumerate() {
             let own = self.platform.cluster(request).await?;
@@ -128,7 +128,7 @@ impl KubernetesJobs {
     ///
     /// # Errors
     /// `Environment` when it does not answer, or has no room for a single runner.
-    pub async fn room(&self) -> Result<RemoteRoom, StackError> {
+    pub async fn room(&self) -> StackResult<RemoteRoom> {
         let job: Value = own_object("job", &json!({}))?;
         // What both containers claim together, or may use.
         let both = |what: &str| -> f64 {
@@ -183,7 +183,7 @@ impl KubernetesJobs {
     ///
     /// # Errors
     /// `Environment` when it cannot be made.
-    pub async fn open(&self, day: &RunIdentity) -> Result<(), StackError> {
+    pub async fn open(&self, day: &RunIdentity) -> StackResult<()> {
         if variable(NAMESPACE_VARIABLE).is_some() {
             return Ok(());
         }
@@ -203,7 +203,7 @@ impl KubernetesJobs {
         day: &str,
         printed: UnboundedSender<String>,
         stop: &RemoteStop,
-    ) -> Result<RemoteEnd, StackError> {
+    ) -> StackResult<RemoteEnd> {
         let cluster = self.cluster()?;
         let namespace = variable(NAMESPACE_VARIABLE).unwrap_or_else(|| names::namespace(day));
         let images = self
@@ -229,7 +229,7 @@ impl KubernetesJobs {
     ///
     /// # Errors
     /// `Environment` when it does not answer.
-    pub async fn close(&self, day: &RunIdentity) -> Result<StackDown, StackError> {
+    pub async fn close(&self, day: &RunIdentity) -> StackResult<StackDown> {
         match variable(NAMESPACE_VARIABLE) {
             Some(_) => Ok(StackDown::default()),
             None => down(self.cluster()?, &day.id, false).await,
@@ -238,7 +238,7 @@ impl KubernetesJobs {
 }
 
 impl JobPlace<'_> {
-    async fn carry_out(&self) -> Result<RemoteEnd, StackError> {
+    async fn carry_out(&self) -> StackResult<RemoteEnd> {
         if self.drill.files.len() > MOST_FILES {
             let cause =
                 format!("its files have {} KiB, and a Job can be given 1024 KiB", self.drill.files.len() / 1024);
@@ -263,7 +263,7 @@ impl JobPlace<'_> {
     }
 
     /// Makes the Job with all that it needs, and its account's rights in the namespace of the drill.
-    async fn make(&self) -> Result<(), StackError> {
+    async fn make(&self) -> StackResult<()> {
         let (name, short) = (names::job(&self.drill.run.id), names::short(&self.drill.run.id));
         let making = |object: &Value| format!("making the {} of the Job", kind(object));
         let metadata = json!({ "name": name, "labels": { (RUN): short } });
@@ -284,7 +284,7 @@ impl JobPlace<'_> {
     }
 
     /// Waits until the runner has begun; the name of its Pod.
-    async fn started(&self) -> Result<String, StackError> {
+    async fn started(&self) -> StackResult<String> {
         let operation = "starting the Job";
         let mut why = "the cluster has made no Pod for it: `kubectl get events` says why".to_string();
         let deadline = Instant::now() + STARTS_WITHIN;
@@ -303,7 +303,7 @@ impl JobPlace<'_> {
     }
 
     /// Waits for the end of the runner, and hands on what it prints meanwhile.
-    async fn followed(&self, pod: &str) -> Result<RunnerEnd, StackError> {
+    async fn followed(&self, pod: &str) -> StackResult<RunnerEnd> {
         let pods = self.namespace.pods();
         let deadline = Instant::now() + self.drill.within + EXEC_WITHIN;
         let end = watch::until(&pods, pods_of(&self.drill.run.id), deadline, "following the Job", |found| {
@@ -346,7 +346,7 @@ impl JobPlace<'_> {
     }
 
     /// Runs Firedrill in the container that keeps the results.
-    async fn in_results(&self, pod: &str, arguments: &[&str], whole: bool) -> Result<Vec<u8>, StackError> {
+    async fn in_results(&self, pod: &str, arguments: &[&str], whole: bool) -> StackResult<Vec<u8>> {
         let operation = "fetching the results of the Job";
         let directory = format!("{RESULTS}/{}", &self.drill.run.id);
         let command = self.images.agent.command(&[arguments, &[directory.as_str()]].concat());
@@ -397,7 +397,7 @@ fn runner_end(pod: Option<&Pod>) -> Option<RunnerEnd> {
 }
 
 /// The Job of a drill.
-fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Result<Value, StackError> {
+fn job(drill: &RemoteDrill, images: &FiredrillImages) -> StackResult<Value> {
     let name = names::job(&drill.run.id);
     let variables = [
         (CONTEXT_VARIABLE, IN_CLUSTER),
@@ -428,7 +428,7 @@ fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Result<Value, StackErro
 }
 
 /// Removes the Job of a run with its account and its files, and waits until its Pod is gone.
-pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Result<(), StackError> {
+pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> StackResult<()> {
     let (name, operation, pods) = (names::job(run), "removing the Job", namespace.pods());
     let own = pods_of(run);
     let remove = async |version: &str, kind: &str| {
@@ -446,7 +446,7 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Resul
 }
 
 /// Removes the namespace of a game day whose process is gone, once no Job is left in it: the last one of its drills does.
-pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Result<(), StackError> {
+pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> StackResult<()> {
     let operation = format!("removing the namespace {namespace}");
     let all: Api<Namespace> = Api::all(cluster.client.clone());
     let jobs = cluster.namespace(namespace).all::<Job>();

@@ -4,7 +4,7 @@
 //! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
 
 use super::names::{SERVICE, origin};
-use crate::stack::arguments::{self, CommandFlag, FlagError};
+use crate::stack::arguments::{self, CallTable, CommandFlag, FlagError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call of kubectl comes to.
@@ -35,7 +35,7 @@ pub struct NamespaceNames<'a> {
     pub interposed: &'a BTreeMap<String, Vec<u16>>,
 }
 
-const TABLE: &str = include_str!("kubectl.txt");
+const TABLE: CallTable = CallTable(include_str!("kubectl.txt"));
 
 named_enum! {
 /// How the words of a command are read. Every command but those of `Help`, `About` and `Config` is given the namespace.
@@ -95,7 +95,7 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
         (name, rest) = (longer, after);
     }
     let command = name.join(" ");
-    if let Some((_, reason)) = rows("refused").find(|(path, _)| is_named(path, &name, true)) {
+    if let Some((_, reason)) = TABLE.rows("refused").find(|(path, _)| is_named(path, &name, true)) {
         if line.is_set("help") || rest.iter().any(|arg| arg == "--help" || arg == "-h") {
             return Ok(help(&name));
         }
@@ -352,7 +352,7 @@ fn kubectl(name: &[&str]) -> String {
 }
 
 fn refused_flag(kubectl: &str, flag: &str) -> String {
-    match rows("flags").find(|(_, flags)| flags.split(' ').any(|refused| refused == flag)) {
+    match TABLE.rows("flags").find(|(_, flags)| flags.split(' ').any(|refused| refused == flag)) {
         Some((reason, _)) => format!("`{kubectl} {flag}` is not allowed in a drill: {}", why(reason)),
         None => format!(
             "`{kubectl} {flag}` is not known to Firedrill: `{kubectl}` has no such flag in kubectl 1.20 to 1.37"
@@ -360,42 +360,22 @@ fn refused_flag(kubectl: &str, flag: &str) -> String {
     }
 }
 
-/// The lines of the table, each as three parts: `read get: PRINT`.
-fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let parts = |line: &'static str| {
-        let (path, rest) = line.split_once(':')?;
-        let (first, path) = path.split_once(' ')?;
-        Some((first, path.trim(), rest.trim()))
-    };
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(parts)
-}
-
-/// Those that begin with this word.
-fn rows(first: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    lines().filter(move |(word, ..)| *word == first).map(|(_, path, rest)| (path, rest))
-}
-
-/// What stands in one of them.
-fn row(first: &str, path: &str) -> Option<&'static str> {
-    rows(first).find(|(known, _)| *known == path).map(|(_, rest)| rest)
-}
-
 fn why(reason: &'static str) -> &'static str {
-    row("why", reason).unwrap_or(reason)
+    TABLE.row("why", reason).unwrap_or(reason)
 }
 
 /// The commands that are run: names, how words are read, flags.
 fn commands() -> impl Iterator<Item = (&'static str, Words, &'static str)> {
-    lines().filter_map(|(words, path, flags)| Some((path, Words::from_name(words)?, flags)))
+    TABLE.lines().filter_map(|(words, path, flags)| Some((path, Words::from_name(words)?, flags)))
 }
 
 fn flags_of(text: &'static str) -> Vec<CommandFlag> {
-    let group = |word: &'static str| row("group", word).unwrap_or(word).split_ascii_whitespace();
+    let group = |word: &'static str| TABLE.row("group", word).unwrap_or(word).split_ascii_whitespace();
     text.split_ascii_whitespace().chain(["*"]).flat_map(group).map(CommandFlag::of).collect()
 }
 
 fn all_names() -> impl Iterator<Item = &'static str> {
-    commands().map(|(path, ..)| path).chain(rows("refused").map(|(path, _)| path))
+    commands().map(|(path, ..)| path).chain(TABLE.rows("refused").map(|(path, _)| path))
 }
 
 /// Whether a path of the tables (`rollout restart|pause`) has these words: all of them, or the first ones.
@@ -449,7 +429,7 @@ pub(super) fn is_kind(kind: &str, which: &str) -> bool {
     let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
     let group = group.trim_end_matches('.');
     let is_builtin = !group.contains('.') || group.ends_with(".k8s.io");
-    let mut listed = row("kinds", which).unwrap_or_default().split(' ');
+    let mut listed = TABLE.row("kinds", which).unwrap_or_default().split(' ');
     is_builtin && listed.any(|listed| listed.eq_ignore_ascii_case(kind))
 }
 
@@ -793,17 +773,18 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let of_table = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+        let of_table = TABLE.0.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
         let others = ["group", "refused", "flags", "why", "kinds"];
-        assert_eq!(commands().count() + others.map(|first| rows(first).count()).iter().sum::<usize>(), of_table);
+        assert_eq!(commands().count() + others.map(|first| TABLE.rows(first).count()).iter().sum::<usize>(), of_table);
         for (path, _, flags) in commands() {
             for flag in flags_of(flags) {
                 assert!(flag.long.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{path}: {}", flag.long);
             }
         }
-        let reasons = rows("refused").map(|(_, reason)| reason).chain(rows("flags").map(|(reason, _)| reason));
+        let reasons =
+            TABLE.rows("refused").map(|(_, reason)| reason).chain(TABLE.rows("flags").map(|(reason, _)| reason));
         assert_eq!(reasons.map(why).find(|reason| !reason.contains(' ')), None);
-        assert_eq!(["namespaces", "cluster", "drill"].map(|kinds| row("kinds", kinds).is_some()), [true; 3]);
+        assert_eq!(["namespaces", "cluster", "drill"].map(|kinds| TABLE.row("kinds", kinds).is_some()), [true; 3]);
     }
 
     /// All lines of up to three of these words: nothing panics, and what is run names the drill's namespace only.

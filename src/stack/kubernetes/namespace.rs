@@ -3,8 +3,8 @@
 use super::manifests::{is_of_kubernetes, kind, name, text};
 use super::names::MANAGER;
 use crate::output::chain;
-use crate::stack::StackError;
 pub(super) use crate::stack::compose::errors::{environment, hinted, none_runs};
+use crate::stack::{StackError, StackResult};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -41,7 +41,7 @@ pub(super) fn as_value(found: &DynamicObject, object: &Value) -> Value {
 }
 
 /// Makes an object among these, and returns it as the cluster has it.
-pub(super) async fn make(all: &Api<DynamicObject>, object: &Value, operation: &str) -> Result<Value, StackError> {
+pub(super) async fn make(all: &Api<DynamicObject>, object: &Value, operation: &str) -> StackResult<Value> {
     let typed = serde_json::from_value(object.clone()).map_err(|error| environment(operation, error))?;
     let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
     let made = all.create(&params, &typed).await.map_err(api(operation))?;
@@ -64,7 +64,7 @@ impl ClusterNamespace {
 
     /// Its objects of the kind of this one. What the API calls a kind with which the cluster was extended, only the cluster knows: under a
     /// name that was guessed nothing would be found, and what is not found counts as removed.
-    pub(super) async fn of(&self, object: &Value, operation: &str) -> Result<Api<DynamicObject>, StackError> {
+    pub(super) async fn of(&self, object: &Value, operation: &str) -> StackResult<Api<DynamicObject>> {
         let known = resource(object);
         if is_of_kubernetes(object) {
             return Ok(Api::namespaced_with(self.client.clone(), &self.name, &known));
@@ -78,31 +78,31 @@ impl ClusterNamespace {
     }
 
     /// An object as the cluster has it now.
-    pub(super) async fn now(&self, object: &Value) -> Result<Value, StackError> {
+    pub(super) async fn now(&self, object: &Value) -> StackResult<Value> {
         let operation = format!("looking at {} {}", kind(object), name(object));
         let found = self.of(object, &operation).await?.get(name(object)).await.map_err(api(operation))?;
         Ok(as_value(&found, object))
     }
 
     /// The same; `None` where there is none, or one that is being removed.
-    pub(super) async fn live(&self, object: &Value, operation: String) -> Result<Option<Value>, StackError> {
+    pub(super) async fn live(&self, object: &Value, operation: String) -> StackResult<Option<Value>> {
         let found = self.of(object, &operation).await?.get_opt(name(object)).await.map_err(api(operation))?;
         let live = found.filter(|live| live.metadata.deletion_timestamp.is_none());
         Ok(live.map(|live| as_value(&live, object)))
     }
 
     /// Makes an object, and returns it as the cluster has it.
-    pub(super) async fn make(&self, object: &Value, operation: &str) -> Result<Value, StackError> {
+    pub(super) async fn make(&self, object: &Value, operation: &str) -> StackResult<Value> {
         make(&self.of(object, operation).await?, object, operation).await
     }
 
-    pub(super) async fn patch(&self, object: &Value, patch: &Patch<Value>, operation: &str) -> Result<(), StackError> {
+    pub(super) async fn patch(&self, object: &Value, patch: &Patch<Value>, operation: &str) -> StackResult<()> {
         let patched = self.of(object, operation).await?.patch(name(object), &PatchParams::default(), patch).await;
         patched.map(drop).map_err(api(operation))
     }
 
     /// Removes an object; that it is gone by now is as good.
-    pub(super) async fn remove(&self, object: &Value, operation: &str) -> Result<(), StackError> {
+    pub(super) async fn remove(&self, object: &Value, operation: &str) -> StackResult<()> {
         let all = self.of(object, operation).await?;
         removed(all.delete(name(object), &DeleteParams::background()).await, operation)
     }
@@ -128,7 +128,7 @@ pub(super) fn is_missing(error: &kube::Error) -> bool {
 }
 
 /// That something was removed; that it is gone by now is as good.
-pub(super) fn removed<T>(answer: kube::Result<T>, operation: impl Into<String>) -> Result<(), StackError> {
+pub(super) fn removed<T>(answer: kube::Result<T>, operation: impl Into<String>) -> StackResult<()> {
     match answer {
         Err(error) if !is_missing(&error) => Err(api(operation)(error)),
         _ => Ok(()),

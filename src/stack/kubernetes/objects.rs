@@ -11,7 +11,7 @@ use super::pods::{self, stands};
 use super::stack::KubernetesStack;
 use super::transform::encode;
 use crate::stack::compose::release::fingerprint;
-use crate::stack::{ContainerState, Fingerprint, ObjectChange, ObjectEdit, Release, StackError};
+use crate::stack::{ContainerState, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Release, StackResult};
 use kube::api::{DeleteParams, Patch};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ const COUNTS: [&str; 7] = [
 ];
 
 /// What `Stack::change` does.
-pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back: bool) -> Result<(), StackError> {
+pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back: bool) -> StackResult<()> {
     let operation = format!("changing `{}`", change.object);
     let object = object(stack, change)?;
     match (&change.edit, back) {
@@ -57,7 +57,7 @@ pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back:
 }
 
 /// The object that is changed: as it was started, or as the fault makes it.
-pub(super) fn object(stack: &KubernetesStack, change: &ObjectChange) -> Result<Value, StackError> {
+pub(super) fn object(stack: &KubernetesStack, change: &ObjectChange) -> StackResult<Value> {
     match &change.edit {
         ObjectEdit::Create(_) => {
             named(change).map_err(|cause| environment(format!("making `{}`", change.object), cause))
@@ -81,7 +81,7 @@ fn patch_of(planned: &Value, set: &Value, back: bool) -> Patch<Value> {
 }
 
 /// Makes all Pods of a service anew, one after the other, as `kubectl rollout restart` does it.
-async fn restart(stack: &KubernetesStack, service: &str) -> Result<(), StackError> {
+async fn restart(stack: &KubernetesStack, service: &str) -> StackResult<()> {
     let operation = format!("restarting `{service}`");
     let workload = stack.planned().iter().find(|object| pods::is_rolled_out(object) && name(object) == service);
     let Some(workload) = workload else { return Err(environment(operation, "there is no such workload")) };
@@ -96,7 +96,7 @@ async fn restart(stack: &KubernetesStack, service: &str) -> Result<(), StackErro
 type SetValues = BTreeMap<String, bool>;
 
 /// What `Stack::changed` says.
-pub(super) async fn changed(stack: &KubernetesStack, change: &ObjectChange) -> Result<SetValues, StackError> {
+pub(super) async fn changed(stack: &KubernetesStack, change: &ObjectChange) -> StackResult<SetValues> {
     let object = object(stack, change)?;
     let live = stack.namespace.live(&object, format!("looking at `{}`", change.object)).await?;
     Ok(match &change.edit {
@@ -124,7 +124,7 @@ pub(super) async fn changed(stack: &KubernetesStack, change: &ObjectChange) -> R
 }
 
 /// The object of this kind and name among these, which are as they were started.
-pub(super) fn planned<'v>(objects: &'v [Value], object: &str) -> Result<&'v Value, StackError> {
+pub(super) fn planned<'v>(objects: &'v [Value], object: &str) -> StackResult<&'v Value> {
     let found = object.split_once('/').and_then(|(wanted, named)| {
         objects.iter().find(|object| kind(object).eq_ignore_ascii_case(wanted) && name(object) == named)
     });
@@ -332,7 +332,7 @@ fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&V
 }
 
 /// The workload of a service that can be released.
-fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> Result<&'s Value, StackError> {
+fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> StackResult<&'s Value> {
     let workload = stack.manifests.workload(service).filter(|workload| pods::is_rolled_out(workload));
     workload.ok_or_else(|| {
         environment(format!("releasing `{service}`"), "only a Deployment, StatefulSet or DaemonSet can be released")
@@ -340,11 +340,7 @@ fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> Result<&'s Value, 
 }
 
 /// What `Stack::preview` says.
-pub(super) async fn preview(
-    stack: &KubernetesStack,
-    service: &str,
-    release: &Release,
-) -> Result<Fingerprint, StackError> {
+pub(super) async fn preview(stack: &KubernetesStack, service: &str, release: &Release) -> StackResult<Fingerprint> {
     workload(stack, service)?;
     if !release.variables.is_empty() {
         let cause =
@@ -359,10 +355,7 @@ pub(super) async fn preview(
 }
 
 /// What `Stack::fingerprints` says.
-pub(super) async fn fingerprints(
-    stack: &KubernetesStack,
-    service: &str,
-) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+pub(super) async fn fingerprints(stack: &KubernetesStack, service: &str) -> StackResult<Fingerprints> {
     let run = stack.run.id.as_str();
     let pods = pods::of_service(stack, service).await?;
     if pods.is_empty() {
@@ -387,11 +380,7 @@ fn of_spec(run: &str, spec: &Value, service: &str) -> Fingerprint {
 }
 
 /// What `Stack::deploy` does.
-pub(super) async fn deploy(
-    stack: &KubernetesStack,
-    service: &str,
-    release: Option<&Release>,
-) -> Result<(), StackError> {
+pub(super) async fn deploy(stack: &KubernetesStack, service: &str, release: Option<&Release>) -> StackResult<()> {
     let operation = format!("releasing `{service}`");
     let workload = workload(stack, service)?;
     let container = pod_spec(workload).and_then(|spec| main_container(spec, service));
@@ -412,7 +401,7 @@ pub(super) async fn deploy(
 
 /// Removes the Pods of a service that are not ready: a StatefulSet waits for the one that it has begun, although its template has
 /// changed since.
-async fn remove_stuck(stack: &KubernetesStack, service: &str) -> Result<(), StackError> {
+async fn remove_stuck(stack: &KubernetesStack, service: &str) -> StackResult<()> {
     let all = stack.namespace.pods();
     let found = pods::of_service(stack, service).await?;
     for pod in found.iter().filter(|pod| pods::ailment(pod).is_some()) {
@@ -424,7 +413,7 @@ async fn remove_stuck(stack: &KubernetesStack, service: &str) -> Result<(), Stac
 
 /// Waits until the rollout of what has one is over, or makes no progress: what users miss while a sound release starts is no
 /// impact of a bad one.
-pub(super) async fn settled(namespace: &ClusterNamespace, workload: &Value) -> Result<(), StackError> {
+pub(super) async fn settled(namespace: &ClusterNamespace, workload: &Value) -> StackResult<()> {
     if !pods::is_rolled_out(workload) {
         return Ok(());
     }

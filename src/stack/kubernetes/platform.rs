@@ -19,7 +19,7 @@ use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, ImageBuild, Need, ObjectChange, ObjectEdit, Probe, ProbeState, RemoteSite,
     ResolveError, ResolvedStack, RunIdentity, ServiceFacts, SourceFiles, Stack, StackError, StackOptions, StackRequest,
-    SweepOptions, SweptRun,
+    StackResult, SweepOptions, SweptRun,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -50,7 +50,7 @@ impl KubernetesPlatform {
     ///
     /// # Errors
     /// `Environment` when none is meant, or it does not answer.
-    pub(super) async fn cluster(&self, request: &StackRequest) -> Result<Cluster, StackError> {
+    pub(super) async fn cluster(&self, request: &StackRequest) -> StackResult<Cluster> {
         let named = request.cluster.as_ref().and_then(|cluster| cluster.context.clone());
         let mut known = self.clusters.lock().await;
         if let Some(cluster) = known.get(&named) {
@@ -128,7 +128,7 @@ impl KubernetesPlatform {
     ///
     /// # Errors
     /// `Environment` when the cluster does not answer.
-    pub async fn reopen(&self, run: &str) -> Result<Option<Arc<dyn Stack>>, StackError> {
+    pub async fn reopen(&self, run: &str) -> StackResult<Option<Arc<dyn Stack>>> {
         match runs::find(run) {
             None => Ok(None),
             Some(noted) => Ok(Some(Arc::new(ReopenedNamespace::of(noted).await?))),
@@ -386,12 +386,7 @@ impl ResolvedStack for ResolvedManifests {
         images_key(&self.request)
     }
 
-    async fn prepare(
-        &self,
-        run: &RunIdentity,
-        options: &StackOptions,
-        cancel: &CancellationToken,
-    ) -> Result<(), StackError> {
+    async fn prepare(&self, run: &RunIdentity, options: &StackOptions, cancel: &CancellationToken) -> StackResult<()> {
         let made = super::images::make(&KubernetesStack::of(self, run, options).await?, cancel).await?;
         if let Ok(mut images) = self.platform.images.lock() {
             images.insert(self.images_key(), made);
@@ -399,7 +394,7 @@ impl ResolvedStack for ResolvedManifests {
         Ok(())
     }
 
-    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError> {
+    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> StackResult<Arc<dyn Stack>> {
         Ok(Arc::new(KubernetesStack::of(self, run, options).await?))
     }
 }

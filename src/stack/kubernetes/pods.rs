@@ -6,7 +6,7 @@ use super::names::{PROCESS, SERVICE};
 use super::namespace::{ClusterNamespace, api, as_value, environment, is_conflict, is_missing, none_runs};
 use super::stack::KubernetesStack;
 use super::watch;
-use crate::stack::{ContainerState, StackError};
+use crate::stack::{ContainerState, StackError, StackResult};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use kube::api::{Api, DeleteParams, ListParams, LogParams, Preconditions};
 use serde_json::Value;
@@ -33,7 +33,7 @@ fn selector(manifests: &Manifests, service: &str) -> Option<String> {
 }
 
 /// The Pods of a service, without those that are being deleted, by name.
-pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> Result<Vec<Pod>, StackError> {
+pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> StackResult<Vec<Pod>> {
     let operation = format!("looking at the Pods of `{service}`");
     let Some(labels) = selector(&stack.manifests, service) else {
         return Err(environment(operation, "the manifests have no such workload"));
@@ -80,7 +80,7 @@ fn condition<'p>(pod: &'p Pod, wanted: &str) -> Option<&'p PodCondition> {
 }
 
 /// What `Stack::delete_pod` does.
-pub(super) async fn delete(pods: &Api<Pod>, uid: &str) -> Result<(), StackError> {
+pub(super) async fn delete(pods: &Api<Pod>, uid: &str) -> StackResult<()> {
     let operation = format!("deleting the Pod {uid}");
     let all = pods.list(&ListParams::default()).await.map_err(api(operation.as_str()))?;
     let Some(pod) = all.items.iter().find(|pod| pod.metadata.uid.as_deref() == Some(uid)) else { return Ok(()) };
@@ -117,7 +117,7 @@ pub(super) fn state(pod: &Pod, service: &str) -> ContainerState {
 }
 
 /// The first running Pod of a service, and its main container.
-pub(super) async fn running(stack: &KubernetesStack, service: &str) -> Result<PodTarget, StackError> {
+pub(super) async fn running(stack: &KubernetesStack, service: &str) -> StackResult<PodTarget> {
     let found = of_service(stack, service).await?;
     let states: Vec<ContainerState> = found.iter().map(|pod| state(pod, service)).collect();
     match found.iter().zip(&states).find(|(_, state)| state.status == "running") {
@@ -197,7 +197,7 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
 }
 
 /// Waits until the workloads have all that they ask for, one after the other: all of them were started before.
-pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline: Instant) -> Result<(), StackError> {
+pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline: Instant) -> StackResult<()> {
     let (namespace, all) = (&stack.namespace, stack.namespace.pods());
     let look = "looking at the Pods";
     let stand = async {
@@ -232,7 +232,7 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
 }
 
 /// Waits until a workload has all that it asks for; `false` when it is a job that failed, or the deadline comes first.
-pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: Instant) -> Result<bool, StackError> {
+pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: Instant) -> StackResult<bool> {
     let operation = format!("looking at {} {}", kind(workload), manifests::name(workload));
     let all = own.of(workload, &operation).await?;
     let wanted = watch::only(manifests::name(workload));

@@ -8,7 +8,7 @@ use super::stack::KubernetesStack;
 use super::transform::add_aliases;
 use super::{pods, watch};
 use crate::locked;
-use crate::stack::{Ending, Process, RELEASE_WITHIN, StackError};
+use crate::stack::{Ending, Process, RELEASE_WITHIN, StackResult};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Map, Value, json};
@@ -29,7 +29,7 @@ const OF_THE_CONTAINER: [&str; 8] =
 const LONG: Duration = Duration::from_secs(86_400);
 
 /// The Pods of a process, with the label of its drill.
-fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str) -> Result<Vec<Value>, StackError> {
+fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str) -> StackResult<Vec<Value>> {
     let taken = |from: &Value, keys: &[&str]| -> Map<String, Value> {
         let of = |key: &&str| Some(((*key).to_string(), from.get(*key)?.clone()));
         keys.iter().filter_map(of).collect()
@@ -123,7 +123,7 @@ fn ending(pod: &Pod) -> Option<Ending> {
 }
 
 /// Makes the Pods of a process, and waits until each runs or has ended.
-pub(super) async fn start(stack: &KubernetesStack, name: &str) -> Result<PodEnds, StackError> {
+pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<PodEnds> {
     let operation = format!("starting `{name}`");
     let process = stack.request.processes.iter().find(|process| process.name == name);
     let (Some(process), Some(ours), Some((_, aliases))) = (process, stack.ours.get(), stack.started.get()) else {
@@ -150,7 +150,7 @@ pub(super) async fn start(stack: &KubernetesStack, name: &str) -> Result<PodEnds
 }
 
 /// Removes the Pods, and waits until they are gone.
-pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> Result<Vec<String>, StackError> {
+pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> StackResult<Vec<String>> {
     let operation = format!("removing `{name}`");
     let all = namespace.pods();
     let now = DeleteParams::default().grace_period(0);

@@ -4,7 +4,7 @@
 use super::cluster::{Cluster, kubeconfig_files};
 use super::namespace::environment;
 use crate::record::{RunDir, write_atomic};
-use crate::stack::{RunIdentity, StackError};
+use crate::stack::{RunIdentity, StackResult};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ fn file(run: &str) -> io::Result<PathBuf> {
     Ok(folder.join(format!("{run}.json")))
 }
 
-type NoteResult = Result<NotedRun, StackError>;
+type NoteResult = StackResult<NotedRun>;
 
 /// Notes a run before its namespace is made in this cluster; `jobs` and `of_cluster` as above.
 pub(super) fn note(cluster: &Cluster, run: &RunIdentity, jobs: Option<&str>, of_cluster: bool) -> NoteResult {
@@ -92,7 +92,7 @@ pub(super) fn note(cluster: &Cluster, run: &RunIdentity, jobs: Option<&str>, of_
 }
 
 /// Notes a run again of which something is left.
-pub(super) fn note_again(noted: &NotedRun) -> Result<(), StackError> {
+pub(super) fn note_again(noted: &NotedRun) -> StackResult<()> {
     write(noted).map_err(|error| environment("noting what is left", error))
 }
 

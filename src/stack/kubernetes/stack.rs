@@ -16,8 +16,9 @@ use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::{
-    AgentRole, Channel, ClusterRequest, ContainerState, Ending, ExecResult, Fingerprint, ObjectChange, ObjectEdit,
-    Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp, TOOLBOX, Tools,
+    AgentRole, Channel, ClusterRequest, ContainerState, Ending, ExecResult, Fingerprint, Fingerprints, ObjectChange,
+    ObjectEdit, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult,
+    StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, Service, ServiceAccount};
@@ -57,11 +58,7 @@ pub(super) struct KubernetesStack {
 
 impl KubernetesStack {
     /// The stack of a run, of which nothing is started.
-    pub(super) async fn of(
-        of: &ResolvedManifests,
-        run: &RunIdentity,
-        options: &StackOptions,
-    ) -> Result<Self, StackError> {
+    pub(super) async fn of(of: &ResolvedManifests, run: &RunIdentity, options: &StackOptions) -> StackResult<Self> {
         let ResolvedManifests { platform, request, manifests } = of;
         let (mut run, cluster) = (run.clone(), platform.cluster(request).await?);
         run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
@@ -93,14 +90,14 @@ impl KubernetesStack {
         self.started.get().map_or(&[], |(planned, _)| planned)
     }
 
-    async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
+    async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
         let Some(ours) = self.ours.get() else {
             return Err(environment(format!("starting {what}"), "the stack has not been started"));
         };
         self.namespace.container(pod, OURS).open(&ours.agent.command(arguments), what).await
     }
 
-    async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    async fn start(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
         let began = Instant::now();
         self.leads_to_nobody_else().await?;
         let ours = images::make(self, cancel).await?;
@@ -160,7 +157,7 @@ impl KubernetesStack {
     }
 
     /// Refuses what would call other people's Services by names of the written namespace, where the cluster has one.
-    async fn leads_to_nobody_else(&self) -> Result<(), StackError> {
+    async fn leads_to_nobody_else(&self) -> StackResult<()> {
         let written = self.asked().namespace;
         let all_have_one = transform::without_alias(&self.manifests).next().is_none();
         if self.request.isolate || written.is_empty() || all_have_one {
@@ -182,7 +179,7 @@ impl KubernetesStack {
     }
 
     /// Addresses and ports of the API server, as Pods reach it.
-    async fn api_server(&self) -> Result<Vec<(String, u16)>, StackError> {
+    async fn api_server(&self) -> StackResult<Vec<(String, u16)>> {
         let all = self.cluster.namespace("default").all::<Endpoints>();
         let found = all.get("kubernetes").await.map_err(api("looking at the Endpoints of the API server"))?;
         let mut addresses = Vec::new();
@@ -194,12 +191,12 @@ impl KubernetesStack {
         Ok(addresses)
     }
 
-    async fn create(&self, object: &Value) -> Result<Value, StackError> {
+    async fn create(&self, object: &Value) -> StackResult<Value> {
         self.namespace.make(object, &format!("making {} {}", kind(object), name(object))).await
     }
 
     /// Gives the steps the rights to put right what a fault changes, where they have none on objects of its kind.
-    async fn let_steps_undo(&self, change: &ObjectChange) -> Result<(), StackError> {
+    async fn let_steps_undo(&self, change: &ObjectChange) -> StackResult<()> {
         let Ok(object) = objects::object(self, change) else { return Ok(()) };
         let (short, makes) = (names::short(&self.run.id), matches!(change.edit, ObjectEdit::Delete));
         let operation = format!("giving the steps rights on `{}`", change.object);
@@ -213,7 +210,7 @@ impl KubernetesStack {
     }
 
     /// Pods are refused until the cluster has made the namespace's `default` ServiceAccount.
-    async fn account_is_there(&self) -> Result<(), StackError> {
+    async fn account_is_there(&self) -> StackResult<()> {
         let accounts = self.namespace.all::<ServiceAccount>();
         let operation = "waiting for the ServiceAccount default";
         let deadline = Instant::now() + ACCOUNT_WITHIN;
@@ -227,7 +224,7 @@ impl KubernetesStack {
 
     /// Refuses a network that carries out no NetworkPolicies, in which `isolate` keeps nothing in, and whose API takes the policies all the
     /// same: a Pod of the drill listens, a policy keeps everybody away from it, and the toolbox tries to reach it.
-    async fn isolation_holds(&self) -> Result<(), StackError> {
+    async fn isolation_holds(&self) -> StackResult<()> {
         let operation = "looking whether `isolate` keeps anything in";
         let closed = self.namespace.pods().get(CLOSED).await.map_err(api(operation))?;
         let address = closed.status.and_then(|status| status.pod_ip).unwrap_or_default();
@@ -246,7 +243,7 @@ impl KubernetesStack {
     }
 
     /// Whether a Pod reaches the address: asked until the answer is the wanted one, at the latest until the deadline.
-    async fn is_reached(&self, from: &str, address: &str, wanted: bool, deadline: Instant) -> Result<bool, StackError> {
+    async fn is_reached(&self, from: &str, address: &str, wanted: bool, deadline: Instant) -> StackResult<bool> {
         let (target, port) = (self.namespace.container(from, OURS), CLOSED_PORT.to_string());
         let command = ["timeout", "2", "bash", "-c", r#"exec 3<>"/dev/tcp/$0/$1""#, address, &port].map(str::to_string);
         loop {
@@ -260,7 +257,7 @@ impl KubernetesStack {
     }
 
     /// The objects as they were started, beside the record, with their secrets hidden.
-    fn keep_copy(&self, objects: &[Value]) -> Result<(), StackError> {
+    fn keep_copy(&self, objects: &[Value]) -> StackResult<()> {
         let path = self.run.dir.join("kubernetes.json");
         let mut shown = objects.to_vec();
         for object in &mut shown {
@@ -277,7 +274,7 @@ impl KubernetesStack {
     }
 
     /// Service → the id of the image that its Pods run.
-    async fn images(&self) -> Result<BTreeMap<String, String>, StackError> {
+    async fn images(&self) -> StackResult<BTreeMap<String, String>> {
         let mut found = BTreeMap::new();
         for service in self.services() {
             let pods = pods::of_service(self, &service).await?;
@@ -307,11 +304,11 @@ fn secrets(manifests: &Manifests) -> Vec<Secret> {
 
 #[async_trait]
 impl Stack for KubernetesStack {
-    async fn proxy_is_bypassed(&self, service: &str) -> Result<Option<String>, StackError> {
+    async fn proxy_is_bypassed(&self, service: &str) -> StackResult<Option<String>> {
         bypass::of(self, service).await
     }
 
-    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    async fn up(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
         if let Some(error) = &self.options.no_images {
             return Err(error.clone());
         }
@@ -322,12 +319,12 @@ impl Stack for KubernetesStack {
         }
     }
 
-    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+    async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {
         let what = format!("the agent {}", role.name());
         self.open(&role.name(), &["agent", "control"], &what).await
     }
 
-    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+    async fn shell(&self, place: &Place) -> StackResult<Channel> {
         match place {
             Place::Toolbox => self.open(TOOLBOX, &["shell"], "the shell in the toolbox").await,
             Place::Service(service) => {
@@ -342,12 +339,12 @@ impl Stack for KubernetesStack {
         Arc::new(KubectlTools { place: place.clone(), stack: Arc::new(self.clone()), secrets: secrets.clone() })
     }
 
-    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+    async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
         let found = pods::of_service(self, service).await?;
         Ok(found.iter().map(|pod| pods::state(pod, service)).collect())
     }
 
-    async fn delete_pod(&self, uid: &str) -> Result<(), StackError> {
+    async fn delete_pod(&self, uid: &str) -> StackResult<()> {
         pods::delete(&self.namespace.pods(), uid).await
     }
 
@@ -356,7 +353,7 @@ impl Stack for KubernetesStack {
         pods::running(self, service).await?.run(command, &operation, whole, within).await
     }
 
-    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+    async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
         let operation = format!("reading `{path}` from `{service}`");
         let command = ["cat", "--", path].map(str::to_string);
         let read = self.exec_full(service, &command, true, Duration::from_secs(10)).await?;
@@ -366,36 +363,36 @@ impl Stack for KubernetesStack {
         }
     }
 
-    async fn preview(&self, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
+    async fn preview(&self, service: &str, release: &Release) -> StackResult<Fingerprint> {
         objects::preview(self, service, release).await
     }
 
-    async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+    async fn fingerprints(&self, service: &str) -> StackResult<Fingerprints> {
         objects::fingerprints(self, service).await
     }
 
-    async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+    async fn deploy(&self, service: &str, release: Option<&Release>) -> StackResult<()> {
         objects::deploy(self, service, release).await
     }
 
-    async fn change(&self, change: &ObjectChange, back: bool) -> Result<(), StackError> {
+    async fn change(&self, change: &ObjectChange, back: bool) -> StackResult<()> {
         if !back {
             self.let_steps_undo(change).await?;
         }
         objects::change(self, change, back).await
     }
 
-    async fn changed(&self, change: &ObjectChange) -> Result<BTreeMap<String, bool>, StackError> {
+    async fn changed(&self, change: &ObjectChange) -> StackResult<BTreeMap<String, bool>> {
         objects::changed(self, change).await
     }
 
-    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+    async fn start_process(&self, name: &str) -> StackResult<()> {
         let ends = processes::start(self, name).await?;
         locked(&self.ends).insert(name.to_string(), ends);
         Ok(())
     }
 
-    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+    async fn remove_process(&self, name: &str) -> StackResult<Vec<String>> {
         locked(&self.ends).remove(name);
         processes::remove(&self.namespace, name).await
     }
@@ -428,17 +425,17 @@ impl Stack for KubernetesStack {
         ]
     }
 
-    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
         save_logs(&self.namespace.pods(), dir, redactor).await
     }
 
-    async fn down(&self) -> Result<StackDown, StackError> {
+    async fn down(&self) -> StackResult<StackDown> {
         down(&self.cluster, &self.run.id, self.is_beyond_namespace()).await
     }
 }
 
 /// Writes the log of every container into a file of its own, that of a container's last life too.
-async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> StackResult<()> {
     let operation = "saving the logs";
     let found = pods.list(&ListParams::default()).await.map_err(api(operation))?;
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
@@ -459,7 +456,7 @@ async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> Result<(
 }
 
 /// Makes the namespace of a run.
-pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> Result<(), StackError> {
+pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> StackResult<()> {
     let name = names::namespace(run);
     let namespace: Namespace =
         own_object("namespace", &json!({ "name": name, "short": names::short(run), "run": run }))?;
@@ -470,7 +467,7 @@ pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> Result<(),
 
 /// Removes the namespace of a run with everything in it, and where there are some its objects of the whole cluster, and waits until it is
 /// gone. What could not be removed stays noted.
-pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Result<StackDown, StackError> {
+pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> StackResult<StackDown> {
     let began = Instant::now();
     let deadline = Instant::now() + GONE_WITHIN;
     let gone = |left: Vec<String>| Ok(StackDown { took: began.elapsed(), left });
@@ -512,7 +509,7 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Resu
 }
 
 /// Removes what is noted of a run: its Job first, whose runner would go on in a namespace that is being removed.
-pub(super) async fn remove(cluster: &Cluster, noted: &NotedRun) -> Result<StackDown, StackError> {
+pub(super) async fn remove(cluster: &Cluster, noted: &NotedRun) -> StackResult<StackDown> {
     let job = match &noted.jobs {
         Some(jobs) => remove_job(&cluster.namespace(jobs.as_str()), &noted.run).await,
         None => Ok(()),
@@ -533,7 +530,7 @@ pub(super) struct ReopenedNamespace {
 }
 
 impl ReopenedNamespace {
-    pub(super) async fn of(noted: NotedRun) -> Result<ReopenedNamespace, StackError> {
+    pub(super) async fn of(noted: NotedRun) -> StackResult<ReopenedNamespace> {
         let cluster = cluster::again(&noted.context, noted.kubeconfig.clone(), noted.cluster.as_deref()).await?;
         Ok(ReopenedNamespace { noted, cluster })
     }
@@ -541,11 +538,11 @@ impl ReopenedNamespace {
 
 #[async_trait]
 impl Stack for ReopenedNamespace {
-    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+    async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
         Err(environment(format!("looking at the Pods of `{service}`"), "only the drill knew its manifests"))
     }
 
-    async fn down(&self) -> Result<StackDown, StackError> {
+    async fn down(&self) -> StackResult<StackDown> {
         let down = remove(&self.cluster, &self.noted).await?;
         if let Some(jobs) = &self.noted.jobs {
             remove_empty_day(&self.cluster, jobs).await?;

@@ -9,7 +9,7 @@ use super::manifests::{
 use super::names::{self, CLOSED, CLOSED_PORT, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
 use super::namespace::{environment, resource};
 use crate::stack::http_ports::carries_http;
-use crate::stack::{AgentRole, StackError, StackRequest, TOOLBOX, TOXIPROXY_PORT};
+use crate::stack::{AgentRole, StackRequest, StackResult, TOOLBOX, TOXIPROXY_PORT};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub(super) struct DrillObjects<'a> {
 }
 
 /// Objects as they are made.
-type Objects = Result<Vec<Value>, StackError>;
+type Objects = StackResult<Vec<Value>>;
 /// Address → the names that lead there.
 pub(super) type Aliases = BTreeMap<String, Vec<String>>;
 
@@ -193,7 +193,7 @@ fn port_number(port: &Value) -> Option<u16> {
 }
 
 /// What Firedrill itself puts into a cluster, by this name in `own.yaml`, with these values for its `$names`.
-pub(super) fn own_object<T: DeserializeOwned>(which: &str, values: &Value) -> Result<T, StackError> {
+pub(super) fn own_object<T: DeserializeOwned>(which: &str, values: &Value) -> StackResult<T> {
     fn fill(value: &mut Value, values: &Value) {
         match value {
             Value::String(text) => {
@@ -215,12 +215,7 @@ pub(super) fn own_object<T: DeserializeOwned>(which: &str, values: &Value) -> Re
 }
 
 /// A Pod of Firedrill's own, by its name among services. `proxy`: the Service that it stands in front of, and how.
-fn our_pod(
-    drill: &DrillObjects<'_>,
-    service: &str,
-    image: &str,
-    proxy: Option<(&str, String)>,
-) -> Result<Value, StackError> {
+fn our_pod(drill: &DrillObjects<'_>, service: &str, image: &str, proxy: Option<(&str, String)>) -> StackResult<Value> {
     let is_toolbox = service == TOOLBOX;
     // Dumps and restores run in the toolbox; Prometheus keeps what it knows in memory.
     let has_much = is_toolbox || service == AgentRole::Monitoring.name();

@@ -1,7 +1,7 @@
 //! Waiting for something in the cluster by watching: the API server tells every change, so nobody has to ask again and again.
 
 use super::namespace::api;
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use futures_util::StreamExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use kube::{Resource, ResourceExt};
@@ -27,7 +27,7 @@ pub(super) async fn until<K, T>(
     deadline: Instant,
     operation: &str,
     mut look: impl FnMut(&BTreeMap<String, K>) -> Option<T>,
-) -> Result<Option<T>, StackError>
+) -> StackResult<Option<T>>
 where
     K: Clone + Debug + DeserializeOwned + Resource,
 {

@@ -1,10 +1,10 @@
 //! What of `docker` and `docker compose` a step may call: `table.txt`, read. Everything else is refused.
 
 use super::arguments::{Flag, OptionRule};
-use crate::stack::arguments::CommandFlag;
+use crate::stack::arguments::{CallTable, CommandFlag};
 use std::sync::LazyLock;
 
-const TABLE: &str = include_str!("table.txt");
+const TABLE: CallTable = CallTable(include_str!("table.txt"));
 
 named_enum! {
 /// How a command of Compose is carried out.
@@ -62,22 +62,12 @@ pub(super) static DOCKER: LazyLock<Vec<CommandRow<Docker>>> = LazyLock::new(|| c
 
 /// Flags before the subcommand of `docker` or `compose`.
 pub(super) fn global_flags(program: &str) -> Vec<Flag> {
-    row(program, "*").map(|flags| flags.split_whitespace().map(flag).collect()).unwrap_or_default()
+    TABLE.row(program, "*").map(|flags| flags.split_whitespace().map(flag).collect()).unwrap_or_default()
 }
 
 /// What to do instead of a command that people look for and do not find.
 pub(super) fn instead(command: &str) -> Option<&'static str> {
-    row("instead", command)
-}
-
-/// The lines of the table that begin with a word: the second word, and what follows.
-fn rows(first: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let rest = move |line: &'static str| line.strip_prefix(first)?.strip_prefix(' ')?.trim_start().split_once(' ');
-    TABLE.lines().filter_map(rest).map(|(word, rest)| (word, rest.trim_start()))
-}
-
-fn row(first: &str, second: &str) -> Option<&'static str> {
-    rows(first).find(|(word, _)| *word == second).map(|(_, rest)| rest)
+    TABLE.row("instead", command)
 }
 
 fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<CommandRow<D>> {
@@ -85,7 +75,7 @@ fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<CommandRow<D>>
         let mut words = rest.split_whitespace();
         Some((name, does(words.next()?)?, words.map(flag).collect()))
     };
-    rows(program).filter_map(command).collect()
+    TABLE.rows(program).filter_map(command).collect()
 }
 
 /// Reads a flag as the table has it.
@@ -95,7 +85,7 @@ pub(super) fn flag(word: &'static str) -> Flag {
         "" => OptionRule::Pass,
         "~" => OptionRule::Keep,
         "$" => OptionRule::Env,
-        why => OptionRule::Refuse(row("why", why.trim_start_matches('!')).unwrap_or_default()),
+        why => OptionRule::Refuse(TABLE.row("why", why.trim_start_matches('!')).unwrap_or_default()),
     };
     Flag { flag: CommandFlag::of(name), rule }
 }
@@ -106,7 +96,9 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let lines = |first: &str| rows(first).filter(|(name, _)| *name != "*").count();
+        let is_row = |line: &&str| !line.is_empty() && !line.starts_with('#');
+        assert_eq!(TABLE.lines().count(), TABLE.0.lines().filter(is_row).count());
+        let lines = |first: &str| TABLE.rows(first).filter(|(name, _)| *name != "*").count();
         assert_eq!((COMPOSE.len(), DOCKER.len()), (lines("compose"), lines("docker")));
         let flags = COMPOSE.iter().flat_map(|(.., flags)| flags).chain(DOCKER.iter().flat_map(|(.., flags)| flags));
         let global = [global_flags("compose"), global_flags("docker")].concat();

@@ -4,7 +4,7 @@
 use super::NotDone;
 use super::arguments::{Refusal, refuse};
 use super::rename::Names;
-use crate::stack::StackError;
+use crate::stack::StackResult;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::owner::Owner;
 use crate::stack::compose::project::is_of_drill;
@@ -68,7 +68,7 @@ pub(super) struct Team {
 
 impl Team {
     /// Those of a project that is up: its names are the team's own.
-    pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> Result<Team, StackError> {
+    pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> StackResult<Team> {
         let mut found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await?;
         found.retain(|summary| !is_of_drill(containers::listed_label(summary, labels::RUN), project));
         let mut all: Vec<Container> = found.into_iter().filter_map(Container::of).collect();
@@ -77,7 +77,7 @@ impl Team {
     }
 
     /// Those of a drill.
-    pub(super) async fn of(stack: &ComposeStack) -> Result<Team, StackError> {
+    pub(super) async fn of(stack: &ComposeStack) -> StackResult<Team> {
         let mut names = Names { own: stack.project.clone(), team: stack.model.name().to_string(), ..Names::default() };
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
         let mut all = Vec::new();

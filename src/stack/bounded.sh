@@ -1,5 +1,5 @@
 # Runs "$@" for as long as somebody holds standard input: at its end, or at a line of it, the whole session is killed. Nothing
-# but what POSIX gives a shell is used, as an image may have no `timeout` and no `sleep`. See execute.rs.
+# but what POSIX gives a shell is used, as an image may have no `timeout` and no `sleep`. See channel.rs.
 exec 3<&0 </dev/null
 {
   read -r _ <&3
