@@ -1,6 +1,6 @@
 //! From a plan to the first event of a drill: what will be done, so that reports can name what was not reached.
 
-use super::drill::DrillOptions;
+use super::monitor::ConcurrentDrills;
 use crate::programs::EffectKind;
 use crate::record::{
     Announcement, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT, RULES, ReadingInfo,
@@ -12,6 +12,22 @@ use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What the command line decides about a drill.
+#[derive(Debug, Clone, Default)]
+pub struct DrillOptions {
+    /// Do everything but the runbook; users must not recover.
+    pub control: bool,
+    /// How long the runbook took in earlier drills, from its begin to the end of its last mitigating command, as far as that is known: for
+    /// so long a control looks beyond `recover.within`.
+    pub runbook_took: Option<Duration>,
+    /// Leave the stack up when the drill does not pass.
+    pub keep: bool,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The drills that run at the same time, this one included.
+    pub concurrent: ConcurrentDrills,
+}
 
 /// The first event. `who` has what only the caller knows: the run, when it began, the commit, the game day and who carries it out.
 pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Announcement {

@@ -1,7 +1,7 @@
 //! One drill from its first event to its last. The phases may stop at any point, be cancelled or panic; revert and
 //! down run whatever happened, outside the token that was cancelled.
 
-use super::announce::shown;
+use super::announce::{DrillOptions, shown};
 use super::commands::run_commands;
 use super::context::{CommonContext, Context, DueCommand};
 use super::faults::{self, inject};
@@ -9,7 +9,7 @@ use super::follow::{Opening, Operator, RunbookInputs};
 use super::impact::{impact, outlast};
 use super::invariants::{InvariantValues, ask_invariants};
 use super::ledger::Ledger;
-use super::monitor::{ConcurrentDrills, Monitor};
+use super::monitor::Monitor;
 use super::pages::judge_pages;
 use super::recover::{Incident, Recovered, judge_severity, judge_time, note_beyond_control, recover};
 use super::respond::{Responded, respond};
@@ -45,22 +45,6 @@ const USAGE_EVERY: Duration = Duration::from_secs(5);
 
 /// How long one such look may take, on a busy engine.
 const USAGE_WITHIN: Duration = Duration::from_secs(2);
-
-/// What the command line decides about a drill.
-#[derive(Debug, Clone, Default)]
-pub struct DrillOptions {
-    /// Do everything but the runbook; users must not recover.
-    pub control: bool,
-    /// How long the runbook took in earlier drills, from its begin to the end of its last mitigating command, as far as that is known: for
-    /// so long a control looks beyond `recover.within`.
-    pub runbook_took: Option<Duration>,
-    /// Leave the stack up when the drill does not pass.
-    pub keep: bool,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// The drills that run at the same time, this one included.
-    pub concurrent: ConcurrentDrills,
-}
 
 /// What is to be done, and where its files go.
 pub struct Job<'a> {

@@ -160,11 +160,13 @@ impl Inject for AgentFault {
         }
     }
 
-    async fn ended_by_itself(&self, context: &FaultContext<'_>, _: Option<Duration>) -> EndedByItself {
-        // Whoever cannot be asked here is asked by `confirm` as well, where that is told.
-        let Ok(AgentAnswer::Gone { detail, by_itself: true, .. }) = self.look(context, "ask").await else {
-            return Ok(None);
+    async fn ended_by_itself(&self, context: &FaultContext<'_>, mitigated: Option<Duration>) -> EndedByItself {
+        let answer = match self.look(context, "ask").await {
+            // Before the mitigation: it is asked again afterwards, and says the same then.
+            Err(_) if mitigated.is_none() => return Ok(None),
+            answer => answer?,
         };
+        let AgentAnswer::Gone { detail, by_itself: true, .. } = answer else { return Ok(None) };
         let instead = if self.facts.interposes.is_some() { "leave `first` out" } else { "give it `returns`" };
         Ok(Some(format!(
             "the fault `{}` ended by itself: {detail}; the drill cannot say that the runbook helped; {instead}",

@@ -54,12 +54,12 @@ pub fn html_prose(text: &str) -> String {
     out + &html(rest)
 }
 
-/// Markdown, by `markdown::prose`.
+/// Markdown, by `markdown_text::prose`.
 #[derive(Debug, Clone, Copy)]
 pub struct Markdown;
 
 impl Escaper for Markdown {
     fn write_escaped_str<W: Write>(&self, mut out: W, text: &str) -> fmt::Result {
-        out.write_str(&super::markdown::prose(text))
+        out.write_str(&super::markdown_text::prose(text))
     }
 }

@@ -3,7 +3,7 @@
 #![allow(unused_braces)]
 
 use super::escape::html_prose;
-use super::markdown;
+use super::markdown_text;
 pub use crate::view::filters::*;
 use askama::filters::Safe;
 use askama::{Result, Values, filter_fn};
@@ -18,11 +18,11 @@ pub fn prose(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
 /// A name as code, in Markdown.
 #[filter_fn]
 pub fn code(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
-    Ok(Safe(markdown::code(&text.to_string())))
+    Ok(Safe(markdown_text::code(&text.to_string())))
 }
 
 /// One line of bounded length.
 #[filter_fn]
 pub fn short(text: impl Display, _: &dyn Values) -> Result<String> {
-    Ok(markdown::shortened(&text.to_string()))
+    Ok(markdown_text::shortened(&text.to_string()))
 }

@@ -1,19 +1,16 @@
 //! Markdown for the summary of a CI job and for pull requests: the verdict in a line, a table of the drills, and for each one
 //! in trouble why, where, and what to do next. Text of records is escaped: it makes no table, no HTML, no link and no mention.
 
-mod escape;
-
 use super::filters;
+use super::markdown_text::{code, fenced, prose, shortened};
 use super::overview::{about, headline};
-use crate::output::{cut, one_line, terminal_lines};
+use crate::output::terminal_lines;
 use crate::record::{CommandRecord, DrillStatus, Record, StepInfo, StepStatus};
 use crate::view::format::seconds;
 use crate::view::restore::{self, JudgedRow};
 use crate::view::words::{self, ending};
 use crate::view::{DrillEntry, Drills, advice, answers};
 use askama::Template;
-use escape::fenced;
-pub use escape::{code, prose};
 
 /// Bytes of a report. GitHub takes 1 MiB as the summary of a step, and 65,536 characters as a comment: it should fit either.
 const LIMIT: usize = 64_000;
@@ -25,8 +22,6 @@ const ROWS: usize = 8_000;
 const OUTPUT_LINES: usize = 40;
 /// Characters of such a line.
 const LINE_LENGTH: usize = 300;
-/// Characters of a reason.
-const REASON_LENGTH: usize = 600;
 /// Characters of what is said once about a game day.
 const ABOUT: usize = 20;
 
@@ -249,11 +244,6 @@ fn outputs(record: &Record) -> String {
         }
     }
     text
-}
-
-/// One line of bounded length.
-pub(super) fn shortened(text: &str) -> String {
-    cut(&one_line(text), REASON_LENGTH, "…")
 }
 
 #[cfg(test)]

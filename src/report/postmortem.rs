@@ -3,6 +3,7 @@
 //! tables stand in `postmortem.txt`.
 
 use super::markdown;
+use super::markdown_text;
 use crate::output::one_line;
 use crate::record::{
     Announcement, BesideNote, Counts, DataFigures, Event, FaultAfter, FaultEvent, Figures, ImpactRecord, Record,
@@ -103,7 +104,7 @@ fn prose(text: impl AsRef<str>) -> String {
     let text = one_line(text.as_ref());
     let is_figure = text.chars().all(|c| c.is_ascii_digit() || " .%–minsh".contains(c));
     // No line begins with a part of one.
-    if is_figure { text } else { markdown::prose(&text).replace("</code>&#46;", "</code>.") }
+    if is_figure { text } else { markdown_text::prose(&text).replace("</code>&#46;", "</code>.") }
 }
 
 #[derive(Template)]

@@ -19,13 +19,12 @@ pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use changes::{Ending, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
-pub use kubernetes::KubernetesJobs as RemoteSite;
 pub use platform::{
     AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe,
     ProbeState, Published, ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions,
     SweepReport, SweptRun, ToolboxRequest,
 };
-pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteStop};
+pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
 pub use request::{
     Allowed, CHART, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest,
     TOXIPROXY_PORT,

@@ -80,7 +80,7 @@ pub trait Platform: Debug + Send + Sync + 'static {
     /// Ends the commands that the dead runner of a run left running: they would go on creating what is being removed.
     fn end_commands(&self, run: &str);
     /// A place where whole drills are carried out, by its name in [`super::REMOTE_SITES`].
-    fn remote(&self, _name: &str) -> Option<Arc<RemoteSite>> {
+    fn remote(&self, _name: &str) -> Option<Arc<dyn RemoteSite>> {
         None
     }
     /// Finds what runs have left of which something is there, all or only those of `only`, and removes what nobody watches.

@@ -100,7 +100,7 @@ impl Platform for Platforms {
         kill_children(run);
     }
 
-    fn remote(&self, name: &str) -> Option<Arc<RemoteSite>> {
+    fn remote(&self, name: &str) -> Option<Arc<dyn RemoteSite>> {
         (name == "kubernetes").then(|| self.kubernetes.jobs())
     }
 

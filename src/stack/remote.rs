@@ -1,9 +1,12 @@
 //! Drills that are carried out elsewhere, each by a runner of its own: what such a place is given, and what comes back from it.
 
-use super::{Available, Capacity, RunIdentity, StackRequest};
+use super::{Available, Capacity, RunIdentity, SourceFiles, StackDown, StackRequest, StackResult};
+use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 /// The places that there are, by name.
@@ -55,4 +58,47 @@ pub struct RemoteRoom {
     pub free: Available,
     /// So many runners at once at most, with what says so; `None` where nothing does.
     pub most: Option<(u32, String)>,
+}
+
+/// A place where whole drills can be carried out.
+#[async_trait]
+pub trait RemoteSite: Debug + Send + Sync + 'static {
+    /// Why a stack cannot be drilled there; `None` when it can.
+    fn refusal(&self, request: &StackRequest) -> Option<String>;
+    /// The files of a stack that its runner reads there.
+    fn files(&self, request: &StackRequest) -> SourceFiles;
+    /// Reaches the place that the first of these stacks means. The others that mean another one are told, by their position.
+    ///
+    /// # Errors
+    /// `Environment` when nothing answers.
+    async fn reach(&self, requests: &[&StackRequest]) -> StackResult<Vec<(usize, String)>>;
+    /// Name and version of it, once it is reached.
+    async fn version(&self) -> Option<String>;
+    /// How much room there is.
+    ///
+    /// # Errors
+    /// `Environment` when it does not answer, or has no room for a single runner.
+    async fn room(&self) -> StackResult<RemoteRoom>;
+    /// Makes what the runners of a game day share.
+    ///
+    /// # Errors
+    /// `Environment` when it cannot be made.
+    async fn open(&self, day: &RunIdentity) -> StackResult<()>;
+    /// Carries a drill of the game day `day` out and removes its runner and its stack. Lines that the runner prints are sent as
+    /// they come.
+    ///
+    /// # Errors
+    /// `Environment` when the runner could not be started, or when something of it could not be removed; `Cancelled`.
+    async fn run(
+        &self,
+        drill: &RemoteDrill,
+        day: &str,
+        printed: UnboundedSender<String>,
+        stop: &RemoteStop,
+    ) -> StackResult<RemoteEnd>;
+    /// Removes what the runners of the game day shared; says what is left.
+    ///
+    /// # Errors
+    /// `Environment` when it does not answer.
+    async fn close(&self, day: &RunIdentity) -> StackResult<StackDown>;
 }

@@ -313,6 +313,20 @@ async fn what_was_meant_to_help_in_the_background_and_failed_later_fails_its_ste
 }
 
 #[tokio::test]
+async fn what_keeps_the_rest_of_a_background_block_from_helping_fails_its_step() {
+    let told =
+        Case::new().replace("fix", "false\nfix").says("work", |settings| settings.background = Some(true)).run().await;
+    told.verdict(Verdict::StepFailed, &["`false`, in the background, exited with 1"]).step("work", StepStatus::Failed);
+}
+
+#[tokio::test]
+async fn a_background_mitigation_that_is_lost_is_no_failure_of_the_runbook_and_no_pass() {
+    let told =
+        Case::new().replace("fix", "vanish").says("work", |settings| settings.background = Some(true)).run().await;
+    told.verdict(Verdict::HarnessError, &["`vanish` ran in the background and was lost"]);
+}
+
+#[tokio::test]
 async fn a_block_in_the_background_holds_nobody_up_and_ends_with_the_runbook() {
     let told = Case::new()
         .replace("say looking", "hang")

@@ -30,7 +30,7 @@ const MOST_ASKED: usize = 500;
 const MOST_MISSING: usize = 50;
 
 /// A call of `docker` or `kubectl`, all of whose words are as the runbook has them.
-struct StepCall {
+struct CheckedCall {
     words: Vec<String>,
     /// What the scenario has in its environment for Docker and Compose.
     env: Vec<(String, String)>,
@@ -40,7 +40,7 @@ struct StepCall {
 /// What the followed commands of a plan use, each with its place in the runbook.
 #[derive(Default)]
 struct Uses {
-    calls: Vec<StepCall>,
+    calls: Vec<CheckedCall>,
     /// The programs by the places in which they are called, each with its first call.
     programs: BTreeMap<String, (Place, BTreeMap<String, Span>)>,
     /// The ports of `localhost` that are asked for in the toolbox.
@@ -63,7 +63,7 @@ pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diag
             format!("call the service by its name inside the stack (`service:port`), or publish the port; {known}");
         (what, help, span)
     });
-    let refused = uses.calls.into_iter().filter_map(|StepCall { words, env, span }| {
+    let refused = uses.calls.into_iter().filter_map(|CheckedCall { words, env, span }| {
         let (program, args) = words.split_first()?;
         let what = format!("a drill refuses this call: {}", stack.refuses((program, args), &env)?);
         let help = "put a command there that does the same in a drill, `steps: { ID: { run: … } }`, or leave the step out, \
@@ -186,7 +186,7 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
                         if PROGRAMS.contains(&program) && known {
                             let words = words.iter().map(|word| (*word).to_string()).collect();
                             let env = environment(plan, &shell.step.id);
-                            calls.push(StepCall { words, env, span });
+                            calls.push(CheckedCall { words, env, span });
                         }
                     }
                 }

@@ -2,12 +2,14 @@
 //! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook. What was meant to help and
 //! failed there fails the runbook when it ends.
 
+use super::super::stop::Stop;
 use super::block::{BlockFailure, CommandBlock, CommandRequest, ended, run};
 use super::judge::{Failing, failing, first_line, judge_text};
 use crate::record::EventSink;
 use crate::runbook::BlockSettings;
 use crate::shell::Shell;
 use std::time::Duration;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -46,7 +48,7 @@ impl Background {
     /// Waits until it has begun, as far as that can be seen: `Err` says how one ended that did so at once.
     pub(super) async fn begun(mut self) -> Result<Background, Option<BlockFailure>> {
         match tokio::time::timeout(BEGINS_WITHIN, &mut self.working).await {
-            Ok(ended) => Err(ended.ok().flatten()),
+            Ok(ended) => Err(ended.unwrap_or_else(|error| Some(broke(error)))),
             Err(_) => Ok(self),
         }
     }
@@ -58,12 +60,19 @@ impl Background {
     /// Ends it, and waits until it has said how: its step, and the reason, where that failed by it.
     pub(super) async fn end(self) -> Option<(String, BlockFailure)> {
         self.stop.cancel();
-        let ended = tokio::time::timeout(END_WITHIN, self.working).await;
-        ended.ok()?.ok()?.filter(|_| self.fails).map(|failure| (self.step, failure))
+        let ended = tokio::time::timeout(END_WITHIN, self.working).await.ok()?;
+        let failure = ended.unwrap_or_else(|error| Some(broke(error)));
+        failure.filter(|_| self.fails).map(|failure| (self.step, failure))
     }
 }
 
-/// `Some`: a command could not run, or one failed that was meant to help.
+/// That it broke says nothing of the runbook.
+fn broke(error: JoinError) -> BlockFailure {
+    let stop = Stop::harness(format!("a block in the background broke: {error}"));
+    BlockFailure { stop, may_pass: false, once: false }
+}
+
+/// `Some`: a command could not run, or one failed or was lost that was meant to help, or before one that was.
 async fn carry_out(
     mut shell: Shell,
     sink: EventSink,
@@ -71,10 +80,11 @@ async fn carry_out(
     settings: BlockSettings,
     stop: CancellationToken,
 ) -> Option<BlockFailure> {
-    for order in &orders {
+    for (number, order) in orders.iter().enumerate() {
         if stop.is_cancelled() {
             return None;
         }
+        let may_help = orders.iter().skip(number).any(|order| order.helps);
         let (at, what) = (&order.at, first_line(&order.says));
         let canceller = shell.canceller();
         let mut running = std::pin::pin!(run(&mut shell, &sink, order));
@@ -93,8 +103,11 @@ async fn carry_out(
             }
         };
         if let Some(error) = lost {
-            sink.note(format!("{at}: `{what}` ran in the background and was lost: {error}"));
-            return None;
+            let text = format!("{at}: `{what}` ran in the background and was lost: {error}");
+            sink.note(text.clone());
+            // Nobody knows what it has done, nor whether what stands behind it would have helped.
+            let stop = Stop::harness(text).at(at.clone());
+            return (may_help && !stopped).then_some(BlockFailure { stop, may_pass: false, once: false });
         }
         ended(&sink, order, &ran.result, stopped);
         if stopped {
@@ -106,7 +119,7 @@ async fn carry_out(
             let what = format!("`{what}`, in the background, {told}");
             let cannot_run = fault.is_fatal() && !fault.may_pass();
             let failure = BlockFailure { stop: fault.stop(what, at.clone()), may_pass: false, once: false };
-            return (cannot_run || order.helps).then_some(failure);
+            return (cannot_run || may_help).then_some(failure);
         }
     }
     None

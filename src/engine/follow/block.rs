@@ -217,8 +217,11 @@ impl Follower<'_> {
                 self.expected(block, format!("exit {wanted}"), (false, &what));
             }
             if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
-                let stop = fault.stop(what, order.at);
-                return Ok(Err(BlockFailure { stop, may_pass: fault.may_pass(), once: no_cure && order.once }));
+                let stop = fault.stop(what, order.at.clone());
+                // Of one whose end nobody saw nobody knows whether it has helped already: it is not tried again.
+                let is_unseen = order.watched.is_some() && !cut_off.is_empty() && failing(step.phase) == Failing::Fails;
+                let may_pass = fault.may_pass() && !is_unseen;
+                return Ok(Err(BlockFailure { stop, may_pass, once: no_cure && order.once }));
             }
             warnings.push(format!("{at}: {what}"));
             if ends_block {

@@ -10,7 +10,7 @@ use super::{
 use crate::output::cut;
 use crate::record::{InvariantInfo, InvariantTime, Numbers, RestoreLevel, StepStatus};
 use crate::report::escape::html_prose;
-use crate::report::markdown;
+use crate::report::{markdown, markdown_text};
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, many};
 use crate::view::{StatusSymbol, format};
@@ -181,7 +181,7 @@ mod filters {
     // The macro puts braces around the body once more.
     #![allow(unused_braces)]
 
-    use super::{DrCell, Tone, markdown};
+    use super::{DrCell, Tone, markdown_text};
     pub use crate::report::filters::*;
     use askama::filters::Safe;
     use askama::{Result, Values, filter_fn};
@@ -189,7 +189,7 @@ mod filters {
     /// A cell as Markdown.
     #[filter_fn]
     pub fn cell(cell: &DrCell, _: &dyn Values) -> Result<Safe<String>> {
-        let lines: Vec<String> = cell.lines.iter().map(|line| markdown::prose(line)).collect();
+        let lines: Vec<String> = cell.lines.iter().map(|line| markdown_text::prose(line)).collect();
         let text = lines.join("<br>");
         Ok(Safe(match cell.tone {
             _ if text.is_empty() => text,

@@ -182,6 +182,8 @@ impl Reads<'_> {
             let file = clean(&base.join(path));
             let base = file.parent().unwrap_or(base).to_path_buf();
             self.todo.push(ReadPlace { other: base.clone(), base, file, sure: true });
+        } else {
+            self.found.beside(path, base);
         }
     }
 
@@ -193,16 +195,23 @@ impl Reads<'_> {
         let bases = BTreeSet::from([&from.base, &from.other]);
         for base in bases {
             let at = |path: &String| clean(&base.join(path));
-            let files: Vec<PathBuf> = paths.iter().filter(|path| self.named(path, base, "include")).map(at).collect();
+            let (followed, others): (Vec<&String>, Vec<&String>) =
+                paths.iter().partition(|path| self.named(path, base, "include"));
+            others.iter().for_each(|path| self.found.beside(path, base));
+            let files: Vec<PathBuf> = followed.into_iter().map(at).collect();
+            for file in &env_files {
+                self.named(file, base, "include");
+            }
             let directory = match (directories.first(), paths.first()) {
-                (Some(directory), _) if !self.leads(directory, base, "include") => continue,
+                (Some(directory), _) if !self.leads(directory, base, "include") => {
+                    self.found.named_folder(Some(directory), base);
+                    paths.iter().for_each(|path| self.found.beside(path, base));
+                    continue;
+                }
                 (Some(directory), _) => at(directory),
                 (None, Some(first)) => at(first).parent().unwrap_or(base).to_path_buf(),
                 (None, None) => continue,
             };
-            for file in &env_files {
-                self.named(file, base, "include");
-            }
             if env_files.is_empty() {
                 self.note(&directory.join(".env"), "include");
             }

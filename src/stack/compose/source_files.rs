@@ -62,7 +62,14 @@ impl SourceFiles {
         }
     }
 
-    fn named_folder(&mut self, path: Option<&str>, base: &Path) {
+    /// Adds everything beside a file that nobody follows: what it names is not known.
+    pub(super) fn beside(&mut self, path: &str, base: &Path) {
+        if let Some(folder) = self.place(path, base).as_deref().and_then(Path::parent) {
+            self.folder(folder);
+        }
+    }
+
+    pub(super) fn named_folder(&mut self, path: Option<&str>, base: &Path) {
         if let Some(place) = path.and_then(|path| self.place(path, base)) {
             self.folder(&place);
         }
@@ -155,6 +162,15 @@ volumes: { data: ~ }
         ];
         assert_eq!(files, expected);
         assert_eq!(folders, ["", "common/cache", "seed", "stack/db", "stack/init", "stack/variants", "tools"]);
+    }
+
+    #[test]
+    fn everything_beside_what_is_not_followed_counts() {
+        let include = "include: [{ path: a.yaml, project_directory: '${X}/a', env_file: e.env }, a@b/c.yaml]\n";
+        let dir = project(&[("stack/compose.yaml", include)]);
+        let (files, folders) = of(dir.path());
+        assert_eq!(files, ["stack/.env", "stack/a.yaml", "stack/a@b/c.yaml", "stack/compose.yaml", "stack/e.env"]);
+        assert_eq!(folders, ["stack", "stack/a@b"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::stack::KubernetesStack;
 use super::{pods, transform};
 use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients};
 use crate::stack::{FullOutput, StackResult};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Service};
 use kube::api::ListParams;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,12 +53,9 @@ pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Op
     let clients: Vec<(&str, IpAddr)> =
         clients.flat_map(|pod| addresses(pod).map(move |address| (pods::name(pod), address))).collect();
     for pod in own.into_iter().filter(|pod| is_alive(pod)) {
-        // Who comes by a Service that was there from the beginning has not gone around anything: one that names no port leads to all of them.
+        // Who comes by a Service that was there from the beginning has not gone around anything.
         let beside = others.iter().filter(|other| selects(&texts(other, "/spec/selector"), pod));
-        let beside: Vec<Vec<u16>> = beside.map(|other| ports(other, pod)).collect();
-        if beside.iter().any(Vec::is_empty) {
-            continue;
-        }
+        let Some(beside) = beside.map(|other| ports(other, pod)).collect::<Option<Vec<_>>>() else { continue };
         let target = namespace.container(pods::name(pod), &pods::main_container(pod, service));
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
         let shown = target.run(&command, &operation, true, SHOWN_WITHIN).await;
@@ -84,8 +81,11 @@ fn is_alive(pod: &Pod) -> bool {
 
 /// Its addresses, of which one that has two networks has two.
 fn addresses(pod: &Pod) -> impl Iterator<Item = IpAddr> {
-    let all = pod.status.iter().flat_map(|status| status.pod_ips.iter().flatten());
-    all.filter_map(|address| address.ip.parse().ok())
+    let of = |status: &'_ PodStatus| -> Vec<IpAddr> {
+        let all = status.pod_ips.iter().flatten().map(|address| address.ip.as_str()).chain(status.pod_ip.as_deref());
+        all.filter_map(|address| address.parse().ok()).collect()
+    };
+    pod.status.iter().flat_map(of)
 }
 
 /// Whether a Service with this selector leads to a Pod; one without a selector leads to none.
@@ -93,18 +93,23 @@ fn selects(selector: &PodLabels, pod: &Pod) -> bool {
     !selector.is_empty() && selector.iter().all(|(key, value)| label(pod, key) == Some(value.as_str()))
 }
 
-/// The ports of a Pod to which a Service leads: by number, by the container's name for it, or, headless, by the Service's own.
-fn ports(service: &Value, pod: &Pod) -> Vec<u16> {
-    let of_pod =
-        || pod.spec.iter().flat_map(|spec| &spec.containers).flat_map(|container| container.ports.iter().flatten());
+/// The ports of a Pod to which a Service leads, by number or by the container's name for it; `None`: to all of them, by the names of its Pods.
+fn ports(service: &Value, pod: &Pod) -> Option<Vec<u16>> {
+    let all = service.pointer("/spec/ports").and_then(Value::as_array)?;
+    if service.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None") {
+        return None;
+    }
+    let spec = pod.spec.iter();
+    let containers =
+        || spec.clone().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    let of_pod = || containers().flat_map(|container| container.ports.iter().flatten());
     let named =
         |name: &str| of_pod().find(|port| port.name.as_deref() == Some(name)).map(|port| port.container_port.into());
-    let all = service.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
-    let numbers = all.flat_map(|port| {
-        let target = port.get("targetPort").and_then(|target| target.as_i64().or_else(|| named(target.as_str()?)));
-        [port.get("port").and_then(Value::as_i64), target]
+    let numbers = all.iter().filter_map(|port| match port.get("targetPort") {
+        Some(target) => target.as_i64().or_else(|| named(target.as_str()?)),
+        None => port.get("port").and_then(Value::as_i64),
     });
-    numbers.flatten().filter_map(|number| u16::try_from(number).ok()).collect()
+    Some(numbers.filter_map(|number| u16::try_from(number).ok()).collect())
 }
 
 /// Why a Service leads past the agent in front of `service` to its `own` Pods, unless the manifests have it so.
@@ -209,9 +214,11 @@ mod tests {
         let pod: Pod =
             serde_json::from_value(json!({ "metadata": {}, "spec": { "containers": [container] } })).unwrap();
         let of = |all: Value| ports(&json!({ "spec": { "ports": all } }), &pod);
-        assert_eq!(of(json!([{ "port": 80, "targetPort": "metrics" }, { "port": 5432 }])), [80, 9102, 5432]);
-        assert_eq!(of(json!([{ "port": 80, "targetPort": 8080 }])), [80, 8080]);
-        assert_eq!(of(Value::Null), [0; 0], "a headless one without ports");
+        assert_eq!(of(json!([{ "port": 80, "targetPort": "metrics" }, { "port": 5432 }])), Some(vec![9102, 5432]));
+        assert_eq!(of(json!([{ "port": 80, "targetPort": 8080 }])), Some(vec![8080]));
+        assert_eq!(of(json!([{ "port": 80, "targetPort": "nowhere" }])), Some(vec![]));
+        let headless = json!({ "spec": { "clusterIP": "None", "ports": [{ "port": 5432 }] } });
+        assert_eq!([ports(&headless, &pod), of(Value::Null)], [None, None], "by the names of its Pods");
     }
 
     #[test]
@@ -221,6 +228,9 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
              \x20  0: 00000000000000000000000000000000:2341 00000000000000000000000000000000:0000 0A 0:0\n\
              \x20  1: 000000FD000000000000000005000000:2341 000000FD000000000000000007000000:C350 01 0:0\n";
-        assert_eq!(addresses(&two).map(|address| is_client(table, address, &[])).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            addresses(&two).map(|address| is_client(table, address, &[])).collect::<Vec<_>>(),
+            [true, false, true]
+        );
     }
 }

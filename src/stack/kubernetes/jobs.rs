@@ -14,9 +14,10 @@ use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
-    Available, CHART, Capacity, RemoteDrill, RemoteEnd, RemoteRoom, RemoteStop, RunIdentity, SourceFiles, StackDown,
-    StackError, StackRequest, StackResult,
+    Available, CHART, Capacity, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles,
+    StackDown, StackError, StackRequest, StackResult,
 };
+use async_trait::async_trait;
 use base64::Engine;
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -76,10 +77,9 @@ impl KubernetesJobs {
     }
 }
 
-/// A place where whole drills can be carried out.
-impl KubernetesJobs {
-    /// Why a stack cannot be drilled there; `None` when it can.
-    pub fn refusal(&self, request: &StackRequest) -> Option<String> {
+#[async_trait]
+impl RemoteSite for KubernetesJobs {
+    fn refusal(&self, request: &StackRequest) -> Option<String> {
         let StackRequest { cluster, monitoring: alerts, isolate, toolbox_image: toolbox, file, .. } = request;
         let is_beyond = cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty());
         let is_chart = toolbox.is_none() && file.join(CHART).is_file();
@@ -97,17 +97,12 @@ impl KubernetesJobs {
         })
     }
 
-    /// The files of a stack that its runner reads there.
-    pub fn files(&self, request: &StackRequest) -> SourceFiles {
+    fn files(&self, request: &StackRequest) -> SourceFiles {
         // Images are there already; a scenario is only right where they could be built, too.
         source_files(request, |files, build| files.file(&build.folder.join("Dockerfile")))
     }
 
-    /// Reaches the place that the first of these stacks means. The others that mean another one are told, by their position.
-    ///
-    /// # Errors
-    /// `Environment` when nothing answers.
-    pub async fn reach(&self, requests: &[&StackRequest]) -> StackResult<Vec<(usize, String)>> {
+    async fn reach(&self, requests: &[&StackRequest]) -> StackResult<Vec<(usize, String)>> {
         let mut others = Vec::new();
         for (at, request) in requests.iter().enumerate() {
             let own = self.platform.cluster(request).await?;
@@ -119,16 +114,11 @@ impl KubernetesJobs {
         Ok(others)
     }
 
-    /// Name and version of it, once it is reached.
-    pub async fn version(&self) -> Option<String> {
+    async fn version(&self) -> Option<String> {
         self.cluster.get().map(|cluster| format!("Kubernetes {}", cluster.version))
     }
 
-    /// How much room there is.
-    ///
-    /// # Errors
-    /// `Environment` when it does not answer, or has no room for a single runner.
-    pub async fn room(&self) -> StackResult<RemoteRoom> {
+    async fn room(&self) -> StackResult<RemoteRoom> {
         let job: Value = own_object("job", &json!({}))?;
         // What both containers claim together, or may use.
         let both = |what: &str| -> f64 {
@@ -179,11 +169,7 @@ impl KubernetesJobs {
         }
     }
 
-    /// Makes what the runners of a game day share.
-    ///
-    /// # Errors
-    /// `Environment` when it cannot be made.
-    pub async fn open(&self, day: &RunIdentity) -> StackResult<()> {
+    async fn open(&self, day: &RunIdentity) -> StackResult<()> {
         if variable(NAMESPACE_VARIABLE).is_some() {
             return Ok(());
         }
@@ -192,12 +178,7 @@ impl KubernetesJobs {
         create_namespace(cluster, &day.id).await
     }
 
-    /// Carries a drill of the game day `day` out and removes its runner and its stack. Lines that the runner prints are sent as
-    /// they come.
-    ///
-    /// # Errors
-    /// `Environment` when the runner could not be started, or when something of it could not be removed; `Cancelled`.
-    pub async fn run(
+    async fn run(
         &self,
         drill: &RemoteDrill,
         day: &str,
@@ -225,11 +206,7 @@ impl KubernetesJobs {
         }
     }
 
-    /// Removes what the runners of the game day shared; says what is left.
-    ///
-    /// # Errors
-    /// `Environment` when it does not answer.
-    pub async fn close(&self, day: &RunIdentity) -> StackResult<StackDown> {
+    async fn close(&self, day: &RunIdentity) -> StackResult<StackDown> {
         match variable(NAMESPACE_VARIABLE) {
             Some(_) => Ok(StackDown::default()),
             None => down(self.cluster()?, &day.id, false).await,

@@ -484,14 +484,20 @@ impl Manifests {
 
 /// `$(NAME)` in a value, as Kubernetes expands it: what is set before it in the same list.
 fn expanded(value: &str, known: &BTreeMap<String, String>) -> String {
-    let mut parts = value.split("$(");
-    let first = parts.next().unwrap_or_default().to_string();
-    let value_of =
-        |part: &'_ str| part.split_once(')').and_then(|(name, after)| Some(known.get(name)?.clone() + after));
-    parts.fold(first, |out, part| match value_of(part) {
-        Some(expanded) => out + &expanded,
-        None => out + "$(" + part,
-    })
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some((before, behind)) = rest.split_once("$(") {
+        out.push_str(before);
+        let Some((name, after)) = behind.split_once(')') else {
+            return out + "$(" + behind;
+        };
+        match known.get(name) {
+            Some(value) => out.push_str(value),
+            None => out.push_str(&format!("$({name})")),
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 /// The data of a Secret or a ConfigMap.

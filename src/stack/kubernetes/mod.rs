@@ -21,5 +21,4 @@ mod stack;
 mod transform;
 mod watch;
 
-pub use jobs::KubernetesJobs;
 pub use platform::KubernetesPlatform;

@@ -72,7 +72,7 @@ impl KubernetesPlatform {
     }
 
     /// Where drills of game days are carried out as Jobs.
-    pub fn jobs(&self) -> Arc<RemoteSite> {
+    pub fn jobs(&self) -> Arc<dyn RemoteSite> {
         Arc::new(KubernetesJobs::new(self.clone()))
     }
 

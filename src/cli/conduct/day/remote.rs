@@ -65,7 +65,7 @@ pub struct JobOrder {
 }
 
 /// A place where drills can be carried out, and the scenarios that cannot be drilled there, with the reason.
-pub type ReachedSite = (Arc<RemoteSite>, BTreeMap<String, String>);
+pub type ReachedSite = (Arc<dyn RemoteSite>, BTreeMap<String, String>);
 
 /// Reaches the place of that name.
 ///
@@ -95,7 +95,7 @@ pub async fn reach(platform: &dyn Platform, name: &str, file: &GameDay) -> Resul
 
 /// A game day that takes place elsewhere.
 pub struct RemoteDay {
-    site: Arc<RemoteSite>,
+    site: Arc<dyn RemoteSite>,
     /// What the command line adds to the scenarios.
     overrides: Overrides,
     rate: Option<f64>,
@@ -106,7 +106,7 @@ pub struct RemoteDay {
 impl RemoteDay {
     /// Makes what the drills share.
     pub async fn open(
-        site: Arc<RemoteSite>,
+        site: Arc<dyn RemoteSite>,
         dir: &RunDir,
         platform: &dyn Platform,
         overrides: Overrides,

@@ -2,7 +2,7 @@
 
 use super::arguments::{Arguments, Refusal, ensure, read, refuse};
 use super::lookup::FileLookup;
-use super::table::{COMPOSE, CommandRow, Compose, DOCKER, Docker, flag, global_flags, instead};
+use super::table::{COMPOSE, Compose, DOCKER, Docker, ListedCall, flag, global_flags, instead};
 use crate::stack::ToolCall;
 use std::path::PathBuf;
 
@@ -331,7 +331,7 @@ fn itself(args: &[&str]) -> Result<StepRequest, Refusal> {
 }
 
 /// A command of a program that is allowed.
-fn find<'t, D>(table: &'t [CommandRow<D>], program: &str, name: &str) -> Result<&'t CommandRow<D>, Refusal> {
+fn find<'t, D>(table: &'t [ListedCall<D>], program: &str, name: &str) -> Result<&'t ListedCall<D>, Refusal> {
     let allowed = || {
         let known: Vec<&str> = table.iter().map(|(known, ..)| *known).collect();
         format!("allowed are {}", known.join(", ").replace('-', " "))

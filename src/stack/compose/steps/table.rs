@@ -51,14 +51,14 @@ pub enum Docker {
 }
 
 /// A command of a program: the name, how it is carried out, its flags.
-pub(super) type CommandRow<D> = (&'static str, D, Vec<Flag>);
+pub(super) type ListedCall<D> = (&'static str, D, Vec<Flag>);
 
 /// Subcommands of `docker compose`.
-pub(super) static COMPOSE: LazyLock<Vec<CommandRow<Compose>>> =
+pub(super) static COMPOSE: LazyLock<Vec<ListedCall<Compose>>> =
     LazyLock::new(|| commands("compose", Compose::from_name));
 
 /// Subcommands of `docker`, and of `docker container`.
-pub(super) static DOCKER: LazyLock<Vec<CommandRow<Docker>>> = LazyLock::new(|| commands("docker", Docker::from_name));
+pub(super) static DOCKER: LazyLock<Vec<ListedCall<Docker>>> = LazyLock::new(|| commands("docker", Docker::from_name));
 
 /// Flags before the subcommand of `docker` or `compose`.
 pub(super) fn global_flags(program: &str) -> Vec<Flag> {
@@ -70,7 +70,7 @@ pub(super) fn instead(command: &str) -> Option<&'static str> {
     TABLE.row("instead", command)
 }
 
-fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<CommandRow<D>> {
+fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<ListedCall<D>> {
     let command = |(name, rest): (&'static str, &'static str)| {
         let mut words = rest.split_whitespace();
         Some((name, does(words.next()?)?, words.map(flag).collect()))

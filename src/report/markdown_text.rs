@@ -1,7 +1,15 @@
 //! Text of others inside our Markdown. Characters that mean something become numeric references, which CommonMark never
 //! reads as structure, so the same escaping holds in paragraphs, headings, lists, cells of tables and HTML.
 
-use crate::output::shown;
+use crate::output::{cut, one_line, shown};
+
+/// Characters of a reason.
+const REASON_LENGTH: usize = 600;
+
+/// One line of bounded length.
+pub fn shortened(text: &str) -> String {
+    cut(&one_line(text), REASON_LENGTH, "…")
+}
 
 /// Text as a person reads it, in one line. What stands between a pair of backticks is shown as code, as it was meant.
 /// Mentions (`@team`) and references (`#12`) get a space without width behind their sign, for GitHub looks for those in what
