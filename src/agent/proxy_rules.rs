@@ -1,7 +1,10 @@
 //! What the proxy in front of a service is asked to do: answer requests in its place, and act on its connections.
 
-use super::ability::{Ability, AgentContext, HeldResult, Tell};
-use super::proxy::{HttpRule, ToxicRule};
+use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
+use super::protocol::AgentAnswer;
+use super::proxy::{HttpRule, ProxyRule, RuleHandle, ToxicRule};
+use async_trait::async_trait;
+use serde_json::Value;
 
 impl Ability for HttpRule {
     const NAME: &'static str = "http_rule";
@@ -16,5 +19,28 @@ impl Ability for ToxicRule {
 
     async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> HeldResult {
         Ok(Box::new(context.proxy()?.add_toxic(id, self).await?))
+    }
+}
+
+#[async_trait]
+impl<R: ProxyRule> Holding for RuleHandle<R> {
+    async fn look(&self) -> AgentAnswer {
+        let acted = Some(self.acted());
+        match self.listed() {
+            Ok(detail) if self.has_run_out() => {
+                AgentAnswer::Gone { detail: format!("it acts on no more requests; {detail}"), by_itself: true, acted }
+            }
+            Ok(detail) => AgentAnswer::InPlace { detail, acted },
+            Err(evidence) => AgentAnswer::gone(evidence),
+        }
+    }
+
+    async fn change(&self, message: Value) -> Result<(), String> {
+        let asked = serde_json::from_value(message).map_err(|error| format!("the rule cannot be read: {error}"))?;
+        self.replace(asked).await
+    }
+
+    async fn lift(&self) -> Result<String, String> {
+        Ok(self.take_out())
     }
 }

@@ -5,13 +5,13 @@ use super::context::{ARRIVAL, Context, POLL, seconds};
 use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
+use super::seen::{ImpactWatch, SCRAPE_GRACE, must_fall, watch};
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, EventSink, FaultEvent, ImpactRecord, Parts, Phase, Verdict, WAIT_ENDED,
-    WAIT_KEPT, WAIT_SUFFERED, detect_from,
+    Check, CheckOutcome, DrillTime, FaultEvent, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED,
 };
-use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline, WindowAnswer, required_hold};
+use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline, required_hold};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
@@ -332,85 +332,4 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
         }
         None => Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE))),
     }
-}
-
-/// What a scrape may take on top of its interval before a missing sample is the alert's fault.
-pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
-
-/// What was seen since the injection.
-pub(super) struct ImpactWatch {
-    /// The time to be felt in counts from the last confirmation.
-    pub faults: Injected,
-    /// When an SLI fell, and which ones did.
-    pub impact: Option<(DrillTime, Vec<String>)>,
-    /// Everything is known until the time to be felt is over, and none fell.
-    pub unfelt: bool,
-    /// When the condition had begun to hold that was the first to hold since the injection.
-    pub held: Option<DrillTime>,
-    /// When the page came.
-    pub paged: Option<DrillTime>,
-}
-
-impl ImpactWatch {
-    pub(super) fn of(faults: Injected) -> ImpactWatch {
-        ImpactWatch { faults, impact: None, unfelt: false, held: None, paged: None }
-    }
-
-    /// From when on the condition and the page have their time.
-    pub(super) fn detect_from(&self, cx: &Context<'_>) -> DrillTime {
-        let felt = self.impact.as_ref().map(|(at, _)| *at);
-        detect_from(&cx.injections, felt).unwrap_or(self.faults.last)
-    }
-}
-
-/// The SLIs one of which must fall.
-pub(super) fn must_fall(plan: &Plan) -> Vec<String> {
-    plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name)).collect()
-}
-
-/// The SLIs that fell below the threshold, told as events.
-fn fallen(answer: WindowAnswer<Vec<Hit>, ()>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
-    let Some(Ok(hits)) = answer else { return None };
-    for hit in &hits {
-        let ratio = hit.level.ratio().unwrap_or_default();
-        sink.emit(Event::Impacted(ImpactRecord { sli: hit.level.sli.clone(), impact_us: hit.at, ratio }));
-    }
-    let first = hits.iter().map(|hit| hit.at).min()?;
-    Some((first, hits.into_iter().map(|hit| hit.level.sli).collect()))
-}
-
-/// Watches impact and alert until `enough`, or the deadline; tells of each the moment it is seen.
-pub(super) async fn watch(
-    cx: &Context<'_>,
-    deadline: DrillTime,
-    seen: &mut ImpactWatch,
-    enough: impl Fn(&ImpactWatch) -> bool,
-) -> Result<(), Stop> {
-    let (plan, sink) = (cx.plan, &cx.sink);
-    let (slis, impact) = (must_fall(plan), &plan.impact);
-    // From the first fault on; the time to be seen in counts from the last one.
-    let (from, within) = (seen.faults.first, seen.faults.last.since(seen.faults.first) + impact.within);
-    let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
-    let watched = cx.monitor.until(deadline, |monitor| {
-        if seen.impact.is_none() && !impact.none {
-            let answer = monitor.timeline(|timeline| timeline.impact(&query));
-            seen.unfelt = matches!(answer, Some(Err(())));
-            seen.impact = fallen(answer, sink);
-        }
-        if seen.held.is_none() && plan.condition().is_some() {
-            seen.held = monitor.held_since(seen.faults.first);
-            // Where a page must come, it is what detects.
-            if let (Some(since), None) = (seen.held, plan.page().and_then(|page| page.alert.as_ref())) {
-                sink.emit(Event::Detected { detected_us: since.max(seen.faults.first), paged: None });
-            }
-        }
-        if let (None, Some(page)) = (seen.paged, plan.page())
-            && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
-        {
-            seen.paged = Some(came.at);
-            sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });
-        }
-        enough(seen).then_some(())
-    });
-    watched.await.map(drop)
 }

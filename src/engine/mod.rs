@@ -18,6 +18,7 @@ mod recover;
 mod respond;
 mod restore;
 mod revert;
+mod seen;
 mod steady;
 mod stop;
 mod stop_when;

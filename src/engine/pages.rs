@@ -1,7 +1,7 @@
 //! The team's own alerts in a drill: started before the load, watched all the time, and the page that must come.
 
 use super::context::{ARRIVAL, Context, seconds};
-use super::impact::{ImpactWatch, SCRAPE_GRACE, watch};
+use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::agent::ability::Ability;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};

@@ -1,11 +1,7 @@
 //! The rules of one kind that are in force in a proxy, each under the id of its fault.
 
 use super::client::ProxyClient;
-use crate::agent::ability::Holding;
-use crate::agent::protocol::AgentAnswer;
-use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -163,6 +159,12 @@ impl<R: ProxyRule> RuleHandle<R> {
         self.rule.counts.acted.load(Ordering::Relaxed)
     }
 
+    /// Whether it acts on nothing more. Not where this is asked for the first time: that is the look which sees that the rule was put in, and
+    /// a few requests are soon over.
+    pub fn has_run_out(&self) -> bool {
+        self.looked.swap(true, Ordering::Relaxed) && self.rule.rule.has_run_out(&self.rule.counts)
+    }
+
     /// Puts what is asked for in the place of the rule, at once.
     pub async fn replace(&self, asked: R) -> Result<(), String> {
         let changed = ActiveRule::of_fault(&self.rule.id, asked).await?;
@@ -191,31 +193,5 @@ impl<R: ProxyRule> RuleHandle<R> {
 impl<R: ProxyRule> Drop for RuleHandle<R> {
     fn drop(&mut self) {
         self.take_out();
-    }
-}
-
-#[async_trait]
-impl<R: ProxyRule> Holding for RuleHandle<R> {
-    /// Where this is asked for the first time the rule has not run out: that is the look which sees that it was put in, and a few
-    /// requests are soon over.
-    async fn look(&self) -> AgentAnswer {
-        let looked = self.looked.swap(true, Ordering::Relaxed);
-        let (listed, acted) = (self.listed(), Some(self.acted()));
-        match listed {
-            Ok(detail) if looked && self.rule.rule.has_run_out(&self.rule.counts) => {
-                AgentAnswer::Gone { detail: format!("it acts on no more requests; {detail}"), by_itself: true, acted }
-            }
-            Ok(detail) => AgentAnswer::InPlace { detail, acted },
-            Err(evidence) => AgentAnswer::gone(evidence),
-        }
-    }
-
-    async fn change(&self, message: Value) -> Result<(), String> {
-        let asked = serde_json::from_value(message).map_err(|error| format!("the rule cannot be read: {error}"))?;
-        self.replace(asked).await
-    }
-
-    async fn lift(&self) -> Result<String, String> {
-        Ok(self.take_out())
     }
 }
