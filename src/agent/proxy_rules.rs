@@ -25,9 +25,10 @@ impl Ability for ToxicRule {
 #[async_trait]
 impl<R: ProxyRule> Holding for RuleHandle<R> {
     async fn look(&self) -> AgentAnswer {
+        let (listed, has_run_out) = (self.listed(), self.has_run_out());
         let acted = Some(self.acted());
-        match self.listed() {
-            Ok(detail) if self.has_run_out() => {
+        match listed {
+            Ok(detail) if has_run_out => {
                 AgentAnswer::Gone { detail: format!("it acts on no more requests; {detail}"), by_itself: true, acted }
             }
             Ok(detail) => AgentAnswer::InPlace { detail, acted },

@@ -320,6 +320,19 @@ async fn what_keeps_the_rest_of_a_background_block_from_helping_fails_its_step()
 }
 
 #[tokio::test]
+async fn what_was_meant_to_help_in_the_background_and_was_not_reached_fails_its_step() {
+    let told = Case::new()
+        .replace("fix", "sleep 9000\nfix")
+        .replace("healthy", "sleep 300")
+        .says("work", |settings| settings.background = Some(true))
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["`fix`, in the background, was not reached before the runbook ended"])
+        .at("runbook.md", "fix")
+        .step("work", StepStatus::Failed);
+}
+
+#[tokio::test]
 async fn a_background_mitigation_that_is_lost_is_no_failure_of_the_runbook_and_no_pass() {
     let told =
         Case::new().replace("fix", "vanish").says("work", |settings| settings.background = Some(true)).run().await;

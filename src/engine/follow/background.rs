@@ -5,7 +5,7 @@
 use super::super::stop::Stop;
 use super::block::{BlockFailure, CommandBlock, CommandRequest, ended, run};
 use super::judge::{Failing, failing, first_line, judge_text};
-use crate::record::EventSink;
+use crate::record::{EventSink, Verdict};
 use crate::runbook::BlockSettings;
 use crate::shell::Shell;
 use std::time::Duration;
@@ -72,6 +72,14 @@ fn broke(error: JoinError) -> BlockFailure {
     BlockFailure { stop, may_pass: false, once: false }
 }
 
+/// The failure of a block that ended with the runbook before what was meant to help in it had begun.
+fn not_reached(rest: Option<&[CommandRequest]>) -> Option<BlockFailure> {
+    let order = rest?.iter().find(|order| order.helps)?;
+    let what = format!("`{}`, in the background, was not reached before the runbook ended", first_line(&order.says));
+    let stop = Stop::new(Verdict::StepFailed, what).at(order.at.clone());
+    Some(BlockFailure { stop, may_pass: false, once: false })
+}
+
 /// `Some`: a command could not run, or one failed or was lost that was meant to help, or before one that was.
 async fn carry_out(
     mut shell: Shell,
@@ -82,7 +90,7 @@ async fn carry_out(
 ) -> Option<BlockFailure> {
     for (number, order) in orders.iter().enumerate() {
         if stop.is_cancelled() {
-            return None;
+            return not_reached(orders.get(number..));
         }
         let may_help = orders.iter().skip(number).any(|order| order.helps);
         let (at, what) = (&order.at, first_line(&order.says));
@@ -111,7 +119,7 @@ async fn carry_out(
         }
         ended(&sink, order, &ran.result, stopped);
         if stopped {
-            return None;
+            return not_reached(orders.get(number + 1..));
         }
         if let Some(fault) = judge_text(&ran, (&order.text, !order.client), &settings, &functions) {
             let told = fault.told(order.timeout);

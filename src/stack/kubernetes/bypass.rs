@@ -93,23 +93,23 @@ fn selects(selector: &PodLabels, pod: &Pod) -> bool {
     !selector.is_empty() && selector.iter().all(|(key, value)| label(pod, key) == Some(value.as_str()))
 }
 
-/// The ports of a Pod to which a Service leads, by number or by the container's name for it; `None`: to all of them, by the names of its Pods.
+/// The TCP ports of a Pod to which a Service leads: by number, by the container's name for it, and of a headless one by its own. `None`: to all.
 fn ports(service: &Value, pod: &Pod) -> Option<Vec<u16>> {
     let all = service.pointer("/spec/ports").and_then(Value::as_array)?;
-    if service.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None") {
-        return None;
-    }
+    let is_headless = service.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None");
     let spec = pod.spec.iter();
     let containers =
         || spec.clone().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
     let of_pod = || containers().flat_map(|container| container.ports.iter().flatten());
     let named =
         |name: &str| of_pod().find(|port| port.name.as_deref() == Some(name)).map(|port| port.container_port.into());
-    let numbers = all.iter().filter_map(|port| match port.get("targetPort") {
-        Some(target) => target.as_i64().or_else(|| named(target.as_str()?)),
-        None => port.get("port").and_then(Value::as_i64),
+    let tcp = all.iter().filter(|port| port.get("protocol").and_then(Value::as_str).is_none_or(|name| name == "TCP"));
+    let numbers = tcp.flat_map(|port| {
+        let target = port.get("targetPort").filter(|target| !target.is_null() && target.as_i64() != Some(0));
+        let own = port.get("port").and_then(Value::as_i64).filter(|_| is_headless || target.is_none());
+        [own, target.and_then(|target| target.as_i64().or_else(|| named(target.as_str()?)))]
     });
-    Some(numbers.filter_map(|number| u16::try_from(number).ok()).collect())
+    Some(numbers.flatten().filter_map(|number| u16::try_from(number).ok()).collect())
 }
 
 /// Why a Service leads past the agent in front of `service` to its `own` Pods, unless the manifests have it so.
@@ -217,8 +217,10 @@ mod tests {
         assert_eq!(of(json!([{ "port": 80, "targetPort": "metrics" }, { "port": 5432 }])), Some(vec![9102, 5432]));
         assert_eq!(of(json!([{ "port": 80, "targetPort": 8080 }])), Some(vec![8080]));
         assert_eq!(of(json!([{ "port": 80, "targetPort": "nowhere" }])), Some(vec![]));
-        let headless = json!({ "spec": { "clusterIP": "None", "ports": [{ "port": 5432 }] } });
-        assert_eq!([ports(&headless, &pod), of(Value::Null)], [None, None], "by the names of its Pods");
+        assert_eq!(of(json!([{ "port": 80, "targetPort": null }, { "port": 53, "protocol": "UDP" }])), Some(vec![80]));
+        let headless = json!({ "spec": { "clusterIP": "None", "ports": [{ "port": 80, "targetPort": "metrics" }] } });
+        assert_eq!(ports(&headless, &pod), Some(vec![80, 9102]), "by the names of its Pods");
+        assert_eq!(of(Value::Null), None, "a headless one without ports");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl PodTarget {
     }
 
     /// Runs a command; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
-    /// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
+    /// [`crate::stack::MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
     pub(super) async fn run(&self, command: &[String], operation: &str, whole: bool, within: Duration) -> ExecResult {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let running = async {

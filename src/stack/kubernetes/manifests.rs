@@ -657,6 +657,13 @@ items:
 ";
 
     #[test]
+    fn a_name_that_is_not_known_stays_as_it_is() {
+        let known = BTreeMap::from([("B".to_string(), "b".to_string())]);
+        let of = |value: &str| expanded(value, &known);
+        assert_eq!([of("$(A)-$(B)"), of("$(A$(B)"), of("$(B")], ["$(A)-b", "$(A$(B)", "$(B"]);
+    }
+
+    #[test]
     fn the_environment_of_a_service_is_read_from_secrets_and_config_maps() {
         let found = manifests(SHOP);
         let environment = found.environment("web");

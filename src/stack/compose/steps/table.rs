@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_read() {
         let is_row = |line: &&str| !line.is_empty() && !line.starts_with('#');
-        assert_eq!(TABLE.lines().count(), TABLE.0.lines().filter(is_row).count());
+        let known = ["compose", "docker", "instead", "why"].map(|first| TABLE.rows(first).count());
+        assert_eq!(known.iter().sum::<usize>(), TABLE.0.lines().filter(is_row).count());
         let lines = |first: &str| TABLE.rows(first).filter(|(name, _)| *name != "*").count();
         assert_eq!((COMPOSE.len(), DOCKER.len()), (lines("compose"), lines("docker")));
         let flags = COMPOSE.iter().flat_map(|(.., flags)| flags).chain(DOCKER.iter().flat_map(|(.., flags)| flags));
