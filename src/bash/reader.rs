@@ -35,7 +35,7 @@ pub fn read(text: &str) -> BashScript {
     let mut script = BashScript::default();
     let begun = reader.top(&mut script);
     let is_whole = reader.at >= text.len() && reader.document.is_none();
-    let begun = begun.and_then(|()| if is_whole { Ok(()) } else { Err((reader.at, "it ends before its end")) });
+    let begun = begun.and(if is_whole { Ok(()) } else { Err((reader.at, "it ends before its end")) });
     if let Err((from, what)) = begun {
         let is_end = text.get(reader.at..).is_none_or(|rest| rest.trim().is_empty());
         script.stopped = Some(if is_end { ReadingStop::Incomplete(what) } else { ReadingStop::Wrong(what) });

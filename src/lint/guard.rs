@@ -226,7 +226,7 @@ fn before<'a>(call: &PageCall<'a>) -> Vec<Guard<'a>> {
     let keeps = || (0..words.len()).any(|at| words.get(at..).is_some_and(|rest| programs::keeps(rest).is_some()));
     let mut known = Vec::new();
     known.extend((program == "read" || tries || keeps()).then_some(Guard::Always));
-    known.extend(call.words.starts_with(&["docker", "system", "df"]).then(|| Guard::Look("prune")));
+    known.extend(call.words.starts_with(&["docker", "system", "df"]).then_some(Guard::Look("prune")));
     let looks = || programs::of_call(&words, StandardInput::Nothing).kind == EffectKind::Looks;
     if phrases("copies").contains(&program) || matches!(program, "test" | "[") || looks() {
         known.extend(named().map(Guard::Look));

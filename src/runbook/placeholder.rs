@@ -197,7 +197,7 @@ fn reachable(text: &str, span: Span) -> Option<Span> {
     let dollars = trailing(text, start, b'$');
     let escaped = dollars > 0 && trailing(text, start - dollars, b'\\') % 2 == 1;
     // `$$` is a number of its own, and `\$` a sign of its own.
-    let joins = (dollars - usize::from(escaped)) % 2 > 0;
+    let joins = !(dollars - usize::from(escaped)).is_multiple_of(2);
     let span = if joins { Span::new(start - 1, end) } else { span };
     let within = text.get(..span.start)?.trim_end_matches(['#', '!']).ends_with("${");
     (!within || brace && escaped).then_some(span)

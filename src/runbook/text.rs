@@ -29,7 +29,7 @@ impl Excerpt {
         let here = self.text.len();
         // Runs that follow each other in the source as well are one run.
         let joined = self.runs.last().is_some_and(|&(t, s)| s + (here - t) == at);
-        self.runs.extend((!joined).then(|| (here, at)));
+        self.runs.extend((!joined).then_some((here, at)));
         self.text.push_str(text);
     }
 

@@ -217,8 +217,11 @@ impl ToxicProxies {
     }
 }
 
-/// Every proxy of an array, or why it cannot be one.
-fn read_all(value: &Value) -> Result<Vec<Result<(GivenProxy, Vec<ApiToxic>), ApiRefusal>>, ApiRefusal> {
+/// A proxy with its toxics, or why it cannot be one.
+type ReadProxy = Result<(GivenProxy, Vec<ApiToxic>), ApiRefusal>;
+
+/// Every proxy of an array.
+fn read_all(value: &Value) -> Result<Vec<ReadProxy>, ApiRefusal> {
     let one = |(at, value)| GivenProxy::read(value, &format!(" at proxy {}", at + 1));
     Ok(array(value, || "an array of proxies was expected".into())?.iter().enumerate().map(one).collect())
 }
