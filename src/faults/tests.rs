@@ -447,6 +447,16 @@ async fn killed_pods_are_gone_until_as_many_new_ones_are_ready() {
 }
 
 #[tokio::test]
+async fn an_agent_that_cannot_be_asked_after_the_mitigation_has_not_said_that_its_fault_stayed() {
+    let stack = Pretend::default();
+    let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 0, strength: 1.0 };
+    let fault = read("tcp_latency: { service: cache, latency: 300ms }").expect("a fault");
+    let by_itself = |ago| fault.ended_by_itself(&context, ago);
+    assert_eq!(by_itself(None).await.expect("it is asked again"), None);
+    assert!(by_itself(Some(Duration::ZERO)).await.is_err());
+}
+
+#[tokio::test]
 async fn a_container_that_was_replaced_is_left_alone() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
     let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };

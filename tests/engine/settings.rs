@@ -79,6 +79,16 @@ async fn a_command_that_is_killed_with_its_container_fails_its_step_and_not_the_
 }
 
 #[tokio::test]
+async fn a_condition_whose_command_was_killed_with_its_container_is_not_asked_again() {
+    let told = Case::new()
+        .replace("fix", "if false; then restart-own; fi")
+        .says("work", |settings| (settings.place, settings.retry) = (Some("db".into()), retry(3, 10)))
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["the container of `db` ended while it ran"]).step("work", StepStatus::Failed);
+}
+
+#[tokio::test]
 async fn a_container_that_nobody_could_look_at_fails_its_step_as_well_when_it_ends() {
     let told = Case::new()
         .replace("fix", "restart-own\nfix")

@@ -69,7 +69,8 @@ impl Supervisor {
         if word == "vanish" {
             return false;
         }
-        if word == "restart-own" {
+        let restarts = text.contains("; then restart-own;") && self.world.count("restart-own") == 1;
+        if word == "restart-own" || restarts {
             self.world.count("restart-db");
             return false;
         }
