@@ -7,6 +7,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The version of the tool and the sources of its build: both ends are made from the same ones.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("FIREDRILL_SOURCES"));
 /// How often the runner sends a heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_millis(500);
 /// After how much silence an agent lifts everything and refuses further work on this channel.
@@ -61,7 +63,7 @@ pub enum AgentAsk {
 pub enum AgentMessage {
     /// First message: the agent is there.
     Hello {
-        /// Version of the tool.
+        /// `BUILD`.
         version: String,
         /// Agent's clock, microseconds since the Unix epoch.
         clock_us: u64,

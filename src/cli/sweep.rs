@@ -141,6 +141,7 @@ fn lines(report: &SweepReport, dry_run: bool) -> Vec<String> {
         let (run, things) = (&swept.run, swept.things.join(", "));
         lines.push(match &swept.fate {
             Fate::Alive => format!("running  {run}: left alone"),
+            Fate::Unseen { why } => format!("unknown  {run}: left alone: {why}"),
             Fate::Kept { left, .. } if !left.is_empty() => format!("BROKEN   {run}: {}", left.join(", ")),
             Fate::Kept { undone, .. } => {
                 let what = if undone.is_empty() { things } else { undone.join(", ") };
@@ -178,6 +179,7 @@ mod tests {
         let report = SweepReport {
             runs: vec![
                 swept("a", Fate::Alive),
+                swept("i", Fate::Unseen { why: "the machine `one` has started it".into() }),
                 swept("b", Fate::Kept { undone: vec![], left: vec![] }),
                 swept("c", Fate::Kept { undone: vec!["unpaused fd-x-db-1".into()], left: vec![] }),
                 swept("g", Fate::Kept { undone: vec![], left: vec!["fault kill: no".into()] }),
@@ -196,6 +198,7 @@ mod tests {
         };
         insta::assert_snapshot!(lines(&report, false).join("\n"), @r"
         running  a: left alone
+        unknown  i: left alone: the machine `one` has started it
         kept     b: container fd-x-db-1, network fd-x_default; `firedrill sweep --kept` removes it
         kept     c: unpaused fd-x-db-1; `firedrill sweep --kept` removes it
         BROKEN   g: fault kill: no

@@ -377,6 +377,11 @@ pub struct SweepOptions {
 pub enum Fate {
     /// It is being watched; nothing was done.
     Alive,
+    /// Whether it is being watched cannot be seen here, so nothing was done.
+    Unseen {
+        /// Why not.
+        why: String,
+    },
     /// It was kept on purpose; only its faults were undone.
     Kept {
         /// What was done, one line each: `unpaused fd-shop-1c2d3e4f-db-1`.

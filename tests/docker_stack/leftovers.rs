@@ -33,6 +33,11 @@ async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
     lock.unlock().unwrap();
     let channel = stack.connect(&AgentRole::Drill).await.unwrap();
     assert_eq!(fate(dry).await, Some(Fate::Alive), "its agent is controlled");
+    let away = project.run.dir.with_extension("away");
+    std::fs::rename(&project.run.dir, &away).unwrap();
+    let unseen = fate(dry).await;
+    std::fs::rename(&away, &project.run.dir).unwrap();
+    assert!(matches!(&unseen, Some(Fate::Unseen { why }) if why.contains("is not there")), "{unseen:?}");
     drop(channel);
     let released = async {
         while fate(dry).await == Some(Fate::Alive) {

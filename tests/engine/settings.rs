@@ -349,6 +349,33 @@ async fn a_background_mitigation_that_is_lost_is_no_failure_of_the_runbook_and_n
     told.verdict(Verdict::HarnessError, &["`vanish` ran in the background and was lost"]);
 }
 
+fn in_background_of_db(work: &str, check: &str) -> Case {
+    let case = Case::new().replace("fix", work).replace("healthy", check);
+    case.says("work", |settings| (settings.place, settings.background) = (Some("db".into()), Some(true)))
+}
+
+#[tokio::test]
+async fn what_is_killed_in_the_background_with_its_container_fails_its_step_and_not_the_harness() {
+    let killed = "in the background, exited with 137: the container of `db` ended while it ran";
+    for (work, check) in [
+        ("restart-own", "healthy"),
+        ("sleep 600\nrestart-own\nfix", "sleep 900"),
+        ("sleep 600\nrestart-own", "sleep 900\ntrue"),
+    ] {
+        let told = in_background_of_db(work, check).run().await;
+        let told = told.verdict(Verdict::StepFailed, &[&format!("`restart-own`, {killed}")]);
+        told.at("runbook.md", "restart-own").step("work", StepStatus::Failed);
+    }
+}
+
+#[tokio::test]
+async fn what_is_lost_in_the_background_before_its_container_is_restarted_is_no_failure_of_the_runbook() {
+    for (work, check) in [("vanish", "healthy"), ("sleep 600\nvanish", "sleep 900\nrestart-db")] {
+        let told = in_background_of_db(work, check).run().await;
+        told.verdict(Verdict::HarnessError, &["`vanish` ran in the background and was lost"]);
+    }
+}
+
 #[tokio::test]
 async fn a_block_in_the_background_holds_nobody_up_and_ends_with_the_runbook() {
     let told = Case::new()

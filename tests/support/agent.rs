@@ -7,7 +7,7 @@ use firedrill::agent::ability::Ability;
 use firedrill::agent::load::Load;
 use firedrill::agent::machine::MachineWatch;
 use firedrill::agent::pg::PgQueries;
-use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, Told};
+use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, Told};
 use firedrill::agent::watch::MetricWatch;
 use firedrill::load::SLICE;
 use firedrill::record::{DrillTime, MachineSample, Slice};
@@ -100,7 +100,7 @@ impl Agent {
 
     /// Works until the runner's end of the channel is gone; lifts everything then.
     pub async fn serve(mut self) {
-        self.send(AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.now_us() }).await;
+        self.send(AgentMessage::Hello { version: BUILD.into(), clock_us: self.now_us() }).await;
         loop {
             let slice = self.load.as_ref().map(Loads::due);
             let sample = self.watch.as_ref().map(|watch| watch.next);

@@ -3,7 +3,7 @@
 use super::AgentError;
 use super::offset::{ClockOffset, Offsets};
 use crate::agent::locked;
-use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, HEARTBEAT, LEASE};
+use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, HEARTBEAT, LEASE};
 use crate::source::cut;
 use crate::stack::Channel;
 use std::collections::HashMap;
@@ -178,10 +178,12 @@ async fn hello(rx: &mut mpsc::Receiver<String>) -> Result<(), String> {
         Err(_) => return Err(format!("it did not say hello within {} s", HELLO_WITHIN.as_secs())),
     };
     match serde_json::from_str(&line) {
-        Ok(AgentMessage::Hello { version, .. }) if version == env!("CARGO_PKG_VERSION") => Ok(()),
-        Ok(AgentMessage::Hello { version, .. }) => {
-            Err(format!("it is version {version} and the runner is {}", env!("CARGO_PKG_VERSION")))
-        }
+        Ok(AgentMessage::Hello { version, .. }) if version == BUILD => Ok(()),
+        // What is made from the running executable is of its build: this image was named.
+        Ok(AgentMessage::Hello { version, .. }) => Err(format!(
+            "it is of the build {version}, and the runner is of {BUILD}: make the image that FIREDRILL_AGENT_IMAGE or \
+             FIREDRILL_IMAGE names from the runner's build, or leave the variable out where Docker can make it"
+        )),
         // A refusal: another runner controls it.
         Ok(AgentMessage::Reply { answer: AgentAnswer::Failed { reason }, .. }) => Err(reason),
         Ok(_) | Err(_) => Err(format!("it began with something else than hello: {}", cut(&line, HEAD, ""))),

@@ -1,7 +1,7 @@
 //! The client against an agent that a test plays.
 
 use super::*;
-use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, HEARTBEAT, LEASE, Told};
+use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, HEARTBEAT, LEASE, Told};
 use crate::stack::Channel;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -15,7 +15,7 @@ impl Agent {
     }
 
     async fn hello(&self) {
-        self.say(&AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: 5_000_000 }).await;
+        self.say(&AgentMessage::Hello { version: BUILD.into(), clock_us: 5_000_000 }).await;
     }
 
     async fn next(&mut self) -> Option<AgentRequest> {
@@ -175,8 +175,11 @@ async fn first_words_that_are_not_hello_are_explained() {
         @"the agent fd-agent is gone: another runner controls this agent");
     insta::assert_snapshot!(open("exec: firedrill: not found".into()).await,
         @"the agent fd-agent is gone: it began with something else than hello: exec: firedrill: not found");
-    let old = open(of(&AgentMessage::Hello { version: "0.0.1".into(), clock_us: 0 })).await;
-    assert!(old.starts_with("the agent fd-agent is gone: it is version 0.0.1 and the runner is "), "{old}");
+    for version in ["0.0.1", env!("CARGO_PKG_VERSION"), concat!(env!("CARGO_PKG_VERSION"), "+0123456789abcdef")] {
+        let other = open(of(&AgentMessage::Hello { version: version.into(), clock_us: 0 })).await;
+        let told = format!("the agent fd-agent is gone: it is of the build {version}, and the runner is of {BUILD}: ");
+        assert!(other.starts_with(&told) && other.contains("FIREDRILL_AGENT_IMAGE"), "{other}");
+    }
     let (near, far) = Channel::pair(1);
     drop(far);
     let error = AgentClient::open("fd-agent".into(), near, || 0).await.err().unwrap();

@@ -7,7 +7,7 @@ use super::owner::AbilityOwner;
 use super::writer::write_lines;
 use crate::agent::Clock;
 use crate::agent::ability::{AgentContext, bounded};
-use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, Told};
+use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, Told};
 use crate::agent::proxy::Proxy;
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl AgentSession {
         let mut writer = AbortOnDropHandle::new(tokio::spawn(write_lines(to, queue, self.lease)));
         let context = AgentContext::new(self.clock, self.proxy.clone());
         let live = Arc::new(LiveSession { context, held: Holdings::default(), messages });
-        live.tell(AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.clock.now_us() });
+        live.tell(AgentMessage::Hello { version: BUILD.into(), clock_us: self.clock.now_us() });
         let mut asks = JoinSet::new();
         let mut heard = Instant::now();
         let lease_lost = loop {

@@ -3,11 +3,11 @@
 //! failed there fails the runbook when it ends.
 
 use super::super::stop::Stop;
-use super::block::{BlockFailure, CommandBlock, CommandRequest, ended, run};
-use super::judge::{Failing, failing, first_line, judge_text};
+use super::block::{BlockFailure, CommandBlock, CommandRequest, cut_off_by, ended, run};
+use super::judge::{CommandFailure, Failing, failing, first_line, judge_text};
+use super::sessions::{PlaceSession, Sessions};
 use crate::record::{EventSink, Verdict};
 use crate::runbook::BlockSettings;
-use crate::shell::Shell;
 use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -28,27 +28,39 @@ pub(super) struct Background {
     pub fails: bool,
     stop: CancellationToken,
     /// Its session goes with it, and the supervisor kills what runs there.
-    working: AbortOnDropHandle<Option<BlockFailure>>,
+    working: AbortOnDropHandle<Option<BackgroundFailure>>,
+}
+
+/// Why a block did not do what it should, and the command whose session was lost, where that is why: its container may have taken it along.
+struct BackgroundFailure {
+    failure: BlockFailure,
+    lost: Option<(PlaceSession, CommandRequest)>,
+}
+
+impl BackgroundFailure {
+    fn of(stop: Stop) -> BackgroundFailure {
+        BackgroundFailure { failure: BlockFailure { stop, may_pass: false, once: false }, lost: None }
+    }
 }
 
 impl Background {
     /// Begins a block: the commands of it with the functions that their step defines, and what it says of them.
     pub(super) fn start(
-        shell: Shell,
+        session: PlaceSession,
         sink: EventSink,
         block: &CommandBlock<'_>,
         orders: (Vec<CommandRequest>, String),
     ) -> Background {
         let stop = CancellationToken::new();
-        let working = tokio::spawn(carry_out(shell, sink, orders, block.settings.clone(), stop.clone()));
+        let working = tokio::spawn(carry_out(session, sink, orders, block.settings.clone(), stop.clone()));
         let (step, fails) = (block.step.id.clone(), failing(block.step.phase) == Failing::Fails);
         Background { step, block: block.index, fails, stop, working: AbortOnDropHandle::new(working) }
     }
 
     /// Waits until it has begun, as far as that can be seen: `Err` says how one ended that did so at once.
-    pub(super) async fn begun(mut self) -> Result<Background, Option<BlockFailure>> {
+    pub(super) async fn begun(mut self, sessions: &Sessions<'_>) -> Result<Background, Option<BlockFailure>> {
         match tokio::time::timeout(BEGINS_WITHIN, &mut self.working).await {
-            Ok(ended) => Err(ended.unwrap_or_else(|error| Some(broke(error)))),
+            Ok(ended) => Err(judged(ended, sessions).await),
             Err(_) => Ok(self),
         }
     }
@@ -58,44 +70,53 @@ impl Background {
     }
 
     /// Ends it, and waits until it has said how: its step, and the reason, where that failed by it.
-    pub(super) async fn end(self) -> Option<(String, BlockFailure)> {
+    pub(super) async fn end(self, sessions: &Sessions<'_>) -> Option<(String, BlockFailure)> {
         self.stop.cancel();
         let ended = tokio::time::timeout(END_WITHIN, self.working).await.ok()?;
-        let failure = ended.unwrap_or_else(|error| Some(broke(error)));
-        failure.filter(|_| self.fails).map(|failure| (self.step, failure))
+        let failure = if self.fails { judged(ended, sessions).await } else { None };
+        failure.map(|failure| (self.step, failure))
     }
 }
 
-/// That it broke says nothing of the runbook.
-fn broke(error: JoinError) -> BlockFailure {
-    let stop = Stop::harness(format!("a block in the background broke: {error}"));
-    BlockFailure { stop, may_pass: false, once: false }
+/// What the end of one says: a session that its container took along fails the step, as in the foreground.
+async fn judged(ended: Result<Option<BackgroundFailure>, JoinError>, sessions: &Sessions<'_>) -> Option<BlockFailure> {
+    // That it broke says nothing of the runbook.
+    let broke = |error| BackgroundFailure::of(Stop::harness(format!("a block in the background broke: {error}")));
+    let BackgroundFailure { mut failure, lost } = ended.unwrap_or_else(|error| Some(broke(error)))?;
+    if let Some((session, order)) = lost
+        && let Some(calls) = sessions.lost_container(&session).await
+        // After a call of its own that went well nobody knows what else it would have done.
+        && let (exit @ (1.. | ..=-1), why) = cut_off_by(&calls, &order, &session.place)
+    {
+        let (fault, what) = (CommandFailure::Exit(exit), first_line(&order.says));
+        failure.stop = fault.stop(format!("`{what}`, in the background, {}{why}", fault.told(order.timeout)), order.at);
+    }
+    Some(failure)
 }
 
 /// The failure of a block that ended with the runbook before what was meant to help in it had begun.
-fn not_reached(rest: Option<&[CommandRequest]>) -> Option<BlockFailure> {
+fn not_reached(rest: Option<&[CommandRequest]>) -> Option<BackgroundFailure> {
     let order = rest?.iter().find(|order| order.helps)?;
     let what = format!("`{}`, in the background, was not reached before the runbook ended", first_line(&order.says));
-    let stop = Stop::new(Verdict::StepFailed, what).at(order.at.clone());
-    Some(BlockFailure { stop, may_pass: false, once: false })
+    Some(BackgroundFailure::of(Stop::new(Verdict::StepFailed, what).at(order.at.clone())))
 }
 
 /// `Some`: a command could not run, or one failed or was lost that was meant to help, or before one that was.
 async fn carry_out(
-    mut shell: Shell,
+    mut session: PlaceSession,
     sink: EventSink,
     (orders, functions): (Vec<CommandRequest>, String),
     settings: BlockSettings,
     stop: CancellationToken,
-) -> Option<BlockFailure> {
+) -> Option<BackgroundFailure> {
     for (number, order) in orders.iter().enumerate() {
         if stop.is_cancelled() {
             return not_reached(orders.get(number..));
         }
         let may_help = orders.iter().skip(number).any(|order| order.helps);
         let (at, what) = (&order.at, first_line(&order.says));
-        let canceller = shell.canceller();
-        let mut running = std::pin::pin!(run(&mut shell, &sink, order));
+        let canceller = session.shell.canceller();
+        let mut running = Box::pin(run(&mut session.shell, &sink, order));
         let before = tokio::select! {
             biased;
             ended = &mut running => Some(ended),
@@ -107,15 +128,17 @@ async fn carry_out(
             // It is killed, and what it still wrote is taken.
             None => {
                 canceller.cancel().await;
-                running.await
+                running.as_mut().await
             }
         };
+        drop(running);
         if let Some(error) = lost {
             let text = format!("{at}: `{what}` ran in the background and was lost: {error}");
             sink.note(text.clone());
             // Nobody knows what it has done, nor whether what stands behind it would have helped.
-            let stop = Stop::harness(text).at(at.clone());
-            return (may_help && !stopped).then_some(BlockFailure { stop, may_pass: false, once: false });
+            let failure = BackgroundFailure::of(Stop::harness(text).at(at.clone()));
+            let lost = orders.into_iter().nth(number).map(|order| (session, order));
+            return (may_help && !stopped).then_some(BackgroundFailure { lost, ..failure });
         }
         ended(&sink, order, &ran.result, stopped);
         if stopped {
@@ -126,8 +149,7 @@ async fn carry_out(
             sink.note(format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended"));
             let what = format!("`{what}`, in the background, {told}");
             let cannot_run = fault.is_fatal() && !fault.may_pass();
-            let failure = BlockFailure { stop: fault.stop(what, at.clone()), may_pass: false, once: false };
-            return (cannot_run || may_help).then_some(failure);
+            return (cannot_run || may_help).then(|| BackgroundFailure::of(fault.stop(what, at.clone())));
         }
     }
     None

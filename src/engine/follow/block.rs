@@ -144,6 +144,7 @@ impl Follower<'_> {
         for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(block.so_far.commands) {
             let order = self.request(block, (*number, command))?;
             let (at, place) = (&order.at, place_of(settings, command, self.respond));
+            self.take_ended().await;
             // Opened before it is asked whether users suffer: a container may take seconds to come.
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
             if order.helps {
@@ -162,7 +163,10 @@ impl Follower<'_> {
             }
             let mut cut_off = String::new();
             if let Some(error) = lost {
-                let calls = self.sessions.lost_container(&place).await;
+                let calls = match self.sessions.of(&place) {
+                    Some(session) => self.sessions.lost_container(session).await,
+                    None => None,
+                };
                 let calls = calls.ok_or_else(|| Stop::from(error).at(at.clone()))?;
                 let (exit, why) = cut_off_by(&calls, &order, &place);
                 (ran.result, cut_off) = (CommandResult { took: begun.elapsed(), ..killed(exit) }, why);
@@ -283,17 +287,17 @@ impl Follower<'_> {
         let (place, at) = (place_of(&block.settings, first, self.respond), self.location(first));
         let session = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
         let state = session.save().await.map_err(|error| Stop::from(error).at(at.clone()))?;
-        let shell = self.sessions.fresh(&place, &[]).await.map_err(|stop| stop.at(at.clone()))?;
-        shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
+        let session = self.sessions.beside(&place).await.map_err(|stop| stop.at(at.clone()))?;
+        session.shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
         if orders.iter().any(|order| order.helps) {
             self.context.before(step).await?;
             self.context.helps(false);
         }
         let last = block.commands.last().map_or(0, |(number, _)| *number);
         let before = step.commands().iter().take(last).map(|command| command.text.as_str());
-        let mut started = Background::start(shell, self.sink.clone(), block, (orders, functions(before)));
+        let mut started = Background::start(session, self.sink.clone(), block, (orders, functions(before)));
         if started.fails {
-            started = match started.begun().await {
+            started = match started.begun(&self.sessions).await {
                 Ok(started) => started,
                 Err(failure) => return Ok(failure.map_or(Ok(Vec::new()), Err)),
             };
@@ -409,7 +413,7 @@ fn killed(exit: i32) -> CommandResult {
 /// What becomes of a command whose container was restarted while it ran: its exit code, and what a failure has to say about
 /// it. A call of the runner's own (`docker compose restart`) has an exit code all the same, which is the command's where it
 /// is all of it; otherwise the command was killed in the middle.
-fn cut_off_by(calls: &[EndedCall], order: &CommandRequest, place: &Place) -> (i32, String) {
+pub(super) fn cut_off_by(calls: &[EndedCall], order: &CommandRequest, place: &Place) -> (i32, String) {
     if let [call] = calls
         && !order.client
         && is_call(&order.text, &call.command)

@@ -19,6 +19,7 @@ use crate::spec::Respond;
 use crate::stack::{Place, Stack};
 use async_trait::async_trait;
 use background::Background;
+use block::BlockFailure;
 use futures_util::future::join_all;
 use sessions::Sessions;
 use tokio_util::task::AbortOnDropHandle;
@@ -91,6 +92,8 @@ pub struct Follower<'a> {
     sessions: Sessions<'a>,
     inputs: RunbookInputs,
     background: Vec<Background>,
+    /// Steps whose blocks in the background have failed so far.
+    failed: Vec<(String, BlockFailure)>,
     /// The last line that the latest command wrote, secrets hidden.
     last_line: Option<String>,
     /// The functions that commands have defined, as text that defines them.
@@ -112,8 +115,8 @@ impl<'a> Follower<'a> {
             sessions.opening(usual_place(respond), opening);
         }
         let path = super::announce::shown(&runbook.source);
-        let (background, last_line, functions) = (Vec::new(), None, String::new());
-        Follower { respond, sink, context, path, sessions, inputs, background, last_line, functions }
+        let (background, failed, last_line, functions) = (Vec::new(), Vec::new(), None, String::new());
+        Follower { respond, sink, context, path, sessions, inputs, background, failed, last_line, functions }
     }
 
     /// Carries out steps in order and ends what runs in the background. `Some`: a verification did not pass in its time, and nothing
@@ -125,14 +128,23 @@ impl<'a> Follower<'a> {
         let followed = self.steps(steps).await;
         let started_us = self.sink.now();
         // Also where a step failed: what ran beside it has its last word in the record.
-        let ended = join_all(self.background.drain(..).map(Background::end)).await;
+        let ended = join_all(self.background.drain(..).map(|block| block.end(&self.sessions))).await;
         let unverified = followed?;
-        let failed = ended.into_iter().flatten().next().filter(|_| unverified.is_none());
+        let mut failed = self.failed.into_iter().chain(ended.into_iter().flatten());
+        let failed = failed.next().filter(|_| unverified.is_none());
         let Some((step, failure)) = failed else { return Ok(unverified) };
         let stop = failure.stop;
         let (status, reason, at) = (StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
         self.sink.emit(Event::StepEnded { step: step.clone(), status, reason, at });
         Err(self.context.failed(Check::Step { step }, started_us, stop))
+    }
+
+    /// Takes what has ended in the background, while its container has not ended for a later reason.
+    async fn take_ended(&mut self) {
+        let ended: Vec<Background> = self.background.extract_if(.., |block| !block.is_running()).collect();
+        for block in ended {
+            self.failed.extend(block.end(&self.sessions).await);
+        }
     }
 
     /// Where a command stands: in the runbook, or in the scenario that has put it in the place of something else.

@@ -26,9 +26,9 @@ pub(super) struct Sessions<'a> {
     open: Vec<PlaceSession>,
 }
 
-struct PlaceSession {
-    place: Place,
-    shell: Shell,
+pub(super) struct PlaceSession {
+    pub place: Place,
+    pub shell: Shell,
     /// Id and start of the container, where that is a service's.
     container: Option<Instance>,
     /// What it knew after the last command, where that is a service's, and the variables that it was given since, or that were taken away.
@@ -160,12 +160,16 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    /// Whether the session of a place was lost with its container; then what steps had called and what went on without it.
-    pub(super) async fn lost_container(&self, place: &Place) -> Option<Vec<EndedCall>> {
-        let session = self.open.iter().find(|session| session.place == *place)?;
+    /// The session of a place, if it has one.
+    pub(super) fn of(&self, place: &Place) -> Option<&PlaceSession> {
+        self.open.iter().find(|session| session.place == *place)
+    }
+
+    /// Whether a session was lost with its container; then what steps had called and what went on without it.
+    pub(super) async fn lost_container(&self, session: &PlaceSession) -> Option<Vec<EndedCall>> {
         let deadline = Instant::now() + SEEN_WITHIN;
         loop {
-            match self.look(place).await {
+            match self.look(&session.place).await {
                 // Of one whose container nobody could tell when it was opened, the end of the session says it.
                 Ok(Some(now)) if session.container.as_ref().map_or(!session.shell.is_closed(), |was| now == *was) => {}
                 Ok(None) => {}
@@ -178,8 +182,13 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    /// A session that nobody else uses.
-    pub(super) async fn fresh(&self, place: &Place, env: &[(String, String)]) -> Result<Shell, Stop> {
+    /// A session beside that of a place, in the same container.
+    pub(super) async fn beside(&self, place: &Place) -> Result<PlaceSession, Stop> {
+        let (shell, container) = (self.fresh(place, &[]).await?, self.of(place).and_then(|own| own.container.clone()));
+        Ok(PlaceSession { place: place.clone(), shell, container, state: None, since: Vec::new() })
+    }
+
+    async fn fresh(&self, place: &Place, env: &[(String, String)]) -> Result<Shell, Stop> {
         let tools = self.stack.tools(place, &self.sink.secrets());
         Ok(Shell::open(self.stack.shell(place).await?, env, tools).await?)
     }

@@ -40,15 +40,20 @@ pub(in crate::stack) async fn sweep(
         let run_dir = owner.dir(&found.dirs);
         let alive = is_alive(docker, &owner, run_dir.as_ref().ok(), found.newest).await?;
         let run_dir = match run_dir {
-            Ok(run_dir) => Some(run_dir),
+            Ok(run_dir) => run_dir,
             // Another user's, or another machine's.
-            Err(_) if alive => None,
+            Err(why) if alive => {
+                let minutes = STRANGER_GRACE / 60;
+                let why = format!("{why}, and a runner controls its agent or it is younger than {minutes} minutes");
+                report.runs.push(SweptRun { run, dir: None, things: texts, fate: Fate::Unseen { why } });
+                continue;
+            }
             Err(why) => {
                 report.foreign.extend(things.iter().map(|(id, thing)| Foreign::new(&owner, id, thing, why.as_str())));
                 continue;
             }
         };
-        let kept = found.keep || run_dir.as_ref().is_some_and(RunDir::is_kept);
+        let kept = found.keep || run_dir.is_kept();
         let fate = if alive {
             Fate::Alive
         } else if kept && !options.kept {
@@ -60,7 +65,7 @@ pub(in crate::stack) async fn sweep(
         } else {
             Fate::Removed { left: remove(docker, &owner, QUIET).await.left }
         };
-        let dir = run_dir.map(|run_dir| run_dir.path().to_path_buf());
+        let dir = Some(run_dir.path().to_path_buf());
         report.runs.push(SweptRun { run, dir, things: texts, fate });
     }
     if options.images {

@@ -432,7 +432,7 @@ pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Stac
     let Some(day) = annotations.get(names::RUN_ID).filter(|day| names::namespace(day) == namespace) else {
         return Ok(());
     };
-    if runs::find(day).is_some_and(|noted| noted.watched().1) {
+    if runs::find(day).is_some_and(|noted| noted.watched().map_or(true, |(_, is_alive)| is_alive)) {
         // More drills may come.
         return Ok(());
     }

@@ -162,10 +162,13 @@ pub(super) fn source_files(request: &StackRequest, add: impl Fn(&mut SourceFiles
 }
 
 async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
-    let (run_dir, is_alive) = noted.watched();
-    let is_kept = noted.keep && run_dir.as_ref().is_some_and(RunDir::is_kept);
     let namespace = super::names::namespace(&noted.run);
     let things = vec![format!("namespace {namespace} of the cluster {}", noted.context)];
+    let (run_dir, is_alive) = match noted.watched() {
+        Ok(watched) => watched,
+        Err(why) => return SweptRun { run: noted.run, dir: None, things, fate: Fate::Unseen { why } },
+    };
+    let is_kept = noted.keep && run_dir.as_ref().is_some_and(RunDir::is_kept);
     let fate = if is_alive {
         Fate::Alive
     } else if is_kept && !options.kept {

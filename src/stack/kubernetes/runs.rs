@@ -36,19 +36,27 @@ pub(super) struct NotedRun {
 }
 
 impl NotedRun {
-    /// Its directory, when it is this user's own, and whether somebody watches it. Whoever cannot look leaves it alone: another machine's
-    /// directory is not here, although the note is where both have one home.
-    pub(super) fn watched(&self) -> (Option<RunDir>, bool) {
-        if self.machine.is_some() && self.machine != machine() {
-            return (None, true);
+    /// Its directory, where it is there, and whether somebody watches it.
+    ///
+    /// # Errors
+    /// Why that cannot be seen here. It is left alone then: another machine's directory is not here, although the note is where both have
+    /// one home.
+    pub(super) fn watched(&self) -> Result<(Option<RunDir>, bool), String> {
+        if let Some(other) = self.machine.as_ref().filter(|_| self.machine != machine()) {
+            return Err(format!(
+                "only the machine `{other}`, which has started it, can tell whether it runs; if that is gone for good, delete the \
+                 namespace and {}",
+                file(&self.run).map_or_else(|_| "its note".into(), |file| file.display().to_string())
+            ));
         }
         match RunDir::open_own(&self.dir) {
             Ok(run_dir) if run_dir.id() == self.run => {
                 let is_alive = run_dir.is_alive().unwrap_or(true);
-                (Some(run_dir), is_alive)
+                Ok((Some(run_dir), is_alive))
             }
-            Ok(_) => (None, true),
-            Err(error) => (None, error.kind() != io::ErrorKind::NotFound),
+            Ok(_) => Err(format!("{} is the directory of another run", self.dir.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((None, false)),
+            Err(error) => Err(error.to_string()),
         }
     }
 }
@@ -134,10 +142,14 @@ mod tests {
                                        "kubeconfig": [], "keep": false });
         let noted: NotedRun = serde_json::from_value(text).unwrap();
         let gone = NotedRun { dir: root.path().join("gone"), ..noted.clone() };
-        assert!(noted.watched().1, "its lock is held");
+        let is_watched = |noted: &NotedRun| noted.watched().map(|(_, is_watched)| is_watched);
+        assert_eq!(is_watched(&noted), Ok(true), "its lock is held");
         drop(run_dir);
-        assert!(!noted.watched().1 && !gone.watched().1);
-        assert!(!NotedRun { machine: machine(), ..gone.clone() }.watched().1);
-        assert!(NotedRun { machine: Some("another.one".into()), ..gone }.watched().1, "its directory is not here");
+        assert_eq!([is_watched(&noted), is_watched(&gone)], [Ok(false), Ok(false)]);
+        assert_eq!(is_watched(&NotedRun { machine: machine(), ..gone.clone() }), Ok(false));
+        let why = is_watched(&NotedRun { run: "another".into(), ..noted }).unwrap_err();
+        assert!(why.ends_with(" is the directory of another run"), "{why}");
+        let why = is_watched(&NotedRun { machine: Some("another.one".into()), ..gone }).unwrap_err();
+        assert!(why.starts_with("only the machine `another.one`, which has started it, can tell"), "{why}");
     }
 }
