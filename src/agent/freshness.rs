@@ -20,7 +20,7 @@ use crate::source::{At, TextForm, shape};
 use async_trait::async_trait;
 use hyper::header::HeaderName;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
@@ -51,11 +51,7 @@ pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
     let mut map = at.map("`freshness`")?;
     let query = map.optional_by("query", SliQuery::read_query);
     let answer = map.optional_by("answer", AskedAnswer::read);
-    if map.has("query") == map.has("answer") {
-        let message = "`freshness` asks either a database (`query`) or an HTTP server (`answer`)";
-        map.error(map.head(), message).help("name exactly one of them");
-    }
-    map.also(json!({ "oneOf": [{ "required": ["query"] }, { "required": ["answer"] }] }));
+    map.exactly_one(&["query", "answer"], "`query` asks a database, `answer` an HTTP server");
     let required = map.require::<Duration>("within");
     let within = bounded(&mut map, "within", required.unwrap_or(SKEW), Duration::from_millis(1)..=LONGEST);
     map.finish()?;
@@ -87,11 +83,8 @@ impl AskedAnswer {
                 Err(_) => Err("this is not the name of a header".into()),
             });
         let pace = read_pace(&mut map);
-        if map.has("at") == map.has("header") {
-            map.error(map.head(), "the time stands either in the answer's JSON (`at`) or in a `header`")
-                .help("name exactly one of them; a file that is served has `header: Last-Modified`");
-        }
-        map.also(json!({ "oneOf": [{ "required": ["at"] }, { "required": ["header"] }] }));
+        let help = "the time stands in the answer's JSON (`at`) or in a header; a file that is served has `header: Last-Modified`";
+        map.exactly_one(&["at", "header"], help);
         map.finish()?;
         Some(AskedAnswer { url: url?, at: pointer.or(header)?, pace })
     }

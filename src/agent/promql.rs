@@ -19,12 +19,10 @@ use super::slices::tell_events;
 use super::source::{FewNotes, SliSource, bounded};
 use crate::load::{ALLOWED_LATE, EventClient, Failure, RequestEnding, Sent, url_secrets};
 use crate::slis::{EventAnswer, SliSpec, gauge};
-use crate::source::{At, MapReader, TextForm, parse_rate, shape};
+use crate::source::{At, MapReader, TextForm, TextPattern, parse_rate, shape};
 use async_trait::async_trait;
-use regex::Regex;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::sync::LazyLock;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
 
@@ -41,11 +39,10 @@ const A_QUERY: TextForm = TextForm::new("a query in PromQL", shape::filled);
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 
 /// `{{window}}`, and `{{.window}}` as Sloth writes it.
-static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{\s*\.?window\s*\}\}").ok());
+static WINDOW: TextPattern = TextPattern::new(r"\{\{\s*\.?window\s*\}\}");
 /// What gives events per second, and what gives their number.
-static RATE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\bi?rate\s*\(").ok());
-static COUNT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\b(?:increase|(?:count|sum|present)_over_time)\s*\(").ok());
+static RATE: TextPattern = TextPattern::new(r"\bi?rate\s*\(");
+static COUNT: TextPattern = TextPattern::new(r"\b(?:increase|(?:count|sum|present)_over_time)\s*\(");
 
 /// Which events one of the queries counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,14 +87,10 @@ pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
         map.read(key, required, |at| at.parse(A_QUERY, |text| check_query(text).map(|()| text.trim().to_string())))
     };
     let (good, bad, total) = (query("good", false), query("bad", false), query("total", true));
-    if map.has("good") == map.has("bad") {
-        let message = "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`";
-        map.error(map.head(), message).help("name exactly one of them");
-    }
+    map.exactly_one(&["good", "bad"], "it counts the `good` events or the `bad` ones, and beside them the `total`");
     if asked.bad_may_be_absent && map.has("good") {
         map.wrong("bad_may_be_absent", "`bad_may_be_absent` is about the query `bad`, and here is none");
     }
-    map.also(json!({ "oneOf": [{ "required": ["good"] }, { "required": ["bad"] }] }));
     map.finish()?;
     let of = if good.is_some() { PromEvents::Good } else { asked.of_bad() };
     // No load has a `:` in its name.
@@ -175,7 +168,7 @@ pub(crate) fn check_query(query: &str) -> Result<(), String> {
 /// The query over a range.
 pub(crate) fn in_window(query: &str, window: Duration) -> String {
     let range = format!("{}ms", window.as_millis());
-    WINDOW.as_ref().map_or_else(|| query.to_string(), |name| name.replace_all(query, range).into_owned())
+    WINDOW.replace_all(query, range).into_owned()
 }
 
 /// The URL at which a Prometheus answers a query.
@@ -185,8 +178,7 @@ pub(crate) fn query_page(url: &str, query: &str) -> String {
 
 /// What a query's answer is multiplied with to be a number of events.
 fn scale(query: &str, window: Duration) -> f64 {
-    let uses = |functions: &Option<Regex>| functions.as_ref().is_some_and(|functions| functions.is_match(query));
-    if uses(&RATE) && !uses(&COUNT) { window.as_secs_f64() } else { 1.0 }
+    if RATE.is_match(query) && !COUNT.is_match(query) { window.as_secs_f64() } else { 1.0 }
 }
 
 impl Ability for PromCounts {
@@ -304,6 +296,7 @@ mod tests {
     use crate::load::Generator;
     use bytes::Bytes;
     use hyper::{HeaderMap, StatusCode};
+    use serde_json::json;
     use std::sync::{Arc, Mutex};
     use tokio_util::sync::CancellationToken;
 

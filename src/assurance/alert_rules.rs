@@ -2,7 +2,7 @@
 //! people for causes. The advice is that of the Site Reliability Workbook, chapter 5, and of Prometheus' documentation on alerting.
 
 use crate::record::ALERT_NAME;
-use crate::source::{Diagnostics, Node, Source, Span, parse, parse_period, shorten};
+use crate::source::{Diagnostics, Node, Source, Span, TextPattern, parse, parse_period, pattern, shorten};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -24,21 +24,17 @@ pub struct AlertRuleSet {
 }
 
 /// `> 14.4 * 0.005`, `> (14.4 * (1 - 0.995))`: a factor and a budget.
-static BURN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static BURN: LazyLock<Regex> = LazyLock::new(|| {
     const FACTOR: &str = r"(\d+(?:\.\d+)?|\.\d+|\(\s*1\s*-\s*0?\.\d+\s*\))";
-    Regex::new(&format!(r">=?\s*\(?\s*{FACTOR}\s*\*\s*{FACTOR}")).ok()
+    pattern(&format!(r">=?\s*\(?\s*{FACTOR}\s*\*\s*{FACTOR}"))
 });
-static WINDOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*[:\]]").ok());
-static UNITS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:ms|[smhdwy])").ok());
-static AVERAGE_OF_BUCKETS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\bavg(?:_over_time)?\b[^)]*\w_bucket\b").ok());
+static WINDOW: TextPattern = TextPattern::new(r"\[\s*((?:\d+(?:ms|[smhdwy]))+)\s*[:\]]");
+static UNITS: TextPattern = TextPattern::new(r"\d+(?:ms|[smhdwy])");
+static AVERAGE_OF_BUCKETS: TextPattern = TextPattern::new(r"\bavg(?:_over_time)?\b[^)]*\w_bucket\b");
 /// Metrics of machines and containers.
-static CAUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"\b(?:node_(?:cpu|memory|load|filesystem|disk)|container_(?:cpu|memory)|process_(?:cpu|resident)|kube_pod_container_resource|machine_)\w*",
-    )
-    .ok()
-});
+static CAUSE: TextPattern = TextPattern::new(
+    r"\b(?:node_(?:cpu|memory|load|filesystem|disk)|container_(?:cpu|memory)|process_(?:cpu|resident)|kube_pod_container_resource|machine_)\w*",
+);
 /// Severities that wake somebody.
 const PAGING: [&str; 4] = ["page", "pager", "critical", "sev1"];
 /// The interval of Prometheus that says none.
@@ -76,7 +72,7 @@ pub fn lint(set: &AlertRuleSet, diags: &mut Diagnostics) {
 /// The expression of any rule, also of one that only records.
 fn expression(rule: &Node, source: &Arc<Source>, scrape: Duration, diags: &mut Diagnostics) {
     let Some((text, span)) = rule.get(&["expr"]).and_then(|expr| Some((expr.text()?, expr.span))) else { return };
-    let products = BURN.iter().flat_map(|burn| burn.captures_iter(text)).filter_map(|found| {
+    let products = BURN.captures_iter(text).filter_map(|found| {
         let (a, b) = (factor(found.get(1)?.as_str())?, factor(found.get(2)?.as_str())?);
         // One of them is a share: the error budget.
         (a.min(b) < 1.0 && a.max(b) >= 1.0 && a * b >= 1.0).then(|| format!("{a} × {b} = {:.3}", a * b))
@@ -90,7 +86,7 @@ fn expression(rule: &Node, source: &Arc<Source>, scrape: Duration, diags: &mut D
         let message = format!("`{written}` holds less than two scrapes, which come every {} s", scrape.as_secs_f64());
         diags.error(source, span, message).help("a rate needs two samples; four scrape intervals bear a failed scrape");
     }
-    if AVERAGE_OF_BUCKETS.as_ref().is_some_and(|average| average.is_match(text)) {
+    if AVERAGE_OF_BUCKETS.is_match(text) {
         diags
             .error(source, span, "an average over `_bucket` series means nothing: buckets are cumulative counters")
             .help(
@@ -129,7 +125,7 @@ fn of_alert(
             .warning(source, span, format!("`{name}` wakes somebody and names no runbook"))
             .help("put its address into the annotation `runbook_url`");
     }
-    if let (true, Some(metric)) = (pages, CAUSE.as_ref().and_then(|cause| cause.find(expr))) {
+    if let (true, Some(metric)) = (pages, CAUSE.find(expr)) {
         diags
             .warning(source, span, format!("`{name}` wakes somebody for a cause, `{}`", metric.as_str()))
             .help("page for what users feel (errors, latency); what a machine does is for a ticket or a dashboard");
@@ -199,13 +195,12 @@ pub fn scrape_intervals(root: &Node) -> Vec<Duration> {
 
 /// A duration as Prometheus and Alertmanager write it: `1h30m`.
 pub fn duration(text: &str) -> Option<Duration> {
-    let units = UNITS.as_ref()?;
-    let whole: usize = units.find_iter(text).map(|found| found.len()).sum();
+    let whole: usize = UNITS.find_iter(text).map(|found| found.len()).sum();
     let part = |part: &str| match part.strip_suffix('y') {
         Some(years) => Some(Duration::from_secs(365 * 86_400) * years.parse::<u32>().ok()?),
         None => parse_period(part).ok(),
     };
-    let mut parts = units.find_iter(text).map(|found| part(found.as_str()));
+    let mut parts = UNITS.find_iter(text).map(|found| part(found.as_str()));
     // `0` has no unit.
     let is_whole = whole == text.len() || text == "0";
     is_whole.then(|| parts.try_fold(Duration::ZERO, |all, part| all.checked_add(part?))).flatten()
@@ -213,8 +208,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 
 /// The windows that an expression looks back, each as it is written and how long it is: `[5m]`, `[1h:30s]`.
 pub fn windows(text: &str) -> impl Iterator<Item = (&str, Duration)> {
-    let found = WINDOW.iter().flat_map(|window| window.captures_iter(text));
-    found.filter_map(|found| Some((found.get(0)?.as_str(), duration(found.get(1)?.as_str())?)))
+    WINDOW.captures_iter(text).filter_map(|found| Some((found.get(0)?.as_str(), duration(found.get(1)?.as_str())?)))
 }
 
 /// `14.4`, or `(1 - 0.995)`.

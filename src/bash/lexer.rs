@@ -2,9 +2,7 @@
 //! is a comment, which here-documents there are, and which variables are read. It never fails, which is what the
 //! filling-in of values and the search for inputs need; the grammar is the business of `reader.rs`.
 
-use crate::source::Span;
-use regex::Regex;
-use std::sync::LazyLock;
+use crate::source::{Span, TextPattern};
 
 /// Longer subscripts of arrays are not looked through.
 const MAX_SUBSCRIPT: usize = 256;
@@ -373,10 +371,9 @@ impl Lexer<'_> {
             self.at += 1;
         }
         // What is quoted, a backslash, or what stands for itself.
-        static PIECE: LazyLock<Option<Regex>> =
-            LazyLock::new(|| Regex::new(r#"^(?:'([^'\n]*)'?|"([^"\n]*)"?|\\|([^\x20\t\n;&|()<>'"\\]+))"#).ok());
+        static PIECE: TextPattern = TextPattern::new(r#"^(?:'([^'\n]*)'?|"([^"\n]*)"?|\\|([^\x20\t\n;&|()<>'"\\]+))"#);
         let (mut delimiter, mut quoted) = (String::new(), false);
-        let piece = |at: usize| PIECE.as_ref()?.captures(self.text.get(at..)?);
+        let piece = |at: usize| PIECE.captures(self.text.get(at..)?);
         while let Some(piece) = piece(self.at) {
             self.at += piece.get(0).map_or(0, |whole| whole.len());
             quoted |= piece.get(3).is_none();

@@ -10,10 +10,6 @@ use super::by_agent::AgentFault;
 use super::http::{A_SIZE, HttpRequests, size};
 use crate::agent::proxy::HttpAction;
 use crate::source::MapReader;
-use serde_json::json;
-
-/// What may become of a body.
-const KEYS: [&str; 3] = ["replace", "cut", "rate"];
 
 fn rate(text: &str) -> Result<u64, String> {
     size(text).and_then(|rate| if rate == 0 { Err("a rate of 0 never ends".into()) } else { Ok(rate) })
@@ -25,12 +21,8 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
     let replace: Option<String> = map.optional("replace");
     let cut = map.optional_with("cut", A_SIZE, size);
     let rate = map.optional_with("rate", A_SIZE, rate);
-    let one_of = KEYS.map(|key| json!({ "required": [key] }));
-    map.also(json!({ "oneOf": one_of }));
-    if KEYS.into_iter().filter(|key| map.has(key)).count() != 1 {
-        let message = "a body is replaced, cut short or slow: one of `replace`, `cut` and `rate` is needed";
-        map.error(map.head(), message).help("write `cut: 100`, `replace: \"…\"` or `rate: 1KiB`");
-    }
+    let help = "a body is replaced, cut short or slow: write `cut: 100`, `replace: \"…\"` or `rate: 1KiB`";
+    map.exactly_one(&["replace", "cut", "rate"], help);
     let replaced = replace.map(|body| HttpAction::ReplaceBody { body });
     let cut = cut.map(|after| HttpAction::CutBody { after, reset: false });
     let action = replaced.or(cut).or(rate.map(|rate| HttpAction::SlowBody { rate }));

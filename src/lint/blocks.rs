@@ -3,7 +3,7 @@
 use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::runbook::look::{Fence, FenceUse, is_known_program};
-use crate::runbook::pattern;
+use crate::source::pattern;
 use regex::Regex;
 use std::sync::LazyLock;
 

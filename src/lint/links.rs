@@ -4,13 +4,10 @@
 use super::words::phrases;
 use super::{FindingReport, LintPage, Project};
 use crate::runbook::look::{self, PageLook, TextKind};
-use crate::runbook::pattern;
-use crate::source::{Source, Span, beginning, clean, nearest, shorten, tidy};
+use crate::source::{Source, Span, TextPattern, beginning, clean, nearest, shorten, tidy};
 use percent_encoding::percent_decode_str;
-use regex::Regex;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 /// How many names may be held against what a link says, on all pages: one costs about a microsecond.
 const COMPARED: usize = 200_000;
@@ -200,8 +197,8 @@ fn slug(heading: &str) -> String {
 /// The attributes of the tags in some HTML: name in lower case where it was so written, place and text of the value. What looks like one inside
 /// of a value is a part of it.
 fn attributes(html: &str) -> impl Iterator<Item = (&str, Span, &str)> {
-    static ATTRIBUTE: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r#"([A-Za-z0-9-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)[\s>]|()>)"#));
+    static ATTRIBUTE: TextPattern =
+        TextPattern::new(r#"([A-Za-z0-9-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)[\s>]|()>)"#);
     ATTRIBUTE.captures_iter(html).filter_map(|found| {
         let value = (2..6).find_map(|group| found.get(group))?;
         Some((found.get(1)?.as_str(), Span::new(value.start(), value.end()), value.as_str()))

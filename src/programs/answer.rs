@@ -3,10 +3,8 @@
 
 use super::table::{self, ErrorLine, ExitMeaning, On, Program};
 use super::{Call, ExitUse, Filtered, Sink, status};
-use crate::source::cut;
-use regex::Regex;
+use crate::source::{TextPattern, cut};
 use std::fmt;
-use std::sync::LazyLock;
 
 /// Columns of a line that are shown.
 const SHOWN: usize = 200;
@@ -154,11 +152,10 @@ fn may_have_written(call: &Call, sink: Sink, line: &str) -> bool {
 /// A program that a shell did not find or could not run, as it says itself, where the exit code does not tell: its name.
 /// The calls that ask a question (`if`, `|| true`) are left out.
 pub fn missing_among(calls: &[Call], stderr: &str) -> Option<String> {
-    static MISSING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"^(?:\S*/)?(?:ba|da|a|k|z)?sh: (?:line )?(?:\d+: )?(.+?): (?:(?:command )?not found|No such file or directory|Permission denied)$").ok()
-    });
-    let regex = MISSING.as_ref()?;
-    let named = stderr.lines().filter_map(|line| Some(regex.captures(line.trim_end())?.get(1)?.as_str()));
+    static MISSING: TextPattern = TextPattern::new(
+        r"^(?:\S*/)?(?:ba|da|a|k|z)?sh: (?:line )?(?:\d+: )?(.+?): (?:(?:command )?not found|No such file or directory|Permission denied)$",
+    );
+    let named = stderr.lines().filter_map(|line| Some(MISSING.captures(line.trim_end())?.get(1)?.as_str()));
     let called = |name: &&str| {
         let of = |call: &&Call| call.words.first().is_some_and(|word| word == name);
         calls.iter().filter(of).any(|call| matches!(call.code, ExitUse::Kept | ExitUse::Lost))

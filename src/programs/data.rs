@@ -3,21 +3,19 @@
 use super::calls::calls;
 use super::effect::{destroys, is_sql_client, labelled};
 use super::{Word, among, table};
-use regex::Regex;
-use std::sync::LazyLock;
+use crate::source::TextPattern;
 
 /// Statements that write rows, or take away what holds them.
-static WRITES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let into = r"(?:insert|merge|replace)\s+into|delete\s+from|copy\s+\S+\s+from|update\s+\S+\s+set|load\s+data";
-    let whole = r"truncate\s+\S|drop\s+(?:table|database|schema)|alter\s+table";
-    Regex::new(&format!(r"(?i)\b(?:{into}|{whole})")).ok()
-});
+static WRITES: TextPattern = TextPattern::new(
+    r"(?ix) \b (?: (?:insert|merge|replace)\s+into | delete\s+from | copy\s+\S+\s+from | update\s+\S+\s+set | load\s+data
+    | truncate\s+\S | drop\s+(?:table|database|schema) | alter\s+table )",
+);
 /// What of Redis changes something else than keys.
 const NO_KEYS: &str = include_str!("no_keys.txt");
 
 /// Whether a command changes data, as far as the programs in it tell that are known here; `sql` says that it is a text of SQL.
 pub fn changes_data(text: &str, sql: bool) -> bool {
-    let writes = || WRITES.as_ref().is_some_and(|writes| writes.is_match(text));
+    let writes = || WRITES.is_match(text);
     if sql {
         return writes();
     }

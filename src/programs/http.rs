@@ -4,9 +4,8 @@
 use super::among;
 use super::effect::{CallArguments, Effect};
 use crate::bash::{EXPANDED, FILLED, Word, WordKind};
+use crate::source::TextPattern;
 use percent_encoding::percent_decode_str;
-use regex::Regex;
-use std::sync::LazyLock;
 
 /// Words of an address by which a GET might do something all the same: `/-/reload`, `/cache/flush`.
 const VERBS_OF_ADDRESSES: &str = include_str!("http_verbs.txt");
@@ -187,8 +186,8 @@ fn is_verb(word: &str) -> bool {
 
 /// The words of a part of an address, in lower case: `/cache/flushAll2` → cache, flush, all.
 fn words(text: &str) -> Vec<String> {
-    static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("[A-Z]*[a-z]+|[A-Z]+").ok());
-    WORD.iter().flat_map(|word| word.find_iter(text)).map(|word| word.as_str().to_ascii_lowercase()).collect()
+    static WORD: TextPattern = TextPattern::new("[A-Z]*[a-z]+|[A-Z]+");
+    WORD.find_iter(text).map(|word| word.as_str().to_ascii_lowercase()).collect()
 }
 
 /// A text with `%61` read as `a`.

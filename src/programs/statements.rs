@@ -1,10 +1,8 @@
 //! SQL, as far as it takes to see what a statement destroys: words, quotes, comments and the ends of statements. Placeholders
 //! and variables may stand anywhere, and every dialect is read alike: what only looks is the business of `sql.rs`.
 
-use crate::source::Span;
-use regex::Regex;
+use crate::source::{Span, TextPattern};
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 /// A statement that destroys something as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,13 +72,11 @@ fn harm(tokens: &[StatementToken<'_>]) -> Option<DestroyedByStatement> {
 
 /// Words and signs; comments and blanks are left out, quoted texts are one token.
 fn tokens(text: &str) -> Vec<StatementToken<'_>> {
-    static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let comments = r"--[^\n]*|/\*(?:/|.*?\*/|.*)";
-        let others = r#"'[^']*'?|"[^"]*"?|`[^`]*`?|[\p{Alphabetic}\p{N}_.${}<>\\]+|\S"#;
-        Regex::new(&format!("(?s){comments}|{others}")).ok()
-    });
-    let found = TOKEN.iter().flat_map(|token| token.find_iter(text));
-    let found = found.filter(|found| !["--", "/*"].iter().any(|comment| found.as_str().starts_with(comment)));
+    static TOKEN: TextPattern = TextPattern::new(
+        r#"(?sx) --[^\n]* | /\*(?:/|.*?\*/|.*) | '[^']*'? | "[^"]*"? | `[^`]*`? | [\p{Alphabetic}\p{N}_.${}<>\\]+ | \S"#,
+    );
+    let found =
+        TOKEN.find_iter(text).filter(|found| !["--", "/*"].iter().any(|comment| found.as_str().starts_with(comment)));
     found.map(|found| StatementToken { text: found.as_str(), span: Span::new(found.start(), found.end()) }).collect()
 }
 

@@ -1,8 +1,8 @@
 //! The HTTP status in what `curl -w FORMAT` writes: the format becomes a pattern in which `%{http_code}` is what is looked
 //! for. A format that is read from a file, or does not show the status, tells nothing.
 
+use crate::source::TextPattern;
 use regex::Regex;
-use std::sync::LazyLock;
 
 /// The status that failed, where one did: 400 and above, or 000 where there was no answer. `alone`: nothing but the format
 /// was written, so that every occurrence counts and not only the one at the end.
@@ -18,9 +18,9 @@ pub(super) fn failed(format: &str, written: &str, alone: bool) -> Option<String>
 /// The format as a pattern with the status as its first group.
 pub(super) fn pattern(format: &str) -> Option<String> {
     // A variable, an escape, which is one of a pattern as well, or a character.
-    static PIECE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)%\{([^}]*)\}|(\\[ntr])|%(%)|(.)").ok());
+    static PIECE: TextPattern = TextPattern::new(r"(?s)%\{([^}]*)\}|(\\[ntr])|%(%)|(.)");
     let (mut pattern, mut shows) = (String::new(), false);
-    for piece in PIECE.as_ref()?.captures_iter(format) {
+    for piece in PIECE.captures_iter(format) {
         let group = |at: usize| piece.get(at).map(|text| text.as_str());
         match group(1) {
             Some("http_code" | "response_code") => {

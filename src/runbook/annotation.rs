@@ -5,12 +5,10 @@
 use super::markdown::{AnnotationComment, CommentPlace, MarkdownBlock, MarkdownCode};
 use super::runme;
 use super::settings::{self, Errors, Expect, Retry};
-use super::text::pattern;
 use super::{BlockSettings, RunbookPhase, unified_name};
-use crate::source::{Diagnostics, Source, Span, did_you_mean, shorten};
-use regex::Regex;
+use crate::source::{Diagnostics, Source, Span, TextPattern, did_you_mean, shorten};
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// What an annotation can say about a block.
 const OF_BLOCKS: &[&str] =
@@ -255,11 +253,9 @@ struct AnnotationKey {
 }
 
 /// `key`, `key=word`, `key="several words"`, `expect=/a pattern/`.
-static ENTRY: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r#"(?xs) ^ (?: (expect)=(/ (?: [^/\\] | \\. )* /) | ([^\s=]*) (?: = (?: "((?: [^"\\] | \\. )*)" | ([^\s"]\S*)? ) )? )"#,
-    )
-});
+static ENTRY: TextPattern = TextPattern::new(
+    r#"(?xs) ^ (?: (expect)=(/ (?: [^/\\] | \\. )* /) | ([^\s=]*) (?: = (?: "((?: [^"\\] | \\. )*)" | ([^\s"]\S*)? ) )? )"#,
+);
 
 /// Cuts the text from `at` on into entries; at what cannot be cut it ends, and says why.
 fn entries(text: &str, mut at: usize) -> (Vec<AnnotationKey>, Option<(Span, String)>) {
@@ -299,7 +295,7 @@ fn entries(text: &str, mut at: usize) -> (Vec<AnnotationKey>, Option<(Span, Stri
 }
 
 /// Escapes in quotes: of a quote and of a backslash.
-static UNQUOTED: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\\(["\\])"#));
+static UNQUOTED: TextPattern = TextPattern::new(r#"\\(["\\])"#);
 
 impl Note {
     /// Takes one entry over; `span` is where its value stands.

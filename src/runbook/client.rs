@@ -7,11 +7,9 @@ use super::markdown::MarkdownCode;
 use super::placeholder::{Placeholder, mask};
 use super::prompt;
 use super::runs::CommandRun;
-use super::text::{Excerpt, is_among, pattern};
+use super::text::{Excerpt, is_among};
 use super::{Command, Filled, RunbookInput};
-use crate::source::{Source, Span, beginning};
-use regex::Regex;
-use std::sync::LazyLock;
+use crate::source::{Source, Span, TextPattern, beginning};
 
 /// Words that begin a statement which needs the client of those before it, or leaves something to those behind it.
 const STATEFUL: &str =
@@ -20,12 +18,10 @@ const STATEFUL: &str =
 const STATEFUL_REDIS: &str = "multi exec select auth hello watch readonly";
 
 /// A variable of MySQL's sessions: `@x`, not `@@x` or `root@host`.
-static USER_VARIABLE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?:^|[^\p{Alphabetic}\p{N}_@'])@[\p{Alphabetic}\p{N}_]"));
+static USER_VARIABLE: TextPattern = TextPattern::new(r"(?:^|[^\p{Alphabetic}\p{N}_@'])@[\p{Alphabetic}\p{N}_]");
 /// What has the shape of a placeholder. Longer names are sentences.
-static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"<([^<>\n]{1,79})>|\{\{\s*([A-Za-z_][A-Za-z0-9_-]{0,77})\s*\}\}|\bYOUR_([A-Z0-9_]*[A-Z0-9])")
-});
+static SHAPES: TextPattern =
+    TextPattern::new(r"<([^<>\n]{1,79})>|\{\{\s*([A-Za-z_][A-Za-z0-9_-]{0,77})\s*\}\}|\bYOUR_([A-Z0-9_]*[A-Z0-9])");
 /// How far is looked for what closes an element of HTML, in bytes.
 const NEAR: usize = 1024;
 

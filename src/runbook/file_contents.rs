@@ -1,9 +1,8 @@
 //! Blocks under a shell tag that show what a file holds: configuration, a crontab, Terraform. None of its lines is a
 //! command, though bash would take each of them for one.
 
-use super::text::pattern;
 use super::{ManualReason, language};
-use crate::source::Span;
+use crate::source::{Span, TextPattern, pattern};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -47,11 +46,10 @@ fn named_file(text: &str) -> Option<&str> {
     lines.take_while(|line| line.starts_with('#')).find_map(path_alone)
 }
 
-static PATH: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"^[#\ ]*(?:[Ff]ile:)?\s*[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s+\(.*\):?)?$"#));
-static FILE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"^~?/.+[^/]$|[^/]\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl)$")
-});
+static PATH: TextPattern =
+    TextPattern::new(r#"^[#\ ]*(?:[Ff]ile:)?\s*[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s+\(.*\):?)?$"#);
+static FILE: TextPattern =
+    TextPattern::new(r"^~?/.+[^/]$|[^/]\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl)$");
 
 /// What can be no line that is typed, by the kind of file that it belongs to.
 static LINES: LazyLock<[(&str, Regex); 4]> = LazyLock::new(|| {

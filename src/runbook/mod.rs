@@ -48,4 +48,3 @@ pub use model::*;
 pub use parse::{MAX_SIZE, OF_NO_RULE, ParseOptions, check_runs, open, parse, parse_with};
 pub use replace::WrittenCommands;
 pub use settings::*;
-pub(crate) use text::pattern;

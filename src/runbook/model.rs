@@ -3,13 +3,11 @@
 use super::accepted::{Accepted, Handling};
 use super::governs::Governs;
 use super::settings::BlockSettings;
-use super::text::pattern;
 use crate::bash::variables::SessionEffects;
-use crate::source::{Source, Span};
-use regex::Regex;
+use crate::source::{Source, Span, TextPattern};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 named_enum! {
 /// Phase of a runbook, from its headings.
@@ -325,11 +323,9 @@ pub(super) fn link_variables(steps: &mut [Step]) {
 
 /// Whether a step is to be done in a shell in which nothing is set: "Open a second terminal and run there".
 fn is_in_another_terminal(title: &str) -> bool {
-    static TERMINAL: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(
-            r"(?i)\b(?:second|new|another|separate|different|fresh) (?:ssh session|tmux window|tmux pane|(?:terminal|shell|console)(?: session| window| tab)?|tab|window|pane)\b",
-        )
-    });
+    static TERMINAL: TextPattern = TextPattern::new(
+        r"(?i)\b(?:second|new|another|separate|different|fresh) (?:ssh session|tmux window|tmux pane|(?:terminal|shell|console)(?: session| window| tab)?|tab|window|pane)\b",
+    );
     TERMINAL.is_match(title)
 }
 

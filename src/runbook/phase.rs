@@ -2,9 +2,9 @@
 //! phase unless it clearly names one of its own. And: which headings number a step, which sentences ask for something.
 
 use super::RunbookPhase;
-use super::text::{is_among, lower_words, pattern};
+use super::text::{is_among, lower_words};
+use crate::source::TextPattern;
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
-use regex::Regex;
 use std::sync::LazyLock;
 
 named_enum! {
@@ -183,12 +183,10 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// `Step 3:`, `Phase B –`, `4.`, `1.2)`; `3 replicas are down` begins with a number and is not numbered.
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?x) ^[^\p{Alphabetic}\p{N}]* (?: (?i:step|phase|day|week|stage|part) \s+ (?: [0-9][0-9.]* | [A-Z]\b )
+static NUMBER: TextPattern = TextPattern::new(
+    r"(?x) ^[^\p{Alphabetic}\p{N}]* (?: (?i:step|phase|day|week|stage|part) \s+ (?: [0-9][0-9.]* | [A-Z]\b )
         | [0-9]+ (?: \.[0-9.]* | [):\-–—] ) ) [\s.):\-–—]*",
-    )
-});
+);
 
 /// The heading without its number.
 pub(super) fn strip_number(heading: &str) -> &str {

@@ -4,11 +4,9 @@
 //! sure it counts as a placeholder: a blocked step does no harm.
 
 use super::Command;
-use super::text::{is_among, pattern, until_char};
+use super::text::{is_among, until_char};
 use crate::bash::lexer::{Lexed, Quoting, lex};
-use crate::source::{Span, beginning};
-use regex::Regex;
-use std::sync::LazyLock;
+use crate::source::{Span, TextPattern, beginning};
 
 /// A placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,34 +23,30 @@ const NEAR: usize = 1024;
 const LOOK_BACK: usize = 400;
 
 /// Everything with marks of its own. Longer names are sentences.
-static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?x) <[^<>\n]{1,79}> | \{\{\s*[A-Za-z_][A-Za-z0-9_-]{0,79}\s*\}\} | \{[A-Za-z_][A-Za-z0-9_-]{1,79}\}
+static SHAPES: TextPattern = TextPattern::new(
+    r"(?x) <[^<>\n]{1,79}> | \{\{\s*[A-Za-z_][A-Za-z0-9_-]{0,79}\s*\}\} | \{[A-Za-z_][A-Za-z0-9_-]{1,79}\}
         | YOUR[_-][A-Z0-9_-]*[A-Z0-9] | your[_-][a-z](?:[a-z0-9_-]*[a-z0-9])?
         | YYYY[-_./]?MM[-_./]?DD(?:[-_T]?HH(?:[-:_]?MM(?:[-:_]?SSZ?)?)?)? | \.{3}[A-Za-z0-9_-]{2,}\.{3} | \.{3} | …",
-    )
-});
+);
 /// What an ellipsis is the value of: `--name ...`, `NAME="..."`.
-static VALUE_OF: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"(?-u)(?:^|\s)(?:-*([A-Za-z][\w-]*)=|--([A-Za-z][\w-]*)\x20+)(["']?)$"#));
+static VALUE_OF: TextPattern =
+    TextPattern::new(r#"(?-u)(?:^|\s)(?:-*([A-Za-z][\w-]*)=|--([A-Za-z][\w-]*)\x20+)(["']?)$"#);
 /// Options before which a `{{…}}` is a template.
-static TEMPLATE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"(?:--format|--template|go-template| -f (?:'|")| -f=)[^\n]*$"#));
+static TEMPLATE: TextPattern = TextPattern::new(r#"(?:--format|--template|go-template| -f (?:'|")| -f=)[^\n]*$"#);
 /// Programs whose arguments are full of braces.
-static PROGRAM: LazyLock<Regex> = LazyLock::new(|| pattern("python|node -e|ruby -e|perl |jq |awk "));
+static PROGRAM: TextPattern = TextPattern::new("python|node -e|ruby -e|perl |jq |awk ");
 /// Words in capitals.
-static CAPITALS: LazyLock<Regex> = LazyLock::new(|| pattern("[A-Z][A-Z0-9_-]*[A-Z0-9]"));
+static CAPITALS: TextPattern = TextPattern::new("[A-Z][A-Z0-9_-]*[A-Z0-9]");
 /// The names of pods end in five letters that are generated: without vowels, and without what looks like another one.
-static POD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\S+-[bcdfghjklmnpqrstvwxz2-9]{5}"));
+static POD: TextPattern = TextPattern::new(r"\S+-[bcdfghjklmnpqrstvwxz2-9]{5}");
 /// A host's name has no underscore, and nobody's host is called `host`, nor a password `password`.
-static HOSTS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let of = [
-        r#"://[^\s/":]*:(password|passwd|pass|secret)@"#,
-        r#"://[^\s/":]*:[^\s/"]{1,120}@(hostname|host|server)(?:[^A-Za-z0-9_.@=(-]|$)"#,
+static HOSTS: [TextPattern; 3] = [
+    TextPattern::new(r#"://[^\s/":]*:(password|passwd|pass|secret)@"#),
+    TextPattern::new(r#"://[^\s/":]*:[^\s/"]{1,120}@(hostname|host|server)(?:[^A-Za-z0-9_.@=(-]|$)"#),
+    TextPattern::new(
         r"(?:://|@|host=|\s-h |\s--host )([a-z0-9_]*_(?:ip|host|hostname|address|endpoint)|(?:new|old|your|target)_[a-z0-9_]*)(?:[^A-Za-z0-9_.@=(-]|$)",
-    ];
-    of.into_iter().map(pattern).collect()
-});
+    ),
+];
 
 /// The placeholders of shell text, ascending, without overlaps.
 pub(super) fn find(text: &str) -> Vec<Placeholder> {
@@ -81,7 +75,7 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let bare = |found: &regex::Match<'_>| lexed.quoting(found.start()) == Quoting::Bare;
     let pods = POD.find_iter(&masked).filter(|pod| bare(pod) && is_sample_pod(&masked, *pod));
     add(&mut pods.map(|found| of(found, "pod")));
-    for host in HOSTS.iter() {
+    for host in &HOSTS {
         let words = host.captures_iter(&masked).filter_map(|found| found.get(1));
         add(&mut words.map(|found| of(found, found.as_str())));
     }

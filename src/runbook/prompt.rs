@@ -2,13 +2,11 @@
 
 use super::commands::is_option;
 use super::placeholder::masked;
-use super::text::{Excerpt, is_among, pattern};
+use super::text::{Excerpt, is_among};
 use crate::bash::lexer::{Lexed, lex};
 use crate::bash::{self, has_syntax_error};
-use crate::source::Span;
-use regex::Regex;
+use crate::source::{Span, TextPattern};
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
 /// Shell text of a block, with the sample output that follows it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,20 +42,16 @@ struct Prompts<'t> {
 const PRINTS: &str = "alias cat crontab docker echo find git grep head history journalctl kubectl less ls more ps sed systemctl tail top which";
 
 /// `user@host:~/dir$`, `[root@host dir]#`, `bash-5.2$`.
-static HOST: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?x) ^ (?: (?:ba)?sh-[0-9.]+ | \[ [A-Za-z0-9_.@:~/\x20-]* @ [A-Za-z0-9_.@:~/\x20-]* \]
+static HOST: TextPattern = TextPattern::new(
+    r"(?x) ^ (?: (?:ba)?sh-[0-9.]+ | \[ [A-Za-z0-9_.@:~/\x20-]* @ [A-Za-z0-9_.@:~/\x20-]* \]
         | [A-Za-z0-9_.~-]+ @ [A-Za-z0-9_.@:~/-]* ) \s* [$\#]",
-    )
-});
+);
 /// `shop=#`, `mysql>`, `10.0.0.1:6379[2]>` of another database, `10.0.0.1:6379(TX)>` behind `MULTI`, `PS C:\>`; each before something else.
-static FOREIGN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?x) ^\s* (?: (PS) \x20 [A-Z] .* :\\ | ( >>> | \(gdb\) | [A-Za-z_][A-Za-z0-9_]* (?: [=-]\*? | =! | \( ) [\#>]
+static FOREIGN: TextPattern = TextPattern::new(
+    r"(?x) ^\s* (?: (PS) \x20 [A-Z] .* :\\ | ( >>> | \(gdb\) | [A-Za-z_][A-Za-z0-9_]* (?: [=-]\*? | =! | \( ) [\#>]
         | (?: mysql | sqlite | redis | mongo | cqlsh | ftp | irb | sql | test | admin | irb\( [^\x20]*
         | [^\x20:]* \. [^\x20:]* :[0-9]+ ) (?: \[[0-9]*\] )? (?: \(TX\) )? > ) \x20 .* \S )",
-    )
-});
+);
 
 /// Lines of a here-document or a loop that may follow a prompted line.
 const MAX_CONTINUATION: usize = 60;

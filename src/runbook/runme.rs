@@ -1,16 +1,12 @@
 //! The attributes that Runme keeps behind the tag of a fence: `bash {"name":"deploy","background":"true"}`, or as older
 //! ones have it `sh {name=deploy background=true}`. They belong to another tool: what is not understood is no mistake.
 
-use super::text::pattern;
-use regex::Regex;
-use std::sync::LazyLock;
+use crate::source::TextPattern;
 
 /// `"name":"x"`, `"background":true`, or `name=x`.
-static PAIR: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r#"(?x) "(name|background)"\s*:\s*(?: "([^"]*)" | (true|false) ) | [\{\s,](name|background)=["']?([^\s,"'}]*)"#,
-    )
-});
+static PAIR: TextPattern = TextPattern::new(
+    r#"(?x) "(name|background)"\s*:\s*(?: "([^"]*)" | (true|false) ) | [\{\s,](name|background)=["']?([^\s,"'}]*)"#,
+);
 
 /// The `name` of the step and its `background`, by the attributes of an info string.
 pub(super) fn attributes(info: &str) -> (Option<String>, Option<bool>) {

@@ -2,7 +2,6 @@
 //! byte, where it came from.
 
 use crate::source::Span;
-use regex::Regex;
 
 /// Text with its origin: verbatim runs of the source, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,12 +73,6 @@ impl Excerpt {
             (bare, span)
         })
     }
-}
-
-/// A regular expression that stands in the code.
-pub(crate) fn pattern(text: &str) -> Regex {
-    // Each is used by a test of its file, which would fail.
-    Regex::new(text).expect("a regular expression that is right")
 }
 
 /// Whether a word is one of a list of words with blanks between them.

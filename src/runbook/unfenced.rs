@@ -4,12 +4,10 @@
 use super::commands::{first_word, is_option};
 use super::language::{is_known_command, is_shell, tag};
 use super::markdown::{CommandRow, MarkdownCode};
-use super::text::{Excerpt, is_among, pattern, until_char, words};
+use super::text::{Excerpt, is_among, until_char, words};
 use super::{Unread, phase};
-use crate::source::Span;
-use regex::Regex;
+use crate::source::{Span, TextPattern};
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
 /// Programs whose names are English words: a line that begins with one is a command only if something else shows it.
 const ENGLISH: &str = include_str!("english.txt");
@@ -22,8 +20,7 @@ const LEADING: &str = "by call calling enter execute executing invoke issue issu
 const AGAINST: &str = "avoid cannot don't forbidden instead never not rather without won't";
 
 /// What Markdown shows otherwise than it is written: `\*`, `&amp;`, `<https://…>`, `<br>`.
-static RENDERED_OTHERWISE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\\[!-/:-@\[-`{-~]|&[A-Za-z0-9#]+;|<(?:http|br|BR|!--)"));
+static RENDERED_OTHERWISE: TextPattern = TextPattern::new(r"\\[!-/:-@\[-`{-~]|&[A-Za-z0-9#]+;|<(?:http|br|BR|!--)");
 
 /// How many bytes before some code say whether it is to be run.
 const NEAR: usize = 300;

@@ -1,5 +1,6 @@
 //! Gauges of servers (CPU, memory, number of Pods), which are no SLI: where a question asks for one, and why it is refused.
 
+use crate::source::{TextPattern, pattern};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -15,13 +16,13 @@ pub const KEYS: [&str; 8] = ["metric", "metrics", "gauge", "when", "cpu", "memor
 
 /// What PostgreSQL shows of itself: sessions, buffers, totals of the server. How far behind a replica is
 /// (`pg_stat_replication`) is felt by those who read there.
-static VIEWS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\bpg_(?:stat_(?:activity|database|bgwriter|io|wal|user_tables|all_tables|statements)|buffercache|locks)\b").ok()
-});
+static VIEWS: TextPattern = TextPattern::new(
+    r"(?i)\bpg_(?:stat_(?:activity|database|bgwriter|io|wal|user_tables|all_tables|statements)|buffercache|locks)\b",
+);
 
 /// The first gauge of the server's own that an SQL query reads.
 pub fn in_sql(sql: &str) -> Option<&str> {
-    Some(VIEWS.as_ref()?.find(sql)?.as_str())
+    Some(VIEWS.find(sql)?.as_str())
 }
 
 /// Words in the names of metrics that say how full a server is.
@@ -35,22 +36,22 @@ const EXPORTERS: [&str; 7] = ["node_", "container_", "kube_", "machine_", "proce
 const COUNTERS: [&str; 4] = ["_total", "_count", "_bucket", "_sum"];
 
 /// What stands in a query and is no metric: texts, comments, matchers, ranges, lists of labels.
-static NO_METRICS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static NO_METRICS: LazyLock<Regex> = LazyLock::new(|| {
     let text = r#""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`"#;
     let lists = r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)";
-    Regex::new(&format!(r"#[^\n]*|\{{(?:{text}|[^}}])*\}}|\[[^\]]*\]|{lists}|{text}")).ok()
+    pattern(&format!(r"#[^\n]*|\{{(?:{text}|[^}}])*\}}|\[[^\]]*\]|{lists}|{text}"))
 });
 /// Names of metrics, and what follows them.
-static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\(?)").ok());
+static NAMES: TextPattern = TextPattern::new(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\(?)");
 /// `{__name__="…"}`
-static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"__name__\s*=~?\s*["']([^"']*)["']"#).ok());
+static NAMED: TextPattern = TextPattern::new(r#"__name__\s*=~?\s*["']([^"']*)["']"#);
 
 /// The first metric in a PromQL query that is, by its name, a gauge of a server.
 pub fn in_promql(query: &str) -> Option<String> {
-    let named = NAMED.as_ref()?.captures_iter(query).filter_map(|found| found.get(1));
+    let named = NAMED.captures_iter(query).filter_map(|found| found.get(1));
     let named = named.flat_map(|names| names.as_str().split('|')).map(str::to_string);
-    let bare = NO_METRICS.as_ref()?.replace_all(query, " ");
-    let plain = NAMES.as_ref()?.captures_iter(&bare).filter(|found| found.get(2).is_some_and(|call| call.is_empty()));
+    let bare = NO_METRICS.replace_all(query, " ");
+    let plain = NAMES.captures_iter(&bare).filter(|found| found.get(2).is_some_and(|call| call.is_empty()));
     let plain = plain.filter_map(|found| Some(found.get(1)?.as_str().to_string()));
     named.chain(plain).find(|name| is_gauge(name))
 }

@@ -5,6 +5,7 @@
 #[path = "../../tests/support/brief.rs"]
 pub(crate) mod brief;
 mod diagnostic;
+mod pattern;
 mod read;
 mod reader;
 mod render;
@@ -18,6 +19,7 @@ mod yaml_tests;
 pub use self::toml::parse_toml;
 pub use crate::output::cut;
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Severity, Source, Span, beginning};
+pub use pattern::{TextPattern, pattern};
 pub use read::{ReadError, beside, clean, line_of_another_reader, outside, path_of, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};

@@ -447,6 +447,18 @@ impl<'a> MapReader<'a> {
         self.error(self.span_of(key), message)
     }
 
+    /// Holds the map to having exactly one of these keys, also in its schema; `help` is how it is written.
+    pub fn exactly_one(&mut self, keys: &[&str], help: &str) {
+        let one_of: Vec<_> = keys.iter().map(|key| json!({ "required": [key] })).collect();
+        self.also(json!({ "oneOf": one_of }));
+        let found: Vec<&str> = keys.iter().copied().filter(|key| self.has(key)).collect();
+        if found.len() != 1 && self.diags.describing.is_none() {
+            let has = if found.is_empty() { "none".into() } else { list(&found) };
+            let message = format!("{} needs exactly one of {}, and has {has}", self.what, list(keys));
+            self.error(self.head(), message).help(help);
+        }
+    }
+
     /// Notes missing and unknown keys; `None` when anything of this map was wrong. A key that is missing because it was
     /// misspelt is told once, where it stands.
     pub fn finish(mut self) -> Option<()> {
@@ -581,6 +593,24 @@ mod tests {
             .map(|told| told.expect_err("mistakes"))
             .join("\n")
         );
+    }
+
+    #[test]
+    fn exactly_one_of_some_keys_is_there() {
+        let told = |text: &str| {
+            let (source, mut diags) = (Source::new("a.yaml", text), Diagnostics::default());
+            let node = parse(&source, &mut diags).expect("YAML");
+            let mut map = MapReader::new(&node, "`fault`", &source, &mut diags).expect("a map");
+            let _: [Option<u16>; 3] = ["a", "b", "c"].map(|key| map.optional(key));
+            map.exactly_one(&["a", "b", "c"], "write `a: 1`");
+            let fits = map.finish().is_some();
+            let told: Vec<_> = diags.all.iter().map(|diag| diag.message.clone()).collect();
+            assert_eq!(fits, told.is_empty());
+            told.join("\n")
+        };
+        assert_eq!(told("b: 1"), "");
+        assert_eq!(told("{}"), "`fault` needs exactly one of `a`, `b` and `c`, and has none");
+        assert_eq!(told("c: 1\na: 2"), "`fault` needs exactly one of `a`, `b` and `c`, and has `a` and `c`");
     }
 
     #[test]

@@ -201,18 +201,9 @@ fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
         });
         let repeat = map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS));
         let control = map.optional_by("control", |at| Some((control_runs(at)?, at.node.span)));
-        let one = ["scenario", "tags"].map(|key| json!({ "required": [key] }));
-        map.also(json!({ "type": "object", "oneOf": one }));
-        // What is there but wrong has been told already.
-        let span = match (map.has("scenario"), map.has("tags")) {
-            (true, false) => map.span_of("scenario"),
-            (false, true) => map.span_of("tags"),
-            (both, _) => {
-                let found = if both { "both" } else { "neither" };
-                map.error(map.span(), format!("an entry of `scenarios` has `scenario` or `tags`, found {found}"));
-                map.span()
-            }
-        };
+        map.also(json!({ "type": "object" }));
+        map.exactly_one(&["scenario", "tags"], "write `scenario: NAME`, or `tags: [TAG]` for all that have them");
+        let span = map.span_of(if map.has("scenario") { "scenario" } else { "tags" });
         map.finish()?;
         let selection = scenario.map(Selector::Named).or(tags.map(Selector::Tagged))?;
         Some(Wanted { selection, span, repeat, control })

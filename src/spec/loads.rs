@@ -663,21 +663,21 @@ mod tests {
                      seen in that time\n";
         assert_eq!(fresh("query: { service: shop, sql: SELECT max(at) FROM orders }"), blind);
         assert_eq!(fresh("answer: { url: http://shop/feed, header: Last-Modified }"), blind);
-        let one = "`freshness` asks either a database (`query`) or an HTTP server (`answer`)\n";
-        assert_eq!(fresh("query: { service: shop, sql: SELECT 1 }, answer: { url: http://shop/, at: /x }"), one);
-        assert_eq!(with_slis("x: { freshness: { within: 30s }, objective: 90% }"), one);
-        let place = "the time stands either in the answer's JSON (`at`) or in a `header`\n";
-        assert_eq!(fresh("answer: { url: http://shop/ }"), place);
-        assert_eq!(fresh("answer: { url: http://shop/, at: /x, header: Date }"), place);
+        let one = |has: &str| format!("`freshness` needs exactly one of `query` and `answer`, and has {has}\n");
+        assert_eq!(
+            fresh("query: { service: shop, sql: SELECT 1 }, answer: { url: http://shop/, at: /x }"),
+            one("`query` and `answer`")
+        );
+        assert_eq!(with_slis("x: { freshness: { within: 30s }, objective: 90% }"), one("none"));
+        let place = |has: &str| format!("`answer` needs exactly one of `at` and `header`, and has {has}\n");
+        assert_eq!(fresh("answer: { url: http://shop/ }"), place("none"));
+        assert_eq!(fresh("answer: { url: http://shop/, at: /x, header: Date }"), place("`at` and `header`"));
         assert!(fresh("answer: { url: https://shop/, at: /x }").contains("only http:// is read"));
         assert!(fresh("answer: { url: http://shop/, at: x }").contains("begins with `/`"));
         let prom = |of: &str| with_slis(&format!("x: {{ promql: {{ url: http://shop:9090, {of} }}, objective: 90% }}"));
         let total = "total: 'sum(rate(a[{{window}}]))', every: 1s, rate: 50/s";
         assert_eq!(prom(&format!("good: 'sum(rate(b[{{{{.window}}}}]))', {total}")), "");
-        assert_eq!(
-            prom(total),
-            "`promql` counts either the `good` events or the `bad` ones, and beside them the `total`\n"
-        );
+        assert_eq!(prom(total), "`promql` needs exactly one of `good` and `bad`, and has none\n");
         let half = "good: 'rate(b[{{window}}])', total: 'rate(a[{{window}}])', every: 6s, rate: 50/s";
         assert!(
             prom(half)

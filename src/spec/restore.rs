@@ -239,7 +239,7 @@ fn read_check(at: &mut At<'_>) -> Option<LevelProbe> {
     let what = format!("the check `{}`", shorten(&name));
     let mut map = at.map(what.as_str())?.of_section("Probes");
     let probe = probe(&mut map, line, &what);
-    let expected = expected(&mut map).unwrap_or(Expectation::AsBefore);
+    let expected = expected(&mut map, &[AS_BEFORE]).unwrap_or(Expectation::AsBefore);
     map.finish()?;
     Some(LevelProbe { level: RestoreLevel::L4, name, probe: probe?, expected })
 }
@@ -260,6 +260,7 @@ const A_NUMBER: TextForm = TextForm::new("a comparison like `>= 100`", || {
     let any = Comparison::ALL.map(Comparison::name).join("|");
     shape::text(&format!("\\s*(?:{any})\\s*[+-]?[0-9][0-9.eE+-]*\\s*"))
 });
+const AS_BEFORE: (&str, Expectation) = ("as_before", Expectation::AsBefore);
 const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
 
 /// Reads the keys of a probe: `service`, `run` and `within`.
@@ -271,31 +272,10 @@ pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<ServiceSc
     Some(ServiceScript { service: service?, run: run?, within, line })
 }
 
-/// Reads what a probe must write by a single look; `None` where nothing says so, or what says so is wrong.
-pub fn expected(map: &mut MapReader<'_>) -> Option<Expectation> {
-    let written = written(map);
-    let as_before = map.optional("as_before");
-    if as_before == Some(false) {
-        map.wrong("as_before", "`as_before: false` says nothing: leave it out").help(WAYS);
-    }
-    let as_before = as_before.filter(|before| *before).map(|_| Expectation::AsBefore);
-    one_of(map, written.into_iter().chain([as_before]))
-}
-
-/// The only one of these; none where there are several, which is a mistake.
-pub fn one_of(map: &mut MapReader<'_>, all: impl IntoIterator<Item = Option<Expectation>>) -> Option<Expectation> {
-    let mut all = all.into_iter().flatten();
-    let first = all.next();
-    if all.next().is_some() {
-        map.wrong("output", "two keys say what it must write").help(WAYS);
-        return None;
-    }
-    first
-}
-
-/// Reads `output` and `value`: what a probe must write, whatever it wrote before.
-pub fn written(map: &mut MapReader<'_>) -> [Option<Expectation>; 2] {
-    let output: Option<String> = map.optional("output");
+/// Reads what a probe must write by `output`, `value` and those of `more`, which are asked for by `true`; `None` where nothing says so,
+/// or what says so is wrong.
+fn expected(map: &mut MapReader<'_>, more: &[(&'static str, Expectation)]) -> Option<Expectation> {
+    let output = map.optional::<String>("output").map(|output| Expectation::Output(output.trim_end().to_string()));
     let number = map.optional_with("value", A_NUMBER, |text| {
         let (left, op, right) = Comparison::split(text, text, "write it like `>= 100`")?;
         let value = right.parse::<f64>().ok().filter(|value| value.is_finite());
@@ -304,7 +284,18 @@ pub fn written(map: &mut MapReader<'_>) -> [Option<Expectation>; 2] {
             _ => Err(format!("`{}` is no comparison with a number: write it like `>= 100`", shorten(text))),
         }
     });
-    [output.map(|output| Expectation::Output(output.trim_end().to_string())), number]
+    let mut all: Vec<Expectation> = output.into_iter().chain(number).collect();
+    for (key, expected) in more.iter().cloned() {
+        match map.optional(key) {
+            Some(true) => all.push(expected),
+            Some(false) => drop(map.wrong(key, format!("`{key}: false` says nothing: leave it out")).help(WAYS)),
+            None => {}
+        }
+    }
+    if all.len() > 1 {
+        map.wrong("output", "two keys say what it must write").help(WAYS);
+    }
+    all.pop().filter(|_| all.is_empty())
 }
 
 /// Reads one invariant.
@@ -314,16 +305,10 @@ pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
     let line = at.line();
     let mut map = at.map(what.as_str())?.of_section("invariants");
     let probe = probe(&mut map, line, &what);
-    let mut expected = expected(&mut map);
-    match map.optional("increases") {
-        Some(true) if expected.is_none() => expected = Some(Expectation::Increases),
-        Some(_) => {
-            map.wrong("increases", "`increases` is `true`, beside nothing else that says what is expected").help(WAYS);
-        }
-        None if !["output", "value", "as_before", "increases"].iter().any(|key| map.has(key)) => {
-            map.error(span, "nothing says what is expected of it").help(WAYS);
-        }
-        None => {}
+    let ways = [AS_BEFORE, ("increases", Expectation::Increases)];
+    let expected = expected(&mut map, &ways);
+    if !["output", "value"].into_iter().chain(ways.map(|(key, _)| key)).any(|key| map.has(key)) {
+        map.error(span, "nothing says what is expected of it").help(WAYS);
     }
     map.finish()?;
     Some(Invariant { name, probe: probe?, expected: expected? })
@@ -351,11 +336,6 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
     let (line, span) = (at.line(), at.node.span);
     let base = at.source.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
     let mut map = at.map("a condition of `stop_when`")?.of_section("stop_when");
-    let kinds = KINDS.map(|(kind, must, _)| {
-        let required = [&[kind], must].concat();
-        json!({ "required": required })
-    });
-    map.also(json!({ "oneOf": kinds }));
     let sli = map.optional_by("sli", |at| {
         let name: String = at.value()?;
         if !slis.contains(&name.as_str()) {
@@ -375,8 +355,7 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
     let service = map.optional_by("service", |at| service(at, "a condition of `stop_when`"));
     let run = map.optional_by("run", |at| read_question(at, "one that held", "ask for what is meant: `test -e /stop`"));
     let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(SCRIPT_WITHIN);
-    let all = written(&mut map);
-    let expected = one_of(&mut map, all).unwrap_or(Expectation::Success);
+    let expected = expected(&mut map, &[]).unwrap_or(Expectation::Success);
     one_kind(&mut map);
     map.finish()?;
     let what = match (sli, file, http, service) {
@@ -391,11 +370,14 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
 
 /// A condition is of one kind, and has what that takes.
 fn one_kind(map: &mut MapReader<'_>) {
+    map.exactly_one(&KINDS.map(|(kind, ..)| kind), HELP);
+    let kinds = KINDS.map(|(kind, must, _)| {
+        let required = [&[kind], must].concat();
+        json!({ "required": required })
+    });
+    map.also(json!({ "oneOf": kinds }));
     let named: Vec<_> = KINDS.into_iter().filter(|(kind, ..)| map.has(kind)).collect();
-    let &[(kind, must, may)] = named.as_slice() else {
-        map.error(map.head(), "a condition is about one of `sli`, `file`, `http` and `service`").help(HELP);
-        return;
-    };
+    let &[(kind, must, may)] = named.as_slice() else { return };
     for key in must.iter().filter(|key| !map.has(key)).collect::<Vec<_>>() {
         map.error(map.head(), format!("a condition about `{kind}` needs `{key}`")).help(HELP);
     }

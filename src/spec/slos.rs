@@ -8,7 +8,7 @@ use crate::agent::promql::{PromAsked, PromEvents, check_query, in_window};
 use crate::agent::source::SliSource;
 use crate::assurance::services::{JourneyPromise, read_journeys};
 use crate::slis::{Good, Ratio};
-use crate::source::{At, Diagnostics, Node, Source, Span, did_you_mean, parse, parse_period};
+use crate::source::{At, Diagnostics, Node, Source, Span, TextPattern, did_you_mean, parse, parse_period, pattern};
 use regex::Regex;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -55,10 +55,10 @@ pub enum SloCounts {
 }
 
 /// A range that is written out; a counter, or the sum of one, without a range.
-static RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[\s*(?:[0-9]+(?:ms|[smhdwy]))+\s*\]").ok());
-static COUNTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static RANGE: TextPattern = TextPattern::new(r"\[\s*(?:[0-9]+(?:ms|[smhdwy]))+\s*\]");
+static COUNTER: LazyLock<Regex> = LazyLock::new(|| {
     let series = r#"[a-zA-Z_:][a-zA-Z0-9_:]*\s*(?:\{(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^}"'])*\})?"#;
-    Regex::new(&format!(r"^\s*(?:sum\s*\(\s*({series})\s*\)|({series}))\s*$")).ok()
+    pattern(&format!(r"^\s*(?:sum\s*\(\s*({series})\s*\)|({series}))\s*$"))
 });
 
 /// Every SLO of a file; what is no file of SLOs at all is told.
@@ -188,14 +188,13 @@ fn ratio_metric(ratio: &Node) -> SloCounts {
 /// A query over `{{window}}`: a range that is written out gives way to it, and a counter without one gets it.
 fn over_window(query: &str) -> String {
     let query = query.trim();
-    let (Some(range), Some(counter)) = (&*RANGE, &*COUNTER) else { return query.into() };
     if in_window(query, PERIOD) != query {
         return query.into();
     }
-    if range.is_match(query) {
-        return range.replace_all(query, "[{{window}}]").into_owned();
+    if RANGE.is_match(query) {
+        return RANGE.replace_all(query, "[{{window}}]").into_owned();
     }
-    let series = counter.captures(query).and_then(|found| found.get(1).or_else(|| found.get(2)));
+    let series = COUNTER.captures(query).and_then(|found| found.get(1).or_else(|| found.get(2)));
     series.map_or_else(|| query.into(), |series| format!("sum(increase({}[{{{{window}}}}]))", series.as_str().trim()))
 }
 

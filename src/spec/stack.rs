@@ -52,11 +52,8 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
                 map.error(map.key_span(key), format!("`{key}` {what}: manifests have none")).help("leave it out");
             }
         }
-        if map.has("file") == map.has("kubernetes") {
-            map.error(map.head(), "`stack` must have either `file` or `kubernetes`")
-                .help("`file` is a Compose file; `kubernetes: { manifests: deploy/, namespace: shop }` are manifests");
-        }
-        map.also(json!({ "oneOf": [{ "required": ["file"] }, { "required": ["kubernetes"] }] }));
+        let help = "`file` is a Compose file; `kubernetes: { manifests: deploy/, namespace: shop }` are manifests";
+        map.exactly_one(&["file", "kubernetes"], help);
         map.finish()?;
         match cluster {
             Some((file, text, cluster)) => {

@@ -244,6 +244,18 @@ fn what_ends_a_drill_is_of_one_kind() {
 }
 
 #[test]
+fn what_an_invariant_expects_is_said_once() {
+    let with = |keys: &str| mistakes(&format!("{EVERYTHING}invariants: {{ i: {{ service: db, run: a{keys} }} }}\n"));
+    assert_eq!(with(", increases: true"), "");
+    assert_eq!(with(", as_before: true"), "");
+    assert!(with("").contains("nothing says what is expected of it"), "{}", with(""));
+    let both = with(", as_before: true, increases: true");
+    assert!(both.contains("two keys say what it must write"), "{both}");
+    let no = with(", increases: false");
+    assert!(no.contains("`increases: false` says nothing"), "{no}");
+}
+
+#[test]
 fn a_stack_of_manifests_has_nothing_of_compose() {
     let stack = "stack:\n  file: ../stack/compose.yaml\n";
     let scenario = EVERYTHING

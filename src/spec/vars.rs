@@ -71,18 +71,8 @@ pub fn read_var(at: &mut At<'_>) -> (Option<Var>, Option<bool>) {
                 }
                 value.ok()
             });
-            map.also(json!({ "type": "object", "oneOf": [{ "required": ["value"] }, { "required": ["env"] }] }));
-            let span = map.span();
-            match (map.has("value"), map.has("env")) {
-                (true, true) => {
-                    map.error(span, format!("variable `{name}` has both `value` and `env`"));
-                }
-                (false, false) => {
-                    map.error(span, format!("variable `{name}` has no value"))
-                        .help("write `value: …`, or `env: NAME` to take it from the environment");
-                }
-                _ => {}
-            }
+            map.also(json!({ "type": "object" }));
+            map.exactly_one(&["value", "env"], "write `value: …`, or `env: NAME` to take it from the environment");
             map.finish().and(value.or(from))
         },
     );

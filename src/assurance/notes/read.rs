@@ -118,21 +118,9 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces
     let run = map.optional_with("run", A_RUN, run_id);
     let scenario = filled(&mut map, "scenario");
     let by_run = map.has("run");
-    match (by_run, map.has("scenario")) {
-        (false, false) => {
-            let Span { start, end } = map.span();
-            map.error(Span::new(start, (start + 1).min(end)), "nothing says which drill this is about")
-                .help("write `run: ID` for one run, or `scenario: NAME` for every run of a scenario in the quarter");
-        }
-        (true, true) => {
-            map.wrong("scenario", "it has both `run` and `scenario`").help("leave one of the two out");
-        }
-        _ => {}
-    }
-    map.also(json!({
-        "oneOf": [{ "required": ["run"] }, { "required": ["scenario"] }],
-        "dependentRequired": { "retest_of": ["run"] },
-    }));
+    let help = "write `run: ID` for one run, or `scenario: NAME` for every run of a scenario in the quarter";
+    map.exactly_one(&["run", "scenario"], help);
+    map.also(json!({ "dependentRequired": { "retest_of": ["run"] } }));
     let kinds = DrillType::ALL.map(|kind| (kind.name(), kind));
     let mut told = DrTold {
         kind: map.optional_by("type", |at| at.one_of(kinds, "is no type of exercise")),

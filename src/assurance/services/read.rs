@@ -250,13 +250,11 @@ fn read_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMod
 
 fn read_own_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMode> {
     check_name("failure mode", at);
-    let (name, span) = (at.key.to_string(), at.key_span);
+    let name = at.key.to_string();
     let mut map = at.map(format!("failure mode `{}`", shorten(&name)))?.of_section("failure_modes");
-    map.also(json!({
-        "type": "object",
-        "oneOf": [{ "required": ["fault"] }, { "required": ["scenarios"] }],
-        "dependentRequired": { "service": ["fault"] },
-    }));
+    map.also(json!({ "type": "object" }));
+    map.exactly_one(&["fault", "scenarios"], "what drills it: write `{ fault: KIND }` or `{ scenarios: [NAME] }`");
+    map.also(json!({ "dependentRequired": { "service": ["fault"] } }));
     let class = map.optional_by("fault", |at| {
         let class: Option<String> = at.value();
         at.diags.describe(class_shape);
@@ -275,16 +273,8 @@ fn read_own_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<Failur
         }
         names
     });
-    match (map.has("fault"), map.has("scenarios")) {
-        (false, false) => drop(
-            map.error(span, format!("nothing says what drills `{}`", shorten(&name)))
-                .help("write `{ fault: KIND }` or `{ scenarios: [NAME] }`"),
-        ),
-        (true, true) => drop(map.error(span, "it has both `fault` and `scenarios`").help("leave one of the two out")),
-        (false, true) if broken.is_some() => {
-            map.wrong("service", "`service` goes with `fault`: scenarios say themselves what they break");
-        }
-        _ => {}
+    if broken.is_some() && map.has("scenarios") && !map.has("fault") {
+        map.wrong("service", "`service` goes with `fault`: scenarios say themselves what they break");
     }
     map.finish()?;
     let by = match class {

@@ -6,13 +6,11 @@ use crate::programs::simple::wrapped;
 use crate::runbook::Runbook;
 use crate::runbook::look::{PageCommand, calls_in, commands};
 use crate::shell::PROGRAMS;
-use crate::source::{Diagnostics, Span, list};
+use crate::source::{Diagnostics, Span, TextPattern, list};
 use crate::spec::Plan;
 use crate::stack::{Place, ResolvedStack, StackError};
-use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::iter::successors;
-use std::sync::LazyLock;
 
 /// What bash does itself.
 const OWN: &str = include_str!("builtins.txt");
@@ -21,8 +19,7 @@ const UNKNOWN: [char; 12] = ['$', '`', '"', '\'', '\\', '*', '?', '[', '{', '<',
 /// Programs that talk to the system of a host, which no container is: an image that has them helps nothing.
 const OF_A_HOST: [&str; 5] = ["hostnamectl", "journalctl", "service", "systemctl", "timedatectl"];
 /// Ports of `localhost` as commands write them.
-static LOCALHOST: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]):([0-9]{1,5})\b").ok());
+static LOCALHOST: TextPattern = TextPattern::new(r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]):([0-9]{1,5})\b");
 
 /// How many programs are looked for in a place; each costs requests to the engine.
 const MOST_ASKED: usize = 500;
@@ -213,14 +210,13 @@ fn environment(plan: &Plan, step: &str) -> Vec<(String, String)> {
 /// The ports of `localhost` that a command asks for by itself: what runs in another container has another one there.
 fn ports_of(shell: &PageCommand<'_>) -> BTreeSet<(u16, usize, usize)> {
     let mut found = BTreeSet::new();
-    let Some(localhost) = LOCALHOST.as_ref() else { return found };
     for call in shell.calls() {
         let elsewhere = ["docker", "docker-compose", "podman", "kubectl", "ssh"];
         if call.words.first().is_some_and(|program| elsewhere.contains(program)) {
             continue;
         }
         let text = shell.masked.get(call.span.start..call.span.end).unwrap_or_default();
-        for asked in localhost.captures_iter(text) {
+        for asked in LOCALHOST.captures_iter(text) {
             let (Some(whole), Some(port)) = (asked.get(0), asked.get(1).and_then(|port| port.as_str().parse().ok()))
             else {
                 continue;

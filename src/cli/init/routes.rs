@@ -1,9 +1,8 @@
 //! Which paths a service answers and which of them need its data store, by a plain look at its source: a load on a path that
 //! needs nothing proves nothing about a database.
 
-use regex::Regex;
+use crate::source::TextPattern;
 use std::path::Path;
-use std::sync::LazyLock;
 
 /// Files that are read, by their extension.
 const SOURCES: [&str; 11] = ["py", "js", "mjs", "cjs", "ts", "rb", "go", "php", "java", "kt", "rs"];
@@ -26,22 +25,16 @@ pub struct FoundRoute {
 
 /// Where a route of whatever method begins, with its path: `@app.route("/x")`, `router.get('/x', …)`, `HandleFunc("GET /x", …)`,
 /// `@GetMapping("/x")`, `get "/x" do`, `if path == "/x"`.
-static ROUTE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(\.\w+\(|@\w+Mapping\(|^\s*(?:get|post|put|patch|delete)\s+|path\s*={2,3}\s*)\s*["'`]([A-Z]+ )?(/[^"'`]*)["'`]"#,
-    )
-    .ok()
-});
+static ROUTE: TextPattern = TextPattern::new(
+    r#"(\.\w+\(|@\w+Mapping\(|^\s*(?:get|post|put|patch|delete)\s+|path\s*={2,3}\s*)\s*["'`]([A-Z]+ )?(/[^"'`]*)["'`]"#,
+);
 /// What stands before a path that is answered with GET, without regard to case.
 const ASKS: [&str; 8] =
     [".route(", ".add_route(", ".get(", ".handlefunc(", ".handle(", "@getmapping(", "@requestmapping(", "get"];
 /// What code that speaks to a data store looks like.
-static STORE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"(?i)\bexecute\w*\(|\bselect\s.+\sfrom\b|\bcursor\b|\.quer(?:y|ies)\b|\bfetch(?:one|all|val|row)\b|\.(?:incr|hget\w*|hincrby|lrange|lpush|rpush|zadd|smembers)\(|\bredis\b|\bcache\.(?:get|set)\(|\bcollection\b|\.find(?:One|Many|_one|All)?\(|\bsession\.(?:query|scalars|exec)|basic_publish|\bchannel\.",
-    )
-    .ok()
-});
+static STORE: TextPattern = TextPattern::new(
+    r"(?i)\bexecute\w*\(|\bselect\s.+\sfrom\b|\bcursor\b|\.quer(?:y|ies)\b|\bfetch(?:one|all|val|row)\b|\.(?:incr|hget\w*|hincrby|lrange|lpush|rpush|zadd|smembers)\(|\bredis\b|\bcache\.(?:get|set)\(|\bcollection\b|\.find(?:One|Many|_one|All)?\(|\bsession\.(?:query|scalars|exec)|basic_publish|\bchannel\.",
+);
 
 /// The routes in the source below a folder, in the order of files and lines.
 pub fn routes(folder: &Path) -> Vec<FoundRoute> {
@@ -69,7 +62,7 @@ fn of_file(name: &str, text: &str) -> Vec<FoundRoute> {
         if let (Some(begun), Some(last)) = (begun, found.last_mut())
             && at - begun <= HANDLER
         {
-            last.reads |= STORE.as_ref().is_some_and(|store| store.is_match(line));
+            last.reads |= STORE.is_match(line);
         }
     }
     found
@@ -77,7 +70,7 @@ fn of_file(name: &str, text: &str) -> Vec<FoundRoute> {
 
 /// The path of a line that declares a route, where a load may ask for it; `None` of any other line.
 fn route_of(line: &str) -> Option<Option<String>> {
-    let found = ROUTE.as_ref()?.captures(line).filter(|_| !line.trim_start().starts_with(['#', '*', '/']))?;
+    let found = ROUTE.captures(line).filter(|_| !line.trim_start().starts_with(['#', '*', '/']))?;
     let [word, method, path] = [1, 2, 3].map(|at| found.get(at).map_or("", |part| part.as_str()));
     let word = word.trim().to_lowercase();
     let asks = ASKS.iter().any(|end| word.ends_with(end)) || word.starts_with("path");

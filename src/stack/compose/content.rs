@@ -2,14 +2,14 @@
 //! that an image is built once and not once per drill.
 
 use super::model::{scalar, scalars, unescape};
-use regex::{Captures, Regex};
+use crate::source::TextPattern;
+use regex::Captures;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 /// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
 const MAX_CONTEXT: u64 = 200 * 1024 * 1024;
@@ -20,7 +20,7 @@ const OF_RUNS: [&str; 5] = [
 ];
 
 /// A build argument where it is used.
-static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{(\w+)(?::-[^}]*)?\}|\$(\w+)").ok());
+static VARIABLE: TextPattern = TextPattern::new(r"\$\{(\w+)(?::-[^}]*)?\}|\$(\w+)");
 
 /// What the name of an image is made from, as far as it can be known without building.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,12 +215,11 @@ pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (V
 
 /// `$NAME`, `${NAME}` and `${NAME:-default}` with the values that are known; others stay.
 fn fill(text: &str, args: &BTreeMap<String, String>) -> String {
-    let Some(variable) = VARIABLE.as_ref() else { return text.to_string() };
     let value = |found: &Captures<'_>| {
         let name = found.get(1).or(found.get(2)).map_or("", |name| name.as_str());
         args.get(name).cloned().unwrap_or_else(|| found[0].to_string())
     };
-    variable.replace_all(text, value).into_owned()
+    VARIABLE.replace_all(text, value).into_owned()
 }
 
 #[cfg(test)]

@@ -7,15 +7,14 @@ use super::images::{self, MONITORING_IMAGE};
 use super::model::{ResolvedModel, escape, service_mut, unescape};
 use super::{containers, programs};
 use crate::process;
+use crate::source::TextPattern;
 use crate::stack::{AlertFiles, AlertFinding, ReplacedFile, StackResult};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use regex::Regex;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 /// How long one look may take.
@@ -23,7 +22,7 @@ const LOOK_WITHIN: Duration = Duration::from_secs(30);
 /// What stands before the answer of each tool: its number, its exit code.
 const MARK: &str = "firedrill-look";
 /// `12:3: group "x"`, `yaml: line 12:`.
-static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:\bline (\d+)|^(\d+):\d+:)").ok());
+static PLACE: TextPattern = TextPattern::new(r"(?:\bline (\d+)|^(\d+):\d+:)");
 
 /// What both tools say about the files; `None` when their image is not here yet.
 pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> StackResult<Option<Vec<AlertFinding>>> {
@@ -165,7 +164,7 @@ fn finding(file: &Path, number: usize, error: bool, lines: &[&str]) -> AlertFind
         }
     }
     let message = said.join("; ");
-    let place = PLACE.as_ref().and_then(|place| place.captures(&message));
+    let place = PLACE.captures(&message);
     let line = place.and_then(|found| found.get(1).or(found.get(2))?.as_str().parse().ok());
     AlertFinding { file: file.to_path_buf(), line, message, error }
 }
