@@ -244,6 +244,7 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
         .chain(waits)
         .chain(cut_off)
         .chain(answers::helped_beside(record))
+        .chain(answers::recovered_while_waiting(record))
         .chain(noted)
         .chain(damage)
         .collect()

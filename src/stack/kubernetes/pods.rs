@@ -151,7 +151,9 @@ pub(super) fn ailment(pod: &Pod) -> Option<String> {
 
 /// Whether waiting cannot help a Pod with this ailment.
 pub(super) fn is_hopeless(ailment: &str) -> bool {
-    ["ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"].iter().any(|end| ailment.starts_with(end))
+    let ends = ["ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"];
+    // A node that is busy has not heard of a ConfigMap or Secret yet: it asks again.
+    ends.iter().any(|end| ailment.starts_with(end)) && !ailment.contains("failed to sync")
 }
 
 /// Whether a workload has all that it asks for, as its status says; the error is what is missing.
@@ -305,6 +307,8 @@ mod tests {
         assert_eq!(ailment(&pod(full)).unwrap(), "unschedulable: 0/1 nodes");
         assert_eq!(ailment(&pod(json!({ "conditions": [{ "type": "Ready", "status": "True" }] }))), None);
         assert!(is_hopeless("ErrImageNeverPull: x") && !is_hopeless("ImagePullBackOff: x"));
+        assert!(is_hopeless("CreateContainerConfigError: configmap \"x\" not found"));
+        assert!(!is_hopeless("CreateContainerConfigError: failed to sync configmap cache: timed out"));
     }
 
     #[test]
