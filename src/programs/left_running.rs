@@ -45,10 +45,12 @@ fn within(text: &str, depth: usize) -> Option<String> {
 
 /// The option by which a program detaches.
 fn detaches(program: &str, words: &[&str]) -> Option<String> {
-    // The services of `docker compose up --detach` are the stack's own.
-    if program == "docker-compose" || (program == "docker" && words.contains(&"compose")) {
+    // The services of `docker compose up --detach` are the stack's own, what is started beside them is not.
+    let of_compose = program == "docker-compose" || (program == "docker" && words.contains(&"compose"));
+    if of_compose && !words.contains(&"exec") {
         return None;
     }
+    let program = if of_compose { "docker" } else { program };
     let long = |word: &str| DETACH.contains(&word.split('=').next().unwrap_or(word));
     let mut options = words.iter().skip(1).zip(words.iter().skip(2).map(Some).chain([None]));
     let (option, _) = options.find(|(word, value)| {
@@ -81,6 +83,8 @@ mod tests {
             ("docker run -d x", Some("docker -d")),
             ("MODE=queue docker compose up -d shop", None),
             ("docker-compose -f x.yml up --detach", None),
+            ("docker-compose exec -T -d redis sh -c 'sleep 9'", Some("docker -d")),
+            ("docker compose exec redis redis-cli PING", None),
             ("redis-server --port 7000 --daemonize yes", Some("redis-server --daemonize")),
             ("redis-server --daemonize no", None),
             ("cut -d: -f1 /etc/passwd | tr -d x", None),

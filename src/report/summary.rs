@@ -7,7 +7,7 @@ use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, Phase, Record, StepStatus, Verdict, WaitRecord};
 use crate::view::format::{declared, percent, seconds};
 use crate::view::words::{self, TimeShare, ending, placed};
-use crate::view::{DrillView, StatusSymbol, StepView, answers};
+use crate::view::{DrillView, StatusSymbol, StepView};
 use std::path::Path;
 
 /// Columns before what is said about a step.
@@ -243,8 +243,8 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
         .chain(vague)
         .chain(waits)
         .chain(cut_off)
-        .chain(answers::helped_beside(record))
-        .chain(answers::recovered_while_waiting(record))
+        .chain(words::helped_beside(record))
+        .chain(words::recovered_while_waiting(record))
         .chain(noted)
         .chain(damage)
         .collect()

@@ -208,6 +208,7 @@ pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
         (Some(us), _) => seconds(us),
         _ if record.is_unfinished() => UNFINISHED.to_string(),
         (None, verdict) if verdict.is_harness() => "no recovery was seen".to_string(),
+        (None, Verdict::SelfHealed) => "users recovered without the runbook".to_string(),
         (None, _) => "users did not recover".to_string(),
     };
     Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))

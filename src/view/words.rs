@@ -10,6 +10,10 @@ use crate::record::{
     HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record, RunOutcome,
     StepInfo, StepStatus, Stopped, Verdict,
 };
+use std::time::Duration;
+
+/// A service that a runbook restarts is back before that.
+const WAITED: Duration = Duration::from_secs(8);
 
 /// `1 drill`, `2 drills`.
 pub fn many(count: usize, what: &str) -> String {
@@ -150,6 +154,12 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
         RunOutcome::Passed if served_beside(record).is_some() => {
             (StatusSymbol::Warn, "passed".into(), Some("the fault was still active".into()))
         }
+        RunOutcome::Passed if helped_beside(record).is_some() => {
+            (StatusSymbol::Warn, "passed".into(), Some("perhaps not by the mitigation alone".into()))
+        }
+        RunOutcome::Passed if recovered_while_waiting(record).is_some() => {
+            (StatusSymbol::Warn, "passed".into(), Some("perhaps without the runbook".into()))
+        }
         RunOutcome::Passed => (StatusSymbol::Good, "passed".into(), None),
         RunOutcome::Failed if record.expects_failure() && record.verdict != expected => {
             (StatusSymbol::Bad, "failed".into(), Some(format!("expected {}, got {is}", verdict(expected))))
@@ -163,6 +173,37 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
         }
         outcome => (self::outcome(outcome), is, None),
     }
+}
+
+/// What makes it unsure whether the mitigation alone would have been enough: a step of another phase that evidently changes something
+/// began before users recovered.
+pub fn helped_beside(record: &Record) -> Option<String> {
+    let recovered = record.mitigation_started_us.and(record.recovered_us())?;
+    let beside = record.steps.iter().filter(|step| !step.commands.is_empty() && step.started_us < recovered);
+    let mut beside = beside.filter_map(|step| record.step_info(&step.step).filter(|info| info.helps == Some(true)));
+    let StepInfo { title, phase, at, .. } = beside.next().filter(|_| record.verdict == Verdict::Passed)?;
+    Some(format!(
+        "before users recovered “{title}” ({phase}, `{at}`) changed something, too: whether the mitigation alone is enough was not shown"
+    ))
+}
+
+/// What makes it unsure whether the runbook helped at all: for a while it had only waited when users recovered, as they do as well when
+/// a fault ends by itself.
+pub fn recovered_while_waiting(record: &Record) -> Option<String> {
+    let recovered = record.mitigation_started_us.and(record.recovered_us())?;
+    let waits = |text: &str| text.trim_start().starts_with("sleep ");
+    let begun = record.steps.iter().flat_map(|step| &step.commands).filter(|command| command.started_us < recovered);
+    let last =
+        begun.filter(|command| !waits(&command.text)).max_by_key(|command| command.ended_us.unwrap_or(recovered))?;
+    let waited = recovered.since(last.ended_us?);
+    (record.verdict == Verdict::Passed && waited >= WAITED).then(|| {
+        format!(
+            "users recovered {:.1} s after the last command (`{}`) had ended: after a fault that ends by itself, it would look the \
+             same; `--control` shows whether this one does",
+            waited.as_secs_f64(),
+            last.text.trim()
+        )
+    })
 }
 
 /// What a pass does not show: the faults that were still active after the recovery, and how long users were served beside them;
@@ -501,5 +542,46 @@ pub fn check(check: &Check) -> String {
         Check::Control => "control: no recovery without the runbook".into(),
         Check::Revert => "revert".into(),
         Check::NothingLeft => "nothing left behind".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::DrillTime;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn a_change_outside_the_mitigation_makes_a_pass_less_certain() {
+        let mut record = record_of(Story::Passed);
+        assert_eq!(helped_beside(&record), None);
+        let mut plan = record.plan.as_deref().unwrap().clone();
+        plan.steps.iter_mut().filter(|step| step.phase == "verify").for_each(|step| step.helps = Some(true));
+        record.plan = Some(plan.into());
+        let told = helped_beside(&record).unwrap();
+        assert_eq!(headline(&record).0, StatusSymbol::Warn);
+        assert!(told.contains("changed something, too"), "{told}");
+        record.verdict = Verdict::NotRecovered;
+        assert_eq!(helped_beside(&record), None);
+    }
+
+    #[test]
+    fn a_recovery_long_after_the_last_command_may_have_come_by_itself() {
+        let mut record = record_of(Story::Passed);
+        assert_eq!(recovered_while_waiting(&record), None);
+        let recovered = record.recovered_us().unwrap();
+        for step in &mut record.steps {
+            step.commands.retain(|command| command.started_us < recovered);
+            step.commands.iter_mut().for_each(|command| command.ended_us = Some(DrillTime(recovered.0 - 9_000_000)));
+        }
+        let mut sleeps = record.steps[0].commands[0].clone();
+        sleeps.text = "sleep 15".into();
+        sleeps.ended_us = None;
+        record.steps[0].commands.push(sleeps);
+        let told = recovered_while_waiting(&record).unwrap();
+        assert_eq!(headline_text(&record), "passed (perhaps without the runbook)");
+        assert!(told.starts_with("users recovered 9.0 s after the last command"), "{told}");
+        record.steps[0].commands.last_mut().unwrap().text = "docker compose up -d --wait".into();
+        assert_eq!(recovered_while_waiting(&record), None);
     }
 }
