@@ -72,8 +72,16 @@ impl Background {
     /// Ends it, and waits until it has said how: its step, and the reason, where that failed by it.
     pub(super) async fn end(self, sessions: &Sessions<'_>) -> Option<(String, BlockFailure)> {
         self.stop.cancel();
-        let ended = tokio::time::timeout(END_WITHIN, self.working).await.ok()?;
-        let failure = if self.fails { judged(ended, sessions).await } else { None };
+        let ended = tokio::time::timeout(END_WITHIN, self.working).await;
+        let failure = match ended {
+            _ if !self.fails => None,
+            Ok(ended) => judged(ended, sessions).await,
+            // Nobody knows whether what was meant to help has run.
+            Err(_) => {
+                let what = format!("a block in the background did not end within {} s", END_WITHIN.as_secs());
+                Some(BackgroundFailure::of(Stop::harness(what)).failure)
+            }
+        };
         failure.map(|failure| (self.step, failure))
     }
 }
