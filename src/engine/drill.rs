@@ -134,7 +134,8 @@ pub async fn run(
         impact: None,
         verdict: None,
     };
-    let drill = async {
+    // On the heap, as is each long phase: inside of each other they take more than the stack of a thread in builds without optimization.
+    let drill = Box::pin(async {
         let ending = CancellationToken::new();
         let course = async {
             let common = cx.common.clone();
@@ -142,7 +143,7 @@ pub async fn run(
                 biased;
                 () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
                 stop = overtime(plan, |line| common.in_scenario(line)) => Ok(Err(stop)),
-                course = caught(phases(&mut cx, person, &shutdown.cancel)) => course,
+                course = Box::pin(caught(phases(&mut cx, person, &shutdown.cancel))) => course,
             };
             ending.cancel();
             course
@@ -163,7 +164,7 @@ pub async fn run(
         undo_all(&mut cx, &mut course, run_dir, shutdown).await;
         release(&mut cx, run_dir, shutdown).await;
         conclude(cx, course, (options, run_dir, &inbox), shutdown).await
-    };
+    });
     tokio::select! {
         outcome = drill => outcome,
         never = serve_commands(&runner, due) => match never {},
@@ -212,7 +213,7 @@ async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &Cancel
     cx.begin(Phase::Steady);
     let steady = steady(cx).await?;
     let common = cx.common.clone();
-    unless_stopped(common, broken(cx, steady, person)).await
+    unless_stopped(common, Box::pin(broken(cx, steady, person))).await
 }
 
 /// The phases from the injection on.
@@ -225,7 +226,7 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     let mut incident = Incident { impact, responded: Responded::default(), recovered };
     if incident.impact.passed.is_some() {
         incident.recovered.steady = Some(incident.impact.steady);
-    } else if let Err(stop) = follow_and_recover(cx, &mut incident, steady.session.take(), person).await {
+    } else if let Err(stop) = Box::pin(follow_and_recover(cx, &mut incident, steady.session.take(), person)).await {
         incident.recovered.outcome = Err(stop);
     }
     let recovered = &mut incident.recovered;
@@ -244,7 +245,7 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     }
     let (mut level, mut data_lost) = (None, false);
     if let Some(restore) = cx.restoring() {
-        let (reached, lost) = after_restore(cx, restore, &steady.baseline, &mut incident).await;
+        let (reached, lost) = Box::pin(after_restore(cx, restore, &steady.baseline, &mut incident)).await;
         (level, data_lost) = (Some(reached), lost);
     } else if let Some(late) = judge_time(cx, &incident)
         && incident.recovered.outcome.is_ok()
@@ -268,7 +269,7 @@ async fn follow_and_recover(
     outlast(cx, &incident.impact).await?;
     if !cx.control && cx.plan.runbook.is_some() {
         cx.begin(Phase::Respond);
-        incident.responded = respond(cx, &incident.impact, session, person).await?;
+        incident.responded = Box::pin(respond(cx, &incident.impact, session, person)).await?;
     }
     let responding = cx.phase_began;
     cx.begin(Phase::Recover);
