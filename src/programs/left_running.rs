@@ -5,7 +5,7 @@ use crate::bash::{StatementKind, read};
 
 /// Programs with the short options by which they detach themselves, or what they start.
 const DETACHING: &str = "
-docker:-d memcached:-d mosquitto:-d podman:-d screen:-d screen:-dm screen:-dmS start-stop-daemon:-b tmux:-d
+memcached:-d mosquitto:-d screen:-d screen:-dm screen:-dmS start-stop-daemon:-b tmux:-d
 ";
 /// The long ones, of whatever program.
 const DETACH: [&str; 5] = ["--background", "--daemon", "--daemonize", "--detach", "--fork"];
@@ -45,17 +45,27 @@ fn within(text: &str, depth: usize) -> Option<String> {
 
 /// The option by which a program detaches.
 fn detaches(program: &str, words: &[&str]) -> Option<String> {
-    // The services of `docker compose up --detach` are the stack's own, what is started beside them is not.
-    let of_compose = program == "docker-compose" || (program == "docker" && words.contains(&"compose"));
-    if of_compose && !words.contains(&"exec") {
-        return None;
+    let (program, mut own) = (program.trim_end_matches("-compose"), words.get(1..)?);
+    let is_engine = matches!(program, "docker" | "podman");
+    if is_engine {
+        // The services of `docker compose up --detach` are the stack's own, what is started beside them is not.
+        let behind = own.iter().position(|word| matches!(*word, "exec" | "run"))? + 1;
+        own = own.get(behind..)?;
+        // Up to the container, as what stands behind it is another program's; a word behind an option may be its value.
+        let is_option = |at: usize| own.get(at).is_some_and(|word| word.starts_with('-'));
+        let end = (0..own.len()).find(|&at| !is_option(at) && !(at > 0 && is_option(at - 1)));
+        own = own.get(..end.unwrap_or(own.len()))?;
     }
-    let program = if of_compose { "docker" } else { program };
+    let short = |word: &str| match word.strip_prefix('-').filter(|_| is_engine) {
+        Some(letters) => letters.contains('d') && letters.trim_matches(['d', 'i', 't', 'T']).is_empty(),
+        None => among(&format!("{program}:{word}"), DETACHING),
+    };
     let long = |word: &str| DETACH.contains(&word.split('=').next().unwrap_or(word));
-    let mut options = words.iter().skip(1).zip(words.iter().skip(2).map(Some).chain([None]));
-    let (option, _) = options.find(|(word, value)| {
-        let refused = word.ends_with("=no") || value.is_some_and(|value| *value == "no");
-        (among(&format!("{program}:{word}"), DETACHING) || long(word)) && !refused
+    let option = own.iter().find(|word| short(word)).or_else(|| {
+        let mut options = words.iter().skip(1).zip(words.iter().skip(2).map(Some).chain([None]));
+        let is_refused =
+            |word: &str, value: Option<&&str>| word.ends_with("=no") || value.is_some_and(|value| *value == "no");
+        options.find(|(word, value)| long(word) && !is_refused(word, *value)).map(|(word, _)| word)
     })?;
     Some(format!("{program} {option}"))
 }
@@ -85,6 +95,10 @@ mod tests {
             ("docker-compose -f x.yml up --detach", None),
             ("docker-compose exec -T -d redis sh -c 'sleep 9'", Some("docker -d")),
             ("docker compose exec redis redis-cli PING", None),
+            ("docker compose exec -T -u postgres pg psql -U postgres -d stores -c 'DROP TABLE t'", None),
+            ("docker exec pg psql -d stores", None),
+            ("docker compose run --rm -itd shop sleep 9", Some("docker -itd")),
+            ("docker exec shop gunicorn --daemon", Some("docker --daemon")),
             ("redis-server --port 7000 --daemonize yes", Some("redis-server --daemonize")),
             ("redis-server --daemonize no", None),
             ("cut -d: -f1 /etc/passwd | tr -d x", None),

@@ -312,13 +312,13 @@ async fn what_cannot_run_in_the_background_of_a_mitigation_fails_its_step() {
 #[tokio::test]
 async fn what_was_meant_to_help_in_the_background_and_failed_later_fails_its_step() {
     let told = Case::new()
-        .replace("fix", "sleep 600\nstubborn 1")
+        .replace("fix", "sleep 600\nmisfire")
         .replace("healthy", "sleep 900")
         .says("work", |settings| settings.background = Some(true))
         .run()
         .await;
-    told.verdict(Verdict::StepFailed, &["`stubborn 1`, in the background, exited with 1"])
-        .at("runbook.md", "stubborn 1")
+    told.verdict(Verdict::StepFailed, &["`misfire`, in the background, exited with 1"])
+        .at("runbook.md", "misfire")
         .step("work", StepStatus::Failed);
 }
 
