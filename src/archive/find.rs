@@ -3,7 +3,8 @@
 //! A record that was completed is read as it is; otherwise its events say how far it came.
 
 use crate::record::{
-    Day, DayEvent, DayStamped, Event, Phase, Record, RunDir, Stamped, Verdict, is_run_id, open_file, read_file,
+    Announcement, Day, DayEvent, DayStamped, EarlierControl, Event, Phase, Record, RunDir, Stamped, Verdict, is_run_id,
+    open_file, read_file,
 };
 use crate::report::{Drills, read_json};
 use serde::de::DeserializeOwned;
@@ -76,15 +77,40 @@ pub fn read_all(paths: &[PathBuf]) -> io::Result<Drills> {
 /// How long the runbook of a scenario took in the drills below these paths, from its begin to the end of its last mitigating command:
 /// the longest of the last ten. `None` where there is none.
 pub fn runbook_took(paths: &[PathBuf], scenario: &str) -> Option<Duration> {
-    let of_scenario = |dir: &&PathBuf| run_id(dir).is_some_and(|id| id.contains(&format!("-{scenario}-")));
-    let runs = find(paths).ok()?.runs;
-    let took = runs.iter().rev().filter(of_scenario).filter_map(|dir| {
-        let record = read_run(dir).ok()?;
+    let took = newest_first(paths, scenario).filter_map(|dir| {
+        let record = read_run(&dir).ok()?;
         record.plan.as_ref().filter(|plan| plan.scenario == scenario && !plan.control && !plan.alone)?;
         let begun = record.phases.iter().find(|phase| phase.phase == Phase::Respond)?.started_us;
         Some(record.mitigation_ended_us?.since(begun))
     });
     took.take(10).max()
+}
+
+/// The last control below these paths of the same scenario and stack that tells whether users recover without the runbook; `None` where
+/// there is none, or they did not recover.
+pub fn healed_control(paths: &[PathBuf], wanted: &Announcement) -> Option<EarlierControl> {
+    // A record may be large: only those of controls are read.
+    let mut controls = newest_first(paths, &wanted.scenario).filter(|dir| {
+        let first = first_line::<Stamped>(&dir.join("events.jsonl")).map(|stamped| stamped.event);
+        matches!(first, Some(Event::Announced(plan)) if plan.control && plan.breaks_the_same(wanted))
+    });
+    let told = controls.find_map(|dir| {
+        let Record { plan, verdict, stack, .. } = read_run(&dir).ok()?;
+        let images = stack.map(|stack| stack.images).unwrap_or_default();
+        match verdict {
+            Verdict::SelfHealed => Some(Some(EarlierControl { run: plan?.run, images })),
+            Verdict::Passed | Verdict::NotRecovered => Some(None),
+            _ => None,
+        }
+    });
+    told.flatten()
+}
+
+/// The runs below these paths that have the name of a scenario in their ids.
+fn newest_first(paths: &[PathBuf], scenario: &str) -> impl Iterator<Item = PathBuf> {
+    let runs = find(paths).map(|found| found.runs).unwrap_or_default();
+    let name = format!("-{scenario}-");
+    runs.into_iter().rev().filter(move |dir| run_id(dir).is_some_and(|id| id.contains(&name)))
 }
 
 /// A game day that was killed has not heard of the ends of its last drills; their own records have, where they came to one.
@@ -193,7 +219,8 @@ pub fn read_run(dir: &Path) -> io::Result<Record> {
     if let Some(record) = saved.filter(|record| record.ended) {
         return Ok(record);
     }
-    let record = read_story(dir)?;
+    let mut record = read_story(dir)?;
+    record.alive = !record.ended && is_under_way(dir);
     if record.plan.is_none() {
         let why = format!("{}: the story has no beginning", dir.join("events.jsonl").display());
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
@@ -220,7 +247,8 @@ pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Ve
 
 /// A game day from its `gameday.jsonl`.
 pub fn read_day(dir: &Path) -> io::Result<Day> {
-    opened(&dir.join("gameday.jsonl")).map(Day::from_events)
+    let day = opened(&dir.join("gameday.jsonl")).map(Day::from_events)?;
+    Ok(Day { alive: !day.ended && is_under_way(dir), ..day })
 }
 
 fn opened(path: &Path) -> io::Result<BufReader<File>> {
@@ -234,8 +262,8 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::testing::{Story, events_of, lines_of};
-    use crate::record::{Cause, DayPlan, DrillStatus, PlannedDrill, RunOutcome};
+    use crate::record::testing::{Story, events_of, lines_of, record_of};
+    use crate::record::{Cause, DayPlan, DrillStatus, FileRef, PlannedDrill, RunOutcome};
 
     #[test]
     fn runs_and_game_days_are_found_at_any_depth_and_once() {
@@ -295,6 +323,25 @@ mod tests {
         assert!(took > Duration::ZERO);
         assert_eq!(runbook_took(&paths, "db-pool"), Some(took));
         assert_eq!(runbook_took(&paths, "db"), None);
+    }
+
+    #[test]
+    fn the_last_control_of_the_same_scenario_and_stack_says_whether_users_recover_without_the_runbook() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = |plan: &Announcement| {
+            healed_control(&[dir.path().to_path_buf()], plan).map(|control| (control.run, control.images))
+        };
+        let Record { plan, stack, .. } = record_of(Story::Passed);
+        let plan = *plan.unwrap();
+        run(&dir.path().join("20261120T064111Z-db-pool-3f99"), Story::Control, usize::MAX);
+        assert_eq!(known(&plan), None, "users did not recover");
+        run(&dir.path().join(RUN), Story::ControlRecovered, usize::MAX);
+        assert_eq!(known(&plan), Some((RUN.to_string(), stack.unwrap().images)));
+        let other = FileRef { sha256: "0".repeat(64), ..plan.scenario_file.clone() };
+        assert_eq!(known(&Announcement { scenario_file: other.clone(), ..plan.clone() }), None);
+        assert_eq!(known(&Announcement { stack_merged: vec![other], ..plan.clone() }), None);
+        run(&dir.path().join("20261120T064113Z-db-pool-3f9b"), Story::Control, usize::MAX);
+        assert_eq!(known(&plan), None, "the last one counts");
     }
 
     #[test]

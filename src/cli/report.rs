@@ -113,7 +113,8 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
     for problem in &drills.unread {
         say_line(&format!("left out, because it cannot be read: {problem}"));
     }
-    for run in choice::under_way(&drills, &dirs) {
+    for plan in drills.records.iter().filter(|record| record.alive).filter_map(|record| record.plan.as_ref()) {
+        let run = &plan.run;
         say_line(&format!("{run} is still under way: what it has come to so far is in the report as `incomplete`"));
     }
     let mut failed = write_all(&files, &drills, globals);

@@ -3,8 +3,9 @@
 use super::monitor::ConcurrentDrills;
 use crate::programs::EffectKind;
 use crate::record::{
-    Announcement, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT, RULES, ReadingInfo,
-    ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros, sha256_hex,
+    Announcement, EarlierControl, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT,
+    RULES, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros,
+    sha256_hex,
 };
 use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
 use crate::source::Source;
@@ -21,6 +22,8 @@ pub struct DrillOptions {
     /// How long the runbook took in earlier drills, from its begin to the end of its last mitigating command, as far as that is known: for
     /// so long a control looks beyond `recover.within`.
     pub runbook_took: Option<Duration>,
+    /// The last earlier control of the same content, where users recovered in it.
+    pub healed_control: Option<EarlierControl>,
     /// Leave the stack up when the drill does not pass.
     pub keep: bool,
     /// Seed of everything random.
@@ -102,6 +105,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         oncall_file: plan.oncall.as_ref().map(|oncall| file_ref(&oncall.source)),
         roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.clone()).collect(),
         budget: plan.budget.clone(),
+        healed_control: options.healed_control.clone(),
         ..who
     }
 }

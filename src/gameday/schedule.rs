@@ -1,8 +1,8 @@
 //! Which attempt is started when. Pure: it is told the time, who ended how and whether there is room, and says what comes
 //! next, so that every decision of a game day can be tested without a clock and without Docker.
 //!
-//! Drills start in the order of the plan. One that was disturbed is run again alone, when everything else is over; one that
-//! failed and may be retried goes to the end of the queue.
+//! Drills start in the order of the plan. One that was disturbed is run again alone, when everything else is over, and fewer run at
+//! once from then on; one that failed and may be retried goes to the end of the queue.
 
 use crate::record::{Cause, RunOutcome, Stopped};
 use std::collections::{BTreeMap, VecDeque};
@@ -61,7 +61,7 @@ pub enum Waiting {
     Starting,
     /// There is no room, in words: `memory: it needs 900 MiB, and 400 MiB are left`.
     Room(String),
-    /// Nothing is left to be started, or what is left is to run alone: the end of those that run.
+    /// Nothing is left to be started, what is left is to run alone, or fewer may run at once: the end of those that run.
     Running,
 }
 
@@ -80,6 +80,8 @@ pub struct Came {
 struct RunningDrill {
     start: Start,
     starting: bool,
+    /// Most drills that ran at once while it did, itself included.
+    at_once: usize,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,8 @@ pub struct DaySchedule {
     alone: VecDeque<Start>,
     running: BTreeMap<usize, RunningDrill>,
     drills: BTreeMap<usize, ScheduledDrill>,
+    /// So many run at once at most, since others disturbed one.
+    most: usize,
     closed: Option<String>,
     stopped: Option<Stopped>,
 }
@@ -118,6 +122,7 @@ impl DaySchedule {
             alone: VecDeque::new(),
             running: BTreeMap::new(),
             drills: drills.into_iter().collect(),
+            most: usize::MAX,
             closed: None,
             stopped: None,
         }
@@ -143,7 +148,9 @@ impl DaySchedule {
             return NextStart::Wait(waiting);
         }
         self.take();
-        self.running.insert(front.number, RunningDrill { start: front.clone(), starting: true });
+        self.running.insert(front.number, RunningDrill { start: front.clone(), starting: true, at_once: 0 });
+        let count = self.running.len();
+        self.running.values_mut().for_each(|drill| drill.at_once = drill.at_once.max(count));
         NextStart::Start(front)
     }
 
@@ -165,7 +172,7 @@ impl DaySchedule {
         if self.running.is_empty() {
             return Ok(());
         }
-        if next.alone || self.running.values().any(|running| running.start.alone) {
+        if next.alone || self.running.len() >= self.most || self.running.values().any(|running| running.start.alone) {
             return Err(Waiting::Running);
         }
         if self.running.values().filter(|running| running.starting).count() >= self.rules.starting.max(1) {
@@ -195,7 +202,7 @@ impl DaySchedule {
 
     /// An attempt ended; what follows from that, for people.
     pub fn ended(&mut self, number: usize, came: Came) -> Option<String> {
-        let RunningDrill { start, .. } = self.running.remove(&number)?;
+        let RunningDrill { start, at_once, .. } = self.running.remove(&number)?;
         let drill = self.drills.get_mut(&number)?;
         let name = drill.name.clone();
         let again = |cause, alone| Start { attempt: start.attempt + 1, cause, alone, ..start.clone() };
@@ -215,7 +222,13 @@ impl DaySchedule {
                 return Some(format!("{name} was disturbed {times} times, also alone: nothing can be said about it"));
             }
             self.alone.push_back(again(Cause::Disturbed, true));
-            return Some(format!("{name} was disturbed and says nothing: it is run again, alone, at the end"));
+            let said = format!("{name} was disturbed and says nothing: it is run again, alone, at the end");
+            // Of those that ran beside each other only the first counts.
+            if at_once < 2 || at_once > self.most {
+                return Some(said);
+            }
+            self.most = at_once - 1;
+            return Some(format!("{said}; from here on at most {} at once", self.most));
         }
         // A retry that broke takes nothing back: the drill has failed.
         let has_failed = came.outcome == RunOutcome::Failed || came.outcome == RunOutcome::Broken && drill.retried > 0;

@@ -73,8 +73,8 @@ fn what_was_disturbed_is_run_again_alone_at_the_end_and_not_for_ever() {
     start(&mut all);
     start(&mut all);
     assert!(all.ended(1, DISTURBED).unwrap().contains("alone"));
-    start(&mut all);
     all.ended(2, came(RunOutcome::Passed));
+    start(&mut all);
     assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running), "3 still runs");
     all.ended(3, came(RunOutcome::Failed));
     let retry = start(&mut all);
@@ -88,6 +88,25 @@ fn what_was_disturbed_is_run_again_alone_at_the_end_and_not_for_ever() {
         assert_eq!(said.contains("nothing can be said"), attempt == 3, "{said}");
     }
     assert_eq!(all.next(S(0), roomy), NextStart::Done);
+}
+
+#[test]
+fn once_a_drill_was_disturbed_one_fewer_runs_at_once_and_never_less_than_one() {
+    let mut all = schedule(ScheduleRules::default(), 8);
+    (0..3).for_each(|_| drop(start(&mut all)));
+    assert!(all.ended(1, DISTURBED).unwrap().ends_with("; from here on at most 2 at once"));
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running), "2 and 3 run");
+    assert!(!all.asks_for_room());
+    assert!(all.ended(2, DISTURBED).unwrap().ends_with("at the end"), "it ran beside 1");
+    start(&mut all);
+    all.ended(3, came(RunOutcome::Passed));
+    assert!(all.ended(4, DISTURBED).unwrap().ends_with("; from here on at most 1 at once"));
+    for number in 5..=8 {
+        assert_eq!(start(&mut all).number, number);
+        assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running));
+        let disturbed = all.ended(number, DISTURBED).unwrap();
+        assert!(disturbed.ends_with("at the end"), "nothing ran beside it: {disturbed}");
+    }
 }
 
 #[test]

@@ -108,6 +108,9 @@ pub struct Announcement {
     /// The production error budget in terms of which the drill has its price, where the scenario names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<super::BudgetInfo>,
+    /// The last earlier control of the same scenario and stack, where users recovered in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed_control: Option<EarlierControl>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
@@ -123,6 +126,14 @@ impl Announcement {
     /// Recovery time objective in microseconds, also of records of earlier versions; `None`: there is no limit.
     pub fn rto_us(&self) -> Option<u64> {
         self.rto_us.or(self.restore.as_ref().map(|restore| restore.rto_us))
+    }
+
+    /// Whether the same scenario breaks the same stack. The runbook does not count: a control does not follow it.
+    pub fn breaks_the_same(&self, other: &Announcement) -> bool {
+        let stack = |plan: &Announcement| -> Vec<String> {
+            std::iter::once(&plan.stack_file).chain(&plan.stack_merged).map(|file| file.sha256.clone()).collect()
+        };
+        self.scenario_file.sha256 == other.scenario_file.sha256 && stack(self) == stack(other)
     }
 
     /// The files that it was made from, each with what it is.
@@ -184,6 +195,15 @@ pub struct InvariantInfo {
     pub expected: String,
     /// Where it stands in the scenario.
     pub at: Location,
+}
+
+/// An earlier control that ended as `self_healed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierControl {
+    /// Id of its run.
+    pub run: String,
+    /// Image id of every service of its stack.
+    pub images: BTreeMap<String, String>,
 }
 
 /// Where a drill stands in a game day.

@@ -252,6 +252,9 @@ pub struct Day {
     pub last_us: u64,
     /// Whether the last event was seen; a game day without it was cut off.
     pub ended: bool,
+    /// Whether its runner lives, as whoever read it from the disk has seen: without an end it is under way then, and not cut off.
+    #[serde(skip)]
+    pub alive: bool,
     /// What was wrong with the events.
     pub damage: Vec<String>,
 }

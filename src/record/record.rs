@@ -114,6 +114,9 @@ pub struct Record {
     pub kept: bool,
     /// Whether the last event was seen: the drill is over and everything is undone. A record without it is cut off.
     pub ended: bool,
+    /// Whether its runner lives, as whoever read it from the disk has seen: without an end it is under way then, and not cut off.
+    #[serde(skip)]
+    pub alive: bool,
     /// Time of the last event.
     pub last_us: DrillTime,
     /// Number of the next event.

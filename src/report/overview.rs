@@ -34,7 +34,11 @@ fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {
     let verdict = entry.verdict().map_or("", |verdict| verdict.name());
     let took = entry.took_us().map(seconds).unwrap_or_default();
     page.line(&format!("  {status} {} {} {}", column(&entry.name(), 30), column(verdict, 13), right(&took, 12)));
-    let mut more: Vec<String> = entry.record().and_then(words::served_beside).into_iter().collect();
+    let told = entry
+        .record()
+        .into_iter()
+        .flat_map(|record| words::served_beside(record).into_iter().chain(words::doubts(record)));
+    let mut more: Vec<String> = told.collect();
     if entry.status != DrillStatus::Passed {
         more.push(words::placed(entry.place(), &entry.why()));
         more.extend(entry.telling_record().and_then(what_to_do));
@@ -43,7 +47,7 @@ fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {
     more.iter().for_each(|text| page.wrapped("      ", text));
 }
 
-/// How all drills together came out: passes, one of them beside a fault that was still active, are worth a look.
+/// How all drills together came out: passes of which one is marked are worth a look.
 pub(super) fn symbol(drills: &Drills) -> StatusSymbol {
     match words::outcome(drills.outcome()) {
         StatusSymbol::Good if drills.entries().iter().any(|entry| entry.mark() == StatusSymbol::Warn) => {

@@ -26,6 +26,7 @@ pub fn hurt(record: &Record) -> String {
             (to, "at most ", "when Firedrill began to undo the faults")
         }
         (None, Some(to)) => (to, "at least ", "when Firedrill began to undo the faults: they had not recovered"),
+        (None, None) if record.alive => (record.last_us, "at least ", "and the drill is under way"),
         (None, None) => (record.last_us, "at least ", "when the drill was cut off"),
     };
     let at = |us| clock(started(record), us);

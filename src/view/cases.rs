@@ -3,7 +3,7 @@
 use super::format::percent;
 use super::restore::{self, Rung, other_level};
 use super::symbol::StatusSymbol;
-use super::words::{self, counts, ending, placed};
+use super::words::{self, counts, ending, placed, plainly};
 use crate::record::{
     Check, CheckOutcome, CommandRecord, Counts, Location, Record, ReplacedInfo, RunOutcome, StepInfo, StepRecord,
     StepStatus, Verdict,
@@ -206,13 +206,13 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
 fn undecided(record: &Record, check: &Check) -> String {
     if step(record, check).1.is_some() {
         return match record.verdict {
-            Verdict::Incomplete => "not finished: the run was cut off in it".into(),
+            Verdict::Incomplete => format!("not finished: {} in it", plainly(record)),
             verdict => format!("not finished: the drill ended in it as {verdict}"),
         };
     }
-    match (record.under_way(), record.verdict) {
-        (Some(under_way), _) => format!("not reached: the run was cut off during {under_way}"),
-        (None, Verdict::Incomplete) => "not reached: the run was cut off".to_string(),
+    match (words::cut_off(record).filter(|_| record.under_way().is_some()), record.verdict) {
+        (Some(cut), _) => format!("not reached: {cut}"),
+        (None, Verdict::Incomplete) => format!("not reached: {}", plainly(record)),
         (None, Verdict::Passed) => "not asked for in this drill".to_string(),
         (None, verdict) => format!("not reached: the drill ended as {verdict}"),
     }

@@ -9,8 +9,9 @@ use super::words;
 use crate::output::one_line;
 use crate::record::{Attempt, Cause, DrillStatus, Location, Record, RunOutcome, Verdict, label};
 
-/// Why a drill of a game day that was cut off has not begun.
+/// Why a drill of a game day that was cut off, or is under way, has not begun.
 const CUT_OFF: &str = "the game day was cut off before its turn";
+const NOT_YET: &str = "the game day is under way, and its turn has not come";
 
 impl DrillStatus {
     /// The mark that stands before it.
@@ -41,11 +42,11 @@ impl<'a> DrillEntry<'a> {
         }
     }
 
-    /// The mark of its status; a pass beside a fault that was still active is worth a look.
+    /// The mark of its status; a pass with a doubt at its head is worth a look.
     pub fn mark(&self) -> StatusSymbol {
-        let beside =
-            self.status == DrillStatus::Passed && self.record().is_some_and(|r| words::served_beside(r).is_some());
-        if beside { StatusSymbol::Warn } else { self.status.mark() }
+        let doubted = |record: &Record| words::headline(record).0 == StatusSymbol::Warn;
+        let doubted = self.status == DrillStatus::Passed && self.record().is_some_and(doubted);
+        if doubted { StatusSymbol::Warn } else { self.status.mark() }
     }
 
     /// The verdict of the attempt that counts; `None` when there is none.
@@ -71,7 +72,7 @@ impl<'a> DrillEntry<'a> {
     pub fn why(&self) -> String {
         if self.status == DrillStatus::NotRun {
             let said = self.planned.and_then(|drill| drill.not_run.as_deref());
-            return one_line(said.unwrap_or(CUT_OFF));
+            return one_line(said.unwrap_or(if self.is_under_way() { NOT_YET } else { CUT_OFF }));
         }
         let of_record = self.telling_record().map(reason).unwrap_or_default();
         if !of_record.is_empty() {
@@ -79,9 +80,15 @@ impl<'a> DrillEntry<'a> {
         }
         let said = one_line(self.last().map_or("", |attempt| &attempt.reason));
         match said.is_empty() && self.status == DrillStatus::Incomplete {
+            true if self.is_under_way() => "it is under way, and there is no record of it yet".into(),
             true => "it was cut off, and there is no record of it".into(),
             false => said,
         }
+    }
+
+    /// Whether its game day goes on.
+    fn is_under_way(&self) -> bool {
+        self.day.is_some_and(|day| day.alive)
     }
 
     /// Where in the user's files.
@@ -98,11 +105,11 @@ impl<'a> DrillEntry<'a> {
     /// Each attempt in a line, where there was more than one: what it came to, and why another one was made.
     pub fn attempts_told(&self) -> Vec<String> {
         let Some(planned) = self.planned.filter(|drill| drill.attempts.len() > 1) else { return Vec::new() };
-        planned.attempts.iter().map(told).collect()
+        planned.attempts.iter().map(|attempt| told(attempt, self.is_under_way())).collect()
     }
 }
 
-fn told(attempt: &Attempt) -> String {
+fn told(attempt: &Attempt, under_way: bool) -> String {
     let cause = match attempt.cause {
         Cause::Planned => "",
         Cause::Disturbed => ", again and alone because the one before was disturbed",
@@ -110,6 +117,7 @@ fn told(attempt: &Attempt) -> String {
         Cause::Lost => ", again because the one before was lost with its machine",
     };
     let came = match (attempt.outcome, attempt.disturbed) {
+        (None, _) if under_way => "under way".to_string(),
         (None, _) => "cut off".to_string(),
         (Some(_), true) => "disturbed, so it counts for nothing".to_string(),
         (Some(_), false) => attempt.verdict.to_string(),

@@ -15,6 +15,13 @@ use std::time::Duration;
 /// A service that a runbook restarts is back before that.
 const WAITED: Duration = Duration::from_secs(8);
 
+/// What an author writes so that a drill does not pass beside a fault that is still active.
+const MAKE_IT_FAIL: &str = "`recover: { cleared: true }` in the scenario makes this a failure, and so does an entry of \
+                            `invariants` that does not hold beside the fault";
+
+/// Beside a pass of which it is not known whether the runbook helped.
+const PERHAPS_WITHOUT: &str = "perhaps without the runbook";
+
 /// `1 drill`, `2 drills`.
 pub fn many(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
@@ -117,6 +124,7 @@ pub fn plainly(record: &Record) -> &'static str {
     match record.verdict {
         Verdict::NotRecovered if record.relapsed_us.is_some() => "users lost the service again",
         Verdict::NotRecovered if record.recovered_us().is_some() => "users are served, and that is not enough",
+        Verdict::Incomplete if record.alive => "the run is under way",
         Verdict::Incomplete => "the run was cut off",
         Verdict::Passed => "it passed",
         Verdict::Unsteady => "users were not well before anything was broken",
@@ -151,6 +159,9 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
         RunOutcome::Passed if record.expects_failure() => {
             (StatusSymbol::Good, "passed".into(), Some(format!("{is}, as expected")))
         }
+        RunOutcome::Passed if healed_in_control(record).is_some() => {
+            (StatusSymbol::Warn, "passed".into(), Some(PERHAPS_WITHOUT.into()))
+        }
         RunOutcome::Passed if served_beside(record).is_some() => {
             (StatusSymbol::Warn, "passed".into(), Some("the fault was still active".into()))
         }
@@ -158,7 +169,7 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
             (StatusSymbol::Warn, "passed".into(), Some("perhaps not by the mitigation alone".into()))
         }
         RunOutcome::Passed if recovered_while_waiting(record).is_some() => {
-            (StatusSymbol::Warn, "passed".into(), Some("perhaps without the runbook".into()))
+            (StatusSymbol::Warn, "passed".into(), Some(PERHAPS_WITHOUT.into()))
         }
         RunOutcome::Passed => (StatusSymbol::Good, "passed".into(), None),
         RunOutcome::Failed if record.expects_failure() && record.verdict != expected => {
@@ -173,6 +184,24 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
         }
         outcome => (self::outcome(outcome), is, None),
     }
+}
+
+/// What makes it unsure whether a pass is the runbook's, or that of its mitigation alone, a line each.
+pub fn doubts(record: &Record) -> Vec<String> {
+    [healed_in_control, helped_beside, recovered_while_waiting].into_iter().filter_map(|told| told(record)).collect()
+}
+
+/// That users recovered without the runbook as well: in the last control of the same scenario, stack and images.
+pub fn healed_in_control(record: &Record) -> Option<String> {
+    let control = record.plan.as_ref()?.healed_control.as_ref()?;
+    let same = record.stack.as_ref().is_some_and(|stack| stack.images == control.images);
+    (same && record.verdict == Verdict::Passed).then(|| {
+        format!(
+            "users recovered without the runbook as well, in the last control of the same scenario (run {}): whether the runbook \
+             helped was not shown",
+            control.run
+        )
+    })
 }
 
 /// What makes it unsure whether the mitigation alone would have been enough: a step of another phase that evidently changes something
@@ -236,13 +265,15 @@ pub fn headline_text(record: &Record) -> String {
     }
 }
 
-/// That a run was cut off, and in what; `None` when it came to its end.
+/// That a run was cut off, or is still under way, and in what; `None` when it came to its end.
 pub fn cut_off(record: &Record) -> Option<String> {
-    let during = record.under_way().map(|during| format!(" during {during}")).unwrap_or_default();
-    (!record.ended).then(|| format!("the run was cut off{during}"))
+    let (without_end, during) =
+        if record.alive { ("the run is under way", ", in ") } else { ("the run was cut off", " during ") };
+    let during = record.under_way().map(|what| format!("{during}{what}")).unwrap_or_default();
+    (!record.ended).then(|| format!("{without_end}{during}"))
 }
 
-/// Why a drill came out as it did, without the place: what was recorded, otherwise that it was cut off.
+/// Why a drill came out as it did, without the place: what was recorded, otherwise that it has no end.
 pub fn why(record: &Record) -> String {
     match record.reason.as_str() {
         "" => cut_off(record).map(|cut| format!("{cut}: nothing passes by default")).unwrap_or_default(),
@@ -305,13 +336,13 @@ pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
     })
 }
 
-/// How a step ended; the outer `None` where it was never begun, the inner one where it was cut off. One of which only the look
+/// How a step ended; the outer `None` where it was never begun, the inner one where it has no end. One of which only the look
 /// was run has done nothing that it is for.
 pub fn step(info: Option<&StepInfo>, status: Option<Option<StepStatus>>) -> (StatusSymbol, &'static str) {
     match status {
         _ if info.is_some_and(|info| info.only_looked(status.flatten()).is_some()) => (StatusSymbol::Skip, "checked"),
         None => (StatusSymbol::Skip, "not run"),
-        Some(None) => (StatusSymbol::Warn, "cut off"),
+        Some(None) => (StatusSymbol::Warn, "not ended"),
         Some(Some(StepStatus::Passed)) => (StatusSymbol::Good, "passed"),
         Some(Some(StepStatus::Warned)) => (StatusSymbol::Warn, "warned"),
         Some(Some(StepStatus::Failed)) => (StatusSymbol::Bad, "failed"),
@@ -339,7 +370,7 @@ pub fn ending(command: &CommandRecord) -> String {
         _ if command.stopped => "in the background, ended with the runbook".into(),
         _ if command.timed_out => TIMED_OUT.into(),
         Some(code) => exit(code),
-        None => return "cut off".into(),
+        None => return "not ended".into(),
     };
     let attempt = if command.attempts > 1 { format!(", attempt {}", command.attempts) } else { String::new() };
     format!("{how} after {}{attempt}", seconds(command.took_us))
@@ -458,7 +489,7 @@ pub fn recovery(record: &Record) -> Vec<JudgedRow> {
     let limit = time_limit(record).filter(|_| restore::plan(record).is_none());
     let of = |name| move |(symbol, text)| JudgedRow { name, text, came: Some(symbol) };
     let rows = limit.map(of("time")).into_iter().chain(held(record).map(of("hold")));
-    let beside = served_beside(record).map(|text| (StatusSymbol::Warn, text));
+    let beside = served_beside(record).map(|text| (StatusSymbol::Warn, format!("{text}; {MAKE_IT_FAIL}")));
     let rows = rows.chain(severity(record).map(of("severity")));
     let rows = rows.chain(price(record).into_iter().map(|text| JudgedRow { name: "price", text, came: None }));
     rows.chain(beside.map(of("fault"))).chain(invariants(record).into_iter().map(of("invariant"))).collect()
@@ -548,8 +579,8 @@ pub fn check(check: &Check) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DrillTime;
     use crate::record::testing::{Story, record_of};
+    use crate::record::{DrillTime, EarlierControl};
 
     #[test]
     fn a_change_outside_the_mitigation_makes_a_pass_less_certain() {
@@ -563,6 +594,30 @@ mod tests {
         assert!(told.contains("changed something, too"), "{told}");
         record.verdict = Verdict::NotRecovered;
         assert_eq!(helped_beside(&record), None);
+    }
+
+    #[test]
+    fn a_pass_beside_an_active_fault_says_what_makes_it_a_failure() {
+        let mut record = record_of(Story::Passed);
+        record.faults[0].after = Some(FaultAfter::StillActive);
+        assert_eq!(headline_text(&record), "passed (the fault was still active)");
+        let rows = recovery(&record);
+        let told = &rows.iter().find(|row| row.name == "fault").unwrap().text;
+        assert!(told.contains("`recover: { cleared: true }`") && told.contains("`invariants`"), "{told}");
+    }
+
+    #[test]
+    fn a_control_in_which_users_recovered_makes_a_pass_of_the_same_content_less_certain() {
+        let mut record = record_of(Story::Passed);
+        let images = record.stack.as_ref().unwrap().images.clone();
+        let control = EarlierControl { run: "20261119T064112Z-db-pool-0001".into(), images };
+        record.plan.as_deref_mut().unwrap().healed_control = Some(control);
+        assert_eq!(headline_text(&record), "passed (perhaps without the runbook)");
+        let drills = crate::view::Drills::one(record.clone());
+        assert_eq!(drills.entries()[0].mark(), StatusSymbol::Warn, "beside other drills as well");
+        assert!(doubts(&record)[0].contains("(run 20261119T064112Z-db-pool-0001)"), "{:?}", doubts(&record));
+        record.stack.as_mut().unwrap().images.insert("checkout".into(), "sha256:other".into());
+        assert_eq!(headline_text(&record), "passed", "it was another image");
     }
 
     #[test]

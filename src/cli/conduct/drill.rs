@@ -10,14 +10,14 @@ use crate::engine::ledger::Ledger;
 use crate::engine::{self, DrillOptions, Job, Operator, Shutdown};
 use crate::error::Error;
 use crate::record::{
-    Announcement, DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now,
-    utc_text,
+    Announcement, DayAttempt, EarlierControl, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir,
+    utc_now, utc_text,
 };
 use crate::source::Source;
 use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A drill that is about to begin.
@@ -69,8 +69,12 @@ pub async fn carry_out(
     // Last, so that it never completes the record of a drill that did not begin.
     let reaper = if executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
     let sink = EventSink::new(Some(events), redactor, all);
-    let runbook_took = options.runbook_took.or_else(|| known_time(run_dir.path(), plan, options.control));
-    let options = DrillOptions { runbook_took, ..options };
+    let (dir, control) = (run_dir.path(), options.control);
+    let options = DrillOptions {
+        runbook_took: options.runbook_took.or_else(|| known_time(dir, plan, control)),
+        healed_control: options.healed_control.or_else(|| known_control(dir, plan, control)),
+        ..options
+    };
     let who = Announcement {
         run: run_dir.id().to_string(),
         started_utc: utc_text(utc_now()),
@@ -118,8 +122,18 @@ pub fn first_files<'s>(
 /// How long the runbook of a control took in the drills that lie where its own directory does.
 pub fn known_time(run_dir: &Path, plan: &Plan, control: bool) -> Option<Duration> {
     plan.runbook.as_ref().filter(|_| control)?;
-    let beside = run_dir.parent()?;
+    archive::runbook_took(&[earlier_drills(run_dir)?], &plan.name)
+}
+
+/// The last control of what a drill with a runbook breaks, of those that lie where its own directory does, if users recovered in it.
+pub fn known_control(run_dir: &Path, plan: &Plan, control: bool) -> Option<EarlierControl> {
+    plan.runbook.as_ref().filter(|_| !control)?;
+    let wanted = engine::announce(plan, &DrillOptions::default(), Announcement::default());
+    archive::healed_control(&[earlier_drills(run_dir)?], &wanted)
+}
+
+fn earlier_drills(run_dir: &Path) -> Option<PathBuf> {
     // The runs of the project and those of its game days.
     let project = run_dir.ancestors().find(|dir| dir.ends_with(".firedrill"));
-    archive::runbook_took(&[project.unwrap_or(beside).to_path_buf()], &plan.name)
+    project.or(run_dir.parent()).map(Path::to_path_buf)
 }

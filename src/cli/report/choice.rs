@@ -50,16 +50,6 @@ fn runs_below(paths: &[PathBuf]) -> Vec<PathBuf> {
     archive::find(paths).map(|found| found.runs).unwrap_or_default()
 }
 
-/// Ids of the drills without an end whose runner lives: they are not cut off.
-pub fn under_way(drills: &Drills, dirs: &[PathBuf]) -> Vec<String> {
-    let open = drills.records.iter().filter(|record| !record.ended).filter_map(|record| record.plan.as_ref());
-    let alive = |run: &str| {
-        let dir = dirs.iter().find(|dir| dir.file_name().is_some_and(|name| name == run));
-        dir.is_some_and(|dir| archive::is_under_way(dir))
-    };
-    open.map(|plan| plan.run.clone()).filter(|run| alive(run)).collect()
-}
-
 /// Game days, and the runs that belong to none; ids sort by time.
 fn newest_first(found: &archive::FoundRuns) -> Vec<PathBuf> {
     let own = found.runs.iter().filter(|run| !found.days.iter().any(|day| run.starts_with(day)));

@@ -158,8 +158,17 @@ fn what_is_under_way_is_not_cut_off() {
     let id = "20261120T020001Z-a-0001";
     let path = run_dir(dir.path(), id, Story::Killed);
     let lock = fs::File::open(path.join("lock")).unwrap();
-    let choice = choice::choose(&[path], dir.path()).map_err(|error| error.to_string()).unwrap();
-    assert!(choice::under_way(&choice.drills, &choice.dirs).is_empty());
+    let day = dir.path().join("20261120T020000Z-nightly-0001");
+    fs::create_dir_all(&day).unwrap();
+    fs::write(day.join("gameday.jsonl"), "{\"at_us\":0,\"event\":{\"type\":\"day_announced\"}}\n").unwrap();
+    let day_lock = fs::File::create(day.join("lock")).unwrap();
+    let told = || {
+        let asked = [dir.path().to_path_buf()];
+        let drills = choice::choose(&asked, dir.path()).map_err(|error| error.to_string()).unwrap().drills;
+        report::overview(&drills, false) + &String::from_utf8_lossy(&report::html(&drills))
+    };
+    assert!(told().contains("cut off") && !told().contains("under way"), "{}", told());
     lock.lock().unwrap();
-    assert_eq!(choice::under_way(&choice.drills, &choice.dirs), [id]);
+    day_lock.lock().unwrap();
+    assert!(told().contains("under way") && !told().contains("cut off"), "{}", told());
 }

@@ -1,7 +1,7 @@
 //! A game day whose drills are carried out elsewhere: the schedule, the reports and the directories of the runs stay here. What a
 //! drill prints is written down as it comes, so that of one that is lost everything is there that was heard of it.
 
-use super::super::drill::{Carried, known_time};
+use super::super::drill::{Carried, known_control, known_time};
 use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
 use super::attempt::{AttemptEnded, AttemptRun};
@@ -12,7 +12,7 @@ use crate::engine::{ledger, reaper};
 use crate::error::Error;
 use crate::gameday::{self, PreparedDrill};
 use crate::output::log_line;
-use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
+use crate::record::{DayAttempt, EarlierControl, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
 use crate::source::{Diagnostics, Node, Source, Value, outside, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
 use crate::stack::{Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError};
@@ -54,6 +54,8 @@ pub struct JobOrder {
     pub control: bool,
     /// How long the runbook of a control took in earlier drills.
     pub runbook_took: Option<Duration>,
+    /// The last earlier control of the same content, where users recovered in it.
+    pub healed_control: Option<EarlierControl>,
     /// Seed of everything random in it.
     pub seed: u64,
     /// Where it stands in the game day.
@@ -152,6 +154,7 @@ impl RemoteDay {
             rate: self.rate,
             control: planned.control,
             runbook_took: known_time(run_dir.path(), &plan, planned.control),
+            healed_control: known_control(run_dir.path(), &plan, planned.control),
             seed,
             occasion,
             revision: runner.revision.clone(),
