@@ -87,23 +87,22 @@ pub fn runbook_took(paths: &[PathBuf], scenario: &str) -> Option<Duration> {
 }
 
 /// The last control below these paths of the same scenario and stack that tells whether users recover without the runbook; `None` where
-/// there is none, or they did not recover.
-pub fn healed_control(paths: &[PathBuf], wanted: &Announcement) -> Option<EarlierControl> {
+/// there is none.
+pub fn last_control(paths: &[PathBuf], wanted: &Announcement) -> Option<EarlierControl> {
     // A record may be large: only those of controls are read.
     let mut controls = newest_first(paths, &wanted.scenario).filter(|dir| {
         let first = first_line::<Stamped>(&dir.join("events.jsonl")).map(|stamped| stamped.event);
         matches!(first, Some(Event::Announced(plan)) if plan.control && plan.breaks_the_same(wanted))
     });
-    let told = controls.find_map(|dir| {
-        let Record { plan, verdict, stack, .. } = read_run(&dir).ok()?;
+    controls.find_map(|dir| {
+        let record = read_run(&dir).ok()?;
+        let watched_us = u64::try_from(record.watched()?.as_micros()).ok()?;
+        let Record { plan, verdict, stack, .. } = record;
         let images = stack.map(|stack| stack.images).unwrap_or_default();
-        match verdict {
-            Verdict::SelfHealed => Some(Some(EarlierControl { run: plan?.run, images })),
-            Verdict::Passed | Verdict::NotRecovered => Some(None),
-            _ => None,
-        }
-    });
-    told.flatten()
+        let told = matches!(verdict, Verdict::SelfHealed | Verdict::Passed | Verdict::NotRecovered);
+        let (run, healed) = (plan?.run, verdict == Verdict::SelfHealed);
+        told.then_some(EarlierControl { run, images, healed, watched_us })
+    })
 }
 
 /// The runs below these paths that have the name of a scenario in their ids.
@@ -329,19 +328,19 @@ mod tests {
     fn the_last_control_of_the_same_scenario_and_stack_says_whether_users_recover_without_the_runbook() {
         let dir = tempfile::tempdir().unwrap();
         let known = |plan: &Announcement| {
-            healed_control(&[dir.path().to_path_buf()], plan).map(|control| (control.run, control.images))
+            last_control(&[dir.path().to_path_buf()], plan).map(|control| (control.run, control.healed))
         };
-        let Record { plan, stack, .. } = record_of(Story::Passed);
+        let Record { plan, .. } = record_of(Story::Passed);
         let plan = *plan.unwrap();
         run(&dir.path().join("20261120T064111Z-db-pool-3f99"), Story::Control, usize::MAX);
-        assert_eq!(known(&plan), None, "users did not recover");
+        assert_eq!(known(&plan), Some(("20261120T064111Z-db-pool-3f99".into(), false)));
         run(&dir.path().join(RUN), Story::ControlRecovered, usize::MAX);
-        assert_eq!(known(&plan), Some((RUN.to_string(), stack.unwrap().images)));
+        assert_eq!(known(&plan), Some((RUN.to_string(), true)));
         let other = FileRef { sha256: "0".repeat(64), ..plan.scenario_file.clone() };
         assert_eq!(known(&Announcement { scenario_file: other.clone(), ..plan.clone() }), None);
         assert_eq!(known(&Announcement { stack_merged: vec![other], ..plan.clone() }), None);
         run(&dir.path().join("20261120T064113Z-db-pool-3f9b"), Story::Control, usize::MAX);
-        assert_eq!(known(&plan), None, "the last one counts");
+        assert_eq!(known(&plan).map(|(_, healed)| healed), Some(false), "the last one counts");
     }
 
     #[test]

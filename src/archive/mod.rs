@@ -6,6 +6,6 @@ mod find;
 pub mod history;
 
 pub use find::{
-    FoundRuns, find, healed_control, is_under_way, read_all, read_day, read_events, read_run, read_story, run_id,
+    FoundRuns, find, is_under_way, last_control, read_all, read_day, read_events, read_run, read_story, run_id,
     runbook_took,
 };

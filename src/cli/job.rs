@@ -103,7 +103,7 @@ async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exi
         options: DrillOptions {
             control: order.control,
             runbook_took: order.runbook_took,
-            healed_control: order.healed_control,
+            last_control: order.last_control,
             seed: order.seed,
             ..DrillOptions::default()
         },

@@ -23,7 +23,7 @@ pub struct DrillOptions {
     /// so long a control looks beyond `recover.within`.
     pub runbook_took: Option<Duration>,
     /// The last earlier control of the same content, where users recovered in it.
-    pub healed_control: Option<EarlierControl>,
+    pub last_control: Option<EarlierControl>,
     /// Leave the stack up when the drill does not pass.
     pub keep: bool,
     /// Seed of everything random.
@@ -105,7 +105,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         oncall_file: plan.oncall.as_ref().map(|oncall| file_ref(&oncall.source)),
         roles: plan.oncall.iter().flat_map(|oncall| oncall.roles.clone()).collect(),
         budget: plan.budget.clone(),
-        healed_control: options.healed_control.clone(),
+        last_control: options.last_control.clone(),
         ..who
     }
 }

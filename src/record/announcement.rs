@@ -108,9 +108,9 @@ pub struct Announcement {
     /// The production error budget in terms of which the drill has its price, where the scenario names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<super::BudgetInfo>,
-    /// The last earlier control of the same scenario and stack, where users recovered in it.
+    /// The last earlier control of the same scenario and stack that tells whether users recover without the runbook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub healed_control: Option<EarlierControl>,
+    pub last_control: Option<EarlierControl>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
@@ -121,6 +121,13 @@ impl Announcement {
     pub fn other_rules(&self) -> Option<String> {
         let made = self.rules;
         (made != RULES).then(|| format!("it was made under rules {made}, and this program has rules {RULES}"))
+    }
+
+    /// Whether steps of a phase are meant to help: those of mitigate are; those of rollback and of phases with no name of their own where
+    /// nothing of mitigate does more than look.
+    pub fn mitigates(&self, phase: &str) -> bool {
+        let acts = |step: &StepInfo| step.phase == "mitigate" && !step.manual && step.helps != Some(false);
+        phase == "mitigate" || (matches!(phase, "rollback" | "other") && !self.steps.iter().any(acts))
     }
 
     /// Recovery time objective in microseconds, also of records of earlier versions; `None`: there is no limit.
@@ -197,13 +204,17 @@ pub struct InvariantInfo {
     pub at: Location,
 }
 
-/// An earlier control that ended as `self_healed`.
+/// An earlier control: the same drill without the runbook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierControl {
     /// Id of its run.
     pub run: String,
     /// Image id of every service of its stack.
     pub images: BTreeMap<String, String>,
+    /// Whether users recovered in it.
+    pub healed: bool,
+    /// For how long users were watched from the injection on, in microseconds.
+    pub watched_us: u64,
 }
 
 /// Where a drill stands in a game day.

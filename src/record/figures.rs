@@ -10,6 +10,7 @@
 
 use super::*;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What a drill measured. Durations are in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -138,6 +139,12 @@ impl Record {
     /// relapse takes the recovery back.
     pub fn recovered_us(&self) -> Option<DrillTime> {
         if self.relapsed_us.is_some() { None } else { self.first_recovered_us() }
+    }
+
+    /// For how long users were watched from the injection to the end of what could recover them; `None` where that did not end.
+    pub fn watched(&self) -> Option<Duration> {
+        let phase = |phase| self.phases.iter().find(|known| known.phase == phase);
+        Some(phase(Phase::Recover)?.ended_us?.since(phase(Phase::Inject)?.started_us))
     }
 
     /// From when to when users were served between a recovery and a relapse; `None` where there was none.

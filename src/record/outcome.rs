@@ -104,11 +104,9 @@ impl Record {
         if plan.control {
             checks.push(Check::Control);
         } else {
-            let by_name = plan.steps.iter().any(|step| step.phase == "mitigate" && !step.manual);
-            let helps = |phase: &str| phase == "mitigate" || (!by_name && matches!(phase, "rollback" | "other"));
             let mut asked = false;
             for step in &plan.steps {
-                if helps(&step.phase) && !step.manual && !asked {
+                if plan.mitigates(&step.phase) && !step.manual && !asked {
                     checks.push(Check::StillBroken);
                     asked = true;
                 }

@@ -6,9 +6,9 @@ use super::format::{percent, seconds};
 use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
 use crate::record::{
-    Account, Breakdown, BurnRate, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, Figures,
-    HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record, RunOutcome,
-    StepInfo, StepStatus, Stopped, Verdict,
+    Account, Breakdown, BurnRate, Check, CommandRecord, Counts, EarlierControl, FaultAfter, FaultEvent, FaultRecord,
+    Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record,
+    RunOutcome, StepInfo, StepStatus, Stopped, Verdict,
 };
 use std::time::Duration;
 
@@ -191,25 +191,31 @@ pub fn doubts(record: &Record) -> Vec<String> {
     [healed_in_control, helped_beside, recovered_while_waiting].into_iter().filter_map(|told| told(record)).collect()
 }
 
-/// That users recovered without the runbook as well: in the last control of the same scenario, stack and images.
+/// The last control of the same scenario, stack and images.
+fn last_control(record: &Record) -> Option<&EarlierControl> {
+    let images = &record.stack.as_ref()?.images;
+    record.plan.as_ref()?.last_control.as_ref().filter(|control| control.images == *images)
+}
+
+/// That users recovered without the runbook as well.
 pub fn healed_in_control(record: &Record) -> Option<String> {
-    let control = record.plan.as_ref()?.healed_control.as_ref()?;
-    let same = record.stack.as_ref().is_some_and(|stack| stack.images == control.images);
-    (same && record.verdict == Verdict::Passed).then(|| {
-        format!(
-            "users recovered without the runbook as well, in the last control of the same scenario (run {}): whether the runbook \
-             helped was not shown",
-            control.run
-        )
-    })
+    let control = last_control(record).filter(|control| control.healed && record.verdict == Verdict::Passed)?;
+    Some(format!(
+        "users recovered without the runbook as well, in the last control of the same scenario (run {}): whether the runbook helped \
+         was not shown",
+        control.run
+    ))
 }
 
 /// What makes it unsure whether the mitigation alone would have been enough: a step of another phase that evidently changes something
 /// began before users recovered.
 pub fn helped_beside(record: &Record) -> Option<String> {
     let recovered = record.mitigation_started_us.and(record.recovered_us())?;
+    let plan = record.plan.as_ref()?;
     let beside = record.steps.iter().filter(|step| !step.commands.is_empty() && step.started_us < recovered);
-    let mut beside = beside.filter_map(|step| record.step_info(&step.step).filter(|info| info.helps == Some(true)));
+    let mut beside = beside.filter_map(|step| {
+        record.step_info(&step.step).filter(|info| info.helps == Some(true) && !plan.mitigates(&info.phase))
+    });
     let StepInfo { title, phase, at, .. } = beside.next().filter(|_| record.verdict == Verdict::Passed)?;
     Some(format!(
         "before users recovered “{title}” ({phase}, `{at}`) changed something, too: whether the mitigation alone is enough was not shown"
@@ -220,14 +226,22 @@ pub fn helped_beside(record: &Record) -> Option<String> {
 /// a fault ends by itself.
 pub fn recovered_while_waiting(record: &Record) -> Option<String> {
     let recovered = record.mitigation_started_us.and(record.recovered_us())?;
-    let waits = |text: &str| text.trim_start().starts_with("sleep ");
-    let begun = record.steps.iter().flat_map(|step| &step.commands).filter(|command| command.started_us < recovered);
-    let last =
-        begun.filter(|command| !waits(&command.text)).max_by_key(|command| command.ended_us.unwrap_or(recovered))?;
+    let ended = record.mitigation_ended_us?;
+    // A list in which it waits first is no wait alone.
+    let waits = |text: &str| text.trim_start().starts_with("sleep ") && !text.trim().contains(['&', ';', '|', '\n']);
+    // What only checks is tried until users have recovered, and what stays in the background runs until the runbook ends.
+    let counts = |command: &&CommandRecord| {
+        command.started_us < recovered.min(ended) && !command.background && !waits(&command.text)
+    };
+    let begun = record.steps.iter().flat_map(|step| &step.commands).filter(counts);
+    let last = begun.max_by_key(|command| command.ended_us.unwrap_or(recovered))?;
     let waited = recovered.since(last.ended_us?);
-    (record.verdict == Verdict::Passed && waited >= WAITED).then(|| {
+    let watched = last_control(record).map(|control| control.watched_us).unwrap_or_default();
+    let injecting = record.phases.iter().find(|phase| phase.phase == Phase::Inject)?;
+    let is_excluded = recovered.since(injecting.started_us) <= Duration::from_micros(watched);
+    (record.verdict == Verdict::Passed && waited >= WAITED && !is_excluded).then(|| {
         format!(
-            "users recovered {:.1} s after the last command (`{}`) had ended: after a fault that ends by itself, it would look the \
+            "users recovered {:.1} s after the last command (`{}`) of the mitigation or before it had ended: after a fault that ends by itself, it would look the \
              same; `--control` shows whether this one does",
             waited.as_secs_f64(),
             last.text.trim()
@@ -579,8 +593,8 @@ pub fn check(check: &Check) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::DrillTime;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{DrillTime, EarlierControl};
 
     #[test]
     fn a_change_outside_the_mitigation_makes_a_pass_less_certain() {
@@ -610,8 +624,9 @@ mod tests {
     fn a_control_in_which_users_recovered_makes_a_pass_of_the_same_content_less_certain() {
         let mut record = record_of(Story::Passed);
         let images = record.stack.as_ref().unwrap().images.clone();
-        let control = EarlierControl { run: "20261119T064112Z-db-pool-0001".into(), images };
-        record.plan.as_deref_mut().unwrap().healed_control = Some(control);
+        let control =
+            EarlierControl { run: "20261119T064112Z-db-pool-0001".into(), images, healed: true, watched_us: 0 };
+        record.plan.as_deref_mut().unwrap().last_control = Some(control);
         assert_eq!(headline_text(&record), "passed (perhaps without the runbook)");
         let drills = crate::view::Drills::one(record.clone());
         assert_eq!(drills.entries()[0].mark(), StatusSymbol::Warn, "beside other drills as well");
@@ -636,7 +651,19 @@ mod tests {
         let told = recovered_while_waiting(&record).unwrap();
         assert_eq!(headline_text(&record), "passed (perhaps without the runbook)");
         assert!(told.starts_with("users recovered 9.0 s after the last command"), "{told}");
-        record.steps[0].commands.last_mut().unwrap().text = "docker compose up -d --wait".into();
+        // A check that is tried until users are served says nothing.
+        let mut checks = record.steps[0].commands[1].clone();
+        checks.text = "curl -fsS http://shop/".into();
+        (checks.started_us, checks.ended_us) = (record.mitigation_ended_us.unwrap(), None);
+        record.steps[0].commands.push(checks);
+        assert!(recovered_while_waiting(&record).is_some());
+        let images = record.stack.as_ref().unwrap().images.clone();
+        let control =
+            EarlierControl { run: "20261119T064112Z-db-pool-0001".into(), images, healed: false, watched_us: u64::MAX };
+        record.plan.as_deref_mut().unwrap().last_control = Some(control);
+        assert_eq!(headline_text(&record), "passed", "users did not recover in the control");
+        record.plan.as_deref_mut().unwrap().last_control = None;
+        record.steps[0].commands[1].text = "sleep 10 && docker compose up -d --wait".into();
         assert_eq!(recovered_while_waiting(&record), None);
     }
 }

@@ -72,7 +72,7 @@ pub async fn carry_out(
     let (dir, control) = (run_dir.path(), options.control);
     let options = DrillOptions {
         runbook_took: options.runbook_took.or_else(|| known_time(dir, plan, control)),
-        healed_control: options.healed_control.or_else(|| known_control(dir, plan, control)),
+        last_control: options.last_control.or_else(|| known_control(dir, plan, control)),
         ..options
     };
     let who = Announcement {
@@ -129,7 +129,7 @@ pub fn known_time(run_dir: &Path, plan: &Plan, control: bool) -> Option<Duration
 pub fn known_control(run_dir: &Path, plan: &Plan, control: bool) -> Option<EarlierControl> {
     plan.runbook.as_ref().filter(|_| !control)?;
     let wanted = engine::announce(plan, &DrillOptions::default(), Announcement::default());
-    archive::healed_control(&[earlier_drills(run_dir)?], &wanted)
+    archive::last_control(&[earlier_drills(run_dir)?], &wanted)
 }
 
 fn earlier_drills(run_dir: &Path) -> Option<PathBuf> {

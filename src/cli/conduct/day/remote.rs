@@ -55,7 +55,7 @@ pub struct JobOrder {
     /// How long the runbook of a control took in earlier drills.
     pub runbook_took: Option<Duration>,
     /// The last earlier control of the same content, where users recovered in it.
-    pub healed_control: Option<EarlierControl>,
+    pub last_control: Option<EarlierControl>,
     /// Seed of everything random in it.
     pub seed: u64,
     /// Where it stands in the game day.
@@ -154,7 +154,7 @@ impl RemoteDay {
             rate: self.rate,
             control: planned.control,
             runbook_took: known_time(run_dir.path(), &plan, planned.control),
-            healed_control: known_control(run_dir.path(), &plan, planned.control),
+            last_control: known_control(run_dir.path(), &plan, planned.control),
             seed,
             occasion,
             revision: runner.revision.clone(),

@@ -92,7 +92,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         runbook_file: Some(file(RUNBOOK, "b")),
         reading: None,
         programs_file: None,
-        healed_control: None,
+        last_control: None,
         stack_file: file("stacks/checkout/compose.yaml", "d"),
         stack_merged: Vec::new(),
         control: matches!(story, Story::Control | Story::ControlRecovered),
