@@ -1,10 +1,11 @@
 //! What the resolved stack says, as mistakes and warnings at their place in the user's files: shared by `check` and
 //! `scenario`.
 
-use crate::source::{Diagnostics, Severity};
+use crate::source::{Diagnostic, Diagnostics, Severity, Source, Span};
 use crate::spec::{Plan, place_in_stack};
 use crate::stack::{Finding, Platform, ResolveError, ResolvedStack};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Notes what there is to say about the stack of a plan, and the faults that it cannot have. Returns what [`place`] does.
 pub fn resolved(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) -> BTreeSet<String> {
@@ -21,13 +22,28 @@ pub fn resolved(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics)
 fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) -> BTreeSet<String> {
     for finding in findings {
         let span = place_in_stack(&plan.stack_source, finding.service.as_deref(), &finding.key);
-        let level = if finding.error { Severity::Error } else { Severity::Warning };
-        let noted = diags.push(level, &plan.stack_source, span, &finding.message);
-        if let Some(help) = &finding.help {
-            noted.help(help);
-        }
+        note(finding, &plan.stack_source, span, diags);
     }
     findings.iter().filter_map(|finding| finding.right.clone()).collect()
+}
+
+/// Notes a finding. A warning that another file has as well is said once, with the other files that have it.
+fn note(finding: &Finding, source: &Arc<Source>, span: Span, diags: &mut Diagnostics) {
+    let level = if finding.error { Severity::Error } else { Severity::Warning };
+    let same = |known: &&mut Diagnostic| {
+        let is_warning = level == Severity::Warning && known.level == level && known.message == finding.message;
+        is_warning && known.source.path != source.path && known.help == finding.help
+    };
+    let Some(known) = diags.all.iter_mut().find(same) else {
+        diags.push(level, source, span, &finding.message).help(finding.help.as_deref().unwrap_or_default());
+        return;
+    };
+    let (path, told) = (source.path.display().to_string(), known.label.take());
+    known.label = Some(match told {
+        None => format!("the same in {path}"),
+        Some(told) if told.split(' ').any(|word| word.trim_end_matches(',') == path) => told,
+        Some(told) => format!("{told}, {path}"),
+    });
 }
 
 /// How to allow all that a person could allow, to be said once after the mistakes.
@@ -57,7 +73,44 @@ pub fn invalid(
     let (rejected, help) = platform.rejection();
     let message = format!("{rejected}: {error}");
     if !diags.all.iter().any(|d| d.message == message) {
-        diags.error(&plan.stack_source, crate::source::Span::default(), message).help(help);
+        diags.error(&plan.stack_source, Span::default(), message).help(help);
     }
     BTreeSet::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_of_several_files_is_said_once() {
+        let warning = |message: &str| Finding {
+            service: None,
+            key: "file".into(),
+            message: message.into(),
+            help: None,
+            error: false,
+            right: None,
+        };
+        let error = Finding { error: true, ..warning("no healthcheck") };
+        let [a, b, c] = ["a.yaml", "b.yaml", "c.yaml"].map(|path| Source::new(path, "services: {}\n"));
+        let mut diags = Diagnostics::default();
+        for source in [&a, &b, &c, &b, &a] {
+            note(&warning("`TAG` is not set"), source, Span::default(), &mut diags);
+        }
+        note(&warning("another"), &b, Span::default(), &mut diags);
+        note(&error, &a, Span::default(), &mut diags);
+        note(&error, &b, Span::default(), &mut diags);
+        let told = diags.sorted().into_iter().map(|d| (d.source.path.to_str(), d.message.as_str(), d.label.as_deref()));
+        let once = Some("the same in b.yaml, c.yaml");
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                (Some("a.yaml"), "`TAG` is not set", once),
+                (Some("a.yaml"), "no healthcheck", None),
+                (Some("b.yaml"), "another", None),
+                (Some("b.yaml"), "no healthcheck", None),
+            ]
+        );
+    }
 }

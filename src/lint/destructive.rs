@@ -4,8 +4,8 @@
 use super::guard::Guards;
 use super::words::phrases;
 use super::{FindingReport, LintPage};
-use crate::programs::{self, Word, statements};
-use crate::runbook::look::calls_in;
+use crate::programs::{self, Word, simple::base, statements};
+use crate::runbook::{is_sql, look::calls_in};
 use crate::source::{Span, shorten};
 use std::cell::LazyCell;
 use std::collections::HashMap;
@@ -42,8 +42,7 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             check_sql(page, &guards, report, text, place);
         }
     }
-    const SQL: [&str; 8] = ["sql", "psql", "postgresql", "postgres", "pgsql", "mysql", "sqlite", "cql"];
-    for fence in page.look.fences.iter().filter(|fence| SQL.contains(&fence.tag.as_str())) {
+    for fence in page.look.fences.iter().filter(|fence| is_sql(&fence.tag)) {
         check_sql(page, &guards, report, fence.text(), |span| fence.place(span));
     }
 }
@@ -135,10 +134,6 @@ fn own(program: &str, rest: &[&str]) -> Option<DestroyedByCall> {
 
 fn sql_harm(text: &str) -> Option<DestroyedByCall> {
     statements::harms(text).into_iter().next().map(|harm| DestroyedByCall { target: harm.target, sql: true })
-}
-
-fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
 }
 
 /// A statement without the option that it is attached to.

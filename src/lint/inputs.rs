@@ -137,9 +137,9 @@ fn destroyed(shell: &PageCommand<'_>, input: &RunbookInput) -> Option<String> {
     let word = call.words.get(index).filter(|word| word.len() <= 4096)?;
     let empty = word.replace(&format!("{}}}", input.spelling), "").replace(&input.spelling, "");
     let path = empty.trim_matches(['"', '\'']);
-    let (program, rest) = call.words.split_first()?;
+    let (_, rest) = call.words.split_first()?;
     let options = |letters: &[char]| rest.iter().any(|word| word.starts_with('-') && word.contains(letters));
-    let widens = match program.rsplit('/').next().unwrap_or(program) {
+    let widens = match call.program() {
         "rm" => options(&['r', 'R']) && path.starts_with(['/', '*']) && !path.contains(['$', '<']),
         "chown" | "chmod" => options(&['R']) && (path == "/" || path.starts_with("/*")),
         "find" => index == 1 && rest.contains(&"-delete") && (path.is_empty() || path == "/"),

@@ -80,7 +80,7 @@ pub fn wrapped(words: &[&str]) -> Option<(usize, &'static Wrapper)> {
 }
 
 /// A program, without its directory and quotes.
-fn base(word: &str) -> &str {
+pub fn base(word: &str) -> &str {
     word.trim_matches(['"', '\'', '\\']).rsplit('/').next().unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 //! (`db-pool.reading.yaml`), which decision is about which command, and what has changed since.
 
 use super::governs::Governs;
-use super::text::{is_among, words};
+use super::text::{is_among, spoken_words, words};
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
 use crate::programs::{self, Call, EffectKind, Word};
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, TextForm, Value, parse, shape, work_tree};
@@ -656,7 +656,7 @@ pub fn doubt(command: &Command) -> Option<String> {
     }
     if let Some(unread) = command.unread {
         let certain = command.text.lines().next().is_some_and(super::unfenced::is_command);
-        let mut said = governs.under.iter().flat_map(|text| words_of(text));
+        let mut said = governs.under.iter().flat_map(|text| spoken_words(text));
         let forbids = said.any(|word| denies(&word) || is_among("avoid no error", &word));
         if !certain || command.effect().kind != EffectKind::Looks || forbids {
             return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
@@ -685,7 +685,7 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
     }
     let word = |texts: &[String]| {
         let doubts = |word: &String| denies(word) || is_among(DOUBTS, word) || is_lettered(word);
-        let word = texts.iter().flat_map(|text| words_of(text)).find(doubts);
+        let word = texts.iter().flat_map(|text| spoken_words(text)).find(doubts);
         word.or_else(|| texts.iter().find_map(|text| doubting(text)))
     };
     let around = [governs.headings.as_slice(), governs.under.as_slice()].concat();
@@ -730,7 +730,7 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn stops(sentence: &str) -> bool {
-    let words = words_of(sentence);
+    let words = spoken_words(sentence);
     let condition = words.iter().any(|word| is_among("if unless when where until once", word));
     let text = format!(" {} ", words.join(" "));
     STOPS.iter().any(|phrase| text.contains(phrase)) || condition && STOPS_IF.iter().any(|phrase| text.contains(phrase))
@@ -740,13 +740,6 @@ fn stops(sentence: &str) -> bool {
 fn is_foreign(text: &str) -> bool {
     let mut letters = text.chars().filter(|c| c.is_alphabetic()).peekable();
     letters.peek().is_some() && letters.all(|c| c > '\u{24f}')
-}
-
-/// The words of a text in lower case, `don't` as one, however its apostrophe is written.
-fn words_of(text: &str) -> Vec<String> {
-    let text = text.replace('\u{2019}', "'").to_lowercase();
-    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'').map(|word| word.trim_matches('\''));
-    words.filter(|word| !word.is_empty()).map(str::to_string).collect()
 }
 
 fn denies(word: &str) -> bool {

@@ -26,13 +26,8 @@ pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [NamedPart]) {
     let last = open.iter().rposition(|(_, changes)| *changes);
     for (index, (at, _)) in open.into_iter().enumerate() {
         let phase = match first.zip(last) {
-            Some((first, last)) if index >= first => {
-                if index > last {
-                    Verify
-                } else {
-                    Mitigate
-                }
-            }
+            Some((_, last)) if index > last => Verify,
+            Some((first, _)) if index >= first => Mitigate,
             _ => Diagnose,
         };
         let Some((step, identity)) = steps.get_mut(at) else { continue };

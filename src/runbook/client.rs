@@ -191,7 +191,8 @@ fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
     commands::with_inputs(source, &excerpt, tag, &find(&excerpt.text, Dialect::of(tag)))
 }
 
-pub(super) fn is_sql(tag: &str) -> bool {
+/// Whether a block with this tag is for a database that speaks SQL.
+pub fn is_sql(tag: &str) -> bool {
     is_among("sql psql pgsql plpgsql postgresql postgres mysql mariadb sqlite cql", tag)
 }
 

@@ -5,7 +5,7 @@ use super::text::is_among;
 use crate::bash::lexer::{Lexed, Quoting};
 use crate::bash::variables::Stretches;
 use crate::bash::{BashScript, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
-use crate::programs::wrapper;
+use crate::programs::{simple::base, wrapper};
 use crate::source::Span;
 
 /// Shells: code behind `-c`, and their standard input.
@@ -47,11 +47,6 @@ pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
     }
     spans.retain(|span| lexed.quoting(span.start) != Quoting::Comment);
     Stretches::of(spans.into_iter().map(|span| (span.start, span.end)).collect())
-}
-
-fn base(word: &str) -> &str {
-    let word = word.trim_matches(['"', '\'', '\\']);
-    word.rsplit('/').next().unwrap_or(word)
 }
 
 fn is_known(word: &str) -> bool {

@@ -41,6 +41,7 @@ pub use accepted::{
     Accepted, Decision, DecisionState, Do, FOLDER, Handling, Review, Reviewed, SCHEMA as READING_SCHEMA, SUFFIX, doubt,
     path_of, places, proposal, read as read_reading, read_of, written as written_reading,
 };
+pub use client::is_sql;
 pub use governs::Governs;
 pub use ids::slug;
 pub use language::is_shell;

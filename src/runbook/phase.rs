@@ -2,7 +2,7 @@
 //! phase unless it clearly names one of its own. And: which headings number a step, which sentences ask for something.
 
 use super::RunbookPhase;
-use super::text::{is_among, lower_words};
+use super::text::{is_among, lower_words, spoken_words};
 use crate::source::TextPattern;
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
 use std::sync::LazyLock;
@@ -48,10 +48,10 @@ const VERBS: &str = include_str!("verbs.txt");
 
 /// Whether a sentence asks a person for something: "Restart it", "Then restart it", "Re-enable it".
 pub(super) fn is_imperative(sentence: &str) -> bool {
-    let mut words = sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
-    let first = words.next().unwrap_or_default().to_lowercase();
+    let mut words = spoken_words(sentence).into_iter();
+    let first = words.next().unwrap_or_default();
     let second = is_among("then please now next finally first also re", &first).then(|| words.next()).flatten();
-    is_among(VERBS, &second.map_or(first, str::to_lowercase))
+    is_among(VERBS, &second.unwrap_or(first))
 }
 
 /// How clearly a heading names a phase.

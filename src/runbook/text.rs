@@ -98,6 +98,13 @@ pub(super) fn lower_words(text: &str) -> Vec<String> {
     words(text).map(str::to_lowercase).collect()
 }
 
+/// The words of a text in lower case, `don't` as one, however its apostrophe is written.
+pub(super) fn spoken_words(text: &str) -> Vec<String> {
+    let text = text.replace('\u{2019}', "'").to_lowercase();
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'').map(|word| word.trim_matches('\''));
+    words.filter(|word| !word.is_empty()).map(str::to_string).collect()
+}
+
 /// One line, however it was broken.
 pub(super) fn fold(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -4,7 +4,7 @@
 use super::commands::{first_word, is_option};
 use super::language::{is_known_command, is_shell, tag};
 use super::markdown::{CommandRow, MarkdownCode};
-use super::text::{Excerpt, is_among, until_char, words};
+use super::text::{Excerpt, is_among, spoken_words, until_char, words};
 use super::{Unread, phase};
 use crate::source::{Span, TextPattern};
 use std::collections::HashSet;
@@ -176,8 +176,8 @@ pub(super) fn of_cell(
     cell: Span,
     row: Option<CommandRow>,
 ) -> Option<MarkdownCode> {
-    let head = head.replace('\u{2019}', "'").to_lowercase();
-    let says = |list: &str| head.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| is_among(list, word));
+    let head = spoken_words(head);
+    let says = |list: &str| head.iter().any(|word| is_among(list, word));
     // "docker restart" may be the name of a problem.
     let shown = says("command commands run fix action actions how");
     let marked = || text.split_whitespace().any(|word| is_option(word) || word.contains('/'));
@@ -206,21 +206,20 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     let near = until_char(before, before.len().saturating_sub(NEAR));
     let before = before.get(near..).unwrap_or_default().trim_end();
     // "If it is not up after a minute, run `x`" asks for it, "do not run `x`" does not.
-    let sentence =
-        before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default().to_lowercase().replace('\u{2019}', "'");
-    let mut words = sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let words = spoken_words(before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default());
     let next = after.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     let alone = || next.is_empty() || is_among("and or then on br", next);
     let leads = match before.chars().next_back() {
         _ if goes_on.is_some() => goes_on,
         // "Stop the import (`…`), then start it again:"
         Some('(') if before.rsplit(['.', '!', '?']).next().is_some_and(phase::is_imperative) => Some(true),
+        Some(_) if is_alternative(before) => alone().then_some(true),
         Some(':' | '(' | '—' | '–' | '→' | '$' | '-') => Some(false),
         // "`kubectl get pods` shows them" tells of it; "`kubectl get pods`: look at them" asks for it.
         None | Some('.') => alone().then_some(true),
         Some(_) => {
             // "Run the command `…`"
-            let mut back = words.clone().rev();
+            let mut back = words.iter().map(String::as_str).rev();
             let last = back.next().and_then(|last| match last {
                 "command" | "commands" => back.find(|word| !is_among("a the this these following", word)),
                 last => Some(last),
@@ -232,7 +231,18 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     let name = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(plain);
     let options = code.text.split_whitespace().any(is_option);
     let known = |word: &str| is_known_command(word) || name(word) && (options || typed.contains(word));
-    leads.filter(|_| is_typed(&code.text, known) && !words.any(|word| is_among(AGAINST, word)))
+    leads.filter(|_| is_typed(&code.text, known) && !words.iter().any(|word| is_among(AGAINST, word)))
+}
+
+/// Whether the code behind a text is one of several ways: "Do nothing, or", "Otherwise,".
+fn is_alternative(before: &str) -> bool {
+    let before = before.trim_end_matches(',').to_lowercase();
+    let said = before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default().trim();
+    match said.rsplit(' ').next() {
+        Some("alternatively" | "otherwise") => true,
+        Some("or") => said == "or" || said.ends_with("nothing or") || phase::is_imperative(said),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -320,6 +330,11 @@ mod tests {
                 vec!["kubectl delete pod x", "kubectl delete pod y"],
             ),
             ("## Fix\n\nIf it is not up after a minute, run `kubectl get pods`.\n", vec!["kubectl get pods"]),
+            (
+                "## Fix\n\n1. Do nothing, or `docker restart web`.\n2. Otherwise, `docker restart db`\n",
+                vec!["docker restart web", "docker restart db"],
+            ),
+            ("## Fix\n\nThis is web or `docker restart web`. Do not wait or `docker restart db`.\n", vec![]),
             ("## Fix\n\nOnly if that did not help: `redis-cli FLUSHDB`\n", vec!["redis-cli FLUSHDB"]),
             (
                 "## Fix\n\nThen run:\nkubectl delete pod x\nsleep 20\ncd /srv\n./restart.sh\n",

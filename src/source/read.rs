@@ -59,15 +59,12 @@ impl Source {
         if bytes.len() > MAX_BYTES {
             return Err(failed(format!("it is larger than {} KiB", MAX_BYTES / 1024)));
         }
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Source::new(path, text)),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
-                Err(ReadError::Encoding { source: Source::new(path, text), span })
-            }
-        }
+        String::from_utf8(bytes).map(|text| Source::new(path, text)).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+            ReadError::Encoding { source: Source::new(path, text), span }
+        })
     }
 }
 
@@ -119,7 +116,15 @@ fn leads_outside(root: &Path, path: &Path) -> Option<String> {
             (Some(name), Some(parent)) if gone => {
                 (missing, there) = (Path::new(name).join(missing), parent.to_path_buf())
             }
-            _ => return Some(format!("{}: where this leads cannot be told", path.display())),
+            _ => {
+                let gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+                let to = std::fs::read_link(&there).ok().filter(|_| std::fs::metadata(&there).is_err_and(gone));
+                let nothing =
+                    |to: PathBuf| format!("{} is a link to {}, where nothing is", there.display(), to.display());
+                return to
+                    .map(nothing)
+                    .or_else(|| Some(format!("{}: where this leads cannot be told", path.display())));
+            }
         }
     };
     let leads = if real == path { String::new() } else { format!(" leads to {}, which", real.display()) };
@@ -151,7 +156,10 @@ pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
     };
     let path = beside(&at.source.path, text);
     let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
-    at.error(why).help("move it into the project, or say with `--root DIR` what the project is");
+    at.error(why).help(match path.is_symlink() && !path.exists() {
+        true => "make what it leads to, or name another file",
+        false => "move it into the project, or say with `--root DIR` what the project is",
+    });
     None
 }
 
@@ -227,6 +235,22 @@ mod tests {
         // Opened it is above, cleaned it is `x`.
         std::os::unix::fs::symlink("..", root.join("up")).unwrap();
         assert!(outside("up") && outside("up/../p/up/../x"));
+    }
+
+    #[test]
+    fn a_link_to_nothing_says_where_it_leads() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink("gone/compose.yaml", root.join("compose.yaml")).unwrap();
+        std::os::unix::fs::symlink("gone", root.join("stack")).unwrap();
+        std::os::unix::fs::symlink("circle", root.join("circle")).unwrap();
+        for (path, said) in [
+            ("compose.yaml", "compose.yaml is a link to gone/compose.yaml, where nothing is"),
+            ("stack/compose.yaml", "stack is a link to gone, where nothing is"),
+            ("circle", "circle: where this leads cannot be told"),
+        ] {
+            assert!(outside(&root, &root.join(path)).is_some_and(|why| why.ends_with(said)), "{path}");
+        }
     }
 
     #[test]
