@@ -7,7 +7,7 @@ mod browser;
 use base64::Engine as _;
 use browser::Browser;
 use firedrill::record::{
-    DrillTime, MachineRecord, MachineSample, Numbers, ProbeRecord, ReadBackRecord, Record, RestoreLevel, RestorePlan,
+    DrillTime, MachineSample, Numbers, ProbeRecord, ReadBackRecord, Record, RestoreLevel, RestorePlan, Sampled,
     Verdict, WriteRecord,
 };
 use firedrill::report::{Drills, html, read_json};
@@ -31,7 +31,7 @@ fn with_machine(mut record: Record) -> Record {
             memory_bytes: 8_000_000_000,
             available_bytes: 4_000_000_000,
         };
-        record.machine.push(MachineRecord { at_us: DrillTime(second * 1_000_000), sample });
+        record.machine.push(Sampled { at_us: DrillTime(second * 1_000_000), sample });
     }
     record
 }

@@ -130,8 +130,7 @@ fn settled(mut day: Day, records: &[Record]) -> Day {
 pub(super) fn walk(paths: &[PathBuf], mut visit: impl FnMut(&Path, bool, bool) -> bool) -> io::Result<Vec<String>> {
     let mut problems = Vec::new();
     for path in paths {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let mut left = vec![(fs::canonicalize(path).map_err(named)?, 0)];
+        let mut left = vec![(fs::canonicalize(path).map_err(named(path))?, 0)];
         while let Some((dir, depth)) = left.pop() {
             if !visit(&dir, depth > 0, depth < DEPTH) {
                 continue;
@@ -236,7 +235,7 @@ pub fn read_story(dir: &Path) -> io::Result<Record> {
 pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Vec<Stamped>> {
     let events = dir.join("events.jsonl");
     let (mut reader, mut found, mut line) = (opened(&events)?, Vec::new(), Vec::new());
-    while reader.read_until(b'\n', &mut line).map_err(|error| named(&events, &error))? > 0 {
+    while reader.read_until(b'\n', &mut line).map_err(named(&events))? > 0 {
         let stamped = serde_json::from_slice::<Stamped>(line.trim_ascii()).ok();
         found.extend(stamped.filter(|stamped| wanted(&stamped.event)));
         line.clear();
@@ -251,11 +250,12 @@ pub fn read_day(dir: &Path) -> io::Result<Day> {
 }
 
 fn opened(path: &Path) -> io::Result<BufReader<File>> {
-    open_file(path).map(BufReader::new).map_err(|error| named(path, &error))
+    open_file(path).map(BufReader::new).map_err(named(path))
 }
 
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+/// An error with the path that it is about.
+pub(super) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub fn lint(set: &AlertRuleSet, diags: &mut Diagnostics) {
     for source in &set.rules {
         let Some(root) = parse(source, &mut Diagnostics::default()) else { continue };
         let groups = root.get(&["groups"]).or_else(|| root.get(&["spec", "groups"])).map_or(&[][..], Node::items);
-        for rule in groups.iter().filter_map(|group| group.get(&["rules"])).flat_map(Node::items) {
+        for rule in groups.iter().flat_map(|group| group.list(&["rules"])) {
             let mut labels = external.map(texts).unwrap_or_default();
             labels.extend(rule.get(&["labels"]).map(texts).unwrap_or_default());
             expression(rule, source, scrape, diags);
@@ -104,7 +104,7 @@ fn of_alert(
     diags: &mut Diagnostics,
 ) {
     let name = labels.get(ALERT_NAME).map(|name| shorten(name).to_string()).unwrap_or_default();
-    let expr = rule.get(&["expr"]).and_then(Node::text).unwrap_or_default();
+    let expr = rule.text_at(&["expr"]).unwrap_or_default();
     let severity = labels.get("severity").map(|severity| severity.to_lowercase()).unwrap_or_default();
     let pages = PAGING.contains(&severity.as_str());
     // Two windows are a patience of their own.
@@ -145,13 +145,12 @@ pub fn routed(
     inherited: (&str, Duration),
     receivers: &mut Vec<(String, Duration)>,
 ) {
-    let receiver = route.get(&["receiver"]).and_then(Node::text).unwrap_or(inherited.0);
-    let wait = route.get(&["group_wait"]).and_then(|wait| duration(wait.text()?)).unwrap_or(inherited.1);
+    let receiver = route.text_at(&["receiver"]).unwrap_or(inherited.0);
+    let wait = route.text_at(&["group_wait"]).and_then(duration).unwrap_or(inherited.1);
     let before = receivers.len();
-    for child in route.get(&["routes"]).map_or(&[][..], Node::items).iter().filter(|child| takes(child, labels)) {
+    for child in route.list(&["routes"]).iter().filter(|child| takes(child, labels)) {
         routed(child, labels, (receiver, wait), receivers);
-        let goes_on = child.get(&["continue"]).and_then(Node::text).is_some_and(|text| text == "true");
-        if !goes_on {
+        if child.text_at(&["continue"]) != Some("true") {
             break;
         }
     }
@@ -179,17 +178,16 @@ fn takes(route: &Node, labels: &BTreeMap<String, String>) -> bool {
             _ => text != value,
         }
     };
-    let matchers = route.get(&["matchers"]).map_or(&[][..], Node::items);
-    matchers.iter().filter_map(Node::text).all(matcher)
+    route.list(&["matchers"]).iter().filter_map(Node::text).all(matcher)
         && written("match").iter().all(|(name, value)| own(name) == value)
         && written("match_re").iter().all(|(name, pattern)| is_like(own(name), pattern))
 }
 
 /// The shortest interval at which any job is scraped.
 pub fn scrape_intervals(root: &Node) -> Vec<Duration> {
-    let of = |node: &Node| duration(node.get(&["scrape_interval"])?.text()?);
+    let of = |node: &Node| duration(node.text_at(&["scrape_interval"])?);
     let usual = root.get(&["global"]).and_then(of).unwrap_or(SCRAPE_DEFAULT);
-    let jobs = root.get(&["scrape_configs"]).map_or(&[][..], Node::items);
+    let jobs = root.list(&["scrape_configs"]);
     if jobs.is_empty() { vec![usual] } else { jobs.iter().map(|job| of(job).unwrap_or(usual)).collect() }
 }
 

@@ -2,8 +2,8 @@
 //! appendix B). Pure functions of what was counted; what is not known is never taken for a budget that is left.
 
 use super::actions::A_TEXT;
-use super::coverage::PastDrill;
 use crate::record::{DrillTime, Phase, Record};
+use crate::report::SeenRun;
 use crate::slis::Ratio;
 use crate::source::{At, Diagnostics, Source, TextForm, describe, parse, path_of, shape, shorten};
 use serde_json::Value;
@@ -133,7 +133,7 @@ impl BadTime {
     /// What a drill would have spent, had its users been real: each SLI from the fault until they had recovered, on the SLO of its name
     /// of the service that its load calls. Nothing of controls, of drills that exist to fail, and of what says nothing.
     pub fn of_drill(record: &Record, service_of: impl Fn(&str) -> Option<String>) -> Vec<BadTime> {
-        let judged = PastDrill::of(record).filter(PastDrill::is_judged).zip(record.injected_us());
+        let judged = SeenRun::of_drill(record).filter(SeenRun::is_judged).zip(record.injected_us());
         let (Some((drill, injected)), Some(plan)) = (judged, record.plan.as_deref()) else { return Vec::new() };
         let at = |us: DrillTime| drill.at + Duration::from_micros(us.0);
         // Where users never recovered, the share is that of the time until the fault was undone.

@@ -155,10 +155,8 @@ pub async fn run(args: AcceptArgs, globals: &super::Globals) -> Result<Exit, Err
         let left = |case: &&Reviewed<'_>| !case.is_decided() && !decided.contains_key(&case.place());
         open += page.cases(false).iter().filter(left).count();
     }
-    if !globals.quiet {
-        let left = if open == 0 { "nothing is open".to_string() } else { format!("{} open", many(open, "decision")) };
-        say(&format!("{}: {left}\n", many(pages.len(), "runbook")));
-    }
+    let left = if open == 0 { "nothing is open".to_string() } else { format!("{} open", many(open, "decision")) };
+    globals.tell(&format!("{}: {left}\n", many(pages.len(), "runbook")));
     Ok(Exit::Passed)
 }
 
@@ -289,10 +287,8 @@ fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<
         let _ = writeln!(out, "{}:1:1: stale: this reading has no runbook", reading.display());
     }
     print(&out)?;
-    if !globals.quiet {
-        let told = format!("{} in {}, {found} to look at", many(decided, "decision"), many(pages.len(), "runbook"));
-        say(&format!("{told}\n"));
-    }
+    let (decided, pages) = (many(decided, "decision"), many(pages.len(), "runbook"));
+    globals.tell(&format!("{decided} in {pages}, {found} to look at\n"));
     Ok(if found > 0 { Exit::Failed } else { Exit::Passed })
 }
 

@@ -1,10 +1,10 @@
 //! `firedrill actions`: what is to be done after drills and incidents.
 
-use super::evidence::runs_of;
+use super::evidence::each_run;
 use crate::archive;
 use crate::assurance::actions::{ACTIONS, ActionItem, Actions, read_actions};
 use crate::error::{Error, Exit};
-use crate::output::{one_line, print, say_line};
+use crate::output::{one_line, print};
 use crate::record::{utc_now, utc_text};
 use crate::report::SeenRun;
 use crate::source::tidy;
@@ -49,18 +49,13 @@ pub fn read(globals: &super::Globals) -> Result<Option<Actions>, Error> {
 
 /// The runs that actions name, as far as they lie there.
 pub fn named_runs(actions: &Actions, paths: &[PathBuf], project: &Path) -> Result<Vec<SeenRun>, Error> {
-    let found = archive::find(&runs_of(paths, project)).map_err(|error| Error::usage(error.to_string()))?;
     let named = |id: &str| {
         let is = |run: &Option<String>| run.as_deref() == Some(id);
         actions.items.iter().any(|item| is(&item.run) || is(&item.action.verified_by))
     };
+    let wanted = |dir: &Path| archive::run_id(dir).is_some_and(|id| named(&id));
     let mut seen = Vec::new();
-    for dir in found.runs.iter().filter(|dir| archive::run_id(dir).is_some_and(|id| named(&id))) {
-        match archive::read_run(dir) {
-            Ok(record) => seen.extend(SeenRun::of(&record)),
-            Err(error) => say_line(&format!("warning: {error}")),
-        }
-    }
+    each_run(paths, project, wanted, |record| seen.extend(SeenRun::of(record)))?;
     Ok(seen)
 }
 

@@ -80,9 +80,14 @@ fn set(plan: &Plan, fired: Option<&BTreeSet<String>>) -> Option<AlertRuleSet> {
 /// Names of the alerts that fired in these runs.
 fn fired(paths: &[PathBuf], globals: &super::Globals) -> Result<BTreeSet<String>, Error> {
     let mut fired = BTreeSet::new();
-    each_run(paths, &globals.project, |record| {
-        let fires = |moment: &&AlertMoment| !matches!(moment.station, AlertStation::Pending | AlertStation::Ended);
-        fired.extend(record.alerts.iter().filter(fires).map(|moment| moment.name().to_string()));
-    })?;
+    each_run(
+        paths,
+        &globals.project,
+        |_| true,
+        |record| {
+            let fires = |moment: &&AlertMoment| !matches!(moment.station, AlertStation::Pending | AlertStation::Ended);
+            fired.extend(record.alerts.iter().filter(fires).map(|moment| moment.name().to_string()));
+        },
+    )?;
     Ok(fired)
 }

@@ -5,12 +5,12 @@ use super::{read_file, read_own};
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
 use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, BudgetRelease, read_policy, regained};
-use crate::assurance::coverage::PastDrill;
 use crate::assurance::services::show;
 use crate::error::{Error, Exit};
 use crate::notify::request;
 use crate::output::{print, say_line};
 use crate::record::{utc_now, utc_text};
+use crate::report::SeenRun;
 use crate::source::{Diagnostics, did_you_mean, tidy};
 use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
 use crate::view::format::{budget_left, percent};
@@ -29,14 +29,6 @@ const INCIDENTS: &str = "incidents.yaml";
 /// has counted of the SLOs in Sloth and OpenSLO files.
 #[derive(Debug, clap::Args)]
 pub struct BudgetArgs {
-    #[command(flatten)]
-    options: BudgetOptions,
-    #[command(subcommand)]
-    command: Option<BudgetCommand>,
-}
-
-#[derive(Debug, clap::Args)]
-struct BudgetOptions {
     /// Ask this Prometheus instead; a token is taken from `FIREDRILL_PROMETHEUS_TOKEN`.
     #[arg(long, global = true, value_name = "URL")]
     prometheus: Option<String>,
@@ -52,6 +44,8 @@ struct BudgetOptions {
     /// Only this service.
     #[arg(long, global = true, value_name = "NAME")]
     service: Option<String>,
+    #[command(subcommand)]
+    command: Option<BudgetCommand>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -69,13 +63,13 @@ enum BudgetCommand {
 
 /// Runs the command.
 pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let (options, now) = (&args.options, utc_now());
+    let now = utc_now();
     let policy = read_own(None, BUDGETS, "the budget policy", globals, read_policy)?.unwrap_or_default();
-    let (mut budgets, bad, unknown) = match &options.prometheus {
-        Some(url) => (of_prometheus(url, &policy, options, globals).await?, Vec::new(), None),
-        None => of_past(options.incidents.as_deref(), options.drills, globals, now)?,
+    let (mut budgets, bad, unknown) = match &args.prometheus {
+        Some(url) => (of_prometheus(url, &policy, &args.slos, globals).await?, Vec::new(), None),
+        None => of_past(args.incidents.as_deref(), args.drills, globals, now)?,
     };
-    if let Some(name) = &options.service {
+    if let Some(name) = &args.service {
         let known: Vec<String> = budgets.iter().map(|budget| budget.service.clone()).collect();
         budgets.retain(|budget| budget.service == *name);
         if budgets.is_empty() {
@@ -215,10 +209,15 @@ pub(super) fn of_past(
     let mut unknown = None;
     if drills {
         let mut judged = 0;
-        let unread = each_run(&[], &globals.project, |record| {
-            judged += usize::from(PastDrill::of(record).is_some_and(|drill| drill.is_judged()));
-            bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
-        })?;
+        let unread = each_run(
+            &[],
+            &globals.project,
+            |_| true,
+            |record| {
+                judged += usize::from(SeenRun::of_drill(record).is_some_and(|drill| drill.is_judged()));
+                bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
+            },
+        )?;
         unknown = match unread.len() {
             0 if is_there || judged > 0 => None,
             0 => Some(format!("there is neither {} nor a drill that says anything", path.display())),
@@ -239,11 +238,11 @@ pub(super) fn of_past(
 async fn of_prometheus(
     url: &str,
     policy: &BudgetPolicy,
-    options: &BudgetOptions,
+    slos: &[PathBuf],
     globals: &super::Globals,
 ) -> Result<Vec<BudgetLeft>, Error> {
     let mut budgets = Vec::new();
-    for path in policy.slos.iter().chain(&options.slos) {
+    for path in policy.slos.iter().chain(slos) {
         for slo in read_file(&tidy(path), "the file of SLOs", globals, read_slos)? {
             let left = match error_ratio(url, &slo).await {
                 Ok(ratio) if slo.objective.get() < 1.0 => Ok(1.0 - ratio / (1.0 - slo.objective.get())),

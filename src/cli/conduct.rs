@@ -95,9 +95,7 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         },
     };
     let shutdown = swept(&*platform, wanted.globals.quiet).await?;
-    if let Some(junit) = &wanted.junit {
-        save_junit(junit, &[], plans, wanted.control)?;
-    }
+    save_junit(wanted, &[], plans)?;
     let mut records: Vec<Record> = Vec::new();
     let mut worst = RunOutcome::Passed;
     for (plan, stack) in plans.iter().zip(stacks) {
@@ -110,9 +108,7 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         worst = worst.max(record.outcome());
         let stopped = record.outcome() == RunOutcome::Interrupted;
         records.push(record);
-        if let Some(junit) = &wanted.junit {
-            save_junit(junit, &records, plans, wanted.control)?;
-        }
+        save_junit(wanted, &records, plans)?;
         if stopped {
             // By a signal, or by the person who was asked.
             break;
@@ -130,8 +126,9 @@ async fn swept(platform: &dyn Platform, quiet: bool) -> Result<Shutdown, Error> 
 
 /// Saved after each drill, and once before the first one: a path that cannot be written is told before anything runs.
 /// Drills that were asked for and have not begun are errors in it.
-fn save_junit(path: &Path, records: &[Record], plans: &[Plan], control: bool) -> Result<(), Error> {
-    let control = if control { " (control)" } else { "" };
+fn save_junit(wanted: &ConductOptions, records: &[Record], plans: &[Plan]) -> Result<(), Error> {
+    let Some(path) = &wanted.junit else { return Ok(()) };
+    let control = if wanted.control { " (control)" } else { "" };
     let left = plans.iter().skip(records.len()).map(|plan| format!("{}{control}", plan.name));
     let bytes = report::junit_so_far(&records.iter().collect::<Vec<_>>(), &left.collect::<Vec<_>>());
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
@@ -292,25 +289,26 @@ pub async fn revision(project: &Path) -> Option<String> {
 /// Who carries drills out here, and on what: the same for every drill of this process.
 pub async fn executed(platform: &dyn Platform) -> Executed {
     static KNOWN: tokio::sync::OnceCell<Executed> = tokio::sync::OnceCell::const_new();
-    KNOWN.get_or_init(|| ask_who_executes(platform)).await.clone()
-}
-
-async fn ask_who_executes(platform: &dyn Platform) -> Executed {
-    // CI systems first: there the user of the operating system is nobody.
-    let names = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID", "USER", "LOGNAME"];
-    let by = names.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.trim().is_empty());
-    let program = tokio::task::spawn_blocking(|| {
-        let file = std::env::current_exe().and_then(std::fs::File::open).ok()?;
-        Some(crate::archive::evidence::Digest::of_all(file).ok()?.0.to_string())
-    });
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "name not known" } else { host.trim() };
-    Executed {
-        by,
-        program_sha256: program.await.ok().flatten(),
-        machine: format!("{host}, {}", kind_of_machine()),
-        engine: platform.version().await,
-    }
+    KNOWN
+        .get_or_init(|| async {
+            // CI systems first: there the user of the operating system is nobody.
+            let names = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID", "USER", "LOGNAME"];
+            let by = names.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.trim().is_empty());
+            let program = tokio::task::spawn_blocking(|| {
+                let file = std::env::current_exe().and_then(std::fs::File::open).ok()?;
+                Some(crate::archive::evidence::Digest::of_all(file).ok()?.0.to_string())
+            });
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            let host = if host.trim().is_empty() { "name not known" } else { host.trim() };
+            Executed {
+                by,
+                program_sha256: program.await.ok().flatten(),
+                machine: format!("{host}, {}", kind_of_machine()),
+                engine: platform.version().await,
+            }
+        })
+        .await
+        .clone()
 }
 
 /// System, architecture and processors of this machine.

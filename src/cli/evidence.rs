@@ -1,12 +1,13 @@
 //! What coverage and lint look at beside runbooks: the scenarios of the project, and the drills that lie on disk.
 
 use crate::archive;
-use crate::assurance::coverage::{PastDrill, Scenario};
+use crate::assurance::coverage::Scenario;
 use crate::assurance::services::ProjectNames;
 use crate::error::Error;
 use crate::faults::class_of;
 use crate::output::say_line;
 use crate::record::{Record, Verdict};
+use crate::report::SeenRun;
 use crate::runbook::Command;
 use crate::source::{Severity, tidy};
 use crate::spec::{Overrides, Plan, PlannedFault, load, outline, project_scenarios};
@@ -80,9 +81,9 @@ fn coverable(plan: &Plan) -> Scenario {
 
 /// The drills below these paths, or below the project's `.firedrill` when none is named. One record at a time: there may be
 /// thousands.
-pub fn drills(paths: &[PathBuf], project: &Path) -> Result<Vec<PastDrill>, Error> {
+pub fn drills(paths: &[PathBuf], project: &Path) -> Result<Vec<SeenRun>, Error> {
     let mut drills = Vec::new();
-    each_run(paths, project, |record| drills.extend(PastDrill::of(record)))?;
+    each_run(paths, project, |_| true, |record| drills.extend(SeenRun::of_drill(record)))?;
     Ok(drills)
 }
 
@@ -92,12 +93,17 @@ pub fn runs_of(paths: &[PathBuf], project: &Path) -> Vec<PathBuf> {
     if paths.is_empty() && own.is_dir() { vec![own] } else { paths.to_vec() }
 }
 
-/// Hands each of these runs to `take`, one at a time; warns of what cannot be read, and returns it.
-pub fn each_run(paths: &[PathBuf], project: &Path, mut take: impl FnMut(&Record)) -> Result<Vec<String>, Error> {
+/// Hands each of these runs that is wanted, by its directory, to `take`, one at a time; warns of what cannot be read, and returns it.
+pub fn each_run(
+    paths: &[PathBuf],
+    project: &Path,
+    wanted: impl Fn(&Path) -> bool,
+    mut take: impl FnMut(&Record),
+) -> Result<Vec<String>, Error> {
     let found = archive::find(&runs_of(paths, project))
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems = found.problems;
-    for dir in &found.runs {
+    for dir in found.runs.iter().filter(|dir| wanted(dir)) {
         match archive::read_run(dir) {
             Ok(record) => take(&record),
             Err(error) => problems.push(error.to_string()),

@@ -3,8 +3,8 @@
 use super::evidence::each_run;
 use super::read_own;
 use crate::archive::history::{
-    ClosedAction, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint, Update,
-    Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
+    ClosedAction, HISTORY_FORMAT, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary,
+    TrendPoint, Update, Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say_line, visible};
@@ -22,15 +22,6 @@ pub struct HistoryArgs {
     /// One scenario: its figures, and every run as a line.
     #[arg(value_name = "SCENARIO")]
     scenario: Option<String>,
-    #[command(flatten)]
-    options: Options,
-    #[command(subcommand)]
-    command: Option<Sub>,
-}
-
-/// Options that `history` has, those that are global also for `history trend`.
-#[derive(Debug, clap::Args)]
-struct Options {
     /// Look for runs below this directory, at any depth: a project's `.firedrill`, an unpacked artifact of a CI run; several
     /// times for several. The project's `.firedrill` when none is named.
     #[arg(long, global = true, value_name = "DIR")]
@@ -50,6 +41,8 @@ struct Options {
     /// Markdown instead of a table: for a step summary or a pull request.
     #[arg(long, global = true)]
     markdown: bool,
+    #[command(subcommand)]
+    command: Option<Sub>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -69,23 +62,22 @@ enum Sub {
 
 /// Runs the command.
 pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let options = &args.options;
     let home = tidy(&globals.project.join(".firedrill"));
-    let index = options.index.clone().unwrap_or_else(|| home.join("history.json"));
-    let roots = super::evidence::runs_of(&options.from, &globals.project);
+    let index = args.index.clone().unwrap_or_else(|| home.join("history.json"));
+    let roots = super::evidence::runs_of(&args.from, &globals.project);
     if let Some(Sub::Trend { incidents, html }) = &args.command {
         let given = [
             ("a scenario", args.scenario.is_some()),
-            ("`--index`", options.index.is_some()),
-            ("`--last`", options.last.is_some()),
+            ("`--index`", args.index.is_some()),
+            ("`--last`", args.last.is_some()),
         ];
         if let Some((what, _)) = given.iter().find(|(_, is_given)| *is_given) {
             let told = format!("`history trend` takes no notice of {what}: it reads every run and every incident");
             return Err(Error::usage(told).hint("`--from` and `--since` choose among them"));
         }
-        return trend(incidents.as_deref(), html.as_deref(), options, globals);
+        return trend(incidents.as_deref(), html.as_deref(), &args, globals);
     }
-    let since = options.since.as_deref().map(|text| since(text, utc_now())).transpose()?;
+    let since = args.since.as_deref().map(|text| since(text, utc_now())).transpose()?;
     if roots.is_empty() && !index.exists() {
         return empty(&args, globals, &Update::default());
     }
@@ -95,22 +87,31 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
         since.is_none_or(|since| run.started_us >= since)
             && args.scenario.as_ref().is_none_or(|name| run.scenario == *name)
     };
-    let runs = last_of_each(all.iter().filter(is_asked).cloned().collect(), options.last);
+    let runs = last_of_each(all.iter().filter(is_asked).cloned().collect(), args.last);
     match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
         (None, None) => empty(&args, globals, &update),
-        (Some(name), None) => none_of(name, &all, &args, globals, &update),
-        (Some(_), Some(view)) => show(&view, scenario_text, options),
+        (Some(name), None) => {
+            // A scenario without runs is a mistake only when neither the index nor the project knows it.
+            let own = project_scenarios(&globals.project).into_iter().map(|path| outline(&path).name);
+            let names: BTreeSet<String> = own.chain(all.into_iter().map(|run| run.scenario)).collect();
+            if names.contains(name) {
+                return empty(&args, globals, &update);
+            }
+            let error = Error::usage(format!("there is no scenario `{}`, and no run of one", shorten(&visible(name))));
+            Err(error.hint(did_you_mean(name, names.iter().map(String::as_str))))
+        }
+        (Some(_), Some(view)) => show(&view, scenario_text, &args),
         (None, Some(_)) => {
             let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
-            show(&overview, overview_text, options)
+            show(&overview, overview_text, &args)
         }
     }
 }
 
 /// Prints it in the form that is asked for.
-fn show<T: serde::Serialize>(what: &T, text: fn(&T, PageForm) -> String, options: &Options) -> Result<Exit, Error> {
-    match (options.json, options.markdown) {
-        (true, _) => print_value(&Versioned::of(what))?,
+fn show<T: serde::Serialize>(what: &T, text: fn(&T, PageForm) -> String, args: &HistoryArgs) -> Result<Exit, Error> {
+    match (args.json, args.markdown) {
+        (true, _) => print_value(&Versioned { format: HISTORY_FORMAT, what })?,
         (false, true) => print(&text(what, PageForm::Markdown))?,
         (false, false) => print(&text(what, PageForm::Text))?,
     }
@@ -118,15 +119,25 @@ fn show<T: serde::Serialize>(what: &T, text: fn(&T, PageForm) -> String, options
 }
 
 /// Drills, incidents and actions side by side.
-fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &super::Globals) -> Result<Exit, Error> {
+fn trend(
+    path: Option<&Path>,
+    html: Option<&Path>,
+    args: &HistoryArgs,
+    globals: &super::Globals,
+) -> Result<Exit, Error> {
     let (mut points, mut seen) = (Vec::new(), Vec::new());
-    each_run(&options.from, &globals.project, |record| {
-        points.extend(TrendPoint::of_drill(record));
-        seen.extend(SeenRun::of(record));
-    })?;
+    each_run(
+        &args.from,
+        &globals.project,
+        |_| true,
+        |record| {
+            points.extend(TrendPoint::of_drill(record));
+            seen.extend(SeenRun::of(record));
+        },
+    )?;
     let incidents = read_own(path, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
-    if let Some(since) = options.since.as_deref().map(|text| since(text, utc_now())).transpose()? {
+    if let Some(since) = args.since.as_deref().map(|text| since(text, utc_now())).transpose()? {
         points.retain(|point| point.at.unix_timestamp_nanos() / 1000 >= i128::from(since));
     }
     let actions = super::actions::read(globals)?;
@@ -144,7 +155,7 @@ fn trend(path: Option<&Path>, html: Option<&Path>, options: &Options, globals: &
         let written = write_atomic(file, trend_html(&trend).as_bytes());
         return written.map_err(|error| Error::harness(format!("{}: {error}", file.display()))).map(|()| Exit::Passed);
     }
-    show(&trend, trend_text, options)
+    show(&trend, trend_text, args)
 }
 
 /// The instant that `30d`, `12h`, `2w` ago or `2026-11-01` means, in microseconds since 1970.
@@ -175,32 +186,15 @@ fn last_of_each(mut runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
     runs
 }
 
-/// A scenario without runs is a mistake only when neither the index nor the project knows it.
-fn none_of(
-    name: &str,
-    indexed: &[IndexedRun],
-    args: &HistoryArgs,
-    globals: &super::Globals,
-    update: &Update,
-) -> Result<Exit, Error> {
-    let own = project_scenarios(&globals.project).into_iter().map(|path| outline(&path).name);
-    let names: BTreeSet<String> = own.chain(indexed.iter().map(|run| run.scenario.clone())).collect();
-    if names.contains(name) {
-        return empty(args, globals, update);
-    }
-    let error = Error::usage(format!("there is no scenario `{}`, and no run of one", shorten(&visible(name))));
-    Err(error.hint(did_you_mean(name, names.iter().map(String::as_str))))
-}
-
 /// Nothing is no mistake: a new project has no history yet.
 fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Result<Exit, Error> {
-    if args.options.json {
+    if args.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
-        return show(&overview, overview_text, &args.options);
+        return show(&overview, overview_text, args);
     }
     let shown = |text: &str| shorten(&visible(text));
     let of = args.scenario.as_ref().map(|name| format!(" of `{}`", shown(name))).unwrap_or_default();
-    let since = args.options.since.as_ref().map(|since| format!(" since {}", shown(since))).unwrap_or_default();
+    let since = args.since.as_ref().map(|since| format!(" since {}", shown(since))).unwrap_or_default();
     let mut text = format!("There are no runs{of}{since}.\n");
     for why in &update.unreadable {
         text.push_str(&format!("could not be read: {}\n", visible(why)));
@@ -208,8 +202,7 @@ fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Resul
     if !globals.quiet {
         text.push_str("Runs come from drills (`firedrill scenario NAME`), or from elsewhere with `--from DIR`.\n");
     }
-    print(&text)?;
-    Ok(Exit::Passed)
+    print(&text).map(|()| Exit::Passed)
 }
 
 /// What became of the index goes to standard error, so that a table can be piped.

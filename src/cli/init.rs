@@ -121,10 +121,8 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
 fn compose_file(named: Option<&Path>, project: &Path) -> Result<Option<PathBuf>, Error> {
     if let Some(path) = named {
         let file = if path.is_file() { Some(path.to_path_buf()) } else { in_folder(path).into_iter().next() };
-        return match file {
-            None => Err(Error::usage(format!("there is no Compose file `{}`", path.display()))),
-            file => Ok(file),
-        };
+        let none = || Error::usage(format!("there is no Compose file `{}`", path.display()));
+        return file.ok_or_else(none).map(Some);
     }
     let mut found = in_folder(project);
     if found.is_empty() {
@@ -226,6 +224,7 @@ fn scenario_text(
     (runbook, own): (&Path, bool),
 ) -> String {
     let load_notes: String = choice.load_notes.iter().map(|note| format!("    # {note}\n")).collect();
+    let fault_notes: String = choice.draft.check.iter().map(|check| format!("  # check: {check}\n")).collect();
     let shown = from_scenarios(stack, project);
     // Only where it is there: a path that leads nowhere would be marked by the editor.
     let schema = SCHEMAS.iter().find(|path| project.join(path).is_file());
@@ -246,10 +245,7 @@ fn scenario_text(
             ("runbook", &yaml(&from_scenarios(runbook, project))),
             ("respond", &respond),
             ("load_notes", &load_notes),
-            (
-                "fault_notes",
-                &choice.draft.check.as_ref().map(|check| format!("  # check: {check}\n")).unwrap_or_default(),
-            ),
+            ("fault_notes", &fault_notes),
             ("url", &choice.url()),
             ("fault", &choice.fault()),
             ("entry", &choice.entry),

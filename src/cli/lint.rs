@@ -48,12 +48,10 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
         return Err(globals.mistakes("the project's settings have mistakes", &diags));
     };
     if args.list {
-        print(&lint::table(&config))?;
-        return Ok(Exit::Passed);
+        return print(&lint::table(&config)).map(|()| Exit::Passed);
     }
     if let Some(id) = &args.explain {
-        print(&lint::explain(rule(id)?, &config))?;
-        return Ok(Exit::Passed);
+        return print(&lint::explain(rule(id)?, &config)).map(|()| Exit::Passed);
     }
     let paths = if args.paths.is_empty() { vec![tidy(&globals.project.join("runbooks"))] } else { args.paths.clone() };
     let files = lint::collect(&paths, &globals.project, &config).map_err(|error| {

@@ -1,8 +1,9 @@
 //! `firedrill list`: lists the scenarios of the project.
 
 use super::TextOrJson;
+use super::show::text::line;
 use crate::error::{Error, Exit};
-use crate::output::{print, print_value, visible};
+use crate::output::{print, print_value};
 use crate::source::tidy;
 use crate::spec::{Outline, outline, project_scenarios};
 
@@ -41,8 +42,7 @@ fn text(scenarios: &[Outline]) -> String {
         let first = format!("{:name_width$}  {severity:severity_width$}  {title}", scenario.name);
         // Without any severity its column is empty.
         let first = if severity_width == 0 { format!("{:name_width$}  {title}", scenario.name) } else { first };
-        out.push_str(&visible(first.trim_end()));
-        out.push('\n');
+        line(&mut out, &first);
         let more = [
             ("kind", if scenario.kind == "dr" { "DR drill".into() } else { String::new() }),
             ("runbook", scenario.runbook.clone().unwrap_or_default()),
@@ -50,8 +50,7 @@ fn text(scenarios: &[Outline]) -> String {
             ("tags", scenario.tags.join(", ")),
         ];
         for (label, value) in more.iter().filter(|(_, value)| !value.is_empty()) {
-            out.push_str(&visible(&format!("{:name_width$}  {label:8} {value}", "")));
-            out.push('\n');
+            line(&mut out, &format!("{:name_width$}  {label:8} {value}", ""));
         }
     }
     out

@@ -168,22 +168,11 @@ subcommands! {
 impl Globals {
     /// Reads what the project says of its own programs, if it says something.
     fn add_programs(&self) -> Result<(), Error> {
-        let path = tidy(&self.project.join(crate::programs::FILE));
-        if std::fs::symlink_metadata(&path).is_err() {
-            return Ok(());
-        }
-        let mut diags = Diagnostics::default();
-        match Source::read(&path) {
-            Ok(source) => crate::programs::add(&source, &mut diags),
-            Err(error) => error.report("the project's programs", None, &mut diags),
-        }
-        if diags.has_errors() {
-            return Err(self.mistakes("the project's programs have mistakes", &diags));
-        }
-        if !self.quiet {
-            output::say(&render(&diags, self.color()));
-        }
-        Ok(())
+        let add = |source: &Arc<Source>, diags: &mut Diagnostics| {
+            crate::programs::add(source, diags);
+            (!diags.has_errors()).then(|| self.tell(&render(diags, self.color())))
+        };
+        read_own(None, crate::programs::FILE, "the file of programs", self, add).map(drop)
     }
 
     /// The error of files that cannot be used.
@@ -197,10 +186,15 @@ impl Globals {
         let text = render(diags, self.color());
         let read = read.filter(|_| !diags.has_errors());
         let read = read.ok_or_else(|| Error::usage(format!("nothing was started\n{text}")))?;
-        if !self.quiet {
-            output::say(&text);
-        }
+        self.tell(&text);
         Ok(read)
+    }
+
+    /// Says what is left out with `--quiet`.
+    fn tell(&self, text: &str) {
+        if !self.quiet {
+            output::say(text);
+        }
     }
 
     /// What the command line adds to the files that it reads.
@@ -284,8 +278,7 @@ fn no_color() -> bool {
 /// Parses the command line, runs the command, prints its error; the exit code is the caller's to use.
 pub async fn main() -> u8 {
     if let Err(error) = refuse_controls(std::env::args_os().skip(1)) {
-        output::say(&format!("error: {error}\n"));
-        return error.exit.code();
+        return refused(&error);
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -294,13 +287,12 @@ pub async fn main() -> u8 {
     if let Subcommands::DockerCall(args) = &cli.command {
         return docker_call::run(args);
     }
-    match run(cli).await {
-        Ok(exit) => exit.code(),
-        Err(error) => {
-            output::say(&format!("error: {error}\n"));
-            error.exit.code()
-        }
-    }
+    run(cli).await.map_or_else(|error| refused(&error), Exit::code)
+}
+
+fn refused(error: &Error) -> u8 {
+    output::say(&format!("error: {error}\n"));
+    error.exit.code()
 }
 
 /// Says what is wrong with the command line, or what was asked of it: help and version are not errors.
@@ -308,11 +300,12 @@ fn told(error: &clap::Error) -> Exit {
     let (text, of_errors) = (error.render(), error.use_stderr());
     let terminal = if of_errors { output::stderr_is_terminal() } else { output::stdout_is_terminal() };
     let text = if terminal && !no_color() { text.ansi().to_string() } else { text.to_string() };
-    match of_errors {
-        true => output::say(&text),
-        false => drop(output::print(&text)),
+    if of_errors {
+        output::say(&text);
+        return Exit::Usage;
     }
-    if of_errors { Exit::Usage } else { Exit::Passed }
+    let _ = output::print(&text);
+    Exit::Passed
 }
 
 /// Refuses names and paths with control characters: they are shown again, and a line end in one would begin a line that nobody has

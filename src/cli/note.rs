@@ -31,6 +31,5 @@ pub async fn run(args: NoteArgs, globals: &super::Globals) -> Result<Exit, Error
     append_beside(&dir, "notes", &note).map_err(|error| Error::harness(format!("the note: {error}")))?;
     let where_to = if under_way { "the timeline of" } else { "a file beside" };
     let run = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    print(&format!("noted in {where_to} {}\n", visible(&run)))?;
-    Ok(Exit::Passed)
+    print(&format!("noted in {where_to} {}\n", visible(&run))).map(|()| Exit::Passed)
 }

@@ -28,15 +28,13 @@ pub async fn run(args: ProxyArgs, globals: &Globals) -> Result<Exit, Error> {
         Error::harness(format!("cannot listen on {}: {error}", args.listen))
             .hint("`--listen HOST:PORT` names another address; is another Toxiproxy running?")
     })?;
-    let mut made = 0;
-    if let Some(path) = &args.config {
-        made = configure(&mut proxies, path).await?;
-    }
-    if !globals.quiet {
-        output::say(&format!("the API of Toxiproxy listens on {address}; {made} proxies; Ctrl-C ends it\n"));
-        if !address.ip().is_loopback() {
-            output::say("whoever reaches that address can change the proxies: there is no password\n");
-        }
+    let made = match &args.config {
+        Some(path) => configure(&mut proxies, path).await?,
+        None => 0,
+    };
+    globals.tell(&format!("the API of Toxiproxy listens on {address}; {made} proxies; Ctrl-C ends it\n"));
+    if !address.ip().is_loopback() {
+        globals.tell("whoever reaches that address can change the proxies: there is no password\n");
     }
     // Nobody is told who called.
     let (calls, _) = tokio::sync::mpsc::unbounded_channel();

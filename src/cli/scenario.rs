@@ -37,16 +37,14 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         )
         .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
     }
+    let overrides = args.allow.overrides(globals, args.vars);
     if args.options.dry_run {
-        let overrides = args.allow.overrides(globals, args.vars);
         let plans = load(&args.scenarios, &overrides, globals)?;
         conduct::resolve(&plans, globals.color()).await?;
         let shown: Vec<String> = plans.iter().map(dry::show).collect();
-        print(&shown.join("\n"))?;
-        return Ok(Exit::Passed);
+        return print(&shown.join("\n")).map(|()| Exit::Passed);
     }
     let notified = args.notify.ready()?;
-    let overrides = args.allow.overrides(globals, args.vars);
     let mut plans = load(&args.scenarios, &overrides, globals)?;
     if !args.options.control && looked_at(&plans, globals).await? {
         plans = load(&args.scenarios, &overrides, globals)?;

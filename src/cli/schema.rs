@@ -46,10 +46,8 @@ pub async fn run(args: SchemaArgs, _globals: &super::Globals) -> Result<Exit, Er
         SchemaKind::Budget => crate::assurance::budget::budget_schema().0,
         SchemaKind::Oncall => crate::spec::on_call_schema().0,
         SchemaKind::Reading => {
-            print_json(crate::runbook::READING_SCHEMA)?;
-            return Ok(Exit::Passed);
+            return print_json(crate::runbook::READING_SCHEMA).map(|()| Exit::Passed);
         }
     };
-    print_value(&schema)?;
-    Ok(Exit::Passed)
+    print_value(&schema).map(|()| Exit::Passed)
 }

@@ -40,9 +40,9 @@ pub async fn run(args: StopArgs, globals: &super::Globals) -> Result<Exit, Error
         tokio::time::sleep(POLL).await;
     }
     let record = crate::archive::read_run(&dir).map_err(|error| Error::harness(error.to_string()))?;
-    match record.verdict {
-        Verdict::Interrupted => print(&format!("stopped {run}\n"))?,
-        verdict => print(&format!("{run} had come to its own end: {}\n", verdict.name()))?,
-    }
-    Ok(Exit::Passed)
+    let told = match record.verdict {
+        Verdict::Interrupted => format!("stopped {run}\n"),
+        verdict => format!("{run} had come to its own end: {}\n", verdict.name()),
+    };
+    print(&told).map(|()| Exit::Passed)
 }

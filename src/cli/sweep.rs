@@ -103,12 +103,8 @@ async fn swept(platform: &dyn Platform, options: SweepOptions, only: &[String]) 
 pub async fn quick_sweep(platform: &dyn Platform) -> Vec<String> {
     match tokio::time::timeout(QUICK, swept(platform, SweepOptions::default(), &[])).await {
         Ok(Ok(report)) => {
-            let foreign = (!report.foreign.is_empty()).then(|| {
-                let many = report.foreign.len();
-                format!(
-                    "{many} of what has the label of a run may be somebody else's and stays: `firedrill sweep` lists it"
-                )
-            });
+            let (many, lists) = (report.foreign.len(), "may be somebody else's and stays: `firedrill sweep` lists it");
+            let foreign = (many > 0).then(|| format!("{many} of what has the label of a run {lists}"));
             let notes = report.runs.iter().filter_map(note).map(|line| visible(&line));
             notes.chain(foreign).chain(end_stories(&report)).collect()
         }

@@ -4,7 +4,7 @@ use super::TextOrJson;
 use crate::archive;
 use crate::archive::evidence::{self, Digest, Head, Kept, SealState, Verification};
 use crate::error::{Error, Exit};
-use crate::output::{print, print_json, say_line, visible};
+use crate::output::{print, print_value, say_line, visible};
 use crate::source::tidy;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,7 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
     }
     let kept = Kept::find(args.head, args.manifest_sha256, &report);
     match args.format {
-        TextOrJson::Json => print_json(&String::from_utf8_lossy(&evidence::json(&report, &kept)))?,
+        TextOrJson::Json => print_value(&evidence::json(&report, &kept))?,
         TextOrJson::Text => print(&evidence::text(&report, &kept, globals.quiet, &short))?,
     }
     if !failed.is_empty() {

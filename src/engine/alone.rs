@@ -69,7 +69,7 @@ pub async fn follow_alone(
     let ended = tokio::select! {
         biased;
         () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
-        ended = caught(follow(&alone, stack, &sink, &mut context, shutdown)) => ended,
+        ended = Box::pin(caught(follow(&alone, stack, &sink, &mut context, shutdown))) => ended,
     };
     let ended = ended.unwrap_or_else(|panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}"))));
     if let Some(phase) = context.phase.take() {

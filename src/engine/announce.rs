@@ -93,7 +93,19 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         detect: plan.detect.as_ref().and_then(Detect::text),
         page: plan.page().cloned(),
         alert_files: alert_files.map(|(what, source)| (what.to_string(), file_ref(source))).collect(),
-        windows: windows(plan, options.runbook_took),
+        windows: Windows {
+            steady_us: micros(plan.steady_for),
+            impact_within_us: micros(plan.impact.within),
+            impact_window_us: micros(plan.impact.window),
+            impact_below: Some(plan.impact.below.get()),
+            detect_within_us: plan.detect.as_ref().filter(|detect| detect.text().is_some()).map(|d| micros(d.within)),
+            recover_within_us: micros(plan.recover_within),
+            runbook_took_us: options.runbook_took.map(micros),
+            recover_hold_us: micros(plan.recover_hold),
+            recover_cleared: plan.recover_cleared,
+            revert_hold_us: micros(plan.revert_hold),
+            impact_none: plan.impact.none,
+        },
         vars: shown_vars(&plan.respond),
         runbook_text: runbook.map(|runbook| runbook.source.text.to_string()),
         description: plan.description.clone(),
@@ -197,23 +209,6 @@ fn not_run(step: &Step) -> Option<String> {
     let looks = !runs.is_empty() && runs.iter().all(|command| matches!(command.handling, Handling::Run(_)));
     let mut more = left.into_iter().filter(|command| command.effect().kind != EffectKind::Looks);
     more.find_map(|command| left_out(step, command)).filter(|_| helps && looks && !acts(step))
-}
-
-fn windows(plan: &Plan, runbook_took: Option<Duration>) -> Windows {
-    let detect = plan.detect.as_ref().filter(|detect| detect.text().is_some());
-    Windows {
-        steady_us: micros(plan.steady_for),
-        impact_within_us: micros(plan.impact.within),
-        impact_window_us: micros(plan.impact.window),
-        impact_below: Some(plan.impact.below.get()),
-        detect_within_us: detect.map(|detect| micros(detect.within)),
-        recover_within_us: micros(plan.recover_within),
-        runbook_took_us: runbook_took.map(micros),
-        recover_hold_us: micros(plan.recover_hold),
-        recover_cleared: plan.recover_cleared,
-        revert_hold_us: micros(plan.revert_hold),
-        impact_none: plan.impact.none,
-    }
 }
 
 pub(super) fn file_ref(source: &Source) -> FileRef {

@@ -207,14 +207,14 @@ impl<'a> Context<'a> {
     /// The same of what was measured since then. Users who did not recover while there was room for the whole hold at a
     /// stretch did not fail for want of room.
     pub fn contention_since(&self, began: DrillTime, hold: Option<Duration>) -> Option<String> {
-        let why = self.monitor.contention(|seen| seen.since(began))?;
+        let why = self.monitor.contention(|seen| seen.during(began..))?;
         (!hold.is_some_and(|hold| self.monitor.contention(|seen| seen.calm_for(hold, began)))).then_some(why)
     }
 
     /// Why the impact may have been the doing of other drills, if it may, and not of the fault.
     pub fn impact_contention(&self) -> Option<String> {
         let (injected, impact) = self.impact?;
-        self.monitor.contention(|seen| seen.between(injected, impact.plus(SAMPLED)))
+        self.monitor.contention(|seen| seen.during(injected..=impact.plus(SAMPLED)))
     }
 
     pub fn verdict_now(&self) -> Verdict {
@@ -280,8 +280,13 @@ impl<'a> Context<'a> {
 
     /// SLIs that miss their objectives, with the most frequent answers in the window that says so.
     pub fn shown_with_answers(&self, levels: &[Level]) -> String {
-        let answers = self.monitor.timeline(|timeline| timeline.answers(levels));
-        if answers.is_empty() { shown(levels) } else { format!("{}; answers: {answers}", shown(levels)) }
+        format!("{}{}", shown(levels), self.answers("answers", span_of(levels)))
+    }
+
+    /// The most frequent answers in a window, as they follow on another text: `; answers: 500 × 97`.
+    pub fn answers(&self, called: &str, window: TimeSpan) -> String {
+        let answers = self.monitor.timeline(|timeline| timeline.answers(window));
+        if answers.is_empty() { answers } else { format!("; {called}: {answers}") }
     }
 
     /// Every SLI over the last window of this length.

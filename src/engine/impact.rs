@@ -41,10 +41,7 @@ impl FaultImpact {
     fn fallen_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<Hit> {
         let (slis, from, below) = (must_fall(plan), self.faults.first, plan.impact.below);
         let query = ImpactQuery { slis: &slis, below, window: plan.impact.window, from, within: until.since(from) };
-        match timeline.impact(&query) {
-            Some(Ok(hits)) if self.hit.is_some() => hits,
-            _ => Vec::new(),
-        }
+        timeline.impact(&query).and_then(Result::ok).filter(|_| self.hit.is_some()).unwrap_or_default()
     }
 
     /// The names of these.

@@ -20,11 +20,7 @@ pub(super) type InvariantValues = BTreeMap<String, Vec<u8>>;
 ///
 /// # Errors
 /// Before the fault `unsteady`, otherwise `damaged`: the first invariant that did not hold, after all were asked.
-pub(super) async fn ask_invariants(
-    cx: &Context<'_>,
-    before: &mut InvariantValues,
-    time: InvariantTime,
-) -> Result<(), Stop> {
+pub async fn ask_invariants(cx: &Context<'_>, before: &mut InvariantValues, time: InvariantTime) -> Result<(), Stop> {
     if cx.control {
         return Ok(());
     }

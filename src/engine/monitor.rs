@@ -8,6 +8,7 @@ use crate::locked;
 use crate::record::{AlertMoment, DrillTime, Event, EventSink, LateRecord, MachineSample, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
 use crate::slis::{Lateness, SliSpec};
+use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -261,14 +262,9 @@ impl Contention {
         self.moments.push((at, sample.busy, others));
     }
 
-    /// Why what was measured since then may be the others' doing, if it may.
-    pub(super) fn since(&self, from: DrillTime) -> Option<String> {
-        self.between(from, DrillTime(u64::MAX))
-    }
-
-    /// The same, of what was measured until `to`. A sample tells of the second before it.
-    pub(super) fn between(&self, from: DrillTime, to: DrillTime) -> Option<String> {
-        let seen: Vec<_> = self.moments.iter().filter(|(at, ..)| (from..=to).contains(at)).collect();
+    /// Why what was measured in this time may be the others' doing, if it may. A sample tells of the second before it.
+    pub(super) fn during(&self, time: impl RangeBounds<DrillTime>) -> Option<String> {
+        let seen: Vec<_> = self.moments.iter().filter(|(at, ..)| time.contains(at)).collect();
         let full = seen.iter().filter(|(_, busy, others)| *others > 0 && *busy >= FULL);
         let (_, busy, others) = full.clone().max_by(|a, b| a.1.total_cmp(&b.1))?;
         if (full.count() as f64) < seen.len() as f64 * SHARE {
@@ -327,15 +323,15 @@ mod contention_tests {
         let mut contention = Contention::default();
         contention.note(DrillTime(1), &sample(0.99), 0);
         contention.note(DrillTime(2), &sample(0.5), concurrent.others());
-        assert_eq!(contention.since(DrillTime(0)), None);
+        assert_eq!(contention.during(DrillTime(0)..), None);
         contention.note(DrillTime(3), &sample(0.95), concurrent.others());
-        let why = contention.since(DrillTime(0)).unwrap();
+        let why = contention.during(DrillTime(0)..).unwrap();
         assert_eq!(why, "the machine was 95% busy with 1 drill beside this one");
-        assert_eq!(contention.since(DrillTime(4)), None, "long over");
+        assert_eq!(contention.during(DrillTime(4)..), None, "long over");
         for at in 4..20 {
             contention.note(DrillTime(at), &sample(0.5), concurrent.others());
         }
-        assert_eq!(contention.since(DrillTime(0)), None, "one second of twenty");
+        assert_eq!(contention.during(DrillTime(0)..), None, "one second of twenty");
         drop(other);
         assert_eq!(concurrent.others(), 0);
         drop(own);
@@ -348,11 +344,11 @@ mod contention_tests {
         for at in 0..100 {
             contention.note(DrillTime(at), &sample(if (10..13).contains(&at) { 0.97 } else { 0.3 }), 2);
         }
-        assert_eq!(contention.since(DrillTime(10)), None, "three of ninety");
-        let why = contention.between(DrillTime(10), DrillTime(15)).unwrap();
+        assert_eq!(contention.during(DrillTime(10)..), None, "three of ninety");
+        let why = contention.during(DrillTime(10)..=DrillTime(15)).unwrap();
         assert_eq!(why, "the machine was 97% busy with 2 drills beside this one");
-        assert_eq!(contention.between(DrillTime(13), DrillTime(40)), None);
-        assert_eq!(contention.between(DrillTime(200), DrillTime(300)), None, "nobody looked");
+        assert_eq!(contention.during(DrillTime(13)..=DrillTime(40)), None);
+        assert_eq!(contention.during(DrillTime(200)..=DrillTime(300)), None, "nobody looked");
     }
 
     #[test]

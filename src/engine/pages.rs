@@ -165,8 +165,6 @@ pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: O
 /// How far the expression of the alert is from its threshold, as far as it is known.
 async fn distance(cx: &Context<'_>) -> String {
     let Some(agent) = cx.agents.get(&AgentRole::Monitoring) else { return String::new() };
-    match agent.ask(AgentAsk::Look { id: ALERTS.into() }).await {
-        Ok(AgentAnswer::InPlace { detail, .. }) => detail,
-        _ => String::new(),
-    }
+    let seen = agent.ask(AgentAsk::Look { id: ALERTS.into() }).await;
+    if let Ok(AgentAnswer::InPlace { detail, .. }) = seen { detail } else { String::new() }
 }

@@ -2,7 +2,7 @@
 //! was under way. Waiting for the runner's end and removing its stack are the caller's.
 
 use super::ledger::{self, LedgerContent};
-use crate::record::{Check, CheckOutcome, Event, Journal, Record, RunDir, Verdict};
+use crate::record::{Check, CheckOutcome, Event, Record, RunDir, Verdict};
 use std::io;
 
 /// What a ledger says of a run whose runner has ended. `None`: it ended by itself, there is nothing to do.
@@ -22,7 +22,12 @@ pub fn complete(run_dir: &RunDir, left: Vec<String>, kept: bool) -> io::Result<R
         Some(what) => format!("the runner was killed during {what}"),
         None => "the runner was killed".to_string(),
     };
-    append_reason(&mut journal, reason)?;
+    journal.append(match journal.record().verdict {
+        Verdict::Passed => Event::Note { text: reason },
+        Verdict::Incomplete => Event::Judged { verdict: Verdict::Incomplete, reason, at: None },
+        // A failure that is expected is judged before the faults are undone and everything is looked at once more: without that it is no pass.
+        _ => Event::Judged { verdict: Verdict::HarnessError, reason, at: None },
+    })?;
     let started_us = journal.record().last_us;
     let outcome = match left.is_empty() {
         _ if kept => CheckOutcome::Skipped { reason: "the stack was to be kept".into() },
@@ -33,15 +38,4 @@ pub fn complete(run_dir: &RunDir, left: Vec<String>, kept: bool) -> io::Result<R
     journal.append(Event::Ended { left, kept })?;
     journal.sync()?;
     Ok(journal.record().clone())
-}
-
-fn append_reason(journal: &mut Journal, reason: String) -> io::Result<()> {
-    match journal.record().verdict {
-        Verdict::Incomplete => journal.append(Event::Judged { verdict: Verdict::Incomplete, reason, at: None }),
-        // A failure that is expected is judged before the faults are undone and everything is looked at once more: without that it is no pass.
-        verdict if verdict != Verdict::Passed => {
-            journal.append(Event::Judged { verdict: Verdict::HarnessError, reason, at: None })
-        }
-        _ => journal.append(Event::Note { text: reason }),
-    }
 }

@@ -3,7 +3,7 @@
 //! says whether the runbook cleared it or worked around it. How severe the incident was is measured then, by what users felt and what was lost.
 
 use super::announce::{acts, definitions};
-use super::context::{ARRIVAL, Context, seconds};
+use super::context::{ARRIVAL, Context, seconds, span_of};
 use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, hold_after, returns};
 use super::monitor::shown;
@@ -16,7 +16,7 @@ use crate::record::{
     Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros, percent, severity_of, understated,
 };
 use crate::runbook::{RunbookPhase, Step};
-use crate::slis::window::{Level, Recovery, RecoveryQuery, TimeSpan, Timeline};
+use crate::slis::window::{Recovery, RecoveryQuery, TimeSpan, Timeline};
 use crate::spec::PlannedFault;
 use std::time::Duration;
 
@@ -198,8 +198,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
                 None => "the injection",
             };
             let latest = cx.latest(hold);
-            let answers = cx.monitor.timeline(|timeline| timeline.answers(&latest));
-            let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
+            let answers = cx.answers("answers", span_of(&latest));
             let refused = cx.refused(seen.steady, &latest);
             seen.refused = refused.is_some();
             let missing = refused.unwrap_or(missing);
@@ -386,12 +385,7 @@ pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> 
                 cx.decided(Check::RecoveryTime, fault, CheckOutcome::Passed { evidence });
                 return None;
             }
-            let answers = cx.monitor.timeline(|timeline| {
-                let levels = timeline.latest(Duration::ZERO).into_iter();
-                let levels = levels.map(|level| Level { from: fault, to: recovery.from, ..level }).collect::<Vec<_>>();
-                timeline.answers(&levels)
-            });
-            let answers = if answers.is_empty() { answers } else { format!("; answers until then: {answers}") };
+            let answers = cx.answers("answers until then", (fault, recovery.from));
             Stop::new(Verdict::TooLate, format!("{evidence}{answers}{}", last_words(responded)))
         }
         (None, Some(stop)) if stop.verdict.is_harness() => {

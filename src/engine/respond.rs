@@ -82,10 +82,7 @@ impl Mitigating<'_, '_> {
             // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
             let (window, since) = (cx.plan.impact.window, impact.faults.first);
             let now = |timeline: &Timeline| timeline.still_broken(&hit(timeline), window, since);
-            let began = match changed {
-                Some((_, (_, ended))) => after(cx, *ended).await?,
-                None => began,
-            };
+            let began = if let Some((_, (_, ended))) = changed { after(cx, *ended).await? } else { began };
             let (what, within) = match impact.felt_again_within(cx.plan) {
                 Some(again) => (WAIT_FELT, again + cx.longest_request() + ARRIVAL),
                 None => (WAIT_CERTAIN, cx.plan.impact.within),

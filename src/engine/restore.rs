@@ -360,11 +360,8 @@ async fn ledger_is_complete(cx: &Context<'_>, load: &str) -> Result<(), String> 
     let covered = cx.monitor.until(deadline, |monitor| {
         monitor.timeline(|timeline| timeline.covered_until(load)).filter(|until| *until >= now).map(drop)
     });
-    match covered.await {
-        Ok(Some(())) => Ok(()),
-        Ok(None) => Err("not every write had ended in time".into()),
-        Err(stop) => Err(stop.reason),
-    }
+    let covered = covered.await.map_err(|stop| stop.reason)?;
+    covered.ok_or_else(|| "not every write had ended in time".into())
 }
 
 /// RPO: what became of the writes in words, and why to stop.

@@ -106,18 +106,14 @@ impl Tally {
     }
 
     fn counts(&self, index: u64, open: OpenSlice) -> Slice {
+        let names = || self.slis.iter().map(|(name, _)| name.clone());
         Slice {
             load: self.load.clone(),
             index,
             start_us: DrillTime::default(),
             due: open.due,
-            good: self.slis.iter().map(|(name, _)| name.clone()).zip(open.good).collect(),
-            first_good_us: self
-                .slis
-                .iter()
-                .zip(open.first_good_us)
-                .filter_map(|((name, _), first)| Some((name.clone(), first?)))
-                .collect(),
+            good: names().zip(open.good).collect(),
+            first_good_us: names().zip(open.first_good_us).filter_map(|(name, first)| Some((name, first?))).collect(),
             results: open.results.into_iter().map(|(result, count)| (result_name(result), count)).collect(),
             latency_us: percentiles(open.latencies_us),
         }

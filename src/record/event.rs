@@ -146,6 +146,21 @@ pub enum FaultAfter {
     Unknown,
 }
 
+impl FaultAfter {
+    /// What a station in its life says of that, where it says something; `asked`: it was asked again after the recovery.
+    pub fn of(station: FaultEvent, asked: bool) -> Option<FaultAfter> {
+        match station {
+            FaultEvent::ClearedByRunbook => Some(FaultAfter::ClearedByRunbook),
+            FaultEvent::EndedByItself => Some(FaultAfter::EndedByItself),
+            FaultEvent::EndedByTime => Some(FaultAfter::EndedByTime),
+            FaultEvent::StillActive => Some(FaultAfter::StillActive),
+            FaultEvent::PartiallyActive => Some(FaultAfter::PartiallyActive),
+            FaultEvent::Failed => asked.then_some(FaultAfter::Unknown),
+            _ => None,
+        }
+    }
+}
+
 /// Everything that can happen in a drill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -1,6 +1,6 @@
 //! What a drill comes to, and what that means for whoever ran it: whether the verdict is the expected one, and the exit code.
 
-use super::{Check, Judgement, PageExpectation, Record};
+use super::{Check, Judgement, Record};
 use serde::{Deserialize, Serialize};
 
 /// How a drill came out for the one who ran it, from best to worst: the worst of several is their `max`.
@@ -98,50 +98,31 @@ impl Record {
         let mut checks = vec![Check::Steady];
         checks.extend(plan.faults.iter().map(|fault| Check::Injection { fault: fault.id.clone() }));
         checks.push(Check::Impact);
-        if plan.detect.is_some() {
-            checks.push(Check::Detection);
-        }
+        checks.extend(plan.detect.is_some().then_some(Check::Detection));
         if plan.control {
             checks.push(Check::Control);
         } else {
-            let mut asked = false;
-            for step in &plan.steps {
-                if plan.mitigates(&step.phase) && !step.manual && !asked {
-                    checks.push(Check::StillBroken);
-                    asked = true;
-                }
-                checks.push(Check::Step { step: step.id.clone() });
-            }
             // Where nothing is meant to help it is asked when the runbook has ended.
-            if !asked && !plan.steps.is_empty() {
-                checks.push(Check::StillBroken);
+            let asked = plan.steps.iter().position(|step| plan.mitigates(&step.phase) && !step.manual);
+            checks.extend(plan.steps.iter().map(|step| Check::Step { step: step.id.clone() }));
+            if !plan.steps.is_empty() {
+                let before_help = asked.map_or(checks.len(), |at| checks.len() - plan.steps.len() + at);
+                checks.insert(before_help, Check::StillBroken);
             }
             if !plan.windows.impact_none || !plan.steps.is_empty() {
                 checks.extend(plan.slis.iter().map(|sli| Check::Recovery { sli: sli.name.clone() }));
-                if plan.windows.recover_cleared {
-                    checks.push(Check::Cleared);
-                }
+                checks.extend(plan.windows.recover_cleared.then_some(Check::Cleared));
                 // Records of earlier versions say nothing of a hold, nor of what came after it.
-                if self.hold.is_some() {
-                    checks.push(Check::StillServed);
-                }
+                checks.extend(self.hold.map(|_| Check::StillServed));
             }
-            if plan.rto_us().is_some() {
-                checks.push(Check::RecoveryTime);
-            }
-            if plan.page.as_ref().is_some_and(PageExpectation::judges_pages) {
-                checks.push(Check::Pages);
-            }
+            checks.extend(plan.rto_us().map(|_| Check::RecoveryTime));
+            checks.extend(plan.page.as_ref().filter(|page| page.judges_pages()).map(|_| Check::Pages));
             checks.extend(plan.invariants.iter().map(|invariant| Check::Invariant { name: invariant.name.clone() }));
-            if plan.restore.is_some() {
-                checks.extend([Check::RestoreLevel, Check::RecoveryPoint]);
-            }
-            if plan.severities.iter().any(|level| Some(&level.name) == plan.severity.as_ref()) {
-                checks.push(Check::Severity);
-            }
+            checks.extend(plan.restore.iter().flat_map(|_| [Check::RestoreLevel, Check::RecoveryPoint]));
+            let is_defined = plan.severities.iter().any(|level| Some(&level.name) == plan.severity.as_ref());
+            checks.extend(is_defined.then_some(Check::Severity));
         }
-        checks.push(Check::Revert);
-        checks.push(Check::NothingLeft);
+        checks.extend([Check::Revert, Check::NothingLeft]);
         checks
     }
 }

@@ -87,24 +87,14 @@ pub struct LateRecord {
     pub count: u64,
 }
 
-/// How busy the machine was at one instant.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct MachineRecord {
+/// What was measured at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sampled<T> {
     /// When.
     pub at_us: DrillTime,
     /// What was seen.
     #[serde(flatten)]
-    pub sample: MachineSample,
-}
-
-/// What the stack had used at one instant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UsageRecord {
-    /// When.
-    pub at_us: DrillTime,
-    /// What was seen.
-    #[serde(flatten)]
-    pub sample: UsageSample,
+    pub sample: T,
 }
 
 /// A change of what the alert condition says.

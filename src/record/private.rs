@@ -164,10 +164,7 @@ pub fn no_link(path: &Path) -> io::Result<()> {
     let own = |path: &&Path| above.map_or(*path == whole, |above| path.starts_with(above) && *path != above);
     let device = above.is_none() && fs::metadata(&whole).is_ok_and(|there| !there.is_file() && !there.is_dir());
     match whole.ancestors().take_while(|path| own(path)).filter(|path| is_link(path)).last() {
-        Some(link) if !device => {
-            let cause = format!("{} is a symbolic link, and nothing is written through one", link.display());
-            Err(io::Error::new(io::ErrorKind::InvalidInput, cause))
-        }
+        Some(link) if !device => Err(refused(link, "a symbolic link, and nothing is written through one")),
         _ => Ok(()),
     }
 }

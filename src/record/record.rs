@@ -55,9 +55,9 @@ pub struct Record {
     /// Why the measurement was disturbed, if it was: then no verdict that rests on it stands.
     pub disturbed: Option<String>,
     /// How busy the machine was.
-    pub machine: Vec<MachineRecord>,
+    pub machine: Vec<Sampled<MachineSample>>,
     /// What the stack used.
-    pub usage: Vec<UsageRecord>,
+    pub usage: Vec<Sampled<UsageSample>>,
     /// Changes of the alert condition.
     pub conditions: Vec<ConditionRecord>,
     /// The values of its metric, each from when on.
@@ -169,8 +169,8 @@ impl Record {
                 late.count = late.count.saturating_add(count);
             }
             Event::Disturbed { why } => drop(self.disturbed.get_or_insert(why)),
-            Event::Machine(sample) => self.machine.push(MachineRecord { at_us, sample }),
-            Event::Usage(sample) => self.usage.push(UsageRecord { at_us, sample }),
+            Event::Machine(sample) => self.machine.push(Sampled { at_us, sample }),
+            Event::Usage(sample) => self.usage.push(Sampled { at_us, sample }),
             Event::Condition { value, holds, .. } => self.conditions.push(ConditionRecord { at_us, value, holds }),
             Event::Gauge { value } => self.gauge.push((at_us, value)),
             Event::Alert(moment) => self.alerts.push(moment),
@@ -258,15 +258,7 @@ impl Record {
         let asked_again = self.phases.last().is_some_and(|p| p.phase == Phase::Recover && p.ended_us.is_none());
         let none = || FaultRecord { fault: id.clone(), ..FaultRecord::default() };
         let fault = known(&mut self.faults, |fault| fault.fault == id, none);
-        fault.after = match what {
-            FaultEvent::ClearedByRunbook => Some(FaultAfter::ClearedByRunbook),
-            FaultEvent::EndedByItself => Some(FaultAfter::EndedByItself),
-            FaultEvent::EndedByTime => Some(FaultAfter::EndedByTime),
-            FaultEvent::StillActive => Some(FaultAfter::StillActive),
-            FaultEvent::PartiallyActive => Some(FaultAfter::PartiallyActive),
-            FaultEvent::Failed if asked_again => Some(FaultAfter::Unknown),
-            _ => fault.after,
-        };
+        fault.after = FaultAfter::of(what, asked_again).or(fault.after);
         fault.life.push(FaultMoment { at_us, what, detail });
     }
 

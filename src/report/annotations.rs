@@ -51,22 +51,15 @@ fn annotation(entry: &DrillEntry<'_>, weight: Weight, from_root: &dyn Fn(&str) -
         DrillStatus::Failed | DrillStatus::Broken => entry.verdict().map_or("failed", |verdict| verdict.name()),
         status => status.name(),
     };
-    let mut message = entry.why();
-    if message.is_empty() {
-        message = came.to_string();
-    }
-    let next = record.and_then(what_to_do);
-    for line in entry.attempts_told().into_iter().chain(next) {
-        message.push('\n');
-        message.push_str(&line);
-    }
+    let why = Some(entry.why()).filter(|why| !why.is_empty()).unwrap_or_else(|| came.to_string());
+    let message = [vec![why], entry.attempts_told(), record.and_then(what_to_do).into_iter().collect()].concat();
     Annotation {
         weight,
         line: place.as_ref().map(|place| place.line.max(1)),
         file: place.map(|place| from_root(&place.path)),
         column: None,
         title: one_line(&format!("{}: {}", entry.name(), came.replace('_', " "))),
-        message,
+        message: message.join("\n"),
     }
 }
 

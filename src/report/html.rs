@@ -8,8 +8,8 @@ mod runbook;
 use super::{filters, overview};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{
-    Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan,
-    RunOutcome, StepStatus, is_run_id,
+    Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RunOutcome, StepStatus,
+    is_run_id,
 };
 use crate::view::advice::of_status;
 use crate::view::format::{percent, seconds};
@@ -166,7 +166,6 @@ struct Body<'a> {
     run: &'a str,
     notes: Vec<String>,
     chart: Option<Chart>,
-    restore: Option<&'a RestorePlan>,
     whole: Option<DrillDetails<'a>>,
     /// Where the report of the run lies, where that is known.
     link: Option<String>,
@@ -290,7 +289,6 @@ impl<'a> Body<'a> {
         Body {
             notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
             chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),
-            restore: restore::plan(record),
             whole: (!short).then(|| DrillDetails::of(&view, samples, id, room)),
             link: (room.beside_runs && plain).then(|| format!("runs/{run}/report.html")),
             run,
@@ -310,11 +308,8 @@ impl<'a> DrillDetails<'a> {
                 .filter(|_| !record.loads.is_empty())
                 .map(|samples| Signal::all(record, seen, samples, id))
                 .unwrap_or_default(),
-            counts: [
-                count(&[StatusSymbol::Good]),
-                count(&[StatusSymbol::Bad, StatusSymbol::Warn]),
-                count(&[StatusSymbol::Skip]),
-            ],
+            counts: [&[StatusSymbol::Good][..], &[StatusSymbol::Bad, StatusSymbol::Warn], &[StatusSymbol::Skip]]
+                .map(count),
             timeline: timeline::of_record(record, MOMENTS),
             zero: samples.map(|samples| samples.zero).unwrap_or_default(),
             measured: [

@@ -9,7 +9,7 @@
 use super::summary::summary;
 use super::text::xml_text;
 use crate::output::{cut, one_line};
-use crate::record::{Attempt, Day, DayDrill, DrillStatus, Record};
+use crate::record::{DayDrill, DrillStatus, Record, label};
 use crate::view::cases::{DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
 use crate::view::{DrillEntry, Drills, StatusSymbol, restore, words};
@@ -45,10 +45,7 @@ pub fn junit_so_far(records: &[&Record], not_begun: &[String]) -> Vec<u8> {
 /// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error, and so are a game
 /// day without an end and what could not be read.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
-    let day_of = |run: &Attempt| {
-        drills.days.iter().find(|day| day.drills.iter().flat_map(|d| &d.attempts).any(|known| known.run == run.run))
-    };
-    let mut all: Vec<Suite> = drills.entries().iter().map(|entry| Suite::of_entry(entry, &day_of)).collect();
+    let mut all: Vec<Suite> = drills.entries().iter().map(Suite::of_entry).collect();
     for group in drills.groups() {
         let (name, of) = (group.name(), group.shards().unwrap_or(0));
         all.extend(group.missing().into_iter().map(|shard| {
@@ -122,9 +119,9 @@ impl Suite {
         Suite { name, started: instant(""), properties: Vec::new(), out: case.text.clone(), cases: vec![case] }
     }
 
-    fn of_entry<'a>(entry: &DrillEntry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) -> Suite {
+    fn of_entry(entry: &DrillEntry<'_>) -> Suite {
         let attempt = entry.planned.and_then(DayDrill::counting);
-        let day = attempt.and_then(day_of);
+        let day = entry.day.filter(|_| attempt.is_some());
         let mut suite = match entry.record() {
             Some(record) => Suite::of(record),
             None => {
@@ -316,8 +313,7 @@ fn class(suite: &str, file: &str) -> String {
 fn suite_name(record: &Record) -> String {
     let Some(plan) = &record.plan else { return "drill".into() };
     let name = attribute(&plan.scenario);
-    let name = if name.is_empty() { "drill".to_string() } else { name };
-    if plan.control { format!("{name} (control)") } else { name }
+    label(if name.is_empty() { "drill" } else { &name }, 1, plan.control)
 }
 
 /// What a reader of the report wants to know of the drill beside its cases.

@@ -229,15 +229,11 @@ fn outputs(record: &Record) -> String {
     for step in blamed {
         let bad = |command: &&CommandRecord| command.exit != Some(0) && !command.stopped;
         for command in step.commands.iter().filter(bad) {
-            let lines = terminal_lines(&command.output.text());
-            let shown = lines.iter().skip(lines.len().saturating_sub(OUTPUT_LINES));
-            let said: Vec<String> = shown.map(|line| line.chars().take(LINE_LENGTH).collect()).collect();
-            let mut body: Vec<String> = Vec::new();
-            for (number, line) in terminal_lines(&command.text).iter().take(OUTPUT_LINES).enumerate() {
-                let prompt = if number == 0 { "$" } else { ">" };
-                body.push(format!("{prompt} {}", line.chars().take(LINE_LENGTH).collect::<String>()));
-            }
-            body.extend(said);
+            let clipped = |line: &String| line.chars().take(LINE_LENGTH).collect::<String>();
+            let (typed, lines) = (terminal_lines(&command.text), terminal_lines(&command.output.text()));
+            let typed = std::iter::once("$").chain(std::iter::repeat(">")).zip(typed.iter().take(OUTPUT_LINES));
+            let mut body: Vec<String> = typed.map(|(prompt, line)| format!("{prompt} {}", clipped(line))).collect();
+            body.extend(lines.iter().skip(lines.len().saturating_sub(OUTPUT_LINES)).map(clipped));
             body.push(ending(command));
             let summary = format!("{} {}", code(&command.at.to_string()), prose(&ending(command)));
             text.push_str(&format!("\n<details><summary>{summary}</summary>\n\n{}\n</details>\n", fenced(&body)));

@@ -69,21 +69,19 @@ fn moments(input: &PostmortemInput<'_>) -> (Vec<Moment>, usize) {
 
 /// The template with each `{{name}}` filled in once: what is filled in is not looked at again. Those without a value stay as they are.
 pub fn filled(template: &str, value: impl Fn(&str) -> Option<String>) -> (String, Vec<UnknownPlaceholder>) {
-    let (mut out, mut unknown, mut at) = (String::new(), Vec::new(), 0);
-    while let Some((start, end)) = placeholder(template, at) {
-        out.push_str(template.get(at..start).unwrap_or_default());
-        let name = template.get(start + 2..end - 2).unwrap_or_default().trim();
-        match value(name) {
-            Some(text) => out.push_str(&text),
-            None => {
-                out.push_str(template.get(start..end).unwrap_or_default());
-                unknown.push((name.to_string(), start));
-            }
-        }
-        at = end;
+    let (mut out, mut unknown, mut rest) = (String::new(), Vec::new(), template);
+    while let Some((before, (placeholder, after))) =
+        rest.split_once("{{").and_then(|(before, found)| Some((before, found.split_once("}}")?)))
+    {
+        out.push_str(before);
+        let (name, at) = (placeholder.trim(), template.len() - rest.len() + before.len());
+        out.push_str(&value(name).unwrap_or_else(|| {
+            unknown.push((name.to_string(), at));
+            format!("{{{{{placeholder}}}}}")
+        }));
+        rest = after;
     }
-    out.push_str(template.get(at..).unwrap_or_default());
-    (out, unknown)
+    (out + rest, unknown)
 }
 
 /// The names that a template may use.
@@ -91,13 +89,6 @@ pub const POSTMORTEM_SECTIONS: [&str; 15] = [
     "title", "facts", "summary", "impact", "timeline", "trigger", "factors", "detection", "response", "resolution",
     "well", "badly", "lucky", "actions", "supporting",
 ];
-
-/// From where to where the next `{{name}}` stands.
-fn placeholder(template: &str, from: usize) -> Option<(usize, usize)> {
-    let start = from + template.get(from..)?.find("{{")?;
-    let end = start + template.get(start..)?.find("}}")? + 2;
-    Some((start, end))
-}
 
 /// Text of a record inside a line, a cell or a link; a figure stays as it is.
 fn prose(text: impl AsRef<str>) -> String {

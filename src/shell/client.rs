@@ -1,7 +1,7 @@
 //! Runner side of the session.
 
 use super::calls::{CallNotes, EndedCall, ShimLine};
-use super::protocol::{Blob, CommandResult, FromShell, ToShell, line_of};
+use super::protocol::{Blob, CommandResult, EnvVar, FromShell, ToShell, line_of};
 use crate::locked;
 use crate::record::{Stream, random_hex};
 use crate::stack::{Channel, Tools};
@@ -52,7 +52,7 @@ pub struct Shell {
 impl Shell {
     /// Waits for the supervisor at the other end of `channel` and sets the session's environment. What steps call is
     /// carried out by `tools`.
-    pub async fn open(channel: Channel, vars: &[(String, String)], tools: Arc<dyn Tools>) -> Result<Shell, ShellError> {
+    pub async fn open(channel: Channel, vars: &[EnvVar], tools: Arc<dyn Tools>) -> Result<Shell, ShellError> {
         let Channel { tx, rx } = channel;
         // What is not of a call is bounded by what commands may say.
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
@@ -120,19 +120,10 @@ impl Shell {
         self.tx.is_closed() || (self.rx.is_closed() && self.rx.is_empty())
     }
 
-    /// Sets variables for the commands that follow, exported.
-    pub async fn set(&self, vars: &[(String, String)]) -> Result<(), ShellError> {
-        self.change_env(vars, &[]).await
-    }
-
-    /// Takes variables away for the commands that follow.
-    pub async fn unset(&self, names: &[String]) -> Result<(), ShellError> {
-        self.change_env(&[], names).await
-    }
-
-    async fn change_env(&self, vars: &[(String, String)], unset: &[String]) -> Result<(), ShellError> {
-        let (vars, unset) = (vars.to_vec(), unset.to_vec());
-        if vars.is_empty() && unset.is_empty() { Ok(()) } else { self.send(&ToShell::Env { vars, unset }).await }
+    /// Sets variables for the commands that follow, exported, and takes those without a value away. Of one that is named twice the last
+    /// word counts.
+    pub async fn set(&self, vars: &[EnvVar]) -> Result<(), ShellError> {
+        if vars.is_empty() { Ok(()) } else { self.send(&ToShell::Env(vars.to_vec())).await }
     }
 
     /// Writes down the session's state beside it; the answer is what `restore` of another session in the same container

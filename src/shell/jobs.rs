@@ -68,13 +68,7 @@ impl Jobs {
 
     /// An orphan ended; whether it was one of the jobs.
     pub fn ended(&mut self, pid: i32, exit: i32) -> bool {
-        match self.jobs.get_mut(&pid) {
-            Some(known @ None) => {
-                *known = Some(exit);
-                true
-            }
-            _ => false,
-        }
+        self.jobs.get_mut(&pid).filter(|known| known.is_none()).map(|known| *known = Some(exit)).is_some()
     }
 
     /// Those that have not ended, as words.
@@ -144,14 +138,12 @@ impl Jobs {
 
     /// Each `$!` that bash would expand.
     fn last_ones(&self, text: &str, until: usize) -> Vec<(Span, String)> {
+        use Quoting::{AnsiC, Comment, RawHeredoc, Single};
         let (Some(last), lexed) = (self.last, lex(text)) else { return Vec::new() };
         let signs = text.match_indices("$!").take_while(|(at, _)| *at < until).filter(|(at, _)| {
             let before = text.get(..*at).unwrap_or_default();
             let escaped = (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
-            let expands = !matches!(
-                lexed.quoting(*at),
-                Quoting::Single | Quoting::AnsiC | Quoting::RawHeredoc | Quoting::Comment
-            );
+            let expands = !matches!(lexed.quoting(*at), AnsiC | Comment | RawHeredoc | Single);
             expands && !escaped && !before.ends_with('$')
         });
         signs.map(|(at, sign)| (Span::new(at, at + sign.len()), last.to_string())).collect()

@@ -15,6 +15,6 @@ pub mod supervisor;
 
 pub use calls::EndedCall;
 pub use client::{SessionState, Shell, ShellError};
-pub use protocol::{CommandResult, TRUSTED};
+pub use protocol::{CommandResult, EnvVar, TRUSTED};
 pub use shim_client::call_runner;
 pub use shim_server::{PROGRAMS, Programs};

@@ -1,6 +1,7 @@
 //! Output of a command on its way out: streamed as it comes, valid UTF-8, and bounded however much there is. The
 //! first half of what is kept goes out at once, the last half at the end; what lies between is only counted.
 
+use crate::source::beginning;
 use std::collections::VecDeque;
 
 /// Longest text in one message, in bytes.
@@ -87,11 +88,9 @@ fn pieces(text: String) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        let boundary = |at: &usize| rest.is_char_boundary(*at);
-        let end = (1..=LONGEST.min(rest.len())).rev().find(boundary).unwrap_or(rest.len());
-        let (piece, next) = rest.split_at(end);
+        let piece = beginning(rest, LONGEST);
         pieces.push(piece.to_owned());
-        rest = next;
+        rest = rest.split_at(piece.len()).1;
     }
     pieces
 }

@@ -18,6 +18,9 @@ pub const TRUSTED: &str = "FIREDRILL_TRUSTED";
 pub const TRUST_VARIABLES: [&str; 5] =
     ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"];
 
+/// A variable of a session's environment: its name, and its value; `None` where it is to go.
+pub type EnvVar = (String, Option<String>);
+
 /// Runner → supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,12 +28,7 @@ pub enum ToShell {
     /// The first message: the token with which every line of the supervisor begins from now on.
     Token(String),
     /// Changes environment variables of the session, before any command.
-    Env {
-        /// Name and value.
-        vars: Vec<(String, String)>,
-        /// Names of variables to take away.
-        unset: Vec<String>,
-    },
+    Env(Vec<EnvVar>),
     /// Runs one command (bash source text) in the session.
     Run {
         /// Number of the command in this session.

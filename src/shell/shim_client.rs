@@ -27,13 +27,10 @@ pub fn call_runner(socket: &Path, program: &str, args: &[OsString]) -> i32 {
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let call = ToolCall { program: program.to_string(), args, cwd, env: env.collect(), ..ToolCall::default() };
-    match converse(socket, call) {
-        Ok(exit) => exit,
-        Err(error) => {
-            say(&format!("the drill does not answer: {error}"));
-            NOBODY_THERE
-        }
-    }
+    converse(socket, call).unwrap_or_else(|error| {
+        say(&format!("the drill does not answer: {error}"));
+        NOBODY_THERE
+    })
 }
 
 fn say(text: &str) {

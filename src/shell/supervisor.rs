@@ -142,11 +142,14 @@ impl Supervisor {
             },
         };
         match message {
-            ToShell::Env { vars, unset } => {
+            ToShell::Env(vars) => {
                 for (name, value) in &vars {
-                    if name == TRUSTED { self.trust(value) } else { self.session.set_env(name, value) }
+                    match value {
+                        Some(pem) if name == TRUSTED => self.trust(pem),
+                        Some(value) => self.session.set_env(name, value),
+                        None => self.session.unset_env(name),
+                    }
                 }
-                unset.iter().for_each(|name| self.session.unset_env(name));
                 Some(())
             }
             ToShell::Token(token) => {

@@ -391,12 +391,9 @@ impl Timeline {
         self.sli_lines().filter_map(|(_, _, line)| line?.covered_until()).min()
     }
 
-    /// How the requests ended that were due in these windows, the most frequent first: `500 × 97, timeout × 3`. At most three
+    /// How the requests ended that were due in a window, the most frequent first: `500 × 97, timeout × 3`. At most three
     /// kinds of answer of each load.
-    pub fn answers(&self, levels: &[Level]) -> String {
-        let Some((from, to)) = levels.iter().map(|l| l.from).min().zip(levels.iter().map(|l| l.to).max()) else {
-            return String::new();
-        };
+    pub fn answers(&self, (from, to): TimeSpan) -> String {
         let many = self.loads.len() > 1;
         let of_load = self.loads.iter().filter_map(|(load, line)| {
             let results = line.results(from, to);

@@ -251,7 +251,6 @@ pub struct MapReader<'a> {
     entries: &'a [Entry],
     /// The keys that were asked for.
     asked: Vec<DescribedKey>,
-    missing: Vec<&'static str>,
     failed: bool,
     /// What the schema says beyond the keys.
     also: serde_json::Value,
@@ -276,8 +275,8 @@ impl<'a> MapReader<'a> {
                 return None;
             }
         };
-        let (span, asked, missing, failed) = (node.span, Vec::new(), Vec::new(), false);
-        Some(MapReader { source, diags, what, section: "", span, entries, asked, missing, failed, also: json!({}) })
+        let (span, asked, failed) = (node.span, Vec::new(), false);
+        Some(MapReader { source, diags, what, section: "", span, entries, asked, failed, also: json!({}) })
     }
 
     /// The same; the documentation has its keys in this section, where that is not what the map is called.
@@ -332,12 +331,7 @@ impl<'a> MapReader<'a> {
             Some(asked) => asked.required |= required,
             None => self.asked.push(DescribedKey { key, required, shape: None }),
         }
-        let entry = self.entries.iter().find(|entry| entry.key == key);
-        if required && entry.is_none() {
-            self.failed = true;
-            self.missing.push(key);
-        }
-        entry
+        self.entries.iter().find(|entry| entry.key == key)
     }
 
     /// The value of a key, if it is there.
@@ -410,14 +404,9 @@ impl<'a> MapReader<'a> {
         if self.has(key) { read } else { Some(default) }
     }
 
-    /// Reads a key by a reader of its own.
-    pub fn read<T>(
-        &mut self,
-        key: &'static str,
-        required: bool,
-        read: impl FnOnce(&mut At<'_>) -> Option<T>,
-    ) -> Option<T> {
-        let entry = self.entry(key, required);
+    /// Reads a key, which `must` be there or may be left out, by a reader of its own.
+    pub fn read<T>(&mut self, key: &'static str, must: bool, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> Option<T> {
+        let entry = self.entry(key, must);
         if self.diags.describing.is_some() {
             let nothing = Node { value: Value::Map(Vec::new()), span: Span::default() };
             let (source, key_span) = (self.source, Span::default());
@@ -467,7 +456,8 @@ impl<'a> MapReader<'a> {
             return None;
         }
         let known: Vec<&str> = self.asked.iter().map(|asked| asked.key).collect();
-        let mut missing = std::mem::take(&mut self.missing);
+        let missing = self.asked.iter().filter(|asked| asked.required && !self.has(asked.key));
+        let mut missing: Vec<&str> = missing.map(|asked| asked.key).collect();
         for entry in self.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let message = format!("{} has no key `{}`", self.what, shorten(&entry.key));
             let near =

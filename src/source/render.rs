@@ -85,10 +85,7 @@ impl Diagnostic {
         };
         let path = visible(&self.source.path.to_string_lossy());
         let title = heading.primary_title(cropped(&self.message, LONGEST));
-        let title = match self.code {
-            Some(code) => title.id(code),
-            None => title,
-        };
+        let title = if let Some(code) = self.code { title.id(code) } else { title };
         let (group, line) = (Group::with_title(title), self.line());
         let mut group = match &line {
             Some((pos, line, span)) => {
@@ -143,17 +140,10 @@ pub fn concealed(secret: &str) -> String {
 
 /// The text with `***` for every stretch that is concealed.
 fn without_length(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut before = None;
-    for c in text.chars() {
-        match (CONCEALED.contains(&c), before.is_some_and(|c| CONCEALED.contains(&c))) {
-            (true, true) => {}
-            (true, false) => shown.push_str("***"),
-            (false, _) => shown.push(c),
-        }
-        before = Some(c);
-    }
-    shown
+    let (chars, is_concealed) = (text.chars().collect::<Vec<_>>(), |c: &char| CONCEALED.contains(c));
+    let parts = chars.chunk_by(|one, next| is_concealed(one) == is_concealed(next));
+    let shown = parts.map(|part| if part.iter().any(is_concealed) { "***".into() } else { String::from_iter(part) });
+    shown.collect()
 }
 
 /// The renderer counts the column in the line that it was given, from which the beginning may have been left out.

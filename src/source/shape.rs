@@ -6,7 +6,7 @@
 //!
 //! What an editor says about a key are the rows of the tables of the documentation, which a test holds to the readers.
 
-use super::{At, Diagnostics, Node, Source, Span, Value};
+use super::{At, Diagnostics, Node, Source, Span, TextPattern, Value};
 use serde_json::{Value as Shape, json};
 
 /// How a text is written: in words for a message, and as a shape for the schema.
@@ -242,23 +242,8 @@ fn row<'c>(content: &'c str, section: &str, key: &str) -> Option<Vec<(&'c str, &
 
 /// Text without links: `[words](target)` → `words`.
 fn plain(cell: &str) -> String {
-    let mut out = String::new();
-    let mut rest = cell;
-    while let Some((before, after)) = rest.split_once('[') {
-        match after.split_once("](").and_then(|(words, target)| Some((words, target.split_once(')')?.1))) {
-            Some((words, after)) if !words.contains('[') => {
-                out.push_str(before);
-                out.push_str(words);
-                rest = after;
-            }
-            _ => {
-                out.push_str(before);
-                out.push('[');
-                rest = after;
-            }
-        }
-    }
-    out + rest
+    static LINK: TextPattern = TextPattern::new(r"\[([^\[]*?)\]\([^)]*\)");
+    LINK.replace_all(cell, "$1").into_owned()
 }
 
 #[cfg(test)]

@@ -70,34 +70,22 @@ pub fn shorten(text: &str) -> String {
 impl Node {
     /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
-        match &self.value {
-            Value::Scalar { text, .. } => Some(text),
-            _ => None,
-        }
+        if let Value::Scalar { text, .. } = &self.value { Some(text) } else { None }
     }
 
     /// The text of a scalar that was written plain: `5`, not `"5"`.
     pub fn plain(&self) -> Option<&str> {
-        match &self.value {
-            Value::Scalar { text, plain: true } => Some(text),
-            _ => None,
-        }
+        if let Value::Scalar { text, plain: true } = &self.value { Some(text) } else { None }
     }
 
     /// The entries of a map; of anything else there are none.
     pub fn entries(&self) -> &[Entry] {
-        match &self.value {
-            Value::Map(entries) => entries,
-            _ => &[],
-        }
+        if let Value::Map(entries) = &self.value { entries } else { &[] }
     }
 
     /// The items of a list; of anything else there are none.
     pub fn items(&self) -> &[Node] {
-        match &self.value {
-            Value::List(items) => items,
-            _ => &[],
-        }
+        if let Value::List(items) = &self.value { items } else { &[] }
     }
 
     /// The names of the entries of a map.

@@ -221,11 +221,9 @@ fn between(at: &mut At<'_>, least: u32, most: u32) -> Option<u32> {
 
 /// `auto` is `None`.
 fn parallel(text: &str) -> Result<Option<u32>, String> {
-    if text == "auto" {
-        return Ok(None);
-    }
-    match text.parse::<u32>() {
-        Ok(count) if (1..=MOST_PARALLEL).contains(&count) => Ok(Some(count)),
+    match (text, text.parse::<u32>()) {
+        ("auto", _) => Ok(None),
+        (_, Ok(count)) if (1..=MOST_PARALLEL).contains(&count) => Ok(Some(count)),
         _ => Err(format!("`{}` is neither `auto` nor a number from 1 to {MOST_PARALLEL}", shorten(text))),
     }
 }

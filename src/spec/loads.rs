@@ -77,13 +77,10 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         let count: Option<usize> = at.value();
         at.also(json!({ "minimum": 1, "maximum": MOST_CONNECTIONS }));
         match count? {
-            0 => drop(at.error("`connections` must be above 0")),
-            count if count > MOST_CONNECTIONS => {
-                at.error(format!("`connections` is more than {MOST_CONNECTIONS}"));
-            }
-            _ => {}
+            0 => at.fail("`connections` must be above 0"),
+            count if count > MOST_CONNECTIONS => at.fail(format!("`connections` is more than {MOST_CONNECTIONS}")),
+            count => Some(count),
         }
-        count
     });
     let keep_alive = map.optional("keep_alive").unwrap_or(true);
     let ca = map.optional_by("tls", |at| {

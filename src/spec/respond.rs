@@ -8,7 +8,6 @@ use super::steps::NamedStep;
 use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var};
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var};
-use crate::load::Ca;
 use crate::programs::{Call, Calls, EffectKind, changes_data, holds_anyway, says_nothing};
 use crate::record::Verdict;
 use crate::runbook::{
@@ -18,7 +17,6 @@ use crate::runbook::{
 use crate::source::{At, Diagnostics, Pos, Severity, Source, Span, did_you_mean, list, nearest, shape, shorten};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,16 +36,13 @@ struct NamedVar {
 }
 
 /// `respond` as it was written.
-#[derive(Default)]
 pub struct WrittenRespond {
-    phases: Option<Vec<RunbookPhase>>,
+    /// Without what `vars`, `chosen` and the steps of the scenario give it.
+    respond: Respond,
+    /// Whether the scenario says which phases are followed.
+    selected: bool,
     vars: Vec<NamedVar>,
-    env: BTreeMap<String, Var>,
-    env_files: Vec<PathBuf>,
-    chosen: Vec<ChosenWay>,
-    timeout: Option<Duration>,
-    service: Option<String>,
-    trust: Option<Ca>,
+    chosen: Vec<Chosen>,
 }
 
 /// Reads the runbook that the scenario names.
@@ -78,7 +73,9 @@ pub fn read(at: &mut At<'_>, expected: bool) -> Option<WrittenRespond> {
     let service = map.optional_by("service", |at| service(at, "`respond.service`"));
     let trust = map.optional_by("trust", |at| super::loads::read_ca(at, "`respond.trust`"));
     map.finish()?;
-    Some(WrittenRespond { phases, vars, env, env_files, chosen, timeout, service, trust })
+    let selected = phases.is_some();
+    let respond = Respond { env, env_files, trust, ..Respond::alone(phases, timeout, service) };
+    Some(WrittenRespond { respond, selected, vars, chosen })
 }
 
 impl Respond {
@@ -98,6 +95,12 @@ impl Respond {
 }
 
 impl WrittenRespond {
+    /// That of a scenario that says nothing.
+    pub fn unwritten() -> WrittenRespond {
+        let respond = Respond::alone(None, None, None);
+        WrittenRespond { respond, selected: false, vars: Vec::new(), chosen: Vec::new() }
+    }
+
     /// Puts it to the runbook, if the scenario names one that can be read, and checks it against that. `runbook_at` is where
     /// it is named; `steps` are those of which the scenario says something.
     pub fn settle(
@@ -110,27 +113,19 @@ impl WrittenRespond {
         diags: &mut Diagnostics,
     ) -> Respond {
         override_vars(&mut self.vars, overrides, diags);
-        let selected = self.phases.is_some();
-        let with_env = steps.iter().filter(|step| !step.env.is_empty());
-        let mut vars = BTreeMap::new();
+        let mut respond = self.respond;
         for named in &self.vars {
             // One that could not be read counts as given: its own mistake is told already.
             let unread = || Var { value: String::new(), secret: true, declared: false, may_be_empty: true };
-            insert(&mut vars, &named.name, named.var.clone().unwrap_or_else(unread));
+            insert(&mut respond.vars, &named.name, named.var.clone().unwrap_or_else(unread));
         }
-        let respond = Respond {
-            vars,
-            env: self.env,
-            env_files: self.env_files,
-            env_of_steps: with_env.map(|step| (step.id.clone(), step.env.clone())).collect(),
-            choose: self.chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect(),
-            trust: self.trust,
-            ..Respond::alone(self.phases, self.timeout, self.service)
-        };
+        let with_env = steps.iter().filter(|step| !step.env.is_empty());
+        respond.env_of_steps = with_env.map(|step| (step.id.clone(), step.env.clone())).collect();
+        respond.choose = self.chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect();
         if let Some(runbook) = runbook {
             apply(runbook, &respond, &self.chosen, source, diags);
             let runbook = &*runbook;
-            check_phases(runbook, &respond.phases, selected, runbook_at, source, diags);
+            check_phases(runbook, &respond.phases, self.selected, runbook_at, source, diags);
             check_vars(runbook, &respond, &self.vars, source, diags);
             warn_of_silent(runbook, &respond.phases, diags);
         }
@@ -138,7 +133,7 @@ impl WrittenRespond {
     }
 }
 
-fn read_choose(at: &mut At<'_>) -> Vec<ChosenWay> {
+fn read_choose(at: &mut At<'_>) -> Vec<Chosen> {
     at.entries("a map", "write it like `choose: { backend: postgres }`", |at| {
         at.diags.describe(shape::filled);
         let Some(way) = at.node.text() else {
@@ -214,12 +209,9 @@ fn check_phases(
     source: &Arc<Source>,
     diags: &mut Diagnostics,
 ) {
-    let mut there: Vec<&str> = Vec::new();
-    for phase in runbook.steps.iter().map(|step| step.phase.name()) {
-        if !there.contains(&phase) {
-            there.push(phase);
-        }
-    }
+    let mut seen = HashSet::new();
+    let there: Vec<&str> =
+        runbook.steps.iter().map(|step| step.phase.name()).filter(|phase| seen.insert(*phase)).collect();
     let has =
         if there.is_empty() { "it has no steps".to_string() } else { format!("it has steps in {}", list(&there)) };
     if !selected && !there.contains(&RunbookPhase::Mitigate.name()) {
@@ -358,16 +350,10 @@ fn warn_of(input: &RunbookInput, why: String, help: String, file: &Arc<Source>, 
 }
 
 /// A choice, the way that is taken, and where that stands.
-type ChosenWay = (String, String, Span);
+type Chosen = (String, String, Span);
 
 /// Settles what is done about each command of a runbook, and tells what a person should look at.
-fn apply(
-    runbook: &mut Runbook,
-    respond: &Respond,
-    chosen: &[ChosenWay],
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) {
+fn apply(runbook: &mut Runbook, respond: &Respond, chosen: &[Chosen], source: &Arc<Source>, diags: &mut Diagnostics) {
     runbook.decide(&respond.choose, diags);
     if !diags.has_errors() {
         check_runs(runbook, diags);
@@ -441,10 +427,8 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         diags.warning(&accepted.source, decision.span, message).help(help);
     }
     let disagree = |decision: &Decision, says: &str| {
-        let decided = decision.decided.text();
-        format!(
-            "the reading says `{decided}` of this command, the annotation or the scenario `{says}`: it does not run"
-        )
+        let said = decision.decided.text();
+        format!("the reading says `{said}` of this command, the annotation or the scenario `{says}`: it does not run")
     };
     let runs = |decision: &Decision| matches!(decision.decided, Do::Run | Do::Way { .. });
     for case in cases.iter().filter(|case| case.settings().is_some_and(|settings| settings.choose == Some(true))) {

@@ -69,12 +69,8 @@ pub struct ScenarioParts<'a> {
     pub names: &'a [&'a str],
     /// The faults.
     pub faults: &'a [PlannedFault],
-    /// Whether a runbook is named.
-    pub runbook: bool,
-    /// Where `impact: none` stands.
-    pub no_impact: Option<Span>,
     /// `expect`; `None` when it is wrong.
-    pub expect: Option<&'a Expected>,
+    pub expect: Option<Expected>,
 }
 
 /// Reads what a DR drill asserts. `Some(None)` for drills of other kinds, `None` when something is wrong with it.
@@ -96,15 +92,7 @@ pub fn read(kind: ScenarioKind, map: &mut MapReader<'_>, around: &ScenarioParts<
             }
             return expect.map(|_| None);
         }
-        ScenarioKind::Dr(span) if !around.runbook => {
-            map.error(span, "`kind: dr` without a runbook: nobody would restore anything")
-                .help("name the one that restores: `runbook: ../runbooks/restore.md`");
-        }
         ScenarioKind::Dr(_) => {}
-    }
-    if let Some(span) = around.no_impact {
-        map.error(span, "`impact: none` with `kind: dr`: what no user notices is no disaster")
-            .help("leave one of the two out");
     }
     let (backup, production_bytes, probes) = restore?;
     Some(Some(RestoreSpec { rpo: rpo?, ledger: ledger?, backup, production_bytes, probes, expect: expect? }))
@@ -123,7 +111,7 @@ fn of_the_kind() -> serde_json::Value {
 }
 
 /// The level that is expected; `None` when it does not go with the verdict.
-fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<&Expected>) -> Option<RestoreLevel> {
+fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<Expected>) -> Option<RestoreLevel> {
     use Verdict::{
         Damaged, Late, Misrouted, NoImpact, NotRecovered, Passed, StepFailed, Suppressed, TooLate, Undetected,
         Unescalated, Unsteady,
@@ -140,7 +128,7 @@ fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<&Expec
             "leave `level` out, or name the verdict that comes out then",
         ),
         (_, NoImpact | Undetected | Misrouted | Suppressed | Late | Unescalated | Unsteady, level) => (
-            level.as_ref().map_or(at, |(_, span)| span),
+            level.map_or(at, |(_, span)| span),
             format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"),
             "expect a verdict that is given once the runbook was followed, like `not_recovered`",
         ),
@@ -157,9 +145,9 @@ fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<&Expec
             format!("a restore that comes to L5 does not end as `{verdict}`"),
             "L5 goes with `passed`, with `too_late` where the RTO is missed, with `not_recovered` where the RPO is, with `damaged`, and with `step_failed`",
         ),
-        (_, _, Some((level, _))) => return Some(*level),
+        (_, _, Some((level, _))) => return Some(level),
     };
-    map.error(*span, message).help(help);
+    map.error(span, message).help(help);
     None
 }
 

@@ -6,6 +6,7 @@ use super::loads::{self, named};
 use super::objectives::{self, DrillObjectives, Objective, project_services};
 use super::outcome::{Expected, check_page, default_impact, read_detect, read_expect, read_impact};
 use super::plan::sources;
+use super::respond::WrittenRespond;
 use super::restore::{self, ScenarioKind, read_invariant, read_stop_when};
 use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
 use super::{OnCall, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
@@ -151,7 +152,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let mut runbook = map.optional_by("runbook", |at| respond::read_runbook(at, &reading));
     let steps =
         map.optional_by("steps", |at| Some(steps::apply(at, runbook.as_mut(), has_runbook))).unwrap_or_default();
-    let respond = map.default_by("respond", Default::default(), |at| respond::read(at, has_runbook));
+    let respond = map.default_by("respond", WrittenRespond::unwritten(), |at| respond::read(at, has_runbook));
     let respond = respond.map(|written| Respond {
         clients,
         ..written.settle(runbook.as_mut(), runbook_at, &steps, overrides, source, map.diags)
@@ -226,14 +227,15 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         map.wrong(key, message).help("leave one of the two out");
     }
     let invariants = map.optional_by("invariants", |at| Some(named(at, read_invariant))).unwrap_or_default();
-    let around = restore::ScenarioParts {
-        loads: &loads,
-        names: &load_names,
-        faults: &faults,
-        runbook: has_runbook,
-        no_impact: none.then(|| map.span_of("impact")),
-        expect: expect.as_ref(),
-    };
+    if let (ScenarioKind::Dr(span), false) = (kind, has_runbook) {
+        map.error(span, "`kind: dr` without a runbook: nobody would restore anything")
+            .help("name the one that restores: `runbook: ../runbooks/restore.md`");
+    }
+    if none && kind.is_dr() {
+        map.wrong("impact", "`impact: none` with `kind: dr`: what no user notices is no disaster")
+            .help("leave one of the two out");
+    }
+    let around = restore::ScenarioParts { loads: &loads, names: &load_names, faults: &faults, expect };
     let restore = restore::read(kind, &mut map, &around);
 
     if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (max_duration, steady, recover)

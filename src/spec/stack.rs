@@ -73,11 +73,8 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
 fn directory(text: &str) -> Result<String, String> {
     let path = Path::new(text);
     let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
-    match path.is_absolute()
-        && path.components().all(plain)
-        && path.parent().is_some()
-        && !text.contains(char::is_control)
-    {
+    let is_within = path.is_absolute() && path.parent().is_some();
+    match is_within && path.components().all(plain) && !text.contains(char::is_control) {
         true => Ok(path.components().collect::<PathBuf>().display().to_string()),
         false => Err(format!(
             "`{}` is not the absolute path of a directory other than `/`, without `..`: it is where the project lies in production",

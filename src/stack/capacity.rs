@@ -195,7 +195,7 @@ fn mebi(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{DrillTime, UsageRecord, UsageSample};
+    use crate::record::{DrillTime, Sampled, UsageSample};
     use proptest::prelude::*;
 
     const MIB: u64 = 1024 * 1024;
@@ -272,7 +272,7 @@ mod tests {
         let mut record = record_of(Story::Passed);
         record.usage.clear();
         assert_eq!(Use::of(&record), None);
-        let seen = |at: u64, cpu_us: u64, mib: u64| UsageRecord {
+        let seen = |at: u64, cpu_us: u64, mib: u64| Sampled {
             at_us: DrillTime(at * 1_000_000),
             sample: UsageSample { cpu_us, memory_bytes: mib * MIB, containers: 5, networks: 1 },
         };

@@ -172,16 +172,8 @@ fn after(record: &Record) -> Option<(FaultAfter, &str)> {
     let asked = asked.filter(|(state, _)| *state != FaultAfter::EndedByTime);
     let (state, fault) =
         asked.max_by_key(|(state, _)| matches!(state, FaultAfter::StillActive | FaultAfter::PartiallyActive))?;
-    let what = match state {
-        FaultAfter::StillActive => FaultEvent::StillActive,
-        FaultAfter::PartiallyActive => FaultEvent::PartiallyActive,
-        FaultAfter::ClearedByRunbook => FaultEvent::ClearedByRunbook,
-        FaultAfter::EndedByItself => FaultEvent::EndedByItself,
-        FaultAfter::EndedByTime => FaultEvent::EndedByTime,
-        FaultAfter::Unknown => FaultEvent::Failed,
-    };
-    let detail = fault.life.iter().rev().find(|moment| moment.what == what).map_or("", |moment| moment.detail.as_str());
-    Some((state, detail))
+    let told = fault.life.iter().rfind(|moment| FaultAfter::of(moment.what, true) == Some(state));
+    Some((state, told.map_or("", |moment| moment.detail.as_str())))
 }
 
 #[cfg(test)]

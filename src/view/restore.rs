@@ -160,7 +160,7 @@ pub fn rows(record: &Record) -> Vec<JudgedRow> {
         let (name, rest) = line.split_once('|')?;
         let (sign, text) = rest.split_once('|')?;
         let (name, _) = ROWS.into_iter().find(|(known, _)| *known == name)?;
-        let came = StatusSymbol::ALL.into_iter().find(|symbol| symbol.sign() == sign);
+        let came = StatusSymbol::from_name(sign);
         Some(JudgedRow { name, text: text.to_string(), came })
     };
     lines.iter().filter_map(row).collect()

@@ -1,25 +1,23 @@
 //! How something came out, in one sign. Every sign is followed by a word, so that neither carries meaning alone.
 
-/// How something came out.
+named_enum! {
+/// How something came out, each with its sign, which is one column wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusSymbol {
     /// It held.
-    Good,
+    Good = "✓",
     /// It did not.
-    Bad,
+    Bad = "✗",
     /// Worth a look.
-    Warn,
+    Warn = "!",
     /// Not done.
-    Skip,
+    Skip = "-",
     /// Neither: it goes on.
-    Plain,
+    Plain = "·",
+}
 }
 
 impl StatusSymbol {
-    /// Every symbol.
-    pub const ALL: [StatusSymbol; 5] =
-        [StatusSymbol::Good, StatusSymbol::Bad, StatusSymbol::Warn, StatusSymbol::Skip, StatusSymbol::Plain];
-
     /// Of an objective: whether it was met; `None` where that is not known.
     pub fn met(met: Option<bool>) -> StatusSymbol {
         match met {
@@ -38,14 +36,8 @@ impl StatusSymbol {
         }
     }
 
-    /// Its sign, one column wide.
+    /// Its sign.
     pub fn sign(self) -> &'static str {
-        match self {
-            StatusSymbol::Good => "✓",
-            StatusSymbol::Bad => "✗",
-            StatusSymbol::Warn => "!",
-            StatusSymbol::Skip => "-",
-            StatusSymbol::Plain => "·",
-        }
+        self.name()
     }
 }

@@ -249,7 +249,8 @@ services:
         // Twice in the service: the second session finds the bundle there.
         for place in [&Place::Toolbox, &web, &web] {
             let channel = stack.shell(place).await.unwrap();
-            let mut shell = Shell::open(channel, &[("WHO".into(), "world".into())], Arc::new(NoTools)).await.unwrap();
+            let mut shell =
+                Shell::open(channel, &[("WHO".into(), Some("world".into()))], Arc::new(NoTools)).await.unwrap();
             let mut said = String::new();
             let run =
                 shell.run("echo hello $WHO; exit 3", false, Duration::from_secs(20), |_, text| said.push_str(&text));

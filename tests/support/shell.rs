@@ -45,10 +45,13 @@ impl Supervisor {
                         return;
                     }
                 }
-                ToShell::Env { vars, unset } => {
+                ToShell::Env(vars) => {
+                    let names = vars.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone());
+                    let names: Vec<String> = names.collect();
+                    let vars = vars.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
                     self.world.log.done(Happening::Set { vars });
-                    if !unset.is_empty() {
-                        self.world.log.done(Happening::Unset { names: unset });
+                    if !names.is_empty() {
+                        self.world.log.done(Happening::Unset { names });
                     }
                 }
                 ToShell::Save => self.send(FromShell::Saved("saved".into())).await,

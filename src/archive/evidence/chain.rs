@@ -77,11 +77,10 @@ impl ChainEntry {
     /// The line of this entry with its own hash, which is set. The line break is not part of it.
     pub fn sealed(mut self) -> io::Result<(ChainEntry, String)> {
         let line = serde_json::to_string(&self)?;
-        let body =
-            line.strip_suffix(&end(&self.hash)).ok_or_else(|| io::Error::other("the hash is not the last field"))?;
-        let body = format!("{body}}}");
-        self.hash = Digest::of(body.as_bytes());
-        let line = body[..body.len() - 1].to_string() + &end(&self.hash);
+        let body = line.strip_suffix(&end(&self.hash));
+        let body = body.ok_or_else(|| io::Error::other("the hash is not the last field"))?;
+        self.hash = Digest::of(format!("{body}}}").as_bytes());
+        let line = body.to_string() + &end(&self.hash);
         Ok((self, line))
     }
 
@@ -91,12 +90,10 @@ impl ChainEntry {
     /// What is wrong with it, in words.
     pub fn read(line: &[u8]) -> Result<ChainEntry, String> {
         let entry: ChainEntry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        match entry.format {
-            format if format > CHAIN_FORMAT => {
-                Err(format!("its format is {format}, and this version reads up to {CHAIN_FORMAT}"))
-            }
-            _ => Ok(entry),
+        if entry.format > CHAIN_FORMAT {
+            return Err(format!("its format is {}, and this version reads up to {CHAIN_FORMAT}", entry.format));
         }
+        Ok(entry)
     }
 
     /// Whether the line of this entry has the hash that it claims.
@@ -131,13 +128,10 @@ impl FromStr for Head {
 
     fn from_str(text: &str) -> Result<Head, String> {
         let parts = text.trim().split_once(':');
-        let head = parts.and_then(|(number, hash)| Some((number.parse().ok()?, Digest::parse(hash)?)));
-        match head {
-            Some((number, hash)) => Ok(Head { number, hash }),
-            None => {
-                Err("a head is a number, a colon and 64 hexadecimal digits, as `firedrill verify` prints it".into())
-            }
-        }
+        let head =
+            |(number, hash): (&str, &str)| Some(Head { number: number.parse().ok()?, hash: Digest::parse(hash)? });
+        let wrong = "a head is a number, a colon and 64 hexadecimal digits, as `firedrill verify` prints it";
+        parts.and_then(head).ok_or_else(|| wrong.into())
     }
 }
 
@@ -277,7 +271,7 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
             }
         } else if number < due {
             say(format!("entry {due} was due here: the order was changed"));
-        } else if !follows(before, entry) {
+        } else if before.map_or_else(Digest::zero, |before| before.hash.clone()) != entry.previous {
             say("it does not follow from the entry before: one of the two was put in another's place".into());
         }
         match of_run.insert(&entry.run, number) {
@@ -293,13 +287,6 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
     chain
 }
 
-fn follows(before: Option<&ChainEntry>, entry: &ChainEntry) -> bool {
-    match before {
-        Some(before) => before.hash == entry.previous,
-        None => entry.previous == Digest::zero(),
-    }
-}
-
 /// So much of the end of a chain is read to find its last entry.
 const TAIL: u64 = 64 * 1024;
 
@@ -313,8 +300,8 @@ struct Torn {
 pub struct Appender {
     file: File,
     root: PathBuf,
-    /// Number and hash of the last entry.
-    last: Option<(u64, Digest)>,
+    /// The last entry.
+    last: Option<Head>,
     torn: Option<Torn>,
     /// What people should know.
     pub notes: Vec<String>,
@@ -382,8 +369,8 @@ impl Appender {
     }
 
     fn write(&mut self, mut entry: ChainEntry) -> io::Result<ChainEntry> {
-        entry.number = self.last.as_ref().map_or(0, |(number, _)| number + 1);
-        entry.previous = self.last.as_ref().map_or_else(Digest::zero, |(_, hash)| hash.clone());
+        entry.number = self.last.as_ref().map_or(0, |last| last.number + 1);
+        entry.previous = self.last.as_ref().map_or_else(Digest::zero, |last| last.hash.clone());
         let torn = self.torn.take();
         entry.torn = torn.as_ref().map(|torn| torn.bytes);
         // A run that was deleted must not be forgotten with the line that was about it.
@@ -391,7 +378,7 @@ impl Appender {
         let (entry, line) = entry.sealed()?;
         self.file.write_all(format!("{line}\n").as_bytes())?;
         self.file.sync_data()?;
-        self.last = Some((entry.number, entry.hash.clone()));
+        self.last = Some(entry.head());
         Ok(entry)
     }
 
@@ -422,16 +409,15 @@ impl Appender {
             }
         }
         let last = bytes.split(|b| *b == b'\n').rev().find(|line| !line.is_empty());
-        let last = match last.map(ChainEntry::read) {
-            None => None,
-            Some(Ok(entry)) => Some(entry),
-            Some(Err(error)) => {
+        let last = match last.map(ChainEntry::read).transpose() {
+            Ok(entry) => entry,
+            Err(error) => {
                 let chain = self.root.join(CHAIN);
                 self.notes.push(format!("{}: its last line is no entry: {error}", chain.display()));
                 self.entries()?.pop()
             }
         };
-        self.last = last.map(|entry| (entry.number, entry.hash));
+        self.last = last.map(|entry| entry.head());
         Ok(())
     }
 

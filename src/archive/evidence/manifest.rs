@@ -3,8 +3,8 @@
 
 use super::chain::{Appender, CHAIN, CHAIN_FORMAT, CHANGED, ChainEntry};
 use super::{Digest, Head, check_chain};
-use crate::archive;
-use crate::record::{DrillStatus, RunDir, is_temporary, open_file, read_file, utc_now, utc_text};
+use crate::archive::{self, find::named};
+use crate::record::{DrillStatus, Record, RunDir, is_temporary, open_file, read_file, utc_now, utc_text};
 use crate::report::Quarter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -67,14 +67,6 @@ pub struct FileEntry {
     pub modified_utc: Option<String>,
 }
 
-impl FileEntry {
-    /// Whether both are the same file with the same content.
-    pub fn is_same(&self, other: &FileEntry) -> bool {
-        let content = |file: &FileEntry| (file.size, file.sha256.clone(), file.link.clone());
-        self.path == other.path && content(self) == content(other)
-    }
-}
-
 /// The manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -118,16 +110,6 @@ impl Manifest {
         serde_json::from_value(value).map_err(|error| format!("it is no manifest: {error}"))
     }
 
-    /// As it stands in the file.
-    ///
-    /// # Errors
-    /// Never, for all that is known: every key is a string and every number is finite.
-    pub fn bytes(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-
     /// Whether both say the same of the files; when that was sealed does not matter.
     pub fn says_the_same(&self, other: &Manifest) -> bool {
         let head = |of: &Manifest| (of.run.clone(), of.scenario.clone(), of.verdict.clone(), of.runs_head.clone());
@@ -165,15 +147,17 @@ pub fn compare(sealed: &[FileEntry], now: &[FileEntry]) -> Vec<Difference> {
     let by_path = |files: &[FileEntry]| -> BTreeMap<String, FileEntry> {
         files.iter().map(|file| (file.path.clone(), file.clone())).collect()
     };
+    let content = |file: FileEntry| (file.size, file.sha256, file.link);
     let (sealed, mut now) = (by_path(sealed), by_path(now));
     let mut found = Vec::new();
     for (path, was) in sealed {
-        let how = match now.remove(&path) {
-            Some(is) if is.is_same(&was) => continue,
+        let weight = was.weight;
+        let how = match now.remove(&path).map(content) {
+            Some(is) if is == content(was) => continue,
             Some(_) => How::Changed,
             None => How::Removed,
         };
-        found.push(Difference { path, weight: was.weight, how });
+        found.push(Difference { path, weight, how });
     }
     let added = now.into_values();
     found.extend(added.map(|file| Difference { path: file.path, weight: file.weight, how: How::Added }));
@@ -191,11 +175,10 @@ pub fn list(dir: &Path, subject: Subject) -> io::Result<Vec<FileEntry>> {
 }
 
 fn look(dir: &Path, above: &str, subject: Subject, files: &mut Vec<FileEntry>) -> io::Result<()> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", dir.display()));
-    for entry in fs::read_dir(dir).map_err(named)? {
-        let entry = entry.map_err(named)?;
+    for entry in fs::read_dir(dir).map_err(named(dir))? {
+        let entry = entry.map_err(named(dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let kind = entry.file_type().map_err(named)?;
+        let kind = entry.file_type().map_err(named(dir))?;
         // Files are written by way of a temporary one at the top only, so anywhere else that name was given by somebody.
         let is_temporary = kind.is_file() && is_temporary(&name);
         let is_left_out =
@@ -208,8 +191,7 @@ fn look(dir: &Path, above: &str, subject: Subject, files: &mut Vec<FileEntry>) -
             look(&real, &format!("{path}/"), subject, files)?;
             continue;
         }
-        let file = describe(&real, path, kind);
-        files.push(file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", real.display())))?);
+        files.push(describe(&real, path, kind).map_err(named(&real))?);
     }
     Ok(())
 }
@@ -270,7 +252,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
     let (bytes, changed) = match (earlier, &before) {
         (Some(bytes), Some(before)) if before.says_the_same(&manifest) => (bytes, Vec::new()),
         _ => {
-            let bytes = manifest.bytes()?;
+            let bytes = (serde_json::to_string_pretty(&manifest)? + "\n").into_bytes();
             run.write(MANIFEST, &bytes)?;
             let changed = before.map_or_else(Vec::new, |before| compare(&before.files, &manifest.files));
             (bytes, changed.into_iter().map(|difference| difference.path).take(CHANGED).collect())
@@ -321,20 +303,15 @@ pub fn seal_day_of(run: &Path) -> io::Result<Option<Sealed>> {
     }
     // Several may be looking at once: the last of them sees every run sealed, and two that do seal it once.
     let has_begun = |run: &RunDir| fs::metadata(run.events_path()).is_ok_and(|events| events.len() > 0);
-    match RunDir::list(&day.join("runs"))?.iter().all(|run| is_sealed(run.path()) || !has_begun(run)) {
-        true => seal(day, false).map(Some),
-        false => Ok(None),
-    }
+    let all = RunDir::list(&day.join("runs"))?.iter().all(|run| is_sealed(run.path()) || !has_begun(run));
+    all.then(|| seal(day, false)).transpose()
 }
 
 /// The manifest of a directory as it is now.
 fn manifest(dir: &Path, id: &str) -> io::Result<Manifest> {
     let subject = if dir.join("gameday.jsonl").is_file() { Subject::Gameday } else { Subject::Run };
     let (scenario, verdict) = story(dir, subject);
-    let runs_head = match subject {
-        Subject::Gameday => read_file(dir.join("runs").join(CHAIN)).ok().and_then(|bytes| check_chain(&bytes).head),
-        Subject::Run => None,
-    };
+    let runs = read_file(dir.join("runs").join(CHAIN)).ok().filter(|_| subject == Subject::Gameday);
     Ok(Manifest {
         format: MANIFEST_FORMAT,
         subject,
@@ -343,7 +320,7 @@ fn manifest(dir: &Path, id: &str) -> io::Result<Manifest> {
         verdict,
         tool_version: env!("CARGO_PKG_VERSION").into(),
         sealed_utc: utc_text(utc_now()),
-        runs_head,
+        runs_head: runs.and_then(|chain| check_chain(&chain).head),
         files: list(dir, subject)?,
     })
 }
@@ -351,10 +328,9 @@ fn manifest(dir: &Path, id: &str) -> io::Result<Manifest> {
 /// The name of what was done and what it came to. What cannot be read is incomplete, and evidence all the same.
 pub(super) fn story(dir: &Path, subject: Subject) -> (String, String) {
     let told = match subject {
-        Subject::Run => archive::read_run(dir).ok().map(|record| {
-            let alone = record.plan.as_ref().is_some_and(|plan| plan.alone);
-            let verdict = if alone { "none" } else { record.verdict.name() };
-            (record.plan.map(|plan| plan.scenario).unwrap_or_default(), verdict)
+        Subject::Run => archive::read_run(dir).ok().map(|Record { plan, verdict, .. }| {
+            let (scenario, alone) = plan.map(|plan| (plan.scenario, plan.alone)).unwrap_or_default();
+            (scenario, if alone { "none" } else { verdict.name() })
         }),
         Subject::Gameday => archive::read_day(dir).ok().map(|day| {
             let worst = day.drills.iter().map(|drill| drill.status()).max().unwrap_or(DrillStatus::NotRun);

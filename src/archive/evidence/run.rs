@@ -92,31 +92,18 @@ impl Checked {
         matches!(self.state, SealState::Intact | SealState::UnderWay | SealState::NeverBegan)
     }
 
-    /// A run that only the chain knows.
-    pub(super) fn gone(entry: &ChainEntry, root: &Path) -> Checked {
-        let what = match entry.scenario.as_str() {
-            "" => String::new(),
-            scenario => format!("; it was a run of {scenario} and came to {}", entry.verdict),
+    /// A run that only the chain knows: an entry of it, or a torn line.
+    pub(super) fn gone(run: &str, root: &Path, entry: Option<&ChainEntry>) -> Checked {
+        let story = entry.map(|entry| (entry.scenario.clone(), entry.verdict.clone())).unwrap_or_default();
+        let text = match entry.map(|entry| (entry.number, entry.scenario.as_str())) {
+            None => "a torn line of the chain is about it, so it was sealed".to_string(),
+            Some((number, "")) => format!("entry {number} sealed it"),
+            Some((number, name)) => format!("entry {number} sealed it; it was a run of {name} and came to {}", story.1),
         };
-        let text = format!("its directory is gone: entry {} sealed it{what}", entry.number);
-        let scenario = (entry.scenario.clone(), entry.verdict.clone());
-        let gone = Checked::new(&entry.run, root.join(&entry.run), Subject::Run, scenario, Some(entry));
-        Checked {
-            state: SealState::Gone,
-            problems: vec![Problem { kind: ProblemKind::Error, file: None, text }],
-            ..gone
-        }
-    }
-
-    /// A run that only a torn line of the chain knows.
-    pub(super) fn gone_with_its_entry(run: &str, root: &Path) -> Checked {
-        let text = "its directory is gone: a torn line of the chain is about it, so it was sealed".into();
-        let gone = Checked::new(run, root.join(run), Subject::Run, Default::default(), None);
-        Checked {
-            state: SealState::Gone,
-            problems: vec![Problem { kind: ProblemKind::Error, file: None, text }],
-            ..gone
-        }
+        let mut gone = Checked::new(run, root.join(run), Subject::Run, story, entry);
+        gone.state = SealState::Gone;
+        gone.error(format!("its directory is gone: {text}"));
+        gone
     }
 
     /// One of which nothing is wrong yet; with what was drilled and what that came to.
@@ -141,28 +128,9 @@ impl Checked {
             problems: Vec::new(),
         }
     }
-}
 
-/// What is known of the chain beside a run.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ChainBeside<'a> {
-    /// Its entry, or none.
-    Chain(Option<&'a ChainEntry>),
-    /// There is no chain, and there must have been one.
-    Missing,
-    /// There is no chain, because the run was copied alone.
-    Alone,
-    /// There is something, and it cannot be read.
-    Unreadable,
-}
-
-/// Collects problems.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
     fn say(&mut self, kind: ProblemKind, file: Option<&str>, text: impl Into<String>) {
-        self.0.push(Problem { kind, file: file.map(str::to_string), text: text.into() });
+        self.problems.push(Problem { kind, file: file.map(str::to_string), text: text.into() });
     }
 
     /// Something about a file, whose name the text goes on from.
@@ -179,42 +147,53 @@ impl Problems {
     }
 }
 
+/// What is known of the chain beside a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ChainBeside<'a> {
+    /// Its entry, or none.
+    Chain(Option<&'a ChainEntry>),
+    /// There is no chain, and there must have been one.
+    Missing,
+    /// There is no chain, because the run was copied alone.
+    Alone,
+    /// There is something, and it cannot be read.
+    Unreadable,
+}
+
 /// Verifies a directory.
 pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
     let entry = if let ChainBeside::Chain(entry) = beside { entry } else { None };
     let story = story(&place.dir, place.subject);
     let mut checked = Checked::new(&place.id, place.dir.clone(), place.subject, story, entry);
-    let mut problems = Problems::default();
     if let ChainBeside::Unreadable = beside {
-        problems.about(ProblemKind::Unreadable, CHAIN, " beside it cannot be read");
+        checked.about(ProblemKind::Unreadable, CHAIN, " beside it cannot be read");
     }
     let state = match read_file(place.dir.join(MANIFEST)) {
         Ok(bytes) => {
             checked.manifest = Some(Digest::of(&bytes));
-            sealed(place, &bytes, beside, &mut checked, &mut problems);
+            sealed(place, &bytes, beside, &mut checked);
             None
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, beside, &mut problems),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, beside, &mut checked),
         Err(error) => {
-            problems.about(ProblemKind::Unreadable, MANIFEST, format!(" cannot be read: {error}"));
+            checked.about(ProblemKind::Unreadable, MANIFEST, format!(" cannot be read: {error}"));
             None
         }
     };
-    let has = |kind| problems.0.iter().any(|problem| problem.kind == kind);
+    let has = |kind| checked.problems.iter().any(|problem| problem.kind == kind);
     checked.state = match state {
         Some(state) => state,
         None if has(ProblemKind::Error) => SealState::Changed,
         None if has(ProblemKind::Unreadable) => SealState::Unreadable,
         None => SealState::Intact,
     };
-    checked.problems = problems.0;
     checked
 }
 
 /// A run without a manifest is under way, or was never sealed, or somebody took it away.
-fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, problems: &mut Problems) -> Option<SealState> {
+fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, checked: &mut Checked) -> Option<SealState> {
     if let ChainBeside::Chain(Some(entry)) = beside {
-        problems.about(ProblemKind::Error, MANIFEST, format!(" was removed: entry {} sealed it", entry.number));
+        checked.about(ProblemKind::Error, MANIFEST, format!(" was removed: entry {} sealed it", entry.number));
         return None;
     }
     let story = match place.subject {
@@ -228,25 +207,25 @@ fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, problems: &mut
         Ok(true) => return Some(SealState::UnderWay),
         Ok(false) => {}
         Err(error) => {
-            problems.about(ProblemKind::Unreadable, "lock", format!(" cannot be read: {error}"));
+            checked.about(ProblemKind::Unreadable, "lock", format!(" cannot be read: {error}"));
             return None;
         }
     }
     if !begun {
         match left_of_story(place) {
             Ok(left) if left.is_empty() => {
-                problems.warn("it was given a directory and nothing began");
+                checked.warn("it was given a directory and nothing began");
                 return Some(SealState::NeverBegan);
             }
-            Ok(left) => problems.error(format!("its story was removed: {} is there, and no event", left.join(", "))),
-            Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),
+            Ok(left) => checked.error(format!("its story was removed: {} is there, and no event", left.join(", "))),
+            Err(error) => checked.say(ProblemKind::Unreadable, None, error.to_string()),
         }
         return None;
     }
     if let ChainBeside::Unreadable = beside {
         return None;
     }
-    problems.error("never sealed: it has no manifest, and nobody is at it; nothing says that it is as it was");
+    checked.error("never sealed: it has no manifest, and nobody is at it; nothing says that it is as it was");
     Some(SealState::NeverSealed)
 }
 
@@ -273,14 +252,14 @@ fn left_of_story(place: &EvidenceDir) -> io::Result<Vec<String>> {
     Ok(left)
 }
 
-fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &mut Checked, problems: &mut Problems) {
-    in_chain(&Digest::of(bytes), beside, problems);
+fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &mut Checked) {
+    in_chain(&Digest::of(bytes), beside, checked);
     let manifest = match Manifest::read(bytes) {
         Ok(manifest) => manifest,
-        Err(why) => return problems.about(ProblemKind::Error, MANIFEST, format!(": {why}")),
+        Err(why) => return checked.about(ProblemKind::Error, MANIFEST, format!(": {why}")),
     };
     if manifest.run != place.id {
-        problems.about(ProblemKind::Error, MANIFEST, format!(" is that of {}", manifest.run));
+        checked.about(ProblemKind::Error, MANIFEST, format!(" is that of {}", manifest.run));
     }
     let told = (manifest.scenario.clone(), manifest.verdict.clone());
     let is = std::mem::replace(&mut checked.scenario, told.0.clone());
@@ -294,31 +273,29 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
                     (FileWeight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
                     (FileWeight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
                 };
-                problems.about(kind, &difference.path, format!(" {}{note}", difference.how));
+                checked.about(kind, &difference.path, format!(" {}{note}", difference.how));
             }
         }
-        Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),
+        Err(error) => checked.say(ProblemKind::Unreadable, None, error.to_string()),
     }
     // What is wrong with the chain says nothing of the files.
     let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.file.as_deref() == Some(CHAIN);
-    if (&is, &came) != (&told.0, &told.1) && problems.0.iter().all(is_beside) {
+    if (&is, &came) != (&told.0, &told.1) && checked.problems.iter().all(is_beside) {
         // Its files are as they were, so the manifest was written by hand.
         let text = format!(" says {} to {}, but {is} came to {came}", told.0, told.1);
-        problems.about(ProblemKind::Error, MANIFEST, text);
+        checked.about(ProblemKind::Error, MANIFEST, text);
     }
     match place.subject {
         Subject::Run => {
-            record(&place.dir, problems);
-            for (path, text) in differing_copies(&place.dir) {
-                problems.say(ProblemKind::Error, Some(&path), text);
-            }
+            record(&place.dir, checked);
+            differing_copies(&place.dir, checked);
         }
-        Subject::Gameday => runs_of_day(&place.dir, &manifest, problems),
+        Subject::Gameday => runs_of_day(&place.dir, &manifest, checked),
     }
 }
 
 /// Whether the chain knows this manifest.
-fn in_chain(digest: &Digest, beside: ChainBeside<'_>, problems: &mut Problems) {
+fn in_chain(digest: &Digest, beside: ChainBeside<'_>, checked: &mut Checked) {
     match beside {
         ChainBeside::Chain(Some(entry)) if entry.manifest == *digest => {
             let number = entry.number;
@@ -327,23 +304,23 @@ fn in_chain(digest: &Digest, beside: ChainBeside<'_>, problems: &mut Problems) {
                     [] => "nobody can say what had changed".to_string(),
                     files => format!("these had changed: {}", files.join(", ")),
                 };
-                problems.warn(format!("sealed again: entry {number} takes the place of entry {before}; {changed}"));
+                checked.warn(format!("sealed again: entry {number} takes the place of entry {before}; {changed}"));
             }
             if entry.late {
                 let text = "sealed late, on somebody's wish; nothing says what happened between its end and";
-                problems.warn(format!("{text} {}", entry.sealed_utc));
+                checked.warn(format!("{text} {}", entry.sealed_utc));
             }
         }
         ChainBeside::Chain(Some(entry)) => {
             let text = format!(" is not the one that entry {} sealed", entry.number);
-            problems.about(ProblemKind::Error, MANIFEST, text);
+            checked.about(ProblemKind::Error, MANIFEST, text);
         }
         ChainBeside::Chain(None) => {
-            problems.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
+            checked.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
         }
-        ChainBeside::Missing => problems.error(format!("it was sealed, and there is no {CHAIN} beside it")),
+        ChainBeside::Missing => checked.error(format!("it was sealed, and there is no {CHAIN} beside it")),
         ChainBeside::Alone => {
-            problems.warn(format!("without a {CHAIN} beside it nothing says that this is the manifest that was sealed"))
+            checked.warn(format!("without a {CHAIN} beside it nothing says that this is the manifest that was sealed"))
         }
         // Told of every run before it is looked at.
         ChainBeside::Unreadable => {}
@@ -354,20 +331,20 @@ fn in_chain(digest: &Digest, beside: ChainBeside<'_>, problems: &mut Problems) {
 const COMPUTED: [&str; 2] = ["`figures`", "`outcome`"];
 
 /// The record must be what the events add up to.
-fn record(dir: &Path, problems: &mut Problems) {
+fn record(dir: &Path, checked: &mut Checked) {
     let path = "record.json";
     let saved = match read_file(dir.join(path)) {
         Ok(bytes) => bytes,
         // A runbook that was followed alone has none; one that was removed is told by the manifest.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        Err(error) => return problems.about(ProblemKind::Unreadable, path, format!(": {error}")),
+        Err(error) => return checked.about(ProblemKind::Unreadable, path, format!(": {error}")),
     };
     let events = match open_file(dir.join("events.jsonl")) {
         Ok(events) => events,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return problems.about(ProblemKind::Error, path, " has no events to stand on");
+            return checked.about(ProblemKind::Error, path, " has no events to stand on");
         }
-        Err(error) => return problems.about(ProblemKind::Unreadable, "events.jsonl", format!(": {error}")),
+        Err(error) => return checked.about(ProblemKind::Unreadable, "events.jsonl", format!(": {error}")),
     };
     let rebuilt = Record::from_events(BufReader::new(events));
     let differs = differences(&saved, &report::json(&rebuilt));
@@ -383,8 +360,8 @@ fn record(dir: &Path, problems: &mut Problems) {
         version => Some(format!("it was made by version {version}")),
     };
     match other {
-        Some(other) => problems.about(ProblemKind::Warning, path, format!("{text}; {other}")),
-        None => problems.about(ProblemKind::Error, path, text),
+        Some(other) => checked.about(ProblemKind::Warning, path, format!("{text}; {other}")),
+        None => checked.about(ProblemKind::Error, path, text),
     }
 }
 
@@ -411,7 +388,7 @@ fn differences(saved: &[u8], rebuilt: &[u8]) -> Vec<String> {
 
 /// The runs of a game day must still have what was their head when the day was sealed, and be no others: each was in their chain by
 /// then, or is an attempt of the day's story.
-fn runs_of_day(dir: &Path, manifest: &Manifest, problems: &mut Problems) {
+fn runs_of_day(dir: &Path, manifest: &Manifest, checked: &mut Checked) {
     let chain = read_file(dir.join("runs").join(CHAIN)).map(|bytes| check_chain(&bytes));
     let sealed = chain.iter().flat_map(|chain| &chain.entries);
     let sealed = sealed.filter(|entry| manifest.runs_head.as_ref().is_some_and(|head| entry.number <= head.number));
@@ -420,14 +397,14 @@ fn runs_of_day(dir: &Path, manifest: &Manifest, problems: &mut Problems) {
         known.extend(day.drills.into_iter().flat_map(|drill| drill.attempts).map(|attempt| attempt.run));
     }
     let runs = RunDir::list(&dir.join("runs")).unwrap_or_else(|error| {
-        problems.about(ProblemKind::Unreadable, "runs", format!(": {error}"));
+        checked.about(ProblemKind::Unreadable, "runs", format!(": {error}"));
         Vec::new()
     });
     for run in runs.iter().filter(|run| !known.contains(run.id())) {
         // One that was made just before the game day was killed is empty.
         if !list(run.path(), Subject::Run).is_ok_and(|files| files.is_empty()) {
             let path = format!("runs/{}", run.id());
-            problems.about(ProblemKind::Error, &path, " was added: it is no run of this game day");
+            checked.about(ProblemKind::Error, &path, " was added: it is no run of this game day");
         }
     }
     let Some(head) = &manifest.runs_head else { return };
@@ -436,24 +413,23 @@ fn runs_of_day(dir: &Path, manifest: &Manifest, problems: &mut Problems) {
         Ok(chain) if chain.has(head) => {}
         Ok(_) => {
             let text = format!(" does not hold {head}, its head when the game day was sealed");
-            problems.about(ProblemKind::Error, &file, text);
+            checked.about(ProblemKind::Error, &file, text);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            problems.about(ProblemKind::Error, &file, format!(" was removed: its head was {head}"));
+            checked.about(ProblemKind::Error, &file, format!(" was removed: its head was {head}"));
         }
-        Err(error) => problems.about(ProblemKind::Unreadable, &file, format!(": {error}")),
+        Err(error) => checked.about(ProblemKind::Unreadable, &file, format!(": {error}")),
     }
 }
 
 /// Holds the copies of scenario and runbook in `files/` to the SHA-256 that the events have of them. What secrets were taken out of
 /// (`***`) is another text than the original, so it cannot be held to it; that is common in a stack's copy, which is not looked at.
 ///
-/// Copies that are not what the events say, by path within the directory of the run, and what is wrong in words. A copy that is not
-/// there is for the manifest to tell.
-fn differing_copies(dir: &Path) -> Vec<(String, String)> {
+/// A copy that is not there is for the manifest to tell.
+fn differing_copies(dir: &Path, checked: &mut Checked) {
     let first = first_line::<Stamped>(&dir.join("events.jsonl"));
-    let Some(Event::Announced(plan)) = first.map(|stamped| stamped.event) else { return Vec::new() };
-    let mut found: Vec<(String, String)> = Vec::new();
+    let Some(Event::Announced(plan)) = first.map(|stamped| stamped.event) else { return };
+    let mut found = BTreeSet::new();
     for (what, file) in plan.files().into_iter().filter(|(what, _)| what != "stack") {
         let base = Path::new(&file.path).file_name().and_then(|name| name.to_str()).unwrap_or("file");
         let copies = copies_of(dir, base);
@@ -465,13 +441,11 @@ fn differing_copies(dir: &Path) -> Vec<(String, String)> {
         }
         for (name, _) in copies {
             let path = format!("files/{name}");
-            let text = format!("{path} is not the {what} whose SHA-256 events.jsonl has");
-            if found.iter().all(|(there, _)| *there != path) {
-                found.push((path, text));
+            if found.insert(path.clone()) {
+                checked.about(ProblemKind::Error, &path, format!(" is not the {what} whose SHA-256 events.jsonl has"));
             }
         }
     }
-    found
 }
 
 /// As `RunDir::keep_file` names them: `a.md`, `2-a.md`. Links are not followed.
@@ -483,10 +457,8 @@ fn copies_of(dir: &Path, base: &str) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(dir.join("files")).into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
     let named = files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    let mut copies: Vec<(String, Vec<u8>)> = named
-        .filter(|(name, _)| is_copy(name))
-        .filter_map(|(name, path)| Some((name, read_file(path).ok()?)))
-        .collect();
+    let copies = named.filter(|(name, _)| is_copy(name)).filter_map(|(name, path)| Some((name, read_file(path).ok()?)));
+    let mut copies: Vec<(String, Vec<u8>)> = copies.collect();
     copies.sort();
     copies
 }

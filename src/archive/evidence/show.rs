@@ -62,22 +62,18 @@ pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Pat
         lines.extend(chain.warnings.iter().map(|warning| format!("{:<12}   warning: {warning}", "")));
         lines.extend(chain.head.iter().map(|head| format!("{:<12}   head {head}", "")));
     }
-    for (head, found) in &kept.heads {
-        let (word, what) = match found {
-            true => ("head", "is still in its chain"),
-            false => ("LOST HEAD", "is in no chain: entries were removed or replaced since it was written down"),
-        };
-        lines.push(format!("{word:<12} {head} {what}"));
-    }
-    for (digest, found) in &kept.manifests {
-        let (word, what) = match found {
-            true => ("manifest", "is the manifest of a run above"),
-            false => {
-                ("NO MANIFEST", "is the manifest of no run above: it was replaced since its digest was written down")
-            }
-        };
-        lines.push(format!("{word:<12} {digest} {what}"));
-    }
+    lines.extend(kept.heads.iter().map(|(head, found)| match found {
+        true => format!("head         {head} is still in its chain"),
+        false => {
+            format!("LOST HEAD    {head} is in no chain: entries were removed or replaced since it was written down")
+        }
+    }));
+    lines.extend(kept.manifests.iter().map(|(own, found)| match found {
+        true => format!("manifest     {own} is the manifest of a run above"),
+        false => format!(
+            "NO MANIFEST  {own} is the manifest of no run above: it was replaced since its digest was written down"
+        ),
+    }));
     lines.push(sum(report));
     lines.iter().map(|line| visible(line) + "\n").collect()
 }
@@ -102,11 +98,11 @@ fn sum(report: &Verification) -> String {
 }
 
 /// As JSON.
-pub fn json(report: &Verification, kept: &Kept) -> Vec<u8> {
+pub fn json(report: &Verification, kept: &Kept) -> serde_json::Value {
     let heads = kept.heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found }));
     let manifests = kept.manifests.iter().map(|(own, found)| serde_json::json!({ "sha256": own, "found": found }));
     let intact = !report.is_changed() && !report.is_unreadable() && kept.is_found();
-    let value = serde_json::json!({
+    serde_json::json!({
         "format": FORMAT,
         "intact": intact,
         "runs": report.runs,
@@ -114,8 +110,5 @@ pub fn json(report: &Verification, kept: &Kept) -> Vec<u8> {
         "heads": heads.collect::<Vec<_>>(),
         "manifests": manifests.collect::<Vec<_>>(),
         "unreadable": report.problems,
-    });
-    let mut bytes = format!("{value:#}").into_bytes();
-    bytes.push(b'\n');
-    bytes
+    })
 }

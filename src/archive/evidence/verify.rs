@@ -94,9 +94,9 @@ impl Verification {
 /// # Errors
 /// When a path does not exist.
 pub fn verify(paths: &[PathBuf]) -> io::Result<Verification> {
-    let found = find(paths)?;
-    let mut report = Verification { problems: found.problems, ..Verification::default() };
-    for (path, root) in &found.roots {
+    let (roots, problems) = find(paths)?;
+    let mut report = Verification { problems, ..Verification::default() };
+    for (path, root) in &roots {
         verify_root(path, root, &mut report);
     }
     report.runs.sort_by(|a, b| (&a.run, &a.dir).cmp(&(&b.run, &b.dir)));
@@ -127,11 +127,11 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     if let Some(entries) = entries.filter(|_| root.whole) {
         let there: HashSet<&str> = root.places.iter().map(|place| place.id.as_str()).collect();
         let gone = entries.values().filter(|entry| !there.contains(entry.run.as_str()));
-        report.runs.extend(gone.map(|entry| Checked::gone(entry, path)));
+        report.runs.extend(gone.map(|entry| Checked::gone(&entry.run, path, Some(entry))));
         // A line may be torn on purpose, to hide a run that was deleted.
         let torn: BTreeSet<&str> = chain.torn_runs.iter().map(String::as_str).collect();
         let lost = torn.into_iter().filter(|run| !there.contains(run) && !entries.contains_key(run));
-        report.runs.extend(lost.map(|run| Checked::gone_with_its_entry(run, path)));
+        report.runs.extend(lost.map(|run| Checked::gone(run, path, None)));
     }
     report.chains.push(CheckedChain::of(file, chain));
 }
@@ -156,17 +156,9 @@ pub struct EvidenceRoot {
     pub whole: bool,
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct EvidenceRoots {
-    /// By path.
-    pub roots: BTreeMap<PathBuf, EvidenceRoot>,
-    /// Directories that could not be looked into.
-    pub problems: Vec<String>,
-}
-
-/// Everything below these paths. A path that does not exist is an error; links are not followed, except the paths themselves.
-pub fn find(paths: &[PathBuf]) -> io::Result<EvidenceRoots> {
+/// Everything below these paths, and which directories could not be looked into. A path that does not exist is an error; links are not
+/// followed, except the paths themselves.
+pub fn find(paths: &[PathBuf]) -> io::Result<(BTreeMap<PathBuf, EvidenceRoot>, Vec<String>)> {
     if let Some(path) = paths.iter().find(|path| path.exists() && !path.is_dir()) {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
     }
@@ -188,7 +180,7 @@ pub fn find(paths: &[PathBuf]) -> io::Result<EvidenceRoots> {
         root.places.sort_by(|a, b| (&a.id, &a.dir).cmp(&(&b.id, &b.dir)));
         root.places.dedup();
     }
-    Ok(EvidenceRoots { roots, problems })
+    Ok((roots, problems))
 }
 
 /// Whether this is the directory of a run or a game day: by its name, otherwise by what is in it, because what was a link
@@ -196,11 +188,11 @@ pub fn find(paths: &[PathBuf]) -> io::Result<EvidenceRoots> {
 fn place(dir: &Path) -> Option<EvidenceDir> {
     let is_file = |name: &str| dir.join(name).is_file();
     let manifest = || read_file(dir.join(MANIFEST)).ok().and_then(|bytes| Manifest::read(&bytes).ok());
-    let of_day = |is_id| is_file("gameday.jsonl") || (is_id && dir.join("runs").is_dir() && !is_file("events.jsonl"));
+    let sealed_as_day = || manifest().is_some_and(|manifest| manifest.subject == Subject::Gameday);
+    let looks_like_day = || dir.join("runs").is_dir() && !is_file("events.jsonl");
     let name = dir.file_name().and_then(|name| name.to_str())?;
-    let subject = |is_id| match is_id && manifest().is_some_and(|manifest| manifest.subject == Subject::Gameday) {
+    let subject = |is_id| match is_file("gameday.jsonl") || is_id && (looks_like_day() || sealed_as_day()) {
         true => Subject::Gameday,
-        false if of_day(is_id) => Subject::Gameday,
         false => Subject::Run,
     };
     if is_run_id(name) {
@@ -246,19 +238,19 @@ mod find_tests {
         fs::create_dir_all(home.join("empty")).unwrap();
         fs::write(home.join("empty").join(CHAIN), "").unwrap();
 
-        let found = find(std::slice::from_ref(&home)).unwrap();
+        let (found, _) = find(std::slice::from_ref(&home)).unwrap();
         let names = |root: &str| -> Vec<String> {
-            found.roots[&home.join(root)].places.iter().map(|place| place.id.clone()).collect()
+            found[&home.join(root)].places.iter().map(|place| place.id.clone()).collect()
         };
         assert_eq!(names("runs"), [RUN, "20261121T064112Z-db-pool-0000"]);
         assert_eq!(names("gamedays"), ["20261120T020000Z-nightly-0001"]);
         assert_eq!(names("gamedays/20261120T020000Z-nightly-0001/runs"), [RUN]);
         assert_eq!(names("empty"), Vec::<String>::new());
-        assert!(found.roots.values().all(|root| root.whole));
+        assert!(found.values().all(|root| root.whole));
 
-        let alone = find(std::slice::from_ref(&single)).unwrap();
-        assert_eq!(alone.roots.len(), 1);
-        assert!(!alone.roots[&home.join("runs")].whole, "its neighbours were not asked for");
+        let (alone, _) = find(std::slice::from_ref(&single)).unwrap();
+        assert_eq!(alone.len(), 1);
+        assert!(!alone[&home.join("runs")].whole, "its neighbours were not asked for");
         assert!(find(&[home.join("nowhere")]).is_err());
     }
 
@@ -267,7 +259,7 @@ mod find_tests {
         let dir = tempfile::tempdir().unwrap();
         let run = testing::run(dir.path(), RUN, Story::Passed);
         fs::rename(run, dir.path().join("latest")).unwrap();
-        let found = find(&[dir.path().join("latest")]).unwrap();
-        assert_eq!(found.roots.values().next().unwrap().places[0].id, RUN);
+        let (found, _) = find(&[dir.path().join("latest")]).unwrap();
+        assert_eq!(found.values().next().unwrap().places[0].id, RUN);
     }
 }

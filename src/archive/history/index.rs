@@ -158,7 +158,8 @@ fn fresh(
     update.unreadable = found.problems;
     let mut due = Vec::new();
     for dir in found.runs {
-        let (id, stamp) = (id(&dir), Stamp::of(&dir));
+        // Without an id, its place.
+        let (id, stamp) = (archive::run_id(&dir).unwrap_or_else(|| place(&dir)), Stamp::of(&dir));
         if known.get(&id).is_some_and(|entry| entry.is_as_read(stamp)) {
             continue;
         }
@@ -173,7 +174,7 @@ fn fresh(
     }
     let workers = thread::available_parallelism().map_or(1, |n| n.get());
     let read = thread::scope(|scope| {
-        let share = |part| scope.spawn(move || read_all(part));
+        let share = |part| scope.spawn(move || <[_]>::iter(part).map(read_due).collect::<Vec<_>>());
         let parts: Vec<_> = due.chunks(due.len().div_ceil(workers).max(1)).map(share).collect();
         let join = |part: thread::ScopedJoinHandle<'_, Vec<_>>| {
             part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -205,27 +206,17 @@ fn place(dir: &Path) -> String {
     std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf()).display().to_string()
 }
 
-/// The id of the run; without one, its place.
-fn id(dir: &Path) -> String {
-    archive::run_id(dir).unwrap_or_else(|| place(dir))
-}
-
-type DueRun = (PathBuf, String, Option<Stamp>);
-
-/// Of each a drill, `None` for a runbook that was followed alone, or why it cannot be read.
-fn read_all(due: &[DueRun]) -> Vec<Result<Option<IndexedRun>, String>> {
-    let read = |(dir, id, _): &DueRun| {
-        let record = archive::read_run(dir).map_err(|error| error.to_string())?;
-        if record.plan.as_ref().is_some_and(|plan| plan.alone) {
-            return Ok(None);
-        }
-        let run = IndexedRun::of(&record).map_err(|why| format!("{}: {why}", dir.display()))?;
-        match run.run == *id {
-            true => Ok(Some(run)),
-            false => Err(format!("{}: the record is that of the run {}", dir.display(), run.run)),
-        }
-    };
-    due.iter().map(read).collect()
+/// A drill, `None` for a runbook that was followed alone, or why it cannot be read.
+fn read_due((dir, id, _): &(PathBuf, String, Option<Stamp>)) -> Result<Option<IndexedRun>, String> {
+    let record = archive::read_run(dir).map_err(|error| error.to_string())?;
+    if record.plan.as_ref().is_some_and(|plan| plan.alone) {
+        return Ok(None);
+    }
+    let run = IndexedRun::of(&record).map_err(|why| format!("{}: {why}", dir.display()))?;
+    match run.run == *id {
+        true => Ok(Some(run)),
+        false => Err(format!("{}: the record is that of the run {}", dir.display(), run.run)),
+    }
 }
 
 #[cfg(test)]

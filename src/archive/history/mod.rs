@@ -14,6 +14,8 @@ mod trend;
 pub use incidents::{RealIncident, incidents_schema, read_incidents};
 pub use index::{IndexError, Update, indexed};
 pub use run::{IndexedRun, RunStanding};
-pub use show::{Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text};
+pub use show::{
+    HISTORY_FORMAT, Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text,
+};
 pub use summary::{Direction, Flakiness, Repeated, RunRef, RunbookChange, RunbookVersion, Spread, Summary, TimeTrend};
 pub use trend::{ClosedAction, HistoryTrend, TrendPoint};

@@ -1,7 +1,7 @@
 //! A run as the index keeps it: what is asked over many runs at once. A pure function of a record.
 
 use crate::archive::evidence::Digest;
-use crate::record::{Record, RunOutcome, StepStatus, Verdict};
+use crate::record::{Measuring, Record, RunOutcome, StepStatus, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -106,16 +106,9 @@ pub struct IndexedRun {
     pub to_recover_us: Option<u64>,
     /// The whole drill.
     pub total_us: u64,
-    /// Requests that were due.
-    pub requests: u64,
-    /// Requests that were sent late.
-    pub late: u64,
-    /// Worst lateness.
-    pub worst_late_us: u64,
-    /// Mean share of the processors' time that was not idle, in 0..=1.
-    pub busy_mean: Option<f64>,
-    /// Largest share of time in which some task waited for a processor, in 0..=1.
-    pub pressure_max: Option<f64>,
+    /// How far the measuring can be trusted.
+    #[serde(flatten)]
+    pub measuring: Measuring,
 }
 
 impl IndexedRun {
@@ -160,11 +153,7 @@ impl IndexedRun {
             to_mitigation_us: figures.to_mitigation_us,
             to_recover_us: figures.to_recover_us,
             total_us: figures.time.total_us,
-            requests: figures.measuring.requests,
-            late: figures.measuring.late,
-            worst_late_us: figures.measuring.worst_late_us,
-            busy_mean: figures.measuring.busy_mean,
-            pressure_max: figures.measuring.pressure_max,
+            measuring: figures.measuring,
         })
     }
 }

@@ -117,7 +117,9 @@ impl RunRef {
 impl Summary {
     /// One for each scenario, by name.
     pub fn all(runs: &[IndexedRun]) -> Vec<Summary> {
-        by_scenario(runs).into_values().filter_map(|runs| Summary::of(&runs)).collect()
+        let mut scenarios: BTreeMap<&str, Vec<&IndexedRun>> = BTreeMap::new();
+        runs.iter().for_each(|run| scenarios.entry(&run.scenario).or_default().push(run));
+        scenarios.into_values().filter_map(|runs| Summary::of(&runs)).collect()
     }
 
     /// Of the runs of one scenario, oldest first; `None` without a run.
@@ -160,15 +162,6 @@ impl Summary {
     pub fn counting(&self) -> usize {
         self.count(RunStanding::Passed) + self.count(RunStanding::Failed)
     }
-}
-
-/// The runs of each scenario, in the order in which they came.
-fn by_scenario(runs: &[IndexedRun]) -> BTreeMap<&str, Vec<&IndexedRun>> {
-    let mut scenarios: BTreeMap<&str, Vec<&IndexedRun>> = BTreeMap::new();
-    for run in runs {
-        scenarios.entry(&run.scenario).or_default().push(run);
-    }
-    scenarios
 }
 
 fn spread(runs: &[&IndexedRun], of: impl Fn(&IndexedRun) -> Option<u64>) -> Option<Spread> {
@@ -292,11 +285,16 @@ pub fn quantile(sorted: &[u64], q: f64) -> Option<f64> {
     Some(low + (high - low) * at.fract())
 }
 
+fn sorted(values: &[u64]) -> Vec<u64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted
+}
+
 impl Spread {
     /// Of values in the order of their runs, oldest first; `None` without values.
     pub fn of(values: &[u64]) -> Option<Spread> {
-        let mut sorted = values.to_vec();
-        sorted.sort_unstable();
+        let sorted = sorted(values);
         let at = |q| quantile(&sorted, q);
         let mean = sorted.iter().map(|value| *value as f64).sum::<f64>() / sorted.len() as f64;
         Some(Spread {
@@ -316,11 +314,6 @@ impl TimeTrend {
         if half < TREND_LEAST {
             return None;
         }
-        let sorted = |part: &[u64]| {
-            let mut part = part.to_vec();
-            part.sort_unstable();
-            part
-        };
         let (rest, last) = values.split_at(values.len() - half);
         let before = sorted(rest.get(rest.len() - half..)?);
         let last = sorted(last);

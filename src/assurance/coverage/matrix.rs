@@ -1,13 +1,15 @@
 //! The matrix: services × failure modes, and in each cell the scenarios that drill it with their runbook and alert, the last
 //! drill and the last pass. A pure function of the three files and the hour.
 
+use super::Scenario;
 use super::paths::same_file;
 use super::scenario::same_condition;
-use super::{PastDrill, Scenario};
 use crate::assurance::services::{
     Catalog, CriticalService, DrilledBy, FailureMode, Journey, ServiceAlert, Show, Slo, show, shown,
 };
-use crate::record::{Verdict, micros, utc_text};
+use crate::faults::class_of;
+use crate::record::{FaultInfo, Verdict, micros, utc_text};
+use crate::report::SeenRun;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -188,7 +190,7 @@ pub struct Watched {
 struct Matrix<'a> {
     catalog: &'a Catalog,
     scenarios: &'a [Scenario],
-    drills: &'a [PastDrill],
+    drills: &'a [SeenRun],
     root: &'a Path,
     now: OffsetDateTime,
 }
@@ -201,7 +203,7 @@ impl Coverage {
     pub fn new(
         catalog: &Catalog,
         scenarios: &[Scenario],
-        drills: &[PastDrill],
+        drills: &[SeenRun],
         root: &Path,
         now: OffsetDateTime,
     ) -> Coverage {
@@ -286,7 +288,7 @@ impl Matrix<'_> {
 
     fn cell(&self, service: &CriticalService, mode: &FailureMode) -> ModeCoverage {
         let covering = self.scenarios.iter().filter(|scenario| scenario.covers(self.catalog, service, mode));
-        let proofs = covering.map(|scenario| self.proof(service, scenario, Some(mode), &PastDrill::passed));
+        let proofs = covering.map(|scenario| self.proof(service, scenario, Some(mode), &SeenRun::passed));
         ModeCoverage::of(&mode.name, proofs.collect())
     }
 
@@ -309,32 +311,33 @@ impl Matrix<'_> {
         service: &CriticalService,
         scenario: &Scenario,
         mode: Option<&FailureMode>,
-        shows: &dyn Fn(&PastDrill) -> bool,
+        shows: &dyn Fn(&SeenRun) -> bool,
     ) -> Proof {
         // A drill of that name which broke something else is no drill of this failure.
-        let broke = |drill: &PastDrill| match mode.map(|mode| &mode.by) {
+        let broke = |drill: &SeenRun| match mode.map(|mode| &mode.by) {
             Some(DrilledBy::Fault { class, broken }) => {
                 let is_of = |own: &Option<String>| own.as_ref() == Some(class);
                 let meant = |service: &String| match broken {
                     Some(broken) => service == broken,
                     None => scenario.faults.iter().any(|(own, services)| is_of(own) && services.contains(service)),
                 };
-                let own = |(of, services): &(Option<String>, Vec<String>)| {
-                    is_of(of) && (services.is_empty() || services.iter().any(meant))
+                let own = |fault: &FaultInfo| {
+                    class_of(&fault.kind, fault.covers.as_deref()) == Some(class.as_str())
+                        && (fault.services.is_empty() || fault.services.iter().any(meant))
                 };
                 drill.faults.iter().any(own)
             }
             _ => true,
         };
         let known = self.drills.iter().filter(|drill| !drill.is_of_the_future(self.now));
-        let mut own: Vec<&PastDrill> = known.filter(|drill| drill.scenario == scenario.name && broke(drill)).collect();
+        let mut own: Vec<&SeenRun> = known.filter(|drill| drill.scenario == scenario.name && broke(drill)).collect();
         own.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
         let pass = own.iter().rev().find(|drill| drill.passed()).copied();
         let judged = own.iter().rev().find(|drill| drill.is_judged()).copied();
         let rto_us = scenario.rto.into_iter().chain(service.rto).min().map(micros);
-        let met = |drill: &PastDrill| rto_us.zip(drill.to_recover_us).map(|(rto, took)| took <= rto);
-        let injected = own.iter().rev().find(|drill| drill.is_judged() && drill.injected).copied();
-        let in_time = |drill: &PastDrill| self.age(drill) <= service.drill_every;
+        let met = |drill: &SeenRun| rto_us.zip(drill.rto_us).map(|(rto, took)| took <= rto);
+        let injected = own.iter().rev().find(|drill| drill.is_judged() && drill.fault_utc.is_some()).copied();
+        let in_time = |drill: &SeenRun| self.age(drill) <= service.drill_every;
         let state = match judged {
             None => CoverageState::NotRun,
             Some(judged) if !shows(judged) => CoverageState::Failed,
@@ -342,7 +345,7 @@ impl Matrix<'_> {
             Some(judged) if met(judged) == Some(false) => CoverageState::MissedRto,
             Some(_) => CoverageState::Passed,
         };
-        let recovered_us = pass.and_then(|drill| drill.to_recover_us);
+        let recovered_us = pass.and_then(|drill| drill.rto_us);
         Proof {
             scenario: scenario.name.clone(),
             runbook: scenario.runbook.as_deref().map(shown),
@@ -377,16 +380,16 @@ impl Matrix<'_> {
 
     fn watched(&self, service: &CriticalService, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {
         let having: Vec<&Scenario> = self.scenarios.iter().filter(|own| !own.expects_failure && has(own)).collect();
-        let states = having.iter().map(|scenario| self.proof(service, scenario, None, &PastDrill::passed).state);
+        let states = having.iter().map(|scenario| self.proof(service, scenario, None, &SeenRun::passed).state);
         let state = states.min().unwrap_or(CoverageState::NoScenario);
         Watched { name, state, scenarios: having.iter().map(|scenario| scenario.name.clone()).collect() }
     }
 
-    fn age(&self, drill: &PastDrill) -> Duration {
+    fn age(&self, drill: &SeenRun) -> Duration {
         Duration::try_from(self.now - drill.at).unwrap_or_default()
     }
 
-    fn told(&self, drill: &PastDrill) -> LastDrill {
+    fn told(&self, drill: &SeenRun) -> LastDrill {
         let days_ago = self.age(drill).as_secs() / 86400;
         LastDrill { run: drill.run.clone(), at_utc: utc_text(drill.at), days_ago, verdict: drill.verdict }
     }

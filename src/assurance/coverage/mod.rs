@@ -1,7 +1,6 @@
 //! Coverage: which failures of the critical services were drilled, when last, and with which verdict. `services.yaml` says
 //! what must be drilled, scenarios what could be, records what was; [`Coverage`] is the three of them side by side.
 
-mod drill;
 mod markdown;
 mod matrix;
 mod paths;
@@ -9,7 +8,6 @@ mod scenario;
 mod text;
 
 pub use crate::assurance::services::schema;
-pub use drill::PastDrill;
 pub use markdown::markdown;
 pub use matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Targets, Watched};
 pub use paths::same_file;

@@ -3,7 +3,8 @@
 use super::*;
 use crate::assurance::services::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo, drill_every};
 use crate::record::testing::{Story, record_of};
-use crate::record::{RunOutcome, Verdict};
+use crate::record::{FaultInfo, RunOutcome, Verdict, utc_text};
+use crate::report::SeenRun;
 use crate::slis::{MetricCondition, Ratio};
 use std::path::Path;
 use std::time::Duration;
@@ -55,33 +56,41 @@ fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
     }
 }
 
-fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> PastDrill {
+/// A fault of a record.
+fn of_record(kind: &str, services: &[&str]) -> FaultInfo {
+    let [first] = &record_of(Story::Passed).plan.unwrap().faults[..] else { panic!("one fault") };
+    let services = services.iter().map(|service| service.to_string()).collect();
+    FaultInfo { kind: kind.into(), covers: None, services, ..first.clone() }
+}
+
+fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> SeenRun {
     let outcome = match verdict {
         Verdict::Passed => RunOutcome::Passed,
         verdict if verdict.is_harness() => RunOutcome::Broken,
         _ => RunOutcome::Failed,
     };
-    PastDrill {
+    SeenRun {
         run: format!("run-{}", at.unix_timestamp()),
         scenario: scenario.into(),
         at,
         verdict,
         outcome,
-        faults: vec![(Some(kind.into()), Vec::new())],
+        faults: vec![of_record(kind, &[])],
         runbook: Some("runbooks/db-pool.md".into()),
         followed: vec![("mitigate/one".into(), "hash".into())],
-        to_recover_us: (verdict == Verdict::Passed).then_some(12_340_000),
-        injected: verdict != Verdict::Unsteady,
+        rto_us: (verdict == Verdict::Passed).then_some(12_340_000),
+        fault_utc: (verdict != Verdict::Unsteady).then(|| utc_text(at)),
         paged: None,
+        ..SeenRun::of(&record_of(Story::Passed)).unwrap()
     }
 }
 
-fn made(services: Vec<CriticalService>, scenarios: &[Scenario], drills: &[PastDrill]) -> Coverage {
+fn made(services: Vec<CriticalService>, scenarios: &[Scenario], drills: &[SeenRun]) -> Coverage {
     Coverage::new(&Catalog { services, journeys: Vec::new() }, scenarios, drills, Path::new("."), NOW)
 }
 
 /// The state of the only failure mode of a service with these scenarios and drills.
-fn state(mode: FailureMode, scenarios: &[Scenario], drills: &[PastDrill]) -> CoverageState {
+fn state(mode: FailureMode, scenarios: &[Scenario], drills: &[SeenRun]) -> CoverageState {
     made(vec![service("db", 1, vec![mode])], scenarios, drills).services[0].cells[0].state
 }
 
@@ -124,7 +133,7 @@ fn a_command_is_of_the_class_that_it_says_and_otherwise_of_none() {
     let says = scenario("fills-memory", "memory", "db");
     let at = NOW - time::Duration::days(1);
     let bare_drill =
-        PastDrill { faults: vec![(None, vec!["db".into()])], ..drill("fills-memory", "", at, Verdict::Passed) };
+        SeenRun { faults: vec![of_record("command", &["db"])], ..drill("fills-memory", "", at, Verdict::Passed) };
     assert_eq!(
         state(fault("command", "command", None), &[bare], std::slice::from_ref(&bare_drill)),
         CoverageState::NoScenario
@@ -135,12 +144,10 @@ fn a_command_is_of_the_class_that_it_says_and_otherwise_of_none() {
     );
     let drills = [drill("fills-memory", "memory", at, Verdict::Passed)];
     assert_eq!(state(fault("memory", "memory", None), &[says], &drills), CoverageState::Passed);
-    let mut record = record_of(Story::Passed);
-    let fault = &mut record.plan.as_mut().unwrap().faults[0];
-    fault.kind = "command".into();
-    assert_eq!(PastDrill::of(&record).unwrap().faults[0].0, None);
-    record.plan.as_mut().unwrap().faults[0].covers = Some("memory".into());
-    assert_eq!(PastDrill::of(&record).unwrap().faults[0].0.as_deref(), Some("memory"));
+    let covers = FaultInfo { covers: Some("memory".into()), ..of_record("command", &["db"]) };
+    let drills = [SeenRun { faults: vec![covers], ..drill("fills-memory", "", at, Verdict::Passed) }];
+    let says = scenario("fills-memory", "memory", "db");
+    assert_eq!(state(fault("memory", "memory", None), &[says], &drills), CoverageState::Passed);
 }
 
 #[test]
@@ -148,7 +155,7 @@ fn a_pass_that_took_too_long_is_not_covered() {
     let mode = || fault("locked", "postgres_lock", None);
     let took = |us| {
         let ran = drill("db-pool", "postgres_lock", NOW - time::Duration::days(1), Verdict::Passed);
-        [PastDrill { to_recover_us: us, ..ran }]
+        [SeenRun { rto_us: us, ..ran }]
     };
     let own = |rto| [Scenario { rto, ..scenario("db-pool", "postgres_lock", "db") }];
     assert_eq!(state(mode(), &own(None), &took(Some(15_000_000))), CoverageState::Passed, "the service allows 15 s");
@@ -201,7 +208,7 @@ fn a_drill_that_broke_another_service_is_none_of_this_failure() {
     let own = [scenario("db-pool", "postgres_lock", "db")];
     let broke = |service: &str| {
         let ran = drill("db-pool", "postgres_lock", NOW - time::Duration::days(1), Verdict::Passed);
-        [PastDrill { faults: vec![(Some("postgres_lock".into()), vec![service.into()])], ..ran }]
+        [SeenRun { faults: vec![of_record("postgres_lock", &[service])], ..ran }]
     };
     for broken in [None, Some("db")] {
         let mode = || fault("locked", "postgres_lock", broken);
@@ -220,7 +227,7 @@ fn the_last_drill_with_a_verdict_counts() {
     let own = [scenario("db-pool", "postgres_lock", "db")];
     let at = |days: i64| NOW - time::Duration::days(days);
     let ran = |drills: &[(i64, Verdict)]| {
-        let drills: Vec<PastDrill> =
+        let drills: Vec<SeenRun> =
             drills.iter().map(|(days, verdict)| drill("db-pool", "postgres_lock", at(*days), *verdict)).collect();
         state(mode(), &own, &drills)
     };
@@ -269,26 +276,26 @@ fn the_share_is_reached_or_not() {
 
 #[test]
 fn records_become_drills() {
-    let drill = PastDrill::of(&record_of(Story::Passed)).expect("a drill");
+    let drill = SeenRun::of_drill(&record_of(Story::Passed)).expect("a drill");
     assert_eq!((drill.scenario.as_str(), drill.at), ("db-pool", datetime!(2026-11-20 06:41:12.345 UTC)));
-    assert!(drill.passed() && drill.is_judged() && drill.to_recover_us.is_some());
-    assert_eq!(drill.faults[0].0.as_deref(), Some("postgres_lock"));
+    assert!(drill.passed() && drill.is_judged() && drill.rto_us.is_some());
+    assert_eq!(drill.faults[0].kind, "postgres_lock");
     let followed: Vec<&str> = drill.followed.iter().map(|(id, _)| id.as_str()).collect();
     assert!(followed.contains(&"mitigate/terminate-the-session-that-holds-the-lock"), "{followed:?}");
     assert!(!followed.contains(&"diagnose/ask-who-deployed-last"), "it is for a person");
-    let failed = PastDrill::of(&record_of(Story::NotRecovered)).expect("a drill");
-    assert!(!failed.passed() && failed.is_judged() && failed.to_recover_us.is_none());
-    assert!(!PastDrill::of(&record_of(Story::HarnessError)).expect("a drill").is_judged());
-    assert!(!PastDrill::of(&record_of(Story::Killed)).expect("a drill").is_judged());
+    let failed = SeenRun::of_drill(&record_of(Story::NotRecovered)).expect("a drill");
+    assert!(!failed.passed() && failed.is_judged() && failed.rto_us.is_none());
+    assert!(!SeenRun::of_drill(&record_of(Story::HarnessError)).expect("a drill").is_judged());
+    assert!(!SeenRun::of_drill(&record_of(Story::Killed)).expect("a drill").is_judged());
     for none in [Story::Control, Story::ControlRecovered, Story::ExpectedFailure, Story::UnexpectedPass] {
-        assert_eq!(PastDrill::of(&record_of(none)), None, "{none:?}");
+        assert_eq!(SeenRun::of_drill(&record_of(none)), None, "{none:?}");
     }
     let mut replaced = record_of(Story::Passed);
     for step in replaced.plan.iter_mut().flat_map(|plan| &mut plan.steps) {
         let by = step.at.clone();
         step.replaced = Some(crate::record::ReplacedInfo { by, commands: Vec::new() });
     }
-    assert!(PastDrill::of(&replaced).expect("a drill").followed.is_empty(), "nothing as written");
+    assert!(SeenRun::of_drill(&replaced).expect("a drill").followed.is_empty(), "nothing as written");
 }
 
 /// One of everything.
@@ -320,7 +327,7 @@ fn example() -> Coverage {
     ];
     let at = |days: i64| NOW - time::Duration::days(days);
     let mut slow = drill("upstream-503", "http_status", at(1), Verdict::Passed);
-    slow.to_recover_us = Some(95_000_000);
+    slow.rto_us = Some(95_000_000);
     let drills = [
         drill("db-pool", "postgres_lock", at(0), Verdict::Passed),
         slow,
@@ -363,7 +370,7 @@ fn the_matrix_as_markdown_and_json() {
 fn a_service_is_monitored_when_a_drill_saw_its_alert_delivered() {
     let shop = || service("shop", 1, vec![fault("x", "postgres_lock", None)]);
     let waits = Scenario { page: Some("Down".into()), ..scenario("db-pool", "postgres_lock", "shop") };
-    let called = |scenarios: &[Scenario], drills: &[PastDrill]| {
+    let called = |scenarios: &[Scenario], drills: &[SeenRun]| {
         let coverage = made(vec![shop()], scenarios, drills);
         let cell = coverage.services[0].cells.last().unwrap();
         assert_eq!((cell.mode.as_str(), coverage.required), ("alert delivered", 2));
@@ -371,7 +378,7 @@ fn a_service_is_monitored_when_a_drill_saw_its_alert_delivered() {
         cell.state
     };
     let drill = |days: i64, verdict| drill("db-pool", "postgres_lock", NOW - time::Duration::days(days), verdict);
-    let paged = |drill: PastDrill| PastDrill { paged: Some("Down".into()), ..drill };
+    let paged = |drill: SeenRun| SeenRun { paged: Some("Down".into()), ..drill };
     let own = std::slice::from_ref(&waits);
     assert_eq!(called(&[scenario("db-pool", "postgres_lock", "shop")], &[]), CoverageState::NoScenario);
     assert_eq!(called(&[Scenario { page: Some("Other".into()), ..waits.clone() }], &[]), CoverageState::NoScenario);
@@ -379,7 +386,7 @@ fn a_service_is_monitored_when_a_drill_saw_its_alert_delivered() {
     assert_eq!(called(own, &[]), CoverageState::NotRun);
     assert_eq!(called(own, &[paged(drill(1, Verdict::Passed))]), CoverageState::Passed);
     assert_eq!(called(own, &[paged(drill(1, Verdict::NotRecovered))]), CoverageState::Passed, "whatever came of it");
-    let slow = PastDrill { to_recover_us: Some(u64::MAX), ..paged(drill(1, Verdict::Passed)) };
+    let slow = SeenRun { rto_us: Some(u64::MAX), ..paged(drill(1, Verdict::Passed)) };
     assert_eq!(called(own, &[slow]), CoverageState::Passed, "however long users waited");
     let missed = [paged(drill(2, Verdict::Passed)), drill(1, Verdict::Undetected)];
     assert_eq!(called(own, &missed), CoverageState::Failed, "the last one decides");
@@ -393,7 +400,7 @@ fn a_page_counts_where_the_drill_saw_it_come_as_it_must() {
     use crate::record::testing::{Story, record_of};
     use crate::record::{Check, CheckOutcome, CheckResult, DrillTime, PageExpectation};
     let mut record = record_of(Story::Passed);
-    let paged = |record: &crate::record::Record| PastDrill::of(record).unwrap().paged;
+    let paged = |record: &crate::record::Record| SeenRun::of_drill(record).unwrap().paged;
     assert_eq!(paged(&record), None, "a condition on a metric calls nobody");
     record.plan.as_mut().unwrap().page = Some(PageExpectation { alert: Some("Down".into()), ..Default::default() });
     assert_eq!(paged(&record).as_deref(), Some("Down"));

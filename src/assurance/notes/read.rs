@@ -22,18 +22,16 @@ struct Once {
 
 /// What stands where, beside the notes themselves.
 #[derive(Default)]
-pub(super) struct NotePlaces {
-    once: Vec<Once>,
-}
+pub(super) struct NotePlaces(Vec<Once>);
 
 impl NotePlaces {
     fn once(&mut self, identity: String, message: String, key: &str, map: &MapReader<'_>) {
-        self.once.push(Once { identity, message, place: (map.source.clone(), map.span_of(key)) });
+        self.0.push(Once { identity, message, place: (map.source.clone(), map.span_of(key)) });
     }
 
     fn check(&self, diags: &mut Diagnostics) {
-        for (at, Once { identity, message, place: (source, span) }) in self.once.iter().enumerate() {
-            if let Some(first) = self.once.iter().take(at).find(|known| known.identity == *identity) {
+        for (at, Once { identity, message, place: (source, span) }) in self.0.iter().enumerate() {
+            if let Some(first) = self.0.iter().take(at).find(|known| known.identity == *identity) {
                 let (file, first) = &first.place;
                 let line = file.pos(first.start).line;
                 let help = format!("the first one stands at {}:{line}", file.path.display());

@@ -33,7 +33,7 @@ pub struct JourneyPromise {
 pub fn read_journeys(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Journey>> {
     let mut read = Vec::new();
     for journey in root.get(&["journeys"])?.items() {
-        let Some(name) = journey.get(&["name"]).and_then(Node::text).filter(|name| !name.trim().is_empty()) else {
+        let Some(name) = journey.text_at(&["name"]).filter(|name| !name.trim().is_empty()) else {
             diags.error(source, journey.span, "a journey needs a `name`");
             continue;
         };

@@ -286,10 +286,15 @@ fn read_own_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<Failur
 
 /// Kinds first, for whoever completes; a class that a scenario covers has a name of its own.
 fn class_shape() -> serde_json::Value {
-    let kinds = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
-    let kinds = kinds.chain(Preset::shipped().iter().map(|preset| preset.covers.as_str()));
     let own = json!({ "type": "string", "pattern": NAME_PATTERN, "not": { "enum": NO_CLASS } });
-    json!({ "anyOf": [shape::one_of(kinds), own] })
+    json!({ "anyOf": [shape::one_of(known_classes(&[])), own] })
+}
+
+/// Those that Firedrill knows by itself, and these.
+fn known_classes<'n>(own: &'n [String]) -> impl Iterator<Item = &'n str> + Clone {
+    let kinds = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
+    let shipped = kinds.chain(Preset::shipped().iter().map(|preset| preset.covers.as_str()));
+    shipped.chain(own.iter().map(String::as_str))
 }
 
 /// A class of failures is the kind of a fault that breaks one certain thing, or what the scenarios' faults say that they cover.
@@ -302,9 +307,7 @@ fn check_class(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<String> 
         ));
         return None;
     }
-    let all = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
-    let all = all.chain(Preset::shipped().iter().map(|preset| preset.covers.as_str()));
-    let all = all.chain(classes.iter().map(String::as_str));
+    let all = known_classes(classes);
     if all.clone().any(|known| known == class) {
         return Some(class.to_string());
     }

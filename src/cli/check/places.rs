@@ -120,13 +120,8 @@ fn ways_out(place: &Place, program: &str, elsewhere: &[Place]) -> String {
              the same in the stack, `steps: {{ ID: {{ run: … }} }}`, or leave it out, `steps: {{ ID: {{ skip: … }} }}`"
         );
     }
-    let services: Vec<String> = elsewhere
-        .iter()
-        .filter_map(|place| match place {
-            Place::Service(service) => Some(format!("in={service}")),
-            Place::Toolbox => None,
-        })
-        .collect();
+    let named = |place: &Place| if let Place::Service(name) = place { Some(format!("in={name}")) } else { None };
+    let services: Vec<String> = elsewhere.iter().filter_map(named).collect();
     let mut ways = Vec::new();
     if elsewhere.contains(&Place::Toolbox) {
         ways.push("the toolbox has it: leave out `in` and `respond.service` there".to_string());

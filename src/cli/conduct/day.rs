@@ -35,6 +35,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, clap::Args)]
@@ -209,21 +210,11 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
 
 /// Says why the game day is stopped as soon as it is, by its budget or by a signal: whoever sent the signal may not wait.
 async fn watch(budget: Option<Duration>, signals: Shutdown, stop: Shutdown, sink: DaySink) {
-    let ran_out = async {
-        match budget {
-            Some(budget) => {
-                tokio::time::sleep(budget).await;
-                budget
-            }
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        budget = ran_out => {
-            sink.emit(DayEvent::DayStopped { why: Stopped::Budget });
-            stop.stop(&format!("the game day's time budget of {} ran out", in_words(budget)));
-        }
-        () = signals.cancel.cancelled() => {}
+    if let Some(budget) = budget
+        && timeout(budget, signals.cancel.cancelled()).await.is_err()
+    {
+        sink.emit(DayEvent::DayStopped { why: Stopped::Budget });
+        stop.stop(&format!("the game day's time budget of {} ran out", in_words(budget)));
     }
     signals.cancel.cancelled().await;
     sink.emit(DayEvent::DayStopped { why: Stopped::Signal });

@@ -5,6 +5,8 @@ use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::process;
 use crate::record::take_stop;
+use futures_util::future::select_all;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,15 +22,9 @@ static LISTENING: AtomicBool = AtomicBool::new(false);
 /// Until something listens, Ctrl-C and SIGTERM end this process, and with it every program that it has started: they have process
 /// groups of their own, so the terminal does not end them.
 pub fn end_on_signals() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Ok(mut signals) = listeners(&[SignalKind::interrupt(), SignalKind::terminate()]) else { return };
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        next(&mut signals).await;
         if !LISTENING.load(Ordering::SeqCst) {
             process::kill_all();
             std::process::exit(i32::from(Exit::Interrupted.code()));
@@ -38,12 +34,11 @@ pub fn end_on_signals() {
 
 /// Listens from now on; the tokens of the result are cancelled as signals come.
 pub fn listen() -> Result<Shutdown, Error> {
-    let interrupt = listener(SignalKind::interrupt())?;
-    let terminate = listener(SignalKind::terminate())?;
-    let hangup = listener(SignalKind::hangup())?;
+    let signals = listeners(&[SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]);
+    let signals = signals.map_err(|error| Error::harness(format!("signals cannot be received: {error}")))?;
     LISTENING.store(true, Ordering::SeqCst);
     let shutdown = Shutdown::default();
-    tokio::spawn(forward([interrupt, terminate, hangup], shutdown.clone()));
+    tokio::spawn(forward(signals, shutdown.clone()));
     Ok(shutdown)
 }
 
@@ -62,19 +57,19 @@ pub fn stop_when_asked(run: &Path, shutdown: &Shutdown) -> AbortOnDropHandle<()>
     }))
 }
 
-fn listener(kind: SignalKind) -> Result<Signal, Error> {
-    signal(kind).map_err(|error| Error::harness(format!("signals cannot be received: {error}")))
+fn listeners(kinds: &[SignalKind]) -> io::Result<Vec<Signal>> {
+    kinds.iter().map(|kind| signal(*kind)).collect()
 }
 
-async fn forward([mut interrupt, mut terminate, mut hangup]: [Signal; 3], shutdown: Shutdown) {
+/// The next of any of them.
+async fn next(signals: &mut [Signal]) {
+    select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
+}
+
+/// Further signals have nothing left to hurry, and are caught all the same: the removal under way must not be cut off by them.
+async fn forward(mut signals: Vec<Signal>, shutdown: Shutdown) {
     for token in [shutdown.cancel, shutdown.hurry] {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        next(&mut signals).await;
         token.cancel();
     }
-    // Further signals have nothing left to hurry; the removal under way must not be cut off by them.
-    while interrupt.recv().await.is_some() {}
 }

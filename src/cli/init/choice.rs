@@ -48,10 +48,9 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     let read: Vec<&Service> = read.collect();
     let (target, kind) = match kind {
         // Without a request that needs the store, breaking it may hurt nobody, and the drill would prove nothing.
-        None => match (read.first().copied(), &reading) {
-            (Some(store), Some(_)) if is_postgres(store) => (store, "postgres_connections"),
-            (Some(store), Some(_)) => (store, "container_kill"),
-            _ => (entry, "container_kill"),
+        None => match read.first().copied() {
+            Some(store) if is_postgres(store) => (store, "postgres_connections"),
+            store => (store.unwrap_or(entry), "container_kill"),
         },
         Some(kind) if kind.starts_with("postgres_") => {
             let server = postgres().ok_or_else(|| {

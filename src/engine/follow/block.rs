@@ -35,18 +35,13 @@ pub(super) struct CommandBlock<'s> {
 impl<'s> CommandBlock<'s> {
     /// The blocks of a step, in order.
     pub(super) fn of(step: &'s Step) -> Vec<CommandBlock<'s>> {
-        let mut blocks: Vec<CommandBlock<'s>> = Vec::new();
-        for (number, command) in step.commands().iter().enumerate() {
-            match blocks.last_mut() {
-                Some(block) if block.index == command.block => block.commands.push((number, command)),
-                _ => {
-                    let (index, commands) = (command.block, vec![(number, command)]);
-                    let settings = step.settings(index);
-                    blocks.push(CommandBlock { step, index, settings, commands, so_far: DoneSoFar::default() });
-                }
-            }
-        }
-        blocks
+        let numbered: Vec<(usize, &Command)> = step.commands().iter().enumerate().collect();
+        let blocks = numbered.chunk_by(|(_, one), (_, next)| one.block == next.block).map(|commands| {
+            let index = commands.first().map_or(0, |(_, first)| first.block);
+            let (settings, commands) = (step.settings(index), commands.to_vec());
+            CommandBlock { step, index, settings, commands, so_far: DoneSoFar::default() }
+        });
+        blocks.collect()
     }
 }
 
@@ -503,11 +498,7 @@ pub(super) struct RanCommand {
 }
 
 /// Runs one command, and says what it writes as it comes; with the error of a session that could not go on.
-pub(super) async fn run(
-    shell: &mut Shell,
-    sink: &EventSink,
-    order: &CommandRequest,
-) -> (RanCommand, Option<ShellError>) {
+pub async fn run(shell: &mut Shell, sink: &EventSink, order: &CommandRequest) -> (RanCommand, Option<ShellError>) {
     let (step, command, attempt, background) = (&order.step, order.number, order.attempt, order.background);
     let (text, at) = (order.text.clone(), order.at.clone());
     sink.emit(Event::CommandStarted { step: step.clone(), command, text, at, attempt, background });
@@ -526,10 +517,8 @@ pub(super) async fn run(
     let (mut written, mut held) = (STREAMS.map(|_| String::new()), Vec::new());
     let on_output = |stream: Stream, text: String| {
         written[stream as usize].push_str(&text);
-        match order.capture {
-            Some(_) => held.push((stream, text)),
-            None => show(stream, clean[stream as usize].push(&text)),
-        }
+        let holds = order.capture.is_some();
+        if holds { held.push((stream, text)) } else { show(stream, clean[stream as usize].push(&text)) }
     };
     let result = shell.run(&order.text, order.watched.is_some(), order.timeout, on_output).await;
     if let Some(name) = &order.capture {

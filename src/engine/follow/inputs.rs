@@ -3,7 +3,8 @@
 
 use crate::record::{looks_secret, url_password};
 use crate::runbook::{Command, Runbook, RunbookInput, unified_name};
-use crate::shell::TRUSTED;
+use crate::shell::{EnvVar, TRUSTED};
+use crate::source::beginning;
 use crate::spec::{Respond, Var};
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ pub struct RunbookInputs {
     /// The same for the step that is followed.
     of_step: BTreeMap<String, Var>,
     /// What every session has in its environment.
-    env: Vec<(String, String)>,
+    env: Vec<EnvVar>,
 }
 
 /// Why an input cannot be used: it has no value.
@@ -37,10 +38,10 @@ impl RunbookInputs {
                 names.push(name.to_string());
             }
         }
-        let env = respond.env.iter().map(|(name, var)| (name.clone(), var.value.clone())).collect();
         let exported = runbook.env(|name| Some(respond.vars.get(name)?.value.clone()));
+        let exported: Vec<EnvVar> = exported.into_iter().map(|(name, value)| (name, Some(value))).collect();
         let (values, given, of_step) = (respond.vars.clone(), respond.env.clone(), BTreeMap::new());
-        let mut inputs = RunbookInputs { values, variables, given, of_step, env };
+        let mut inputs = RunbookInputs { values, variables, given, of_step, env: env_of(&respond.env) };
         inputs.export(&exported);
         inputs
     }
@@ -48,7 +49,7 @@ impl RunbookInputs {
     /// Lets programs in every session trust a certificate authority, in PEM.
     pub fn trust(&mut self, pem: String) {
         // It has the last word over what the scenario gives; what steps set has it over that.
-        self.env.push((TRUSTED.into(), pem));
+        self.env.push((TRUSTED.into(), Some(pem)));
     }
 
     /// The value under a unified name.
@@ -69,43 +70,49 @@ impl RunbookInputs {
     }
 
     /// What a new session begins with.
-    pub fn env(&self) -> Vec<(String, String)> {
+    pub fn env(&self) -> Vec<EnvVar> {
         let mut env = self.env.clone();
         env.retain(|(name, _)| !self.of_step.contains_key(name));
-        env.extend(self.of_step.iter().map(|(name, var)| (name.clone(), var.value.clone())));
+        env.extend(env_of(&self.of_step));
         env
     }
 
     /// Takes a value; returns the variables by which sessions must know it: its name, and every spelling that a command
     /// reads.
-    pub fn set(&mut self, name: &str, value: &str) -> Vec<(String, Option<String>)> {
+    pub fn set(&mut self, name: &str, value: &str) -> Vec<EnvVar> {
         let unified = unified_name(name);
         let may_be_empty = self.may_be_empty(name);
         let var = Var { value: value.to_string(), secret: false, declared: false, may_be_empty };
         self.values.extend([name.to_string(), unified.clone()].map(|name| (name, var.clone())));
         let mut names = vec![name.to_string()];
         names.extend(self.variables.get(&unified).into_iter().flatten().filter(|known| *known != name).cloned());
-        let set: Vec<(String, String)> = names.into_iter().map(|name| (name, value.to_string())).collect();
+        let set: Vec<EnvVar> = names.into_iter().map(|name| (name, Some(value.to_string()))).collect();
         self.export(&set);
-        set.into_iter().map(|(name, value)| (name, Some(value))).collect()
+        set
     }
 
     /// Begins a step that has an environment of its own; returns what its sessions must know.
-    pub fn begin_step(&mut self, env: &BTreeMap<String, Var>) -> Vec<(String, Option<String>)> {
+    pub fn begin_step(&mut self, env: &BTreeMap<String, Var>) -> Vec<EnvVar> {
         self.of_step.clone_from(env);
-        env.iter().map(|(name, var)| (name.clone(), Some(var.value.clone()))).collect()
+        env_of(env)
     }
 
     /// Ends it; returns what sessions must know instead, `None` where a variable is to go.
-    pub fn end_step(&mut self) -> Vec<(String, Option<String>)> {
-        let before = |name: &String| self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    pub fn end_step(&mut self) -> Vec<EnvVar> {
+        let before =
+            |name: &String| self.env.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.clone());
         std::mem::take(&mut self.of_step).into_keys().map(|name| (name.clone(), before(&name))).collect()
     }
 
-    fn export(&mut self, set: &[(String, String)]) {
+    fn export(&mut self, set: &[EnvVar]) {
         self.env.retain(|(known, _)| !set.iter().any(|(name, _)| name == known));
         self.env.extend(set.iter().cloned());
     }
+}
+
+/// Variables as sessions must know them.
+fn env_of(vars: &BTreeMap<String, Var>) -> Vec<EnvVar> {
+    vars.iter().map(|(name, var)| (name.clone(), Some(var.value.clone()))).collect()
 }
 
 /// Largest value, in bytes.
@@ -126,10 +133,9 @@ impl CapturedOutput {
     /// Takes what a command wrote in, and how many bytes of it were left out already.
     pub(super) fn push(&mut self, text: &str, omitted: u64) {
         let room = KEPT.saturating_sub(self.text.len());
-        let cut = (0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let (kept, lost) = text.split_at(cut);
+        let kept = beginning(text, room);
         self.text.push_str(kept);
-        self.omitted = self.omitted.saturating_add(lost.len() as u64).saturating_add(omitted);
+        self.omitted = self.omitted.saturating_add((text.len() - kept.len()) as u64).saturating_add(omitted);
     }
 }
 
@@ -222,14 +228,13 @@ mod tests {
         respond.vars.insert("one".into(), var("var", false));
         respond.env.insert("TWO".into(), var("env", false));
         let mut inputs = RunbookInputs::new(&runbook, &respond);
-        let sorted = |mut env: Vec<(String, String)>| {
+        let sorted = |mut env: Vec<EnvVar>| {
             env.sort();
-            env.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+            env.into_iter().map(|(name, value)| format!("{name}={}", value.unwrap_or_default())).collect::<Vec<_>>()
         };
         assert_eq!(sorted(inputs.env()), ["ONE=var", "TWO=env"], "the value of the input is closer");
         let step = BTreeMap::from([("ONE".to_string(), var("step", false)), ("NEW".to_string(), var("step", false))]);
-        let begun = inputs.begin_step(&step).into_iter().map(|(name, value)| (name, value.unwrap_or_default()));
-        assert_eq!(sorted(begun.collect()), ["NEW=step", "ONE=step"]);
+        assert_eq!(sorted(inputs.begin_step(&step)), ["NEW=step", "ONE=step"]);
         assert_eq!(sorted(inputs.env()), ["NEW=step", "ONE=step", "TWO=env"]);
         assert_eq!(inputs.end_step(), [("NEW".into(), None), ("ONE".into(), Some("var".to_string()))]);
         assert_eq!(sorted(inputs.env()), ["ONE=var", "TWO=env"]);

@@ -92,10 +92,8 @@ impl CommandFailure {
 
     /// Whether it fails the step in every phase: a stated expectation is no warning.
     pub(super) fn is_fatal(&self) -> bool {
-        !matches!(
-            self,
-            CommandFailure::Exit(_) | CommandFailure::Answered(_) | CommandFailure::NoValue { stated: false, .. }
-        )
+        use CommandFailure::{Answered, Exit, NoValue};
+        !matches!(self, Exit(_) | Answered(_) | NoValue { stated: false, .. })
     }
 
     /// Whether another attempt may come out otherwise.

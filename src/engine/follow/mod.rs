@@ -110,10 +110,8 @@ impl<'a> Follower<'a> {
         opening: Option<Opening>,
         context: &'a mut dyn FollowContext,
     ) -> Follower<'a> {
-        let mut sessions = Sessions::new(stack, sink.clone());
-        if let Some(opening) = opening {
-            sessions.opening(usual_place(respond), opening);
-        }
+        let opening = opening.map(|opening| (usual_place(respond), opening));
+        let sessions = Sessions::new(stack, sink.clone(), opening);
         let path = super::announce::shown(&runbook.source);
         let (background, failed, last_line, functions) = (Vec::new(), Vec::new(), None, String::new());
         Follower { respond, sink, context, path, sessions, inputs, background, failed, last_line, functions }

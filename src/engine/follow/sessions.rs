@@ -6,7 +6,7 @@ use super::Opening;
 use crate::engine::context::{POLL, seconds};
 use crate::engine::stop::Stop;
 use crate::record::{EventSink, Verdict};
-use crate::shell::{EndedCall, SessionState, Shell, ShellError};
+use crate::shell::{EndedCall, EnvVar, SessionState, Shell};
 use crate::stack::{Place, Stack};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) struct PlaceSession {
     container: Option<Instance>,
     /// What it knew after the last command, where that is a service's, and the variables that it was given since, or that were taken away.
     state: Option<SessionState>,
-    since: Vec<(String, Option<String>)>,
+    since: Vec<EnvVar>,
 }
 
 /// A container as it was started once.
@@ -44,29 +44,20 @@ type Instance = (String, String);
 type RunningInstance = Result<Option<Instance>, String>;
 
 impl<'a> Sessions<'a> {
-    pub(super) fn new(stack: &'a dyn Stack, sink: EventSink) -> Sessions<'a> {
-        Sessions { stack, sink, opening: None, open: Vec::new() }
-    }
-
-    pub(super) fn opening(&mut self, place: Place, opening: Opening) {
-        self.opening = Some((place, opening));
+    pub(super) fn new(stack: &'a dyn Stack, sink: EventSink, opening: Option<(Place, Opening)>) -> Sessions<'a> {
+        Sessions { stack, sink, opening, open: Vec::new() }
     }
 
     /// What a place has in its environment by itself, as far as the stack says.
     pub(super) fn environment(&self, place: &Place) -> BTreeMap<String, String> {
-        match place {
-            Place::Toolbox => BTreeMap::new(),
-            Place::Service(service) => self.stack.environment(service),
-        }
+        if let Place::Service(service) = place { self.stack.environment(service) } else { BTreeMap::new() }
     }
 
     /// Waits for the session that was being opened, if there is one.
-    pub(super) async fn ready(&mut self, env: &[(String, String)]) -> Result<(), Stop> {
+    pub(super) async fn ready(&mut self, env: &[EnvVar]) -> Result<(), Stop> {
         let Some((place, opening)) = self.opening.take() else { return Ok(()) };
-        let shell = match opening.await {
-            Ok(shell) => shell?,
-            Err(error) => return Err(Stop::harness(format!("the shell session could not be opened: {error}"))),
-        };
+        let broke = |error| Stop::harness(format!("the shell session could not be opened: {error}"));
+        let shell = opening.await.map_err(broke)??;
         // It began with what was known then. One that has lost its container is opened again when it is needed.
         let _ = shell.set(env).await;
         let container = self.look(&place).await.ok().flatten();
@@ -75,7 +66,7 @@ impl<'a> Sessions<'a> {
     }
 
     /// The session of a place, opened again where its container was restarted.
-    pub(super) async fn at(&mut self, place: &Place, env: &[(String, String)]) -> Result<&mut Shell, Stop> {
+    pub(super) async fn at(&mut self, place: &Place, env: &[EnvVar]) -> Result<&mut Shell, Stop> {
         self.ready(env).await?;
         let deadline = Instant::now() + BACK_WITHIN;
         let index = loop {
@@ -123,7 +114,7 @@ impl<'a> Sessions<'a> {
     async fn reopened(
         &mut self,
         place: &Place,
-        env: &[(String, String)],
+        env: &[EnvVar],
         lost: Option<usize>,
         container: Option<Instance>,
     ) -> Result<usize, Stop> {
@@ -134,7 +125,7 @@ impl<'a> Sessions<'a> {
             let with = match &state {
                 Some(state) => {
                     shell.import(state).await?;
-                    set_in(&shell, &since).await?;
+                    shell.set(&since).await?;
                     "with the directory, the variables and the functions of the steps before"
                 }
                 None => "without the directory and the variables of the steps before",
@@ -188,15 +179,15 @@ impl<'a> Sessions<'a> {
         Ok(PlaceSession { place: place.clone(), shell, container, state: None, since: Vec::new() })
     }
 
-    async fn fresh(&self, place: &Place, env: &[(String, String)]) -> Result<Shell, Stop> {
+    async fn fresh(&self, place: &Place, env: &[EnvVar]) -> Result<Shell, Stop> {
         let tools = self.stack.tools(place, &self.sink.secrets());
         Ok(Shell::open(self.stack.shell(place).await?, env, tools).await?)
     }
 
     /// Sets variables in every open session, or takes them away; one that is gone is opened with them.
-    pub(super) async fn set(&mut self, vars: &[(String, Option<String>)]) {
+    pub(super) async fn set(&mut self, vars: &[EnvVar]) {
         for session in &mut self.open {
-            let _ = set_in(&session.shell, vars).await;
+            let _ = session.shell.set(vars).await;
             session.since.extend_from_slice(vars);
         }
     }
@@ -214,15 +205,6 @@ impl<'a> Sessions<'a> {
             }
         }
     }
-}
-
-/// Sets variables in a session, and takes those without a value away. Of one that is named twice the last word counts.
-async fn set_in(shell: &Shell, vars: &[(String, Option<String>)]) -> Result<(), ShellError> {
-    let last: BTreeMap<_, _> = vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let gone: Vec<String> = last.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone()).collect();
-    let set: Vec<(String, String)> = last.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    shell.set(&set).await?;
-    shell.unset(&gone).await
 }
 
 /// A place as people read it.

@@ -55,7 +55,8 @@ impl Follower<'_> {
         for step in steps {
             let (id, started_us) = (step.id.clone(), self.sink.now());
             self.sink.emit(Event::StepStarted { step: id.clone() });
-            let ended = self.step(step).await;
+            // On the heap: what a step does lies deep, and below the phases of a drill.
+            let ended = Box::pin(self.step(step)).await;
             // Taken from every step: what a diagnosis wrote is not the output of a mitigation that was skipped.
             self.context.ended(step, self.last_line.take());
             let check = Check::Step { step: id.clone() };
@@ -131,7 +132,13 @@ impl Follower<'_> {
             Err(skip) => return Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(skip.why().to_string()), &[]))),
         };
         self.complete(step, &blocks).await?;
-        self.contradictions(&blocks)?;
+        for block in &blocks {
+            // What runs until the runbook ends has no output to wait for.
+            if let (Some(key), Some((_, first))) = (block.settings.contradiction(), block.commands.first()) {
+                let reason = format!("a block in the background cannot have `{key}`: nobody waits for its end");
+                return Err(Stop::new(Verdict::StepFailed, reason).at(self.location(first)));
+            }
+        }
         let warnings = self.blocks(&mut blocks).await?;
         Ok(warnings.map(|warnings| match warnings.is_empty() {
             true => StepOutcome::of(StepStatus::Passed, None, &blocks),
@@ -259,16 +266,5 @@ impl Follower<'_> {
         let in_file = step.commands().iter().find(|command| command.inputs.contains(first));
         let path = in_file.map_or_else(|| self.path.clone(), |command| self.location(command).path);
         Err(Stop::new(Verdict::StepBlocked, reason).at(Location { path, line: first.line }))
-    }
-
-    /// What runs until the runbook ends has no output to wait for.
-    fn contradictions(&self, blocks: &[CommandBlock<'_>]) -> Result<(), Stop> {
-        for block in blocks {
-            if let (Some(key), Some((_, first))) = (block.settings.contradiction(), block.commands.first()) {
-                let reason = format!("a block in the background cannot have `{key}`: nobody waits for its end");
-                return Err(Stop::new(Verdict::StepFailed, reason).at(self.location(first)));
-            }
-        }
-        Ok(())
     }
 }

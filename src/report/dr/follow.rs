@@ -24,8 +24,8 @@ fn of(note: &DrillRef) -> String {
 
 /// Whether a note is about this report: it names a run of an earlier quarter only in an earlier file.
 fn carried(input: &DrInput, note: &DrillRef, from: Option<Quarter>) -> Option<Option<Quarter>> {
-    let DrillRef::Run(run) = note else { return Some(from) };
-    let Some(seen) = input.seen.iter().find(|seen| seen.run == *run) else { return Some(from) };
+    let run = note.run().and_then(|run| input.seen.iter().find(|seen| seen.run == run));
+    let Some(seen) = run else { return Some(from) };
     match Quarter::of(seen.at) {
         own if own > input.quarter => None,
         own if own < input.quarter => Some(Some(own)),
@@ -97,10 +97,7 @@ pub fn verified_by(all: &[SeenRun], run: Option<&str>, about: &DrillRef) -> Chai
     let Some(seen) = all.iter().find(|seen| seen.run == run) else {
         return no("named, not verified: there is no record of that run".into());
     };
-    let finding = match about {
-        DrillRef::Run(run) => all.iter().find(|seen| seen.run == *run),
-        DrillRef::Scenario(_) => None,
-    };
+    let finding = about.run().and_then(|run| all.iter().find(|seen| seen.run == run));
     let scenario = match (about, finding) {
         (DrillRef::Scenario(name), _) => name,
         (DrillRef::Run(_), Some(finding)) => &finding.scenario,
@@ -151,34 +148,28 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport<'_>]) -> Vec<Retest
         let later = |seen: &&SeenRun| {
             seen.at > began && seen.ended && !seen.control && seen.expects_failure == failed.expects_failure
         };
-        let notes = input.notes.files.iter().flat_map(|file| &file.drills);
-        let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.plan.run));
-        let named: Vec<&str> = named
-            .filter_map(|note| match &note.of {
-                DrillRef::Run(run) => Some(run.as_str()),
-                DrillRef::Scenario(_) => None,
-            })
-            .collect();
-        let best = |mut runs: Vec<&'_ SeenRun>| {
-            runs.sort_by_key(|seen| seen.at);
-            runs.iter().find(|seen| seen.passed()).or(runs.last()).map(|seen| (*seen).clone())
+        let notes = || input.notes.files.iter().flat_map(|file| &file.drills);
+        let is_named = |seen: &SeenRun| {
+            let is = |note: &&DrillNotes| note.told.retest_of.as_deref() == Some(&failed.plan.run);
+            notes().filter(is).any(|note| note.of.run() == Some(&seen.run))
         };
-        let by_notes: Vec<&SeenRun> =
-            input.seen.iter().filter(later).filter(|seen| named.contains(&seen.run.as_str())).collect();
-        let by_scenario: Vec<&SeenRun> =
-            input.seen.iter().filter(later).filter(|seen| seen.scenario == failed.plan.scenario).collect();
-        let (seen, by) = match best(by_notes) {
+        let best = |is_retest: &dyn Fn(&SeenRun) -> bool| {
+            let runs = || input.seen.iter().filter(later).filter(|seen| is_retest(seen));
+            let passed = runs().filter(|seen| seen.passed()).min_by_key(|seen| seen.at);
+            passed.or_else(|| runs().max_by_key(|seen| seen.at))
+        };
+        let (seen, by) = match best(&is_named) {
             Some(seen) => (Some(seen), "named in the notes"),
-            None => (best(by_scenario), "a later run of the same scenario"),
+            None => (best(&|seen| seen.scenario == failed.plan.scenario), "a later run of the same scenario"),
         };
         Retest {
             failed: failed.plan.run.clone(),
             scenario: failed.plan.scenario.clone(),
             verdict: failed.verdict,
             by: if seen.is_some() { by } else { "not retested" },
-            retest: seen.as_ref().map(|seen| seen.run.clone()),
-            retest_utc: seen.as_ref().map(|seen| seen.started_utc.clone()),
-            passed: seen.as_ref().map(SeenRun::passed),
+            retest: seen.map(|seen| seen.run.clone()),
+            retest_utc: seen.map(|seen| seen.started_utc.clone()),
+            passed: seen.map(SeenRun::passed),
         }
     };
     bad.map(row).collect()

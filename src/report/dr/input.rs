@@ -1,10 +1,10 @@
 //! What a DR report is made from: the quarter's drills whole, every other run in a few words, notes, coverage, evidence.
 
 use super::{DrNotes, Quarter};
-use crate::record::{Event, Record, RestoreLevel, RunOutcome, Stamped, Verdict};
-use crate::view::clock::instant;
+use crate::record::{Check, CheckOutcome, Event, FaultInfo, Record, RestoreLevel, RunOutcome, Stamped, Verdict};
+use crate::view::clock::{instant, parsed};
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// Everything that the report is made from.
 #[derive(Debug, Clone)]
@@ -92,12 +92,25 @@ pub struct SeenRun {
     pub rpo_us: Option<u64>,
     /// The level that the restore reached.
     pub level: Option<RestoreLevel>,
+    /// Its faults, as they were announced.
+    pub faults: Vec<FaultInfo>,
+    /// The runbook, as the record names it.
+    pub runbook: Option<String>,
+    /// The steps of which commands were begun as the runbook had them, nothing put in their place: id, and SHA-256 of the text then.
+    pub followed: Vec<(String, String)>,
+    /// The alert whose page it waited for, where that was delivered as it must be.
+    pub paged: Option<String>,
 }
 
 impl SeenRun {
     /// A record in a few words; `None` for a runbook that was followed alone and for what has no beginning.
     pub fn of(record: &Record) -> Option<SeenRun> {
         let plan = record.plan.as_deref().filter(|plan| !plan.alone)?;
+        let began = |id: &str| record.steps.iter().any(|step| step.step == id && !step.commands.is_empty());
+        let followed = plan.steps.iter().filter(|step| step.replaced.is_none() && began(&step.id));
+        // A page that came too late was told as well.
+        let detected =
+            record.check(&Check::Detection).is_some_and(|check| matches!(check.outcome, CheckOutcome::Passed { .. }));
         Some(SeenRun {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
@@ -115,12 +128,33 @@ impl SeenRun {
             rto_us: record.time_to_recover_us(),
             rpo_us: record.data_figures().and_then(|data| data.judged_rpo_us()),
             level: record.restore_level(),
+            faults: plan.faults.clone(),
+            runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
+            followed: followed.map(|step| (step.id.clone(), step.hash.clone())).collect(),
+            paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| detected),
         })
+    }
+
+    /// A drill that was run with its runbook. Controls, runbooks that were followed alone, drills that exist to fail and those of which
+    /// nobody knows when they began are none.
+    pub fn of_drill(record: &Record) -> Option<SeenRun> {
+        let counts = |seen: &SeenRun| !seen.control && !record.expects_failure() && parsed(&seen.started_utc).is_some();
+        SeenRun::of(record).filter(counts)
     }
 
     /// Whether its scenario was drilled by it: with its runbook, to an end that says how the scenario stands.
     pub fn is_conclusive(&self) -> bool {
-        self.ended && !self.control && matches!(self.outcome, RunOutcome::Passed | RunOutcome::Failed)
+        self.ended && !self.control && self.is_judged()
+    }
+
+    /// Whether it says something about the runbook: a harness that broke and an interruption do not.
+    pub fn is_judged(&self) -> bool {
+        matches!(self.outcome, RunOutcome::Passed | RunOutcome::Failed)
+    }
+
+    /// Whether it says that it is of the future, by more than clocks differ: nobody knows when it was made, and it counts for nothing.
+    pub fn is_of_the_future(&self, now: OffsetDateTime) -> bool {
+        self.at > now + Duration::days(1)
     }
 
     /// Whether it passed.

@@ -84,22 +84,18 @@ impl<'a> DrReport<'a> {
 }
 
 fn totals(drills: &[DrillReport<'_>], incomplete: usize) -> DrTotals {
-    let mut totals = DrTotals { incomplete, ..DrTotals::default() };
-    for drill in drills {
-        if drill.plan.control {
-            totals.controls += 1;
-            continue;
-        }
-        totals.drills += 1;
-        match drill.verdict {
-            DrVerdict::Pass => totals.passed += 1,
-            DrVerdict::PassWithConditions => totals.with_conditions += 1,
-            DrVerdict::Fail => totals.failed += 1,
-            DrVerdict::NoVerdict => totals.no_verdict += 1,
-        }
-        totals.expected_failures += usize::from(drill.expects_failure && drill.verdict.is_pass());
+    let counted = || drills.iter().filter(|drill| !drill.plan.control);
+    let count = |verdict: DrVerdict| counted().filter(|drill| drill.verdict == verdict).count();
+    DrTotals {
+        drills: counted().count(),
+        passed: count(DrVerdict::Pass),
+        expected_failures: counted().filter(|drill| drill.expects_failure && drill.verdict.is_pass()).count(),
+        with_conditions: count(DrVerdict::PassWithConditions),
+        failed: count(DrVerdict::Fail),
+        no_verdict: count(DrVerdict::NoVerdict),
+        incomplete,
+        controls: drills.len() - counted().count(),
     }
-    totals
 }
 
 fn other<'a>(seen: impl Iterator<Item = &'a SeenRun>) -> Vec<OtherDrills> {

@@ -96,6 +96,16 @@ pub enum DrillRef {
     Scenario(String),
 }
 
+impl DrillRef {
+    /// The run, where it is one.
+    pub fn run(&self) -> Option<&str> {
+        match self {
+            DrillRef::Run(run) => Some(run),
+            DrillRef::Scenario(_) => None,
+        }
+    }
+}
+
 /// What people know of a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillNotes {
@@ -248,13 +258,8 @@ impl DrNotes {
 
     /// Ids of the runs that notes for a quarter are about.
     pub fn runs(&self, quarter: Quarter) -> impl Iterator<Item = (&str, &str)> {
-        let files = self.of(quarter);
-        files.flat_map(|file| {
-            file.drills.iter().filter_map(|note| match &note.of {
-                DrillRef::Run(run) => Some((run.as_str(), file.path.as_str())),
-                DrillRef::Scenario(_) => None,
-            })
-        })
+        let notes = self.of(quarter).flat_map(|file| file.drills.iter().map(move |note| (note, file)));
+        notes.filter_map(|(note, file)| Some((note.of.run()?, file.path.as_str())))
     }
 }
 

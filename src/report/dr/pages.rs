@@ -142,11 +142,9 @@ fn code(text: impl AsRef<str>) -> String {
 #[derive(Template)]
 #[template(path = "dr/report.html")]
 struct HtmlPages<'a> {
-    title: String,
     style: &'static str,
     foot: String,
     report: &'a DrReport<'a>,
-    header: &'a DrHeader,
 }
 
 /// The report as one HTML file that asks nobody for anything: made for A4, readable on a screen.
@@ -155,8 +153,7 @@ pub fn dr_html(report: &DrReport<'_>) -> Vec<u8> {
         format!("{}Disaster recovery drills {} - made {}", draft(report), report.quarter, instant(&report.made_utc));
     // Into a string of CSS goes nothing that could end it.
     let foot = foot.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
-    let (title, style) = (title(report), include_str!("a4.css"));
-    let pages = HtmlPages { title, style, foot, report, header: &report.header };
+    let pages = HtmlPages { style: include_str!("a4.css"), foot, report };
     // Writing into a string does not fail; should it, nothing is taken for a report.
     let html = pages.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
     format!("{html}\n").into_bytes()
@@ -165,15 +162,13 @@ pub fn dr_html(report: &DrReport<'_>) -> Vec<u8> {
 #[derive(Template)]
 #[template(path = "dr/report.md")]
 struct MarkdownPages<'a> {
-    title: String,
     report: &'a DrReport<'a>,
-    header: &'a DrHeader,
 }
 
 /// The report as Markdown, for a job's summary, a wiki or a repository.
 pub fn dr_markdown(report: &DrReport<'_>) -> Vec<u8> {
-    let pages = MarkdownPages { title: title(report), report, header: &report.header };
-    let text = pages.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
+    let text =
+        MarkdownPages { report }.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
     markdown::laid_out(&text).into_bytes()
 }
 
@@ -200,26 +195,12 @@ mod filters {
     }
 }
 
-/// What begins a heading of Markdown.
-fn hashes(level: &usize) -> String {
-    "#".repeat(*level)
-}
-
 fn draft(report: &DrReport<'_>) -> &'static str {
     if report.quarter_is_over { "" } else { "DRAFT - " }
 }
 
 fn title(report: &DrReport<'_>) -> String {
-    format!("{}Disaster recovery drills, {}", draft(report), quarter(&report.quarter))
-}
-
-/// `fourth quarter of 2026`.
-fn quarter(quarter: &Quarter) -> String {
-    let text = quarter.to_string();
-    let (year, number) = text.split_once('Q').unwrap_or((&text, ""));
-    let names = [("1", "first"), ("2", "second"), ("3", "third"), ("4", "fourth")];
-    let name = names.iter().find(|(digit, _)| *digit == number).map_or("", |(_, name)| name);
-    format!("{name} quarter of {year}")
+    format!("{}Disaster recovery drills, {}", draft(report), report.quarter.in_words())
 }
 
 /// `2026-11-20 06:41:12 UTC` of an RFC 3339 text in UTC.

@@ -20,12 +20,10 @@ impl Quarter {
     /// Reads `2026Q4`.
     pub fn parse(text: &str) -> Result<Quarter, String> {
         let wrong = || format!("`{text}` is no quarter: write it like `2026Q4`");
-        let (year, number) = text.split_once('Q').ok_or_else(wrong)?;
         let digits = |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
-        if !digits(year, 4) || !digits(number, 1) {
-            return Err(wrong());
-        }
-        let (year, number): (u16, u8) = (year.parse().map_err(|_| wrong())?, number.parse().map_err(|_| wrong())?);
+        let parts = text.split_once('Q').filter(|(year, number)| digits(year, 4) && digits(number, 1));
+        let parts = parts.and_then(|(year, number)| Some((year.parse::<u16>().ok()?, number.parse::<u8>().ok()?)));
+        let (year, number) = parts.ok_or_else(wrong)?;
         match (YEARS.contains(&year), (1..=4).contains(&number)) {
             (true, true) => Ok(Quarter::new(year, number)),
             (false, _) => Err(format!("`{text}`: the year is not between {} and {}", YEARS.start(), YEARS.end())),
@@ -63,6 +61,11 @@ impl Quarter {
     /// Whether an instant lies in it.
     pub fn contains(self, at: OffsetDateTime) -> bool {
         (self.start()..self.end()).contains(&at)
+    }
+
+    /// `fourth quarter of 2026`.
+    pub fn in_words(self) -> String {
+        format!("{} quarter of {}", ["first", "second", "third", "fourth"][usize::from(self.0 % 4)], self.0 / 4)
     }
 
     /// This one and the three before it, the oldest first.

@@ -636,7 +636,7 @@ impl Samples {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{BudgetInfo, MachineRecord, MachineSample};
+    use crate::record::{BudgetInfo, MachineSample, Sampled};
 
     #[test]
     fn a_gap_ends_a_curve_and_straight_stretches_are_short() {
@@ -670,7 +670,7 @@ mod tests {
         }
         let sample =
             MachineSample { cpus: 2, busy: 0.5, pressure: Some(0.1), memory_bytes: 9, available_bytes: 5_000_000 };
-        record.machine.push(MachineRecord { at_us: DrillTime(9_000_000), sample });
+        record.machine.push(Sampled { at_us: DrillTime(9_000_000), sample });
         let with = told(&record);
         assert!(with.contains("processors busy: 50%") && with.contains("5.0 MB of memory free"), "{with}");
     }

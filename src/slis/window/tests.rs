@@ -457,9 +457,10 @@ fn the_most_frequent_answers_of_a_window_are_told() {
         let results = results.into_iter().map(|(result, count)| (result.to_string(), count)).collect();
         line.push(Slice { results, ..slice("web", i, 9, &[("a", 1)]) });
     }
-    assert_eq!(line.answers(&line.latest(ms(1000))), "500 × 70, 200 × 10, timeout × 5");
-    assert_eq!(line.answers(&line.latest(ms(100))), "500 × 7, 200 × 1, reset × 1");
-    assert_eq!(line.answers(&[]), "");
+    let answers = |length| line.latest(ms(length)).first().map(|level| line.answers((level.from, level.to)));
+    assert_eq!(answers(1000).unwrap(), "500 × 70, 200 × 10, timeout × 5");
+    assert_eq!(answers(100).unwrap(), "500 × 7, 200 × 1, reset × 1");
+    assert_eq!(line.answers(Default::default()), "");
 }
 
 #[test]

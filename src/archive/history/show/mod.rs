@@ -16,21 +16,16 @@ pub use page::PageForm;
 pub use trend::{trend_html, trend_text};
 
 /// Version of the JSON; raised when a reader of the old one would misread.
-pub const JSON_FORMAT: u32 = 2;
+pub const HISTORY_FORMAT: u32 = 2;
 
 /// What is asked for as JSON, with the version of the format.
 #[derive(serde::Serialize)]
 pub struct Versioned<'a, T> {
-    format: u32,
+    /// `HISTORY_FORMAT`.
+    pub format: u32,
+    /// What is asked for.
     #[serde(flatten)]
-    what: &'a T,
-}
-
-impl<'a, T: serde::Serialize> Versioned<'a, T> {
-    /// In the format of this version.
-    pub fn of(what: &'a T) -> Self {
-        Versioned { format: JSON_FORMAT, what }
-    }
+    pub what: &'a T,
 }
 
 /// All scenarios over their runs.
@@ -73,9 +68,9 @@ fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
     vec![
         page.name(&summary.scenario),
         summary.runs.to_string(),
-        summary.pass_rate.map_or_else(dash, |_| share(summary.count(RunStanding::Passed), summary.counting())),
+        share(summary.count(RunStanding::Passed), summary.counting()),
         summary.counting().to_string(),
-        summary.flakiness.rate.map_or_else(dash, |_| share(summary.flakiness.changes, summary.flakiness.pairs)),
+        share(summary.flakiness.changes, summary.flakiness.pairs),
         median(&summary.to_impact),
         median(&summary.to_detect),
         median(&summary.to_mitigation),
@@ -95,16 +90,8 @@ fn day(utc: &str) -> &str {
 }
 
 /// `92% (11 of 12)`.
-fn pass_rate(summary: &Summary) -> String {
-    let (passed, all) = (summary.count(RunStanding::Passed), summary.counting());
-    summary.pass_rate.map_or_else(dash, |_| format!("{} ({passed} of {all})", share(passed, all)))
-}
-
-/// `5% (1 of 20)`.
-fn flaky(summary: &Summary) -> String {
-    let flakiness = &summary.flakiness;
-    let (changes, pairs) = (flakiness.changes, flakiness.pairs);
-    flakiness.rate.map_or_else(dash, |_| format!("{} ({changes} of {pairs})", share(changes, pairs)))
+fn share_of(part: usize, all: usize) -> String {
+    if all == 0 { dash() } else { format!("{} ({part} of {all})", share(part, all)) }
 }
 
 /// A sign and a word.
@@ -256,7 +243,8 @@ pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
     let summary = &view.summary;
     let title = format!("{}: {}", page.name(&summary.scenario), page.text(&summary.title));
     page.heading(&title);
-    page.item(&format!("{}, passed {}", counted(summary.runs, "run"), pass_rate(summary)));
+    let passed = share_of(summary.count(RunStanding::Passed), summary.counting());
+    page.item(&format!("{}, passed {}", counted(summary.runs, "run"), passed));
     let failures: Vec<String> =
         summary.failures.iter().map(|(verdict, n)| format!("{n} {}", page.name(verdict))).collect();
     if !failures.is_empty() {
@@ -265,9 +253,11 @@ pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
     if summary.repeated.all > 0 {
         page.item(&format!("failures that were the same as the one before: {}", summary.repeated.all));
     }
-    let flakiness = match summary.flakiness.rate {
-        Some(_) => format!("flaky: {} pairs of runs with the same files and images", flaky(summary)),
-        None => "flaky: cannot be told, no two runs had the same files and images".into(),
+    let flakiness = match (summary.flakiness.changes, summary.flakiness.pairs) {
+        (changes, pairs @ 1..) => {
+            format!("flaky: {} pairs of runs with the same files and images", share_of(changes, pairs))
+        }
+        (_, 0) => "flaky: cannot be told, no two runs had the same files and images".into(),
     };
     page.item(&flakiness);
     for (what, at) in [("last pass", &summary.last_pass), ("last failure", &summary.last_fail)] {

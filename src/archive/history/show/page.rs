@@ -124,9 +124,9 @@ pub(super) fn minute(utc: &str) -> String {
     utc.get(..16).map_or_else(|| utc.to_string(), |minute| minute.replace('T', " "))
 }
 
-/// A ratio in whole percent; only all is `100%`, and only nothing is `0%`.
+/// A ratio in whole percent; only all is `100%`, and only nothing is `0%`. A dash where there is nothing to have a part of.
 pub(super) fn share(part: usize, all: usize) -> String {
-    let hundredths = part.saturating_mul(100).checked_div(all).unwrap_or(0);
+    let Some(hundredths) = part.saturating_mul(100).checked_div(all) else { return super::dash() };
     let share = if part == 0 || part == all { hundredths } else { hundredths.clamp(1, 99) };
     format!("{share}%")
 }

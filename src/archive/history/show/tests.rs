@@ -53,9 +53,11 @@ fn the_json_is_documented() {
     let runs = runs();
     let view = ScenarioView::of(&runs, Update::default()).unwrap();
     let mut keys = 0;
-    let all = [serde_json::to_value(Versioned::of(&overview())), serde_json::to_value(Versioned::of(&view))];
+    let format = HISTORY_FORMAT;
+    let (all, one) = (overview(), Versioned { format, what: &view });
+    let all = [serde_json::to_value(Versioned { format, what: &all }), serde_json::to_value(one)];
     for value in all.map(Result::unwrap) {
-        assert_eq!(value["format"], JSON_FORMAT);
+        assert_eq!(value["format"], HISTORY_FORMAT);
         let summary = value.get("summary").or_else(|| value["scenarios"].get(0));
         let run = value.get("runs").and_then(|runs| runs.get(0));
         for object in [Some(&value), summary, run].into_iter().flatten().filter_map(serde_json::Value::as_object) {

@@ -255,7 +255,8 @@ impl RemoteDay {
 /// Keeps what has come back; why the drill has no end, where that is known.
 fn keep(end: RemoteEnd, run_dir: &RunDir, heard: usize, lost: &mut bool, notes: &mut Vec<String>) -> Option<String> {
     let run = run_dir.id();
-    match end.results.map(|results| results.and_then(|files| unpack(&files, run_dir, heard))) {
+    let unpacked = |files: Vec<u8>| unpack(&files, run_dir, heard).map_err(|error| error.to_string());
+    match end.results.map(|results| results.and_then(unpacked)) {
         Some(Ok(())) => {}
         Some(Err(why)) => {
             notes.push(format!("{run}: the files of the run were not fetched, only what it printed is there: {why}"))
@@ -289,13 +290,11 @@ fn story_of(run_dir: &RunDir, why: Option<String>, said: &str, notes: &mut Vec<S
 fn whole(record: Record, run: &str, why: Option<String>, notes: &mut Vec<String>) -> Result<Record, Error> {
     let Some(why) = why else { return Ok(record) };
     let text = format!("the drill has ended ({}), and then: {why}", record.verdict);
-    match record.outcome() {
-        RunOutcome::Failed => {
-            notes.push(format!("{run}: {text}"));
-            Ok(record)
-        }
-        _ => Err(Error::harness(text)),
+    if record.outcome() != RunOutcome::Failed {
+        return Err(Error::harness(text));
     }
+    notes.push(format!("{run}: {text}"));
+    Ok(record)
 }
 
 /// The files at a path and below it; none where nothing is. Links can be committed: none may lead out of the project, and of those that lead
@@ -339,24 +338,23 @@ fn texts_of(source: &Arc<Source>) -> BTreeSet<(String, String)> {
 }
 
 /// Unpacks the files of a run; its events only where there are more of them than were heard.
-fn unpack(files: &[u8], run_dir: &RunDir, heard: usize) -> Result<(), String> {
-    let in_archive = |error: io::Error| error.to_string();
-    for entry in tar::Archive::new(files).entries().map_err(in_archive)? {
-        let mut entry = entry.map_err(in_archive)?;
-        let path = entry.path().map_err(in_archive)?.into_owned();
+fn unpack(files: &[u8], run_dir: &RunDir, heard: usize) -> io::Result<()> {
+    for entry in tar::Archive::new(files).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
         let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
         let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         if !plain || !entry.header().entry_type().is_file() {
             continue;
         }
         let mut content = Vec::new();
-        io::Read::read_to_end(&mut entry, &mut content).map_err(in_archive)?;
+        entry.read_to_end(&mut content)?;
         let name = path.to_string_lossy();
         let more = name == "events.jsonl" && content.iter().filter(|byte| **byte == b'\n').count() > heard;
         if more || !OWN.contains(&&*name) {
             let to = run_dir.path().join(&path);
             let made = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&to, content));
-            made.map_err(|error| format!("{}: {error}", to.display()))?;
+            made.map_err(|error| io::Error::other(format!("{}: {error}", to.display())))?;
         }
     }
     Ok(())

@@ -137,10 +137,8 @@ impl Runner {
             Some(free) => free,
             None => {
                 let asked = tokio::time::timeout(ANSWER_WITHIN, self.platform.available(seen.as_ref())).await;
-                let free = match asked {
-                    Ok(free) => free.map_err(|error| error.to_string()),
-                    Err(_) => Err("the engine does not say what is free".to_string()),
-                };
+                let silent = |_| Err("the engine does not say what is free".to_string());
+                let free = asked.map_or_else(silent, |free| free.map_err(|error| error.to_string()));
                 state.free = Some((Instant::now(), free.clone()));
                 free
             }

@@ -2,7 +2,7 @@
 
 use super::{DrArgs, intact};
 use crate::archive;
-use crate::assurance::coverage::{self, Coverage, PastDrill};
+use crate::assurance::coverage::{self, Coverage};
 use crate::assurance::notes::{self, FOLDER};
 use crate::assurance::services;
 use crate::cli::Globals;
@@ -46,7 +46,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
             one.outcome = RunOutcome::Broken;
             (one.rto_us, one.rpo_us, one.level) = (None, None, None);
         } else if one.at < quarter.end() {
-            covering.extend(PastDrill::of(&record));
+            covering.extend(SeenRun::of_drill(&record));
         }
         if quarter.contains(one.at) && one.dr && one.ended {
             let events = archive::read_events(dir, dr_tells).unwrap_or_else(|error| {
@@ -95,7 +95,7 @@ fn cover(
     args: &DrArgs,
     quarter: Quarter,
     made: OffsetDateTime,
-    drills: &[PastDrill],
+    drills: &[SeenRun],
     scenarios: &evidence::Scenarios,
     globals: &Globals,
 ) -> Result<Option<CoverageFacts>, Error> {
