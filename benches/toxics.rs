@@ -52,7 +52,6 @@ fn service(delay: Duration, body: usize) -> (u16, Arc<Mutex<Vec<Duration>>>) {
     (port, spent)
 }
 
-#[derive(Debug)]
 struct Noting(Client, Mutex<Vec<Duration>>);
 
 #[async_trait]

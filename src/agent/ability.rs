@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt::{self, Debug};
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -97,12 +96,6 @@ pub trait Holding: Send + Sync {
     /// what is only a task.
     async fn lift(&self) -> Result<String, String> {
         Ok(String::new())
-    }
-}
-
-impl Debug for dyn Holding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Holding")
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const A_PAGE: TextForm =
     TextForm::new("a URL like `http://service:8080/path`", || shape::text("http://[^\\s/?#@{}]+(?:[/?][^#]*)?"));
 
 /// Where a page is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct HttpPage {
     host: String,
     port: u16,

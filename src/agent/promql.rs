@@ -261,7 +261,6 @@ fn said(answer: &PageAnswer) -> String {
     format!("Prometheus answered {}{error}", answer.status)
 }
 
-#[derive(Debug)]
 struct PromClient {
     page: HttpPage,
     asked: PromCounts,

@@ -135,7 +135,6 @@ impl<Q: Question> Ability for PacedQuestion<Q> {
     }
 }
 
-#[derive(Debug)]
 struct Asking<Q> {
     paced: PacedQuestion<Q>,
     notes: FewNotes,
@@ -190,11 +189,5 @@ impl FewNotes {
         if told.len() < MOST_NOTES && told.insert(text.clone()) {
             (self.tell)(Told::Note { text: format!("{}: {text}", self.series) });
         }
-    }
-}
-
-impl Debug for FewNotes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FewNotes").field("told", &self.told).finish_non_exhaustive()
     }
 }

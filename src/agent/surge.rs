@@ -39,7 +39,6 @@ impl Ability for SurgeAbility {
 }
 
 /// Additional requests that are being sent. Dropping it ends them at once.
-#[derive(Debug)]
 struct Surge {
     fault: String,
     like: LoadSpec,
@@ -51,7 +50,7 @@ struct Surge {
 }
 
 /// What became of the requests that have ended.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct SurgeCounts {
     due: u64,
     /// Those that were sent later than they were due by more than is allowed, under way or not.

@@ -2,7 +2,7 @@
 
 use crate::agent::files;
 use crate::agent::proxy::{self, ProxyConfig};
-use crate::agent::server::{self, ServeConfig};
+use crate::agent::server;
 use crate::error::{Error, Exit};
 use crate::output::{pipe, print_json, say_line};
 use std::path::PathBuf;
@@ -96,7 +96,7 @@ async fn serve(socket: PathBuf, proxy: Option<String>) -> Result<Exit, Error> {
         .map_err(|error| Error::usage(format!("`FIREDRILL_PROXY` cannot be read: {error}")))?;
     // The first process of a container gets no signal that it does not handle.
     let shutdown = super::conduct::listen()?;
-    server::serve(ServeConfig { socket, proxy }, shutdown.cancel)
+    server::serve(socket, proxy, shutdown.cancel)
         .await
         .map(|()| Exit::Passed)
         .map_err(|error| Error::harness(error.to_string()))

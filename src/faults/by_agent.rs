@@ -24,7 +24,6 @@ pub(super) fn share(text: &str) -> Result<Ratio, String> {
 }
 
 /// Where a proxy acts: in front of a service, on one of its ports or on all, on the connections of one client or of all.
-#[derive(Debug, Clone)]
 pub struct ProxyPlace {
     service: String,
     port: Option<NonZeroU16>,
@@ -118,12 +117,6 @@ impl AgentFault {
     }
 }
 
-impl fmt::Debug for AgentFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.facts.summary)
-    }
-}
-
 #[async_trait]
 impl Inject for AgentFault {
     fn facts(&self) -> FaultFacts {
@@ -185,14 +178,14 @@ impl Inject for AgentFault {
     }
 }
 
-async fn ask(context: &FaultContext<'_>, agent: &str, operation: &str, ask: AgentAsk) -> FaultResult<AgentAnswer> {
+pub(super) async fn ask(
+    context: &FaultContext<'_>,
+    agent: &str,
+    operation: &str,
+    ask: AgentAsk,
+) -> FaultResult<AgentAnswer> {
     let failed = |cause: String| FaultError::new(format!("{operation} `{}`", context.id), cause);
     let connected = context.agents.and_then(|agents| agents.iter().find(|(role, _)| role.name() == agent));
     let (_, agent) = connected.ok_or_else(|| failed(format!("the agent {agent} is not connected")))?;
     agent.ask(ask).await.map_err(|error| failed(error.to_string()))
-}
-
-/// Has the agent of this name lift a fault.
-pub(super) async fn lift(context: &FaultContext<'_>, agent: &str, fault: &str) -> FaultResult {
-    ask(context, agent, "lift", AgentAsk::Lift { id: fault.into() }).await.map(drop)
 }

@@ -35,7 +35,6 @@ pub const CANNOT_RUN: [i64; 2] = [126, 127];
 const EVIDENCE: usize = 200;
 
 /// A command in a service.
-#[derive(Debug, Clone)]
 pub struct CommandFault {
     service: String,
     run: String,

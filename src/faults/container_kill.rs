@@ -30,7 +30,6 @@ const A_SIGNAL: TextForm = TextForm::new("the name of a signal like `SIGTERM`", 
 });
 
 /// Killed containers.
-#[derive(Debug, Clone)]
 pub struct ContainerKill {
     selected: SelectedContainers,
     signal: String,

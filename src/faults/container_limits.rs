@@ -25,7 +25,6 @@ const MEMORY: TextForm = TextForm::new(
 );
 
 /// Containers that may use less than before; of what is 0 they may use what they could.
-#[derive(Debug, Clone)]
 pub struct ContainerLimited {
     selected: SelectedContainers,
     limits: ContainerLimits,

@@ -12,7 +12,6 @@ use crate::stack::{ContainerOp, Need};
 use async_trait::async_trait;
 
 /// Frozen containers.
-#[derive(Debug, Clone)]
 pub struct ContainerPause {
     selected: SelectedContainers,
 }
@@ -20,8 +19,7 @@ pub struct ContainerPause {
 impl ContainerPause {
     /// Reads its parameters; `None` when there were mistakes, which are noted.
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let selected = SelectedContainers::read(map);
-        Some(ContainerPause { selected: selected? })
+        Some(ContainerPause { selected: SelectedContainers::read(map)? })
     }
 }
 

@@ -9,7 +9,6 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 /// Which containers of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SelectedContainers {
     pub(super) service: String,
     /// How many of its replicas; `None` is all of them.

@@ -20,7 +20,6 @@ use std::time::Duration;
 const PREPARE_WITHIN: Duration = Duration::from_secs(600);
 
 /// A release of a service.
-#[derive(Debug, Clone)]
 pub struct Deploy {
     service: String,
     release: Release,

@@ -28,7 +28,6 @@ const A_CUT: TextForm = TextForm::new(
 const A_TEXT: TextForm = TextForm::new("a text", shape::scalar);
 
 /// A damaged file.
-#[derive(Debug, Clone)]
 pub struct Files {
     service: String,
     path: String,

@@ -27,7 +27,6 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// On which requests of a service a fault acts.
-#[derive(Debug, Clone)]
 pub(super) struct HttpRequests {
     place: ProxyPlace,
     method: Option<String>,

@@ -58,7 +58,7 @@ use crate::stack::{AgentRole, Need, Process, Release, Stack};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -287,7 +287,7 @@ pub type EndedByItself = FaultResult<Option<String>>;
 
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
-pub trait Inject: Debug + Send + Sync {
+pub trait Inject: Send + Sync {
     /// What it says of itself.
     fn facts(&self) -> FaultFacts;
     /// Looks at the stack and says how the fault will be undone; changes nothing.
@@ -320,6 +320,12 @@ pub trait Inject: Debug + Send + Sync {
     /// step ended.
     async fn ended_by_itself(&self, _context: &FaultContext<'_>, _mitigated: Option<Duration>) -> EndedByItself {
         Ok(None)
+    }
+}
+
+impl Debug for dyn Inject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.facts().summary)
     }
 }
 

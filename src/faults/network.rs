@@ -18,7 +18,6 @@ const LOSES: [&str; 2] = ["connection", "names"];
 const WHAT: TextForm = TextForm::new("`connection` or `names`", || shape::one_of(LOSES));
 
 /// Containers without a network, or without their names in it.
-#[derive(Debug, Clone)]
 pub struct NetworkLoss {
     selected: SelectedContainers,
     /// Only this one, by its name in the Compose file.

@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Deleted Pods.
-#[derive(Debug, Clone)]
 pub struct PodKill {
     selected: SelectedContainers,
 }

@@ -37,7 +37,6 @@ const A_NAME: TextForm = TextForm::new("a name like `worker`", || {
 });
 
 /// A process of its own.
-#[derive(Debug, Clone)]
 pub struct ProcessFault {
     process: Process,
     confirm: Option<FaultProbe>,
@@ -47,7 +46,6 @@ pub struct ProcessFault {
 }
 
 /// A script in the first running container of a service.
-#[derive(Debug, Clone)]
 struct FaultProbe {
     service: String,
     run: String,

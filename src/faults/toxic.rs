@@ -14,7 +14,7 @@
 //! ```
 
 use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
-use crate::agent::proxy::{TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};
+use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, did_you_mean, list, shape};
 
@@ -22,18 +22,15 @@ use crate::source::{MapReader, TextForm, did_you_mean, list, shape};
 const ATTRIBUTES: [&str; 9] =
     ["latency", "jitter", "rate", "delay", "timeout", "average_size", "size_variation", "bytes", "connections"];
 
-const A_TYPE: TextForm = TextForm::new("a type like `bandwidth`", || shape::one_of(TOXICS.map(|(_, name, _)| name)));
+const A_TYPE: TextForm = TextForm::new("a type like `bandwidth`", || shape::one_of(ToxicKind::ALL.map(ToxicKind::name)));
 const A_STREAM: TextForm =
     TextForm::new("`upstream` or `downstream`", || shape::one_of(ToxicStream::ALL.map(ToxicStream::name)));
 /// The highest attribute: a day in microseconds, 86 GB.
 const MOST: u64 = 86_400_000_000;
 
-type KnownToxic = (ToxicKind, &'static str, &'static [&'static str]);
-
-fn kind(text: &str) -> Result<KnownToxic, String> {
-    let names = TOXICS.map(|(_, name, _)| name);
-    let known = TOXICS.into_iter().find(|(_, name, _)| *name == text);
-    known.ok_or_else(|| format!("`{text}` is not a type of toxic; {}", did_you_mean(text, names)))
+fn kind(text: &str) -> Result<ToxicKind, String> {
+    let meant = || did_you_mean(text, ToxicKind::ALL.map(ToxicKind::name));
+    ToxicKind::from_name(text).ok_or_else(|| format!("`{text}` is not a type of toxic; {}", meant()))
 }
 
 fn stream(text: &str) -> Result<ToxicStream, String> {
@@ -41,7 +38,7 @@ fn stream(text: &str) -> Result<ToxicStream, String> {
 }
 
 /// Reads the attributes of a toxic, in the order of its own: those that it cannot do without must be there.
-fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64; 3]> {
+fn attributes(map: &mut MapReader<'_>, kind: Option<ToxicKind>) -> Option<[i64; 3]> {
     let mut given = [None; ATTRIBUTES.len()];
     map.optional_by("attributes", |at| {
         let mut map = at.map("`attributes`")?;
@@ -49,14 +46,16 @@ fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64
         for (name, given) in ATTRIBUTES.into_iter().zip(&mut given) {
             let number = map.optional_by(name, |at| at.number(0..=MOST, "a whole number", &not));
             *given = number.map(|number| number as i64);
-            if let Some((_, kind, own)) = known.filter(|(_, _, own)| map.has(name) && !own.contains(&name)) {
+            if let Some(kind) = kind.filter(|kind| map.has(name) && !kind.attributes().contains(&name)) {
+                let own = kind.attributes();
                 let has = if own.is_empty() { "it has none".into() } else { format!("it has {}", list(own)) };
                 map.error(map.key_span(name), format!("the toxic `{kind}` has no attribute `{name}`")).help(has);
             }
         }
         map.finish()
     });
-    let (kind, name, own) = known?;
+    let kind = kind?;
+    let own = kind.attributes();
     let mut values = [0; 3];
     for (own, value) in own.iter().zip(&mut values) {
         let at = ATTRIBUTES.iter().position(|name| name == own);
@@ -72,7 +71,7 @@ fn attributes(map: &mut MapReader<'_>, known: Option<KnownToxic>) -> Option<[i64
         _ => own.first().filter(|_| values[0] == 0),
     };
     if let Some(needed) = needed {
-        let message = format!("the toxic `{name}` does nothing without `{needed}`");
+        let message = format!("the toxic `{kind}` does nothing without `{needed}`");
         map.wrong("attributes", message).help(format!("write `attributes: {{ {needed}: … }}`"));
         return None;
     }
@@ -86,7 +85,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
     let direction = map.optional_with("stream", A_STREAM, stream).unwrap_or(ToxicStream::Downstream);
     let toxicity = map.optional_with("toxicity", A_SHARE, share).map_or(1.0, Ratio::get);
     let attributes = attributes(map, kind);
-    let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?.0, direction, attributes?) };
+    let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?, direction, attributes?) };
     let place = place?;
     Some(fault(&place, summary(&place, &toxic), toxic))
 }
@@ -106,7 +105,7 @@ pub(super) fn fault(place: &ProxyPlace, summary: String, toxic: Toxic) -> AgentF
 
 fn summary(place: &ProxyPlace, toxic: &Toxic) -> String {
     let Toxic { direction, toxicity, attributes, .. } = toxic;
-    let (_, name, own) = toxic.described();
+    let (name, own) = (toxic.kind, toxic.kind.attributes());
     let attributes: Vec<String> = own.iter().zip(attributes).map(|(name, value)| format!(" {name}={value}")).collect();
     let from = place.client("from");
     let share = match Ratio::new(f64::from(*toxicity)) {

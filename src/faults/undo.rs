@@ -6,6 +6,7 @@
 
 use super::command::carry_out;
 use super::{FaultContext, FaultError, FaultResult, GOES_WITH_THE_STACK, by_agent, containers, deploy, patch};
+use crate::agent::protocol::AgentAsk;
 use crate::source::{MapReader, shape};
 use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, ObjectChange, RELEASE_WITHIN};
 use serde::{Deserialize, Serialize};
@@ -162,7 +163,7 @@ impl Undo {
             // What agents held they have lifted by themselves when their channels ended.
             Undo::Agent { .. } if context.agents.is_none() => Ok(Undone::default()),
             Undo::Agent { agent, fault } => {
-                by_agent::lift(context, agent, fault).await?;
+                by_agent::ask(context, agent, "lift", AgentAsk::Lift { id: fault.clone() }).await?;
                 Ok(Undone::of([format!("{agent} lifted {fault}")]))
             }
             Undo::Containers { service, containers, op, .. } => {

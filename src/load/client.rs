@@ -17,7 +17,6 @@ use tokio::time::timeout_at;
 
 /// Sends the requests of one load. Nothing is ever tried again and no redirect is followed: what a user would have
 /// got is what is counted.
-#[derive(Debug)]
 pub struct Client {
     name: String,
     seed: u64,
@@ -27,7 +26,6 @@ pub struct Client {
 }
 
 /// One request of a load: its only one, or one of a journey.
-#[derive(Debug)]
 struct RequestSender {
     template: RequestTemplate,
     pool: Pool,

@@ -3,7 +3,6 @@
 use crate::slis::EventAnswer;
 use async_trait::async_trait;
 use std::error::Error as StdError;
-use std::fmt::Debug;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
@@ -105,14 +104,13 @@ impl RequestEnding {
 
 /// What makes one event: a request, a question to a database.
 #[async_trait]
-pub trait EventClient: Debug + Send + Sync {
+pub trait EventClient: Send + Sync {
     /// Makes the event of this number, due at `due`, and says how it ended as soon as that is known; what is left to tidy up
     /// comes after that.
     async fn event(&self, number: u64, due: Instant, sent: Sent);
 }
 
 /// An event that was begun, until its end is reported: also when its task dies.
-#[derive(Debug)]
 pub struct Sent {
     number: u64,
     slice: u64,
@@ -121,7 +119,6 @@ pub struct Sent {
 }
 
 /// A request that has ended.
-#[derive(Debug)]
 pub(super) struct RequestEnded {
     pub(super) number: u64,
     pub(super) slice: u64,

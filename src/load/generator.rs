@@ -42,7 +42,6 @@ pub enum LoadReport {
 }
 
 /// Events that are ready to be made.
-#[derive(Debug)]
 pub struct Generator {
     client: Arc<dyn EventClient>,
     schedule: Schedule,

@@ -31,7 +31,6 @@ const MAX_IDLE: Duration = Duration::from_secs(1);
 const MIN_SPREAD: usize = 4;
 
 /// The connections of one load.
-#[derive(Debug)]
 pub(super) struct Pool {
     resolver: Resolver,
     tls: Option<Tls>,
@@ -49,7 +48,7 @@ pub(super) struct Pool {
 }
 
 /// The addresses of a name.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct KnownAddresses {
     addresses: Option<Arc<[SocketAddr]>>,
     /// How often they have changed. Connections of before are not used again: a service that was scaled out would
@@ -58,7 +57,6 @@ struct KnownAddresses {
 }
 
 /// An open connection. Dropping it closes the socket at once, whatever is under way on it.
-#[derive(Debug)]
 pub(super) struct Conn {
     pub(super) sender: SendRequest<Full<Bytes>>,
     /// Whether it has carried a request before.
@@ -77,7 +75,7 @@ impl Pool {
     pub(super) fn new(host: String, port: u16, limit: usize, keep: bool, tls: Option<Tls>) -> Pool {
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
         Pool {
-            resolver: Resolver::new(host, port),
+            resolver: Resolver { host, port, under_way: Mutex::default() },
             tls,
             keep,
             limit,
@@ -204,7 +202,6 @@ type Lookup = Shared<BoxFuture<'static, Result<Arc<[SocketAddr]>, Failure>>>;
 
 /// Looks one name up, again for every new connection. Callers that come while a lookup is under way share it: the
 /// system's resolver blocks a thread for each, and a resolver that hangs would use up all of them.
-#[derive(Debug)]
 struct Resolver {
     host: String,
     port: u16,
@@ -212,10 +209,6 @@ struct Resolver {
 }
 
 impl Resolver {
-    fn new(host: String, port: u16) -> Resolver {
-        Resolver { host, port, under_way: Mutex::new(None) }
-    }
-
     /// The addresses of the name, sorted. Where there are any of IPv4, only those: many a service listens on IPv4
     /// alone, and clients that try one family after the other would hide a refusal that we must count.
     async fn resolve(&self) -> Result<Arc<[SocketAddr]>, Failure> {
@@ -285,14 +278,14 @@ mod resolve_tests {
 
     #[tokio::test]
     async fn addresses_are_their_own_names() {
-        let found = Resolver::new("127.0.0.1".into(), 81).resolve().await.unwrap();
+        let found = look_up("127.0.0.1".into(), 81).await.unwrap();
         assert_eq!(&*found, ["127.0.0.1:81".parse().unwrap()]);
-        let found = Resolver::new("::1".into(), 81).resolve().await.unwrap();
+        let found = look_up("::1".into(), 81).await.unwrap();
         assert_eq!(&*found, ["[::1]:81".parse().unwrap()]);
     }
 
     #[tokio::test]
     async fn names_that_do_not_exist_are_dns_failures() {
-        assert_eq!(Resolver::new("no-such-name.invalid".into(), 81).resolve().await, Err(Failure::Dns));
+        assert_eq!(look_up("no-such-name.invalid".into(), 81).await, Err(Failure::Dns));
     }
 }

@@ -6,7 +6,7 @@ use crate::slis::{EventAnswer, Good, SliSpec};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct OpenSlice {
     issued: u64,
     ended: u64,
@@ -19,7 +19,6 @@ struct OpenSlice {
 
 /// Counts of the slices that are not closed yet. An event belongs to the slice in which its request was *due*,
 /// whenever it ended.
-#[derive(Debug)]
 pub struct Tally {
     load: String,
     slis: Vec<(String, Good)>,

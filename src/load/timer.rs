@@ -13,7 +13,6 @@ const MOST: usize = 512;
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
 /// `timerfd_create(2)`; where the kernel gives none, or there are `MOST` of them, tokio's timer.
-#[derive(Debug)]
 pub struct PreciseTimer {
     /// Something to be read from, as a pipe is: eight bytes, once it has expired.
     timer: Option<Receiver>,

@@ -145,7 +145,7 @@ fn may_have_written(call: &Call, sink: Sink, line: &str) -> bool {
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" if call.arguments().iter().any(|word| word == "logs") => {
             true
         }
-        name => table::table().repeaters.iter().any(|known| known == name),
+        name => table::TABLE.repeaters.iter().any(|known| known == name),
     }
 }
 

@@ -283,7 +283,7 @@ impl<'w> CallWalk<'w> {
             let inverts = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains('v');
             // What is left out is not asked for: the rest is shown.
             let leaves_out = matches!(*program, "grep" | "egrep" | "fgrep") && arguments.iter().any(inverts);
-            match table::table() {
+            match &*table::TABLE {
                 table if among(&table.transparent) && !reads_files => {}
                 table if among(&table.filters) || leaves_out => filtered = filtered.max(Filtered::Lines),
                 table if among(&table.cuts) => filtered = Filtered::Cut,

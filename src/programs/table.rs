@@ -275,7 +275,7 @@ pub(super) struct NameEntry {
 }
 
 static INDEX: LazyLock<HashMap<&'static str, NameEntry>> = LazyLock::new(|| {
-    let table = table();
+    let table: &'static ProgramTable = &TABLE;
     let mut index: HashMap<&'static str, NameEntry> = HashMap::new();
     let mut note = |names: &'static [String], known: &dyn Fn(&mut NameEntry)| {
         names.iter().for_each(|name| known(index.entry(name).or_default()));
@@ -297,15 +297,11 @@ pub(super) fn entry(name: &str) -> Option<&'static NameEntry> {
     INDEX.get(name).or_else(|| super::own::entry(name))
 }
 
-static TABLE: LazyLock<ProgramTable> = LazyLock::new(|| read().unwrap_or_default());
+/// The table. A test holds that it can be read.
+pub(super) static TABLE: LazyLock<ProgramTable> = LazyLock::new(|| read().unwrap_or_default());
 
 fn read() -> Result<ProgramTable, String> {
     serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/programs.json"))).map_err(|error| error.to_string())
-}
-
-/// The table. A test holds that it can be read.
-pub(super) fn table() -> &'static ProgramTable {
-    &TABLE
 }
 
 /// What is known of a program.

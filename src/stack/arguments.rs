@@ -9,6 +9,8 @@ pub(super) struct CommandFlag {
     pub short: Option<char>,
     /// Whether it needs a value. One without may still have one, as `--flag=value`.
     pub value: bool,
+    /// What a table says behind its name: nothing, or a mark (`~`, `$`, `!` and a word).
+    pub rule: &'static str,
 }
 
 /// Why an argument is not among the flags of a command.
@@ -21,11 +23,12 @@ pub(super) enum FlagError {
 }
 
 impl CommandFlag {
-    /// A flag as tables have it: `-f,--flag=`, with `=` where it needs a value.
+    /// A flag as tables have it: `-f,--flag=`, with `=` where it needs a value, and a mark behind it.
     pub(super) fn of(word: &'static str) -> CommandFlag {
+        let (word, rule) = word.split_at(word.find(['~', '$', '!']).unwrap_or(word.len()));
         let (short, long) = word.split_once(',').unwrap_or(("", word));
         let (long, value) = long.strip_suffix('=').map_or((long, false), |long| (long, true));
-        CommandFlag { long: long.trim_start_matches('-'), short: short.chars().nth(1), value }
+        CommandFlag { long: long.trim_start_matches('-'), short: short.chars().nth(1), value, rule }
     }
 }
 
@@ -55,34 +58,23 @@ impl CallTable {
     }
 }
 
-impl AsRef<CommandFlag> for CommandFlag {
-    fn as_ref(&self) -> &CommandFlag {
-        self
-    }
-}
-
 /// Flags of a table, with their values as they are written.
-type GivenFlags<'t, F> = Vec<(&'t F, Option<String>)>;
+type GivenFlags = Vec<(CommandFlag, Option<String>)>;
 
 /// The flags in an argument that begins with `-`, with their values as they are written, and whether `next`, the argument after it, is
 /// the value of the last one.
-pub(super) fn read<'t, F: AsRef<CommandFlag>>(
-    arg: &str,
-    next: Option<&String>,
-    table: &'t [F],
-) -> Result<(GivenFlags<'t, F>, bool), FlagError> {
+pub(super) fn read(arg: &str, next: Option<&String>, table: &[CommandFlag]) -> Result<(GivenFlags, bool), FlagError> {
     let mut found = Vec::new();
-    let mut take =
-        |flag: Option<&'t F>, spelled: String, given: Option<&str>, is_last: bool| -> Result<bool, FlagError> {
-            let flag = flag.ok_or(FlagError::Unknown(spelled))?;
-            let with_next = flag.as_ref().value && given.is_none() && is_last;
-            let value = if with_next { Some(next.ok_or(FlagError::NoValue)?.as_str()) } else { given };
-            found.push((flag, value.map(String::from)));
-            Ok(with_next)
-        };
+    let mut take = |flag: Option<&CommandFlag>, spelled: String, given: Option<&str>, is_last: bool| {
+        let flag = *flag.ok_or(FlagError::Unknown(spelled))?;
+        let with_next = flag.value && given.is_none() && is_last;
+        let value = if with_next { Some(next.ok_or(FlagError::NoValue)?.as_str()) } else { given };
+        found.push((flag, value.map(String::from)));
+        Ok::<_, FlagError>(with_next)
+    };
     if let Some(long) = arg.strip_prefix("--") {
         let (long, given) = long.split_once('=').map_or((long, None), |(long, given)| (long, Some(given)));
-        let flag = table.iter().find(|flag| flag.as_ref().long == long);
+        let flag = table.iter().find(|flag| flag.long == long);
         let with_next = take(flag, format!("--{long}"), given, true)?;
         return Ok((found, with_next));
     }
@@ -90,8 +82,8 @@ pub(super) fn read<'t, F: AsRef<CommandFlag>>(
     letters.next();
     while let Some(letter) = letters.next() {
         let left = letters.as_str();
-        let flag = table.iter().find(|flag| flag.as_ref().short == Some(letter));
-        let needs_value = flag.is_some_and(|flag| flag.as_ref().value);
+        let flag = table.iter().find(|flag| flag.short == Some(letter));
+        let needs_value = flag.is_some_and(|flag| flag.value);
         let given = left.strip_prefix('=').filter(|given| !given.is_empty());
         let given = given.or(Some(left).filter(|left| needs_value && !left.is_empty()));
         let with_next = take(flag, format!("-{letter}"), given, left.is_empty())?;
@@ -110,7 +102,7 @@ mod tests {
     fn flags_are_read_as_pflag_reads_them() {
         let table = ["-n,--namespace=", "-w,--watch", "-A,--all", "--raw="].map(CommandFlag::of);
         let next = "next".to_string();
-        let shown = |found: Vec<(&CommandFlag, Option<String>)>| {
+        let shown = |found: GivenFlags| {
             format!("{:?}", found.iter().map(|(flag, value)| (flag.long, value.as_deref())).collect::<Vec<_>>())
         };
         let read = |arg| read(arg, Some(&next), &table).map(|(found, with_next)| (shown(found), with_next));

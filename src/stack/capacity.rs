@@ -130,8 +130,7 @@ impl Limits {
     /// Whether `next` may start beside those that run, with what is free now. A drill that does not fit an empty machine
     /// runs alone.
     pub fn admit(&self, running: &[Demand], next: &Demand, now: &Available) -> Admission {
-        let lacking = self.lacking(running, next, now);
-        match (running.is_empty(), lacking) {
+        match (running.is_empty(), self.lacking(running, next, now)) {
             (_, None) => Admission::Go(None),
             (true, Some(why)) => Admission::Go(Some(format!("it runs alone, and even so there is not enough {why}"))),
             (false, Some(why)) => Admission::Wait(why),

@@ -39,8 +39,7 @@ impl SourceFiles {
     pub(crate) fn real(path: &Path) -> PathBuf {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let path = crate::source::tidy(&path);
-        let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-        match existing {
+        match path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?))) {
             Some((above, known)) => match path.strip_prefix(above) {
                 Ok(rest) if !rest.as_os_str().is_empty() => known.join(rest),
                 _ => known,

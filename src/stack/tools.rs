@@ -143,8 +143,7 @@ impl CallOutput {
     /// Writes bytes, and waits while the reader is slow; false when there is no reader any more.
     pub async fn write(&self, stream: Stream, mut bytes: Bytes) -> bool {
         while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(PIECE));
-            if self.tx.send((stream, piece)).await.is_err() {
+            if self.tx.send((stream, bytes.split_to(bytes.len().min(PIECE)))).await.is_err() {
                 return false;
             }
         }

@@ -1,7 +1,7 @@
 //! A shop that is really there: a server on 127.0.0.1 that stores each order by its number, for drills that restore. It is
 //! loaded by a real agent, and notes by a clock of its own when it began to fail and when it served again.
 
-use firedrill::agent::server::{ServeConfig, control, ping, serve};
+use firedrill::agent::server::{control, ping, serve};
 use firedrill::stack::{Channel, FullOutput};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -230,7 +230,7 @@ pub async fn real_agent() -> Channel {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let socket = dir.path().join("agent.sock");
     let shutdown = CancellationToken::new();
-    tokio::spawn(serve(ServeConfig { socket: socket.clone(), proxy: None }, shutdown.clone()));
+    tokio::spawn(serve(socket.clone(), None, shutdown.clone()));
     let listening = async {
         while ping(&socket).await.is_err() {
             tokio::task::yield_now().await;

@@ -4,7 +4,6 @@ use crate::slis::Comparison;
 use std::fmt;
 
 /// The alert that is followed, and how near each comparison of its expression came.
-#[derive(Debug)]
 pub(super) struct Distance {
     alert: String,
     /// The expression, once Prometheus has told it, and what it compares.

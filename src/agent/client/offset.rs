@@ -28,7 +28,7 @@ impl ClockOffset {
 }
 
 /// The last probes; the one with the shortest round trip counts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Offsets(VecDeque<ClockOffset>);
 
 impl Offsets {

@@ -3,7 +3,6 @@
 
 use super::session::{PgError, PgSession, PgTarget, answered, quote_name};
 use crate::agent::locked;
-use crate::agent::protocol::AgentAnswer;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,12 +29,11 @@ pub(super) struct FaultRole {
     pub(super) admin: Admin,
     /// How to log in as it.
     pub(super) target: PgTarget,
-    lifted: Mutex<bool>,
 }
 
 impl Admin {
     pub(super) async fn connect(target: PgTarget) -> Result<Admin, String> {
-        let session = PgSession::open(&target, APPLICATION).await.map_err(|e| target.cannot_connect(&e))?;
+        let session = target.connect(APPLICATION).await?;
         let mut admin = Admin { target, started: None, session: Mutex::new(Arc::new(session)) };
         admin.started = admin.started().await.map_err(|e| admin.target.cannot_connect(&e))?;
         Ok(admin)
@@ -160,34 +158,23 @@ impl FaultRole {
             }
         }
         let target = PgTarget { user: name, password: Some(password), ..admin.target.clone() };
-        Ok(FaultRole { admin, target, lifted: Mutex::new(false) })
-    }
-
-    /// The answer to a look once it was lifted.
-    pub(super) async fn lifted(&self) -> Option<AgentAnswer> {
-        self.lifted.lock().await.then(|| AgentAnswer::gone("its sessions were ended and its role was dropped"))
+        Ok(FaultRole { admin, target })
     }
 
     /// Closes the sessions and removes the role.
     pub(super) async fn lift<T>(&self, sessions: &std::sync::Mutex<Option<T>>) -> Result<String, String> {
-        let mut lifted = self.lifted.lock().await;
-        if *lifted {
-            return Ok("it had been lifted already".into());
-        }
         // A closed socket ends an idle transaction at once; a session that queues for a lock does not look at its
         // socket and has to be ended by the server.
         drop(locked(sessions).take());
         let name = &self.target.user;
-        let detail = match self.admin.remove_role(name).await {
-            Ok(()) => format!("the sessions were ended, the role {name} was dropped"),
+        match self.admin.remove_role(name).await {
+            Ok(()) => Ok(format!("the sessions were ended, the role {name} was dropped")),
             // Sessions end with their sockets; without a server there is nothing left that could hold anything.
             Err(_) if self.admin.restarted().await.is_err() => {
-                format!("the sessions were closed; the database is away, so the role {name} is left")
+                Ok(format!("the sessions were closed; the database is away, so the role {name} is left"))
             }
-            Err(error) => return Err(error),
-        };
-        *lifted = true;
-        Ok(detail)
+            Err(error) => Err(error),
+        }
     }
 }
 

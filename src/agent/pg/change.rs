@@ -1,11 +1,10 @@
 //! A change by SQL that its author wrote: made in one transaction, seen by a query, and undone by SQL again, or never.
 
-use super::session::{PgError, PgSession, PgTarget};
+use super::session::{PgError, PgTarget};
 use crate::agent::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use crate::agent::protocol::AgentAnswer;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 use tokio_postgres::error::{Error, ErrorPosition, SqlState};
 use tokio_postgres::types::Type;
 
@@ -20,7 +19,9 @@ const NOT_YET_THERE: [SqlState; 5] = [
     SqlState::INVALID_SCHEMA_NAME,
 ];
 
-/// A change by SQL. No session is held for it; the agent keeps what undoes it, so that it is undone when the channel ends.
+/// A change by SQL. The agent keeps what undoes it, so that it is undone when the channel ends. No session is held for it:
+/// connections are opened when they are needed and closed at once, as what it did to the server may well be that the server
+/// goes away and comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PgChange {
     /// The server.
@@ -31,13 +32,6 @@ pub struct PgChange {
     pub confirm: String,
     /// Statements that undo it, in one transaction; `None` when nothing does.
     pub undo: Option<String>,
-}
-
-/// A change that was made. Its connections are opened when they are needed and closed at once: what it did to the server
-/// may well be that the server goes away and comes back.
-struct HeldChange {
-    change: PgChange,
-    lifted: Mutex<bool>,
 }
 
 impl Ability for PgChange {
@@ -53,14 +47,14 @@ impl Ability for PgChange {
             Err(_) | Ok(false) => {}
         }
         self.carry_out("run", &self.run).await?;
-        Ok(Box::new(HeldChange { change: self, lifted: Mutex::new(false) }))
+        Ok(Box::new(self))
     }
 }
 
 impl PgChange {
     /// Runs statements in one transaction of a session of their own.
     async fn carry_out(&self, what: &str, statements: &str) -> Result<(), String> {
-        let session = self.open().await?;
+        let session = self.target.connect(APPLICATION).await?;
         let client = &session.client;
         let failed = |error: Error| refusal(what, error, statements).text;
         client.batch_execute("BEGIN").await.map_err(failed)?;
@@ -69,13 +63,9 @@ impl PgChange {
         client.batch_execute("COMMIT").await.map_err(failed)
     }
 
-    async fn open(&self) -> Result<PgSession, String> {
-        PgSession::open(&self.target, APPLICATION).await.map_err(|error| self.target.cannot_connect(&error))
-    }
-
     /// Asks whether the change is in place. `Err` when that is no question that has an answer, `PgError` when the server did not answer it.
     async fn seen(&self) -> Result<Result<bool, PgError>, String> {
-        let session = self.open().await?;
+        let session = self.target.connect(APPLICATION).await?;
         let client = &session.client;
         let refused = |error: Error| Ok(Err(refusal("confirm", error, &self.confirm)));
         let statement = match client.prepare(&self.confirm).await {
@@ -102,10 +92,10 @@ impl PgChange {
 }
 
 #[async_trait]
-impl Holding for HeldChange {
+impl Holding for PgChange {
     /// `InPlace` or `Gone` as the author's query says it, `Failed` when it gave no answer.
     async fn look(&self) -> AgentAnswer {
-        match self.change.seen().await {
+        match self.seen().await {
             Ok(Ok(true)) => AgentAnswer::in_place("`confirm` returns true"),
             Ok(Ok(false)) => AgentAnswer::gone("`confirm` returns false"),
             Ok(Err(PgError { text: reason, .. })) | Err(reason) => AgentAnswer::Failed { reason },
@@ -114,22 +104,14 @@ impl Holding for HeldChange {
 
     /// Undoes the change, if anything does and it is still there.
     async fn lift(&self) -> Result<String, String> {
-        let Some(undo) = &self.change.undo else { return Ok("it is irreversible: it was left as it is".into()) };
-        let mut lifted = self.lifted.lock().await;
-        if *lifted {
-            return Ok("it had been undone already".into());
-        }
+        let Some(undo) = &self.undo else { return Ok("it is irreversible: it was left as it is".into()) };
         // What the runbook has fixed is not fixed twice. Where nobody can tell, the undo is tried.
-        if matches!(self.change.seen().await?, Ok(false)) {
-            *lifted = true;
+        if matches!(self.seen().await?, Ok(false)) {
             return Ok("it was gone already: `confirm` returns false".into());
         }
-        self.change.carry_out("undo", undo).await?;
+        self.carry_out("undo", undo).await?;
         match self.look().await {
-            AgentAnswer::Gone { detail, .. } => {
-                *lifted = true;
-                Ok(format!("undone: {detail}"))
-            }
+            AgentAnswer::Gone { detail, .. } => Ok(format!("undone: {detail}")),
             AgentAnswer::Failed { reason } => {
                 Err(format!("`undo` was carried out, and nobody can say what came of it: {reason}"))
             }

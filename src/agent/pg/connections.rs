@@ -106,9 +106,6 @@ impl Holding for HeldConnections {
     /// are in place as well: nothing lasting was done about them.
     async fn look(&self) -> AgentAnswer {
         let SharedFill { role, leave, state, .. } = &*self.fill;
-        if let Some(gone) = role.lifted().await {
-            return gone;
-        }
         let state = locked(state).clone();
         let slots = match slots(role).await {
             Ok(slots) => slots,
@@ -174,15 +171,6 @@ async fn slots(role: &FaultRole) -> Result<Slots, PgError> {
     })
 }
 
-/// Ends the sessions of ordinary roles that are not the fault's own.
-async fn evict(role: &FaultRole) -> Result<(), PgError> {
-    let sql = "SELECT pg_terminate_backend(a.pid)
-               FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
-               WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1
-                 AND a.pid <> pg_backend_pid()";
-    role.admin.query(sql, &[&role.target.user]).await.map(drop)
-}
-
 /// What the sessions are about to do.
 #[derive(Clone, Copy, PartialEq)]
 enum FillMode {
@@ -208,8 +196,11 @@ impl SharedFill {
             self.state(|state| state.held = held.len());
             if let Some(ending) = ending.take() {
                 let why = self.role.admin.explain(&ending).await;
-                self.state(|state| state.by_itself |= ending.by_itself);
-                mode = self.ended(why, held.len());
+                mode = self.driven_back(format!("{why}, {} sessions are left", held.len()), |state, why| {
+                    state.by_itself |= ending.by_itself;
+                    state.coming_back = self.returns.is_some();
+                    state.ended.replace(why)
+                });
             }
             if matches!(mode, FillMode::Away(until) if Instant::now() >= until) {
                 mode = FillMode::Filling;
@@ -227,14 +218,6 @@ impl SharedFill {
                 Some(ended) = held.join_next() => ending = ended.ok(),
             }
         }
-    }
-
-    /// Takes note that sessions were ended.
-    fn ended(&self, why: String, left: usize) -> FillMode {
-        self.driven_back(format!("{why}, {left} sessions are left"), |state, why| {
-            state.coming_back = self.returns.is_some();
-            state.ended.replace(why)
-        })
     }
 
     /// How it goes on when somebody has taken slots away; why is told where `before` finds that it was not known.
@@ -256,8 +239,13 @@ impl SharedFill {
         // Slots that others have count as left to them.
         let open = slots.free.saturating_add(slots.others);
         let want = usize::try_from((open - self.leave).min(slots.free).min(room)).unwrap_or(0);
+        // The sessions of ordinary roles that are not the fault's own.
         if mode == FillMode::Filling && slots.others > self.leave {
-            evict(&self.role).await?;
+            let evict = "SELECT pg_terminate_backend(a.pid)
+                         FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
+                         WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1
+                           AND a.pid <> pg_backend_pid()";
+            self.role.admin.query(evict, &[&self.role.target.user]).await?;
         }
         for chunk in std::iter::repeat_n((), want).collect::<Vec<_>>().chunks(AT_ONCE) {
             let opened = join_all(chunk.iter().map(|()| PgSession::hold(&self.role.target, APPLICATION))).await;

@@ -108,9 +108,6 @@ impl Holding for HeldLock {
     /// A session that was ended and comes back soon is in place as well: nothing lasting was done about it.
     async fn look(&self) -> AgentAnswer {
         let lock = &self.lock;
-        if let Some(gone) = lock.role.lifted().await {
-            return gone;
-        }
         let sessions = locked(&lock.sessions).clone();
         let holding: Vec<i32> = sessions.iter().filter_map(|s| s.stage.holding()).map(|(pid, _)| pid).collect();
         if !holding.is_empty() {

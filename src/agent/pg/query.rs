@@ -129,7 +129,6 @@ impl Ability for PgQueries {
 
 /// Asks the question, each time over a session of its own, as a client does that has just come: a server that lets nobody in any
 /// more, or another one behind the name, is noticed, and between the events the database has no session of ours.
-#[derive(Debug)]
 struct QueryClient {
     asked: PgQueries,
     slots: Semaphore,

@@ -37,6 +37,11 @@ pub struct PgTarget {
 }
 
 impl PgTarget {
+    /// Connects; says why nobody is let in, with the place.
+    pub(super) async fn connect(&self, application: &str) -> Result<PgSession, String> {
+        PgSession::open(self, application).await.map_err(|error| self.cannot_connect(&error))
+    }
+
     /// Why nobody is let in, with the place.
     pub(super) fn cannot_connect(&self, error: &PgError) -> String {
         format!("connect to {}:{} as {}: {error}", self.host, self.port, self.user)

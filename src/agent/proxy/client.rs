@@ -9,7 +9,6 @@ use std::time::Duration;
 const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
 
 /// A client's name, and its addresses as they were last.
-#[derive(Debug)]
 pub(in crate::agent) struct ProxyClient {
     name: String,
     addresses: RwLock<Vec<IpAddr>>,

@@ -96,12 +96,10 @@ struct Exchange {
 }
 
 /// Ends the client's connection.
-#[derive(Debug, thiserror::Error)]
-#[error("the service gave no answer")]
-struct NoAnswer;
+const NO_ANSWER: &str = "the service gave no answer";
 
 impl Exchange {
-    async fn answer(&self, request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
+    async fn answer(&self, request: Request<Incoming>) -> Result<ProxyAnswer, &'static str> {
         let rules = &self.target.rules;
         let acting = rules.acting(self.target.port, self.address, self.number, &request);
         for rule in &acting {
@@ -128,7 +126,7 @@ impl Exchange {
         Ok(answer)
     }
 
-    async fn forward(&self, mut request: Request<Incoming>) -> Result<ProxyAnswer, NoAnswer> {
+    async fn forward(&self, mut request: Request<Incoming>) -> Result<ProxyAnswer, &'static str> {
         let method = request.method().clone();
         let upgrade = wants_upgrade(&request).then(|| hyper::upgrade::on(&mut request));
         self.upgrading.store(upgrade.is_some(), Ordering::Release);
@@ -159,7 +157,7 @@ impl Exchange {
 
     /// Sends a request over the open connection, or over a new one when that was closed before anything of the
     /// request was sent. A request of which something was sent is never sent again.
-    async fn send(&self, mut request: Request<Incoming>) -> Result<Response<Incoming>, NoAnswer> {
+    async fn send(&self, mut request: Request<Incoming>) -> Result<Response<Incoming>, &'static str> {
         let kept = locked(&self.sender).take();
         let mut fresh = kept.is_none();
         let mut sender = match kept {
@@ -180,7 +178,7 @@ impl Exchange {
                         }
                         None => {
                             self.ending.reset_for(failed.error());
-                            return Err(NoAnswer);
+                            return Err(NO_ANSWER);
                         }
                     },
                 },
@@ -188,17 +186,17 @@ impl Exchange {
             };
             if fresh {
                 self.ending.reset_for(&error);
-                return Err(NoAnswer);
+                return Err(NO_ANSWER);
             }
             fresh = true;
             sender = self.connect().await?;
         }
     }
 
-    async fn connect(&self) -> Result<client::SendRequest<Incoming>, NoAnswer> {
+    async fn connect(&self) -> Result<client::SendRequest<Incoming>, &'static str> {
         let connected = match self.target.connect().await {
-            Ok(stream) => self.handshake(stream).await.map_err(|_| NoAnswer),
-            Err(_) => Err(NoAnswer),
+            Ok(stream) => self.handshake(stream).await.map_err(|_| NO_ANSWER),
+            Err(_) => Err(NO_ANSWER),
         };
         connected.inspect_err(|_| self.ending.reset())
     }

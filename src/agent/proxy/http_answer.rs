@@ -48,7 +48,7 @@ pub(super) async fn drain(mut body: impl Body<Data = Bytes> + Unpin) {
 
 /// The answer that a rule gives, if it gives one.
 pub(super) fn given(rule: &ActiveRule<HttpRule>) -> Option<ProxyAnswer> {
-    let HttpAction::Status { status, body, retry_after } = rule.action() else { return None };
+    let HttpAction::Status { status, body, retry_after } = &rule.rule.action else { return None };
     rule.note();
     let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let bodiless = has_none(status);
@@ -79,7 +79,7 @@ pub(super) async fn altered(
 ) -> ProxyAnswer {
     let (mut head, mut body) = answer.into_parts();
     let has_body = !bodiless && !has_none(head.status);
-    match rule.action() {
+    match &rule.rule.action {
         HttpAction::Headers { set, remove } => {
             rule.note();
             for name in remove {

@@ -47,7 +47,6 @@ pub struct ProxyPort {
 }
 
 /// A listener and where its connections lead.
-#[derive(Debug)]
 pub struct ProxyRoute {
     /// Where clients come in.
     pub listener: TcpListener,
@@ -60,7 +59,7 @@ pub struct ProxyRoute {
 }
 
 /// A running proxy. Cheap to clone; its listeners live as long as the agent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Proxy {
     pub(in crate::agent) rules: Arc<RuleList<HttpRule>>,
     pub(in crate::agent) toxics: Arc<RuleList<ToxicRule>>,
@@ -70,7 +69,6 @@ pub struct Proxy {
 }
 
 /// Where the connections of one listener lead.
-#[derive(Debug)]
 pub(in crate::agent) struct ProxyTarget {
     /// Host and port of the service; resolved again for every connection.
     pub(in crate::agent) upstream: (String, u16),

@@ -24,4 +24,4 @@ pub use rule_list::{ActiveRule, ProxyRule, RuleCounts, RuleHandle};
 pub(crate) use rules::unit;
 pub use rules::{HttpAction, HttpRule, read_header, read_header_name, read_header_value, read_method, read_path};
 pub(super) use stages::{ConnectionCut, wait_as_toxiproxy};
-pub use toxic::{ActiveToxic, TOXICS, Toxic, ToxicKind, ToxicRule, ToxicStream};
+pub use toxic::{ActiveToxic, Toxic, ToxicKind, ToxicRule, ToxicStream};

@@ -39,7 +39,6 @@ pub struct RuleCounts {
 }
 
 /// A rule in force, with its counters.
-#[derive(Debug)]
 pub struct ActiveRule<R> {
     pub(in crate::agent) id: String,
     pub(super) rule: R,
@@ -80,7 +79,6 @@ impl<R: ProxyRule> ActiveRule<R> {
 pub(in crate::agent) type Rules<R> = Arc<Vec<Arc<ActiveRule<R>>>>;
 
 /// The rules in force.
-#[derive(Debug)]
 pub(in crate::agent) struct RuleList<R>(watch::Sender<Rules<R>>);
 
 impl<R> Default for RuleList<R> {
@@ -137,7 +135,6 @@ impl<R: ProxyRule> RuleList<R> {
 }
 
 /// A rule that is in a proxy, as a fault. Dropping it takes the rule out.
-#[derive(Debug)]
 pub struct RuleHandle<R: ProxyRule> {
     rules: Arc<RuleList<R>>,
     rule: Arc<ActiveRule<R>>,

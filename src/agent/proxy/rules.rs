@@ -95,7 +95,7 @@ impl RuleList<HttpRule> {
         for rule in self.now().iter().filter(|rule| rule.is_from(client) && rule.matches(port, request)) {
             if rule.draw(number) {
                 acting.push(rule.clone());
-                if let HttpAction::Status { .. } = rule.action() {
+                if let HttpAction::Status { .. } = rule.rule.action {
                     break;
                 }
             }
@@ -153,11 +153,6 @@ impl ProxyRule for HttpRule {
 }
 
 impl ActiveRule<HttpRule> {
-    /// What it does.
-    pub(super) fn action(&self) -> &HttpAction {
-        &self.rule.action
-    }
-
     /// Whether it can answer this client in the place of the service.
     pub(super) fn may_answer(&self, client: IpAddr) -> bool {
         matches!(self.rule.action, HttpAction::Status { .. }) && self.rule.share > 0.0 && self.is_from(client)

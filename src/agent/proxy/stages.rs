@@ -53,7 +53,6 @@ pub(super) struct WaitingPiece {
 }
 
 /// A toxic on one connection.
-#[derive(Debug)]
 struct Stage {
     active: Arc<ActiveToxic>,
     /// Whether it acts on this connection, by its toxicity.
@@ -73,7 +72,7 @@ struct Stage {
 }
 
 /// The toxics of one direction of one connection, and what waits because of them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Stages {
     stages: Vec<Stage>,
     waiting: VecDeque<WaitingPiece>,

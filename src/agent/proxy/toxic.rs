@@ -19,48 +19,51 @@ pub enum ToxicStream {
 }
 }
 
+named_enum! {
 /// What a toxic does. All but the last three are Toxiproxy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToxicKind {
     /// Bytes arrive `latency` ms later, give or take up to `jitter` ms.
-    Latency,
+    Latency = "latency",
     /// At most `rate` KB a second; 0 passes nothing on.
-    Bandwidth,
+    Bandwidth = "bandwidth",
     /// The end of what is sent arrives `delay` ms later.
-    SlowClose,
+    SlowClose = "slow_close",
     /// Nothing is passed on, and the connection is closed after `timeout` ms; 0 never closes it.
-    Timeout,
+    Timeout = "timeout",
     /// The connection is reset `timeout` ms after something was sent.
-    ResetPeer,
+    ResetPeer = "reset_peer",
     /// Bytes are cut into pieces of `average_size`, up to `size_variation` more or less, `delay` µs apart.
-    Slicer,
+    Slicer = "slicer",
     /// The connection is closed after `bytes` bytes.
-    LimitData,
+    LimitData = "limit_data",
     /// Nothing.
-    Noop,
+    Noop = "noop",
     /// Open connections are reset, and so are new ones.
-    Down,
+    Down = "down",
     /// New connections are reset; open ones stay.
-    Refuse,
+    Refuse = "refuse",
     /// New connections are reset while `connections` of them are open.
-    LimitConnections,
+    LimitConnections = "limit_connections",
+}
 }
 
-/// Every kind with its name and the names of its attributes, in the order in which they are kept and written.
-pub const TOXICS: [(ToxicKind, &str, &[&str]); 11] = [
-    (ToxicKind::Latency, "latency", &["latency", "jitter"]),
-    (ToxicKind::Bandwidth, "bandwidth", &["rate"]),
-    (ToxicKind::SlowClose, "slow_close", &["delay"]),
-    (ToxicKind::Timeout, "timeout", &["timeout"]),
-    (ToxicKind::ResetPeer, "reset_peer", &["timeout"]),
-    (ToxicKind::Slicer, "slicer", &["average_size", "size_variation", "delay"]),
-    (ToxicKind::LimitData, "limit_data", &["bytes"]),
-    (ToxicKind::Noop, "noop", &[]),
-    (ToxicKind::Down, "down", &[]),
-    (ToxicKind::Refuse, "refuse", &[]),
-    (ToxicKind::LimitConnections, "limit_connections", &["connections"]),
-];
+impl ToxicKind {
+    /// The names of its attributes, in the order in which they are kept and written.
+    pub fn attributes(self) -> &'static [&'static str] {
+        match self {
+            ToxicKind::Latency => &["latency", "jitter"],
+            ToxicKind::Bandwidth => &["rate"],
+            ToxicKind::SlowClose => &["delay"],
+            ToxicKind::Timeout | ToxicKind::ResetPeer => &["timeout"],
+            ToxicKind::Slicer => &["average_size", "size_variation", "delay"],
+            ToxicKind::LimitData => &["bytes"],
+            ToxicKind::LimitConnections => &["connections"],
+            ToxicKind::Noop | ToxicKind::Down | ToxicKind::Refuse => &[],
+        }
+    }
+}
 
 /// A toxic of one direction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,12 +105,6 @@ impl Toxic {
             _ => self.attributes,
         };
         Toxic { attributes, ..self.clone() }
-    }
-
-    /// Its kind with the names of its attributes.
-    pub fn described(&self) -> &'static (ToxicKind, &'static str, &'static [&'static str]) {
-        // Every kind is in the table.
-        TOXICS.iter().find(|(kind, ..)| *kind == self.kind).unwrap_or(&TOXICS[7])
     }
 }
 
@@ -159,7 +156,6 @@ impl ProxyRule for ToxicRule {
 }
 
 /// A connection that counts as open.
-#[derive(Debug)]
 pub(super) struct OpenConnection {
     /// How many were open before.
     pub(super) before: u64,

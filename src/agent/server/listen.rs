@@ -22,28 +22,19 @@ const FIRST_LINE: Duration = Duration::from_secs(5);
 /// Pause after an `accept` that failed, for instance for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// What an agent is started with.
-#[derive(Debug, Clone)]
-pub struct ServeConfig {
-    /// The unix socket to listen on.
-    pub socket: PathBuf,
-    /// What to stand in front of; `None` in the drill's own agent.
-    pub proxy: Option<ProxyConfig>,
-}
-
 /// Serves until `shutdown`, then lifts everything. The proxy listens before the socket is there, so that an agent
 /// that answers a ping can take traffic.
 ///
 /// # Errors
 /// Why an agent could not start.
-pub async fn serve(config: ServeConfig, shutdown: CancellationToken) -> Result<(), String> {
+pub async fn serve(socket: PathBuf, proxy: Option<ProxyConfig>, shutdown: CancellationToken) -> Result<(), String> {
     let failed = |why: String| format!("the proxy could not be started: {why}");
-    let proxy = match config.proxy {
+    let proxy = match proxy {
         Some(config) => Some(Proxy::start(config).await.map_err(failed)?),
         None => None,
     };
     let session = AgentSession { clock: Clock::start(), proxy, lease: LEASE, shutdown };
-    serve_sessions(&config.socket, session).await
+    serve_sessions(&socket, session).await
 }
 
 /// Listens for runners; the sessions are copies of `session`.

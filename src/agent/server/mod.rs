@@ -19,7 +19,7 @@ mod writer;
 
 pub use control::{control, ping};
 use holdings::LIFT_WITHIN;
-pub use listen::{ServeConfig, serve};
+pub use listen::serve;
 
 /// First line of a connection that wants to control the agent; JSON lines follow.
 const CONTROL: &str = "control";

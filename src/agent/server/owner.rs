@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 const SLACK: Duration = Duration::from_secs(1);
 
 /// The one place of an owner.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Ownership {
     /// Whether a session lives that has not begun to end.
     alive: Arc<AtomicBool>,

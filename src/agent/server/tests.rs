@@ -448,10 +448,9 @@ async fn a_stale_socket_is_replaced_and_a_living_one_is_not() {
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     assert!(ping(&socket).await.is_err());
     let shutdown = CancellationToken::new();
-    let config = ServeConfig { socket: socket.clone(), proxy: None };
-    let served = tokio::spawn(serve(config.clone(), shutdown.clone()));
+    let served = tokio::spawn(serve(socket.clone(), None, shutdown.clone()));
     until("listening", async || ping(&socket).await.is_ok()).await;
-    let second = serve(config, shutdown.clone()).await.unwrap_err();
+    let second = serve(socket.clone(), None, shutdown.clone()).await.unwrap_err();
     assert_eq!(second, format!("another agent already listens on {}", socket.display()));
     ping(&socket).await.unwrap();
     shutdown.cancel();

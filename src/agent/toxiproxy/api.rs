@@ -159,7 +159,7 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
             proxies.remove(name).await?;
             done()
         }
-        (["proxies", proxy, "toxics"], "GET") => ok(proxies.get(proxy)?.toxics().iter().map(ApiToxic::json).collect()),
+        (["proxies", proxy, "toxics"], "GET") => ok(proxies.get(proxy)?.toxics.iter().map(ApiToxic::json).collect()),
         (["proxies", proxy, "toxics"], "POST") => ok(proxies.get(proxy)?.add(&read(body)?)?.json()),
         (["proxies", proxy, "toxics", toxic], "GET") => ok(proxies.get(proxy)?.toxic(toxic)?.json()),
         (["proxies", proxy, "toxics", toxic], "POST" | "PATCH") => {

@@ -20,14 +20,13 @@ const NOT_OURS: &str =
     "the proxies of a drill stand in front of its services: their toxics can be changed, and not they";
 
 /// All proxies of a server, by name.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ToxicProxies {
     pub(super) proxies: BTreeMap<String, ToxicProxy>,
     seed: u64,
 }
 
 /// One proxy.
-#[derive(Debug)]
 pub(super) struct ToxicProxy {
     name: String,
     listen: String,
@@ -37,8 +36,8 @@ pub(super) struct ToxicProxy {
     accepts: Option<AbortOnDropHandle<()>>,
     /// The port of a drill's proxy whose connections it changes, with what its toxics are called there.
     attached: Option<AttachedPort>,
-    /// In the order in which they were put in.
-    toxics: Vec<ApiToxic>,
+    /// Those of the upstream direction first, and in the order in which they were put in.
+    pub(super) toxics: Vec<ApiToxic>,
     /// What they do to connections, and about HTTP requests.
     active: (Arc<RuleList<ToxicRule>>, Arc<RuleList<HttpRule>>),
     traffic: [Arc<Traffic>; 2],
@@ -46,7 +45,6 @@ pub(super) struct ToxicProxy {
 }
 
 /// A port of the proxy in front of a service of a drill.
-#[derive(Debug)]
 struct AttachedPort {
     port: u16,
     http: bool,
@@ -255,11 +253,6 @@ impl ToxicProxy {
             format!("{name}{{{}}} {}\n", labels.join(","), bytes.load(Ordering::Relaxed))
         };
         ToxicStream::ALL.into_iter().zip(&self.traffic).map(sample).collect()
-    }
-
-    /// Its toxics: those of the upstream direction first.
-    pub(super) fn toxics(&self) -> &[ApiToxic] {
-        &self.toxics
     }
 
     fn position(&self, name: &str) -> Result<usize, ApiRefusal> {

@@ -1,7 +1,7 @@
 //! How clients of Toxiproxy write a toxic down.
 
 use super::super::proxy::{
-    ActiveRule, HttpAction, HttpRule, ProxyRule, TOXICS, Toxic, ToxicKind, ToxicStream, read_header, read_header_name,
+    ActiveRule, HttpAction, HttpRule, ProxyRule, Toxic, ToxicKind, ToxicStream, read_header, read_header_name,
     read_header_value, read_method, read_path,
 };
 use serde::Deserialize;
@@ -67,11 +67,10 @@ impl ApiToxic {
         let direction = ToxicStream::ALL.into_iter().find(|known| stream.eq_ignore_ascii_case(known.name()));
         let direction = direction
             .ok_or_else(|| ApiRefusal::new(400, "stream was invalid, can be either upstream or downstream"))?;
-        let of_bytes = TOXICS.into_iter().find(|(_, name, _)| *name == kind);
         let of_http = HTTP_TOXICS.iter().find(|(name, _)| *name == kind);
-        let known = of_bytes.map(|(kind, name, _)| (kind, name)).or(of_http.map(|(name, _)| (ToxicKind::Noop, *name)));
-        let (kind, called) = known.ok_or_else(|| ApiRefusal::new(400, "invalid toxic type"))?;
-        let name = if name.is_empty() { format!("{called}_{stream}") } else { name };
+        let name = if name.is_empty() { format!("{kind}_{stream}") } else { name };
+        let kind = ToxicKind::from_name(&kind).or(of_http.map(|_| ToxicKind::Noop));
+        let kind = kind.ok_or_else(|| ApiRefusal::new(400, "invalid toxic type"))?;
         if is_taken(&name) {
             return Err(ApiRefusal::new(409, "toxic already exists"));
         }
@@ -112,7 +111,7 @@ impl ApiToxic {
         if let Some(HttpToxic { kind, attributes, .. }) = self.http {
             return ApiToxic::of_http(self.toxic, kind, attributes, given);
         }
-        let names = self.toxic.described().2;
+        let names = self.toxic.kind.attributes();
         for (name, kept) in names.iter().zip(&mut self.toxic.attributes) {
             if let Some(value) = given.get(*name).filter(|value| !value.is_null()) {
                 let whole = || ApiRefusal::body(format!("attributes.{name} must be a whole number, not {value}"));
@@ -131,11 +130,11 @@ impl ApiToxic {
 
     /// The toxic as clients read it.
     pub(super) fn json(&self) -> Value {
-        let (_, kind, names) = self.toxic.described();
+        let names = self.toxic.kind.attributes();
         let numbers = || names.iter().zip(self.toxic.attributes).map(|(name, value)| (name.to_string(), value.into()));
         let (kind, attributes) = match &self.http {
-            Some(http) => (&http.kind.0, http.attributes.clone()),
-            None => (kind, numbers().collect()),
+            Some(http) => (http.kind.0, http.attributes.clone()),
+            None => (self.toxic.kind.name(), numbers().collect()),
         };
         json!({
             "attributes": attributes,

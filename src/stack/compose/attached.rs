@@ -155,11 +155,7 @@ fn limited() -> HostConfig {
 #[async_trait]
 impl Stack for AttachedStack {
     async fn up(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(StackError::Cancelled),
-            up = self.start(cancel) => up,
-        }
+        cancel.run_until_cancelled(self.start(cancel)).await.unwrap_or(Err(StackError::Cancelled))
     }
 
     async fn shell(&self, place: &Place) -> StackResult<Channel> {

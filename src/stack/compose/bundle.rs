@@ -115,8 +115,7 @@ impl Bundle {
     /// as that is kept.
     async fn stripped(&self) -> (PathBuf, Option<PrivateDir>) {
         let executable = self.executable.clone();
-        let size = std::fs::metadata(&executable).map_or(0, |m| m.len());
-        if size >= STRIP_FROM
+        if std::fs::metadata(&executable).map_or(0, |m| m.len()) >= STRIP_FROM
             && let Ok(dir) = PrivateDir::new("strip")
         {
             let target = dir.path().join("firedrill");
@@ -161,10 +160,8 @@ async fn blocking<T: Send + 'static>(
     operation: &str,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> StackResult<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|error| environment(operation, error)),
-        Err(error) => Err(environment(operation, error)),
-    }
+    let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into()));
+    done.map_err(|error| environment(operation, error))
 }
 
 /// The files that the loader would map, by asking it; `ldd` does the same.

@@ -118,8 +118,7 @@ fn address(place: &str) -> Option<IpAddr> {
     let (hex, _) = place.rsplit_once(':')?;
     let mut bytes = Vec::new();
     for word in hex.as_bytes().chunks(8) {
-        let word = u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?;
-        bytes.extend(word.to_le_bytes());
+        bytes.extend(u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?.to_le_bytes());
     }
     match bytes.len() {
         4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into()),

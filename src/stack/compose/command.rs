@@ -92,20 +92,18 @@ impl ComposeCommand {
     /// `Environment` when it cannot be run, `Cancelled` when the caller gave up.
     pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> StackResult<Ran> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
-        self.watched(operation, self.command(args), watch).await
+        let mut command = self.endpoint.command();
+        command.arg("compose").args(&self.options).args(args);
+        self.watched(operation, command, watch).await
     }
 
     /// The same for any command of Docker's.
     pub async fn watched(&self, operation: String, mut command: Command, watch: Watch<'_>) -> StackResult<Ran> {
-        let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let model = watch.model.map(|model| process::nameless(model.as_bytes())).transpose();
+        let model = model.map_err(|error| environment(operation.as_str(), error))?;
+        command.stdin(model.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut log = append(&watch.log).await?;
         let mut running = Running::start(command).map_err(|error| no_command(&operation, &error))?;
-        if let (Some(mut stdin), Some(model)) = (running.child.stdin.take(), watch.model) {
-            let model = model.to_string();
-            // A command that does not read it to its end has failed by itself, and says why.
-            tokio::spawn(async move { drop(stdin.write_all(model.as_bytes()).await) });
-        }
         let (lines, mut incoming) = tokio::sync::mpsc::channel::<String>(256);
         if let Some(stdout) = running.child.stdout.take() {
             tokio::spawn(read_lines(stdout, lines.clone()));
@@ -131,21 +129,6 @@ impl ComposeCommand {
             running.end().await;
         }
         Ok(Ran { status: ended.transpose()?, tail: tail.into() })
-    }
-
-    /// Runs a subcommand whose standard output is wanted whole; standard error comes beside it.
-    ///
-    /// # Errors
-    /// `Environment` when it cannot be run at all, or does not end in time.
-    pub async fn output(&self, args: &[&str]) -> StackResult<std::process::Output> {
-        let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
-        told(&operation, self.command(args)).await
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.endpoint.command();
-        command.arg("compose").args(&self.options).args(args);
-        command
     }
 }
 

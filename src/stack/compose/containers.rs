@@ -168,16 +168,19 @@ fn endpoints(container: &ContainerInspectResponse) -> Vec<NetworkEndpoint> {
 /// # Errors
 /// `Environment` when the container is gone or is not one of the run's, or the engine refuses.
 pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> StackResult<()> {
-    let done = match op {
-        ContainerOp::Pause => &["paused"][..],
-        ContainerOp::Unpause => &["running", "exited", "dead", "created"][..],
-        ContainerOp::Start => &["running"][..],
-        ContainerOp::Kill { .. } | ContainerOp::Limit(_) | ContainerOp::Connect(_) => &[],
+    let (doing, done): (String, &[&str]) = match op {
+        ContainerOp::Pause => ("pausing".into(), &["paused"]),
+        ContainerOp::Unpause => ("unpausing".into(), &["running", "exited", "dead", "created"]),
+        ContainerOp::Kill { signal } => (format!("sending {signal} to"), &[]),
+        ContainerOp::Start => ("starting".into(), &["running"]),
+        ContainerOp::Limit(_) => ("limiting".into(), &[]),
+        ContainerOp::Connect(_) => ("connecting the networks of".into(), &[]),
     };
-    let gone = || environment(describe(id, op), "there is no such container");
+    let operation = format!("{doing} container {id}");
+    let gone = || environment(&operation, "there is no such container");
     let container = inspect(docker, id).await?.ok_or_else(gone)?;
     if let Some(why) = Owner::of(run).doubt_inspected(docker, &container).await? {
-        return Err(environment(describe(id, op), format!("it does not belong to this drill: {why}")));
+        return Err(environment(&operation, format!("it does not belong to this drill: {why}")));
     }
     if done.contains(&status(&container).as_str()) {
         return Ok(());
@@ -186,8 +189,7 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
         ContainerOp::Pause => pause(docker, id).await,
         ContainerOp::Unpause => docker.unpause_container(id).await,
         ContainerOp::Kill { signal } => {
-            let options = KillContainerOptionsBuilder::default().signal(signal).build();
-            docker.kill_container(id, Some(options)).await
+            docker.kill_container(id, Some(KillContainerOptionsBuilder::default().signal(signal).build())).await
         }
         ContainerOp::Start => docker.start_container(id, None::<StartContainerOptions>).await,
         ContainerOp::Limit(wanted) => limit(docker, id, limits(&container), *wanted).await,
@@ -200,7 +202,7 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
         // Somebody may have been faster: what counts is how it stands now.
         Err(error) => match inspect(docker, id).await? {
             Some(container) if done.contains(&status(&container).as_str()) => Ok(()),
-            Some(_) => Err(api(describe(id, op))(error)),
+            Some(_) => Err(api(operation)(error)),
             None => Err(gone()),
         },
     }
@@ -259,16 +261,4 @@ async fn connect(
         docker.connect_network(&network, join).await?;
     }
     Ok(())
-}
-
-fn describe(id: &str, op: &ContainerOp) -> String {
-    let doing = match op {
-        ContainerOp::Pause => "pausing".to_string(),
-        ContainerOp::Unpause => "unpausing".to_string(),
-        ContainerOp::Kill { signal } => format!("sending {signal} to"),
-        ContainerOp::Start => "starting".to_string(),
-        ContainerOp::Limit(_) => "limiting".to_string(),
-        ContainerOp::Connect(_) => "connecting the networks of".to_string(),
-    };
-    format!("{doing} container {id}")
 }

@@ -121,8 +121,7 @@ fn add_tree(hash: &mut Sha256, root: &Path, ignored: &[PathBuf], left: &mut u64)
                 std::fs::read_dir(&path)?.map(|e| e.map(|e| e.file_name())).collect::<io::Result<Vec<_>>>()?;
             names.sort();
             // Last in, first out: the order is fixed all the same.
-            let children = names.into_iter().map(|name| relative.join(name));
-            pending.extend(children.filter(|child| !ignored.contains(child)));
+            pending.extend(names.into_iter().map(|name| relative.join(name)).filter(|child| !ignored.contains(child)));
             continue;
         }
         hash.update(relative.as_os_str().as_encoded_bytes());

@@ -21,8 +21,7 @@ pub(super) fn assignments(text: &str) -> Vec<(String, String)> {
             }
             None => {
                 let comment = [" #", "\t#"].iter().filter_map(|mark| value.find(mark)).min();
-                let value = comment.and_then(|at| value.get(..at)).unwrap_or(value);
-                found.push((name, value.trim().to_string()));
+                found.push((name, comment.and_then(|at| value.get(..at)).unwrap_or(value).trim().to_string()));
                 rest = after;
             }
         }
@@ -32,8 +31,7 @@ pub(super) fn assignments(text: &str) -> Vec<(String, String)> {
 
 /// The name of an assignment and what stands behind its sign, to the end of the line.
 fn name_of(line: &str) -> Option<(String, &str)> {
-    let line = line.trim_end_matches('\r');
-    let text = line.trim_start();
+    let text = line.trim_end_matches('\r').trim_start();
     let text = text.strip_prefix("export ").unwrap_or(text);
     let (name, value) = text.split_at(text.find(['=', ':'])?);
     let name = name.trim();

@@ -49,8 +49,7 @@ impl Endpoint {
         if let Some(host) = set("DOCKER_HOST") {
             // DOCKER_HOST wins over any context, in the docker command as well; it warns if both are there.
             let tls = set("DOCKER_TLS_VERIFY").is_some() || set("DOCKER_TLS").is_some();
-            let env = vec![("DOCKER_CONTEXT".into(), None)];
-            return Endpoint::at(host, tls, env);
+            return Endpoint::at(host, tls, vec![("DOCKER_CONTEXT".into(), None)]);
         }
         let context = set("DOCKER_CONTEXT").or_else(configured_context);
         let Some(context) = context.filter(|context| context != "default") else {
@@ -191,8 +190,7 @@ pub(super) fn no_command(operation: &str, error: &std::io::Error) -> StackError 
 
 fn unreachable(host: &str, error: &bollard::errors::Error) -> StackError {
     let cause = chain(error);
-    let denied = cause.contains("ermission denied");
-    let hint = if denied {
+    let hint = if cause.contains("ermission denied") {
         "this user may not use Docker: `sudo usermod -aG docker \"$USER\"`, then log in again"
     } else {
         "start Docker (Linux: `sudo systemctl start docker`), or name the engine with DOCKER_HOST or `docker context use`"

@@ -72,8 +72,7 @@ pub(super) async fn exec(
             return Err(environment(operation, format!("it did not end within {seconds} s and {became}")));
         }
     }
-    let stderr = String::from_utf8_lossy(&stderr).into_owned();
-    Ok(FullOutput { container: name, code, stdout, stderr })
+    Ok(FullOutput { container: name, code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 
 /// Both streams apart, until they end: standard output `whole` or the end of it, of the other one its end.
@@ -154,8 +153,7 @@ async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) ->
     while let Some(piece) = pieces.next().await {
         let hint = "is it made before the service is healthy, or a job ends?";
         let piece = unless_gone(piece).map_err(api(operation))?;
-        let piece = piece.ok_or_else(|| hinted(operation, "there is no such file", hint))?;
-        archive.extend_from_slice(&piece);
+        archive.extend_from_slice(&piece.ok_or_else(|| hinted(operation, "there is no such file", hint))?);
         // The archive adds headers and padding.
         if archive.len() > MAX_FILE + 16 * 1024 {
             return Err(environment(operation, format!("it is larger than {MAX_FILE} bytes")));
@@ -195,8 +193,7 @@ pub(super) async fn open_ours(
     let command = agent.command(arguments);
     let StartedCommand { exec, output, input } = attach(docker, container, &operation, command, &mut None).await?;
     let stderr = Arc::<Mutex<Vec<u8>>>::default();
-    let stdout = StreamReader::new(stdout_of(output, stderr.clone()));
-    match Channel::open(stdout, input, (), Duration::MAX).await {
+    match Channel::open(StreamReader::new(stdout_of(output, stderr.clone())), input, (), Duration::MAX).await {
         Ok(channel) => Ok(channel),
         Err(None) => Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
         Err(Some(said)) => {

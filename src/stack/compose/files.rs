@@ -169,8 +169,7 @@ async fn run_it(docker: &Docker, id: &str, operation: &str) -> StackResult<FileA
         Some(Err(error)) => return Err(api(operation)(error)),
         None => return Err(environment(operation, "the engine did not say how it ended")),
     };
-    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
-    let mut logs = docker.logs(id, Some(options));
+    let mut logs = docker.logs(id, Some(LogsOptionsBuilder::default().stdout(true).stderr(true).build()));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     while let Some(piece) = logs.next().await {
         match piece.map_err(api(operation))? {

@@ -90,8 +90,7 @@ impl<'a> Watcher<'a> {
             if let Some(image) = &container.image {
                 look.images.insert(service.clone(), image.clone());
             }
-            let settled = self.settled(&id, &container);
-            let standing = standing(&container, self.jobs.contains(&service), settled);
+            let standing = standing(&container, self.jobs.contains(&service), self.settled(&id, &container));
             let ailing = |reason| Ailing { service: service.clone(), container: id.clone(), reason };
             match standing {
                 Standing::Ready => {}
@@ -130,15 +129,16 @@ pub(super) fn standing(container: &ContainerInspectResponse, job: bool, settled:
         (_, code) => format!("it exited with code {code}"),
     };
     let crashing = || format!("it does not stay up: it was restarted {restarts} times, and {}", exited());
+    let checked = |what: &str| last_check(&state).map_or(what.into(), |said| format!("{what}: {said}"));
     let health = state.health.as_ref().and_then(|health| health.status);
     match status(container).as_str() {
         "running" => match health {
             Some(HealthStatusEnum::HEALTHY) => Standing::Ready,
-            Some(HealthStatusEnum::UNHEALTHY) => Standing::Failed(unhealthy(&state)),
-            Some(HealthStatusEnum::STARTING) => Standing::Waiting(match last_check(&state) {
-                Some(said) => format!("its health check does not pass yet: {said}"),
-                None => "its health check has not passed yet".into(),
-            }),
+            Some(HealthStatusEnum::UNHEALTHY) => {
+                let times = state.health.as_ref().and_then(|health| health.failing_streak).unwrap_or(0);
+                Standing::Failed(checked(&format!("its health check failed {times} times")))
+            }
+            Some(HealthStatusEnum::STARTING) => Standing::Waiting(checked("its health check has not passed yet")),
             _ if job => Standing::Waiting("it has not ended yet, and other services wait for that".into()),
             _ if settled => Standing::Ready,
             _ if restarts == 0 => Standing::Waiting("it has only just started".into()),
@@ -172,19 +172,10 @@ fn comes_back(container: &ContainerInspectResponse) -> bool {
     }
 }
 
-fn unhealthy(state: &bollard::models::ContainerState) -> String {
-    let times = state.health.as_ref().and_then(|health| health.failing_streak).unwrap_or(0);
-    match last_check(state) {
-        Some(said) => format!("its health check failed {times} times: {said}"),
-        None => format!("its health check failed {times} times"),
-    }
-}
-
 /// What the last health check said, in one line.
 fn last_check(state: &bollard::models::ContainerState) -> Option<String> {
     let last = state.health.as_ref()?.log.as_ref()?.last()?;
-    let said = last.output.as_deref().unwrap_or_default();
-    let line = said.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let line = last.output.as_deref().unwrap_or_default().lines().map(str::trim).rfind(|line| !line.is_empty());
     line.map(|line| line.chars().take(300).collect()).or_else(|| Some(format!("exit code {}", last.exit_code?)))
 }
 

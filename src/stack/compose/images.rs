@@ -132,8 +132,7 @@ async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> StackResult<AgentImag
         return Ok(image);
     }
     let operation = "making the agent's image";
-    let version = docker.version().await.map_err(api(operation))?;
-    let engine = version.arch.unwrap_or_default();
+    let engine = docker.version().await.map_err(api(operation))?.arch.unwrap_or_default();
     if engine != bundle.architecture {
         let cause = format!("the engine runs {engine}, and this executable is for {}", bundle.architecture);
         return Err(hinted(operation, cause, "name an image for that machine in FIREDRILL_AGENT_IMAGE"));
@@ -306,8 +305,7 @@ async fn own_images(docker: &Docker, purpose: Option<&str>) -> StackResult<Vec<(
         let Some(mut names) = own_names(&image.repo_tags) else { continue };
         if names.is_empty() {
             // Because a second import at the same time took its name over.
-            let inspected = inspect(docker, &image.id).await?;
-            if inspected.is_none_or(|image| image.comment.as_deref() != Some(COMMENT)) {
+            if inspect(docker, &image.id).await?.is_none_or(|image| image.comment.as_deref() != Some(COMMENT)) {
                 continue;
             }
             names.push(image.id.clone());
@@ -334,8 +332,7 @@ fn is_own_name(name: &str) -> bool {
 /// Whether somebody else can publish an image that the engine would keep under a name of Firedrill's, which takes whatever has such a name
 /// for an image that it has made. The names without a namespace are nobody's to publish.
 pub(super) fn is_reserved(name: &str) -> bool {
-    let hub = ["index.docker.io/", "docker.io/"].iter().find_map(|hub| name.strip_prefix(hub));
-    hub.unwrap_or(name).starts_with(TEAMS)
+    ["index.docker.io/", "docker.io/"].iter().find_map(|hub| name.strip_prefix(hub)).unwrap_or(name).starts_with(TEAMS)
 }
 
 /// Without force: the engine refuses when a container uses the image. Says what was removed.

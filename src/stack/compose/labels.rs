@@ -71,8 +71,7 @@ pub async fn networks(docker: &Docker, key: &str, value: Option<&str>) -> StackR
 /// `Environment` when the engine does not answer.
 pub async fn volumes(docker: &Docker, key: &str, value: Option<&str>) -> StackResult<Vec<Volume>> {
     let options = ListVolumesOptionsBuilder::default().filters(&filter(&[(key, value)])).build();
-    let listed = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
-    Ok(listed.volumes.unwrap_or_default())
+    Ok(docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?.volumes.unwrap_or_default())
 }
 
 /// The images with a label.

@@ -36,7 +36,7 @@ pub(super) mod release;
 mod remove;
 pub(super) mod reopened;
 pub(super) mod rights;
-mod secrets;
+pub(super) mod secrets;
 pub(super) mod source_files;
 mod stack;
 mod steps;

@@ -39,7 +39,7 @@ pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> StackResult<Optio
     run.args(["--memory=1g", "--pids-limit=1024", "--log-driver=none", "--entrypoint", "sh", &image, "-s"]);
     let script = script(files).into_bytes();
     let ran = tokio::task::spawn_blocking(move || process::output_blocking(run, script, LOOK_WITHIN)).await;
-    let ran = ran.map_err(|error| environment(operation, error))?;
+    let ran = ran.unwrap_or_else(|error| Err(error.into()));
     if ran.is_err() {
         // Its command is gone, and it goes on.
         containers::remove(&endpoint.docker, &name, true).await;
@@ -114,8 +114,7 @@ fn script(files: &AlertFiles) -> String {
     let mut script = "cd \"$(mktemp -d)\"\n".to_string();
     let rules = files.rules.iter().map(|(_, text)| ("promtool check rules", text.as_str()));
     let own = ("amtool check-config", files.alertmanager.1.as_str());
-    let all = rules.chain([own, ("amtool check-config", files.in_drill.as_str())]);
-    for (number, (tool, text)) in all.enumerate() {
+    for (number, (tool, text)) in rules.chain([own, ("amtool check-config", files.in_drill.as_str())]).enumerate() {
         // Writing into a string does not fail.
         let _ = writeln!(script, "base64 -d >{number}.yml <<'E'\n{}\nE", BASE64.encode(text));
         let _ = writeln!(script, "said=$({tool} {number}.yml 2>&1); echo \"{MARK} $?\"; printf '%s\\n' \"$said\"");

@@ -1,9 +1,8 @@
 //! What `doctor` looks at: the engine, Compose, images, room and kernel features; what is missing and how to fix it.
 
-use super::command::ComposeCommand;
+use super::command::told;
 use super::endpoint::Endpoint;
 use crate::process;
-use crate::record::Redactor;
 use crate::stack::{Probe, ProbeState, StackError};
 use std::time::Duration;
 
@@ -19,40 +18,43 @@ const ROOM: u64 = 2 * 1024 * 1024 * 1024;
 const FEW_NETWORKS: u32 = 5;
 const BASE_IMAGE: &str = "debian:bookworm-slim";
 
-fn ok(what: &'static str, seen: impl Into<String>) -> Probe {
-    Probe { what, state: ProbeState::Ok, seen: seen.into(), fix: None }
+/// What was seen; or how bad it is, what was seen and how to fix it.
+type Looked<T = String> = Result<T, (ProbeState, String, String)>;
+
+fn missing<T>(seen: impl ToString, fix: impl Into<String>) -> Looked<T> {
+    Err((ProbeState::Missing, seen.to_string(), fix.into()))
 }
 
-fn missing(what: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
-    Probe { state: ProbeState::Missing, fix: Some(fix.into()), ..ok(what, seen) }
-}
-
-fn warn(what: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
-    Probe { state: ProbeState::Warn, fix: Some(fix.into()), ..ok(what, seen) }
+fn warn<T>(seen: impl ToString, fix: impl Into<String>) -> Looked<T> {
+    Err((ProbeState::Warn, seen.to_string(), fix.into()))
 }
 
 /// Looks at everything.
 pub async fn probe() -> Vec<Probe> {
-    let mut probes = vec![command().await];
-    let endpoint = match Endpoint::resolve().await {
-        Ok(endpoint) => endpoint,
+    let mut looked = vec![("docker command", command().await)];
+    match Endpoint::resolve().await {
+        Ok(endpoint) => looked.extend([
+            ("engine", engine(&endpoint).await),
+            ("compose", compose(&endpoint).await),
+            ("base image", base_image(&endpoint).await),
+            ("networks", networks(&endpoint).await),
+            ("disk", disk(&endpoint).await),
+            ("agent image", agent().await),
+        ]),
         Err(error) => {
             let seen = error.to_string();
             let hint = if let StackError::Environment { hint, .. } = error { hint } else { None };
-            probes.push(missing("engine", seen, hint.unwrap_or_else(|| "start Docker".into())));
+            looked.push(("engine", missing(seen, hint.unwrap_or_else(|| "start Docker".into()))));
             if let Ok(endpoint) = Endpoint::find().await {
-                probes.push(compose(&endpoint).await);
+                looked.push(("compose", compose(&endpoint).await));
             }
-            return probes;
         }
+    }
+    let probe = |(what, looked): (_, Looked)| match looked {
+        Ok(seen) => Probe { what, state: ProbeState::Ok, seen, fix: None },
+        Err((state, seen, fix)) => Probe { what, state, seen, fix: Some(fix) },
     };
-    probes.push(engine(&endpoint).await);
-    probes.push(compose(&endpoint).await);
-    probes.push(base_image(&endpoint).await);
-    probes.push(networks(&endpoint).await);
-    probes.push(disk(&endpoint).await);
-    probes.push(agent().await);
-    probes
+    looked.into_iter().map(probe).collect()
 }
 
 /// Name and version of the engine.
@@ -63,53 +65,43 @@ pub(in crate::stack) async fn version() -> Option<String> {
     String::from_utf8(told.stdout).ok().map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }
 
-async fn command() -> Probe {
-    let mut command = process::command("docker");
-    command.arg("--version");
-    match process::output(command, process::TELLS_WITHIN).await {
-        Ok(output) if output.status.success() => ok("docker command", String::from_utf8_lossy(&output.stdout).trim()),
-        Ok(output) => {
-            let seen = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            missing("docker command", seen, "install the Docker CLI again")
-        }
-        Err(error) => {
-            let fix = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
-            missing("docker command", error.to_string(), fix)
-        }
-    }
+fn text(said: &[u8]) -> String {
+    String::from_utf8_lossy(said).trim().to_string()
 }
 
-async fn engine(endpoint: &Endpoint) -> Probe {
-    let version = match endpoint.docker.version().await {
-        Ok(version) => version,
-        Err(error) => return missing("engine", error.to_string(), "start Docker"),
-    };
+async fn command() -> Looked {
+    let mut command = process::command("docker");
+    command.arg("--version");
+    let fix = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
+    let output = process::output(command, process::TELLS_WITHIN).await.or_else(|error| missing(error, fix))?;
+    let again = || missing(text(&output.stderr), "install the Docker CLI again");
+    if output.status.success() { Ok(text(&output.stdout)) } else { again() }
+}
+
+async fn engine(endpoint: &Endpoint) -> Looked {
+    let version = endpoint.docker.version().await.or_else(|error| missing(error, "start Docker"))?;
     let api = version.api_version.unwrap_or_default();
     let name = version.version.unwrap_or_default();
     let os = version.os.unwrap_or_default();
     let seen = format!("{name} (API {api}, {os}/{}) at {}", version.arch.unwrap_or_default(), endpoint.host);
-    if os != "linux" {
-        return missing("engine", seen, "switch Docker to Linux containers");
-    }
     match numbers(&api) {
-        Some(api) if api >= API => ok("engine", seen),
-        _ => missing("engine", seen, format!("install Docker Engine 20.10 or newer (API {}.{})", API.0, API.1)),
+        _ if os != "linux" => missing(seen, "switch Docker to Linux containers"),
+        Some(api) if api >= API => Ok(seen),
+        _ => missing(seen, format!("install Docker Engine 20.10 or newer (API {}.{})", API.0, API.1)),
     }
 }
 
-async fn compose(endpoint: &Endpoint) -> Probe {
+async fn compose(endpoint: &Endpoint) -> Looked {
     let fix = "install Compose v2: `scripts/setup.sh`, or https://docs.docker.com/compose/install/linux/";
-    let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
-    let output = match compose.output(&["version", "--short"]).await {
-        Ok(output) if output.status.success() => output,
-        Ok(_) => return missing("compose", "`docker compose` does not answer", fix),
-        Err(error) => return missing("compose", error.to_string(), fix),
-    };
-    let version = String::from_utf8_lossy(&output.stdout).trim().to_string();
+    let mut command = endpoint.command();
+    command.args(["compose", "version", "--short"]);
+    let output = told("docker compose version", command).await.or_else(|error| missing(error, fix))?;
+    let version = text(&output.stdout);
     match numbers(&version) {
-        Some(numbers) if numbers >= COMPOSE => ok("compose", version),
-        Some(_) => missing("compose", version, format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1)),
-        None => warn("compose", version, "its version cannot be read; 2.20 or newer is needed"),
+        _ if !output.status.success() => missing("`docker compose` does not answer", fix),
+        Some(numbers) if numbers >= COMPOSE => Ok(version),
+        Some(_) => missing(version, format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1)),
+        None => warn(version, "its version cannot be read; 2.20 or newer is needed"),
     }
 }
 
@@ -119,61 +111,46 @@ fn numbers(version: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-async fn base_image(endpoint: &Endpoint) -> Probe {
-    match super::images::inspect(&endpoint.docker, BASE_IMAGE).await {
-        Ok(Some(_)) => ok("base image", format!("{BASE_IMAGE} is there")),
-        Ok(None) => {
-            let fix = format!(
-                "it is pulled when needed; without a registry: `scripts/setup.sh` makes it, or `docker load` a copy of {BASE_IMAGE}"
-            );
-            warn("base image", format!("{BASE_IMAGE} is not there"), fix)
-        }
-        Err(error) => warn("base image", error.to_string(), "see above"),
+async fn base_image(endpoint: &Endpoint) -> Looked {
+    let there = super::images::inspect(&endpoint.docker, BASE_IMAGE).await;
+    if there.or_else(|error| warn(error, "see above"))?.is_some() {
+        return Ok(format!("{BASE_IMAGE} is there"));
     }
+    let fix = format!(
+        "it is pulled when needed; without a registry: `scripts/setup.sh` makes it, or `docker load` a copy of {BASE_IMAGE}"
+    );
+    warn(format!("{BASE_IMAGE} is not there"), fix)
 }
 
-async fn networks(endpoint: &Endpoint) -> Probe {
-    let free = match super::capacity::capacity(endpoint).await {
-        Ok(capacity) => capacity.free_networks,
-        Err(error) => return warn("networks", error.to_string(), "see above"),
-    };
-    let seen = format!("the address pools hold {free} more");
-    if free < FEW_NETWORKS {
-        let fix = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
-        return warn("networks", seen, fix);
-    }
-    ok("networks", seen)
+async fn networks(endpoint: &Endpoint) -> Looked {
+    let capacity = super::capacity::capacity(endpoint).await.or_else(|error| warn(error, "see above"))?;
+    let seen = format!("the address pools hold {} more", capacity.free_networks);
+    let fix = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
+    if capacity.free_networks < FEW_NETWORKS { warn(seen, fix) } else { Ok(seen) }
 }
 
 /// Free space where the engine keeps its data, when that is on this machine.
-async fn disk(endpoint: &Endpoint) -> Probe {
+async fn disk(endpoint: &Endpoint) -> Looked {
     let root = endpoint.docker.info().await.ok().and_then(|info| info.docker_root_dir).unwrap_or_default();
-    let Some(free) = free_space(&root).filter(|_| endpoint.host.starts_with("unix://")) else {
-        return ok("disk", "the engine's data is not on this machine or not readable");
+    let stat = rustix::fs::statvfs(&root).ok().filter(|_| endpoint.host.starts_with("unix://"));
+    let Some(free) = stat.and_then(|stat| stat.f_bavail.checked_mul(stat.f_frsize)) else {
+        return Ok("the engine's data is not on this machine or not readable".into());
     };
     let seen = format!("{:.1} GiB free in {root}", free as f64 / 1024.0 / 1024.0 / 1024.0);
-    if free < ROOM {
-        return warn("disk", seen, "`docker system df` shows what takes it; `firedrill sweep --images`");
-    }
-    ok("disk", seen)
-}
-
-fn free_space(path: &str) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    stat.f_bavail.checked_mul(stat.f_frsize)
+    let fix = "`docker system df` shows what takes it; `firedrill sweep --images`";
+    if free < ROOM { warn(seen, fix) } else { Ok(seen) }
 }
 
 /// Whether the agent's image can be made from this executable.
-async fn agent() -> Probe {
+async fn agent() -> Looked {
     if let Ok(image) = std::env::var("FIREDRILL_AGENT_IMAGE") {
-        return ok("agent image", format!("{image} (FIREDRILL_AGENT_IMAGE)"));
+        return Ok(format!("{image} (FIREDRILL_AGENT_IMAGE)"));
     }
     match super::bundle::Bundle::of(None).await {
-        Ok(bundle) => ok("agent image", format!("made from this executable ({})", bundle.architecture)),
-        Err(StackError::Environment { cause, hint, .. }) => {
-            missing("agent image", cause, hint.unwrap_or_else(|| "set FIREDRILL_AGENT_IMAGE".into()))
-        }
-        Err(error) => missing("agent image", error.to_string(), "set FIREDRILL_AGENT_IMAGE"),
+        Ok(bundle) => Ok(format!("made from this executable ({})", bundle.architecture)),
+        Err(StackError::Environment { cause, hint: Some(hint), .. }) => missing(cause, hint),
+        Err(StackError::Environment { cause, .. }) => missing(cause, "set FIREDRILL_AGENT_IMAGE"),
+        Err(error) => missing(error, "set FIREDRILL_AGENT_IMAGE"),
     }
 }
 

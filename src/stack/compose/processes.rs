@@ -138,14 +138,8 @@ fn note_event(lives: &Lives, event: &EventMessage) {
 pub(super) async fn start(stack: &ComposeStack, name: &str) -> StackResult<()> {
     let ends = Ends::watch(stack.endpoint.docker.clone(), &stack.project, name);
     stack.started().ends.insert(name.to_string(), ends);
-    let model = note(stack, name, true)?;
-    let ran = stack.up_service(name, &[], "process.log", &model).await?;
-    let cause = match ran.status {
-        _ if ran.succeeded() => return Ok(()),
-        Some(_) => ran.tail.last().cloned().unwrap_or_else(|| "`docker compose up` failed and said nothing".into()),
-        None => format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs()),
-    };
-    Err(environment(format!("starting `{name}`"), cause))
+    let ran = stack.up_service(name, &[], "process.log", &note(stack, name, true)?).await?;
+    if ran.succeeded() { Ok(()) } else { Err(environment(format!("starting `{name}`"), ran.failure(UP_WITHIN))) }
 }
 
 /// What `Stack::remove_process` does.
@@ -155,12 +149,10 @@ pub(super) async fn remove(stack: &ComposeStack, name: &str) -> StackResult<Vec<
 }
 
 /// Notes whether a process was started; returns the model that says so.
-fn note(stack: &ComposeStack, name: &str, runs: bool) -> StackResult<String> {
+fn note(stack: &ComposeStack, name: &str, runs: bool) -> StackResult<Value> {
     let mut started = stack.started();
-    let model = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
-    let Some(mut model) = model else {
-        return Err(environment(format!("starting `{name}`"), "the stack has not been started"));
-    };
+    let none = || environment(format!("starting `{name}`"), "the stack has not been started");
+    let mut model = started.model.clone().ok_or_else(none)?;
     started.processes.remove(name);
     started.services.retain(|service| service != name);
     if runs {
@@ -170,7 +162,6 @@ fn note(stack: &ComposeStack, name: &str, runs: bool) -> StackResult<String> {
         started.ends.remove(name);
     }
     scale(&mut model, &stack.spec, &started.processes);
-    let model = model.to_string();
     started.model = Some(model.clone());
     Ok(model)
 }

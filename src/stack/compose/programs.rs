@@ -43,8 +43,7 @@ impl StepImages {
         let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
         let built = builds::plan(&compose, model, "check", false).await?;
         let there = |(service, _): &(String, String)| !built.missing.contains(service);
-        let named = spec.toolbox_image.as_deref();
-        let toolbox = images::base_of(&endpoint.docker, &images::TOOLBOX_IMAGE, named).await?;
+        let toolbox = images::base_of(&endpoint.docker, &images::TOOLBOX_IMAGE, spec.toolbox_image.as_deref()).await?;
         Ok(StepImages { toolbox, built: built.images.clone().into_iter().filter(there).collect() })
     }
 
@@ -124,8 +123,7 @@ pub(super) async fn remove_stale(docker: &Docker) {
     let found = containers::list(docker, &[(labels::ROLE, Some(ROLE))]).await.unwrap_or_default();
     for container in found.into_iter().filter(|container| container.created.is_some_and(|at| at < before)) {
         let named = container.names.iter().flatten().any(|name| name.trim_start_matches('/').starts_with(NAME));
-        let image = container.image_id.unwrap_or_default();
-        let of_image = labels_of_image(docker, &image).await.ok().flatten();
+        let of_image = labels_of_image(docker, &container.image_id.unwrap_or_default()).await.ok().flatten();
         // Of no run; otherwise the same rule as everywhere: by its name, and by a label that its image does not have.
         if named && of_image.is_some_and(|labels| labels.get(labels::ROLE).is_none_or(|role| role != ROLE)) {
             containers::remove(docker, &container.id.unwrap_or_default(), true).await;

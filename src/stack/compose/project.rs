@@ -3,8 +3,8 @@
 
 use super::endpoint::Endpoint;
 use super::owner::Owner;
+use super::secrets::guessed;
 use super::{containers, labels};
-use crate::record::{looks_secret, url_password};
 use crate::stack::{Published, StackResult};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -99,8 +99,8 @@ pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> StackRes
             published.add_container(service, container);
         }
         let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
-        hidden.extend(env.iter().flat_map(|entry| secrets(entry)));
         let variables = env.iter().filter_map(|entry| entry.split_once('='));
+        hidden.extend(variables.clone().flat_map(|(name, value)| guessed(name, value)));
         let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
         if let Some(service) = service {
             environments.entry(service.to_string()).or_insert_with(|| variables.collect());
@@ -110,12 +110,6 @@ pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> StackRes
     let files = ProjectFiles::agreed(&files);
     let project = RunningProject { name, services, networks, secrets: hidden, environments, published, files };
     Ok((!found.is_empty()).then_some(project))
-}
-
-fn secrets(entry: &str) -> Vec<String> {
-    let Some((name, value)) = entry.split_once('=') else { return Vec::new() };
-    let whole = looks_secret(name).then_some(value);
-    [whole, url_password(value)].into_iter().flatten().map(str::to_string).collect()
 }
 
 #[cfg(test)]
@@ -145,8 +139,8 @@ mod tests {
 
     #[test]
     fn secrets_of_a_container_are_known_by_name_and_by_value() {
-        assert_eq!(secrets("POSTGRES_PASSWORD=hunter22"), ["hunter22"]);
-        assert_eq!(secrets("DATABASE=postgres://shop:hunter22@db/shop"), ["hunter22"]);
-        assert!(secrets("PATH=/usr/bin").is_empty() && secrets("nothing").is_empty());
+        assert_eq!(guessed("POSTGRES_PASSWORD", "hunter22"), ["hunter22"]);
+        assert_eq!(guessed("DATABASE", "postgres://shop:hunter22@db/shop"), ["hunter22"]);
+        assert!(guessed("PATH", "/usr/bin").is_empty());
     }
 }

@@ -34,12 +34,7 @@ fn candidates(model: &Value) -> BTreeMap<String, String> {
 /// # Errors
 /// `Environment` when an image cannot be pulled, with its name and what to do about it.
 pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watch<'_>) -> StackResult<Duration> {
-    let mut missing = BTreeMap::new();
-    for (image, service) in candidates(model) {
-        if images::inspect(&compose.endpoint.docker, &image).await?.is_none() {
-            missing.insert(image, service);
-        }
-    }
+    let missing = absent(compose, candidates(model)).await?;
     if missing.is_empty() {
         return Ok(Duration::ZERO);
     }
@@ -54,20 +49,22 @@ pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watc
         let cause = format!("it took more than {} min", WITHIN.as_secs() / 60);
         return Err(environment(format!("pulling {names}"), cause));
     }
-    let names = still_missing(compose, missing.into_keys()).await;
+    // Several images are pulled at the same time: those that came are not to blame.
+    let still = absent(compose, missing.clone()).await.unwrap_or(missing);
+    let names: Vec<String> = still.into_keys().collect();
     // For a service that could be built as well, Compose takes an image that cannot be pulled for no error.
     if ran.succeeded() && names.is_empty() { Ok(began.elapsed()) } else { Err(failed(&names, &ran.tail)) }
 }
 
-/// Several images are pulled at the same time: those that came are not to blame.
-async fn still_missing(compose: &ComposeCommand, images: impl Iterator<Item = String>) -> Vec<String> {
-    let mut names = Vec::new();
-    for image in images {
-        if images::inspect(&compose.endpoint.docker, &image).await.ok().flatten().is_none() {
-            names.push(image);
+/// Those that the engine does not have.
+async fn absent(compose: &ComposeCommand, images: BTreeMap<String, String>) -> StackResult<BTreeMap<String, String>> {
+    let mut absent = BTreeMap::new();
+    for (image, service) in images {
+        if images::inspect(&compose.endpoint.docker, &image).await?.is_none() {
+            absent.insert(image, service);
         }
     }
-    names
+    Ok(absent)
 }
 
 /// Why a pull failed, and what to do about it.

@@ -192,8 +192,7 @@ impl Reads<'_> {
         let paths = self.texts(if item.is_object() { item.get("path") } else { Some(item) }, "include");
         let [directories, env_files] =
             ["project_directory", "env_file"].map(|key| self.texts(item.get(key), "include"));
-        let bases = BTreeSet::from([&from.base, &from.other]);
-        for base in bases {
+        for base in BTreeSet::from([&from.base, &from.other]) {
             let at = |path: &String| clean(&base.join(path));
             let (followed, others): (Vec<&String>, Vec<&String>) =
                 paths.iter().partition(|path| self.named(path, base, "include"));

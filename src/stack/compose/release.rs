@@ -55,10 +55,9 @@ pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<
         Some(release) => stack.started().released.insert(service.into(), release.variables.clone()),
         None => stack.started().released.remove(service),
     };
-    let cancel = CancellationToken::new();
-    let model = tokio::time::timeout(MODEL_WITHIN, model(stack, service, release, &cancel)).await;
+    let model = tokio::time::timeout(MODEL_WITHIN, model(stack, service, release, &CancellationToken::new())).await;
     let late = |_| environment("resolving the stack's file", format!("it took more than {} s", MODEL_WITHIN.as_secs()));
-    let model = model.map_err(late)??.to_string();
+    let model = model.map_err(late)??;
     let scale = format!("{service}={}", replicas(&inspected(stack, service).await?));
     let ran = stack.up_service(service, &["--scale", &scale], "deploy.log", &model).await?;
     if !ran.succeeded() {
@@ -79,8 +78,7 @@ fn replicas(all: &[ContainerInspectResponse]) -> usize {
 async fn ready(stack: &ComposeStack, service: &str) -> StackResult<()> {
     let begun = tokio::time::Instant::now();
     loop {
-        let found = inspected(stack, service).await?;
-        if !found.iter().any(|container| has_time(container, begun.elapsed())) {
+        if !inspected(stack, service).await?.iter().any(|container| has_time(container, begun.elapsed())) {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -104,15 +102,13 @@ async fn model(
     release: Option<&Release>,
     cancel: &CancellationToken,
 ) -> StackResult<Value> {
-    let operation = || "resolving the stack's file";
+    let operation = "resolving the stack's file";
     let planned = Release::default();
     let release = release.unwrap_or(&planned);
-    let text = recreate::released(stack, &release.variables, service, cancel).await;
-    let text = text.map_err(|why| environment(operation(), why))?;
-    let mut model: Value = serde_json::from_str(&text).map_err(|error| environment(operation(), error))?;
-    let Some(json) = service_mut(&mut model, service).and_then(Value::as_object_mut) else {
-        return Err(environment(operation(), "the stack has no such service"));
-    };
+    let model = recreate::released(stack, &release.variables, service, cancel).await;
+    let mut model = model.map_err(|why| environment(operation, why))?;
+    let json = service_mut(&mut model, service).and_then(Value::as_object_mut);
+    let json = json.ok_or_else(|| environment(operation, "the stack has no such service"))?;
     if let Some(image) = &release.image {
         super::images::ensure_pulled(&stack.compose(), image, "pulling the release's image").await?;
         json.insert("image".into(), json!(escape(image)));

@@ -178,8 +178,7 @@ pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> R
         let late = started.elapsed() > DEADLINE;
         match find(docker, owner).await {
             Ok(found) if found.own.is_empty() => {
-                let since = *quiet_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= quiet {
+                if quiet_since.get_or_insert_with(Instant::now).elapsed() >= quiet {
                     break (Vec::new(), found.foreign);
                 }
             }

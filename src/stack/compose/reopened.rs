@@ -42,8 +42,7 @@ impl Stack for ReopenedRun {
     async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
         let container = Owner::of(&self.run).first(&self.endpoint.docker, service, true).await?;
         let none = || environment(format!("running a command in `{service}`"), "it has no running container");
-        let container = container.ok_or_else(none)?;
-        execute::exec(&self.endpoint.docker, &container, service, command, whole, within).await
+        execute::exec(&self.endpoint.docker, &container.ok_or_else(none)?, service, command, whole, within).await
     }
 
     async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {

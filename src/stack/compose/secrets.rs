@@ -44,15 +44,14 @@ pub(super) fn variables(files: &[PathBuf]) -> SecretVariables {
 pub(super) fn secrets(model: &ResolvedModel, variables: &SecretVariables) -> Vec<Secret> {
     let mut found = BTreeSet::new();
     for (key, values) in variables {
-        values.iter().for_each(|value| add(&mut found, key, value));
+        found.extend(values.iter().flat_map(|value| guessed(key, value)));
     }
     let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     found.extend(interpolated(model, own));
     for service in model.services() {
         let args = scalars(&model.service(&service)["build"]["args"]);
-        for (key, value) in model.environment(&service).into_iter().chain(args) {
-            add(&mut found, &key, &value);
-        }
+        let all = model.environment(&service).into_iter().chain(args);
+        found.extend(all.flat_map(|(key, value)| guessed(&key, &value)));
     }
     found.retain(|secret| !secret.is_empty());
     let declared = declared(model, variables).into_iter().map(|(_, value)| Secret::Declared(value));
@@ -79,11 +78,10 @@ fn declared(model: &ResolvedModel, variables: &SecretVariables) -> Vec<(String, 
     found
 }
 
-fn add(found: &mut BTreeSet<String>, key: &str, value: &str) {
-    if looks_secret(key) {
-        found.insert(value.to_string());
-    }
-    found.extend(url_password(value).map(str::to_string));
+/// What of a variable is taken for a secret: its value, if its name says so, and the password of a URL.
+pub(in crate::stack) fn guessed(name: &str, value: &str) -> Vec<String> {
+    let whole = looks_secret(name).then_some(value);
+    [whole, url_password(value)].into_iter().flatten().map(str::to_string).collect()
 }
 
 /// Secrets of the runner's own environment that Compose has filled in: their values stand somewhere in the model.
@@ -94,8 +92,7 @@ fn interpolated(model: &ResolvedModel, own: impl Iterator<Item = (String, String
 }
 
 fn read_bounded(file: &Path) -> Option<String> {
-    let size = std::fs::metadata(file).ok()?.len();
-    if size > MAX_SECRET_FILE {
+    if std::fs::metadata(file).ok()?.len() > MAX_SECRET_FILE {
         return None;
     }
     Some(String::from_utf8_lossy(&whole_file(file).ok()?).into_owned())

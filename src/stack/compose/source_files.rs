@@ -82,8 +82,7 @@ impl SourceFiles {
             return None;
         }
         if path.replace("$$", "").contains('$') {
-            let before = path.split('$').next().unwrap_or_default();
-            let folder = before.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let folder = path.split('$').next().unwrap_or_default().rsplit_once('/').map_or("", |(folder, _)| folder);
             self.folder(&base.join(folder));
             return None;
         }

@@ -54,7 +54,7 @@ pub struct ComposeStack {
 #[derive(Debug, Default)]
 pub(super) struct Started {
     /// The model that `docker compose up` was given.
-    pub model: Option<String>,
+    pub model: Option<Value>,
     /// A `docker compose up` was cut off, and the engine may still be carrying out its last request.
     pub cut_off: bool,
     /// How many commands of steps are making containers now.
@@ -177,16 +177,22 @@ impl ComposeStack {
         {
             return Ok(());
         }
-        let agent = self.running(&AgentRole::Drill.name()).await?;
-        carry_bundle(docker, &agent, container, service).await
+        carry_bundle(docker, &self.running(&AgentRole::Drill.name()).await?, container, service).await
     }
 
     /// `docker compose up` of one service from a model, and of nothing that it depends on.
-    pub(super) async fn up_service(&self, service: &str, options: &[&str], log: &str, model: &str) -> StackResult<Ran> {
+    pub(super) async fn up_service(
+        &self,
+        service: &str,
+        options: &[&str],
+        log: &str,
+        model: &Value,
+    ) -> StackResult<Ran> {
         let cancel = CancellationToken::new();
         let up: &[&str] = &["up", "--detach", "--no-build", "--no-deps", "--quiet-pull"];
         let making = Making::of(&self.started);
-        let watch = Watch::new(&self.run.dir, log, UP_WITHIN, &cancel).with(model);
+        let model = model.to_string();
+        let watch = Watch::new(&self.run.dir, log, UP_WITHIN, &cancel).with(&model);
         let ran = self.compose().run(&[up, options, &["--", service]].concat(), watch).await?;
         if ran.status.is_some() {
             making.over();
@@ -241,8 +247,7 @@ impl Stack for ComposeStack {
 
     async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {
         let service = role.name();
-        let container = self.running(&service).await?;
-        self.open(&container, &["agent", "control"], &format!("the agent {service}")).await
+        self.open(&self.running(&service).await?, &["agent", "control"], &format!("the agent {service}")).await
     }
 
     async fn shell(&self, place: &Place) -> StackResult<Channel> {
@@ -269,16 +274,13 @@ impl Stack for ComposeStack {
     }
 
     async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
-        let container = self.running(service).await?;
-        execute::exec(&self.endpoint.docker, &container, service, command, whole, within).await
+        execute::exec(&self.endpoint.docker, &self.running(service).await?, service, command, whole, within).await
     }
 
     async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
-        let Some(first) = all.first() else {
-            return Err(environment(format!("reading `{path}` from `{service}`"), "it has no container"));
-        };
-        execute::read_file(&self.endpoint.docker, &first.id, service, path).await
+        let none = || environment(format!("reading `{path}` from `{service}`"), "it has no container");
+        execute::read_file(&self.endpoint.docker, &all.first().ok_or_else(none)?.id, service, path).await
     }
 
     async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
@@ -348,7 +350,7 @@ impl Stack for ComposeStack {
     async fn down(&self) -> StackResult<StackDown> {
         let (model, unsettled) = {
             let started = self.started();
-            (started.model.clone(), started.is_unsettled())
+            (started.model.as_ref().map(Value::to_string), started.is_unsettled())
         };
         let began = Instant::now();
         self.note_volumes().await;
@@ -356,9 +358,8 @@ impl Stack for ComposeStack {
             self.unpause_all().await;
             let cancel = CancellationToken::new();
             let watch = Watch::new(&self.run.dir, "down.log", DOWN_WITHIN, &cancel).with(model);
-            let args = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
             // What it leaves is removed by label afterwards.
-            let _ = self.compose().run(&args, watch).await;
+            let _ = self.compose().run(&["down", "--volumes", "--remove-orphans", "--timeout", "2"], watch).await;
         }
         let took = began.elapsed();
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };

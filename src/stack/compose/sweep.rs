@@ -65,8 +65,7 @@ pub(in crate::stack) async fn sweep(
         } else {
             Fate::Removed { left: remove(docker, &owner, QUIET).await.left }
         };
-        let dir = Some(run_dir.path().to_path_buf());
-        report.runs.push(SweptRun { run, dir, things: texts, fate });
+        report.runs.push(SweptRun { run, dir: Some(run_dir.path().to_path_buf()), things: texts, fate });
     }
     if options.images {
         report.images = images::remove_unused(docker, options.dry_run).await?;

@@ -63,8 +63,7 @@ pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Dril
         add_labels(volume, drill);
     }
     for section in ["secrets", "configs"] {
-        let entries = out.get_mut(section).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut);
-        for entry in entries {
+        for entry in out.get_mut(section).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
             take(entry, "name");
             if let Some(Value::String(variable)) = entry.get_mut("environment") {
                 *variable = given_as(variable);
@@ -137,8 +136,7 @@ fn replaced_images(model: &ResolvedModel, drill: &Drill<'_>) -> BTreeMap<String,
     let mut images = BTreeMap::new();
     for (service, image) in &drill.recipe.builds.images {
         let named = model.service(service)["image"].as_str();
-        let default = format!("{}-{service}", model.name());
-        images.insert(named.map_or(default, str::to_string), image.clone());
+        images.insert(named.map_or(format!("{}-{service}", model.name()), str::to_string), image.clone());
     }
     images
 }

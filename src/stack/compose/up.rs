@@ -68,11 +68,11 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
     let recipe = Recipe { own: Some(own), builds, ports };
     let model = stack.transformed(&stack.model, &stack.spec, &recipe);
     keep_copy(stack, &model)?;
-    let model = model.to_string();
+    let text = model.to_string();
     stopped_early(cancel)?;
     {
         let mut started = stack.started();
-        started.model = Some(model.clone());
+        started.model = Some(model);
         started.services = stack.model.services();
         started.recipe = Some(recipe);
     }
@@ -83,7 +83,7 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
 
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;
-    let watch = Watch::new(&stack.run.dir, "up.log", stack.spec.up_within, cancel).with(&model);
+    let watch = Watch::new(&stack.run.dir, "up.log", stack.spec.up_within, cancel).with(&text);
     // Until Compose says otherwise: this future may be dropped at any await, and the command be killed with it.
     stack.started().cut_off = true;
     let ran = compose.run(&["up", "--detach", "--no-build", "--quiet-pull"], watch).await;
@@ -96,12 +96,8 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
         return Err(not_up(stack, &mut watcher, &ran).await);
     }
     let healthy_began = Instant::now();
-    let look = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return Err(StackError::Cancelled),
-        look = watcher.wait(tokio::time::Instant::from_std(deadline)) => look?,
-    };
-    match look {
+    let look = cancel.run_until_cancelled(watcher.wait(tokio::time::Instant::from_std(deadline))).await;
+    match look.ok_or(StackError::Cancelled)?? {
         Ok(look) => Ok(StackUp {
             project: stack.project.clone(),
             // The team's; ours are what this executable is.
@@ -133,8 +129,7 @@ pub(super) async fn build(
     let recipe = Recipe { builds: builds.clone(), ..Recipe::default() };
     let model = stack.transformed(model, &stack.spec, &recipe);
     let text = model.to_string();
-    let watch = Watch::new(&stack.run.dir, "build.log", BUILD_WITHIN, cancel).with(&text);
-    builds.build(&stack.compose(), watch).await?;
+    builds.build(&stack.compose(), Watch::new(&stack.run.dir, "build.log", BUILD_WITHIN, cancel).with(&text)).await?;
     Ok(model)
 }
 

@@ -39,8 +39,7 @@ pub async fn usage(docker: &Docker, run: &str, used: &Mutex<BTreeMap<String, u64
 
 async fn stats(docker: &Docker, id: &str) -> Option<ContainerStatsResponse> {
     // `one_shot` does not wait for a second look, which only `docker stats`' percentages need.
-    let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
-    docker.stats(id, Some(options)).next().await?.ok()
+    docker.stats(id, Some(StatsOptionsBuilder::default().stream(false).one_shot(true).build())).next().await?.ok()
 }
 
 fn cpu_us(stats: &ContainerStatsResponse) -> u64 {

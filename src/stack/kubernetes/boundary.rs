@@ -191,8 +191,7 @@ fn of_subjects(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &
             refuse(format!("gives rights to `{named}` in the namespace `{namespace}`"), help);
         }
         if is_ours(named) || (!is_account && named.starts_with("system:")) {
-            let help = "a drill gives rights to the stack's own accounts alone";
-            refuse(format!("gives rights to `{named}`"), help);
+            refuse(format!("gives rights to `{named}`"), "a drill gives rights to the stack's own accounts alone");
         }
     }
 }

@@ -65,8 +65,7 @@ impl Cluster {
 
     /// Makes an object that belongs to it as a whole.
     pub(super) async fn make(&self, object: &Value) -> StackResult<()> {
-        let operation = format!("making {} {}", kind(object), name(object));
-        make(&self.all(object), object, &operation).await.map(drop)
+        make(&self.all(object), object, &format!("making {} {}", kind(object), name(object))).await.map(drop)
     }
 
     /// Removes all such objects of a run.

@@ -93,8 +93,8 @@ impl PodTarget {
             code
         };
         let code = tokio::time::timeout(within, running).await.ok().transpose()?;
-        let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        Ok(FullOutput { container: self.pod.clone(), code, stdout, stderr })
+        let container = self.pod.clone();
+        Ok(FullOutput { container, code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
     }
 
     /// Runs a command that a step called, with `input` as its standard input; what it writes goes to `out` as it comes, `change`d.

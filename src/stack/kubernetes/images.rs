@@ -95,8 +95,7 @@ pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) ->
 /// The command that starts the bundle of this very container, and of every other one of its image.
 fn installed() -> Vec<String> {
     let libraries = std::fs::read_dir(format!("{HOME}/lib")).into_iter().flatten().flatten();
-    let loader = libraries.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("ld-"));
-    launch(loader.as_deref())
+    launch(libraries.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("ld-")).as_deref())
 }
 
 /// The toolbox with the kubectl that this machine's people use.
@@ -123,8 +122,7 @@ async fn with_kubectl(compose: &ComposeCommand, toolbox: &str, watch: Watch<'_>)
 }
 
 fn find_kubectl() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join("kubectl")).find(|file| file.is_file())
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join("kubectl")).find(|file| file.is_file())
 }
 
 /// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
@@ -180,8 +178,7 @@ fn repository(name: &str) -> &str {
 /// second value says, does not take the place of what somebody else has put onto a node.
 async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -> StackResult<()> {
     let nodes: Api<Node> = Api::all(cluster.client.clone());
-    let nodes = nodes.list(&ListParams::default()).await.map_err(api("listing the nodes"))?;
-    for node in nodes.items {
+    for node in nodes.list(&ListParams::default()).await.map_err(api("listing the nodes"))?.items {
         let name = node.metadata.name.unwrap_or_default();
         if endpoint.docker.inspect_container(&name, None::<InspectContainerOptions>).await.is_err() {
             continue;
@@ -280,8 +277,7 @@ async fn import(endpoint: &Endpoint, node: &str, images: &[&str]) -> Result<(), 
     load.args(["exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images", "import", "-"]);
     load.stdin(archive);
     let loaded = process::output(load, LOAD_WITHIN).await.map_err(|error| error.to_string())?;
-    let saved = save.wait().await.map_err(|error| error.to_string())?;
-    match saved.success() && loaded.status.success() {
+    match save.wait().await.map_err(|error| error.to_string())?.success() && loaded.status.success() {
         true => Ok(()),
         false => Err(String::from_utf8_lossy(&loaded.stderr).trim().to_string()),
     }

@@ -83,18 +83,16 @@ impl RemoteSite for KubernetesJobs {
         let StackRequest { cluster, monitoring: alerts, isolate, toolbox_image: toolbox, file, .. } = request;
         let is_beyond = cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty());
         let is_chart = toolbox.is_none() && file.join(CHART).is_file();
+        let needs_docker = toolbox.is_some() && variable(IMAGE_VARIABLE).is_some();
         let whys = [
             (cluster.is_none(), "its stack is none of Kubernetes, and a Job has no Docker"),
             (alerts.is_some(), "`alerts` needs the image of Prometheus and Alertmanager, which a Job does not have"),
             (*isolate, "`isolate` needs the addresses of the API server, which a Job's account may not read"),
             (is_beyond, "`allow_cluster` needs rights in the whole cluster, and a Job's account has a namespace"),
             (is_chart, "its manifests are a chart, and the toolbox, in which a Job runs, has no `helm`"),
+            (needs_docker, "its own toolbox has to be made, and with FIREDRILL_IMAGE nothing is"),
         ];
-        let needs_docker = toolbox.is_some() && variable(IMAGE_VARIABLE).is_some();
-        let why = whys.into_iter().find_map(|(is_refused, why)| is_refused.then(|| why.to_string()));
-        why.or_else(|| {
-            needs_docker.then(|| format!("its own toolbox has to be made, and with {IMAGE_VARIABLE} nothing is"))
-        })
+        whys.into_iter().find_map(|(is_refused, why)| is_refused.then(|| why.to_string()))
     }
 
     fn files(&self, request: &StackRequest) -> SourceFiles {
@@ -132,11 +130,10 @@ impl RemoteSite for KubernetesJobs {
         let each: BTreeMap<&str, f64> = one_each.into_iter().chain(claimed).chain(limits).collect();
         let operation = "asking the cluster how much room it has";
         let cluster = self.cluster()?;
-        let nodes: Api<Node> = Api::all(cluster.client.clone());
-        let pods: Api<Pod> = Api::all(cluster.client.clone());
-        let nodes = nodes.list(&ListParams::default()).await.map_err(api(operation))?.items;
+        let nodes = Api::<Node>::all(cluster.client.clone()).list(&ListParams::default()).await;
+        let nodes = nodes.map_err(api(operation))?.items;
         let running = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
-        let pods = pods.list(&running).await.map_err(api(operation))?.items;
+        let pods = Api::<Pod>::all(cluster.client.clone()).list(&running).await.map_err(api(operation))?.items;
         let usable = nodes.iter().filter(|node| node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true)));
         let allocatable = |what: &str| -> f64 {
             let all = usable.clone().filter_map(|node| node.status.as_ref());
@@ -157,7 +154,7 @@ impl RemoteSite for KubernetesJobs {
         let free = Available { memory_bytes: Some(memory), free_networks: u32::MAX, busy: None };
         let most = match variable(NAMESPACE_VARIABLE) {
             Some(namespace) => {
-                let quotas: Api<ResourceQuota> = Api::namespaced(cluster.client.clone(), &namespace);
+                let quotas = cluster.namespace(namespace).all::<ResourceQuota>();
                 let quotas = quotas.list(&ListParams::default()).await.map_err(api(operation))?.items;
                 quotas.iter().filter_map(|quota| left(quota, &each)).min_by_key(|(fit, _)| *fit)
             }
@@ -193,13 +190,9 @@ impl RemoteSite for KubernetesJobs {
             .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
         let noted = runs::note(cluster, &drill.run, Some(&namespace), false)?;
         let place = JobPlace { cluster, namespace: cluster.namespace(namespace), drill, images, printed, stop };
-        let came = tokio::select! {
-            biased;
-            () = stop.hurry.cancelled() => Err(StackError::Cancelled),
-            came = place.carry_out() => came,
-        };
+        let came = stop.hurry.run_until_cancelled(place.carry_out()).await;
         let removed = remove(cluster, &noted).await?;
-        let end = came?;
+        let end = came.ok_or(StackError::Cancelled)??;
         match removed.left.is_empty() {
             true => Ok(end),
             false => Err(environment("removing what the drill left", removed.left.join(", "))),
@@ -223,12 +216,8 @@ impl JobPlace<'_> {
         }
         create_namespace(self.cluster, &self.drill.run.id).await?;
         self.make().await?;
-        let pod = tokio::select! {
-            () = self.stop.cancel.cancelled() => return Err(StackError::Cancelled),
-            pod = self.started() => pod?,
-        };
-        let end = self.followed(&pod).await?;
-        Ok(match end {
+        let pod = self.stop.cancel.run_until_cancelled(self.started()).await.ok_or(StackError::Cancelled)??;
+        Ok(match self.followed(&pod).await? {
             Err(why) => RemoteEnd { lost: Some(why), ..RemoteEnd::default() },
             Ok((code, why)) => {
                 let results = self.in_results(&pod, &["job", "pack"], true).await.map_err(|error| error.to_string());
@@ -409,8 +398,7 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Stack
     let (name, operation, pods) = (names::job(run), "removing the Job", namespace.pods());
     let own = pods_of(run);
     let remove = async |version: &str, kind: &str| {
-        let object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } });
-        namespace.remove(&object, operation).await
+        namespace.remove(&json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } }), operation).await
     };
     remove("batch/v1", "Job").await?;
     removed(pods.delete_collection(&DeleteParams::default().grace_period(0), &own).await, operation)?;
@@ -418,8 +406,7 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Stack
     remove("v1", "ServiceAccount").await?;
     let deadline = Instant::now() + GONE_WITHIN;
     let gone = watch::until(&pods, own, deadline, operation, |found| found.is_empty().then_some(()));
-    let late = format!("its Pod is not gone within {} s", GONE_WITHIN.as_secs());
-    gone.await?.ok_or_else(|| environment(operation, late))
+    gone.await?.ok_or_else(|| environment(operation, format!("its Pod is not gone within {} s", GONE_WITHIN.as_secs())))
 }
 
 /// Removes the namespace of a game day whose process is gone, once no Job is left in it: the last one of its drills does.

@@ -101,15 +101,13 @@ impl KubectlTools {
             .chain(args)
             .collect();
         let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
-        tokio::select! {
-            ended = toolbox.run_call(&command, &input, &io.out, change) => match ended {
-                Ok(code) => code,
-                Err(error) => {
-                    io.out.say(&format!("{error}\n")).await;
-                    1
-                }
-            },
-            () = cancel.cancelled() => 143,
+        match cancel.run_until_cancelled(toolbox.run_call(&command, &input, &io.out, change)).await {
+            Some(Ok(code)) => code,
+            Some(Err(error)) => {
+                io.out.say(&format!("{error}\n")).await;
+                1
+            }
+            None => 143,
         }
     }
 

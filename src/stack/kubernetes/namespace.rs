@@ -80,8 +80,7 @@ impl ClusterNamespace {
     /// An object as the cluster has it now.
     pub(super) async fn now(&self, object: &Value) -> StackResult<Value> {
         let operation = format!("looking at {} {}", kind(object), name(object));
-        let found = self.of(object, &operation).await?.get(name(object)).await.map_err(api(operation))?;
-        Ok(as_value(&found, object))
+        Ok(as_value(&self.of(object, &operation).await?.get(name(object)).await.map_err(api(operation))?, object))
     }
 
     /// The same; `None` where there is none, or one that is being removed.
@@ -103,8 +102,7 @@ impl ClusterNamespace {
 
     /// Removes an object; that it is gone by now is as good.
     pub(super) async fn remove(&self, object: &Value, operation: &str) -> StackResult<()> {
-        let all = self.of(object, operation).await?;
-        removed(all.delete(name(object), &DeleteParams::background()).await, operation)
+        removed(self.of(object, operation).await?.delete(name(object), &DeleteParams::background()).await, operation)
     }
 }
 

@@ -106,8 +106,7 @@ pub(super) async fn changed(stack: &KubernetesStack, change: &ObjectChange) -> S
             let mut made = made.clone();
             remove_at(&mut made, "", &["kind", "apiVersion"]);
             let found = live.as_ref().map(|live| compared(&object, &made, Some(live)));
-            let found = found.filter(|found| !found.is_empty());
-            found.unwrap_or_else(|| [("presence".to_string(), live.is_some())].into())
+            found.filter(|found| !found.is_empty()).unwrap_or_else(|| [("presence".to_string(), live.is_some())].into())
         }
         ObjectEdit::Set(set) => {
             let set = as_shown(&object, set);
@@ -214,8 +213,7 @@ pub(super) fn merged(of_kind: &str, list: &str, into: Value, set: &Value) -> Val
 /// How an object was last applied: as it is written, with what a fault sets as if somebody had applied that. So `kubectl apply` of what the
 /// team has written takes the fault's values away again.
 fn applied_with(planned: &Value, set: Option<&Value>) -> Option<String> {
-    let annotations = planned.pointer("/metadata/annotations")?;
-    let applied = annotations.get(LAST_APPLIED)?.as_str()?;
+    let applied = planned.pointer("/metadata/annotations")?.get(LAST_APPLIED)?.as_str()?;
     let Some(set) = set else { return Some(applied.to_string()) };
     let written: Value = serde_json::from_str(applied).ok()?;
     let mut set = set.clone();
@@ -275,8 +273,7 @@ impl<'a> SetAt<'a> {
 /// Which of the values that are set an object of this kind has.
 fn compared(object: &Value, set: &Value, live: Option<&Value>) -> SetValues {
     let mut found = SetValues::new();
-    let top = SetAt { kind: kind(object), key: "", quantities: false };
-    compare(top, set, live, String::new(), &mut found);
+    compare(SetAt { kind: kind(object), key: "", quantities: false }, set, live, String::new(), &mut found);
     if live.is_none() {
         // What is not there has not even a value that is to be absent.
         found.values_mut().for_each(|is| *is = false);
@@ -403,10 +400,8 @@ pub(super) async fn deploy(stack: &KubernetesStack, service: &str, release: Opti
 /// changed since.
 async fn remove_stuck(stack: &KubernetesStack, service: &str) -> StackResult<()> {
     let all = stack.namespace.pods();
-    let found = pods::of_service(stack, service).await?;
-    for pod in found.iter().filter(|pod| pods::ailment(pod).is_some()) {
-        let gone = all.delete(pods::name(pod), &DeleteParams::default()).await;
-        removed(gone, format!("removing {}", pods::name(pod)))?;
+    for pod in pods::of_service(stack, service).await?.iter().filter(|pod| pods::ailment(pod).is_some()) {
+        removed(all.delete(pods::name(pod), &DeleteParams::default()).await, format!("removing {}", pods::name(pod)))?;
     }
     Ok(())
 }

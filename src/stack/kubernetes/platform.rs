@@ -182,13 +182,11 @@ async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
             Err(error) => Fate::Removed { left: vec![format!("namespace {namespace} ({error})")] },
         }
     };
-    let dir = run_dir.map(|run_dir| run_dir.path().to_path_buf());
-    SweptRun { run: noted.run, dir, things, fate }
+    SweptRun { run: noted.run, dir: run_dir.map(|run_dir| run_dir.path().to_path_buf()), things, fate }
 }
 
 fn finding(message: String, help: Option<&str>) -> Finding {
-    let help = help.map(str::to_string);
-    Finding { service: None, key: String::new(), message, help, error: true, right: None }
+    Finding { service: None, key: String::new(), message, help: help.map(str::to_string), error: true, right: None }
 }
 
 /// The team's manifests, for one request.

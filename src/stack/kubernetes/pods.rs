@@ -35,9 +35,8 @@ fn selector(manifests: &Manifests, service: &str) -> Option<String> {
 /// The Pods of a service, without those that are being deleted, by name.
 pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> StackResult<Vec<Pod>> {
     let operation = format!("looking at the Pods of `{service}`");
-    let Some(labels) = selector(&stack.manifests, service) else {
-        return Err(environment(operation, "the manifests have no such workload"));
-    };
+    let none = || environment(&operation, "the manifests have no such workload");
+    let labels = selector(&stack.manifests, service).ok_or_else(none)?;
     let all = stack.namespace.pods();
     let mut found = all.list(&ListParams::default().labels(&labels)).await.map_err(api(operation))?.items;
     found.retain(|pod| pod.metadata.deletion_timestamp.is_none());

@@ -15,6 +15,7 @@ use super::{bypass, objects, pods, watch};
 use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
+use crate::stack::compose::secrets::guessed;
 use crate::stack::{
     AgentRole, Channel, ClusterRequest, ContainerState, Ending, ExecResult, Fingerprint, Fingerprints, ObjectChange,
     ObjectEdit, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult,
@@ -91,9 +92,8 @@ impl KubernetesStack {
     }
 
     async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
-        let Some(ours) = self.ours.get() else {
-            return Err(environment(format!("starting {what}"), "the stack has not been started"));
-        };
+        let none = || environment(format!("starting {what}"), "the stack has not been started");
+        let ours = self.ours.get().ok_or_else(none)?;
         self.namespace.container(pod, OURS).open(&ours.agent.command(arguments), what).await
     }
 
@@ -164,8 +164,7 @@ impl KubernetesStack {
             return Ok(());
         }
         let operation = format!("looking for the Services of the manifests in the namespace `{written}`");
-        let services = self.cluster.namespace(written.as_str()).all::<Service>();
-        let live = match services.list(&ListParams::default()).await {
+        let live = match self.cluster.namespace(written.as_str()).all::<Service>().list(&ListParams::default()).await {
             Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(()),
             live => live.map_err(api(operation.as_str()))?.items,
         };
@@ -288,18 +287,9 @@ impl KubernetesStack {
 
 /// The values of the manifests that must never be written anywhere.
 fn secrets(manifests: &Manifests) -> Vec<Secret> {
-    let mut found: Vec<Secret> = manifests.secrets().into_iter().map(Secret::Declared).collect();
-    for workload in manifests.workloads() {
-        for (key, value) in manifests.environment(name(workload)) {
-            if let Some(password) = crate::record::url_password(&value) {
-                found.push(Secret::Guessed(password.to_string()));
-            }
-            if crate::record::looks_secret(&key) {
-                found.push(Secret::Guessed(value));
-            }
-        }
-    }
-    found
+    let variables = manifests.workloads().flat_map(|workload| manifests.environment(name(workload)));
+    let guessed = variables.flat_map(|(key, value)| guessed(&key, &value)).map(Secret::Guessed);
+    manifests.secrets().into_iter().map(Secret::Declared).chain(guessed).collect()
 }
 
 #[async_trait]
@@ -312,16 +302,11 @@ impl Stack for KubernetesStack {
         if let Some(error) = &self.options.no_images {
             return Err(error.clone());
         }
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(StackError::Cancelled),
-            up = self.start(cancel) => up,
-        }
+        cancel.run_until_cancelled(self.start(cancel)).await.unwrap_or(Err(StackError::Cancelled))
     }
 
     async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {
-        let what = format!("the agent {}", role.name());
-        self.open(&role.name(), &["agent", "control"], &what).await
+        self.open(&role.name(), &["agent", "control"], &format!("the agent {}", role.name())).await
     }
 
     async fn shell(&self, place: &Place) -> StackResult<Channel> {
@@ -340,8 +325,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
-        let found = pods::of_service(self, service).await?;
-        Ok(found.iter().map(|pod| pods::state(pod, service)).collect())
+        Ok(pods::of_service(self, service).await?.iter().map(|pod| pods::state(pod, service)).collect())
     }
 
     async fn delete_pod(&self, uid: &str) -> StackResult<()> {
@@ -460,9 +444,8 @@ pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> StackResul
     let name = names::namespace(run);
     let namespace: Namespace =
         own_object("namespace", &json!({ "name": name, "short": names::short(run), "run": run }))?;
-    let all: Api<Namespace> = Api::all(cluster.client.clone());
-    let made = all.create(&PostParams::default(), &namespace).await;
-    made.map(drop).map_err(api(format!("making the namespace {name}")))
+    let all = Api::<Namespace>::all(cluster.client.clone());
+    all.create(&PostParams::default(), &namespace).await.map(drop).map_err(api(format!("making the namespace {name}")))
 }
 
 /// Removes the namespace of a run with everything in it, and where there are some its objects of the whole cluster, and waits until it is

@@ -184,8 +184,7 @@ fn interposed(mut service: Value, ports: &[u16], toxiproxy: bool, drill: &DrillO
     let listening: Vec<Value> = ports.iter().map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
     let stands_for = json!({ "service": origin(&name), "ports": listening }).to_string();
     let agent = AgentRole::Proxy { service: name.clone() }.name();
-    let pod = our_pod(drill, &agent, &drill.ours.agent.tag, Some((&name, stands_for)))?;
-    Ok(vec![service, behind, pod])
+    Ok(vec![service, behind, our_pod(drill, &agent, &drill.ours.agent.tag, Some((&name, stands_for)))?])
 }
 
 fn port_number(port: &Value) -> Option<u16> {

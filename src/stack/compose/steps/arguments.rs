@@ -1,6 +1,7 @@
 //! Command lines of `docker` and `docker compose`, read by tables of what is allowed: a flag that no table has is
 //! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
 
+use super::table::why;
 use crate::stack::arguments::{self as flags, CommandFlag, FlagError};
 
 /// Why something is not carried out, in one line.
@@ -16,34 +17,6 @@ pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
 /// Refuses what is not as it has to be.
 pub(super) fn ensure(holds: bool, why: impl Into<String>) -> Result<(), Refusal> {
     if holds { Ok(()) } else { refuse(why) }
-}
-
-/// What becomes of a flag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OptionRule {
-    /// It goes to the real command.
-    Pass,
-    /// It is understood and does not go there: it changes nothing in a drill, or is dealt with here.
-    Keep,
-    /// A variable of the command inside: `-e NAME` takes its value from the step's environment and not from the runner's.
-    Env,
-    /// It is refused, for this reason.
-    Refuse(&'static str),
-}
-
-/// A flag of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Flag {
-    /// How it is written.
-    pub flag: CommandFlag,
-    /// What becomes of it.
-    pub rule: OptionRule,
-}
-
-impl AsRef<CommandFlag> for Flag {
-    fn as_ref(&self) -> &CommandFlag {
-        &self.flag
-    }
 }
 
 /// A command line that was understood.
@@ -75,7 +48,7 @@ impl Arguments {
         self.value(long) == Some("true")
     }
 
-    fn take(&mut self, Flag { flag, rule }: &Flag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
+    fn take(&mut self, flag: CommandFlag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
         let value = match (flag.value, value.as_str()) {
             (true, _) => value,
             (false, "true" | "1" | "t" | "T" | "TRUE" | "True") => "true".into(),
@@ -83,14 +56,11 @@ impl Arguments {
             (false, other) => return refuse(format!("`--{}={other}` is neither true nor false", flag.long)),
         };
         ensure(!value.contains('\0'), format!("the value of `--{}` holds a NUL byte", flag.long))?;
-        match rule {
-            OptionRule::Refuse(why) if value != "false" || flag.value => {
-                return refuse(format!("`--{}` is not allowed in a drill: {why}", flag.long));
-            }
-            OptionRule::Refuse(_) => return Ok(()),
-            OptionRule::Keep => {}
-            OptionRule::Pass => self.passed.push(format!("--{}={value}", flag.long)),
-            OptionRule::Env => {
+        match flag.rule {
+            "" => self.passed.push(format!("--{}={value}", flag.long)),
+            // It changes nothing in a drill, or is dealt with here.
+            "~" => {}
+            "$" => {
                 // The real command would look into the environment of the runner, which has secrets of its own.
                 let known = || env.iter().rev().find(|(name, _)| *name == value).cloned();
                 match value.split_once('=') {
@@ -98,6 +68,8 @@ impl Arguments {
                     None => self.env.extend(known()),
                 }
             }
+            _ if value == "false" && !flag.value => return Ok(()),
+            rule => return refuse(format!("`--{}` is not allowed in a drill: {}", flag.long, why(rule))),
         }
         self.flags.push((flag.long, value));
         Ok(())
@@ -106,7 +78,12 @@ impl Arguments {
 
 /// Reads arguments by a table, as pflag does (long and short, `--x=y`, `-xy`, `--`). With `to_the_end` the first word that
 /// is no flag ends them: what follows belongs to the command that is run inside.
-pub fn read(args: &[String], table: &[Flag], to_the_end: bool, env: &[(String, String)]) -> Result<Arguments, Refusal> {
+pub fn read(
+    args: &[String],
+    table: &[CommandFlag],
+    to_the_end: bool,
+    env: &[(String, String)],
+) -> Result<Arguments, Refusal> {
     let (mut words, mut left) = (Arguments::default(), args);
     while let Some((arg, after)) = left.split_first() {
         left = after;

@@ -57,8 +57,7 @@ impl AttachedTools {
             let root = files.files.first().and_then(|file| work_tree(file)).unwrap_or(&files.directory);
             FileLookup::new((&files.files, &files.env_files), &files.directory, root, begins)
         });
-        let known = Known { team: self.project.clone(), own: self.project.clone(), lookup };
-        match request::parse(step.call, &known)? {
+        match request::parse(step.call, &Known { team: self.project.clone(), own: self.project.clone(), lookup })? {
             StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
             StepRequest::Itself(args) => itself(&self.endpoint, &args, &step).await,
             StepRequest::Compose(ask) if ask.does == Compose::Copy => {

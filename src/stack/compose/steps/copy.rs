@@ -1,7 +1,6 @@
 //! `docker cp` between a container of the team's and the one in which the step runs. A path of the step's is a path in its
 //! own container, and never one of the host: the files travel as an archive from one to the other through the API.
 
-use super::arguments::{Refusal, refuse};
 use crate::record::Stream;
 use crate::stack::compose::containers;
 use crate::stack::compose::reads::clean;
@@ -96,8 +95,7 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
     // As the real command: the link itself is copied, unless it is to be followed.
     let path = if follow { real } else { source.path.clone() };
     let (there, dir) = look(docker, &CopySide { path: absolute("/", &to.path), ..to.clone() }).await?;
-    let is_dir = kind == There::Directory;
-    let (into, name) = target(&source.path, is_dir, contents, &dir, slash, &there)?;
+    let (into, name) = target(&source.path, kind == There::Directory, contents, &dir, slash, &there)?;
     if look(docker, &CopySide { path: into.clone(), ..to.clone() }).await?.0 != There::Directory {
         return Err(format!("no such directory: {into}"));
     }
@@ -145,8 +143,7 @@ pub(super) async fn to_stream(docker: &Docker, from: &CopySide, follow: bool, ou
 /// `docker cp - web:/dir`.
 pub(super) async fn from_stream(docker: &Docker, stdin: CallInput, to: &CopySide) -> Result<(), String> {
     let pieces = unfold(stdin, |mut stdin| async move { Some((Ok(stdin.next().await?), stdin)) });
-    let uploaded = containers::unpack(docker, &to.container, &absolute("/", &to.path), pieces).await;
-    uploaded.map_err(|error| error.to_string())
+    containers::unpack(docker, &to.container, &absolute("/", &to.path), pieces).await.map_err(|error| error.to_string())
 }
 
 /// Gives the topmost entry of an archive another name, piece by piece.
@@ -177,11 +174,6 @@ fn other_name(path: &Path, name: Option<&str>) -> Option<PathBuf> {
     let path = name.map(PathBuf::from).unwrap_or_default().join(parts.as_path());
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     (plain && path.components().next().is_some()).then_some(path)
-}
-
-/// A path that names nothing is no end of a copy.
-pub(super) fn not_empty(path: &str) -> Result<(), Refusal> {
-    if path.is_empty() { refuse("a copy needs a path at both ends") } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -94,8 +94,7 @@ impl ContainerCalls<'_> {
         if ask.name != "inspect" {
             team.names.said = said;
         }
-        let show = ProcessListing { names: team.names, stdout, stderr };
-        Ok(process::run(command, &step, &show).await?)
+        Ok(process::run(command, &step, &ProcessListing { names: team.names, stdout, stderr }).await?)
     }
 
     /// `docker compose exec`: in the container of a service that has this number, or in its first one that runs.
@@ -129,14 +128,14 @@ impl ContainerCalls<'_> {
             CopySide { container: id.to_string(), path: format!("{slash}{path}") }
         };
         let copying = async {
-            copy::not_empty(&path)?;
+            let has_both = !path.is_empty() && local.as_ref().is_none_or(|path| !path.is_empty());
+            ensure(has_both, "a copy needs a path at both ends")?;
             let containers = match of_compose {
                 false => vec![team.find(&name)?],
                 // The one with this number, or all of them.
                 true => team.of_service(&name, words.value("index")),
             };
-            let none = || Refusal(format!("service `{name}` has no container"));
-            let first = containers.first().ok_or_else(none)?;
+            let first = containers.first().ok_or_else(|| Refusal(format!("service `{name}` has no container")))?;
             let (first, several) = (there(&first.id), containers.len() > 1);
             match (is_out, &local) {
                 (true, None) => copy::to_stream(docker, &first, follow, &io.out).await,
@@ -144,25 +143,17 @@ impl ContainerCalls<'_> {
                     ensure(!several, "an archive can be copied to one container only: use --index")?;
                     copy::from_stream(docker, io.stdin, &first).await
                 }
-                (true, Some(own)) => {
-                    copy::not_empty(own)?;
-                    copy::between(docker, &first, follow, &here(own)).await
-                }
+                (true, Some(own)) => copy::between(docker, &first, follow, &here(own)).await,
                 (false, Some(own)) => {
-                    copy::not_empty(own)?;
                     let mut copied = Ok(());
                     for container in containers {
-                        let to = there(&container.id);
-                        copied = copied.and(copy::between(docker, &here(own), follow, &to).await);
+                        copied = copied.and(copy::between(docker, &here(own), follow, &there(&container.id)).await);
                     }
                     copied
                 }
             }
             .map_err(NotDone::Failed)
         };
-        tokio::select! {
-            copied = copying => copied.map(|()| 0),
-            () = cancel.cancelled() => Ok(143),
-        }
+        cancel.run_until_cancelled(copying).await.map_or(Ok(143), |copied| copied.map(|()| 0))
     }
 }

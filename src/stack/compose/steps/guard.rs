@@ -47,8 +47,7 @@ pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) ->
             ("build", build(old) != build(service)),
             ("deploy", reserves(old) != reserves(service)),
         ];
-        let changed = looked_into.into_iter().filter(|(_, is_other)| *is_other);
-        found.extend(changed.map(|(key, _)| format!("{name}.{key}")));
+        found.extend(looked_into.into_iter().filter(|(_, is_other)| *is_other).map(|(key, _)| format!("{name}.{key}")));
     }
     found
 }

@@ -69,13 +69,9 @@ pub(super) async fn exec(
                 return Ok(NOBODY_READS);
             }
         }
-        let code = exit_code(docker, &exec, "docker exec").await?;
-        Ok::<i32, NotDone>(i32::try_from(code).unwrap_or(1))
+        Ok::<i32, NotDone>(i32::try_from(exit_code(docker, &exec, "docker exec").await?).unwrap_or(1))
     };
-    tokio::select! {
-        ended = reading => ended,
-        () = cancel.cancelled() => Ok(ENDED),
-    }
+    cancel.run_until_cancelled(reading).await.unwrap_or(Ok(ENDED))
 }
 
 /// As the docker command says it.

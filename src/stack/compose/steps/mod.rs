@@ -224,9 +224,8 @@ impl StepTools {
             made
         } else {
             let started = stack.started();
-            let model = started.model.clone();
-            let model = model.ok_or_else(|| NotDone::Failed("the stack has not been started".into()))?;
-            (model, started.services.clone())
+            let none = || NotDone::Failed("the stack has not been started".into());
+            (started.model.clone().ok_or_else(none)?, started.services.clone())
         };
         if let Some(unknown) = needed.iter().find(|name| !services.contains(name)) {
             let all = services.join(", ");
@@ -251,7 +250,7 @@ impl StepTools {
         };
         ensure(!rest.is_empty(), "this stack has no services")?;
         let model = match (ask.does, words.rest.first()) {
-            (Compose::Run, Some(service)) => with_variables(&model, service, &words.env),
+            (Compose::Run, Some(service)) => with_variables(model, service, &words.env),
             _ => model,
         };
         let mut passed = words.passed.clone();
@@ -274,7 +273,7 @@ impl StepTools {
         let making = recreates.then(|| Making::of(&stack.started));
         let (compose, mut exit) = (stack.compose(), 0);
         for (passed, rest) in calls {
-            let file = ModelFile::new(&model)?;
+            let file = ModelFile::new(&model.to_string())?;
             let path = file.path();
             let options = compose.options.iter().map(|option| if option == "-" { &path } else { option });
             let mut command = compose.endpoint.command();
@@ -318,13 +317,11 @@ impl StepTools {
 }
 
 /// A model in which a service has more variables: what a step gives to a container of its own stands on no command line.
-fn with_variables(model: &str, service: &str, env: &[(String, String)]) -> String {
-    let read = serde_json::from_str::<Value>(model).ok().filter(|_| !env.is_empty());
-    let Some(mut json) = read else { return model.to_string() };
-    if let Some(service) = model::service_mut(&mut json, service) {
+fn with_variables(mut model: Value, service: &str, env: &[(String, String)]) -> Value {
+    if let Some(service) = model::service_mut(&mut model, service).filter(|_| !env.is_empty()) {
         service["environment"] = with_more(service.get("environment"), env);
     }
-    json.to_string()
+    model
 }
 
 /// The environment of a service with more variables in it.
@@ -406,13 +403,15 @@ mod tests {
 
     #[test]
     fn what_a_step_gives_to_a_container_of_its_own_is_in_the_model() {
-        let model = json!({ "services": { "web": { "environment": { "A": "1", "B": "2" } }, "db": {} } }).to_string();
+        let model = json!({ "services": { "web": { "environment": { "A": "1", "B": "2" } }, "db": {} } });
         let given = [("B".to_string(), "$x".to_string()), ("TOKEN".to_string(), "of-the-step".to_string())];
-        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
-        let more = read(with_variables(&model, "web", &given));
+        let more = with_variables(model.clone(), "web", &given);
         assert_eq!(more["services"]["web"]["environment"], json!({ "A": "1", "B": "$$x", "TOKEN": "of-the-step" }));
-        assert_eq!(read(with_variables(&model, "db", &given))["services"]["db"]["environment"]["TOKEN"], "of-the-step");
-        assert_eq!(with_variables(&model, "web", &[]), model);
+        assert_eq!(
+            with_variables(model.clone(), "db", &given)["services"]["db"]["environment"]["TOKEN"],
+            "of-the-step"
+        );
+        assert_eq!(with_variables(model.clone(), "web", &[]), model);
     }
 
     #[tokio::test]

@@ -83,10 +83,7 @@ pub(super) async fn run_with(
         tokio::join!(OptionFuture::from(stdout), OptionFuture::from(stderr));
         running.wait().await
     };
-    let ended = tokio::select! {
-        ended = streams => Some(ended),
-        () = cancel.cancelled() => None,
-    };
+    let ended = cancel.run_until_cancelled(streams).await;
     drop(feeding);
     let Some(status) = ended.transpose()? else {
         running.end().await;

@@ -62,7 +62,7 @@ pub(in crate::stack::compose) async fn released(
     variables: &BTreeMap<String, String>,
     service: &str,
     cancel: &CancellationToken,
-) -> Result<String, String> {
+) -> Result<Value, String> {
     if !variables.is_empty() {
         let known = stack.model.sources(&stack.spec).variables()?;
         let unknown = |name: &&String| !known.named.contains(*name) || !guard::may_decide(name);
@@ -89,13 +89,11 @@ pub(super) async fn remake(
     services: &[String],
     build: bool,
     cancel: &CancellationToken,
-) -> Result<(String, Vec<String>), NotDone> {
-    let Some(recipe) = stack.started().recipe.clone() else {
-        return Err(NotDone::Failed("the stack has not been started".into()));
-    };
+) -> Result<(Value, Vec<String>), NotDone> {
+    let none = || NotDone::Failed("the stack has not been started".into());
+    let recipe = stack.started().recipe.clone().ok_or_else(none)?;
     let env = with_released(stack, env);
-    let sources = stack.model.sources(&stack.spec);
-    let endpoint = with_variables(&stack.endpoint, &sources, &env, out).await?;
+    let endpoint = with_variables(&stack.endpoint, &stack.model.sources(&stack.spec), &env, out).await?;
     let mut spec = stack.spec.clone();
     spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
     let mut resolved = resolve(&spec, &endpoint).await?;
@@ -130,8 +128,7 @@ pub(super) async fn remake(
     let mut json = stack.transformed(&resolved, &spec, &recipe);
     processes::scale(&mut json, &spec, &processes);
     let mut started = stack.started();
-    let now = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
-    if let Some(service) = now.and_then(|now| keep_ours(&now, &mut json)) {
+    if let Some(service) = started.model.as_ref().and_then(|now| keep_ours(now, &mut json)) {
         let why = format!(
             "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
         );
@@ -139,7 +136,7 @@ pub(super) async fn remake(
     }
     // Models only grow: what a later command does not name stays known.
     started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
-    Ok((json.to_string(), resolved.services().into_iter().chain(processes).collect()))
+    Ok((json, resolved.services().into_iter().chain(processes).collect()))
 }
 
 /// Keeps the drill's own services as they run: a drill does not outlive its agents being recreated. Its agent and its
@@ -185,8 +182,7 @@ async fn rebuilt(
         let Some(section) = of(after, &name, "build") else { continue };
         let named = of(after, &name, "image");
         if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image")) {
-            let image = model::unescape(image);
-            if images::ensure_pulled(&compose, &image, "pulling").await.is_ok() {
+            if images::ensure_pulled(&compose, &model::unescape(image), "pulling").await.is_ok() {
                 recipe.builds.images.remove(&name);
                 continue;
             }

@@ -47,8 +47,7 @@ impl Names {
             let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             let end = from.find(|c| !word(c)).unwrap_or(from.len());
             let (name, after) = from.split_at(end);
-            let fixed = self.fixed.get(name).cloned();
-            let shown = fixed.unwrap_or_else(|| name.replacen(&self.own, &self.team, 1));
+            let shown = self.fixed.get(name).cloned().unwrap_or_else(|| name.replacen(&self.own, &self.team, 1));
             out.push_str(&shown);
             rest = after;
             // Columns of a table stay where they are.

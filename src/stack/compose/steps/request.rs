@@ -2,8 +2,9 @@
 
 use super::arguments::{Arguments, Refusal, ensure, read, refuse};
 use super::lookup::FileLookup;
-use super::table::{COMPOSE, Compose, DOCKER, Docker, ListedCall, flag, global_flags, instead};
+use super::table::{COMPOSE, Compose, DOCKER, Docker, ListedCall, global_flags, instead};
 use crate::stack::ToolCall;
+use crate::stack::arguments::CommandFlag;
 use std::path::PathBuf;
 
 /// Most containers of a service that a step may ask for.
@@ -96,7 +97,7 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
         "compose" => return compose(rest, call, known),
         "help" => return itself(&["--help"]),
         "version" => {
-            let words = read(rest, &[flag("-f,--format=")], false, env)?;
+            let words = read(rest, &[CommandFlag::of("-f,--format=")], false, env)?;
             return Ok(StepRequest::Itself([vec!["version".into()], words.passed].concat()));
         }
         _ => {}
@@ -110,8 +111,7 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
     };
     let name = if matches!(name, "ls" | "list") { "ps" } else { name };
     let (name, does, flags) = find(&DOCKER, "docker", name)?;
-    let inside = matches!(does, Docker::Exec | Docker::One);
-    let mut words = read(rest, flags, inside, env)?;
+    let mut words = read(rest, flags, matches!(does, Docker::Exec | Docker::One), env)?;
     if words.is_set("help") {
         return itself(&name.split('-').chain(["--help"]).collect::<Vec<_>>());
     }
@@ -171,9 +171,7 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     };
     let files = named("file", "COMPOSE_FILE", ':');
     let bases = known.lookup.meant(call, &files, global.value("project-directory"));
-    if !files.is_empty() && bases.is_empty() {
-        return refuse(elsewhere_file(&files, call, &known.lookup));
-    }
+    ensure(files.is_empty() || !bases.is_empty(), elsewhere_file(&files, call, &known.lookup))?;
     let env_files = named("env-file", "COMPOSE_ENV_FILES", ',');
     if !env_files.is_empty() && !known.lookup.means_env(call, &env_files, &bases) {
         return refuse(format!(
@@ -195,7 +193,7 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
         return itself(&["compose", "--help"]);
     }
     if name == "version" {
-        let words = read(rest, &[flag("-f,--format="), flag("--short")], false, env)?;
+        let words = read(rest, &["-f,--format=", "--short"].map(CommandFlag::of), false, env)?;
         return Ok(StepRequest::Itself([vec!["compose".into(), "version".into()], words.passed].concat()));
     }
     let (name, does, flags) = find(&COMPOSE, "docker compose", name)?;

@@ -1,6 +1,5 @@
 //! What of `docker` and `docker compose` a step may call: `table.txt`, read. Everything else is refused.
 
-use super::arguments::{Flag, OptionRule};
 use crate::stack::arguments::{CallTable, CommandFlag};
 use std::sync::LazyLock;
 
@@ -51,7 +50,7 @@ pub enum Docker {
 }
 
 /// A command of a program: the name, how it is carried out, its flags.
-pub(super) type ListedCall<D> = (&'static str, D, Vec<Flag>);
+pub(super) type ListedCall<D> = (&'static str, D, Vec<CommandFlag>);
 
 /// Subcommands of `docker compose`.
 pub(super) static COMPOSE: LazyLock<Vec<ListedCall<Compose>>> =
@@ -61,8 +60,8 @@ pub(super) static COMPOSE: LazyLock<Vec<ListedCall<Compose>>> =
 pub(super) static DOCKER: LazyLock<Vec<ListedCall<Docker>>> = LazyLock::new(|| commands("docker", Docker::from_name));
 
 /// Flags before the subcommand of `docker` or `compose`.
-pub(super) fn global_flags(program: &str) -> Vec<Flag> {
-    TABLE.row(program, "*").map(|flags| flags.split_whitespace().map(flag).collect()).unwrap_or_default()
+pub(super) fn global_flags(program: &str) -> Vec<CommandFlag> {
+    TABLE.row(program, "*").map(|flags| flags.split_whitespace().map(CommandFlag::of).collect()).unwrap_or_default()
 }
 
 /// What to do instead of a command that people look for and do not find.
@@ -73,21 +72,14 @@ pub(super) fn instead(command: &str) -> Option<&'static str> {
 fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<ListedCall<D>> {
     let command = |(name, rest): (&'static str, &'static str)| {
         let mut words = rest.split_whitespace();
-        Some((name, does(words.next()?)?, words.map(flag).collect()))
+        Some((name, does(words.next()?)?, words.map(CommandFlag::of).collect()))
     };
     TABLE.rows(program).filter_map(command).collect()
 }
 
-/// Reads a flag as the table has it.
-pub(super) fn flag(word: &'static str) -> Flag {
-    let (name, rule) = word.split_at(word.find(['~', '$', '!']).unwrap_or(word.len()));
-    let rule = match rule {
-        "" => OptionRule::Pass,
-        "~" => OptionRule::Keep,
-        "$" => OptionRule::Env,
-        why => OptionRule::Refuse(TABLE.row("why", why.trim_start_matches('!')).unwrap_or_default()),
-    };
-    Flag { flag: CommandFlag::of(name), rule }
+/// Why a flag is refused, by what stands behind its name.
+pub(super) fn why(rule: &str) -> &'static str {
+    TABLE.row("why", rule.trim_start_matches('!')).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -105,18 +97,19 @@ mod tests {
         let global = [global_flags("compose"), global_flags("docker")].concat();
         assert_eq!(global.len(), 24);
         for flag in flags.chain(&global) {
-            let long = flag.flag.long;
-            assert!(!long.is_empty() && flag.rule != OptionRule::Refuse(""), "{flag:?}");
+            let long = flag.long;
+            let is_rule = ["", "~", "$"].contains(&flag.rule) || !why(flag.rule).is_empty();
+            assert!(!long.is_empty() && is_rule, "{flag:?}");
             assert!(long.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{flag:?}");
         }
     }
 
     #[test]
     fn a_flag_is_read() {
-        let of = |long, short, value, rule| Flag { flag: CommandFlag { long, short, value }, rule };
-        assert_eq!(flag("-e,--env=$"), of("env", Some('e'), true, OptionRule::Env));
-        assert_eq!(flag("--help~"), of("help", None, false, OptionRule::Keep));
-        let refused = OptionRule::Refuse("it reaches the host");
-        assert_eq!(flag("--privileged!host"), of("privileged", None, false, refused));
+        let of = |long, short, value, rule| CommandFlag { long, short, value, rule };
+        assert_eq!(CommandFlag::of("-e,--env=$"), of("env", Some('e'), true, "$"));
+        assert_eq!(CommandFlag::of("--help~"), of("help", None, false, "~"));
+        assert_eq!(CommandFlag::of("--privileged!host"), of("privileged", None, false, "!host"));
+        assert_eq!(why("!host"), "it reaches the host");
     }
 }

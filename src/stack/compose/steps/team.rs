@@ -103,8 +103,7 @@ impl Team {
         let shown = |key: &String| format!("{}_{key}", names.team);
         let networks = stack.model.section("networks").iter();
         let networks = networks.map(|(key, network)| (key.clone(), fixed(network).unwrap_or_else(|| shown(key))));
-        let model = stack.started().model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
-        let links = model.map(|model| links_to_agents(&model, &names.own)).unwrap_or_default();
+        let links = stack.started().model.as_ref().map(|model| links_to_agents(model, &names.own)).unwrap_or_default();
         Ok(Team { all, networks: networks.collect(), project: names.own.clone(), links, names })
     }
 
@@ -123,8 +122,7 @@ impl Team {
         }
         let all: Vec<&str> = self.all.iter().map(|c| c.shown.as_str()).collect();
         let hyphens = name.replace('_', "-");
-        let by_v1 = self.all.iter().find(|c| c.shown.replace('_', "-") == hyphens);
-        let help = match by_v1 {
+        let help = match self.all.iter().find(|c| c.shown.replace('_', "-") == hyphens) {
             Some(own) => format!(" (that is how Compose v1 named it; Compose v2 names it `{}`)", own.shown),
             None if self.all.iter().any(|c| c.service == name) => {
                 " (a service, which only `docker compose` knows by that name)".into()
@@ -144,8 +142,7 @@ impl Team {
         if let Some((_, own)) = all.iter().find(|(shown, own)| said == shown || said == own) {
             return Ok(own.clone());
         }
-        let shown: Vec<&str> = all.iter().map(|(shown, _)| shown.as_str()).collect();
-        let shown = shown.join(", ");
+        let shown = all.iter().map(|(shown, _)| shown.as_str()).collect::<Vec<_>>().join(", ");
         Err(Refusal(format!("there is no network `{said}` in this drill; there are: {shown}")).into())
     }
 
