@@ -32,10 +32,13 @@ fn sources(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         match path.is_dir() {
+            // Of tests, which are no part of a build.
+            true if name == "snapshots" => {}
             true => files.extend(sources(&path)?),
-            // Of a test, which names no build.
-            false if path.extension().is_some_and(|ending| ending == "snap") => {}
+            // What an editor leaves beside them.
+            false if name.starts_with('.') || name.ends_with('~') => {}
             false => files.push(path),
         }
     }
@@ -47,7 +50,7 @@ fn sources(folder: &Path) -> io::Result<Vec<PathBuf>> {
 fn fingerprint(files: Vec<PathBuf>) -> io::Result<u64> {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     for file in files {
-        // Not the folder: a snapshot in it would have all of it compiled again.
+        // Not the folder: a snapshot below it would have all of it compiled again.
         println!("cargo::rerun-if-changed={}", file.display());
         let text = std::fs::read(file)?;
         let bytes = text.iter().filter(|byte| **byte != b'\r');

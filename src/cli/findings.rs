@@ -41,7 +41,7 @@ fn note(finding: &Finding, source: &Arc<Source>, span: Span, diags: &mut Diagnos
     let (path, told) = (source.path.display().to_string(), known.label.take());
     known.label = Some(match told {
         None => format!("the same in {path}"),
-        Some(told) if told.split(' ').any(|word| word.trim_end_matches(',') == path) => told,
+        Some(told) if told.trim_start_matches("the same in ").split(", ").any(|known| known == path) => told,
         Some(told) => format!("{told}, {path}"),
     });
 }

@@ -22,7 +22,7 @@ pub struct DrillOptions {
     /// How long the runbook took in earlier drills, from its begin to the end of its last mitigating command, as far as that is known: for
     /// so long a control looks beyond `recover.within`.
     pub runbook_took: Option<Duration>,
-    /// The last earlier control of the same content, where users recovered in it.
+    /// The last earlier control of the same content.
     pub last_control: Option<EarlierControl>,
     /// Leave the stack up when the drill does not pass.
     pub keep: bool,

@@ -242,7 +242,12 @@ pub(super) fn unused(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let fences = page.look.fences.iter().filter(|fence| !is_read(fence.reading)).map(|fence| fence.text());
     let texts = page.look.texts.iter().map(|text| text.text()).filter(|text| holds(text, phrases("runs")));
     let unfenced = page.unfenced().map(|command| command.text.as_str());
-    for (name, at) in fences.chain(texts).chain(unfenced).flat_map(names_in) {
+    let code = page
+        .look
+        .texts
+        .iter()
+        .flat_map(|text| text.code.iter().filter_map(|span| text.text().get(span.start..span.end)));
+    for (name, at) in fences.chain(texts).chain(unfenced).chain(code).flat_map(names_in) {
         said.entry(name).or_default().push((usize::MAX, at));
     }
     for (number, shell) in page.commands().iter().enumerate().filter(|(_, shell)| shell.command.is_shell()) {
@@ -272,7 +277,12 @@ fn made(statement: &Statement) -> Option<(&str, Vec<Span>)> {
         _ => None,
     })?;
     let path = redirects.iter().filter(|redirect| !redirect.is_input()).find_map(Redirect::word)?;
-    let name = path.raw.trim_matches(['"', '\'']).rsplit('/').next()?;
+    let path = path.raw.trim_matches(['"', '\'']);
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    // What lies in `/etc/profile.d` is run by others.
+    if folder.ends_with(".d") {
+        return None;
+    }
     ENDINGS.iter().any(|ending| name.ends_with(ending)).then(|| (name, vec![statement.span, body]))
 }
 

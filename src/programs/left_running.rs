@@ -53,7 +53,10 @@ fn detaches(program: &str, words: &[&str]) -> Option<String> {
         own = own.get(behind..)?;
         // Up to the container, as what stands behind it is another program's; a word behind an option may be its value.
         let is_option = |at: usize| own.get(at).is_some_and(|word| word.starts_with('-'));
-        let end = (0..own.len()).find(|&at| !is_option(at) && !(at > 0 && is_option(at - 1)));
+        let has_none =
+            |at: usize| own.get(at).is_some_and(|word| ["--rm", "-T", "-i", "-it", "-t", "-ti"].contains(word));
+        let is_value = |at: usize| at.checked_sub(1).is_some_and(|before| is_option(before) && !has_none(before));
+        let end = (0..own.len()).find(|&at| !is_option(at) && !is_value(at));
         own = own.get(..end.unwrap_or(own.len()))?;
     }
     let short = |word: &str| match word.strip_prefix('-').filter(|_| is_engine) {
@@ -97,6 +100,7 @@ mod tests {
             ("docker compose exec redis redis-cli PING", None),
             ("docker compose exec -T -u postgres pg psql -U postgres -d stores -c 'DROP TABLE t'", None),
             ("docker exec pg psql -d stores", None),
+            ("docker run --rm curl -d 'a=1' http://shop/", None),
             ("docker compose run --rm -itd shop sleep 9", Some("docker -itd")),
             ("docker exec shop gunicorn --daemon", Some("docker --daemon")),
             ("redis-server --port 7000 --daemonize yes", Some("redis-server --daemonize")),

@@ -140,7 +140,9 @@ impl Announcement {
         let stack = |plan: &Announcement| -> Vec<String> {
             std::iter::once(&plan.stack_file).chain(&plan.stack_merged).map(|file| file.sha256.clone()).collect()
         };
-        self.scenario_file.sha256 == other.scenario_file.sha256 && stack(self) == stack(other)
+        // A game day may lower the rates.
+        let is_same_load = self.loads == other.loads && self.slis == other.slis;
+        self.scenario_file.sha256 == other.scenario_file.sha256 && stack(self) == stack(other) && is_same_load
     }
 
     /// The files that it was made from, each with what it is.

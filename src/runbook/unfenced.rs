@@ -237,10 +237,13 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
 /// Whether the code behind a text is one of several ways: "Do nothing, or", "Otherwise,".
 fn is_alternative(before: &str) -> bool {
     let before = before.trim_end_matches(',').to_lowercase();
-    let said = before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default().trim();
-    match said.rsplit(' ').next() {
+    let sentence = before.rsplit(['.', ';', ':']).next().unwrap_or_default();
+    // The last of a list of what must not be done, or of what happens, is no way.
+    let words = spoken_words(sentence);
+    let is_against = words.iter().any(|word| is_among(AGAINST, word));
+    match words.last().map(String::as_str) {
         Some("alternatively" | "otherwise") => true,
-        Some("or") => said == "or" || said.ends_with("nothing or") || phase::is_imperative(said),
+        Some("or") => !is_against && (words.iter().any(|word| word == "nothing") || phase::is_imperative(sentence)),
         _ => false,
     }
 }
@@ -335,6 +338,7 @@ mod tests {
                 vec!["docker restart web", "docker restart db"],
             ),
             ("## Fix\n\nThis is web or `docker restart web`. Do not wait or `docker restart db`.\n", vec![]),
+            ("## Fix\n\nNever run `docker kill a`, `docker kill b`, or `docker restart db`.\n", vec![]),
             ("## Fix\n\nOnly if that did not help: `redis-cli FLUSHDB`\n", vec!["redis-cli FLUSHDB"]),
             (
                 "## Fix\n\nThen run:\nkubectl delete pod x\nsleep 20\ncd /srv\n./restart.sh\n",

@@ -156,7 +156,8 @@ pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
     };
     let path = beside(&at.source.path, text);
     let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
-    at.error(why).help(match path.is_symlink() && !path.exists() {
+    let leads_nowhere = why.ends_with("where nothing is");
+    at.error(why).help(match leads_nowhere {
         true => "make what it leads to, or name another file",
         false => "move it into the project, or say with `--root DIR` what the project is",
     });

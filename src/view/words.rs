@@ -8,7 +8,7 @@ use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, BurnRate, Check, CommandRecord, Counts, EarlierControl, FaultAfter, FaultEvent, FaultRecord,
     Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record,
-    RunOutcome, StepInfo, StepStatus, Stopped, Verdict,
+    RunOutcome, StepInfo, StepRecord, StepStatus, Stopped, Verdict,
 };
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 const WAITED: Duration = Duration::from_secs(8);
 
 /// What an author writes so that a drill does not pass beside a fault that is still active.
-const MAKE_IT_FAIL: &str = "`recover: { cleared: true }` in the scenario makes this a failure, and so does an entry of \
+const MAKE_IT_FAIL: &str = "`recover: { cleared: true }` in the scenario makes this a failure (for a fault without `every`), and so does an entry of \
                             `invariants` that does not hold beside the fault";
 
 /// Beside a pass of which it is not known whether the runbook helped.
@@ -179,7 +179,7 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
             (StatusSymbol::Bad, "failed".into(), other_level(record))
         }
         // The verdict is as it should be and the clean-up is not.
-        RunOutcome::Failed | RunOutcome::Broken if record.verdict == expected => {
+        RunOutcome::Failed | RunOutcome::Broken if record.verdict == expected && !record.alive => {
             (StatusSymbol::Bad, "failed".into(), Some("while cleaning up".into()))
         }
         outcome => (self::outcome(outcome), is, None),
@@ -226,23 +226,31 @@ pub fn helped_beside(record: &Record) -> Option<String> {
 /// a fault ends by itself.
 pub fn recovered_while_waiting(record: &Record) -> Option<String> {
     let recovered = record.mitigation_started_us.and(record.recovered_us())?;
-    let ended = record.mitigation_ended_us?;
+    let (began, ended, plan) = (record.mitigation_started_us?, record.mitigation_ended_us?, record.plan.as_ref()?);
+    let mitigates = |step: &StepRecord| record.step_info(&step.step).is_some_and(|info| plan.mitigates(&info.phase));
+    // When a person's work ended is known, and not when it helped.
+    let is_by_hand = |step: &StepRecord| step.commands.is_empty() && step.status == Some(StepStatus::Passed);
+    if record.steps.iter().any(|step| is_by_hand(step) && mitigates(step)) {
+        return None;
+    }
     // A list in which it waits first is no wait alone.
     let waits = |text: &str| text.trim_start().starts_with("sleep ") && !text.trim().contains(['&', ';', '|', '\n']);
-    // What only checks is tried until users have recovered, and what stays in the background runs until the runbook ends.
-    let counts = |command: &&CommandRecord| {
-        command.started_us < recovered.min(ended) && !command.background && !waits(&command.text)
+    // What only checks is tried until users have recovered; what a diagnosis leaves in the background runs until the runbook ends.
+    let counts = |step: &StepRecord, command: &CommandRecord| {
+        let is_beside = command.background && !mitigates(step);
+        command.started_us < recovered.min(ended) && !is_beside && !waits(&command.text)
     };
-    let begun = record.steps.iter().flat_map(|step| &step.commands).filter(counts);
+    let commands = record.steps.iter().flat_map(|step| step.commands.iter().map(move |command| (step, command)));
+    let begun = commands.filter_map(|(step, command)| counts(step, command).then_some(command));
     let last = begun.max_by_key(|command| command.ended_us.unwrap_or(recovered))?;
-    let waited = recovered.since(last.ended_us?);
+    let waited = recovered.since(last.ended_us.filter(|ended| *ended >= began)?);
     let watched = last_control(record).map(|control| control.watched_us).unwrap_or_default();
     let injecting = record.phases.iter().find(|phase| phase.phase == Phase::Inject)?;
     let is_excluded = recovered.since(injecting.started_us) <= Duration::from_micros(watched);
     (record.verdict == Verdict::Passed && waited >= WAITED && !is_excluded).then(|| {
         format!(
-            "users recovered {:.1} s after the last command (`{}`) of the mitigation or before it had ended: after a fault that ends by itself, it would look the \
-             same; `--control` shows whether this one does",
+            "users recovered {:.1} s after the mitigation's last command (`{}`) had ended: after a fault that ends by itself, it \
+             would look the same; `--control` shows whether this one does",
             waited.as_secs_f64(),
             last.text.trim()
         )
@@ -356,7 +364,7 @@ pub fn step(info: Option<&StepInfo>, status: Option<Option<StepStatus>>) -> (Sta
     match status {
         _ if info.is_some_and(|info| info.only_looked(status.flatten()).is_some()) => (StatusSymbol::Skip, "checked"),
         None => (StatusSymbol::Skip, "not run"),
-        Some(None) => (StatusSymbol::Warn, "not ended"),
+        Some(None) => (StatusSymbol::Warn, "no end"),
         Some(Some(StepStatus::Passed)) => (StatusSymbol::Good, "passed"),
         Some(Some(StepStatus::Warned)) => (StatusSymbol::Warn, "warned"),
         Some(Some(StepStatus::Failed)) => (StatusSymbol::Bad, "failed"),
@@ -640,19 +648,21 @@ mod tests {
         let mut record = record_of(Story::Passed);
         assert_eq!(recovered_while_waiting(&record), None);
         let recovered = record.recovered_us().unwrap();
+        record.mitigation_started_us = Some(DrillTime(recovered.0 - 9_000_000));
         for step in &mut record.steps {
             step.commands.retain(|command| command.started_us < recovered);
             step.commands.iter_mut().for_each(|command| command.ended_us = Some(DrillTime(recovered.0 - 9_000_000)));
         }
+        let at = record.steps[0].commands.len();
         let mut sleeps = record.steps[0].commands[0].clone();
         sleeps.text = "sleep 15".into();
         sleeps.ended_us = None;
         record.steps[0].commands.push(sleeps);
         let told = recovered_while_waiting(&record).unwrap();
         assert_eq!(headline_text(&record), "passed (perhaps without the runbook)");
-        assert!(told.starts_with("users recovered 9.0 s after the last command"), "{told}");
+        assert!(told.starts_with("users recovered 9.0 s after the mitigation's last command"), "{told}");
         // A check that is tried until users are served says nothing.
-        let mut checks = record.steps[0].commands[1].clone();
+        let mut checks = record.steps[0].commands[at].clone();
         checks.text = "curl -fsS http://shop/".into();
         (checks.started_us, checks.ended_us) = (record.mitigation_ended_us.unwrap(), None);
         record.steps[0].commands.push(checks);
@@ -663,7 +673,7 @@ mod tests {
         record.plan.as_deref_mut().unwrap().last_control = Some(control);
         assert_eq!(headline_text(&record), "passed", "users did not recover in the control");
         record.plan.as_deref_mut().unwrap().last_control = None;
-        record.steps[0].commands[1].text = "sleep 10 && docker compose up -d --wait".into();
+        record.steps[0].commands[at].text = "sleep 10 && docker compose up -d --wait".into();
         assert_eq!(recovered_while_waiting(&record), None);
     }
 }

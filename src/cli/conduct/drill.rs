@@ -125,7 +125,7 @@ pub fn known_time(run_dir: &Path, plan: &Plan, control: bool) -> Option<Duration
     archive::runbook_took(&[earlier_drills(run_dir)?], &plan.name)
 }
 
-/// The last control of what a drill with a runbook breaks, of those that lie where its own directory does, if users recovered in it.
+/// The last control of what a drill with a runbook breaks, of those that lie where its own directory does.
 pub fn known_control(run_dir: &Path, plan: &Plan, control: bool) -> Option<EarlierControl> {
     plan.runbook.as_ref().filter(|_| !control)?;
     let wanted = engine::announce(plan, &DrillOptions::default(), Announcement::default());

@@ -19,13 +19,13 @@ const FEW_NETWORKS: u32 = 5;
 const BASE_IMAGE: &str = "debian:bookworm-slim";
 
 /// What was seen; or how bad it is, what was seen and how to fix it.
-type Looked<T = String> = Result<T, (ProbeState, String, String)>;
+type ProbeResult<T = String> = Result<T, (ProbeState, String, String)>;
 
-fn missing<T>(seen: impl ToString, fix: impl Into<String>) -> Looked<T> {
+fn missing<T>(seen: impl ToString, fix: impl Into<String>) -> ProbeResult<T> {
     Err((ProbeState::Missing, seen.to_string(), fix.into()))
 }
 
-fn warn<T>(seen: impl ToString, fix: impl Into<String>) -> Looked<T> {
+fn warn<T>(seen: impl ToString, fix: impl Into<String>) -> ProbeResult<T> {
     Err((ProbeState::Warn, seen.to_string(), fix.into()))
 }
 
@@ -50,7 +50,7 @@ pub async fn probe() -> Vec<Probe> {
             }
         }
     }
-    let probe = |(what, looked): (_, Looked)| match looked {
+    let probe = |(what, looked): (_, ProbeResult)| match looked {
         Ok(seen) => Probe { what, state: ProbeState::Ok, seen, fix: None },
         Err((state, seen, fix)) => Probe { what, state, seen, fix: Some(fix) },
     };
@@ -69,7 +69,7 @@ fn text(said: &[u8]) -> String {
     String::from_utf8_lossy(said).trim().to_string()
 }
 
-async fn command() -> Looked {
+async fn command() -> ProbeResult {
     let mut command = process::command("docker");
     command.arg("--version");
     let fix = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
@@ -78,7 +78,7 @@ async fn command() -> Looked {
     if output.status.success() { Ok(text(&output.stdout)) } else { again() }
 }
 
-async fn engine(endpoint: &Endpoint) -> Looked {
+async fn engine(endpoint: &Endpoint) -> ProbeResult {
     let version = endpoint.docker.version().await.or_else(|error| missing(error, "start Docker"))?;
     let api = version.api_version.unwrap_or_default();
     let name = version.version.unwrap_or_default();
@@ -91,7 +91,7 @@ async fn engine(endpoint: &Endpoint) -> Looked {
     }
 }
 
-async fn compose(endpoint: &Endpoint) -> Looked {
+async fn compose(endpoint: &Endpoint) -> ProbeResult {
     let fix = "install Compose v2: `scripts/setup.sh`, or https://docs.docker.com/compose/install/linux/";
     let mut command = endpoint.command();
     command.args(["compose", "version", "--short"]);
@@ -111,7 +111,7 @@ fn numbers(version: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-async fn base_image(endpoint: &Endpoint) -> Looked {
+async fn base_image(endpoint: &Endpoint) -> ProbeResult {
     let there = super::images::inspect(&endpoint.docker, BASE_IMAGE).await;
     if there.or_else(|error| warn(error, "see above"))?.is_some() {
         return Ok(format!("{BASE_IMAGE} is there"));
@@ -122,7 +122,7 @@ async fn base_image(endpoint: &Endpoint) -> Looked {
     warn(format!("{BASE_IMAGE} is not there"), fix)
 }
 
-async fn networks(endpoint: &Endpoint) -> Looked {
+async fn networks(endpoint: &Endpoint) -> ProbeResult {
     let capacity = super::capacity::capacity(endpoint).await.or_else(|error| warn(error, "see above"))?;
     let seen = format!("the address pools hold {} more", capacity.free_networks);
     let fix = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
@@ -130,7 +130,7 @@ async fn networks(endpoint: &Endpoint) -> Looked {
 }
 
 /// Free space where the engine keeps its data, when that is on this machine.
-async fn disk(endpoint: &Endpoint) -> Looked {
+async fn disk(endpoint: &Endpoint) -> ProbeResult {
     let root = endpoint.docker.info().await.ok().and_then(|info| info.docker_root_dir).unwrap_or_default();
     let stat = rustix::fs::statvfs(&root).ok().filter(|_| endpoint.host.starts_with("unix://"));
     let Some(free) = stat.and_then(|stat| stat.f_bavail.checked_mul(stat.f_frsize)) else {
@@ -142,7 +142,7 @@ async fn disk(endpoint: &Endpoint) -> Looked {
 }
 
 /// Whether the agent's image can be made from this executable.
-async fn agent() -> Looked {
+async fn agent() -> ProbeResult {
     if let Ok(image) = std::env::var("FIREDRILL_AGENT_IMAGE") {
         return Ok(format!("{image} (FIREDRILL_AGENT_IMAGE)"));
     }

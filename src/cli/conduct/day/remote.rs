@@ -54,7 +54,7 @@ pub struct JobOrder {
     pub control: bool,
     /// How long the runbook of a control took in earlier drills.
     pub runbook_took: Option<Duration>,
-    /// The last earlier control of the same content, where users recovered in it.
+    /// The last earlier control of the same content.
     pub last_control: Option<EarlierControl>,
     /// Seed of everything random in it.
     pub seed: u64,
