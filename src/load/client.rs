@@ -54,6 +54,13 @@ impl Client {
         Ok(Client { name: spec.name.clone(), seed, requests, timeout: spec.timeout, expect: spec.expect.clone() })
     }
 
+    /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
+    pub async fn send(&self, i: u64, due: Instant) -> RequestEnding {
+        let mut ended = None;
+        self.made(i, due, |ending| ended = Some(ending)).await;
+        ended.unwrap_or_else(|| RequestEnding::of(Err(Failure::Internal), due, self.timeout))
+    }
+
     /// Sends a request and tells how it ended as soon as that is known; then gives the connections back, and the right to use them.
     pub(super) async fn made(&self, i: u64, due: Instant, tell: impl FnOnce(RequestEnding)) {
         let mut rest = Vec::new();

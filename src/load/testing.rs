@@ -1,7 +1,7 @@
 //! A load for the tests of this room, and one request of it.
 
-use super::{Client, LoadSpec, RequestEnding};
-use std::time::{Duration, Instant};
+use super::LoadSpec;
+use std::time::Duration;
 
 impl LoadSpec {
     /// One request a second of this address, with nothing in it.
@@ -21,14 +21,5 @@ impl LoadSpec {
             expect: Default::default(),
             then: Vec::new(),
         }
-    }
-}
-
-impl Client {
-    /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
-    pub(super) async fn send(&self, i: u64, due: Instant) -> RequestEnding {
-        let mut ended = None;
-        self.made(i, due, |ending| ended = Some(ending)).await;
-        ended.expect("a request that was made has ended")
     }
 }

@@ -78,7 +78,7 @@ pub struct Toxic {
     pub stream: String,
     /// The share of connections on which it acts, in 0..=1.
     pub toxicity: f32,
-    /// The attributes of its kind, in the order of [`TOXICS`]; what is not used is 0.
+    /// The attributes of its kind, in the order of [`ToxicKind::attributes`]; what is not used is 0.
     pub attributes: [i64; 3],
 }
 

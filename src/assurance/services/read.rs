@@ -291,7 +291,7 @@ fn class_shape() -> serde_json::Value {
 }
 
 /// Those that Firedrill knows by itself, and these.
-fn known_classes<'n>(own: &'n [String]) -> impl Iterator<Item = &'n str> + Clone {
+fn known_classes(own: &[String]) -> impl Iterator<Item = &str> + Clone {
     let kinds = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
     let shipped = kinds.chain(Preset::shipped().iter().map(|preset| preset.covers.as_str()));
     shipped.chain(own.iter().map(String::as_str))

@@ -181,11 +181,11 @@ async fn rebuilt(
     for name in after.services() {
         let Some(section) = of(after, &name, "build") else { continue };
         let named = of(after, &name, "image");
-        if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image")) {
-            if images::ensure_pulled(&compose, &model::unescape(image), "pulling").await.is_ok() {
-                recipe.builds.images.remove(&name);
-                continue;
-            }
+        if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image"))
+            && images::ensure_pulled(&compose, &model::unescape(image), "pulling").await.is_ok()
+        {
+            recipe.builds.images.remove(&name);
+            continue;
         }
         if build || Some(section) != of(before, &name, "build") || !recipe.builds.images.contains_key(&name) {
             other.insert(name);
