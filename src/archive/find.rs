@@ -337,6 +337,7 @@ mod tests {
         let other = FileRef { sha256: "0".repeat(64), ..plan.scenario_file.clone() };
         assert_eq!(known(&Announcement { scenario_file: other.clone(), ..plan.clone() }), None);
         assert_eq!(known(&Announcement { stack_merged: vec![other], ..plan.clone() }), None);
+        assert_eq!(known(&Announcement { loads: vec![], ..plan.clone() }), None, "another load");
         run(&dir.path().join("20261120T064113Z-db-pool-3f9b"), Story::Control, usize::MAX);
         assert_eq!(known(&plan), Some(false), "the last one counts");
     }

@@ -673,6 +673,18 @@ mod tests {
         record.plan.as_deref_mut().unwrap().last_control = Some(control);
         assert_eq!(headline_text(&record), "passed", "users did not recover in the control");
         record.plan.as_deref_mut().unwrap().last_control = None;
+        assert!(recovered_while_waiting(&record).is_some());
+        let mitigates =
+            record.plan.as_ref().unwrap().steps.iter().find(|step| step.phase == "mitigate").unwrap().id.clone();
+        let mitigation = record.steps.iter().position(|step| step.step == mitigates).unwrap();
+        let mut by_hand = record.clone();
+        by_hand.steps[mitigation].commands.clear();
+        by_hand.steps[mitigation].status = Some(StepStatus::Passed);
+        assert_eq!(recovered_while_waiting(&by_hand), None, "nobody knows when a person helped");
+        let mut beside = record.clone();
+        let works = beside.steps[mitigation].commands.last_mut().unwrap();
+        (works.background, works.ended_us) = (true, None);
+        assert_eq!(recovered_while_waiting(&beside), None, "the mitigation still worked");
         record.steps[0].commands[at].text = "sleep 10 && docker compose up -d --wait".into();
         assert_eq!(recovered_while_waiting(&record), None);
     }
