@@ -4,7 +4,7 @@ use crate::agent::files;
 use crate::agent::proxy::{self, ProxyConfig};
 use crate::agent::server;
 use crate::error::{Error, Exit};
-use crate::output::{pipe, print_json, say_line};
+use crate::output::{pipe, print, print_json, say_line};
 use std::path::PathBuf;
 
 /// What the agent container runs.
@@ -42,6 +42,8 @@ enum AgentCommand {
         #[arg(long, value_name = "JSON")]
         mounts: String,
     },
+    /// Shows the TCP connections of the network that it is in: in a container of its own that has that of another one.
+    Connections,
     /// Checks that the agent answers: exit 0, otherwise 1.
     Ping,
 }
@@ -69,6 +71,12 @@ pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Err
             let answer = files::carry_out(&ask, &mounts).map_err(Error::harness)?;
             let answer = serde_json::to_string(&answer).map_err(|error| Error::harness(error.to_string()))?;
             print_json(&format!("{answer}\n")).map(|()| Exit::Passed)
+        }
+        AgentCommand::Connections => {
+            let table = std::fs::read_to_string("/proc/net/tcp").map_err(|error| Error::harness(error.to_string()))?;
+            // There is none where the kernel has no IPv6.
+            let table6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+            print(&(table + &table6)).map(|()| Exit::Passed)
         }
         AgentCommand::Ping => match server::ping(&args.socket).await {
             Ok(()) => Ok(Exit::Passed),

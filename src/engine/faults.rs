@@ -8,9 +8,11 @@ use crate::faults::{FaultContext, FaultError, LOOK_EVERY, MAY_FAIL_FOR, Presence
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Parts, Verdict};
 use crate::slis::SLICE;
 use crate::slis::window::Timeline;
-use crate::spec::PlannedFault;
+use crate::source::list;
+use crate::spec::{PlannedFault, host_of};
+use crate::stack::ProxyBypass;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -411,9 +413,35 @@ impl CommonContext<'_> {
         for planned in &self.plan.faults {
             let Some((service, _)) = planned.fault.facts.interposes.clone() else { continue };
             match self.stack.proxy_is_bypassed(&service).await {
-                Ok(None) => {}
-                Ok(Some(why)) => return Some(format!("a step has taken `{}` out of the way: {why}", planned.id)),
+                Ok(ProxyBypass::NoneSeen(unseen)) if unseen.is_empty() => {}
+                Ok(ProxyBypass::NoneSeen(unseen)) => self.sink.note(format!(
+                    "nobody has seen whether a step has taken `{}` out of the way: {} did not show who is connected",
+                    planned.id,
+                    list(&unseen)
+                )),
+                Ok(ProxyBypass::By(why)) => {
+                    return Some(format!("a step has taken `{}` out of the way: {why}", planned.id));
+                }
                 Err(error) => return Some(format!("whether everybody meets `{}` cannot be told: {error}", planned.id)),
+            }
+        }
+        None
+    }
+
+    /// Why users may not find what the load finds, by what the runbook has done to the networks.
+    pub(super) async fn name_is_lost(&self) -> Option<String> {
+        let loads = self.plan.loads.iter();
+        let urls = loads.flat_map(|load| [&load.url].into_iter().chain(load.then.iter().map(|step| &step.url)));
+        let hosts: BTreeSet<&str> = urls.filter_map(|url| host_of(url)).collect();
+        for host in hosts {
+            match self.stack.name_is_lost(host).await {
+                Ok(None) => {}
+                Ok(Some(why)) => {
+                    return Some(format!(
+                        "{why}: the load comes by every network, and whether users are served cannot be told"
+                    ));
+                }
+                Err(error) => return Some(format!("whether everybody finds `{host}` cannot be told: {error}")),
             }
         }
         None

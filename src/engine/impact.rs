@@ -285,7 +285,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
     // When their time is over, not once every answer has come.
     cx.monitor.until(until, |_| None::<()>).await?;
     let gone = not_stayed(cx).await;
-    let held = |timeline: &Timeline| timeline.held(injected, within);
+    let held = |timeline: &Timeline| timeline.held(injected, within).filter(|_| timeline.others_known(until));
     let kept = cx.monitor.until(deadline, |monitor| monitor.timeline(held));
     let kept = kept.await?.map(|kept| {
         let breached = cx.monitor.timeline(|timeline| timeline.breached(began, until, within));

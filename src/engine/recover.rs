@@ -153,7 +153,11 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             Err(stop)
         }
         (Some(recovery), false) => {
-            if let Some(why) = cx.bypassed().await.or_else(|| {
+            let unseen = match cx.bypassed().await {
+                None => cx.name_is_lost().await,
+                bypassed => bypassed,
+            };
+            if let Some(why) = unseen.or_else(|| {
                 let from = runbook_ended.unwrap_or_default().max(recovery.from);
                 cx.stayed_away(from, recovery.to, impact.onset().unwrap_or_default() + cx.plan.impact.window)
             }) {

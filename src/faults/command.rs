@@ -176,7 +176,8 @@ impl Inject for CommandFault {
         carry_out("run", &self.service, &self.run, context.stack).await.map(drop)
     }
 
-    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
+        containers::commands_run_in(&self.service, undo, context.stack).await?;
         let executed = ask("confirm", &self.service, &self.confirm, SCRIPT_WITHIN, context.stack).await?;
         let evidence = format!("`confirm`: {}", ended(&executed));
         match executed.code {
@@ -193,7 +194,6 @@ impl Inject for CommandFault {
 
     /// What a command has started in its container, and what it has changed there outside of the volumes, does not outlive it.
     async fn ended_by(&self, undo: &Undo, stack: &dyn Stack) -> Option<String> {
-        let (Undo::Command { container, .. } | Undo::Nothing { container, .. }) = undo else { return None };
-        containers::restarted(&self.service, container.as_ref()?, stack).await
+        containers::restarted(&self.service, undo.container()?, stack).await
     }
 }

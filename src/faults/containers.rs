@@ -88,7 +88,22 @@ pub(super) async fn first_started(service: &str, stack: &dyn Stack) -> FaultResu
     Ok(first.map(|state| StartedContainer { id: state.id, started_at: state.started_at }))
 }
 
-/// That a container was restarted, stopped or replaced by another one since, in words for a fault inside of it that is gone.
+/// That commands of a service run in the container of a fault: in another one they would look at what was never harmed, and undo
+/// nothing. One that is not there any more was removed or replaced, and what runs in its place has the word.
+pub(super) async fn commands_run_in(service: &str, undo: &Undo, stack: &dyn Stack) -> FaultResult {
+    let Some(harmed) = undo.container() else { return Ok(()) };
+    let states = states(service, stack).await?;
+    let Some(harmed) = states.iter().find(|state| state.id == harmed.id) else { return Ok(()) };
+    match states.iter().find(|state| state.status == "running") {
+        Some(first) if first.id == harmed.id => Ok(()),
+        _ => {
+            let how = format!("the fault is in {}, which {}: commands do not run there", harmed.name, status(harmed));
+            Err(FaultError::new(format!("look at `{service}`"), how))
+        }
+    }
+}
+
+/// That a container was restarted or replaced by another one since, in words for a fault inside of it that is gone.
 /// Whether a step had cleared the fault before that, nobody has looked.
 pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn Stack) -> Option<String> {
     let states = states(service, stack).await.ok()?;
@@ -96,9 +111,6 @@ pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn
     let what = match states.iter().find(|state| state.id == was.id) {
         Some(state) if state.started_at != was.started_at => {
             format!("{} was restarted at {}: the restart ended the fault", state.name, second(&state.started_at))
-        }
-        Some(state) if state.status != "running" => {
-            format!("{} is {}: its end ended the fault", state.name, state.status)
         }
         Some(_) => return None,
         None => match states.iter().find(|state| state.status == "running") {

@@ -617,3 +617,32 @@ async fn a_command_knows_when_its_container_is_not_the_one_that_it_was() {
     let fault = read("command: { service: db, run: a, confirm: c, undo: b }").expect("a fault");
     assert_eq!(fault.ended_by(&serde_json::from_str(before).expect("an undo"), &stack).await, None);
 }
+
+#[tokio::test]
+async fn a_command_asks_and_undoes_nothing_in_another_container_than_the_harmed_one() {
+    for irreversible in ["undo: b", "irreversible: true"] {
+        let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running")]), agents());
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
+        let fault = read(&format!("command: {{ service: db, run: a, confirm: c, {irreversible} }}")).expect("a fault");
+        let undo = fault.prepare(&context).await.expect("an undo");
+        stack.done();
+        stack.set("a", "exited");
+        let told = fault.confirm(&undo, &context).await.expect_err("no answer").to_string();
+        assert_eq!(told, "look at `db`: the fault is in shop-a, which has exited with 137: commands do not run there");
+        assert_eq!(undo.execute(&context).await.is_err(), undo.irreversible().is_none());
+        assert_eq!(stack.done(), Vec::<String>::new(), "the other one was not harmed");
+        stack.set("a", "running");
+        assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::Gone(_))), "started again, it is asked");
+        stack.set("a", "exited");
+        stack.containers.lock().expect("a lock").remove(0);
+        assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::Gone(_))), "it is there no more");
+    }
+    // It runs, and so does one before it, in which commands run from then on.
+    let stack = Pretend::with(&[("a", "exited"), ("b", "running")]);
+    let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 0, strength: 1.0 };
+    let fault = read("command: { service: db, run: a, confirm: c, undo: b }").expect("a fault");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    stack.set("a", "running");
+    let told = fault.confirm(&undo, &context).await.expect_err("no answer").to_string();
+    assert!(told.ends_with("the fault is in shop-b, which is running: commands do not run there"), "{told}");
+}

@@ -50,7 +50,8 @@ pub enum Undo {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         started: BTreeMap<String, String>,
     },
-    /// A script for `sh` in the first running container of a service; idempotent, as its author promises.
+    /// A script for `sh` in the first running container of a service, which must be the harmed one while that is there; idempotent,
+    /// as its author promises.
     Command {
         /// The service.
         service: String,
@@ -136,6 +137,14 @@ impl Undo {
         Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container: None }
     }
 
+    /// The container in which the fault is, as it was started then, where it is in one.
+    pub(super) fn container(&self) -> Option<&StartedContainer> {
+        match self {
+            Undo::Command { container, .. } | Undo::Nothing { container, .. } => container.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Why nothing undoes it, when nothing does.
     pub fn irreversible(&self) -> Option<&str> {
         match self {
@@ -170,6 +179,7 @@ impl Undo {
                 containers::restore(service, containers, op, stack).await
             }
             Undo::Command { service, script, .. } => {
+                containers::commands_run_in(service, self, stack).await?;
                 let executed = carry_out("undo", service, script, stack).await?;
                 let what = vec![format!("undid {id} in {}", executed.container)];
                 Ok(Undone { what, output: executed.output })

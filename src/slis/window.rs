@@ -246,10 +246,6 @@ fn slices(window: Duration) -> usize {
     usize::try_from(window.as_micros().div_ceil(SLICE.as_micros())).unwrap_or(usize::MAX).max(1)
 }
 
-fn is_error(result: &str) -> bool {
-    status_of(result).is_some_and(|status| status >= 400)
-}
-
 /// A status by which a server sends elsewhere; no load follows it.
 fn is_redirect(result: &str) -> bool {
     status_of(result).is_some_and(|status| (300..400).contains(&status) && status != 304)
@@ -270,8 +266,10 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
 
 /// How many of the answers of a kind, so many of all in a window, refuse users what they got: an error where most got none, one that sends
 /// elsewhere where most were answered, or a page where most got data. Of a kind that hardly any request had (less than 1%) each does; of
-/// another one those beyond its share, once they are more than twice that, and more than chance makes of it.
-fn refusals(then: &[(&str, u64)]) -> impl Fn(&str, u64, u64) -> u64 + use<> {
+/// another one those beyond its share, once they are more than twice that, and more than chance makes of it. That there was no complete
+/// answer only an SLI tells: of a load that none looks at (no `objective`) it is an error, too.
+fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, u64) -> u64 + use<> {
+    let is_error = move |result: &str| status_of(result).map_or(objective.is_none(), |status| status >= 400);
     let most = |of: &dyn Fn(&str) -> bool| sum(then, of) * 2 > sum(then, |_| true);
     let is_served = |result: &str| !is_error(result);
     let is_page = |result: &str| result.ends_with(OF_A_PAGE);
@@ -291,10 +289,11 @@ fn refusals(then: &[(&str, u64)]) -> impl Fn(&str, u64, u64) -> u64 + use<> {
     }
 }
 
-/// Whether so many of these events are more refusals than the objective allows, and more than one in ten: a single answer in a short
-/// window is no finding.
-fn too_many(refused: u64, all: u64, objective: f64) -> bool {
-    refused as f64 > (1.0 - objective).max(REFUSED) * all as f64
+/// Whether so many of these events are more refusals than the objective allows, where there is one, and more than one in ten: a single
+/// answer in a short window is no finding. Only where there is an objective `check` sees to it that the window has enough of them.
+fn too_many(refused: u64, all: u64, objective: Option<f64>) -> bool {
+    let allowed = (1.0 - objective.unwrap_or(1.0)).max(REFUSED) * all as f64;
+    refused as f64 > allowed.max(if objective.is_some() { 0.0 } else { 1.0 })
 }
 
 /// From one instant until another.
@@ -405,16 +404,17 @@ impl Timeline {
         of_load.collect::<Vec<_>>().join("; ")
     }
 
-    /// What too many requests of a load that an SLI looks at are refused in a window, or what most are answered with, although hardly
-    /// any was in another one, when the stack was steady.
+    /// What too many requests of a load are refused in a window, or what most are answered with, although hardly any was in another
+    /// one, when the stack was steady. Every load counts: an SLI over another source does not see who no longer reaches it.
     pub fn answered_otherwise(&self, steady: TimeSpan, window: TimeSpan) -> Vec<AnswersChanged> {
-        let changed = self.judged().filter_map(|(load, line)| {
+        let changed = self.loads.iter().filter_map(|(load, line)| {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
             let ((usual, times), (result, _)) = (then.first()?, now.first()?);
             let (all_then, all_now) = (sum(&then, |_| true), sum(&now, |_| true));
-            let (is_rare, refusals) = (rare(&then), refusals(&then));
+            let objective = self.strictest_objective(load);
+            let (is_rare, refusals) = (rare(&then), refusals(&then, objective));
             let refused: u64 = now.iter().map(|(result, count)| refusals(result, *count, all_now)).sum();
-            let refused = too_many(refused, all_now, self.strictest_objective(load));
+            let refused = too_many(refused, all_now, objective);
             if !(refused || is_rare(result) && sum(&now, |known| known == *result) * 2 > all_now) {
                 return None;
             }
@@ -434,18 +434,20 @@ impl Timeline {
         changed.collect()
     }
 
-    /// The loads that an SLI looks at.
-    fn judged(&self) -> impl Iterator<Item = (&String, &Line)> {
-        self.loads.iter().filter(|(load, _)| self.slis.iter().any(|sli| sli.series == **load))
+    /// Whether everything is known until then about the loads that no SLI looks at: who is refused there has not been seen before.
+    pub fn others_known(&self, until: DrillTime) -> bool {
+        let mut others = self.loads.iter().filter(|(load, _)| self.strictest_objective(load).is_none());
+        others.all(|(_, line)| line.covered_until().is_some_and(|covered| covered >= until))
     }
 
-    /// What the strictest SLI of a load promises, as a ratio: of those about the status of its answers, where it has one.
-    fn strictest_objective(&self, load: &str) -> f64 {
+    /// What the strictest SLI of a load promises, as a ratio: of those about the status of its answers, where it has one. `None` where
+    /// no SLI looks at it.
+    fn strictest_objective(&self, load: &str) -> Option<f64> {
         let of_load = || self.slis.iter().filter(|sli| sli.series == load);
         // A record has the text of a condition alone.
         let is_of_status = |sli: &SliSpec| sli.good.text.contains("status");
         let has_status = of_load().any(is_of_status);
-        of_load().filter(|sli| !has_status || is_of_status(sli)).map(|sli| sli.objective.get()).fold(0.0, f64::max)
+        of_load().filter(|sli| !has_status || is_of_status(sli)).map(|sli| sli.objective.get()).reduce(f64::max)
     }
 
     /// What users are refused in a window, where too many of them are refused what they got when the stack was steady.
@@ -458,9 +460,9 @@ impl Timeline {
     /// any window of this length in it.
     fn refused_within(&self, steady: Option<TimeSpan>, (from, to): TimeSpan, window: Duration) -> bool {
         let Some(steady) = steady else { return false };
-        self.judged().any(|(load, line)| {
+        self.loads.iter().any(|(load, line)| {
             let (then, objective) = (line.results(steady.0, steady.1), self.strictest_objective(load));
-            let refusals = refusals(&then);
+            let refusals = refusals(&then, objective);
             let inside = line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
             let inside: Vec<&Total> = inside.skip_while(|slice| slice.results.values().sum::<u64>() == 0).collect();
             let kinds: BTreeSet<&String> = inside.iter().flat_map(|slice| slice.results.keys()).collect();
@@ -630,6 +632,7 @@ impl Timeline {
                 Some(Ok(recovery))
                     if only.is_none()
                         && self.refused_within(query.steady, (recovery.from, recovery.to), query.window) => {}
+                Some(Ok(recovery)) if only.is_none() && !self.others_known(recovery.to) => return None,
                 Some(Ok(recovery)) => return Some(Ok(recovery)),
                 Some(Err(())) => {}
                 None => return None,
@@ -648,7 +651,7 @@ impl Timeline {
     }
 
     /// **Relapse**: the first trailing window of length `window` (`recover.hold`) that ends after `held`, and is over by `until`, in which an SLI
-    /// misses its objective. `Ok` carries the SLIs that miss in it, `Err` comes when everything until then is known.
+    /// misses its objective. `Ok` carries the SLIs that miss in it, `Err` comes when everything until then is known, of every load.
     pub fn relapsed(&self, held: DrillTime, until: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, ()> {
         let mut missed: Vec<Level> = Vec::new();
         for (sli, at, line) in self.sli_lines() {
@@ -658,7 +661,7 @@ impl Timeline {
         // Which was the first is known once everything until its end is.
         match (missed.iter().map(|level| level.to).min(), self.closed_until()) {
             (Some(first), Some(closed)) if closed >= first => Some(Ok(missed)),
-            (None, Some(closed)) if closed >= until => Some(Err(())),
+            (None, Some(closed)) if closed >= until && self.others_known(until) => Some(Err(())),
             _ => None,
         }
     }
@@ -672,7 +675,7 @@ impl Timeline {
         until: DrillTime,
         window: Duration,
     ) -> Option<(DrillTime, String)> {
-        let windows = self.judged().flat_map(|(_, line)| {
+        let windows = self.loads.values().flat_map(|line| {
             let ends = line.before(held) + 1..=line.before(until);
             ends.filter_map(|end| {
                 let (first, last) = (line.known.get(end.checked_sub(slices(window))?)?, line.known.get(end - 1)?);

@@ -215,6 +215,15 @@ pub type StackResult<T> = Result<T, StackError>;
 /// What comes of a command in a container.
 pub type ExecResult = StackResult<FullOutput>;
 
+/// A way around a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyBypass {
+    /// There is one: in words.
+    By(String),
+    /// None was seen; these containers or Pods did not show their connections.
+    NoneSeen(Vec<String>),
+}
+
 /// A script for `sh` in the first running container of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceScript {
@@ -290,11 +299,19 @@ fn unsupported<T>(operation: String) -> StackResult<T> {
 /// a stack does not have it refuses.
 #[async_trait]
 pub trait Stack: Send + Sync + 'static {
-    /// What has taken the proxy out of the way to a service that it stands in front of; `None` while everybody meets it.
+    /// What has taken the proxy out of the way to a service that it stands in front of.
     ///
     /// # Errors
     /// When the stack cannot be asked.
-    async fn proxy_is_bypassed(&self, _service: &str) -> StackResult<Option<String>> {
+    async fn proxy_is_bypassed(&self, _service: &str) -> StackResult<ProxyBypass> {
+        Ok(ProxyBypass::NoneSeen(Vec::new()))
+    }
+    /// Where clients do not find a host by its name any more that found it there when the stack was started; `None` while all do. The
+    /// load comes by every network of the stack, and a user perhaps by one.
+    ///
+    /// # Errors
+    /// When the stack cannot be asked.
+    async fn name_is_lost(&self, _host: &str) -> StackResult<Option<String>> {
         Ok(None)
     }
 

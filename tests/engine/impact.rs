@@ -390,6 +390,22 @@ async fn a_runbook_that_leads_users_around_the_proxy_has_cured_nothing() {
     told.verdict(Verdict::HarnessError, &["out of the way", "`web` has another selector"]);
 }
 
+#[tokio::test]
+async fn where_nobody_sees_whether_users_are_led_around_the_proxy_a_pass_says_so() {
+    let told = Case::new().world(|world| world.unseen = vec!["shop-web-1"]).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let said = "nobody has seen whether a step has taken `http_status` out of the way: `shop-web-1` did not show who is connected";
+    assert!(told.record.notes.iter().any(|note| note.text == said), "{}", told.story());
+}
+
+#[tokio::test]
+async fn a_runbook_after_which_users_of_a_network_do_not_find_the_host_of_the_load_shows_nothing() {
+    let told = Case::new().world(|world| world.lost_name = Some("web")).run().await;
+    told.verdict(Verdict::HarnessError, &["nobody finds `web` in the network `front` any more"]);
+    let told = Case::new().world(|world| world.lost_name = Some("db")).run().await;
+    told.verdict(Verdict::Passed, &[]);
+}
+
 /// How often it was told that what stands under a condition in a command was not done.
 fn unmet(told: &Told) -> usize {
     let unmet =

@@ -363,13 +363,17 @@ async fn what_processes_cannot_do_is_said_before_anything_starts() {
     assert!(drill.dir.path().is_dir());
 }
 
-/// A drill whose SLI is over another source than the load.
-fn measured(sli: &str, windows: &str) -> Drill {
+/// A scenario whose SLI is over another source than the load.
+fn measuring(sli: &str, windows: &str) -> String {
     let (head, rest) = SCENARIO.split_once("slis:").unwrap();
     let rest = rest.split_once("steady:").unwrap().1.split_once('\n').unwrap().1.split_once("impact:").unwrap();
     let scenario = format!("{head}slis: {{ measured: {sli} }}\n{}{windows}", rest.0);
-    let scenario = scenario.replace("FAULT", "container_pause: { service: db }");
-    Drill::of(&scenario, "kill -CONT \"$(cat db.pid)\"")
+    scenario.replace("FAULT", "container_pause: { service: db }")
+}
+
+/// A drill of it that passes.
+fn measured(sli: &str, windows: &str) -> Drill {
+    Drill::of(&measuring(sli, windows), "kill -CONT \"$(cat db.pid)\"")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -382,13 +386,16 @@ async fn what_a_pipe_hides_is_in_the_record() {
     assert!(reason.contains("a program in its pipe ended with exit code 1"), "{reason}");
 }
 
+/// That the page of `web` is not old.
+const FRESH: &str = "{ freshness: { answer: { url: 'http://127.0.0.1:WEB/feed', at: /at, every: 100ms, timeout: 300ms }, \
+                     within: 200ms }, objective: 80% }";
+const FRESH_WINDOWS: &str = "steady: { for: 500ms, within: 5s }\nimpact: { below: 50%, within: 3s, window: 500ms }\n\
+                             respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 2s, hold: 500ms }\n\
+                             revert: { hold: 300ms }\n";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_old_hurts_users_as_well() {
-    let windows = "steady: { for: 500ms, within: 5s }\nimpact: { below: 50%, within: 3s, window: 500ms }\n\
-                   respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 2s, hold: 500ms }\nrevert: { hold: 300ms }\n";
-    let answer = "answer: { url: 'http://127.0.0.1:WEB/feed', at: /at, every: 100ms, timeout: 300ms }";
-    let record = measured(&format!("{{ freshness: {{ {answer}, within: 200ms }}, objective: 80% }}"), windows);
-    let record = record.record(Verdict::Passed).await;
+    let record = measured(FRESH, FRESH_WINDOWS).record(Verdict::Passed).await;
     let series = record.loads.iter().find(|series| series.load == "freshness:measured").expect("its slices");
     let good = &series.good["measured"];
     // The page is there all the time: only what it says of itself is old.
@@ -407,6 +414,17 @@ async fn what_a_prometheus_counts_decides_a_drill() {
     let series = record.loads.iter().find(|series| series.load == "promql:measured").expect("its slices");
     assert!(series.due.iter().any(|due| *due > 20), "{:?}", series.due);
     assert!(record.recovered_us().is_some());
+}
+
+/// The SLI is met again, and half of the requests, at which it does not look, are turned away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_whom_no_sli_sees_are_not_to_be_refused_either() {
+    let scenario = measuring(FRESH, FRESH_WINDOWS).replace("WEB/,", "WEB/queue,");
+    let drill = Drill::of(&scenario, "touch shed\nkill -CONT \"$(cat db.pid)\"");
+    let record = drill.record(Verdict::NotRecovered).await;
+    for words in ["users are refused what they got before", "429 × "] {
+        assert!(record.reason.contains(words), "{words}: {}", record.reason);
+    }
 }
 
 /// `status < 500` calls 429 good. One in ten gets it as usual.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use firedrill::record::Redactor;
 use firedrill::stack::{
     AgentRole, Channel, CommandOutput, ContainerOp, ContainerState, Damage, Ending, FileAnswer, FileAsk, FileDeed,
-    FullOutput, Place, Stack, StackDown, StackError, StackUp,
+    FullOutput, Place, ProxyBypass, Stack, StackDown, StackError, StackUp,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -94,8 +94,15 @@ impl Stack for FakeStack {
         Ok(near)
     }
 
-    async fn proxy_is_bypassed(&self, _service: &str) -> Result<Option<String>, StackError> {
-        Ok(self.world.switches.bypassed.map(String::from))
+    async fn proxy_is_bypassed(&self, _service: &str) -> Result<ProxyBypass, StackError> {
+        let unseen = self.world.switches.unseen.iter().map(|name| name.to_string()).collect();
+        let bypassed = self.world.switches.bypassed;
+        Ok(bypassed.map_or(ProxyBypass::NoneSeen(unseen), |by| ProxyBypass::By(by.into())))
+    }
+
+    async fn name_is_lost(&self, host: &str) -> Result<Option<String>, StackError> {
+        let lost = self.world.switches.lost_name.filter(|lost| *lost == host);
+        Ok(lost.map(|host| format!("nobody finds `{host}` in the network `front` any more")))
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {

@@ -52,6 +52,10 @@ pub struct Switches {
     pub service_shells_take: Duration,
     /// Why users do not meet the proxy any more.
     pub bypassed: Option<&'static str>,
+    /// Containers that do not show their connections.
+    pub unseen: Vec<&'static str>,
+    /// Where nobody finds this host any more.
+    pub lost_name: Option<&'static str>,
     /// How long a probe takes.
     pub probes_take: Duration,
     /// Faults end by themselves after this long.

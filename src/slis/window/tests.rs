@@ -126,6 +126,52 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
     assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), Some(Ok(_))));
 }
 
+/// An SLI over a Prometheus does not see who no longer reaches the service.
+#[test]
+fn a_load_that_no_sli_looks_at_must_be_answered_as_before() {
+    // Ten events a slice of an SLI that is met all the time, and ten of a load that has these answers until 1 s, from then and from 2.5 s on.
+    let with = |load: u64, answers: [&[(&str, u64)]; 3]| {
+        let mut timeline = Timeline::new(&[sli("a", "promql:a", 0.9)]);
+        (0..40).for_each(|index| timeline.push(slice("promql:a", index, 10, &[("a", 10)])));
+        for index in 0..load {
+            let results = answers[usize::from(index >= 10) + usize::from(index >= 25)];
+            let results = results.iter().map(|(result, count)| (result.to_string(), *count)).collect();
+            timeline.push(Slice { results, ..slice("web", index, 10, &[]) });
+        }
+        timeline
+    };
+    let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
+    let found = |load, answers| began(with(load, answers).recovered(None, &query));
+    let (served, some) = (&[("200", 10)][..], &[("200", 8), ("timeout", 2)][..]);
+    for refused in [&[("503", 10)][..], &[("200", 1), ("503", 9)], some, &[("reset", 10)]] {
+        assert_eq!(found(40, [served, refused, served]), Some(Ok(at(2500))), "{refused:?}");
+        assert!(matches!(found(40, [served, refused, refused]), Some(Err(_))), "{refused:?}");
+        assert_eq!(
+            found(40, [refused, refused, refused]).map(|told| told.is_ok()),
+            Some(true),
+            "as before: {refused:?}"
+        );
+        let timeline = with(40, [served, served, refused]);
+        assert!(timeline.refused_after(query.steady, at(2000), at(4000), ms(500)).is_some(), "{refused:?}");
+    }
+    for allowed in [&[("200", 9), ("503", 1)][..], &[("202", 10)]] {
+        assert_eq!(found(40, [served, allowed, allowed]), Some(Ok(at(1000))), "{allowed:?}");
+    }
+    // Of requests that are under way nobody knows whether they are refused.
+    assert_eq!(found(14, [served, served, served]), None);
+    assert_eq!(found(15, [served, served, served]), Some(Ok(at(1000))));
+    let relapsed = |load| with(load, [served; 3]).relapsed(at(2000), at(3000), ms(500));
+    assert_eq!((relapsed(29), relapsed(30)), (None, Some(Err(()))));
+    // One answer in a short window is no finding, however few there are.
+    let mut timeline = Timeline::new(&[sli("a", "promql:a", 0.9)]);
+    for index in 0..20 {
+        let results = [(if index < 15 { "200" } else { "503" }.to_string(), 1)];
+        timeline.push(Slice { results: results.into(), ..slice("web", index, 1, &[]) });
+    }
+    let refused = |until| timeline.refused(Some((at(0), at(1000))), (at(1000), at(until))).is_some();
+    assert_eq!((refused(1600), refused(1700)), (false, true));
+}
+
 #[test]
 fn who_gets_what_only_some_got_has_not_recovered() {
     // One in ten has always been told that there is no such thing; for a while half of them are.

@@ -1,11 +1,13 @@
 //! Whether somebody goes around the agent in front of a service, by the connections that its containers and those of its clients
-//! have: in production there is no agent, and so no way around what it stands for.
+//! have: in production there is no agent, and so no way around what it stands for. And whether a name is still found in every network in
+//! which it was: an agent is in all of them, and so sees what only a part of the users does.
 
 use super::containers::{self, listed_label, listed_name};
-use super::execute;
 use super::labels;
+use super::model::ResolvedModel;
 use super::stack::ComposeStack;
-use crate::stack::StackResult;
+use super::{execute, files};
+use crate::stack::{ContainerState, ProxyBypass, StackResult};
 use bollard::models::ContainerSummary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,10 +18,10 @@ pub(in crate::stack) const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 /// So many connections that are over are those of a person who looks; more are those of users.
 pub(in crate::stack) const OF_ONE_WHO_LOOKS: usize = 5;
 
-/// What goes around the agent in front of a service; `None` when nothing does, or the containers cannot show it.
-pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Option<String>> {
+/// What goes around the agent in front of a service.
+pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<ProxyBypass> {
     if !stack.spec.interposed.contains_key(service) {
-        return Ok(None);
+        return Ok(ProxyBypass::NoneSeen(Vec::new()));
     }
     let ports =
         stack.started().recipe.as_ref().and_then(|recipe| recipe.ports.get(service).cloned()).unwrap_or_default();
@@ -31,15 +33,26 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Optio
     let own: BTreeSet<IpAddr> = all.iter().filter(of_service).flat_map(addresses).map(|(address, _)| address).collect();
     let ours: BTreeSet<IpAddr> = all.iter().filter(is_ours).flat_map(addresses).map(|(address, _)| address).collect();
     let running = all.iter().filter(|container| !is_ours(container) && containers::is(container, "running"));
+    let mut unseen = Vec::new();
     // One without an address of its own shows the connections of others.
     for container in running.filter(|container| !addresses(container).is_empty()) {
         let (id, name) = (container.id.clone().unwrap_or_default(), listed_name(container).unwrap_or_default());
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
-        // An image without `cat` shows nothing. What is left of a connection is on the side that has closed it.
-        let Ok(shown) = execute::exec(docker, &id, service, &command, true, SHOWN_WITHIN).await else { continue };
+        let shown = execute::exec(docker, &id, service, &command, true, SHOWN_WITHIN).await;
+        let shown = shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned()).unwrap_or_default();
+        // An image without a shell or `cat` shows nothing.
+        let table = match is_table(&shown) {
+            true => shown,
+            false => files::connections_of(docker, &stack.run.id, &id).await.unwrap_or_default(),
+        };
+        if !is_table(&table) {
+            unseen.push(name);
+            continue;
+        }
+        // What is left of a connection is on the side that has closed it.
         let is_target = of_service(&container);
         let mut over: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for Connection { peer, port, is_open, inbound, .. } in connections(&String::from_utf8_lossy(&shown.stdout)) {
+        for Connection { peer, port, is_open, inbound, .. } in connections(&table) {
             let direct = match is_target {
                 true => inbound && !peer.is_loopback() && !own.contains(&peer) && !ours.contains(&peer),
                 false => !inbound && own.contains(&peer) && ports.contains(&port),
@@ -52,13 +65,43 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Optio
             if is_open || *count > OF_ONE_WHO_LOOKS {
                 let other = named.get(&peer).map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
                 let (client, target) = if is_target { (other, name) } else { (name, other) };
-                return Ok(Some(format!(
+                return Ok(ProxyBypass::By(format!(
                     "{client} is connected to {target} itself, and not by the agent in front of it"
                 )));
             }
         }
     }
-    Ok(None)
+    Ok(ProxyBypass::NoneSeen(unseen))
+}
+
+/// The network in which a host is not found by its name any more, by the model and the running containers.
+pub(super) async fn lost_name(stack: &ComposeStack, host: &str) -> StackResult<Option<String>> {
+    let (model, mut now) = (&stack.model, BTreeMap::new());
+    let networks: BTreeSet<String> = model.services().iter().flat_map(|service| model.networks_of(service)).collect();
+    // Where there is one network, the load comes by that of the users.
+    for service in model.services().into_iter().filter(|_| networks.len() > 1) {
+        let states = containers::of_service(&stack.endpoint.docker, &stack.project, &service).await?;
+        now.insert(service, states);
+    }
+    Ok(not_named(model, &stack.project, host, &now)
+        .map(|key| format!("nobody finds `{host}` in the network `{key}` any more")))
+}
+
+/// The key of a network in which no running container has a name that one of these services has there by the model. What was removed, or
+/// belongs to a profile, need not be there.
+fn not_named(
+    model: &ResolvedModel,
+    project: &str,
+    host: &str,
+    now: &BTreeMap<String, Vec<ContainerState>>,
+) -> Option<String> {
+    let running = now.values().flatten().filter(|state| state.status == "running");
+    let named =
+        running.flat_map(|state| &state.endpoints).filter(|place| place.aliases.iter().any(|name| name == host));
+    let named: BTreeSet<&str> = named.map(|place| place.network.as_str()).collect();
+    let there = now.iter().filter(|(_, states)| !states.is_empty());
+    let mut keys = there.flat_map(|(service, _)| model.networks_naming(service, host));
+    keys.find(|key| !named.contains(format!("{project}_{key}").as_str()))
 }
 
 /// The addresses of a container, with its name.
@@ -81,6 +124,11 @@ struct Connection {
     is_open: bool,
     /// Whether it leads to a port on which something listens here.
     inbound: bool,
+}
+
+/// Whether a text is a table of connections: an empty one has its heading.
+pub(in crate::stack) fn is_table(shown: &str) -> bool {
+    shown.contains("local_address")
 }
 
 /// Who is, or was a moment ago, connected to which port on which something listens, and whether he still is.
@@ -130,6 +178,43 @@ fn address(place: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::NetworkEndpoint;
+
+    #[test]
+    fn a_name_is_lost_where_no_running_container_has_it_any_more() {
+        let json = serde_json::json!({ "services": {
+            "checkout": { "networks": { "front": { "aliases": ["buy"] }, "back": null } },
+            "db": { "networks": { "back": null } },
+            "spare": { "networks": { "front": null }, "container_name": "db" },
+        } });
+        let serde_json::Value::Object(json) = json else { panic!("a literal mapping") };
+        let model = ResolvedModel { json, ..ResolvedModel::default() };
+        let container = |status: &str, places: &[(&str, &str)]| {
+            let place = |(key, alias): &(&str, &str)| NetworkEndpoint {
+                network: format!("fd-x_{key}"),
+                aliases: vec![(*alias).to_string()],
+                ..NetworkEndpoint::default()
+            };
+            let endpoints = places.iter().map(place).collect();
+            ContainerState { status: status.into(), endpoints, ..ContainerState::default() }
+        };
+        let lost = |host: &str, checkout: Vec<ContainerState>, db: Vec<ContainerState>| {
+            let now = [("checkout", checkout), ("db", db), ("spare", vec![])];
+            not_named(&model, "fd-x", host, &now.map(|(service, states)| (service.to_string(), states)).into())
+        };
+        let both = container("running", &[("front", "checkout"), ("back", "checkout")]);
+        let back = container("running", &[("back", "checkout"), ("front", "elsewhere")]);
+        let stopped = container("exited", &[("front", "checkout")]);
+        assert_eq!(lost("checkout", vec![both.clone()], vec![]), None);
+        assert_eq!(lost("checkout", vec![back.clone()], vec![]), Some("front".into()), "without its name there");
+        assert_eq!(lost("checkout", vec![stopped, back.clone()], vec![]), Some("front".into()));
+        let instead = container("running", &[("front", "checkout")]);
+        assert_eq!(lost("checkout", vec![back.clone()], vec![instead]), None, "another one stands for it");
+        assert_eq!(lost("buy", vec![both], vec![]), Some("front".into()));
+        let db = container("running", &[("back", "db")]);
+        assert_eq!(lost("db", vec![], vec![db]), None, "what was never started has no name");
+        assert_eq!(lost("elsewhere", vec![back], vec![]), None, "no name of the stack");
+    }
 
     #[test]
     fn clients_are_those_of_ports_on_which_something_listens_and_servers_the_others() {

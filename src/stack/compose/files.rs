@@ -1,5 +1,6 @@
 //! Files of a service, reached through its volumes: a short-lived container of the agent's image has the mounts of the
-//! service's first container, running or not, and carries out what is asked for. The service's image needs nothing for it.
+//! service's first container, running or not, and carries out what is asked for. The service's image needs nothing for it. So are the
+//! connections of a container looked at, from its network.
 
 use super::containers;
 use super::endpoint::Endpoint;
@@ -56,14 +57,44 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Sta
     let on_host = kept_on_host(docker, &mounts).await.map_err(api(&operation))?;
     let hint = "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
     let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| hinted(&operation, why, hint))?;
+    let json = |value: Result<String, serde_json::Error>| value.map_err(|error| environment(&operation, error));
+    let (asked, mounts) = (json(serde_json::to_string(ask))?, json(serde_json::to_string(&below))?);
+    let own = HostConfig {
+        volumes_from: Some(vec![first.id.clone().unwrap_or_default()]),
+        network_mode: Some("none".into()),
+        ..HostConfig::default()
+    };
+    let answer = run_agent(docker, run, &["files", "--ask", &asked, "--mounts", &mounts], own, &operation).await?;
+    serde_json::from_slice(&answer)
+        .map_err(|error| environment(operation, format!("its answer cannot be read: {error}")))
+}
+
+/// The TCP connections of a container, as `/proc/net/tcp` and `/proc/net/tcp6` show them (proc(5)), whatever its image has.
+pub(super) async fn connections_of(docker: &Docker, run: &str, id: &str) -> StackResult<String> {
+    let operation = "looking at the connections of a container";
+    let (docker, run) = (docker.clone(), run.to_string());
+    let own = HostConfig { network_mode: Some(format!("container:{id}")), ..HostConfig::default() };
+    // A task of its own, as for files.
+    let task = tokio::spawn(async move { run_agent(&docker, &run, &["connections"], own, operation).await });
+    let shown = task.await.map_err(|error| environment(operation, error))??;
+    Ok(String::from_utf8_lossy(&shown).into_owned())
+}
+
+/// Runs the agent's executable with these arguments in a container of its own, and returns what it writes to standard output.
+async fn run_agent(
+    docker: &Docker,
+    run: &str,
+    arguments: &[&str],
+    own: HostConfig,
+    operation: &str,
+) -> StackResult<Vec<u8>> {
     let agent = first_of(docker, run, &AgentRole::Drill.name()).await?;
-    let agent =
-        agent.ok_or_else(|| environment(&operation, "the drill has no agent any more, whose image it needs"))?;
-    let body = container(&agent, &first, ask, &below).map_err(|why| environment(&operation, why))?;
+    let agent = agent.ok_or_else(|| environment(operation, "the drill has no agent any more, whose image it needs"))?;
     let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
-    let made = docker.create_container(Some(named), body).await.map_err(api(&operation))?;
-    let late = |_| Err(environment(&operation, format!("it took more than {} s", WITHIN.as_secs())));
-    let ended = tokio::time::timeout(WITHIN, run_it(docker, &made.id, &operation)).await.unwrap_or_else(late);
+    let made = docker.create_container(Some(named), container(&agent, arguments, own)).await;
+    let made = made.map_err(api(operation))?;
+    let late = |_| Err(environment(operation, format!("it took more than {} s", WITHIN.as_secs())));
+    let ended = tokio::time::timeout(WITHIN, run_it(docker, &made.id, operation)).await.unwrap_or_else(late);
     // What cannot be removed here carries the drill's label, and `down` tells of it.
     containers::remove(docker, &made.id, false).await;
     ended
@@ -123,44 +154,34 @@ fn is_volume(mount: &MountPoint) -> bool {
     mount.typ.as_deref() == Some("volume")
 }
 
-/// The container that does it.
-fn container(
-    agent: &ContainerInspectResponse,
-    service: &ContainerInspectResponse,
-    ask: &FileAsk,
-    mounts: &[String],
-) -> Result<ContainerCreateBody, String> {
+/// The container that does it; `host` says what it shares with another one.
+fn container(agent: &ContainerInspectResponse, arguments: &[&str], host: HostConfig) -> ContainerCreateBody {
     let of = agent.config.as_ref();
     // The labels of the run: a sweep knows it by them.
     let ours = [labels::RUN, labels::DIR, labels::KEEP];
     let mut own: HashMap<String, String> = of.and_then(|config| config.labels.clone()).unwrap_or_default();
     own.retain(|key, _| ours.contains(&key.as_str()));
     own.insert(labels::ROLE.into(), ROLE.into());
-    let json = |value: Result<String, serde_json::Error>| value.map_err(|error| error.to_string());
-    let (ask, mounts) = (json(serde_json::to_string(ask))?, json(serde_json::to_string(mounts))?);
-    let words = ["agent", "files", "--ask", &ask, "--mounts", &mounts];
-    Ok(ContainerCreateBody {
+    ContainerCreateBody {
         image: agent.image.clone(),
         entrypoint: of.and_then(|config| config.entrypoint.clone()),
-        cmd: Some(words.map(str::to_string).to_vec()),
+        cmd: Some([&["agent"][..], arguments].concat().into_iter().map(str::to_string).collect()),
         labels: Some(own),
         user: Some("0:0".into()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(HostConfig {
-            volumes_from: Some(vec![service.id.clone().unwrap_or_default()]),
-            network_mode: Some("none".into()),
             memory: Some(MEMORY),
             // Read back through the API, whatever the engine does with logs otherwise.
             log_config: Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None }),
-            ..HostConfig::default()
+            ..host
         }),
         ..ContainerCreateBody::default()
-    })
+    }
 }
 
-/// Starts it, waits for its end, and reads its answer.
-async fn run_it(docker: &Docker, id: &str, operation: &str) -> StackResult<FileAnswer> {
+/// Starts it, waits for its end, and reads what it wrote.
+async fn run_it(docker: &Docker, id: &str, operation: &str) -> StackResult<Vec<u8>> {
     docker.start_container(id, None::<StartContainerOptions>).await.map_err(api(operation))?;
     let mut waiting = docker.wait_container(id, None::<WaitContainerOptions>);
     let code = match waiting.next().await {
@@ -182,7 +203,7 @@ async fn run_it(docker: &Docker, id: &str, operation: &str) -> StackResult<FileA
         let said = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing");
         return Err(environment(operation, said.strip_prefix("error: ").unwrap_or(said)));
     }
-    serde_json::from_slice(&out).map_err(|error| environment(operation, format!("its answer cannot be read: {error}")))
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -258,6 +258,15 @@ impl ResolvedModel {
         names.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
+    /// Keys of the networks on which clients find a service by this name.
+    pub fn networks_naming(&self, service: &str, name: &str) -> Vec<String> {
+        let json = self.service(service);
+        let is_everywhere = service == name || json["container_name"].as_str() == Some(name);
+        let is_alias =
+            |network: &String| texts(&json["networks"][network]["aliases"]).iter().any(|alias| alias == name);
+        self.networks_of(service).into_iter().filter(|network| is_everywhere || is_alias(network)).collect()
+    }
+
     /// Services that others wait for with `service_completed_successfully`: jobs that must have ended with 0.
     pub fn jobs(&self) -> BTreeSet<String> {
         let dependencies = self.section("services").values().filter_map(|s| s.get("depends_on")?.as_object()).flatten();

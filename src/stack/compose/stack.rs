@@ -13,8 +13,8 @@ use super::{containers, execute, files, labels, logs, processes, release, remove
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
-    Fingerprints, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult,
-    StackUp, TOOLBOX, Tools,
+    Fingerprints, Place, ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest,
+    StackResult, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -241,8 +241,12 @@ impl Stack for ComposeStack {
         up
     }
 
-    async fn proxy_is_bypassed(&self, service: &str) -> StackResult<Option<String>> {
+    async fn proxy_is_bypassed(&self, service: &str) -> StackResult<ProxyBypass> {
         super::bypass::of(self, service).await
+    }
+
+    async fn name_is_lost(&self, host: &str) -> StackResult<Option<String>> {
+        super::bypass::lost_name(self, host).await
     }
 
     async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {

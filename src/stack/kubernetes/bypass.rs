@@ -7,8 +7,8 @@ use super::names::{PROXY, SERVICE, origin};
 use super::namespace::api;
 use super::stack::KubernetesStack;
 use super::{pods, transform};
-use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients};
-use crate::stack::{FullOutput, StackResult};
+use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients, is_table};
+use crate::stack::{ProxyBypass, StackResult};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Service};
 use kube::api::ListParams;
 use serde_json::Value;
@@ -17,12 +17,14 @@ use std::net::IpAddr;
 
 type PodLabels = BTreeMap<String, String>;
 
-/// What goes around the agent in front of a Service; `None` when nothing does, or there is none in front of it.
-pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Option<String>> {
+/// What goes around the agent in front of a Service.
+pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<ProxyBypass> {
     let (namespace, planned) = (&stack.namespace, stack.planned());
     let behind = origin(service);
     let of_name = |wanted: &str| planned.iter().find(|object| kind(object) == "Service" && name(object) == wanted);
-    let (Some(front), Some(true_one)) = (of_name(service), of_name(&behind)) else { return Ok(None) };
+    let (Some(front), Some(true_one)) = (of_name(service), of_name(&behind)) else {
+        return Ok(ProxyBypass::NoneSeen(Vec::new()));
+    };
     let operation = format!("looking at the Service {service}");
     let all = ListParams::default();
     let live = namespace.live(front, operation.clone()).await?;
@@ -30,28 +32,29 @@ pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Op
     let agents = pods.iter().filter(|pod| label(pod, PROXY) == Some(service));
     let agents: Vec<String> = agents.map(|pod| pods::name(pod).to_string()).collect();
     if let Some(why) = transform::bypass(front, live.as_ref(), &agents) {
-        return Ok(Some(why));
+        return Ok(ProxyBypass::By(why));
     }
     let selector = texts(true_one, "/spec/selector");
     let own: Vec<&Pod> = pods.iter().filter(|pod| selects(&selector, pod)).collect();
     let services = namespace.all::<Service>().list(&all).await.map_err(api(operation.as_str()))?.items;
     if let Some(why) = services.iter().find_map(|live| beside(live, planned, service, &own)) {
-        return Ok(Some(why));
+        return Ok(ProxyBypass::By(why));
     }
     let team: Vec<&Pod> = pods.iter().filter(|pod| label(pod, SERVICE).is_none() && is_alive(pod)).collect();
     if let Some(pod) = team.iter().find(|pod| names(&pod.spec, &behind)) {
-        return Ok(Some(format!("the Pod {} calls {behind}, past the agent", pods::name(pod))));
+        return Ok(ProxyBypass::By(format!("the Pod {} calls {behind}, past the agent", pods::name(pod))));
     }
     let configs = namespace.all::<ConfigMap>().list(&all).await.map_err(api(operation.as_str()))?.items;
     if let Some(config) = configs.iter().find(|config| names(&config.data, &behind)) {
         let config = config.metadata.name.as_deref().unwrap_or_default();
-        return Ok(Some(format!("the ConfigMap {config} names {behind}, which is past the agent")));
+        return Ok(ProxyBypass::By(format!("the ConfigMap {config} names {behind}, which is past the agent")));
     }
     let is_other = |object: &&Value| kind(object) == "Service" && ![service, behind.as_str()].contains(&name(object));
     let others: Vec<&Value> = planned.iter().filter(is_other).collect();
     let clients = team.iter().filter(|pod| !selects(&selector, pod));
     let clients: Vec<(&str, IpAddr)> =
         clients.flat_map(|pod| addresses(pod).map(move |address| (pods::name(pod), address))).collect();
+    let mut unseen = Vec::new();
     for pod in own.into_iter().filter(|pod| is_alive(pod)) {
         // Who comes by a Service that was there from the beginning has not gone around anything.
         let beside = others.iter().filter(|other| selects(&texts(other, "/spec/selector"), pod));
@@ -59,15 +62,20 @@ pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Op
         let target = namespace.container(pods::name(pod), &pods::main_container(pod, service));
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
         let shown = target.run(&command, &operation, true, SHOWN_WITHIN).await;
-        // An image without `cat` shows nothing.
-        let Ok(FullOutput { code: Some(_), stdout, .. }) = shown else { continue };
-        let table = String::from_utf8_lossy(&stdout);
+        let table = shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned()).unwrap_or_default();
+        // An image without a shell or `cat` shows nothing.
+        if !is_table(&table) {
+            unseen.push(target.pod.clone());
+            continue;
+        }
         if let Some((client, _)) = clients.iter().find(|(_, address)| is_client(&table, *address, &beside.concat())) {
             let own = &target.pod;
-            return Ok(Some(format!("the Pod {client} is connected to {own} itself, and not by the agent before it")));
+            return Ok(ProxyBypass::By(format!(
+                "the Pod {client} is connected to {own} itself, and not by the agent before it"
+            )));
         }
     }
-    Ok(None)
+    Ok(ProxyBypass::NoneSeen(unseen))
 }
 
 fn label<'p>(pod: &'p Pod, key: &str) -> Option<&'p str> {

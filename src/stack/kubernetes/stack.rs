@@ -18,8 +18,8 @@ use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::compose::secrets::guessed;
 use crate::stack::{
     AgentRole, Channel, ClusterRequest, ContainerState, Ending, ExecResult, Fingerprint, Fingerprints, ObjectChange,
-    ObjectEdit, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult,
-    StackUp, TOOLBOX, Tools,
+    ObjectEdit, Place, ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest,
+    StackResult, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, Service, ServiceAccount};
@@ -294,7 +294,7 @@ fn secrets(manifests: &Manifests) -> Vec<Secret> {
 
 #[async_trait]
 impl Stack for KubernetesStack {
-    async fn proxy_is_bypassed(&self, service: &str) -> StackResult<Option<String>> {
+    async fn proxy_is_bypassed(&self, service: &str) -> StackResult<ProxyBypass> {
         bypass::of(self, service).await
     }
 
