@@ -11,6 +11,7 @@ pub use live::Live;
 pub(crate) use text::chain;
 pub use text::{
     cut, has_controls, json, log_line, log_lines, one_line, quoted, shown, strip_escapes, terminal_lines, visible,
+    whole_characters,
 };
 pub use workflow::{Annotation, Weight};
 

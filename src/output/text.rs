@@ -60,6 +60,13 @@ pub fn one_line(text: &str) -> String {
     lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// Length of the part of a text that does not end inside a character.
+pub fn whole_characters(bytes: &[u8]) -> usize {
+    let rest = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    let is_begun = std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none());
+    bytes.len() - if is_begun { rest.len() } else { 0 }
+}
+
 /// The first `most` characters, with `mark` after them where that is not all.
 pub fn cut(text: &str, most: usize, mark: &str) -> String {
     match text.char_indices().nth(most) {

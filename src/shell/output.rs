@@ -1,6 +1,7 @@
 //! Output of a command on its way out: streamed as it comes, valid UTF-8, and bounded however much there is. The
 //! first half of what is kept goes out at once, the last half at the end; what lies between is only counted.
 
+use crate::output::whole_characters;
 use crate::source::beginning;
 use std::collections::VecDeque;
 
@@ -36,7 +37,7 @@ impl Bounded {
             let (head, tail) = rest.split_at(cut);
             self.pending.extend_from_slice(head);
             rest = tail;
-            cut = complete(&self.pending);
+            cut = whole_characters(&self.pending);
             let held = self.pending.split_off(cut);
             text.push_str(&String::from_utf8_lossy(&self.pending));
             self.pending = held;
@@ -75,13 +76,6 @@ impl Bounded {
         }
         (pieces(String::from_utf8_lossy(bytes).into_owned()), self.omitted)
     }
-}
-
-/// Length of the part that does not end inside a character.
-fn complete(bytes: &[u8]) -> usize {
-    let rest = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
-    let is_begun = std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none());
-    bytes.len() - if is_begun { rest.len() } else { 0 }
 }
 
 fn pieces(text: String) -> Vec<String> {

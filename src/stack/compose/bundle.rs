@@ -53,14 +53,11 @@ impl Bundle {
     /// Looks at an executable; without a path, at the one that runs now.
     ///
     /// # Errors
-    /// `Environment` when it is no Linux executable (macOS, Windows) or one of its libraries is not found.
+    /// `Environment` when it is no 64-bit Linux executable or one of its libraries is not found.
     pub async fn of(executable: Option<&Path>) -> StackResult<Bundle> {
-        let executable = match executable {
-            Some(path) => path.to_path_buf(),
-            // By process id, so that a loader started on it reads this file too; a replaced file is still the one that runs.
-            None if cfg!(target_os = "linux") => PathBuf::from(format!("/proc/{}/exe", std::process::id())),
-            None => std::env::current_exe().map_err(|e| environment("finding the running executable", e))?,
-        };
+        // By process id, so that a loader started on it reads this file too; a replaced file is still the one that runs.
+        let own = || PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+        let executable = executable.map_or_else(own, Path::to_path_buf);
         let operation = format!("packing {} for the agent", executable.display());
         let reading = executable.clone();
         let Some(elf) = blocking(&operation, move || Elf::read(&reading)).await? else {

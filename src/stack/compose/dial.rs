@@ -10,11 +10,11 @@ use hyper::{Response, Uri};
 use hyper_util::rt::TokioIo;
 use std::ffi::OsString;
 use std::io;
-use std::pin::Pin;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
 use std::process::Stdio;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncWrite, Join, join};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::net::UnixStream;
+use tokio_util::io::InspectReader;
 
 type Env = Vec<(OsString, Option<OsString>)>;
 
@@ -28,7 +28,11 @@ pub(super) fn connect(env: Env, timeout: u64) -> Result<Docker, Error> {
 }
 
 async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body::Incoming>, Error> {
-    let line = open(env)?;
+    let (line, running) = open(env)?;
+    // The command belongs to the stream, also where that is handed on: dropping it ends the command.
+    let line = InspectReader::new(line, move |_: &[u8]| {
+        let _command = &running;
+    });
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
     // The connection works as long as the answer is read; its end is seen there.
     tokio::spawn(async move {
@@ -42,41 +46,14 @@ async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body
     Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
 }
 
-/// A running `docker system dial-stdio` as a stream of bytes; dropping it ends the command.
-fn open(env: &Env) -> io::Result<Join<ChildStdout, DialInput>> {
+/// A running `docker system dial-stdio`, and a stream to what it reads and writes.
+fn open(env: &Env) -> io::Result<(UnixStream, Running)> {
+    // A socket and not two pipes: shutting it down is seen at the other end.
+    let (ours, theirs) = net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let (input, output) = (OwnedFd::from(theirs.try_clone()?), OwnedFd::from(theirs));
     let mut command = process::command("docker");
     apply(&mut command, env);
-    command.args(["system", "dial-stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut running = Running::start(command)?;
-    let (stdin, stdout) = (running.child.stdin.take(), running.child.stdout.take());
-    let stdout = stdout.ok_or_else(|| io::Error::other("docker system dial-stdio has no output"))?;
-    Ok(join(stdout, DialInput { stdin, _running: running }))
-}
-
-/// Its standard input, which is closed when it is shut down, and the command itself.
-struct DialInput {
-    stdin: Option<ChildStdin>,
-    _running: Running,
-}
-
-impl AsyncWrite for DialInput {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stdin {
-            Some(stdin) => Pin::new(stdin).poll_write(cx, buf),
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stdin {
-            Some(stdin) => Pin::new(stdin).poll_flush(cx),
-            None => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Shutting a pipe down does nothing; only closing it is seen at the other end.
-        self.stdin = None;
-        Poll::Ready(Ok(()))
-    }
+    command.args(["system", "dial-stdio"]).stdin(input).stdout(output).stderr(Stdio::null());
+    Ok((UnixStream::from_std(ours)?, Running::start(command)?))
 }

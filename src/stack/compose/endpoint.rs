@@ -110,24 +110,19 @@ impl Endpoint {
 /// Kills the commands that a dead runner left behind: a `docker compose up` that goes on alone would create what is
 /// just being removed. They die with the runner where the system can do that; this is for those that did not.
 pub fn kill_children(run: &str) {
-    #[cfg(target_os = "linux")]
-    {
-        let wanted = format!("{RUN_VARIABLE}={run}");
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
-            let Some(pid) = pid.filter(|pid| u32::try_from(*pid).is_ok_and(|pid| pid != std::process::id())) else {
-                continue;
-            };
-            // The environment of other people's processes cannot be read; ours can.
-            let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
-            let marked = environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
-            if let Some(pid) = rustix::process::Pid::from_raw(pid).filter(|_| marked) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
+    let wanted = format!("{RUN_VARIABLE}={run}");
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        let Some(pid) = pid.filter(|pid| u32::try_from(*pid).is_ok_and(|pid| pid != std::process::id())) else {
+            continue;
+        };
+        // The environment of other people's processes cannot be read; ours can.
+        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
+        let marked = environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
+        if let Some(pid) = rustix::process::Pid::from_raw(pid).filter(|_| marked) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = run;
 }
 
 /// Sets and removes variables.

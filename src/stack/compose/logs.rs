@@ -3,7 +3,7 @@
 use super::containers;
 use super::errors::environment;
 use super::labels;
-use crate::output::{log_line, log_lines, terminal_lines};
+use crate::output::{log_line, log_lines, terminal_lines, whole_characters};
 use crate::record::{Redactor, StreamRedactor, write_atomic};
 use crate::stack::StackResult;
 use bollard::Docker;
@@ -168,14 +168,6 @@ fn without_stamp(piece: &[u8]) -> &[u8] {
     match piece.split_at_checked(STAMP) {
         Some((stamp, rest)) if stamp.ends_with(b"Z ") && stamp.get(10) == Some(&b'T') => rest,
         _ => piece,
-    }
-}
-
-/// Where the last character that is complete ends.
-fn whole_characters(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        _ => bytes.len(),
     }
 }
 
