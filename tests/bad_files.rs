@@ -425,7 +425,7 @@ fn commands_whose_failure_nobody_would_learn_of_are_warned_of() {
 
 #[test]
 fn words_of_a_reading_and_of_a_scenario_that_stand_against_each_other() {
-    let step = |name: &str| format!("### {name}\n\n```bash\ndocker compose restart {name}\n```\n\n");
+    let step = |name: &str| format!("### Restart {name}\n\n```bash\ndocker compose restart {name}\n```\n\n");
     let steps: String = ["alpha", "beta", "gamma"].into_iter().map(step).collect();
     let project = Project::new()
         .file("runbooks/slow.md", format!("# T\n\n## Mitigation\n\n{steps}"))
@@ -441,7 +441,8 @@ fn words_of_a_reading_and_of_a_scenario_that_stand_against_each_other() {
         project.file("runbooks/slow.reading.yaml", format!("{before}do: run{alpha}do: skip{beta}{way}{gamma}"));
 
     let respond = |choose: &str| {
-        let steps = "steps: { mitigate/alpha: { skip: no alpha here }, mitigate/beta: { choose: true } }";
+        let steps =
+            "steps: { mitigate/restart-alpha: { skip: no alpha here }, mitigate/restart-beta: { choose: true } }";
         let respond = format!("runbook: ../runbooks/slow.md\nrespond: {{ {choose} }}\n{steps}\nrecover:");
         changed(&[("recover:", respond.as_str())])
     };

@@ -5,7 +5,9 @@ use super::governs::Governs;
 use super::text::{is_among, spoken_words, words};
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
 use crate::programs::{self, Call, EffectKind, Word};
-use crate::source::{Diagnostics, MapReader, Node, Source, Span, TextForm, Value, parse, shape, work_tree};
+use crate::source::{
+    Diagnostics, MapReader, Node, Source, Span, TextForm, TextPattern, Value, parse, shape, work_tree,
+};
 use serde::Serialize;
 use similar::{Algorithm, DiffTag, capture_diff_slices, group_diff_ops};
 use std::collections::{BTreeMap, BTreeSet};
@@ -629,9 +631,9 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = include_str!("doubts.txt");
 /// The same, of several words.
-const DOUBTING_PHRASES: [&str; 17] = [
+const DOUBTING_PHRASES: [&str; 18] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
-    " event that", " event of", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
+    " event that", " event of", "(replace ", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
 ];
 /// What a sentence says that tells when not to go on; the second ones only beside a condition.
 const STOPS: [&str; 9] = [
@@ -644,6 +646,8 @@ const STOPS_IF: [&str; 7] = [
 ];
 /// Words with which a sentence begins that is a condition, or may be.
 const CONDITIONS: &str = "should were where given once has avoid";
+/// A day in a name, as an example has it: `backup-20260224_120000.sql.gz`.
+static DAY: TextPattern = TextPattern::new(r"[-_.](20[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]))(?:[-_.T\s]|$)");
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
 pub fn doubt(command: &Command) -> Option<String> {
@@ -675,6 +679,9 @@ pub fn doubt(command: &Command) -> Option<String> {
     if command.is_shell() && programs::hides_calls(&command.masked()) {
         return Some("a part of it could not be read as shell".into());
     }
+    if let Some(day) = DAY.captures(&command.text).and_then(|found| found.get(1)) {
+        return Some(format!("it names a day, “{}”, which may be that of an example", day.as_str()));
+    }
     said(governs)
 }
 
@@ -686,7 +693,11 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
     let word = |texts: &[String]| {
         let doubts = |word: &String| denies(word) || is_among(DOUBTS, word) || is_lettered(word);
         let word = texts.iter().flat_map(|text| spoken_words(text)).find(doubts);
-        word.or_else(|| texts.iter().find_map(|text| doubting(text)))
+        let word = word.or_else(|| texts.iter().find_map(|text| doubting(text)));
+        // "After the provider is back" is a condition, but where it is looked whether that has helped.
+        let below = |above, heading: &String| phase::of_heading(heading, above);
+        let verifies = || governs.headings.iter().fold(RunbookPhase::Other, below) == RunbookPhase::Verify;
+        word.or_else(|| texts.iter().find_map(|text| sentence_from("after", text)).filter(|_| !verifies()))
     };
     let around = [governs.headings.as_slice(), governs.under.as_slice()].concat();
     if let Some(word) = word(&around) {
@@ -705,12 +716,16 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
 fn doubting(text: &str) -> Option<String> {
     let text = text.to_lowercase();
     let phrase = DOUBTING_PHRASES.iter().find(|phrase| text.contains(**phrase)).map(|phrase| (*phrase).to_string());
-    let mut sentences = text.split_inclusive(['.', '!', '?', '\n']).map(str::trim);
-    let is_doubt = |sentence: &&str| {
-        let (first, is_order) = (words(sentence).next(), sentence.trim_end_matches(['.', '!']) == "stop");
-        is_order || sentence.ends_with('?') || first.is_some_and(|first| is_among(CONDITIONS, first))
-    };
-    phrase.or_else(|| sentences.find(is_doubt).map(str::to_string))
+    let is_doubt = |sentence: &&str| sentence.trim_end_matches(['.', '!']) == "stop" || sentence.ends_with('?');
+    let doubt = || sentences(&text).find(is_doubt).map(str::to_string);
+    phrase.or_else(doubt).or_else(|| sentence_from(CONDITIONS, &text))
+}
+
+/// The sentence of a text that begins with one of these words.
+fn sentence_from(firsts: &str, text: &str) -> Option<String> {
+    let text = text.to_lowercase();
+    let begins = |sentence: &&str| words(sentence).next().is_some_and(|first| is_among(firsts, first));
+    sentences(&text).find(begins).map(str::to_string)
 }
 
 /// The sentences of a text that are a doubt although no word of them is, but for questions: "If it is above 30 s, stop here."; and those
@@ -726,7 +741,7 @@ pub(super) fn stopping_sentences(text: &str) -> Vec<String> {
 }
 
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(['.', '!', '?']).map(str::trim)
+    text.split_inclusive(['.', '!', '?', '\n']).map(str::trim)
 }
 
 fn stops(sentence: &str) -> bool {
@@ -754,8 +769,12 @@ fn is_lettered(word: &str) -> bool {
 
 /// Whether a text names another way with "or": `# Or with Docker`, "restart it, or, on Kubernetes, roll it back".
 fn says_or(text: &str) -> bool {
-    let begins = words(text).next().is_some_and(|word| word.eq_ignore_ascii_case("or"));
-    begins || text.to_lowercase().contains(", or")
+    begins_with_or(text) || text.to_lowercase().contains(", or")
+}
+
+/// Whether a text is about another way than what stands above it.
+pub(super) fn begins_with_or(text: &str) -> bool {
+    words(text).next().is_some_and(|word| is_among("or alternatively", &word.to_lowercase()))
 }
 
 /// Whether the commands of a phase are there to be run while something is broken.

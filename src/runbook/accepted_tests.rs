@@ -430,6 +430,8 @@ fn what_cannot_be_taken_back_is_not_proposed() {
     for (text, why) in [
         ("rm -rf /data", "cannot be taken back"),
         ("# Restart\nsystemctl restart a\n# Or with Docker\ndocker restart a", "names another way"),
+        ("# Restore it\npg_restore -d shop backup_20240101_120000.dump", "it names a day, “20240101”"),
+        ("# End it (replace PID)\npsql -c 'SELECT pg_terminate_backend(12345)'", "says “(replace ”"),
     ] {
         let runbook = runbook(&format!("# T\n\n## Fix\n\n```bash\n{text}\n```\n"));
         let last = runbook.steps.iter().flat_map(Step::commands).last().unwrap();
@@ -459,7 +461,7 @@ fn what_is_said_at_other_places_of_its_section_is_said_of_a_command() {
         "```bash\n# 1. Only with a stuck queue:\nrestart a\n# 2. Another one\nrestart b\n# 3. And that\nrestart c\n```\n",
         "### Restart\n\n### Note\n\nNever in the EU.\n\n## Recovery\n\n```bash\nrestart c\n```\n",
         "### Step 1\n\n#### Note\n\nNever in the EU.\n\n### Step 2\n\n```bash\nrestart c\n```\n",
-        "### Before noon\n\nNever in the EU.\n\n```bash\nrestart a\n```\n\n### Then\n\n```bash\nrestart c\n```\n",
+        "### Before noon\n\nNever in the EU.\n\n```bash\nrestart a\n```\n\n### Then restart it\n\n```bash\nrestart c\n```\n",
         "### Background\n\nNever in the EU.\n\n### Steps\n\n```bash\nrestart c\n```\n",
         "### Set it\n\n```bash\nMODE=c\n```\n\n### Then\n\n```bash\nrestart $MODE\n```\n",
         "1. How large is the lag?\n\n   ```bash\n   df -h\n   ```\n\n2. Go on:\n\n   ```bash\n   restart c\n   ```\n",
@@ -615,17 +617,61 @@ fn sections_about_causes_are_one_of_several() {
         "## Failure scenarios\n\n### Database locked\n\n#### Steps\n\nCODE\n\n### Pool exhausted\n\nCODE\n",
         "## Mitigation\n\n### Disk full\n\n**Symptoms:** errors.\n\nCODE\n\n### Pool full\n\n- Root cause: rush\n\nCODE\n",
         "## Disk full\n\n### Symptoms\n\nErrors.\n\n### Fix\n\nCODE\n\n## Pool full\n\n### Symptoms\n\nErrors.\n\n### Fix\n\nCODE\n",
+        "## Compromise response\n\n### API key\n\nCODE\n\n### User password\n\n#### Steps\n\nCODE\n",
+        "## Procedures\n\n### Procedure 1: Deploy\n\nCODE\n\n### Procedure 2: Scale up\n\nCODE\n",
     ] {
         assert_eq!(doubts(text), [(true, true), (true, true)], "{text}");
     }
     for text in [
         "## Mitigation\n\n### Restart the pool\n\nCODE\n\n### Restart the shop\n\nCODE\n",
-        "## Fix the errors\n\n### Host a\n\nCODE\n\n### Host b\n\nCODE\n",
+        "## Fix the errors\n\n### Restart host a\n\nCODE\n\n### Restart host b\n\nCODE\n",
+        "## Mitigation\n\n### Step 1: The pool\n\nCODE\n\n### Step 2: The shop\n\nCODE\n",
+        "## Mitigation\n\n### The pool\n\nCODE\n\n### Its settings\n\n```yaml\nsize: 5\n```\n\n## Cleanup\n\nCODE\n",
+        "## Verification\n\n### The pool\n\nCODE\n\n### The shop\n\nCODE\n",
         "## Known issues\n\n### Mitigation\n\nCODE\n\n### Verification\n\nCODE\n",
         "## Diagnosis\n\n**Symptoms:** errors.\n\nCODE\n\n## Mitigation\n\n**Cause:** a rush.\n\nCODE\n",
     ] {
         assert_eq!(doubts(text), [(false, false), (false, false)], "{text}");
     }
+    let among_others =
+        "## Port conflicts\n\n### Symptoms\n\nErrors.\n\n### Fix\n\nCODE\n\n## Service management\n\nCODE\n";
+    assert_eq!(doubts(among_others), [(true, true), (false, false)]);
+}
+
+#[test]
+fn what_another_way_stands_beside_is_one_of_several() {
+    let several = |text: &str| {
+        let runbook = runbook(&format!("# T\n\n## Mitigation\n\n{text}"));
+        runbook.steps.iter().flat_map(Step::commands).map(|command| doubt(command).is_some()).collect::<Vec<_>>()
+    };
+    let block = |lines: &str| format!("```bash\n{lines}\n```\n");
+    let labels = |one: &str, other: &str| {
+        format!("**{one}**\n\n{}\n**{other}**\n\n1. Do it:\n\n   ```bash\n   restart b\n   ```\n", block("restart a"))
+    };
+    for (text, expected) in [
+        (block("# Load it\nrestart a\n\nrestart b\n\n# Or by hand\nrestart c"), vec![true, true, true]),
+        (block("# 1. Load it\nrestart a\n# 2. Start it\nrestart b\n# or\nrestart c"), vec![false, true, true]),
+        (block("restart a") + "\nAlternatively, run the pipeline.\n", vec![true]),
+        (block("restart a") + "\nThis takes a minute.\n", vec![false]),
+        (block("# For EKS\nrestart a\n# For GKE\nrestart b"), vec![true, true]),
+        (block("# Docker Compose: web\nrestart a\n# Docker Compose: jobs\nrestart b"), vec![false, false]),
+        (labels("Docker Compose:", "Kubernetes (with a canary):"), vec![true, true]),
+        (labels("With Helm", "By hand"), vec![false, false]),
+        (labels("Pool:", "Kubernetes:"), vec![false, false]),
+        (labels("Docker:", "Kubernetes:").replace("**Kube", "### Restart b\n\n**Kube"), vec![false, false]),
+    ] {
+        assert_eq!(several(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_comes_after_something_is_conditional_but_for_a_verification() {
+    let of = |heading: &str| {
+        let page = format!("# T\n\n## {heading}\n\nAfter the provider is back:\n\n```bash\nrestart a\n```\n");
+        doubt(command(&runbook(&page), 0, 0))
+    };
+    assert_eq!(of("Mitigation").as_deref(), Some("the text around it says “after the provider is back:”"));
+    assert_eq!(of("Recovery verification"), None);
 }
 
 #[test]

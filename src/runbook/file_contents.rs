@@ -19,7 +19,8 @@ pub(super) struct Contents {
 /// What stands above them and is clearly a command stays one.
 pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
-    if let Some(path) = named_file(text)
+    let assigns = commands.iter().all(|span| ASSIGNMENT.is_match(piece(span).trim()));
+    if let Some(path) = named_file(text, if assigns { &PATH_OF_SETTINGS } else { &PATH })
         && !commands.is_empty()
         && !commands.iter().any(|span| piece(span).contains(path))
     {
@@ -40,16 +41,22 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
 
 /// The path, where a comment at the top of a block is nothing but one: `# /etc/app.conf`, `# app.conf`,
 /// `# File: ~/.pgpass (on the standby)`.
-fn named_file(text: &str) -> Option<&str> {
+fn named_file<'t>(text: &'t str, pattern: &Regex) -> Option<&'t str> {
     let lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
-    let path_alone = |line| Some(PATH.captures(line)?.get(1)?.as_str()).filter(|path| FILE.is_match(path));
+    let path_alone = |line| Some(pattern.captures(line)?.get(1)?.as_str()).filter(|path| FILE.is_match(path));
     lines.take_while(|line| line.starts_with('#')).find_map(path_alone)
 }
 
 static PATH: TextPattern =
     TextPattern::new(r#"^[#\ ]*(?:[Ff]ile:)?\s*[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s+\(.*\):?)?$"#);
+/// More may be said of it above nothing but assignments: `# In .env or an override`, `# ~/.secrets.env — chmod 600`.
+static PATH_OF_SETTINGS: TextPattern = TextPattern::new(
+    r#"^[#\ ]*(?:[Ff]ile:\s*|(?:In|Add to|Set in)\s+)?[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s.*)?$"#,
+);
+static ASSIGNMENT: TextPattern =
+    TextPattern::new(r#"^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s;&|"'`$()]*)$"#);
 static FILE: TextPattern =
-    TextPattern::new(r"^~?/.+[^/]$|[^/]\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl)$");
+    TextPattern::new(r"^~?/.+[^/]$|\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl)$");
 
 /// What can be no line that is typed, by the kind of file that it belongs to.
 static LINES: LazyLock<[(&str, Regex); 4]> = LazyLock::new(|| {
@@ -87,6 +94,12 @@ mod tests {
             ("# File: ~/.pgpass (on the standby)\nx:y\n", 0, "it shows what the file `~/.pgpass` holds"),
             ("# On the standby\n# /etc/x.conf\nsave 1\n", 0, "it shows what the file `/etc/x.conf` holds"),
             ("# cache.conf\nsave 900 1\n", 0, "it shows what the file `cache.conf` holds"),
+            ("# In .env or systemd override\nAPI_KEY=\n", 0, "it shows what the file `.env` holds"),
+            (
+                "# ~/.secrets.env — chmod 600\nexport A=\"x y\"\nB=1\n",
+                0,
+                "it shows what the file `~/.secrets.env` holds",
+            ),
             ("archive_mode = on\n", 0, "it shows settings (`archive_mode = on`), not commands"),
             (
                 "apt install x\n\n# Then\nwal_level = replica\nport = 1\n",
@@ -119,6 +132,9 @@ mod tests {
             "# Read/Write (primary)\npsql -c x\n",
             "# scripts/deploy.sh\n./scripts/deploy.sh\n",
             "# See /etc/app.conf\nls\n",
+            "# Edit the limits in compose.yml\ndocker compose up -d\n",
+            "# In .env or the environment\nexport A=1\n./start\n",
+            "# In order to see more\nLEVEL=debug\n",
             "cat > /etc/app.conf <<EOF\na = b\n[x]\n0 2 * * * y\nEOF\n",
             "[ \"$A\" = b ] && c\n",
             "test a = b\n",

@@ -4,7 +4,7 @@
 use super::markdown::{Document, Item, MarkdownBlock, MarkdownCode};
 use super::parts::{OpenHeadings, stands_at};
 use super::text::{fold, is_among, lower_words as words, until_char, words as words_of};
-use super::{Command, Step, admonitions, phase};
+use super::{Command, RunbookPhase, Step, admonitions, bold, language, phase};
 use crate::programs::EffectKind;
 use crate::source::{Pos, Source};
 use sha2::{Digest, Sha256};
@@ -41,12 +41,14 @@ pub struct Governs {
     pub of_several: bool,
     /// Whether its heading is one of several that name causes or cases: `Database locked` below `Common issues`.
     pub of_cases: bool,
+    /// Whether a label above its block, a comment of it, or what stands behind it names another way: `**Kubernetes:**`, `# Or with Docker`.
+    pub has_another: bool,
 }
 
 impl Governs {
     /// Whether it is for some incidents only, or one way of several.
     pub fn is_alternative(&self) -> bool {
-        self.of_several || self.of_cases
+        self.of_several || self.of_cases || self.has_another
     }
 
     /// The headings as a path: `Mitigation / Step 3: End its sessions`.
@@ -94,7 +96,8 @@ pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     commands.sort_by_key(|(at, _)| *at);
     let (commands, mut above) = (commands.into_iter().peekable(), OpenHeadings::new(&document.details));
     above.open.push(Open::default());
-    let mut walk = GovernsWalk { source, commands, above, items: Vec::new(), one_title: titles == 1, meant };
+    let mut walk =
+        GovernsWalk { source, commands, above, items: Vec::new(), below_label: false, one_title: titles == 1, meant };
     walk.blocks(blocks);
     pass_on(steps, &uses);
 }
@@ -280,6 +283,8 @@ struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
     above: OpenHeadings<'s, Open>,
     /// The prose of each open item, and whether it is one of several.
     items: Vec<(Vec<String>, bool)>,
+    /// Whether this stands below one of several labels that name ways.
+    below_label: bool,
     /// Whether the page has one title, which names all of it.
     one_title: bool,
     meant: HashMap<(usize, usize), Vec<String>>,
@@ -301,7 +306,9 @@ fn close(closed: Open, _: usize, parent: Option<&mut Open>) {
 impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
     fn blocks(&mut self, blocks: &[MarkdownBlock]) {
         let [ways, cases] = alternatives(blocks, self.above.details);
+        let (below_labels, around) = (below_labels(blocks, &self.source.text), self.below_label);
         for (index, block) in blocks.iter().enumerate() {
+            self.below_label = around || below_labels.contains(&index);
             self.above.reach(stands_at(block), block.heading().map(|(level, _)| level), |open| open.level, close);
             match block {
                 MarkdownBlock::Heading { level, text, .. } => {
@@ -314,8 +321,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                     // The word of an alert stands before what it says.
                     let is_html = |block: &&MarkdownBlock| matches!(block, MarkdownBlock::Html { .. });
                     let next = blocks.iter().skip(index + 1).find(|block| !is_html(block));
-                    let behind = next.and_then(MarkdownBlock::paragraph).map(|(text, _)| text);
-                    self.code(code, behind.filter(|text| speaks_of_above(text)));
+                    self.code(code, next.and_then(MarkdownBlock::paragraph).map(|(text, _)| text));
                 }
                 MarkdownBlock::List { items, .. } => {
                     let source = self.source;
@@ -331,7 +337,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                         let (said, _) = self.items.pop().unwrap_or_default();
                         // An item without a command may say something about the next ones, and about what stands below the list;
                         // one with a command says there: "If it is above 30 s, stop here."
-                        let holds = holds_code(&item.blocks);
+                        let holds = holds_code(&item.blocks, |_| true);
                         for text in said {
                             let handed = if holds { super::accepted::doubtful_sentences(&text) } else { vec![text] };
                             handed.into_iter().for_each(|text| self.prose(text));
@@ -341,6 +347,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                 MarkdownBlock::Comment(_) => {}
             }
         }
+        self.below_label = around;
     }
 
     fn prose(&mut self, text: String) {
@@ -351,7 +358,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         }
     }
 
-    /// `behind` is what stands behind the block and speaks of it.
+    /// `behind` is the paragraph right behind the block.
     fn code(&mut self, code: &MarkdownCode, behind: Option<&str>) {
         let lines = code.body.lines().map(|(line, span)| (code.body.origin(span.start), line.trim()));
         let (comments, others): (Vec<_>, Vec<_>) =
@@ -359,6 +366,10 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let first = others.first().map_or(usize::MAX, |(place, _)| *place);
         let is_numbered = |(_, line): &(usize, &str)| phase::is_step(line.trim_start_matches('#').trim_start());
         let numbered: Vec<bool> = comments.iter().map(is_numbered).collect();
+        let platforms: HashSet<String> = comments.iter().filter_map(|(_, line)| platform(line)).collect();
+        let begins_with_or = super::accepted::begins_with_or;
+        let has_another = self.below_label || platforms.len() > 1 || behind.is_some_and(begins_with_or);
+        let behind = behind.filter(|text| speaks_of_above(text));
         while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
             let quiet = self.above.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
             quiet.for_each(|open| open.acts = command.effect().kind != EffectKind::Looks);
@@ -390,7 +401,9 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             let said = row.chain(said.into_iter().rev().map(fold)).chain(tail.map(fold));
             let said: Vec<String> = said.chain(behind.map(fold)).collect();
             let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
-            command.governs = Arc::new(Governs { meant, ..self.governs(said) });
+            // `# Or with Docker` is about what stands between the comment before it and itself.
+            let has_another = has_another || comments.get(above).is_some_and(|(_, line)| begins_with_or(line));
+            command.governs = Arc::new(Governs { meant, has_another, ..self.governs(said) });
         }
     }
 
@@ -410,11 +423,11 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
     }
 }
 
-/// Whether a block of code stands among some blocks.
-fn holds_code(blocks: &[MarkdownBlock]) -> bool {
+/// Whether a block of code, one of these, stands among some blocks.
+fn holds_code(blocks: &[MarkdownBlock], is_one: fn(&MarkdownCode) -> bool) -> bool {
     blocks.iter().any(|block| match block {
-        MarkdownBlock::Code(code) => code.unread.is_none(),
-        MarkdownBlock::List { items, .. } => items.iter().any(|item| holds_code(&item.blocks)),
+        MarkdownBlock::Code(code) => code.unread.is_none() && is_one(code),
+        MarkdownBlock::List { items, .. } => items.iter().any(|item| holds_code(&item.blocks, is_one)),
         _ => false,
     })
 }
@@ -443,19 +456,28 @@ fn is_of_others(title: &str) -> bool {
 fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet<usize>; 2] {
     let heading = |at: usize| blocks.get(at).and_then(MarkdownBlock::heading).unwrap_or((0, ""));
     let mut siblings: HashMap<(Option<usize>, u8), Vec<usize>> = HashMap::new();
-    // Those that are open, and those below which a label says that each is a case of its own.
-    let (mut above, mut labelled) = (OpenHeadings::<usize>::new(details), HashSet::<usize>::new());
+    // Those that are open, each with its phase; those below which a label says that each is a case of its own; those with commands.
+    let mut above = OpenHeadings::<(usize, RunbookPhase)>::new(details);
+    let (mut labelled, mut holding) = (HashSet::<usize>::new(), HashSet::<usize>::new());
+    let is_typed = |code: &MarkdownCode| language::of_tag(&language::tag(&code.info)) != language::BlockLanguage::Data;
     for (index, block) in blocks.iter().enumerate() {
         let level = block.heading().map(|(level, _)| level);
-        above.reach(stands_at(block), level, |open| heading(*open).0, |_, _, _| {});
-        if let Some(level) = level {
-            siblings.entry((above.open.last().copied(), level)).or_default().push(index);
+        above.reach(stands_at(block), level, |(open, _)| heading(*open).0, |_, _, _| {});
+        let (parent, inherited) = above.open.last().copied().unzip();
+        labelled.extend(parent.filter(|_| labels_case(block)));
+        // All of what verifies is to be looked at.
+        if inherited != Some(RunbookPhase::Verify) && holds_code(std::slice::from_ref(block), is_typed) {
+            holding.extend(above.open.iter().map(|(open, _)| *open));
         }
-        labelled.extend(above.open.last().filter(|_| labels_case(block)));
-        above.open.extend(level.map(|_| index));
+        if let Some((level, title)) = block.heading() {
+            siblings.entry((parent, level)).or_default().push(index);
+            // The title of the page names no phase.
+            let named = (level > 1).then(|| phase::of_heading(title, inherited.unwrap_or_default()));
+            above.open.push((index, named.unwrap_or_default()));
+        }
     }
     let mut found = [HashSet::new(), HashSet::new()];
-    for ((parent, _), all) in siblings.into_iter().filter(|((_, level), _)| *level > 1) {
+    for ((parent, own), all) in siblings.into_iter().filter(|((_, level), _)| *level > 1) {
         let (level, above) = parent.map_or((0, ""), heading);
         let below_cases = level > 1 && is_of_cases(above);
         let names_case = |at: &usize| !phase::is_only_a_phase(heading(*at).1);
@@ -463,15 +485,49 @@ fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet
         let is_part = |title: &str| {
             phase::is_step(title) && words(title).first().is_some_and(|first| is_among("step phase stage", first))
         };
-        let mut note = |kind: usize, is_one: &dyn Fn(&usize) -> bool| {
-            let some: Vec<usize> = all.iter().copied().filter(is_one).collect();
-            found[kind].extend(some.iter().filter(|_| some.len() > 1));
+        let mut note = |kind: usize, is_one: &dyn Fn(&usize) -> bool, is_other: &dyn Fn(&usize) -> bool| {
+            if all.iter().filter(|at| is_one(at) || is_other(at)).count() > 1 {
+                found[kind].extend(all.iter().copied().filter(is_one));
+            }
         };
-        note(0, &|at| is_way(heading(*at).1));
-        note(1, &|at| labelled.contains(at) && names_case(at));
-        note(1, &|at| below_cases && names_case(at) && !is_part(heading(*at).1));
+        let (none, is_named) = (|_: &usize| false, |at: &usize| holding.contains(at) && names_case(at));
+        note(0, &|at| is_way(heading(*at).1), &none);
+        note(1, &|at| labelled.contains(at) && names_case(at), &is_named);
+        note(1, &|at| below_cases && names_case(at) && !is_part(heading(*at).1), &none);
+        // "API key" and "Password" below one heading are things or cases, "Rotate the key" is something to do.
+        let asks = |title: &str| phase::is_step(title) || phase::is_imperative(title);
+        note(1, &|at| own > 2 && is_named(at) && !asks(heading(*at).1), &none);
     }
     found
+}
+
+/// The blocks below lone bold labels that name ways or platforms, where a section has several: `**Docker Compose:**`, `**Kubernetes:**`.
+fn below_labels(blocks: &[MarkdownBlock], source: &str) -> HashSet<usize> {
+    let names_way = |block: &MarkdownBlock| {
+        let (text, span) = block.paragraph()?;
+        let label = bold::label(source, text, span).filter(|label| label.alone)?;
+        Some(is_way(label.text) || platform(label.text).is_some())
+    };
+    let (mut found, mut begin) = (HashSet::new(), 0);
+    for section in blocks.chunk_by(|_, next| next.heading().is_none()) {
+        let labels: Vec<Option<bool>> = section.iter().map(names_way).collect();
+        let several = labels.iter().filter(|label| **label == Some(true)).count() > 1;
+        let mut below = false;
+        for (index, label) in labels.into_iter().enumerate() {
+            below = label.unwrap_or(below);
+            found.extend((several && below).then_some(begin + index));
+        }
+        begin += section.len();
+    }
+    found
+}
+
+/// The platform that a label or a comment is for: `For EKS:`, `# Docker Compose: more replicas`.
+fn platform(text: &str) -> Option<String> {
+    const PLATFORMS: &str =
+        "docker compose podman swarm systemd kubernetes k8s helm openshift eks gke aks ecs aws gcp azure";
+    let first = words(text).into_iter().find(|word| !is_among("for on in with using via", word));
+    first.filter(|word| is_among(PLATFORMS, word))
 }
 
 /// Whether a block is a label of what is said of one cause: `**Symptoms:** …`, `- Root cause: …`, a heading `Alert`.

@@ -1,5 +1,5 @@
 //! What the reader of a runbook is meant to replace: `<pod-name>`, `{{pod}}`, `{pod}`, `YOUR_POD`, `your-token`, `YYYY-MM-DD`,
-//! `...` as a value, `-n NAMESPACE`, `user:password@host`, the name of one pod of the author's. Told apart from redirections,
+//! `...` as a value, `-n NAMESPACE`, `user:password@host`, `host=HOST`, the name of one pod of the author's. Told apart from redirections,
 //! comparisons, templates, brace expansions, regular expressions and HTML by what stands around. Where it cannot be told for
 //! sure it counts as a placeholder: a blocked step does no harm.
 
@@ -47,6 +47,11 @@ static HOSTS: [TextPattern; 3] = [
         r"(?:://|@|host=|\s-h |\s--host )([a-z0-9_]*_(?:ip|host|hostname|address|endpoint)|(?:new|old|your|target)_[a-z0-9_]*)(?:[^A-Za-z0-9_.@=(-]|$)",
     ),
 ];
+/// Words in capitals in a connection string: `"host=HOST dbname=DATABASE"`.
+static CONNECTION: TextPattern =
+    TextPattern::new(r#"\b(?:host|port|dbname|user|password)=([A-Z][A-Z0-9_-]*[A-Z0-9])(?:[\s"']|$)"#);
+/// MDX wants braces escaped: `/debates/\{id\}`; not `$\{pod\}`.
+static ESCAPED: TextPattern = TextPattern::new(r"(?:^|[^$%@\\#{])(\\\{([A-Za-z_][A-Za-z0-9_-]{1,79})\\\})");
 
 /// The placeholders of shell text, ascending, without overlaps.
 pub(super) fn find(text: &str) -> Vec<Placeholder> {
@@ -73,6 +78,10 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let capital = |found: &regex::Match<'_>| is_filled_in(&masked, &lexed, *found);
     add(&mut CAPITALS.find_iter(&masked).filter(capital).map(|found| of(found, found.as_str())));
     let bare = |found: &regex::Match<'_>| lexed.quoting(found.start()) == Quoting::Bare;
+    let words = CONNECTION.captures_iter(&masked).filter_map(|found| found.get(1)).filter(|found| !bare(found));
+    add(&mut words.map(|found| of(found, found.as_str())));
+    let escaped = ESCAPED.captures_iter(&masked).filter_map(|found| Some((found.get(1)?, found.get(2)?)));
+    add(&mut escaped.filter(|(whole, _)| bare(whole)).map(|(whole, name)| of(whole, name.as_str())));
     let pods = POD.find_iter(&masked).filter(|pod| bare(pod) && is_sample_pod(&masked, *pod));
     add(&mut pods.map(|found| of(found, "pod")));
     for host in &HOSTS {
@@ -313,8 +322,10 @@ fn is_filled_in(text: &str, lexed: &Lexed, found: regex::Match<'_>) -> bool {
     let role = word.rsplit(['-', '_']).next().is_some_and(|last| is_among(ROLES, last));
     let given_to = |programs: &str| before.iter().any(|word| is_among(programs, word));
     let cluster = given_to("kubectl oc helm $KUBECTL k");
-    // `https://HOST:8080/x`, `ssh me@HOST`, `arn:aws:iam::ACCOUNT_ID:role/x`.
-    if head.ends_with("://") && next.is_none_or(|c| matches!(c, ':' | '/' | '"' | '\'')) {
+    // `https://HOST:PORT/x`, `ssh me@HOST`, `arn:aws:iam::ACCOUNT_ID:role/x`.
+    let host = head.rsplit_once("://").map(|(_, host)| host);
+    let in_address = host.is_some_and(|host| host.is_empty() || host.ends_with(':') && !host.contains('/'));
+    if in_address && next.is_none_or(|c| matches!(c, ':' | '/' | '"' | '\'')) {
         return !matches!(word, "HTTP" | "HTTPS");
     }
     if role && (head.ends_with('@') || head.contains("arn:") || suffix && head.is_empty()) || is_among(KINDS, head) {

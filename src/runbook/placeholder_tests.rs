@@ -108,6 +108,12 @@ fn fill_ins_in_capitals() {
         ("tool restart SUBSCRIPTION-NAME", vec!["SUBSCRIPTION-NAME"]),
         ("kubectl \\\n  -n NAMESPACE get po", vec!["NAMESPACE"]),
         ("aws x --role arn:aws:iam::ACCOUNT_ID:role/y", vec!["ACCOUNT_ID"]),
+        ("curl http://HOST:PORT/api", vec!["HOST", "PORT"]),
+        ("curl \"http://<host>:PORT\"", vec!["<host>", "PORT"]),
+        (
+            "psql \"host=PUBLISHER-HOST port=5432 dbname=DATABASE user=USER\"",
+            vec!["PUBLISHER-HOST", "DATABASE", "USER"],
+        ),
     ] {
         assert_eq!(names(text), expected, "{text}");
     }
@@ -140,6 +146,9 @@ fn other_words_in_capitals() {
         "gh secret set API_TOKEN",
         "cat x <<EOF\n-n NAMESPACE\nEOF",
         "journalctl --grep ERROR",
+        "curl http://web:8080/orders:COUNT",
+        "host=PROD; user=ADMIN restart",
+        "psql \"host=$HOST dbname=shop\"",
     ] {
         assert_eq!(names(text), Vec::<String>::new(), "{text}");
     }
@@ -164,6 +173,8 @@ fn fill_ins_without_marks() {
         ("export API_KEY='…'", "…", "API_KEY"),
         ("kubectl logs -n kube-system kube-proxy-b9g23", "kube-proxy-b9g23", "pod"),
         ("kubectl delete pod web-7d4b9c6f5d-xzkqp", "web-7d4b9c6f5d-xzkqp", "pod"),
+        ("docker logs \\{container\\}", "\\{container\\}", "container"),
+        ("curl http://web/debates/\\{debate_id\\}/x", "\\{debate_id\\}", "debate_id"),
     ] {
         assert_eq!(named(text), [(spelling.to_string(), name.to_string())], "{text}");
     }
@@ -187,6 +198,9 @@ fn words_that_are_none() {
         "kubectl logs web-backend",
         "kubectl get svc x-b9g23",
         "docker logs web-b9g23",
+        "curl -w '%\\{http_code\\}' http://x",
+        "echo $\\{POD\\} \"\\{pod\\}\"",
+        "find . -exec rm \\{\\} \\;",
     ] {
         assert_eq!(named(text), [], "{text}");
     }
