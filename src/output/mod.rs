@@ -101,27 +101,6 @@ pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Standard error for what is written in pieces: it goes out line by line.
-#[derive(Debug, Default)]
-pub struct ErrorLines {
-    held: Vec<u8>,
-}
-
-impl Write for ErrorLines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.held.extend_from_slice(bytes);
-        if let Some(end) = self.held.iter().rposition(|byte| *byte == b'\n') {
-            let lines: Vec<u8> = self.held.drain(..=end).collect();
-            say(&String::from_utf8_lossy(&lines));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// From now on a panic says what it has to say like everything else: its message may hold a text of others.
 pub fn catch_panics() {
     std::panic::set_hook(Box::new(|panic| {

@@ -20,6 +20,12 @@ pub trait Observer: Send {
     fn on_event(&mut self, event: &Stamped);
 }
 
+impl<F: FnMut(&Stamped) + Send> Observer for F {
+    fn on_event(&mut self, event: &Stamped) {
+        self(event);
+    }
+}
+
 /// Hands out drill time and takes events. Cheap to clone; every clone writes to the same stream.
 #[derive(Clone)]
 pub struct EventSink {

@@ -5,9 +5,8 @@ use super::live::LiveView;
 use super::paint::Paint;
 use super::pause::ConsolePause;
 use crate::locked;
-use crate::output::{ErrorLines, Live};
+use crate::output::{Live, say};
 use crate::record::{Observer, Stamped};
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -38,7 +37,8 @@ pub struct Console {
 }
 
 enum Out {
-    Plain(Box<dyn Write + Send>),
+    /// What prints a line.
+    Plain(Box<dyn FnMut(&str) + Send>),
     Live { live: Live, seen: SeenDrill },
 }
 
@@ -62,12 +62,8 @@ impl Console {
             options.pause.takes(&live);
             return Console::with(options, Out::Live { live, seen });
         }
-        Console::with_writer(options, Box::new(ErrorLines::default()))
-    }
-
-    /// A console that writes plain lines somewhere else.
-    pub fn with_writer(options: ConsoleOptions, out: Box<dyn Write + Send>) -> Self {
-        Console::with(options, Out::Plain(out))
+        // A terminal that went away is no reason to stop a drill half-way.
+        Console::with(options, Out::Plain(Box::new(|line: &str| say(&format!("{line}\n")))))
     }
 
     fn with(options: ConsoleOptions, out: Out) -> Self {
@@ -114,13 +110,7 @@ impl Observer for Console {
         }
         let lines = held.lines.drain(..).chain(lines);
         match &mut self.out {
-            Out::Plain(out) => {
-                for line in lines {
-                    // A terminal that went away is no reason to stop a drill half-way.
-                    let _ = writeln!(out, "{line}");
-                }
-                let _ = out.flush();
-            }
+            Out::Plain(print) => lines.for_each(|line| print(&line)),
             Out::Live { live, seen } => {
                 let ended = seen.apply(event);
                 lines.for_each(|line| live.say(&line));
@@ -145,25 +135,27 @@ mod tests {
     use super::*;
     use crate::record::testing::{Story, events_of};
 
-    /// A writer that the test keeps a hand on.
+    /// What was printed.
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct Page(Arc<Mutex<String>>);
 
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
+    impl Page {
+        fn console(&self, options: ConsoleOptions) -> Console {
+            let page = self.clone();
+            let print = move |line: &str| *page.0.lock().unwrap() += &format!("{line}\n");
+            Console::with(options, Out::Plain(Box::new(print)))
         }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
+
+        fn written(&self) -> String {
+            self.0.lock().unwrap().clone()
         }
     }
 
     fn shown(story: Story, options: ConsoleOptions) -> String {
         let page = Page::default();
-        let mut console = Console::with_writer(options, Box::new(page.clone()));
+        let mut console = page.console(options);
         events_of(story).iter().for_each(|event| console.on_event(event));
-        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+        page.written()
     }
 
     fn with(verbosity: Verbosity) -> ConsoleOptions {
@@ -219,16 +211,15 @@ mod tests {
     fn while_a_person_is_asked_lines_wait_and_none_is_lost() {
         let (page, pause) = (Page::default(), ConsolePause::default());
         let options = ConsoleOptions { pause: pause.clone(), ..ConsoleOptions::default() };
-        let mut console = Console::with_writer(options, Box::new(page.clone()));
+        let mut console = page.console(options);
         let events = events_of(Story::Passed);
         let (before, after) = events.split_at(events.len() / 2);
-        let written = || String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let paused = pause.pause();
         before.iter().for_each(|event| console.on_event(event));
-        assert_eq!(written(), "");
+        assert_eq!(page.written(), "");
         drop(paused);
         after.iter().for_each(|event| console.on_event(event));
-        assert_eq!(written(), shown(Story::Passed, ConsoleOptions::default()));
+        assert_eq!(page.written(), shown(Story::Passed, ConsoleOptions::default()));
     }
 
     #[test]

@@ -64,7 +64,14 @@ impl DayConsole {
             return None;
         }
         if self.view.is_some() {
-            return Some(Box::new(Follow { number, board: self.board.clone() }));
+            let board = self.board.clone();
+            return Some(Box::new(move |event: &Stamped| {
+                if let Event::PhaseStarted { phase } = &event.event
+                    && let Some(row) = locked(&board).running.get_mut(&number)
+                {
+                    row.phase = Some((*phase, Instant::now()));
+                }
+            }));
         }
         let label = {
             let board = locked(&self.board);
@@ -125,22 +132,6 @@ impl Board {
 fn name(day: &Day, number: usize) -> String {
     let drill = day.drills.iter().find(|drill| drill.planned.number == number);
     drill.map_or_else(|| format!("drill {number}"), |drill| one_line(&drill.planned.label()))
-}
-
-/// Follows a drill for the live view.
-struct Follow {
-    number: usize,
-    board: Arc<Mutex<Board>>,
-}
-
-impl Observer for Follow {
-    fn on_event(&mut self, event: &Stamped) {
-        if let Event::PhaseStarted { phase } = &event.event
-            && let Some(row) = locked(&self.board).running.get_mut(&self.number)
-        {
-            row.phase = Some((*phase, Instant::now()));
-        }
-    }
 }
 
 impl DayObserver for DayConsole {

@@ -1,7 +1,6 @@
 //! Carries out a game day: everything is read, resolved and built before the first drill; then many drills side by side, each
 //! with its own directory, ledger and reaper, started as the schedule says and as there is room.
 
-mod attempt;
 mod earlier;
 mod images;
 mod plan;

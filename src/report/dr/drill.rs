@@ -1,15 +1,21 @@
-//! One drill of the report, from its record, its events and what people know.
+//! One drill of the report, from its record, its events and what people know: what it shows, what it does not show (`limits.txt` says it,
+//! here is what that needs to know), and from Firedrill's verdict the one that auditors count: pass, pass with conditions, fail. What says
+//! nothing about the recovery is none of them.
 
 use super::input::expects_failure;
-use super::limits::limitations;
-use super::verdict::{conditions, judge};
-use super::{DrNotes, DrObjectives, DrillInput, DrillReport, FaultRow, ProbeRow, Quarter, SliRow, StepRow};
+use super::{
+    DrNotes, DrObjectives, DrTold, DrVerdict, DrillInput, DrillReport, FaultRow, ProbeRow, Quarter, SliRow, StepRow,
+};
+use crate::output::one_line;
 use crate::record::{
-    Announcement, DataFigures, FaultEvent, Figures, Record, RestoreLevel, RunOutcome, StepStatus, utc_text,
+    Announcement, DataFigures, FaultAfter, FaultEvent, Figures, Record, RestoreLevel, RestorePlan, RunOutcome, Stamped,
+    StepStatus, Verdict, utc_text,
 };
 use crate::view::clock::started;
+use crate::view::format::bytes;
 use crate::view::timeline::{self, utc};
-use crate::view::words;
+use crate::view::{filters, many, restore, template_lines, words};
+use askama::Template;
 
 /// A timeline is not longer than this; the rest stands in `events.jsonl`.
 const MOST: usize = 90;
@@ -170,4 +176,132 @@ fn steps(record: &Record, plan: &Announcement) -> Vec<StepRow> {
     };
     // A control follows none of them.
     if plan.control { Vec::new() } else { plan.steps.iter().map(row).collect() }
+}
+
+/// What a pass depends on: what people say, what of the runbook was not followed, and losses that no objective covers.
+fn conditions(record: &Record, told: &DrTold, steps: &[StepRow]) -> Vec<String> {
+    let mut conditions = told.conditions.clone();
+    let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify" | "other");
+    for step in steps.iter().filter(helps) {
+        if let Some(by) = &step.replaced_by {
+            conditions
+                .push(format!("The step `{}` was carried out as `{by}` has it, not as the runbook does.", step.title));
+        }
+        if step.status == Some(StepStatus::Skipped) {
+            let why = step.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            conditions.push(format!("The step `{}` ({}) was not carried out{why}.", step.title, step.phase));
+        }
+    }
+    // A control loses what it loses, and a scenario that exists to fail shows no recovery.
+    let recovers = !record.is_control() && !expects_failure(record);
+    let lost = record.data_figures().map_or(0, |data| data.lost_after.len());
+    if recovers && lost > 0 {
+        conditions.push(format!(
+            "Acknowledged after the fault, and lost: {}. The recovery point does not count them.",
+            many(lost, "write")
+        ));
+    }
+    conditions
+}
+
+#[derive(Template)]
+#[template(path = "dr/basis.txt", whitespace = "preserve")]
+struct VerdictBasis<'a> {
+    record: &'a Record,
+    /// Why the evidence cannot be relied on.
+    changed: Option<&'a str>,
+    reason: &'a str,
+    expects_failure: bool,
+    /// The plan of the restore, where its level is not the expected one.
+    other_level: Option<&'a RestorePlan>,
+    level: Option<RestoreLevel>,
+    /// The level that the restore reached, and the one that it did not.
+    stopped_at: Option<(RestoreLevel, RestoreLevel)>,
+    /// The objectives that were not shown to be met.
+    missed: Vec<&'static str>,
+    has_conditions: bool,
+}
+
+/// The verdict, and how it follows. Of evidence that was changed after it was sealed (`changed`), or of which nobody can say, follows neither
+/// a pass nor a fail.
+fn judge(
+    record: &Record,
+    changed: Option<&str>,
+    objectives: &DrObjectives,
+    conditions: &[String],
+) -> (DrVerdict, String) {
+    let expects_failure = expects_failure(record);
+    let met = [("time", objectives.rto_met), ("point", objectives.rpo_met)];
+    let missed: Vec<&str> = met.into_iter().filter(|(_, met)| *met != Some(true)).map(|(what, _)| what).collect();
+    let verdict = match record.outcome() {
+        _ if changed.is_some() => DrVerdict::NoVerdict,
+        RunOutcome::Broken | RunOutcome::Interrupted => DrVerdict::NoVerdict,
+        RunOutcome::Failed => DrVerdict::Fail,
+        RunOutcome::Passed if record.is_control() || expects_failure => DrVerdict::Pass,
+        RunOutcome::Passed if !missed.is_empty() => DrVerdict::Fail,
+        RunOutcome::Passed if !conditions.is_empty() => DrVerdict::PassWithConditions,
+        RunOutcome::Passed => DrVerdict::Pass,
+    };
+    let level = record.restore_level();
+    let basis = VerdictBasis {
+        record,
+        changed,
+        reason: match record.reason.trim() {
+            "" => "no reason was recorded",
+            reason => reason.trim_end_matches('.'),
+        },
+        expects_failure,
+        other_level: record.restore_plan().filter(|_| !record.level_as_expected()),
+        level,
+        stopped_at: level.and_then(|level| Some((level, level.next()?))),
+        missed,
+        has_conditions: !conditions.is_empty(),
+    };
+    // Writing into a string does not fail.
+    (verdict, basis.render().unwrap_or_default())
+}
+
+/// Above this share of the processors' time the machine was busy enough to say so.
+const BUSY: f64 = 0.9;
+
+#[derive(Template)]
+#[template(path = "dr/limits.txt")]
+struct LimitsText<'a> {
+    record: &'a Record,
+    plan: &'a Announcement,
+    loads: String,
+    /// The manual steps that a person confirmed, counted; empty where there is none.
+    by_hand: String,
+    size: Option<String>,
+    figures: Figures,
+    busy: Option<f64>,
+    skipped: String,
+    replaced: String,
+    unreached: String,
+    no_events: bool,
+}
+
+/// Every limitation, in whole sentences.
+fn limitations(record: &Record, plan: &Announcement, events: &[Stamped], steps: &[StepRow]) -> Vec<String> {
+    let named = |wanted: &dyn Fn(&StepRow) -> bool| {
+        let names = steps.iter().filter(|step| wanted(step)).map(|step| format!("`{}`", one_line(&step.title)));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let loads: Vec<String> = plan.loads.iter().map(|load| format!("`{}` at {}/s", load.name, load.rate)).collect();
+    let by_hand = steps.iter().filter(|step| step.manual && step.status == Some(StepStatus::Passed)).count();
+    let size = record.backup.as_ref().and_then(|facts| facts.get("bytes"));
+    let figures = record.figures();
+    template_lines(&LimitsText {
+        record,
+        plan,
+        loads: loads.join(", "),
+        by_hand: if by_hand == 0 { String::new() } else { many(by_hand, "manual step") },
+        size: size.map(|size| size.parse::<u64>().map_or_else(|_| one_line(size), bytes)),
+        busy: figures.measuring.busy_max.filter(|busy| *busy > BUSY),
+        figures,
+        skipped: named(&|step| step.status == Some(StepStatus::Skipped)),
+        replaced: named(&|step| step.replaced_by.is_some()),
+        unreached: named(&|step| step.status.is_none()),
+        no_events: events.is_empty(),
+    })
 }

@@ -4,15 +4,12 @@
 mod drill;
 mod follow;
 mod input;
-mod limits;
 mod model;
 mod notes;
 mod pages;
 mod quarter;
-mod supports;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 pub use follow::verified_by;
 pub use input::{
@@ -22,9 +19,9 @@ pub use model::*;
 pub use notes::*;
 pub use pages::{dr_html, dr_markdown};
 pub use quarter::Quarter;
-pub use supports::Standard;
 
 use crate::record::{RunOutcome, utc_text};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Version of the format of [`dr_json`].
@@ -75,7 +72,7 @@ impl<'a> DrReport<'a> {
             not_drilled: (!input.scenarios.is_empty()).then(|| not_drilled.cloned().collect()),
             evidence: input.evidence.clone(),
             problems: problems(input),
-            supports: supports::supports(),
+            supports: supports(),
             drills,
         };
         report.attested = pages::is_attested(&report);
@@ -128,4 +125,24 @@ fn problems(input: &DrInput) -> Vec<String> {
 /// The report as JSON.
 pub fn dr_json(report: &DrReport<'_>) -> Vec<u8> {
     super::json::written(serde_json::to_vec_pretty(report))
+}
+
+/// A requirement and the sections that support it. They support an audit; whether a requirement is met is for the auditor to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Standard {
+    /// The requirement.
+    pub requirement: &'static str,
+    /// What it asks for, in a few words.
+    pub asks: &'static str,
+    /// The sections that support it.
+    pub sections: &'static str,
+}
+
+/// Every requirement: in `supports.txt` three lines each.
+fn supports() -> Vec<Standard> {
+    let each = include_str!("supports.txt").split("\n\n").map(str::lines);
+    let standard = |mut lines: std::str::Lines<'static>| {
+        Some(Standard { requirement: lines.next()?, asks: lines.next()?, sections: lines.next()? })
+    };
+    each.filter_map(standard).collect()
 }

@@ -4,8 +4,8 @@
 use super::super::drill::{Carried, known_control, known_time};
 use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
-use super::attempt::{AttemptEnded, AttemptRun};
 use super::plan::Ready;
+use super::run::{AttemptEnded, AttemptRun};
 use crate::assurance::services;
 use crate::cli::sealing::{save, seal};
 use crate::engine::{ledger, reaper};

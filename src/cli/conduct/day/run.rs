@@ -1,17 +1,19 @@
-//! The loop of a game day: asks the schedule what comes next, starts it, and tells it what has become of those that run.
+//! The loop of a game day: asks the schedule what comes next, starts it, and tells it what has become of those that run. Each attempt
+//! at a drill is a task of its own, so that nothing that happens to it happens to another.
 
-use super::super::drill::Carried;
-use super::attempt::{AttemptEnded, AttemptRun, AttemptTold, Teller};
+use super::super::drill::{Begun, Carried, carry_out};
+use super::super::environment;
 use super::plan::Ready;
 use super::remote::RemoteDay;
-use crate::engine::{ConcurrentDrills, Shutdown};
+use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
-use crate::gameday::{Came, DaySchedule, NextStart, Start, Waiting};
+use crate::gameday::{Came, DaySchedule, NextStart, PreparedDrill, Start, Waiting};
 use crate::record::{
-    DayAttempt, DayEvent, DaySink, MachineSample, Observer, Record, RunDir, RunOutcome, Verdict, micros,
+    DayAttempt, DayEvent, DaySink, Event, MachineSample, Observer, Phase, Record, RunDir, RunOutcome, Stamped, Verdict,
+    micros,
 };
 use crate::report::DayConsole;
-use crate::stack::{Admission, Available, Demand, Limits, Platform, StackOptions};
+use crate::stack::{Admission, Available, Demand, Limits, Platform, RunIdentity, StackOptions};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -188,7 +190,16 @@ impl Runner {
             running: state.schedule.running(),
             waited_us: micros(waited),
         });
-        let teller: Box<dyn Observer> = Box::new(Teller { number, to: state.to.clone() });
+        let to = state.to.clone();
+        let teller: Box<dyn Observer> = Box::new(move |event: &Stamped| {
+            let told = match &event.event {
+                Event::PhaseEnded { phase: Phase::Up } => AttemptTold::Up(number),
+                Event::Machine(sample) => AttemptTold::Machine(*sample),
+                _ => return,
+            };
+            // A schedule that has gone has nothing left to start.
+            let _ = to.send(told);
+        });
         let observers = [Some(teller), self.console.drill(number)].into_iter().flatten().collect();
         let occasion = DayAttempt { day: self.day.clone(), number, attempt: start.attempt };
         let attempt = AttemptRun { runner: self.clone(), ready, run_dir, occasion, observers };
@@ -247,6 +258,69 @@ impl Runner {
 
     fn note(&self, text: String) {
         self.sink.emit(DayEvent::DayNote { text });
+    }
+}
+
+/// What a drill tells the schedule while it runs.
+#[derive(Debug, Clone, Copy)]
+enum AttemptTold {
+    /// Its stack is up, or it has given up.
+    Up(usize),
+    /// How busy the machine is.
+    Machine(MachineSample),
+}
+
+/// What an attempt is carried out with.
+pub struct AttemptRun {
+    /// What all drills of the game day are run with.
+    pub runner: Arc<Runner>,
+    /// The drill.
+    pub ready: Ready,
+    /// Its directory.
+    pub run_dir: RunDir,
+    /// Where it stands in the game day.
+    pub occasion: DayAttempt,
+    /// Who sees its events.
+    pub observers: Vec<Box<dyn Observer>>,
+}
+
+/// How an attempt ended.
+pub struct AttemptEnded {
+    /// What it came to; the error is why it could not begin, or not be cleaned up.
+    pub carried: Result<Carried, Error>,
+    /// Whether it was lost with the machine that ran it.
+    pub lost: bool,
+    /// What people should know.
+    pub notes: Vec<String>,
+}
+
+impl AttemptRun {
+    /// Carries it out, here or where the game day takes place.
+    pub async fn run(self) -> AttemptEnded {
+        match self.runner.remote.clone() {
+            Some(remote) => remote.carry_out(self).await,
+            None => AttemptEnded { carried: self.here().await, lost: false, notes: Vec::new() },
+        }
+    }
+
+    async fn here(self) -> Result<Carried, Error> {
+        let Runner { platform, options, revision, concurrent, stop, .. } = &*self.runner;
+        let Ready { drill: PreparedDrill { planned, plan, seed }, stack, no_images, .. } = self.ready;
+        let options = StackOptions { secrets: plan.secrets(), no_images, ..options.clone() };
+        let stack = stack.stack(&RunIdentity::of(&self.run_dir, false), &options).await.map_err(environment)?;
+        let _counted = concurrent.enter();
+        let concurrent = concurrent.clone();
+        let begun = Begun {
+            plan: &plan,
+            stack: &*stack,
+            platform: &**platform,
+            run_dir: self.run_dir,
+            options: DrillOptions { control: planned.control, seed, concurrent, ..DrillOptions::default() },
+            revision: revision.clone(),
+            occasion: Some(self.occasion),
+            executed: None,
+        };
+        carry_out(begun, &mut Nobody, self.observers, stop).await
     }
 }
 
