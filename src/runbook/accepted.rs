@@ -1,6 +1,7 @@
 //! What people have decided about the commands of a runbook that change something: the reading beside it
 //! (`db-pool.reading.yaml`), which decision is about which command, and what has changed since.
 
+use super::commands::is_option;
 use super::governs::Governs;
 use super::text::{is_among, spoken_words, words};
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
@@ -660,7 +661,9 @@ pub fn doubt(command: &Command) -> Option<String> {
     }
     if let Some(unread) = command.unread {
         let certain = command.text.lines().next().is_some_and(super::unfenced::is_command);
-        let mut said = governs.under.iter().flat_map(|text| spoken_words(text));
+        // An option (`--no-pager`) forbids nothing.
+        let said = governs.under.iter().flat_map(|text| text.split_whitespace()).filter(|word| !is_option(word));
+        let mut said = said.flat_map(spoken_words);
         let forbids = said.any(|word| denies(&word) || is_among("avoid no error", &word));
         if !certain || command.effect().kind != EffectKind::Looks || forbids {
             return Some(format!("{}, and nobody has read it as a command yet", unread.text()));

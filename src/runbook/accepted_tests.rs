@@ -557,6 +557,14 @@ fn nothing_is_proposed_that_may_be_forbidden_or_drops_something() {
 }
 
 #[test]
+fn an_option_of_a_command_in_running_text_forbids_nothing() {
+    for (said, proposed) in [("Run", Some(Do::Run)), ("There is no need to run", None)] {
+        let runbook = runbook(&format!("# T\n\n## Diagnosis\n\n{said} `journalctl --no-pager -u web`.\n"));
+        assert_eq!(proposal(command(&runbook, 0, 0), RunbookPhase::Diagnose), proposed, "{said}");
+    }
+}
+
+#[test]
 fn the_order_of_a_block_is_part_of_what_was_accepted() {
     let page = |lines: &str| format!("# T\n\n## Mitigation\n\n```bash\n{lines}```\n");
     let (stop, look, remove) = ("docker compose stop db\n", "docker compose ps\n", "rm -r /data\n");

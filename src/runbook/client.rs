@@ -184,7 +184,7 @@ fn block(mut commands: Vec<Command>) -> BlockUse {
         return BlockUse::Data("it holds no command".to_string());
     }
     // One piece: a client's block is never cut, and so its own span is not asked for.
-    BlockUse::Run(vec![CommandRun { why: None, title: None, commands, span: Span::default() }])
+    BlockUse::Run(vec![CommandRun { why: None, title: None, commands, left_out: Vec::new(), span: Span::default() }])
 }
 
 fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {

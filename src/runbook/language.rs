@@ -1,7 +1,7 @@
 //! What a code block is by its tag: shell that runs, a language that needs a client, or data. A block without a tag
 //! counts as shell only when everything in it is clearly a command.
 
-use super::text::is_among;
+use super::text::{Excerpt, is_among};
 
 /// What a tag says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +69,29 @@ pub(super) fn of_block(tag: &str, text: &str) -> BlockLanguage {
         "sql" | "psql" | "pgsql" | "postgresql" | "mysql" => {
             let called =
                 |line: &str| ["psql", "pg_", "mysql", "kubectl", "docker", "sudo"].iter().any(|p| line.starts_with(p));
-            lines().next().is_some() && lines().all(|line| begins(line) && called(line))
+            let mut typed = lines().filter(|line| !line.starts_with('#')).peekable();
+            typed.peek().is_some() && typed.all(|line| begins(line) && called(line))
         }
         _ => false,
     };
     if wrong { BlockLanguage::Untagged } else { of_tag(tag) }
+}
+
+/// Makes comments of SQL (`-- Copy it`) those of the shell, in a block tagged as SQL that holds commands. A line that goes on with the one
+/// before it (`kubectl exec db \`) is no comment.
+pub(super) fn comment_as_shell(tag: &str, body: &mut Excerpt) {
+    if of_tag(tag) != BlockLanguage::Foreign || of_block(tag, &body.text) != BlockLanguage::Untagged {
+        return;
+    }
+    let mut goes_on = false;
+    let comments = body.lines().filter_map(|(line, span)| {
+        let text = line.trim_start();
+        let is_comment = !std::mem::replace(&mut goes_on, line.ends_with('\\')) && text.starts_with("--");
+        is_comment.then_some(span.end - text.len())
+    });
+    for at in comments.collect::<Vec<usize>>() {
+        body.text.replace_range(at..at + 2, "# ");
+    }
 }
 
 /// Whether a first word is a command that runbooks use, or has the form of one.
@@ -113,6 +131,7 @@ mod tests {
             ("text", "kubectl get po\n", BlockLanguage::Data),
             ("sql", "-- Copy\npg_dump -h a b\n\npsql -h c < d\n", BlockLanguage::Untagged),
             ("sql", "SELECT 1;\n", BlockLanguage::Foreign),
+            ("sql", "#  Copy\npg_dump -h a b\n", BlockLanguage::Untagged),
             ("sql", "-- nothing\n", BlockLanguage::Foreign),
             ("bash", "x: y\n", BlockLanguage::Shell),
         ] {

@@ -5,7 +5,7 @@
 use super::look::{self, Fence, Link, List, PageLook, PageText, TextKind};
 use super::text::{Excerpt, fold};
 use super::unfenced::{self, Inline};
-use super::{Unread, admonitions, bold, phase, placeholder};
+use super::{Unread, admonitions, bold, language, phase, placeholder};
 use crate::programs::only_looks;
 use crate::source::{Span, beginning};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
@@ -464,8 +464,9 @@ impl MarkdownReader<'_> {
                 self.close_text();
             }
             TagEnd::CodeBlock => {
-                if let TextPlace::Code(code) = std::mem::take(&mut self.place) {
+                if let TextPlace::Code(mut code) = std::mem::take(&mut self.place) {
                     self.look.fences.push(Fence::of(&code, self.items));
+                    language::comment_as_shell(&language::tag(&code.info), &mut code.body);
                     if self.footnotes == 0 {
                         self.push(MarkdownBlock::Code(code));
                     }

@@ -70,18 +70,18 @@ pub struct Step {
     pub held: Vec<Command>,
     /// Its code blocks that hold commands (run or held), in order; `Command::block` counts them.
     pub blocks: Vec<CodeBlock>,
-    /// Its code blocks that are not run because they hold no command, with the reason.
+    /// Its code blocks that are not run because they hold no command, and numbered comments of its blocks without one, with the reason.
     pub left_out: Vec<LeftOut>,
     /// What stood in the runbook, where the scenario has put something else in its place (`steps.ID.run`).
     pub replaced: Option<Replaced>,
 }
 
-/// A code block of a step that holds no command.
+/// A code block of a step that holds no command, or a comment in one that asks a person for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// First line, fence included, from 1.
     pub line: usize,
-    /// What it is instead: `yaml` is data.
+    /// What it is instead (`yaml` is data), or what it asks for.
     pub why: String,
 }
 

@@ -205,6 +205,37 @@ fn what_a_manual_step_says() {
 }
 
 #[test]
+fn a_numbered_comment_without_a_command_is_told() {
+    let (runbook, _) = read(
+        "## Fix\n\n```sh\n# 1. Add the new version to the secret store\n# 2. Restart it\na <<E\n# 9. Stop it\nE\n\n# 3. Database\n\
+         # 4. Look\nb # 9. Stop it\n# 5. Revoke the old keys\n```\n",
+    );
+    let left: Vec<(usize, &str)> =
+        runbook.steps[0].left_out.iter().map(|left| (left.line, left.why.as_str())).collect();
+    let expected =
+        [(4, "for a person: Add the new version to the secret store"), (13, "for a person: Revoke the old keys")];
+    assert_eq!((left.as_slice(), runbook.steps.len()), (&expected[..], 1));
+}
+
+#[test]
+fn the_nearest_comment_is_the_title_of_what_is_for_a_person() {
+    for (comments, title) in [("# An old note\n\n# 2. Log in\n# as root\n", "Log in"), ("# Or\n", "Fix"), ("", "Fix")] {
+        let (runbook, _) = read(&format!("## Fix\n\n```sh\na # 1. Look\n{comments}ssh host\n```\n"));
+        assert_eq!(runbook.steps.iter().map(|step| step.title.as_str()).collect::<Vec<_>>(), ["Fix", title]);
+    }
+}
+
+#[test]
+fn comments_of_sql_govern_the_commands_below_them() {
+    let block = "-- Only on the standby\npsql -c 'select 1'\n-- Then\nkubectl exec db \\\n-- ls\n";
+    let (runbook, _) = read(&format!("## Fix\n\n```sql\n{block}```\n"));
+    let found: Vec<(&str, &[String])> =
+        runbook.steps[0].commands().iter().map(|one| (one.text.as_str(), one.governs.under.as_slice())).collect();
+    let said = ["# Only on the standby", "# Then"].map(str::to_string);
+    assert_eq!(found, [("psql -c 'select 1'", &said[..1]), ("kubectl exec db \\\n-- ls", &said[..])]);
+}
+
+#[test]
 fn a_heading_in_a_quote_or_in_details_takes_over_nothing_behind_it() {
     let details = "<details>\n<summary>Why</summary>\n\n## Background\n\nIt is old.\n\n</details>\n";
     for inside in ["> ## Background\n>\n> It is old.\n", details] {

@@ -6,8 +6,8 @@ use super::hands::Hands;
 use super::phase;
 use super::placeholder;
 use super::prompt::TypedText;
-use super::text::shorten;
-use super::{Command, ManualReason};
+use super::text::{Excerpt, shorten};
+use super::{Command, LeftOut, ManualReason};
 use crate::bash::split;
 use crate::source::{Source, Span};
 
@@ -20,6 +20,8 @@ pub(super) struct CommandRun {
     pub title: Option<String>,
     /// The commands; none where what stands there is no command.
     pub commands: Vec<Command>,
+    /// Comments between them that ask a person for something.
+    pub left_out: Vec<LeftOut>,
     /// From the first one to the end of the last one, in the source.
     pub span: Span,
 }
@@ -32,6 +34,11 @@ pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Han
     let none =
         file_contents::find(&masked, &spans).or_else(|| commands::not_shell(&masked, &spans, &typed.text, source));
     let read = |span: &Span| commands::command(source, &typed.text.part(*span), tag);
+    // What stands above a place, from the line behind that of the command before it.
+    let above = |before: usize, end: usize| {
+        let line = masked.get(before..end).and_then(|text| text.find('\n')).map_or(end, |at| before + at + 1);
+        Span::new(if before == 0 { 0 } else { line }, end)
+    };
     let first = runs.len();
     let mut before = 0;
     for (i, span) in spans.iter().enumerate() {
@@ -41,22 +48,28 @@ pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Han
             let wrong = spans.iter().filter(|_| matches!(none.why, ManualReason::Invalid(_)));
             let commands = wrong.map(|span| Command { by_hand: why.clone(), ..read(span) }).collect();
             let span = typed.text.place(Span::new(span.start, text.trim_end().len()));
-            runs.push(CommandRun { why, title: None, commands, span });
+            runs.push(CommandRun { why, title: None, commands, left_out: Vec::new(), span });
             return;
         }
         let line = source.line(typed.text.origin(span.start));
         let why = hands.judge(masked.get(span.start..span.end).unwrap_or_default(), line);
         let command = Command { by_hand: why.clone(), ..read(span) };
-        let said = masked.get(before..span.start).and_then(comment).filter(|_| runs.len() > first);
+        let above = above(before, span.start);
+        let said = comment(above.of(&masked)).filter(|_| runs.len() > first);
+        let mut left_out = for_a_person(source, &typed.text.part(above), true);
         before = span.end;
         let span = typed.text.place(*span);
         match runs.last_mut() {
             Some(run) if run.why == why && !run.commands.is_empty() => {
                 run.commands.push(command);
+                run.left_out.append(&mut left_out);
                 run.span.end = span.end;
             }
-            _ => runs.push(CommandRun { why, title: said, commands: vec![command], span }),
+            _ => runs.push(CommandRun { why, title: said, commands: vec![command], left_out, span }),
         }
+    }
+    if let Some(run) = runs.last_mut() {
+        run.left_out.extend(for_a_person(source, &typed.text.part(above(before, text.len())), false));
     }
     let last = runs.iter_mut().rev().find(|run| !run.commands.is_empty()).and_then(|run| run.commands.last_mut());
     if let (Some(last), Some(expected)) = (last, &typed.expected) {
@@ -64,9 +77,23 @@ pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Han
     }
 }
 
-/// What the first comment of some lines says.
-fn comment(between: &str) -> Option<String> {
-    let said = between.lines().map(str::trim).find(|line| line.starts_with('#'))?;
+/// What the comment above a command says: the first line of the nearest paragraph of comments.
+fn comment(above: &str) -> Option<String> {
+    let lines: Vec<&str> = above.lines().map(str::trim).collect();
+    let mut paragraphs = lines.rsplit(|line| line.is_empty());
+    let said = paragraphs.find_map(|lines| lines.iter().find(|line| line.starts_with('#')))?;
     let said = said.trim_start_matches(['#', ' ', '\t', '-', '=', '*']).trim_end_matches(['#', '-', '=', ' ']);
-    Some(shorten(phase::strip_number(said), 72)).filter(|said| !said.is_empty())
+    let said = shorten(phase::strip_number(said), 72);
+    Some(said).filter(|said| !said.is_empty() && !said.eq_ignore_ascii_case("or"))
+}
+
+/// Numbered comments that ask for something and have no command of their own: `# 4. Revoke the old keys`. The last one is that of the
+/// command that `follows`.
+fn for_a_person(source: &Source, lines: &Excerpt, follows: bool) -> Vec<LeftOut> {
+    let comments = lines.lines().filter(|(line, _)| line.trim_start().starts_with('#') && phase::is_step(line));
+    let mut numbered: Vec<(&str, Span)> = comments.collect();
+    numbered.pop_if(|_| follows);
+    let asks = numbered.into_iter().map(|(line, span)| (phase::strip_number(line), lines.origin(span.start)));
+    let left_out = |(said, at)| LeftOut { line: source.line(at), why: format!("for a person: {}", shorten(said, 72)) };
+    asks.filter(|(said, _)| phase::is_imperative(said)).map(left_out).collect()
 }

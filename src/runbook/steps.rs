@@ -344,8 +344,8 @@ impl StepBuilder<'_> {
                 None => (StepKind::Commands(run.commands), Vec::new()),
             };
             let title = run.title.unwrap_or_else(|| like.title.clone());
-            let (span, blocks) = (Span::new(start, end), like.blocks.clone());
-            add(pieces, StepDraft { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take() });
+            let (span, blocks, left_out) = (Span::new(start, end), like.blocks.clone(), run.left_out);
+            add(pieces, StepDraft { title, span, kind, held, blocks, left_out, name: name.take() });
         }
     }
 
@@ -405,12 +405,14 @@ fn add(pieces: &mut Vec<StepDraft>, mut next: StepDraft) {
     match (&before.kind, &mut next.kind) {
         (StepKind::Commands(_), StepKind::Commands(more)) => {
             before.join(next.blocks, end, more);
+            before.left_out.append(&mut next.left_out);
             if let StepKind::Commands(commands) = &mut before.kind {
                 commands.append(more);
             }
         }
         (StepKind::Manual(a), StepKind::Manual(b)) if a == b => {
             before.join(next.blocks, end, &mut next.held);
+            before.left_out.append(&mut next.left_out);
             before.held.append(&mut next.held);
         }
         _ => pieces.push(next),

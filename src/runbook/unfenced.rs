@@ -38,7 +38,7 @@ pub(super) struct Inline {
 
 /// Whether a line is a command as a person would type it.
 pub(super) fn is_command(line: &str) -> bool {
-    is_typed(line, is_known_command)
+    is_typed(line, is_known_command, false)
 }
 
 /// The words with which lines of a page's shell begin: what nobody else knows is a program there.
@@ -63,7 +63,8 @@ fn may_be_command(line: &str) -> bool {
     is_command(line) || plain && !english && !line.trim_end().ends_with(['.', ':', ',', ';', '?', '!'])
 }
 
-fn is_typed(line: &str, known: impl Fn(&str) -> bool) -> bool {
+/// `asked`: a word before it asks for it ("run `make test`"), so that the name of a program need not be told from a word.
+fn is_typed(line: &str, known: impl Fn(&str) -> bool, asked: bool) -> bool {
     let line = line.trim();
     let prompted = line.strip_prefix("$ ");
     let typed = prompted.unwrap_or(line).trim_start();
@@ -80,7 +81,7 @@ fn is_typed(line: &str, known: impl Fn(&str) -> bool) -> bool {
         |word: &str| word.starts_with('-') || word.contains(['/', '|', '=', '$', '>', '<', '"', '\'', '@', ':']);
     let shown = words.clone().any(marks) || program.contains('/');
     let english = !quoted && words.any(|word| is_among(SENTENCE, word));
-    !ends && !left_out && !english && (shown || !is_among(ENGLISH, program))
+    !ends && !left_out && !english && (asked || shown || !is_among(ENGLISH, program))
 }
 
 /// A paragraph whose lines are commands, or end in commands below a line that leads to them: where they begin, and the block that
@@ -209,6 +210,13 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     let words = spoken_words(before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default());
     let next = after.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     let alone = || next.is_empty() || is_among("and or then on br", next);
+    // "Run the command `…`"
+    let mut back = words.iter().map(String::as_str).rev();
+    let last = back.next().and_then(|last| match last {
+        "command" | "commands" => back.find(|word| !is_among("a the this these following", word)),
+        last => Some(last),
+    });
+    let called = last.is_some_and(|word| is_among(LEADING, word));
     let leads = match before.chars().next_back() {
         _ if goes_on.is_some() => goes_on,
         // "Stop the import (`…`), then start it again:"
@@ -217,21 +225,14 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
         Some(':' | '(' | '—' | '–' | '→' | '$' | '-') => Some(false),
         // "`kubectl get pods` shows them" tells of it; "`kubectl get pods`: look at them" asks for it.
         None | Some('.') => alone().then_some(true),
-        Some(_) => {
-            // "Run the command `…`"
-            let mut back = words.iter().map(String::as_str).rev();
-            let last = back.next().and_then(|last| match last {
-                "command" | "commands" => back.find(|word| !is_among("a the this these following", word)),
-                last => Some(last),
-            });
-            last.is_some_and(|word| is_among(LEADING, word)).then_some(true)
-        }
+        Some(_) => called.then_some(true),
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let name = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(plain);
     let options = code.text.split_whitespace().any(is_option);
     let known = |word: &str| is_known_command(word) || name(word) && (options || typed.contains(word));
-    leads.filter(|_| is_typed(&code.text, known) && !words.iter().any(|word| is_among(AGAINST, word)))
+    let asked = called || goes_on == Some(true);
+    leads.filter(|_| is_typed(&code.text, known, asked) && !words.iter().any(|word| is_among(AGAINST, word)))
 }
 
 /// Whether the code behind a text is one of several ways: "Do nothing, or", "Otherwise,".
@@ -309,6 +310,12 @@ mod tests {
             ("## Fix\n\n> kubectl delete pod <pod>\n", vec!["kubectl delete pod <pod>"]),
             ("## Fix\n\n- psql -c 'select * from a_b_c'\n", vec!["psql -c 'select * from a_b_c'"]),
             ("## Fix\n\n1. Run `kubectl get pods` and wait.\n", vec!["kubectl get pods"]),
+            (
+                "## Fix\n\nRun `make drift-check` or `service nginx restart`.\n",
+                vec!["make drift-check", "service nginx restart"],
+            ),
+            ("## Fix\n\n1. Run `make fix-cache`.\n\n   ```bash\n   df -h\n   ```\n", vec!["make fix-cache"]),
+            ("## Fix\n\n- `service unavailable`: run `make`, do not run `make clean`\n", vec![]),
             ("## Fix\n\n- Logs: `kubectl logs web`\n", vec!["kubectl logs web"]),
             ("## Fix\n\n| What | How |\n| - | - |\n| Look | `df -h \\| grep /` |\n", vec!["df -h | grep /"]),
             (

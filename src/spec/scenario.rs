@@ -389,7 +389,7 @@ fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
 }
 
 /// The first step that evidently changes something and is not followed: behind the mitigation in a section of no known phase
-/// (*Cleanup*), anywhere in one that only tells something (*Background*), detects or escalates.
+/// (*Cleanup*), anywhere in one that only tells something (*Background*), detects or escalates; otherwise before the mitigation (*Setup*).
 fn left_out(runbook: &Runbook, followed: &[RunbookPhase]) -> Option<Step> {
     use RunbookPhase::{Detect, Escalate, Mitigate, Other, Reference};
     let changes = |step: &Step| step.commands().iter().any(|command| command.effect().kind == EffectKind::Changes);
@@ -399,7 +399,8 @@ fn left_out(runbook: &Runbook, followed: &[RunbookPhase]) -> Option<Step> {
         !followed.contains(&step.phase)
             && (matches!(step.phase, Detect | Escalate | Reference) || mitigated && step.phase == Other)
     });
-    left_out.find(|step| changes(step)).cloned()
+    let other = |step: &&Step| step.phase == Other && !followed.contains(&Other) && changes(step);
+    left_out.find(|step| changes(step)).or_else(|| runbook.steps.iter().find(other)).cloned()
 }
 
 #[cfg(test)]
@@ -422,7 +423,9 @@ mod tests {
         let look = "```sh\ndocker compose ps\n```\n\n";
         for (page, title) in [
             (format!("{fix}## Cleanup\n\n{stop}"), Some("Cleanup")),
-            (format!("## Setup\n\n{stop}{fix}"), None),
+            (format!("## Setup\n\n{stop}{fix}"), Some("Setup")),
+            (format!("## Setup\n\n{look}{fix}"), None),
+            (format!("## Setup\n\n{stop}{fix}## Cleanup\n\n{stop}"), Some("Cleanup")),
             (format!("## Background\n\n{stop}{fix}"), Some("Background")),
             (format!("{fix}## Escalation\n\n{stop}"), Some("Escalation")),
             (format!("{fix}## Escalation\n\n{look}"), None),

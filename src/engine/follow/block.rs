@@ -2,10 +2,11 @@
 //! says so.
 
 use super::background::Background;
-use super::inputs::{CapturedOutput, captured, captured_secrets};
+use super::inputs::{CapturedOutput, RunbookInputs, captured, captured_secrets};
 use super::judge::{Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory};
 use super::sessions::name;
 use super::{Follower, client, place_of};
+use crate::bash::lexer::{Quoting, lex};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read, without_calls};
 use crate::engine::stop::Stop;
 use crate::programs::{EffectKind, functions, only_gets, only_looks, only_notes};
@@ -181,6 +182,7 @@ impl Follower<'_> {
             if !self.functions.contains(&defined) {
                 self.functions.push_str(&defined);
             }
+            self.unseen |= sets_unseen(command);
             self.context.after()?;
             output.written.push(&ran.stdout, ran.result.omitted);
             if !prints || !is_said(&order.text) {
@@ -306,6 +308,7 @@ impl Follower<'_> {
         let (inputs, settings) = (&self.inputs, &block.settings);
         let mut needs = command.clone();
         needs.inputs = self.needs(command, settings);
+        let judged = if self.unseen { None } else { with_variables(&needs, inputs) };
         // A variable of the environment is in the session already.
         needs.inputs.retain(|input| input.variable().is_none() || inputs.lack(input).is_some());
         let blocked = |reason: String| Stop::new(Verdict::StepBlocked, reason).at(self.location(command));
@@ -331,7 +334,8 @@ impl Follower<'_> {
         let background = settings.background == Some(true);
         // What a client is given was judged where the runbook was read.
         let place = place_of(settings, command, self.respond);
-        let helps = if client.is_some() { !looks } else { !looks_at(&place)(&says) };
+        let may_act = if client.is_some() { !looks } else { !looks_at(&place)(&says) };
+        let helps = may_act && (client.is_some() || !judged.is_some_and(|text| looks_at(&place)(&text)));
         let may_depend = helps && !background && client.is_none();
         let watched = [format!("{}{says}", self.functions), says.clone()]
             .into_iter()
@@ -344,7 +348,7 @@ impl Follower<'_> {
             text: client.map_or(says.clone(), |client| client::command(client, &command.language, &says)),
             client: client.is_some(),
             helps,
-            once: helps && (client.is_some() || !only_gets(&says)),
+            once: may_act && (client.is_some() || !only_gets(&says)),
             watched,
             says,
             at: self.location(command),
@@ -365,6 +369,39 @@ impl Follower<'_> {
         }
         inputs
     }
+}
+
+/// A command with the values of its variables in their places, as far as these are known and plain words: `curl http://$HOST/health`.
+fn with_variables(command: &Command, inputs: &RunbookInputs) -> Option<String> {
+    let plain = |value: &&String| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=".contains(c);
+        !value.is_empty() && !value.starts_with('-') && value.chars().all(is_plain)
+    };
+    let env = inputs.env();
+    let value = |name: &str| {
+        let (_, value) = env.iter().find(|(known, _)| known == name)?;
+        value.as_ref().filter(plain)
+    };
+    let (mut filled, masked) = (command.clone(), command.masked());
+    let lexed = lex(&masked);
+    for input in &mut filled.inputs {
+        let Some(name) = input.variable().map(str::to_string) else { continue };
+        // What stands in single quotes another shell expands, which may not have the variable.
+        let own = lexed.quoting(input.span.start) != Quoting::Single && !command.sets.contains(&name);
+        let whole = [format!("${name}"), format!("${{{name}}}")].contains(&input.spelling);
+        if own && whole && value(&name).is_some() {
+            // A placeholder is filled in, a variable is not.
+            (input.name, input.spelling) = (format!("${name}"), String::new());
+        }
+    }
+    filled.inputs.retain(|input| input.variable().is_none());
+    filled.fill(|name| name.strip_prefix('$').map_or_else(|| inputs.get(name), |name| value(name).cloned())).ok()
+}
+
+/// Whether a command may set variables that are not named in it (`source`, `eval`), or does more to its session than set variables.
+fn sets_unseen(command: &Command) -> bool {
+    let sources = |called: &String| matches!(called.as_str(), ".()" | "source()" | "builtin()" | "command()");
+    !command.session.sets.is_empty() || command.session.calls.iter().any(sources)
 }
 
 /// What tells of a text whether it only looks: a file below `/tmp` of the toolbox is in no service.
@@ -547,6 +584,9 @@ pub(super) fn ended(sink: &EventSink, order: &CommandRequest, result: &CommandRe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runbook::parse;
+    use crate::source::{Diagnostics, Source};
+    use crate::spec::{Respond, Var};
 
     #[test]
     fn an_exit_code_of_a_call_is_that_of_a_command_which_is_the_call() {
@@ -588,6 +628,54 @@ mod tests {
         }
         for text in ["cd /work", "A=1", "export A=1", "X=$(docker ps -q)", "sleep 3"] {
             assert!(!is_said(text) && !prints(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_with_a_plain_value_is_judged_as_if_it_stood_there() {
+        let filled = |text: &str, value: &str| {
+            let page = format!("# T\n\n## Mitigation\n\n```bash\n{text}\n```\n");
+            let runbook = parse(&Source::new("r.md", page), &mut Diagnostics::default()).expect("a runbook");
+            let mut respond = Respond::alone(None, None, None);
+            let var = Var { value: value.into(), secret: false, declared: false, may_be_empty: false };
+            respond.vars.insert("x".into(), var);
+            let filled = with_variables(&runbook.steps[0].commands()[0], &RunbookInputs::new(&runbook, &respond));
+            filled.unwrap_or_default()
+        };
+        for (text, value) in [
+            ("curl -fsS http://$X/health", "web:8080"),
+            ("psql \"${X}\" -c 'SELECT 1'", "postgres://shop:shop@db:5432/shop"),
+            ("kubectl get pods $X", "web-1"),
+        ] {
+            assert!(!only_looks(text) && only_looks(&filled(text, value)), "{text}: {}", filled(text, value));
+        }
+        for (text, value) in [
+            ("curl -fsS http://$X/health", "web/restart"),
+            ("curl -fsS http://$X/health", "web -d x"),
+            ("curl -fsS http://$X/health", ""),
+            ("kubectl get pods $X", "*"),
+            ("kubectl get pods $X", "--server=evil"),
+            ("kubectl get pods ${X:1}", "web-1"),
+            ("for i in 1 2; do kubectl get pods $X; X=$(cat x); done", "web-1"),
+            ("sudo bash -c 'curl -fsS http://$X/health'", "web"),
+            ("kubectl delete pod $X", "web-1"),
+        ] {
+            assert!(!only_looks(&filled(text, value)), "{text}: {}", filled(text, value));
+        }
+    }
+
+    #[test]
+    fn commands_that_may_set_any_variable() {
+        let unseen = |text: &str| {
+            let page = format!("# T\n\n## Mitigation\n\n```bash\n{text}\n```\n");
+            let runbook = parse(&Source::new("r.md", page), &mut Diagnostics::default()).expect("a runbook");
+            sets_unseen(&runbook.steps[0].commands()[0])
+        };
+        for text in ["source env.sh", ". ./env.sh", "eval \"$(cat env)\"", "export $(cat env)", "f() { x; }"] {
+            assert!(unseen(text), "{text}");
+        }
+        for text in ["A=1", "export A=1", "cd /srv", "docker compose ps"] {
+            assert!(!unseen(text), "{text}");
         }
     }
 

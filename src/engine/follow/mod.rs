@@ -98,6 +98,8 @@ pub struct Follower<'a> {
     last_line: Option<String>,
     /// The functions that commands have defined, as text that defines them.
     functions: String,
+    /// Whether a command may have set variables that it does not name.
+    unseen: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -113,8 +115,8 @@ impl<'a> Follower<'a> {
         let opening = opening.map(|opening| (usual_place(respond), opening));
         let sessions = Sessions::new(stack, sink.clone(), opening);
         let path = super::announce::shown(&runbook.source);
-        let (background, failed, last_line, functions) = (Vec::new(), Vec::new(), None, String::new());
-        Follower { respond, sink, context, path, sessions, inputs, background, failed, last_line, functions }
+        let (background, failed, last_line, functions, unseen) = (Vec::new(), Vec::new(), None, String::new(), false);
+        Follower { respond, sink, context, path, sessions, inputs, background, failed, last_line, functions, unseen }
     }
 
     /// Carries out steps in order and ends what runs in the background. `Some`: a verification did not pass in its time, and nothing
