@@ -209,7 +209,16 @@ fn the_map_has_no_circles() {
     }
 }
 
-/// The modules right inside a room and which of them uses which: by its path, or by a name that the room's `mod.rs` re-exports.
+/// The names of the public types of a file, of those in a macro as well.
+fn types(text: &str) -> Vec<String> {
+    let items = text.lines().filter_map(|line| line.trim_start().strip_prefix("pub "));
+    let kinds = ["struct ", "enum ", "trait ", "type "];
+    let names = items.filter_map(|item| kinds.iter().find_map(|kind| item.strip_prefix(kind)));
+    names.map(|name| name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+/// The modules right inside a room and which of them uses which: by its path, or by a name that the room's `mod.rs` re-exports. Of what
+/// is re-exported or imported by `*` the types count.
 fn inside(room: &str, path: &Path) -> Edges {
     let files: Vec<(PathBuf, String)> =
         sources(path).into_iter().filter(|(file, _)| !file.to_string_lossy().contains("test")).collect();
@@ -222,6 +231,10 @@ fn inside(room: &str, path: &Path) -> Edges {
     for (from, rest) in own.map(|(_, text)| paths_after(&code(text), "pub use ")).unwrap_or_default() {
         let words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
         names.extend(words.map(|word| (word.to_string(), from.clone())).filter(|_| modules.contains(&from)));
+        if rest.starts_with("::*") {
+            let of = files.iter().filter(|(file, _)| module(file).as_ref() == Some(&from));
+            names.extend(of.flat_map(|(_, text)| types(text)).map(|name| (name, from.clone())));
+        }
     }
     let mut edges = Edges::new();
     for (file, text) in &files {
@@ -232,6 +245,11 @@ fn inside(room: &str, path: &Path) -> Edges {
         let used = [paths_after(&text, &up), paths_after(&text, &format!("crate::{room}::"))].concat();
         for (name, _) in used.iter().filter(|(name, _)| name != "super") {
             let used = if modules.contains(name) { Some(name) } else { names.get(name) };
+            edges.entry(user.clone()).or_default().extend(used.filter(|used| **used != user).cloned());
+        }
+        if text.contains(&format!("use {up}*;")) {
+            let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+            let used = words.filter(|word| word.starts_with(char::is_uppercase)).filter_map(|word| names.get(word));
             edges.entry(user.clone()).or_default().extend(used.filter(|used| **used != user).cloned());
         }
     }

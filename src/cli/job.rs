@@ -3,6 +3,7 @@
 
 use super::Globals;
 use super::conduct::{self, Begun, Carried, JobOrder, carry_out};
+use crate::agent::protocol::BUILD;
 use crate::engine::{DrillOptions, Nobody};
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
@@ -10,9 +11,9 @@ use crate::record::{BesideNote, Executed, RunDir, STOP, append_beside, utc_now, 
 use crate::report::EventsJson;
 use crate::source::render;
 use crate::spec::{self, Overrides};
-use crate::stack::{RunIdentity, StackOptions, platform};
+use crate::stack::{RUNNER_BUILD, RunIdentity, StackOptions, platform};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Carries out one drill of a game day that takes place elsewhere.
@@ -48,6 +49,9 @@ pub async fn run(args: JobArgs, globals: &Globals) -> Result<Exit, Error> {
     let on_disk = |path: &Path, error: io::Error| Error::harness(format!("{}: {error}", path.display()));
     match args.what {
         JobCommand::Run { files, results } => {
+            // Before the order is read: another build may read it otherwise, and judge by other rules.
+            let told = writeln!(crate::output::pipe::stdout(), "{RUNNER_BUILD}{BUILD}");
+            told.map_err(|error| Error::harness(format!("standard output: {error}")))?;
             let order = unpack(&files).map_err(|error| on_disk(&files, error))?;
             drill(order, &results, globals).await
         }

@@ -111,7 +111,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
     let mitigated = responded.mitigation.and_then(|(_, ended)| ended).unwrap_or_else(|| cx.sink.now());
     let ended = cx.ended_by_themselves(&gone, Some(mitigated)).await?;
     let by_themselves = ended.values().next().cloned().filter(|_| followed);
-    let served_before = followed && served_before(cx, impact, responded.asked.unwrap_or(from));
+    let served_before = followed && served_before(cx, impact, onset, responded.asked.unwrap_or(from));
     let (hold, unverified) = (query.hold, responded.unverified.as_ref());
     cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
     cx.undisturbed()?;
@@ -409,16 +409,16 @@ pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> 
 }
 
 /// Whether users had been served again for a while when the mitigation began.
-fn served_before(cx: &Context<'_>, impact: &FaultImpact, begun: DrillTime) -> bool {
-    // While what comes and goes is away they are, and that it was felt again is asked for before the mitigation.
-    if impact.felt_again_within(cx.plan).is_some() {
-        return false;
-    }
+fn served_before(cx: &Context<'_>, impact: &FaultImpact, onset: Option<Duration>, begun: DrillTime) -> bool {
     let quiet = SERVED_BEFORE + cx.longest_request();
-    cx.monitor.timeline(|timeline| {
+    let since = cx.monitor.timeline(|timeline| {
         let hit = impact.hit_by(cx.plan, timeline, begun);
         timeline.served_before(&hit, impact.faults.first, begun, quiet)
-    })
+    });
+    let Some(since) = since else { return false };
+    // While what comes and goes is away users are served: only that it came again, with time to hurt, says that they were in spite of it.
+    let to_hurt = quiet.max(onset.unwrap_or_default());
+    impact.felt_again_within(cx.plan).is_none() || cx.stayed_away(since, begun, to_hurt).is_none()
 }
 
 /// The last step that did more than look within the window in which users lost the service again that they had had until `held`.

@@ -602,10 +602,11 @@ impl Timeline {
     ///
     /// `still_broken` sees a whole window, of which the end may have been good for long; and while requests hang, later ones that
     /// were answered are not closed. `quiet` is longer than a request may take, so that those count that a mitigation has rescued.
-    pub fn served_before(&self, hit: &[String], since: DrillTime, at: DrillTime, quiet: Duration) -> bool {
-        let mut lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name)).peekable();
-        let served = |of: usize, line: &Line| line.served_before(of, since, at, quiet).unwrap_or_default();
-        lines.peek().is_some() && lines.all(|(_, of, line)| line.is_some_and(|line| served(of, line)))
+    /// The answer is from when on all of these SLIs had no bad event.
+    pub fn served_before(&self, hit: &[String], since: DrillTime, at: DrillTime, quiet: Duration) -> Option<DrillTime> {
+        let lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
+        let served = lines.map(|(_, of, line)| line?.served_before(of, since, at, quiet));
+        served.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// **Recovered**, for all SLIs or (`only`) for one of them: t is the start of the first slice that began at `from` or
@@ -808,12 +809,13 @@ impl Hurt {
 }
 
 impl Line {
-    /// [`Timeline::served_before`] of one SLI; `None` where it had no bad event since then, or nothing is known of it.
-    fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, quiet: Duration) -> Option<bool> {
+    /// [`Timeline::served_before`] of one SLI; also `None` where it had no bad event since then, or nothing is known of it.
+    fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, quiet: Duration) -> Option<DrillTime> {
         let end = self.before(at);
         let hurt = self.hurt(of, since, end)?;
         let served = self.known.get(hurt.behind..end)?;
-        Some(served.len() >= slices(quiet) && hurt.is_over(served))
+        let is_over = served.len() >= slices(quiet) && hurt.is_over(served);
+        served.first().filter(|_| is_over).map(|first| first.start)
     }
 
     /// Whether a moment of bad events seems to be over: by [`Hurt::is_over`], and by no fewer good events since than an impact has bad ones.

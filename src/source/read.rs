@@ -99,11 +99,25 @@ pub fn work_tree(file: &Path) -> Option<&Path> {
 /// a link leads up from where the link leads when a file is opened, and takes the link away where Docker, Compose or kustomize clean the
 /// path first: it must lead outside in neither way.
 pub fn outside(root: &Path, path: &Path) -> Option<String> {
+    let (PathError::Dangling(why) | PathError::Outside(why)) = not_inside(root, path)?;
+    Some(why)
+}
+
+/// Why a path is not known to stay in a directory, in words.
+#[derive(Debug)]
+enum PathError {
+    /// A link of it leads to nothing.
+    Dangling(String),
+    /// It leads outside, or nobody can tell where.
+    Outside(String),
+}
+
+fn not_inside(root: &Path, path: &Path) -> Option<PathError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     leads_outside(root, &path).or_else(|| leads_outside(root, &clean(&path)))
 }
 
-fn leads_outside(root: &Path, path: &Path) -> Option<String> {
+fn leads_outside(root: &Path, path: &Path) -> Option<PathError> {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let (mut there, mut missing) = (path.to_path_buf(), PathBuf::new());
     let real: PathBuf = loop {
@@ -119,17 +133,20 @@ fn leads_outside(root: &Path, path: &Path) -> Option<String> {
             _ => {
                 let gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
                 let to = std::fs::read_link(&there).ok().filter(|_| std::fs::metadata(&there).is_err_and(gone));
-                let nothing =
-                    |to: PathBuf| format!("{} is a link to {}, where nothing is", there.display(), to.display());
-                return to
-                    .map(nothing)
-                    .or_else(|| Some(format!("{}: where this leads cannot be told", path.display())));
+                return Some(match to {
+                    Some(to) => PathError::Dangling(format!(
+                        "{} is a link to {}, where nothing is",
+                        there.display(),
+                        to.display()
+                    )),
+                    None => PathError::Outside(format!("{}: where this leads cannot be told", path.display())),
+                });
             }
         }
     };
     let leads = if real == path { String::new() } else { format!(" leads to {}, which", real.display()) };
     let told = || format!("{}{leads} is outside of the project {}", path.display(), root.display());
-    (!real.starts_with(&root)).then(told)
+    (!real.starts_with(&root)).then(|| PathError::Outside(told()))
 }
 
 fn cause(error: &std::io::Error) -> String {
@@ -155,12 +172,12 @@ pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
         return at.fail(format!("expected a path, found {}", at.node.describe()));
     };
     let path = beside(&at.source.path, text);
-    let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
-    let leads_nowhere = why.ends_with("where nothing is");
-    at.error(why).help(match leads_nowhere {
-        true => "make what it leads to, or name another file",
-        false => "move it into the project, or say with `--root DIR` what the project is",
-    });
+    let Some(error) = at.source.root.as_ref().and_then(|root| not_inside(root, &path)) else { return Some(path) };
+    let (why, help) = match error {
+        PathError::Dangling(why) => (why, "make what it leads to, or name another file"),
+        PathError::Outside(why) => (why, "move it into the project, or say with `--root DIR` what the project is"),
+    };
+    at.error(why).help(help);
     None
 }
 
@@ -252,6 +269,23 @@ mod tests {
         ] {
             assert!(outside(&root, &root.join(path)).is_some_and(|why| why.ends_with(said)), "{path}");
         }
+    }
+
+    #[test]
+    fn help_for_a_path_is_of_its_mistake_and_not_of_the_words_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("where nothing is");
+        std::fs::create_dir(&root).unwrap();
+        std::os::unix::fs::symlink("gone", root.join("link")).unwrap();
+        let help = |path: &str| {
+            let source = Source::new(root.join("a.yaml"), path).of_project(root.clone());
+            let mut diags = Diagnostics::default();
+            let node = crate::source::parse(&source, &mut diags).unwrap();
+            assert_eq!(path_of(&mut At::root(&node, &source, &mut diags)), None, "{path}");
+            diags.all[0].help.clone().unwrap_or_default()
+        };
+        assert!(help("../x").starts_with("move it into the project"));
+        assert!(help("link").starts_with("make what it leads to"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use platform::{
     ProbeState, Published, ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions,
     SweepReport, SweptRun, ToolboxRequest,
 };
-pub use remote::{REMOTE_SITES, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
+pub use remote::{REMOTE_SITES, RUNNER_BUILD, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
 pub use request::{
     Allowed, CHART, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest,
     TOXIPROXY_PORT,

@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 /// The places that there are, by name.
 pub const REMOTE_SITES: [&str; 1] = ["kubernetes"];
 
+/// How the line begins that a runner prints first; behind it stands of which build it is.
+pub const RUNNER_BUILD: &str = "firedrill build ";
+
 /// One drill for a runner elsewhere.
 #[derive(Debug, Clone)]
 pub struct RemoteDrill {
@@ -27,6 +30,8 @@ pub struct RemoteDrill {
     pub directory: PathBuf,
     /// It is ended when it takes longer, whoever still watches it.
     pub within: Duration,
+    /// The build of this program: a runner of another one is refused.
+    pub build: &'static str,
 }
 
 /// How a remote drill is told to end.
@@ -88,7 +93,8 @@ pub trait RemoteSite: Debug + Send + Sync + 'static {
     /// they come.
     ///
     /// # Errors
-    /// `Environment` when the runner could not be started, or when something of it could not be removed; `Cancelled`.
+    /// `Environment` when the runner could not be started, is of another build, or when something of it could not be removed;
+    /// `Cancelled`.
     async fn run(
         &self,
         drill: &RemoteDrill,

@@ -4,7 +4,9 @@
 #[path = "../support/accepted.rs"]
 mod accepted;
 
+use firedrill::agent::protocol::BUILD;
 use firedrill::record::{DayAttempt, Event, Executed, Stamped, StepStatus};
+use firedrill::stack::RUNNER_BUILD;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -216,7 +218,10 @@ fn a_drill_that_is_a_job_prints_its_story_and_is_sealed_behind_its_reports() {
     let read =
         |name: &str| fs::read_to_string(run_dir.join(name)).unwrap_or_else(|error| panic!("{name}: {error}\n{said}"));
     let story = stamped(&read("events.jsonl"));
-    assert_eq!(stamped(&String::from_utf8_lossy(&ended.stdout)), story, "what is heard is what is written");
+    let heard = String::from_utf8_lossy(&ended.stdout);
+    let (build, heard) = heard.split_once('\n').expect("a line");
+    assert_eq!(build, format!("{RUNNER_BUILD}{BUILD}"));
+    assert_eq!(stamped(heard), story, "what is heard is what is written");
     let (first, last) = (story.first().map(|first| &first.event), story.last().map(|last| &last.event));
     let Some(Event::Announced(plan)) = first else { panic!("{first:?}") };
     assert_eq!(plan.occasion, Some(occasion));

@@ -1,6 +1,6 @@
 //! What a block says of itself (place, expectations, retries, background, captured inputs) is what happens to it.
 
-use crate::support::{Case, Happening, Told};
+use crate::support::{Case, Happening, OWN_RESTART, Told, runs};
 use firedrill::record::{Check, CheckOutcome, Event, ExpectationRecord, NoteRecord, StepRecord, StepStatus, Verdict};
 use firedrill::runbook::{BlockSettings, Command, Errors, Expect, Replaced, Retry, StepKind};
 use firedrill::source::Source;
@@ -368,6 +368,26 @@ async fn what_is_killed_in_the_background_with_its_container_fails_its_step_and_
     }
 }
 
+#[tokio::test]
+async fn what_ends_its_own_container_in_the_background_ends_as_its_call_does() {
+    let case = |work: &str| {
+        in_background_of_db(work, "sleep 900\nhealthy")
+            .on(runs(OWN_RESTART), |controls| controls.world.work_around(None))
+    };
+    for work in [OWN_RESTART.to_string(), format!("sleep 600\n{OWN_RESTART}\ntrue")] {
+        let told = case(&work).run().await;
+        told.verdict(Verdict::Passed, &[]).step("work", StepStatus::Passed);
+        let restart = step(&told, "work").commands.iter().find(|ran| ran.text == OWN_RESTART).expect("a command");
+        assert_eq!((restart.exit, restart.stopped), (Some(0), false), "{}", told.story());
+    }
+    let behind = "in the background, was not reached: the container of `db` ended with the command before it";
+    let told = case(&format!("{OWN_RESTART}\nfix")).run().await;
+    told.verdict(Verdict::StepFailed, &[&format!("`fix`, {behind}")]).step("work", StepStatus::Failed);
+    let told = case(OWN_RESTART).says("work", |settings| settings.expect_exit = Some(3)).run().await;
+    told.verdict(Verdict::StepFailed, &["exited with 0"]);
+}
+
+/// It helps 1.4 s after its step has begun, and users have 700 ms from then on.
 #[tokio::test]
 async fn what_is_lost_in_the_background_before_its_container_is_restarted_is_no_failure_of_the_runbook() {
     for (work, check) in [("vanish", "healthy"), ("sleep 600\nvanish", "sleep 900\nrestart-db")] {

@@ -1,7 +1,7 @@
 //! When faults act: one that ends by its time while the drill goes on, one that comes later, and noise.
 
-use crate::support::{Case, Happening, Switches, Told};
-use firedrill::record::{Check, FaultAfter, FaultEvent, Phase, Verdict, WAIT_FELT};
+use crate::support::{Case, Entry, Happening, Switches, Told};
+use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Phase, Verdict, WAIT_FELT};
 use std::time::Duration;
 
 const LASTS: &str = "
@@ -191,6 +191,22 @@ async fn users_who_are_served_while_what_comes_and_goes_is_away_have_not_healed_
         .run()
         .await;
     told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken);
+}
+
+/// They suffer from the first coming only, which the window still has: the next one hurts nobody any more.
+#[tokio::test]
+async fn users_who_are_served_though_it_came_again_before_the_mitigation_were_not_helped_by_it() {
+    let felt = |entry: &Entry| matches!(entry.event(), Some(Event::Impacted(_)));
+    let told = Case::new()
+        .set("faults", COMES_AND_GOES)
+        .set("impact", "{ below: 90%, within: 5s, window: 4s }")
+        .set("recover", "{ within: 1500ms, hold: 6s }")
+        .replace("say looking", "sleep 3200")
+        .set("respond", "{ phases: [diagnose, mitigate], timeout: 5s }")
+        .on(Box::new(felt), |controls| controls.world.work_around_later(Duration::from_millis(400)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["served again before the first mitigating command"]).passed(Check::StillBroken);
 }
 
 #[tokio::test]

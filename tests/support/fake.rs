@@ -6,11 +6,13 @@ use super::shell::Supervisor;
 use super::shop::real_agent;
 use super::world::World;
 use async_trait::async_trait;
-use firedrill::record::Redactor;
+use firedrill::record::{Redactor, Secrets};
 use firedrill::stack::{
-    AgentRole, Channel, CommandOutput, ContainerOp, ContainerState, Damage, Ending, FileAnswer, FileAsk, FileDeed,
-    FullOutput, Place, ProxyBypass, Stack, StackDown, StackError, StackUp,
+    AgentRole, CallIo, Channel, CommandOutput, ContainerOp, ContainerState, Damage, Ending, FileAnswer, FileAsk,
+    FileDeed, FullOutput, Place, ProxyBypass, Stack, StackDown, StackError, StackUp, ToolCall, Tools,
 };
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -92,6 +94,10 @@ impl Stack for FakeStack {
         let (near, far) = Channel::pair(256);
         tokio::spawn(Supervisor::new(far, self.world.clone()).serve());
         Ok(near)
+    }
+
+    fn tools(&self, _: &Place, _: &Secrets) -> Arc<dyn Tools> {
+        Arc::new(DoneCalls)
     }
 
     async fn proxy_is_bypassed(&self, _service: &str) -> Result<ProxyBypass, StackError> {
@@ -281,6 +287,15 @@ impl Stack for FakeStack {
             });
         }
         Ok(StackDown { took: Duration::from_millis(1), left: self.world.switches.leaves.clone() })
+    }
+}
+
+/// Every call ends well at once.
+struct DoneCalls;
+
+impl Tools for DoneCalls {
+    fn call(&self, _: ToolCall, _: CallIo, _: CancellationToken) -> BoxFuture<'static, i32> {
+        async { 0 }.boxed()
     }
 }
 

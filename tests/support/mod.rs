@@ -17,6 +17,7 @@ pub use case::{Case, Killed, MIXED, PAUSE, PROCESS, TWO};
 pub use fake::{DB_CONTAINER, FakeStack};
 pub use log::{Controls, Entry, Happening, Log, When, begins, injects, lifts, removes, runs};
 pub use restore::dr;
+pub use shell::OWN_RESTART;
 pub use shop::{Fate, Says, Shop};
 pub use told::Told;
 pub use world::{Alert, Switches, World};

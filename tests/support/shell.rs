@@ -5,10 +5,13 @@ use super::world::World;
 use firedrill::bash::has_syntax_error;
 use firedrill::record::Stream;
 use firedrill::shell::CommandResult;
-use firedrill::shell::protocol::{Blob, FromShell, ToShell};
-use firedrill::stack::Channel;
+use firedrill::shell::protocol::{Blob, FromCall, FromShell, ToShell};
+use firedrill::stack::{Channel, ToolCall};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// A call of the runner's own in `db` that ends the container in which it is made.
+pub const OWN_RESTART: &str = "docker compose restart db";
 
 /// How a command ended.
 struct Ended {
@@ -74,6 +77,14 @@ impl Supervisor {
         }
         let restarts = text.contains("; then restart-own;") && self.world.count("restart-own") == 1;
         if word == "restart-own" || restarts {
+            self.world.count("restart-db");
+            return false;
+        }
+        if text == OWN_RESTART {
+            // The runner carries the call out to its end, though the container takes the session along.
+            let args = rest.split(' ').map(str::to_string).collect();
+            let call = ToolCall { program: word.to_string(), args, ..ToolCall::default() };
+            self.send(FromShell::Call(1, FromCall::Begun(call))).await;
             self.world.count("restart-db");
             return false;
         }

@@ -391,7 +391,7 @@ impl<'a> Anew<'a> {
         let asked = self.told.check(&Check::StillBroken).map(|check| check.started_us);
         [asked, self.told.mitigation_started_us].into_iter().flatten().any(|begun| {
             let hit = names(self.fallen_by(&self.timeline, begun));
-            self.timeline.served_before(&hit, first, begun, Duration::from_secs(1))
+            self.timeline.served_before(&hit, first, begun, Duration::from_secs(1)).is_some()
         })
     }
 

@@ -3,12 +3,13 @@
 //! failed there fails the runbook when it ends.
 
 use super::super::stop::Stop;
-use super::block::{BlockFailure, CommandBlock, CommandRequest, cut_off_by, ended, run};
+use super::block::{BlockFailure, CommandBlock, CommandRequest, cut_off_by, ended, killed, run};
 use super::judge::{CommandFailure, Failing, failing, first_line, judge_text};
-use super::sessions::{PlaceSession, Sessions};
+use super::sessions::{PlaceSession, Sessions, name};
 use crate::record::{EventSink, Verdict};
 use crate::runbook::BlockSettings;
-use std::time::Duration;
+use crate::shell::CommandResult;
+use std::time::{Duration, Instant};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -31,10 +32,20 @@ pub(super) struct Background {
     working: AbortOnDropHandle<Option<BackgroundFailure>>,
 }
 
-/// Why a block did not do what it should, and the command whose session was lost, where that is why: its container may have taken it along.
+/// Why a block did not do what it should, and what was lost with its session, where that is why: its container may have taken it along.
 struct BackgroundFailure {
     failure: BlockFailure,
-    lost: Option<(PlaceSession, CommandRequest)>,
+    lost: Option<LostCommands>,
+}
+
+/// The command whose session was lost, and those behind it in its block.
+struct LostCommands {
+    session: PlaceSession,
+    sink: EventSink,
+    orders: Vec<CommandRequest>,
+    /// How long the command took until then.
+    took: Duration,
+    expect_exit: Option<i32>,
 }
 
 impl BackgroundFailure {
@@ -87,25 +98,32 @@ impl Background {
 }
 
 /// What the end of one says: a session that its container took along fails the step, as in the foreground.
-async fn judged(ended: Result<Option<BackgroundFailure>, JoinError>, sessions: &Sessions<'_>) -> Option<BlockFailure> {
+async fn judged(came: Result<Option<BackgroundFailure>, JoinError>, sessions: &Sessions<'_>) -> Option<BlockFailure> {
     // That it broke says nothing of the runbook.
     let broke = |error| BackgroundFailure::of(Stop::harness(format!("a block in the background broke: {error}")));
-    let BackgroundFailure { mut failure, lost } = ended.unwrap_or_else(|error| Some(broke(error)))?;
-    if let Some((session, order)) = lost
+    let BackgroundFailure { mut failure, lost } = came.unwrap_or_else(|error| Some(broke(error)))?;
+    if let Some(LostCommands { session, sink, orders, took, expect_exit }) = lost
+        && let Some((order, rest)) = orders.split_first()
         && let Some(calls) = sessions.lost_container(&session).await
-        // After a call of its own that went well nobody knows what else it would have done.
-        && let (exit @ (1.. | ..=-1), why) = cut_off_by(&calls, &order, &session.place)
     {
+        let (exit, why) = cut_off_by(&calls, order, &session.place);
+        ended(&sink, order, &CommandResult { took, ..killed(exit) }, false);
+        if exit == 0 && expect_exit.unwrap_or_default() == 0 {
+            // A call of its own was all of it, and went well. Nothing goes on behind it without the session.
+            let why = format!(": the container of {} ended with the command before it", name(&session.place));
+            return not_reached(rest, &why).map(|left| left.failure);
+        }
         let (fault, what) = (CommandFailure::Exit(exit), first_line(&order.says));
-        failure.stop = fault.stop(format!("`{what}`, in the background, {}{why}", fault.told(order.timeout)), order.at);
+        let reason = format!("`{what}`, in the background, {}{why}", fault.told(order.timeout));
+        failure.stop = fault.stop(reason, order.at.clone());
     }
     Some(failure)
 }
 
-/// The failure of a block that ended with the runbook before what was meant to help in it had begun.
-fn not_reached(rest: Option<&[CommandRequest]>) -> Option<BackgroundFailure> {
-    let order = rest?.iter().find(|order| order.helps)?;
-    let what = format!("`{}`, in the background, was not reached before the runbook ended", first_line(&order.says));
+/// The failure of a block that ended before what was meant to help in it had begun, and `why` it ended.
+fn not_reached(rest: &[CommandRequest], why: &str) -> Option<BackgroundFailure> {
+    let order = rest.iter().find(|order| order.helps)?;
+    let what = format!("`{}`, in the background, was not reached{why}", first_line(&order.says));
     Some(BackgroundFailure::of(Stop::new(Verdict::StepFailed, what).at(order.at.clone())))
 }
 
@@ -117,13 +135,14 @@ async fn carry_out(
     settings: BlockSettings,
     stop: CancellationToken,
 ) -> Option<BackgroundFailure> {
+    const ENDED: &str = " before the runbook ended";
     for (number, order) in orders.iter().enumerate() {
         if stop.is_cancelled() {
-            return not_reached(orders.get(number..));
+            return not_reached(orders.get(number..)?, ENDED);
         }
         let may_help = orders.iter().skip(number).any(|order| order.helps);
         let (at, what) = (&order.at, first_line(&order.says));
-        let canceller = session.shell.canceller();
+        let (canceller, begun) = (session.shell.canceller(), Instant::now());
         let mut running = Box::pin(run(&mut session.shell, &sink, order));
         let before = tokio::select! {
             biased;
@@ -145,12 +164,14 @@ async fn carry_out(
             sink.note(text.clone());
             // Nobody knows what it has done, nor whether what stands behind it would have helped.
             let failure = BackgroundFailure::of(Stop::harness(text).at(at.clone()));
-            let lost = orders.into_iter().nth(number).map(|order| (session, order));
+            let (took, expect_exit) = (begun.elapsed(), settings.expect_exit);
+            let orders = orders.into_iter().skip(number).collect();
+            let lost = Some(LostCommands { session, sink, orders, took, expect_exit });
             return (may_help && !stopped).then_some(BackgroundFailure { lost, ..failure });
         }
         ended(&sink, order, &ran.result, stopped);
         if stopped {
-            return not_reached(orders.get(number + 1..));
+            return not_reached(orders.get(number + 1..)?, ENDED);
         }
         if let Some(fault) = judge_text(&ran, (&order.text, !order.client), &settings, &functions) {
             let told = fault.told(order.timeout);

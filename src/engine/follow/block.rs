@@ -438,7 +438,7 @@ fn has_helped(text: &str, result: &CommandResult, place: &Place) -> bool {
 }
 
 /// A command that nobody saw end.
-fn killed(exit: i32) -> CommandResult {
+pub(super) fn killed(exit: i32) -> CommandResult {
     CommandResult { exit, ..CommandResult::default() }
 }
 

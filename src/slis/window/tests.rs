@@ -390,7 +390,7 @@ fn users_must_be_served_for_the_hold_after_the_end_of_the_runbook_as_well() {
 fn users_were_served_before_only_when_it_was_longer_than_chance_and_than_ever() {
     let hit = ["a".to_string()];
     let served = |counts: &[(u64, u64)]| {
-        timeline(0.9, counts).served_before(&hit, at(0), at(counts.len() as u64 * 100), ms(1000))
+        timeline(0.9, counts).served_before(&hit, at(0), at(counts.len() as u64 * 100), ms(1000)).is_some()
     };
     let line = |parts: &[(u64, usize)]| -> Vec<(u64, u64)> {
         parts.iter().flat_map(|(good, count)| std::iter::repeat_n((5, *good), *count)).collect()

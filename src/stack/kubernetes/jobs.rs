@@ -14,8 +14,8 @@ use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
-    Available, CHART, Capacity, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity, SourceFiles,
-    StackDown, StackError, StackRequest, StackResult,
+    Available, CHART, Capacity, RUNNER_BUILD, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity,
+    SourceFiles, StackDown, StackError, StackRequest, StackResult,
 };
 use async_trait::async_trait;
 use base64::Engine;
@@ -61,6 +61,14 @@ struct JobPlace<'a> {
     images: FiredrillImages,
     printed: UnboundedSender<String>,
     stop: &'a RemoteStop,
+}
+
+/// What was heard of the log of a runner.
+#[derive(Default)]
+struct HeardLog {
+    lines: usize,
+    /// It has said that it is of this build.
+    same_build: bool,
 }
 
 /// How the runner in a Job ended: its exit code and the cluster's word for why. The error is why its Pod is gone, or not under anybody's
@@ -276,13 +284,16 @@ impl JobPlace<'_> {
             runner_end(found.get(pod))
         });
         tokio::pin!(end);
-        let mut told = 0;
+        let mut heard = HeardLog::default();
         let mut asked = false;
         let end = loop {
             tokio::select! {
                 end = &mut end => break end?,
                 // A log that ends before the runner is followed again.
-                () = self.listen(pod, &mut told, true) => tokio::time::sleep(Duration::from_secs(1)).await,
+                listened = self.listen(pod, &mut heard, true) => {
+                    listened?;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
                 () = self.stop.cancel.cancelled(), if !asked => {
                     asked = true;
                     // A runner that cannot be asked is removed when the person insists.
@@ -291,24 +302,31 @@ impl JobPlace<'_> {
             }
         };
         if let Some(Ok(_)) = end {
-            let _ = tokio::time::timeout(EXEC_WITHIN, self.listen(pod, &mut told, false)).await;
+            tokio::time::timeout(EXEC_WITHIN, self.listen(pod, &mut heard, false)).await.unwrap_or(Ok(()))?;
         }
         Ok(end.unwrap_or_else(|| Ok((-1, format!("not over within {} s", self.drill.within.as_secs())))))
     }
 
-    /// Hands on the lines of the runner's log that were not handed on before.
-    async fn listen(&self, pod: &str, told: &mut usize, follow: bool) {
+    /// Hands on the lines of the runner's log that were not handed on before, from where it has said that it is of this build.
+    async fn listen(&self, pod: &str, heard: &mut HeardLog, follow: bool) -> StackResult<()> {
         let params = LogParams { container: Some("drill".into()), follow, ..LogParams::default() };
-        let Ok(log) = self.namespace.pods().log_stream(pod, &params).await else { return };
+        let Ok(log) = self.namespace.pods().log_stream(pod, &params).await else { return Ok(()) };
         let redactor = Redactor::new(self.drill.environment.values().cloned());
         let mut lines = log.lines().enumerate();
         while let Some((at, Ok(line))) = lines.next().await {
-            if at >= *told {
-                *told = at + 1;
+            if at < heard.lines {
+                continue;
+            }
+            heard.lines = at + 1;
+            let line = harmless(line, &redactor);
+            let tells_build = !heard.same_build && says_build(&line, self.drill.build, &self.images.toolbox)?;
+            heard.same_build |= tells_build;
+            if !tells_build {
                 // Whoever listens has the run's directory open until the end.
-                let _ = self.printed.send(harmless(line, &redactor));
+                let _ = self.printed.send(line);
             }
         }
+        Ok(())
     }
 
     /// Runs Firedrill in the container that keeps the results.
@@ -323,6 +341,23 @@ impl JobPlace<'_> {
             None => Err(environment(operation, format!("not within {} s", EXEC_WITHIN.as_secs()))),
         }
     }
+}
+
+/// Whether a line of a runner's log says that it is of this build. The error is that it is of another one, or that it began with an
+/// event, as those do that do not say it.
+fn says_build(line: &str, build: &str, image: &str) -> StackResult<bool> {
+    let other = match line.strip_prefix(RUNNER_BUILD) {
+        Some(told) if told == build => return Ok(true),
+        Some(told) => format!("the build {told}"),
+        None if line.starts_with('{') => "an earlier build".to_string(),
+        // The container's runtime, or the loader.
+        None => return Ok(false),
+    };
+    let cause = format!(
+        "the image {image} is of {other} on its node, and the game day is of {build}: load or push the image of this build as \
+         {image}; a node keeps what it has by that name, so a tag of its own in FIREDRILL_IMAGE is better"
+    );
+    Err(environment("starting the Job", cause))
 }
 
 /// A line of a runner's log: an event is as it is, its runner has hidden what is secret in it. What else is printed, by it or by a program
@@ -506,6 +541,18 @@ mod tests {
     }
 
     #[test]
+    fn a_runner_of_another_build_is_refused_with_the_image_to_load() {
+        let told = |line: &str| says_build(line, "1.0.0+a", "shop/firedrill:1").map_err(|error| error.to_string());
+        assert_eq!(told("firedrill build 1.0.0+a"), Ok(true));
+        assert_eq!(told("unable to retrieve container logs for containerd://0"), Ok(false));
+        for (line, of) in [("firedrill build 1.0.0+b", "the build 1.0.0+b"), (r#"{"seq":0}"#, "an earlier build")] {
+            let why = told(line).unwrap_err();
+            let wanted = format!("the image shop/firedrill:1 is of {of} on its node, and the game day is of 1.0.0+a");
+            assert!(why.contains(&wanted) && why.contains("push the image of this build as shop/firedrill:1"), "{why}");
+        }
+    }
+
+    #[test]
     fn a_job_ends_by_itself_claims_what_it_uses_and_is_tried_once() {
         let run = RunIdentity { id: "r".into(), dir: "/x".into(), keep: false };
         let drill = RemoteDrill {
@@ -515,6 +562,7 @@ mod tests {
             environment: BTreeMap::new(),
             directory: "/shop".into(),
             within: Duration::from_secs(1800),
+            build: "1.0.0+a",
         };
         let agent =
             crate::stack::compose::images::AgentImage { tag: "a".into(), launch: vec!["/firedrill/firedrill".into()] };

@@ -6,6 +6,7 @@ use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
 use super::plan::Ready;
 use super::run::{AttemptEnded, AttemptRun};
+use crate::agent::protocol::BUILD;
 use crate::assurance::services;
 use crate::cli::sealing::{save, seal};
 use crate::engine::{ledger, reaper};
@@ -169,6 +170,7 @@ impl RemoteDay {
             environment: environment_of(&plan),
             directory: std::env::current_dir().map_err(failed)?,
             within: plan.stack.up_within + gameday::expected(&plan) * 4 + LEEWAY,
+            build: BUILD,
         };
         if let Some(why) = no_images {
             return Err(environment(why));
