@@ -10,6 +10,7 @@ mod read;
 mod reader;
 mod render;
 pub mod shape;
+mod strict;
 mod toml;
 mod values;
 mod yaml;
@@ -20,10 +21,11 @@ pub use self::toml::parse_toml;
 pub use crate::output::cut;
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Severity, Source, Span, beginning};
 pub use pattern::{TextPattern, pattern};
-pub use read::{ReadError, beside, clean, line_of_another_reader, outside, path_of, tidy, work_tree};
+pub use read::{ReadError, beside, clean, outside, path_of, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
 pub use shape::{DocPage, TextForm, describe, documented};
+pub use strict::{in_other_case, read_otherwise};
 pub use values::{
     FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_period, parse_rate,
     parse_size, shorten,

@@ -195,17 +195,6 @@ pub fn clean(path: &Path) -> PathBuf {
     clean
 }
 
-/// A character of a YAML text behind its first which programs written in Go leave out or take for the end of a line, and the reader of this
-/// program does not: what stands behind it would be a key there and a comment here.
-pub fn line_of_another_reader(text: &str) -> Option<String> {
-    let breaks = |c: &char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
-    let found = text.chars().skip(1).find(breaks)?;
-    Some(format!(
-        "it has U+{:04X}, which other readers of YAML take for the end of a line or leave out: write it as an escape in quotes",
-        u32::from(found)
-    ))
-}
-
 /// The same path without `.` and with `..` resolved, unless a symbolic link makes that another file.
 pub fn tidy(path: &Path) -> PathBuf {
     let mut short = PathBuf::new();
@@ -286,14 +275,6 @@ mod tests {
         };
         assert!(help("../x").starts_with("move it into the project"));
         assert!(help("link").starts_with("make what it leads to"));
-    }
-
-    #[test]
-    fn characters_at_which_other_readers_begin_a_line_are_told() {
-        for hidden in ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'] {
-            assert!(line_of_another_reader(&format!("a: 1 # harmless{hidden}b: 2")).is_some());
-        }
-        assert_eq!(line_of_another_reader("\u{feff}a: ü – 1"), None);
     }
 
     #[test]

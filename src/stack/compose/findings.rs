@@ -43,6 +43,11 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
         found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
     }
     for (name, service) in model.section("services") {
+        for key in outside::followed_labels(model, service) {
+            let message =
+                format!("a drill leaves out the label `{key}` of `{name}`: programs outside of the stack follow it");
+            found.push(Finding::warning(Some(name), "labels", message));
+        }
         let mounts = service["volumes"].as_array().into_iter().flatten();
         let mounted = mounts.filter(|mount| mount["type"] == "image").map(|mount| ("volumes", &mount["source"]));
         for (key, image) in mounted.chain([("image", &service["image"])]) {

@@ -2,8 +2,30 @@
 
 use super::model::{ResolvedModel, scalar, unescape};
 use crate::stack::Finding;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+
+/// How labels begin by which programs that watch an engine lead users to a container, run jobs in it, or restart or replace it.
+const OF_WATCHERS: [&str; 6] =
+    ["traefik.", "caddy", "ofelia.", "com.centurylinklabs.watchtower.", "com.github.nginx-proxy.", "autoheal"];
+
+/// The labels of a service that a drill leaves out, because a program outside of the stack would follow them. Where a service of the stack
+/// is given the engine they may be meant for that one.
+pub(super) fn followed_labels(model: &ResolvedModel, service: &Value) -> Vec<String> {
+    // These are outside of every project, so somebody has allowed them.
+    let is_socket =
+        |path: &str| (path.starts_with("/run/") || path.starts_with("/var/run/")) && path.ends_with("/docker.sock");
+    let is_engine = |mount: &Value| mount["source"].as_str().is_some_and(is_socket);
+    let has_engine = |service: &Value| {
+        let mut mounts = service["volumes"].as_array().into_iter().flatten();
+        service["use_api_socket"] == true || mounts.any(is_engine)
+    };
+    if model.section("services").values().any(has_engine) {
+        return Vec::new();
+    }
+    let keys = service["labels"].as_object().into_iter().flat_map(Map::keys);
+    keys.filter(|key| OF_WATCHERS.iter().any(|begin| key.starts_with(begin))).cloned().collect()
+}
 
 /// Notes every setting that names a host which is not part of the stack.
 pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
@@ -85,6 +107,25 @@ fn url_host(rest: &str) -> Option<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn labels_that_programs_of_the_host_follow_are_known_unless_the_stack_is_given_the_engine() {
+        let web =
+            json!({ "labels": { "traefik.http.routers.x.rule": "Host(`shop.example`)", "team": "a", "caddy": "x" } });
+        let followed = |watcher: Value| {
+            let Value::Object(json) = json!({ "services": { "web": web, "watcher": watcher } }) else {
+                panic!("a map")
+            };
+            followed_labels(&ResolvedModel { json, ..ResolvedModel::default() }, &web)
+        };
+        let mounts = |source: &str| json!({ "volumes": [{ "source": source, "target": "/s" }] });
+        assert_eq!(followed(json!({})), ["traefik.http.routers.x.rule", "caddy"]);
+        // What the project can make itself is no consent.
+        assert_eq!(followed(mounts("/p/docker.sock")).len(), 2);
+        assert_eq!(followed(mounts("/run/user/1000/docker.sock")), Vec::<String>::new());
+        assert_eq!(followed(json!({ "use_api_socket": true })), Vec::<String>::new());
+    }
 
     #[test]
     fn hosts_are_found_in_urls_and_under_keys_that_say_host() {

@@ -2,9 +2,9 @@
 //! its reader may read, and what stands in it comes back in a message or as a variable.
 
 pub(super) use crate::source::clean;
-use crate::source::{line_of_another_reader, outside};
+use crate::source::{in_other_case, outside, read_otherwise};
 use crate::stack::{HostRequest, HostRequests, SourceFiles};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
@@ -69,19 +69,17 @@ pub(super) const NO_REMOTES: [(&str, &str); 3] = [
     ("GIT_ALLOW_PROTOCOL", "none"),
 ];
 
+/// What Compose has beyond plain YAML: a value that takes one away, or the place of one, and keys that are merged.
+const ALLOWED: [&str; 3] = ["!reset", "!override", "<<"];
+
 /// The documents of a Compose file, in which `on` and `yes` are texts as they are for Compose. Aliases are counted as what they
 /// stand for, and there is an end to that.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, serde_yaml::Error> {
-    if let Some(why) = line_of_another_reader(text) {
-        return Err(serde::de::Error::custom(why));
+    let documents = serde_yaml::from_multiple_with_options(text, serde_yaml::options! { strict_booleans: true })?;
+    match read_otherwise(text, &ALLOWED) {
+        Some(why) => Err(serde::de::Error::custom(why)),
+        None => Ok(documents),
     }
-    serde_yaml::from_multiple_with_options(text, serde_yaml::options! { strict_booleans: true })
-}
-
-/// Whether a tag may take a value away: `!reset`, also in a spelling of its own.
-fn resets(text: &str) -> bool {
-    let spelled = |tag: &str| tag.split([' ', ',', ']', '}', '\n']).next().is_some_and(|tag| tag.contains('%'));
-    text.contains("reset") && text.contains('!') || text.contains("%TAG") || text.split('!').skip(1).any(spelled)
 }
 
 /// A file, and from where the paths in it are resolved.
@@ -126,17 +124,19 @@ impl Reads<'_> {
         // Compose reads UTF-16 as well.
         let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", file.display()))?;
         for root in documents(&text).map_err(|error| format!("{}: {error}", file.display()))? {
-            if let Some(included) = root.get("include") {
-                if resets(&text) {
-                    let why =
-                        "`!reset` or a tag of the file's own takes values away before Compose reads what they name";
-                    self.ask("include", format!("{}: {why}", file.display()), "!reset");
-                }
+            let included = root.get("include").filter(|included| !included.is_null());
+            // Behind a value that is taken away the one that is merged comes to light.
+            if text.contains("!reset") && (included.is_some() || text.contains("<<")) {
+                let why = "`!reset` takes values away before Compose reads what they name";
+                self.ask("include", format!("{}: {why}", file.display()), "!reset");
+            }
+            if let Some(included) = included {
                 list(included).into_iter().for_each(|item| self.include(item, place));
             }
             self.found.document(&root, &place.base);
             for (name, service) in root.get("services").and_then(Value::as_object).into_iter().flatten() {
                 self.service = Some(name.clone());
+                self.other_case(service, &["env_file", "extends", "label_file"], "extends");
                 self.within(service, &place.base);
             }
             self.service = None;
@@ -155,13 +155,20 @@ impl Reads<'_> {
                 for (key, value) in entries {
                     match key.as_str() {
                         "extends" => {
+                            self.other_case(value, &["file"], "extends");
                             for file in self.texts(value.get("file"), "extends") {
                                 self.extends(&file, base);
                             }
                         }
                         key @ ("env_file" | "label_file") => {
                             for item in list(value) {
-                                for path in self.texts(Some(item.get("path").unwrap_or(item)), key) {
+                                let path = item.get("path").unwrap_or(item);
+                                if path.is_null() {
+                                    // An older Compose takes `!reset null` for a file of that name.
+                                    self.leads("null", base, key);
+                                    continue;
+                                }
+                                for path in self.texts(Some(path), key) {
                                     self.named(&path, base, key);
                                 }
                             }
@@ -189,6 +196,7 @@ impl Reads<'_> {
 
     /// What is included is resolved from `project_directory`, and without one from where its first file lies.
     fn include(&mut self, item: &Value, from: &ReadPlace) {
+        self.other_case(item, &["path", "project_directory", "env_file"], "include");
         let paths = self.texts(if item.is_object() { item.get("path") } else { Some(item) }, "include");
         let [directories, env_files] =
             ["project_directory", "env_file"].map(|key| self.texts(item.get(key), "include"));
@@ -225,11 +233,19 @@ impl Reads<'_> {
     fn texts(&mut self, value: Option<&Value>, right: &str) -> Vec<String> {
         let (texts, others): (Vec<&Value>, Vec<&Value>) =
             value.map(list).unwrap_or_default().into_iter().partition(|item| item.is_string());
-        for other in others.into_iter().filter(|other| !other.is_null()) {
+        for other in others {
             let why = format!("{other} is no text, and what Compose makes of it is not known");
             self.ask(right, why, &other.to_string());
         }
         texts.into_iter().filter_map(Value::as_str).map(str::to_string).collect()
+    }
+
+    /// Asks about keys that Compose takes for these though some of their letters have another case: in an `include`, and where older
+    /// versions extend a service.
+    fn other_case(&mut self, map: &Value, known: &[&str], right: &str) {
+        for key in map.as_object().into_iter().flat_map(Map::keys).filter(|key| in_other_case(key, known)) {
+            self.ask(right, format!("`{key}` is read by Compose though some of its letters have another case"), key);
+        }
     }
 
     /// Whether the path of a file is one that can be followed.
@@ -246,6 +262,8 @@ impl Reads<'_> {
             _ if path.contains([':', '@']) || REMOTE_HOSTS.iter().any(|host| path.starts_with(host)) => {
                 "it is read from elsewhere"
             }
+            // At the end of a file Compose leaves out what is added here.
+            _ if path.contains(char::is_control) => "it has a line end or another character that is none of a path",
             _ if path.starts_with('~') => "it is in somebody's home",
             // Compose opens it as it is written, and a relative one without the `..`.
             _ if path.starts_with('/') && Path::new(path).components().any(|part| part == Component::ParentDir) => {
@@ -421,17 +439,64 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_away_before_an_include_is_asked_about() {
-        for tag in ["!reset", "!<!reset>", "!r%65set"] {
-            let text = format!("include: [{{ path: a.yaml, project_directory: {tag} deep/er }}]");
+    fn what_is_taken_away_before_it_is_read_is_asked_about() {
+        for text in [
+            "include: [{ path: a.yaml, project_directory: !reset deep/er }]",
+            // Of the two files the second is left.
+            "x-a: &a { file: !reset a.yaml }\nx-b: &b { file: ../b.yaml, service: b }\n\
+             services: { a: { extends: { <<: [*a, *b] } } }",
+        ] {
             let asks = told(&[("c.yaml", text.as_bytes()), ("a.yaml", SERVICE)], &[]).unwrap();
-            assert!(asks.iter().any(|ask| ask.contains("takes values away")), "{tag}: {asks:?}");
+            assert!(asks.iter().any(|ask| ask.contains("takes values away")), "{text}: {asks:?}");
         }
+        let own = b"services: { a: { image: a, env_file: !reset null, ports: !override [80] } }";
+        assert_eq!(told(&[("c.yaml", own)], &[]), Ok(Vec::new()));
+        assert!(!told(&[("c.yaml", own)], &[("null", "/etc/hostname")]).unwrap().is_empty());
     }
 
     #[test]
     fn tags_hide_no_key() {
         let files: [(&str, &[u8]); 1] = [("c.yaml", b"services: { a: { image: a, env_file: !override [../x.env] } }")];
         assert!(!told(&files, &[]).is_ok_and(|asks| asks.is_empty()));
+        let outside = [("nUll", "/etc/hostname"), ("null", "/etc/hostname"), ("YWIuZW52", "/etc/hostname")];
+        for text in [
+            "services: { a: { env_file: !null /etc/hostname } }",
+            "services: { a: { label_file: [!null ../x] } }",
+            "services: { a: { env_file: !override null } }",
+            "services: { a: { env_file: nUll } }",
+            "services: { a: { env_file: !binary YWIuZW52 } }",
+            "services: { a: { extends: { file: !null ../x.yaml, service: b } } }",
+            "include: [!null ../x.yaml]",
+            "include: [{ path: a.yaml, env_file: !null ../x }]",
+            "x-a: &a { include: [../x.yaml] }\n! <<: *a",
+            "include: [{ path: a.yaml, project_directory: !<!reset> deep/er }]",
+            "include: [{ path: a.yaml, project_directory: !r%65set deep/er }]",
+        ] {
+            let asks = told(&[("c.yaml", text.as_bytes()), ("a.yaml", SERVICE)], &outside);
+            assert!(!asks.as_ref().is_ok_and(|asks| asks.is_empty()), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_hides_a_key() {
+        let files = |text| [("c.yaml", text), ("a.yaml", SERVICE)];
+        let outside = [("x", "/etc/hostname"), (":x y", "/etc/hostname"), ("x:", "/etc/hostname")];
+        for text in [
+            "services: { a: { image: a, ?env_file: /etc/hostname } }",
+            "services: { a: { image: a, env_file: &a:x y } }",
+            "services: { a: { image: a, env_file: [x:] } }",
+            "include: [x:]",
+            "include: [{ Path: ../x.yaml }]",
+            "include: [{ path: a.yaml, ENV_FILE: ../x }]",
+            // Of older versions, in a file that is extended.
+            "services: { a: { Env_File: ../x } }",
+            "services: { a: { extendſ: { file: ../x.yaml, service: b } } }",
+            "services: { a: { extends: { File: ../x.yaml, service: b } } }",
+            // Without a line end behind it this is `x`.
+            "services:\n  a:\n    env_file: |\n      x",
+        ] {
+            let asks = told(&files(text.as_bytes()), &outside);
+            assert!(!asks.as_ref().is_ok_and(|asks| asks.is_empty()), "{text}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::builds::Builds;
 use super::images::FiredrillImages;
 use super::model::{ResolvedModel, add_alias, escape, given_as, has_own_networks, places_mut, scalar};
-use super::{labels, monitoring, processes};
+use super::{labels, monitoring, outside, processes};
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, RunIdentity, StackRequest, TOOLBOX};
 use serde_json::{Map, Value, json};
@@ -45,6 +45,9 @@ pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Dril
     let images = replaced_images(model, drill);
     let mut services = out["services"].as_object().cloned().unwrap_or_default();
     for (name, service) in services.iter_mut().filter(|(_, service)| service.is_object()) {
+        for key in outside::followed_labels(model, service) {
+            take(&mut service["labels"], &key);
+        }
         own_service(name, service, drill, &images);
     }
     if let Some(own) = &drill.recipe.own {

@@ -201,6 +201,10 @@ fn of_claim(spec: Option<&Value>, place: &str, refuse: &mut impl FnMut(String, &
         let value = spec.and_then(|spec| spec.get(*key)).unwrap_or(&Value::Null);
         !value.is_null() && value.as_str() != Some("")
     };
+    if spec.and_then(|spec| spec.get("storageClassName")).and_then(Value::as_str) == Some("") {
+        let help = "a drill begins with empty volumes: leave it out, or name a class that makes them";
+        refuse(format!("has an empty `storageClassName` {place}which takes a volume that is there"), help);
+    }
     for key in TAKES_VOLUMES.iter().filter(|key| is_set(key)) {
         let help = "a drill begins with empty volumes: leave it out, and let a container fill them";
         refuse(format!("has `{key}` {place}which takes the data of others"), help);
@@ -475,6 +479,8 @@ mod tests {
         let claim = |spec: Value| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": "c" }, "spec": spec });
         assert!(refused(&claim(json!({ "storageClassName": "fast", "volumeName": "" }))).is_empty());
         assert_eq!(refused(&claim(json!({ "volumeName": "pv-of-others" }))).len(), 1);
+        assert_eq!(refused(&claim(json!({ "storageClassName": "" }))).len(), 1, "no class makes one");
+        assert!(refused(&claim(json!({ "storageClassName": null }))).is_empty(), "the cluster's own class");
         assert_eq!(
             refused(&claim(json!({ "dataSource": { "name": "x" }, "dataSourceRef": { "name": "x" } }))).len(),
             2

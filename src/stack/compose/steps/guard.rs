@@ -35,7 +35,7 @@ pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) ->
             let looked_at = match key.as_str() {
                 "volumes" | "build" => true,
                 "secrets" | "configs" => false,
-                key => rights::is_free(key) || matches!(key, "deploy" | "labels" | "networks" | "annotations"),
+                key => rights::is_free(key) || matches!(key, "deploy" | "labels" | "networks"),
             };
             if !looked_at && old.get(key) != service.get(key) {
                 found.push(format!("{name}.{key}"));
@@ -46,6 +46,7 @@ pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) ->
             ("volumes", mounts(old) != mounts(service)),
             ("build", build(old) != build(service)),
             ("deploy", reserves(old) != reserves(service)),
+            ("networks", network_options(old) != network_options(service)),
         ];
         found.extend(looked_into.into_iter().filter(|(_, is_other)| *is_other).map(|(key, _)| format!("{name}.{key}")));
     }
@@ -56,6 +57,12 @@ pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) ->
 fn mounts(service: &Value) -> Vec<&Value> {
     let all = service.get("volumes").and_then(Value::as_array).into_iter().flatten();
     all.filter(|mount| !matches!(mount.get("type").and_then(Value::as_str), Some("volume" | "tmpfs"))).collect()
+}
+
+/// What a service asks of the drivers of its networks.
+fn network_options(service: &Value) -> Vec<(&String, &Value)> {
+    let all = service.get("networks").and_then(Value::as_object).into_iter().flatten();
+    all.filter_map(|(network, used)| Some((network, used.get("driver_opts")?))).collect()
 }
 
 /// What a build reads and may do; its arguments and its target are free.
@@ -74,7 +81,7 @@ mod tests {
 
     fn changed(change: impl FnOnce(&mut Value)) -> Vec<String> {
         let before = json!({ "name": "shop", "services": { "web": {
-            "image": "web:v2", "environment": { "A": "1" }, "build": { "context": "/p", "args": { "V": "2" } },
+            "image": "web:v2", "environment": { "A": "1" }, "networks": { "default": null }, "build": { "context": "/p", "args": { "V": "2" } },
             "volumes": [{ "type": "bind", "source": "/p/conf", "target": "/c" }, { "type": "volume", "source": "d", "target": "/d" }],
         } }, "volumes": { "d": {} } });
         let mut after = before.clone();
@@ -89,16 +96,20 @@ mod tests {
             model["services"]["web"]["environment"]["A"] = json!("2");
             model["services"]["web"]["build"]["args"]["V"] = json!("1");
             model["services"]["web"]["command"] = json!(["x"]);
+            model["services"]["web"]["networks"]["default"] = json!({ "aliases": ["x"] });
         });
         assert_eq!(free, Vec::<String>::new());
         for (pointer, value, found) in [
             ("/services/web/volumes/0/source", json!("/etc"), "web.volumes"),
             ("/services/web/volumes/1/type", json!("bind"), "web.volumes"),
             ("/services/web/build/context", json!("/"), "web.build"),
+            ("/services/web/networks/default", json!({ "driver_opts": { "x": "y" } }), "web.networks"),
         ] {
             assert_eq!(changed(|model| *model.pointer_mut(pointer).unwrap() = value), [found]);
         }
-        for key in ["privileged", "network_mode", "devices", "pid", "use_api_socket", "secrets", "of_next_year"] {
+        for key in
+            ["privileged", "network_mode", "devices", "pid", "use_api_socket", "secrets", "of_next_year", "annotations"]
+        {
             assert_eq!(changed(|model| model["services"]["web"][key] = json!("x")), [format!("web.{key}")]);
         }
         assert_eq!(changed(|model| model["secrets"] = json!({ "s": { "file": "/etc/shadow" } })), ["secrets"]);
