@@ -16,7 +16,8 @@
 //!
 //! `ARCHITECTURE.md` draws the rooms and says who may import whom.
 
-/// Declares an enum whose values have names in files and reports, each written once, with `ALL`, `name`, `from_name` and `Display`.
+/// Declares an enum whose values have names in files and reports, each written once, with `ALL`, `name`, `from_name` and `Display`;
+/// and `words`, where each also says in words what it means (`Value = "name": "words"`).
 macro_rules! named_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$of:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -40,6 +41,16 @@ macro_rules! named_enum {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
+            }
+        }
+    };
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$of:meta])* $value:ident = $text:literal: $words:literal,)+ }) => {
+        named_enum! { $(#[$meta])* pub enum $name { $($(#[$of])* $value = $text,)+ } }
+
+        impl $name {
+            /// What it means, in words for people.
+            pub const fn words(self) -> &'static str {
+                match self { $($name::$value => $words,)+ }
             }
         }
     };

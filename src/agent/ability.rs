@@ -25,7 +25,7 @@ const MOST_TOLD: usize = 16 << 20;
 pub(super) fn bounded(tell: Tell) -> Tell {
     let left = AtomicUsize::new(MOST_TOLD);
     Arc::new(move |told| {
-        if !matches!(told, Told::Alert { .. } | Told::Note { .. }) {
+        if !matches!(told, Told::Alert(_) | Told::Note { .. }) {
             return tell(told);
         }
         let bytes = serde_json::to_vec(&told).map_or(MOST_TOLD, |line| line.len());
@@ -125,11 +125,11 @@ mod tests {
             tell(Told::Note { text: "x".repeat(MOST_TOLD / 4) });
         }
         tell(Told::Note { text: "a short one".into() });
-        tell(Told::Late { series: "load".into(), worst_us: 1, count: 1 });
+        tell(Told::Late(crate::record::LateRecord { load: "load".into(), worst_us: 1, count: 1 }));
         let heard = heard.lock().unwrap();
         let kinds: Vec<_> = heard.iter().map(std::mem::discriminant).collect();
         let note = std::mem::discriminant(&Told::Note { text: String::new() });
         assert_eq!(kinds.get(..3), Some(&[note; 3][..]));
-        assert!(matches!(heard.get(3..), Some([Told::AlertsLost { .. }, Told::Late { .. }])), "{}", kinds.len());
+        assert!(matches!(heard.get(3..), Some([Told::AlertsLost { .. }, Told::Late(_)])), "{}", kinds.len());
     }
 }

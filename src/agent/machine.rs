@@ -42,7 +42,7 @@ impl Ability for MachineWatch {
                 ticks.tick().await;
                 let next = (read().await, Instant::now());
                 if let (Some(before), Some(now)) = (last.0, next.0) {
-                    tell(Told::Machine { sample: between(before, now, next.1.saturating_duration_since(last.1)) });
+                    tell(Told::Machine(between(before, now, next.1.saturating_duration_since(last.1))));
                 }
                 last = next;
             }
@@ -129,7 +129,7 @@ mod tests {
         let tell: Tell = std::sync::Arc::new(move |told| drop(tx.send(told)));
         let _watch = MachineWatch {}.begin("machine", &context, tell).await.unwrap();
         let told = tokio::time::timeout(Duration::from_secs(60), rx.recv()).await.unwrap().unwrap();
-        let Told::Machine { sample } = told else { panic!("{told:?}") };
+        let Told::Machine(sample) = told else { panic!("{told:?}") };
         assert!(sample.cpus > 0 && sample.memory_bytes >= sample.available_bytes && sample.busy <= 1.0, "{sample:?}");
     }
 }

@@ -1,10 +1,9 @@
 //! Wire protocol between runner and agent: JSON lines, one message a line. It carries what an ability is asked and what
 //! abilities tell, and knows none of them.
 
-use crate::record::{AlertStation, MachineSample, Slice};
+use crate::record::{AlertMoment, LateRecord, MachineSample, Slice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The version of the tool and the sources of its build: both ends are made from the same ones.
@@ -92,15 +91,8 @@ pub enum AgentMessage {
 pub enum Told {
     /// A slice whose events have all ended. Its start is one of the agent's clock, in microseconds since the Unix epoch.
     Slice(Slice),
-    /// A generator woke late by more than allowed (`load::ALLOWED_LATE`).
-    Late {
-        /// The load, or the source.
-        series: String,
-        /// Worst lateness since the last report, in microseconds.
-        worst_us: u64,
-        /// Events that began late since the last report.
-        count: u64,
-    },
+    /// A generator woke late by more than allowed (`load::ALLOWED_LATE`), since the last report.
+    Late(LateRecord),
     /// A write of the ledger has ended; told at once, and before the slice in which it was due.
     Write {
         /// Its number: the load's `{{counter}}`.
@@ -123,25 +115,15 @@ pub enum Told {
         /// Whether the page could be read: a metric that is not on it (yet) is no alert, as in PromQL.
         readable: bool,
     },
-    /// Something became of an alert of the team's own rules.
-    Alert {
-        /// When, agent's clock.
-        clock_us: u64,
-        /// Its labels.
-        labels: BTreeMap<String, String>,
-        /// What became of it.
-        station: AlertStation,
-    },
+    /// Something became of an alert of the team's own rules; when, is by the agent's clock.
+    Alert(AlertMoment),
     /// Prometheus or Alertmanager is gone, or too much was told: nothing can be said about alerts any more.
     AlertsLost {
         /// Why.
         why: String,
     },
     /// How busy the machine is.
-    Machine {
-        /// What was seen.
-        sample: MachineSample,
-    },
+    Machine(MachineSample),
     /// Something that people should know: `the session was terminated`, `came back`.
     Note {
         /// The text.

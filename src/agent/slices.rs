@@ -4,7 +4,7 @@ use super::ability::{HeldResult, Holding, Tell, held_task};
 use super::clock::Clock;
 use super::protocol::Told;
 use crate::load::{EventClient, Generator, LoadReport, SLICE};
-use crate::record::{DrillTime, Slice, micros};
+use crate::record::{DrillTime, LateRecord, Slice, micros};
 use crate::slis::SliSpec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +43,9 @@ impl Told {
                 let start_us = DrillTime(t0_us.saturating_add(slice.index.saturating_mul(micros(SLICE))));
                 Told::Slice(Slice { start_us, ..slice })
             }
-            LoadReport::Late { worst, count } => Told::Late { series, worst_us: micros(worst), count },
+            LoadReport::Late { worst, count } => {
+                Told::Late(LateRecord { load: series, worst_us: micros(worst), count })
+            }
             LoadReport::Write { number, ended, acknowledged } => {
                 Told::Write { write: number, clock_us: at_us(ended), acknowledged }
             }

@@ -26,13 +26,13 @@ named_enum! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BudgetStep {
     /// Tell the team.
-    Notify = "notify",
+    Notify = "notify": "the team is told",
     /// Nothing is released that is not critical.
-    FreezeNonCritical = "freeze_non_critical",
+    FreezeNonCritical = "freeze_non_critical": "deployments that are not critical are frozen",
     /// Nothing is released but what makes it more reliable, and a reliability review is called.
-    FreezeAll = "freeze_all",
+    FreezeAll = "freeze_all": "all deployments are frozen, and a reliability review is called",
     /// The team does reliability work only.
-    ReliabilityOnly = "reliability_only",
+    ReliabilityOnly = "reliability_only": "reliability work only",
 }
 }
 
@@ -49,16 +49,6 @@ pub enum BudgetRelease {
 }
 
 impl BudgetStep {
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            BudgetStep::Notify => "the team is told",
-            BudgetStep::FreezeNonCritical => "deployments that are not critical are frozen",
-            BudgetStep::FreezeAll => "all deployments are frozen, and a reliability review is called",
-            BudgetStep::ReliabilityOnly => "reliability work only",
-        }
-    }
-
     /// Whether it stops a release.
     pub fn freezes(self, release: BudgetRelease) -> bool {
         match self {

@@ -268,7 +268,7 @@ fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<
             let Command { line, column, .. } = case.command;
             let effect = case.command.effect();
             let what = match case.command.unread {
-                Some(unread) if effect.because.is_empty() => unread.text(),
+                Some(unread) if effect.because.is_empty() => unread.words(),
                 _ => &effect.because,
             };
             let (command, why, what) = (first_line(case.command), why(case), visible(what));
@@ -485,9 +485,9 @@ fn question(
     }
     let effect = case.command.effect();
     let because = if effect.because.is_empty() { String::new() } else { format!(": {}", visible(&effect.because)) };
-    add("  ", says(format!("it {}{because}", effect.kind.text())), false);
+    add("  ", says(format!("it {}{because}", effect.kind.words())), false);
     if let Some(unread) = unread {
-        add("  ", says(format!("is it a command of this runbook? {}; [s] leaves it out", unread.text())), false);
+        add("  ", says(format!("is it a command of this runbook? {}; [s] leaves it out", unread.words())), false);
     }
     match proposed {
         Some(proposed) => add("  ", says(format!("proposal: {} (Enter)", proposed.text())), true),

@@ -40,7 +40,7 @@ pub async fn ask_invariants(cx: &Context<'_>, before: &mut InvariantValues, time
             }
             Ok(answer) => {
                 let verdict = if time == InvariantTime::Steady { Verdict::Unsteady } else { Verdict::Damaged };
-                let asked = time.in_words();
+                let asked = time.words();
                 let reason = format!("the invariant `{}` does not hold {asked}: {}", answer.name, answer.evidence);
                 Stop::new(verdict, reason)
             }

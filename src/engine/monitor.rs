@@ -5,7 +5,7 @@ use super::stop::caught;
 use crate::agent::AgentClient;
 use crate::agent::protocol::{AgentMessage, Told};
 use crate::locked;
-use crate::record::{AlertMoment, DrillTime, Event, EventSink, LateRecord, MachineSample, Slice, WriteRecord};
+use crate::record::{AlertMoment, DrillTime, Event, EventSink, MachineSample, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
 use crate::slis::{Lateness, SliSpec};
 use std::ops::RangeBounds;
@@ -121,19 +121,19 @@ impl Monitor {
                 // Nobody waits for a single write: whoever needs the ledger waits for the slice that closes after it.
                 return;
             }
-            Told::Alert { clock_us, labels, station } => {
-                let moment = AlertMoment { at_us: at(clock_us), labels, station };
+            Told::Alert(moment) => {
+                let moment = AlertMoment { at_us: at(moment.at_us.0), ..moment };
                 self.sink.emit(Event::Alert(moment.clone()));
                 locked(&self.state).alerts.push(moment);
             }
             Told::AlertsLost { why } => return self.lost(format!("{name}: {why}")),
-            Told::Machine { sample } => {
+            Told::Machine(sample) => {
                 locked(&self.state).contention.note(self.sink.now(), &sample, self.concurrent.others());
                 self.sink.emit(Event::Machine(sample));
             }
-            Told::Late { series: load, worst_us, count } => {
-                locked(&self.state).lateness.late(&load, self.sink.now(), count, worst_us);
-                self.sink.emit(Event::Late(LateRecord { load, worst_us, count }));
+            Told::Late(late) => {
+                locked(&self.state).lateness.late(&late.load, self.sink.now(), late.count, late.worst_us);
+                self.sink.emit(Event::Late(late));
             }
             Told::Note { text } => self.sink.note(format!("{name}: {text}")),
         }

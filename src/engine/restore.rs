@@ -41,7 +41,7 @@ struct Levels {
 impl Levels {
     /// `the restore reached L2 (the backup is restored) and failed at L3: …`.
     fn shown(&self) -> String {
-        let reached = format!("the restore reached {} ({})", self.reached, self.reached.meaning());
+        let reached = format!("the restore reached {} ({})", self.reached, self.reached.words());
         match (&self.failed, self.reached.next()) {
             (Some((evidence, _)), Some(next)) => format!("{reached} and failed at {next}: {evidence}"),
             _ => reached,

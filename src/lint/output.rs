@@ -1,7 +1,7 @@
 //! Findings and rules as text: JSON, annotations of GitHub, the table of rules, and the long explanation of one.
 
 use super::{Config, LintOutcome, LintRule, RULES};
-use crate::output::{Annotation, Weight};
+use crate::output::Annotation;
 use crate::report::many;
 use crate::source::{Diagnostic, Severity};
 use std::fmt::Write as _;
@@ -43,11 +43,6 @@ pub fn github(outcome: &LintOutcome) -> String {
 
 fn annotation(finding: &Diagnostic) -> String {
     let start = finding.source.pos(finding.span.start);
-    let weight = match finding.level {
-        Severity::Error => Weight::Error,
-        Severity::Warning => Weight::Warning,
-        Severity::Info => Weight::Notice,
-    };
     let mut message = finding.message.clone();
     for more in [&finding.label, &finding.help].into_iter().flatten() {
         message.push('\n');
@@ -56,7 +51,7 @@ fn annotation(finding: &Diagnostic) -> String {
     let file = Some(finding.source.path.to_string_lossy().into_owned());
     let title = finding.code.unwrap_or("firedrill").to_string();
     let (line, column) = (Some(start.line), Some(start.column));
-    let annotation = Annotation { weight, file, line, column, title, message };
+    let annotation = Annotation { weight: finding.level, file, line, column, title, message };
     format!("{annotation}\n")
 }
 

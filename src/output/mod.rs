@@ -13,7 +13,7 @@ pub use text::{
     cut, has_controls, json, log_line, log_lines, one_line, quoted, shown, strip_escapes, terminal_lines, visible,
     whole_characters,
 };
-pub use workflow::{Annotation, Weight};
+pub use workflow::{Annotation, Severity};
 
 use crate::error::Error;
 use std::io::{self, IsTerminal, Write};

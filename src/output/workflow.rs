@@ -5,28 +5,28 @@ use super::text::{log_line, log_lines};
 use std::fmt;
 
 named_enum! {
-/// How much a message weighs; its name is that of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// Something is wrong.
-    Error = "error",
-    /// Something is worth a look.
-    Warning = "warning",
-    /// Something is worth knowing.
-    Notice = "notice",
+/// How much a message weighs, each with the word that is GitHub's command for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Something is wrong; a file cannot be used.
+    Error = "error": "error",
+    /// Something is worth a look: a file can be used, but something is likely not meant.
+    Warning = "warning": "warning",
+    /// Worth knowing; nothing has to be done.
+    Info = "info": "notice",
 }
 }
 
 /// Whether a line is an annotation.
 pub(super) fn is_annotation(line: &str) -> bool {
-    Weight::ALL.iter().any(|weight| line.starts_with(&format!("::{weight} ")))
+    Severity::ALL.iter().any(|weight| line.starts_with(&format!("::{} ", weight.words())))
 }
 
 /// A message beside a line. `Display` writes the command, one line without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
     /// How much it weighs.
-    pub weight: Weight,
+    pub weight: Severity,
     /// The file, from the root of the repository; `None` where no file is to blame.
     pub file: Option<String>,
     /// Line, from 1.
@@ -41,7 +41,7 @@ pub struct Annotation {
 
 impl fmt::Display for Annotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "::{} ", self.weight)?;
+        write!(f, "::{} ", self.weight.words())?;
         if let Some(file) = &self.file {
             write!(f, "file={},", property(file))?;
         }
@@ -72,7 +72,7 @@ mod tests {
 
     fn annotation(text: &str) -> Annotation {
         Annotation {
-            weight: Weight::Warning,
+            weight: Severity::Warning,
             file: Some(text.to_string()),
             line: Some(4),
             column: None,

@@ -20,29 +20,20 @@ pub enum StandardInput<'a> {
     Text(&'a str),
 }
 
+named_enum! {
 /// What a command does; the worse, the greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EffectKind {
     /// It only looks.
     #[default]
-    Looks,
+    Looks = "looks": "looks",
     /// It cannot be told.
-    Unknown,
+    Unknown = "unknown": "may change something",
     /// Nor can it be read as shell.
-    Unreadable,
+    Unreadable = "unknown": "may change something",
     /// It changes something.
-    Changes,
+    Changes = "changes": "changes something",
 }
-
-impl EffectKind {
-    /// What a command of this kind does, in words.
-    pub fn text(self) -> &'static str {
-        match self {
-            EffectKind::Looks => "looks",
-            EffectKind::Unknown | EffectKind::Unreadable => "may change something",
-            EffectKind::Changes => "changes something",
-        }
-    }
 }
 
 /// What a command does, and how that is known.

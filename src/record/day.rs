@@ -407,10 +407,7 @@ impl DayDrill {
             None if failed => DrillStatus::Failed,
             None => DrillStatus::Incomplete,
             Some(RunOutcome::Passed) if failed => DrillStatus::Flaky,
-            Some(RunOutcome::Passed) => DrillStatus::Passed,
-            Some(RunOutcome::Failed) => DrillStatus::Failed,
-            Some(RunOutcome::Broken) => DrillStatus::Broken,
-            Some(RunOutcome::Interrupted) => DrillStatus::Interrupted,
+            Some(outcome) => outcome.status(),
         }
     }
 }

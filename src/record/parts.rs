@@ -256,27 +256,18 @@ pub const WAIT_UNFELT: &str = "the fault that is left to have its time to be fel
 /// What is waited for between the recovery and the revert, in the words of its `waited`.
 pub const WAIT_SERVED: &str = "it to be known whether users were served until the faults began to be undone";
 
+named_enum! {
 /// When an invariant is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InvariantTime {
     /// While everything is steady, before anything is broken.
-    Steady,
+    Steady = "steady": "before the fault",
     /// When users have recovered and the fault has not been undone.
-    Recovered,
+    Recovered = "recovered": "after the recovery",
     /// When every fault has been undone.
-    Reverted,
+    Reverted = "reverted": "after the revert",
 }
-
-impl InvariantTime {
-    /// `before the fault`, `after the recovery`, `after the revert`.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            InvariantTime::Steady => "before the fault",
-            InvariantTime::Recovered => "after the recovery",
-            InvariantTime::Reverted => "after the revert",
-        }
-    }
 }
 
 /// An answer to an invariant.

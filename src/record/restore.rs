@@ -14,37 +14,26 @@ pub const WAIT_BEFORE: &str = "the backup and the content before the fault to be
 pub const WAIT_AFTER: &str = "the restore to be looked at";
 
 named_enum! {
-/// How far a restore came. Each level presupposes those below it.
+/// How far a restore came. Each level presupposes those below it. Beside it what it means to have reached it, in words that follow on
+/// a colon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RestoreLevel {
     /// Nothing: the backup cannot even be read.
-    L0 = "L0",
+    L0 = "L0": "the backup cannot be read",
     /// The backup can be read.
-    L1 = "L1",
+    L1 = "L1": "the backup can be read",
     /// It was restored: everything that it holds is back in its place.
-    L2 = "L2",
+    L2 = "L2": "the backup is restored",
     /// The server has replayed what it had to and accepts connections.
-    L3 = "L3",
+    L3 = "L3": "the server has replayed and accepts connections",
     /// The content is what it was: counts, checksums, canary rows.
-    L4 = "L4",
+    L4 = "L4": "the content is what it was",
     /// The application's SLIs hold.
-    L5 = "L5",
+    L5 = "L5": "the application's SLIs hold",
 }
 }
 
 impl RestoreLevel {
-    /// What it means to have reached it, in words that follow on a colon.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            RestoreLevel::L0 => "the backup cannot be read",
-            RestoreLevel::L1 => "the backup can be read",
-            RestoreLevel::L2 => "the backup is restored",
-            RestoreLevel::L3 => "the server has replayed and accepts connections",
-            RestoreLevel::L4 => "the content is what it was",
-            RestoreLevel::L5 => "the application's SLIs hold",
-        }
-    }
-
     /// The highest level of which every check held, with all levels below it. `probes` are the answers in the order in which
     /// they came, each with the level and the name of its check: the latest of each check counts. A level that nobody looked at
     /// was not reached, and L5 is that users have recovered, and were still served where that was asked.

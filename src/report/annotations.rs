@@ -1,7 +1,7 @@
 //! Annotations of GitHub: what failed, beside the lines of runbooks and scenarios in a pull request and in the summary of a
 //! run. GitHub shows ten errors and ten warnings of a step, so that many are written, the most important ones first.
 
-use crate::output::{Annotation, Weight, one_line};
+use crate::output::{Annotation, Severity, one_line};
 use crate::record::{DrillStatus, Location};
 use crate::view::advice::what_to_do;
 use crate::view::{DrillEntry, Drills};
@@ -24,11 +24,11 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
         .map(|entry| {
             let fails = entry.day.is_some_and(|day| day.plan.flaky_fails);
             let harmless = entry.status == DrillStatus::Flaky && !fails;
-            annotation(entry, if harmless { Weight::Warning } else { Weight::Error }, from_root)
+            annotation(entry, if harmless { Severity::Warning } else { Severity::Error }, from_root)
         })
         .collect();
     let mut text = String::new();
-    for weight in [Weight::Error, Weight::Warning] {
+    for weight in [Severity::Error, Severity::Warning] {
         let of_weight: Vec<&Annotation> = all.iter().filter(|a| a.weight == weight).collect();
         let fits = if of_weight.len() > SHOWN { SHOWN - 1 } else { of_weight.len() };
         for annotation in of_weight.iter().take(fits) {
@@ -41,7 +41,7 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
     text.into_bytes()
 }
 
-fn annotation(entry: &DrillEntry<'_>, weight: Weight, from_root: &dyn Fn(&str) -> String) -> Annotation {
+fn annotation(entry: &DrillEntry<'_>, weight: Severity, from_root: &dyn Fn(&str) -> String) -> Annotation {
     let record = entry.telling_record();
     let plan = record.and_then(|record| record.plan.as_deref());
     // Where no line is to blame, the scenario as a whole is.
@@ -63,8 +63,8 @@ fn annotation(entry: &DrillEntry<'_>, weight: Weight, from_root: &dyn Fn(&str) -
     }
 }
 
-fn more(weight: Weight, count: usize) -> Annotation {
-    let of = if weight == Weight::Error { "that did not pass" } else { "that are flaky" };
+fn more(weight: Severity, count: usize) -> Annotation {
+    let of = if weight == Severity::Error { "that did not pass" } else { "that are flaky" };
     Annotation {
         weight,
         file: None,

@@ -22,7 +22,7 @@ pub fn csv(drills: &Drills) -> Vec<u8> {
                 line("check", &case.name, case.came().1, [None; 4]);
             }
             for sli in &view.figures.slis {
-                let result = words::met(&sli.during, &sli.objective).word();
+                let result = words::met(&sli.during, &sli.objective).words();
                 let windows = [Some(sli.objective), sli.before.ratio(), sli.during.ratio(), sli.after.ratio()];
                 line("sli", &sli.sli, result, windows);
             }

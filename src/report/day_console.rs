@@ -168,15 +168,9 @@ struct DayEventText<'a> {
 impl DayEventText<'_> {
     /// How a drill came out.
     fn came(&self, outcome: &RunOutcome, disturbed: &bool) -> String {
-        let word = match (outcome, disturbed) {
-            (_, true) => "DISTURBED",
-            (RunOutcome::Passed, _) => "PASSED",
-            (RunOutcome::Failed, _) => "FAILED",
-            (RunOutcome::Broken, _) => "HARNESS ERROR",
-            (RunOutcome::Interrupted, _) => "INTERRUPTED",
-        };
+        let word = if *disturbed { "disturbed" } else { outcome.status().name() };
         let mark = words::outcome(*outcome);
-        self.paint.headline(mark, &format!("{} {word}", mark.sign()))
+        self.paint.headline(mark, &format!("{} {}", mark.sign(), word.to_uppercase()))
     }
 }
 

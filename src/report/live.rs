@@ -5,14 +5,13 @@ use super::lines::Tail;
 use super::paint::Paint;
 use super::text::{column, cut, right};
 use crate::output::one_line;
-use crate::record::{Counts, DrillTime, Event, FaultEvent, FaultRecord, PhaseRecord, Record, Slice, Stamped};
+use crate::record::{DrillTime, Event, FaultEvent, FaultRecord, LoadSeries, PhaseRecord, Record, Stamped};
 use crate::view::StatusSymbol;
 use crate::view::format::{percent, seconds};
 use crate::view::words;
-use std::collections::{BTreeMap, VecDeque};
 
-/// Slices in the trailing window that is shown: one second.
-const WINDOW: usize = 10;
+/// The trailing window that is shown, in microseconds: one second.
+const WINDOW_US: u64 = 1_000_000;
 /// Lines of output that are shown.
 const OUTPUT_LINES: usize = 5;
 
@@ -21,7 +20,6 @@ const OUTPUT_LINES: usize = 5;
 pub struct LiveView {
     /// What is known of the drill by now.
     pub record: Record,
-    recent: BTreeMap<String, VecDeque<Slice>>,
     tail: Tail,
 }
 
@@ -30,13 +28,6 @@ impl LiveView {
     pub fn apply(&mut self, stamped: &Stamped) {
         self.record.apply(stamped);
         match &stamped.event {
-            Event::Slice(slice) => {
-                let recent = self.recent.entry(slice.load.clone()).or_default();
-                recent.push_back(slice.clone());
-                while recent.len() > WINDOW {
-                    recent.pop_front();
-                }
-            }
             Event::StepStarted { .. } | Event::CommandStarted { background: false, .. } => self.tail = Tail::default(),
             Event::Output { text, .. } => drop(self.tail.push(text)),
             _ => {}
@@ -77,15 +68,12 @@ impl LiveView {
     }
 
     fn sli_lines(&self, paint: Paint) -> Vec<String> {
-        let Some(plan) = self.record.plan.as_ref().filter(|_| !self.recent.is_empty()) else { return Vec::new() };
+        let Some(plan) = self.record.plan.as_ref().filter(|_| !self.record.loads.is_empty()) else { return Vec::new() };
         let width = plan.slis.iter().map(|sli| console::measure_text_width(&sli.name)).max().unwrap_or(0).min(24);
         let line = |sli: &crate::record::SliInfo| {
-            let slices = self.recent.get(&sli.load);
-            let slices = slices.into_iter().flatten();
-            let counts = slices.fold(Counts::default(), |sum, slice| Counts {
-                good: sum.good.saturating_add(slice.good.get(&sli.name).copied().unwrap_or(0)),
-                valid: sum.valid.saturating_add(slice.due),
-            });
+            let series = self.record.loads.iter().find(|series| series.load == sli.load);
+            let end = series.map_or(DrillTime(0), LoadSeries::end_us);
+            let counts = self.record.counts(&sli.name, DrillTime(end.0.saturating_sub(WINDOW_US)), end);
             let name = column(&one_line(&sli.name), width);
             let objective = percent(sli.objective);
             let Some(ratio) = counts.ratio() else {

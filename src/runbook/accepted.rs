@@ -666,7 +666,7 @@ pub fn doubt(command: &Command) -> Option<String> {
         let mut said = said.flat_map(spoken_words);
         let forbids = said.any(|word| denies(&word) || is_among("avoid no error", &word));
         if !certain || command.effect().kind != EffectKind::Looks || forbids {
-            return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
+            return Some(format!("{}, and nobody has read it as a command yet", unread.words()));
         }
     }
     if command.effect().kind == EffectKind::Unreadable {

@@ -168,23 +168,12 @@ named_enum! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
     /// In a block without a tag and without prompts, or one with its output and no prompts.
-    Untagged = "untagged",
+    Untagged = "untagged": "its block has neither a shell's tag nor prompts",
     /// On a line of its own, without a fence.
-    Unfenced = "unfenced",
+    Unfenced = "unfenced": "it stands on a line without a fence",
     /// In running text, or in a table.
-    Inline = "inline",
+    Inline = "inline": "it stands in running text or in a table",
 }
-}
-
-impl Unread {
-    /// As it is told.
-    pub fn text(self) -> &'static str {
-        match self {
-            Unread::Untagged => "its block has neither a shell's tag nor prompts",
-            Unread::Unfenced => "it stands on a line without a fence",
-            Unread::Inline => "it stands in running text or in a table",
-        }
-    }
 }
 
 /// Why only a person can do what a command says.

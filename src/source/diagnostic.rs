@@ -1,5 +1,6 @@
 //! A source file, spans into it, and diagnostics that show the line with a caret.
 
+use crate::output::Severity;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -181,19 +182,6 @@ impl Span {
     pub fn of(self, text: &str) -> &str {
         text.get(self.start..self.end).unwrap_or_default()
     }
-}
-
-named_enum! {
-/// How bad a diagnostic is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// The file cannot be used.
-    Error = "error",
-    /// The file can be used, but something is likely not meant.
-    Warning = "warning",
-    /// Worth knowing; nothing has to be done.
-    Info = "info",
-}
 }
 
 /// One mistake: where, what, why it is one, and what to do.

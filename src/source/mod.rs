@@ -18,8 +18,8 @@ mod yaml;
 mod yaml_tests;
 
 pub use self::toml::parse_toml;
-pub use crate::output::cut;
-pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Severity, Source, Span, beginning};
+pub use crate::output::{Severity, cut};
+pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Source, Span, beginning};
 pub use pattern::{TextPattern, pattern};
 pub use read::{ReadError, beside, clean, outside, path_of, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};

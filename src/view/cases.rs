@@ -246,12 +246,12 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
         }
         Check::Invariant { name } => {
             let asked = record.invariants.iter().filter(|answer| answer.name == *name);
-            let lines = asked.map(|answer| format!("{}: {}", answer.time.in_words(), answer.evidence));
+            let lines = asked.map(|answer| format!("{}: {}", answer.time.words(), answer.evidence));
             Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
         }
         Check::RestoreLevel => {
             let rungs = restore::ladder(record);
-            let line = |rung: &Rung| format!("{} {}: {}: {}", rung.level, rung.word(), rung.level.meaning(), rung.seen);
+            let line = |rung: &Rung| format!("{} {}: {}: {}", rung.level, rung.word(), rung.level.words(), rung.seen);
             let lines = rungs.iter().map(line);
             Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
         }

@@ -233,13 +233,7 @@ impl<'a> DrillEntry<'a> {
             scenario: plan.map_or("", |plan| &plan.scenario),
             title: plan.map_or("", |plan| &plan.title),
             control: record.is_control(),
-            status: match record.outcome() {
-                _ if record.is_unfinished() => DrillStatus::Incomplete,
-                RunOutcome::Passed => DrillStatus::Passed,
-                RunOutcome::Failed => DrillStatus::Failed,
-                RunOutcome::Broken => DrillStatus::Broken,
-                RunOutcome::Interrupted => DrillStatus::Interrupted,
-            },
+            status: if record.is_unfinished() { DrillStatus::Incomplete } else { record.outcome().status() },
             attempts: vec![(None, Some(record))],
         }
     }

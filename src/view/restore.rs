@@ -211,7 +211,7 @@ pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
         (None, Verdict::SelfHealed) => "users recovered without the runbook".to_string(),
         (None, _) => "users did not recover".to_string(),
     };
-    Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))
+    Some((met, format!("{actual}, objective {}: {}", declared(rto), met.words())))
 }
 
 /// The backup in words: its id, its age at the fault, its size, and what else it told.

@@ -1,19 +1,19 @@
 //! How something came out, in one sign. Every sign is followed by a word, so that neither carries meaning alone.
 
 named_enum! {
-/// How something came out, each with its sign, which is one column wide.
+/// How something came out, each with its sign, which is one column wide, and with what it says of an objective in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusSymbol {
     /// It held.
-    Good = "✓",
+    Good = "✓": "met",
     /// It did not.
-    Bad = "✗",
+    Bad = "✗": "missed",
     /// Worth a look.
-    Warn = "!",
+    Warn = "!": "not known",
     /// Not done.
-    Skip = "-",
+    Skip = "-": "not known",
     /// Neither: it goes on.
-    Plain = "·",
+    Plain = "·": "not known",
 }
 }
 
@@ -24,15 +24,6 @@ impl StatusSymbol {
             Some(true) => StatusSymbol::Good,
             Some(false) => StatusSymbol::Bad,
             None => StatusSymbol::Warn,
-        }
-    }
-
-    /// The same of an objective in a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            StatusSymbol::Good => "met",
-            StatusSymbol::Bad => "missed",
-            StatusSymbol::Warn | StatusSymbol::Skip | StatusSymbol::Plain => "not known",
         }
     }
 

@@ -347,12 +347,9 @@ pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
         ("restore", declared.restore_us),
     ];
     let own_parts = time.firedrill.iter().map(|share| (name(share.phase), share.us)).collect();
-    [
-        ("stack", compose.total_us(), compose_parts),
-        ("windows, steps", declared.total_us(), declared_parts),
-        ("Firedrill itself", time.firedrill_us, own_parts),
-    ]
-    .map(|(name, us, mut of): (_, _, Vec<_>)| {
+    let shares = [("stack", compose_parts), ("windows, steps", declared_parts), ("Firedrill itself", own_parts)];
+    shares.map(|(name, mut of): (_, Vec<_>)| {
+        let us = of.iter().fold(0_u64, |sum, (_, us)| sum.saturating_add(*us));
         of.retain(|(_, us)| *us >= 5_000);
         TimeShare { name, us, share: us as f64 / time.total_us.max(1) as f64, of }
     })
@@ -500,7 +497,7 @@ pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
 pub fn invariants(record: &Record) -> Vec<(StatusSymbol, String)> {
     let line = |answer: &InvariantRecord| {
         let mark = if answer.held { StatusSymbol::Good } else { StatusSymbol::Bad };
-        (mark, format!("`{}` {}: {}", answer.name, answer.time.in_words(), answer.evidence))
+        (mark, format!("`{}` {}: {}", answer.name, answer.time.words(), answer.evidence))
     };
     record.invariants.iter().map(line).collect()
 }

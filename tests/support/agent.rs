@@ -10,7 +10,7 @@ use firedrill::agent::pg::PgQueries;
 use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, Told};
 use firedrill::agent::watch::MetricWatch;
 use firedrill::load::SLICE;
-use firedrill::record::{DrillTime, MachineSample, Slice};
+use firedrill::record::{DrillTime, LateRecord, MachineSample, Slice};
 use firedrill::slis::{EventAnswer, MetricCondition, SliSpec};
 use firedrill::stack::Channel;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,13 +139,14 @@ impl Agent {
                 let sample =
                     MachineSample { cpus: 2, busy, pressure: None, memory_bytes: 1 << 30, available_bytes: 1 << 29 };
                 for _ in 0..samples {
-                    self.send(AgentMessage::Told { told: Told::Machine { sample } }).await;
+                    self.send(AgentMessage::Told { told: Told::Machine(sample) }).await;
                 }
             }
             Order::ReportLate { worst, count } => {
                 let worst_us = u64::try_from(worst.as_micros()).expect("a short time");
-                let series = self.load.as_ref().expect("load runs").loads[0].name.clone();
-                self.send(AgentMessage::Told { told: Told::Late { series, worst_us, count } }).await;
+                let load = self.load.as_ref().expect("load runs").loads[0].name.clone();
+                let told = Told::Late(LateRecord { load, worst_us, count });
+                self.send(AgentMessage::Told { told }).await;
             }
         }
         true

@@ -5,7 +5,7 @@ use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
 use crate::agent::protocol::Told;
 use crate::agent::proxy::next_connection;
-use crate::record::{ALERT_NAME, AlertStation};
+use crate::record::{ALERT_NAME, AlertMoment, AlertStation, DrillTime};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -49,14 +49,14 @@ async fn take(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path().to_string();
     let body = Limited::new(request.into_body(), MAX_NOTIFICATION).collect().await;
-    let clock_us = clock.now_us();
+    let at_us = DrillTime(clock.now_us());
     let body = body.map_err(|error| error.to_string());
     let read = body.and_then(|body| serde_json::from_slice(&body.to_bytes()).map_err(|error| error.to_string()));
     let taken = read.and_then(|json: Value| notification(&path, &token, &json));
     let (status, said) = match taken {
         Ok(alerts) => {
             for (labels, station) in alerts {
-                tell(Told::Alert { clock_us, labels, station });
+                tell(Told::Alert(AlertMoment { at_us, labels, station }));
             }
             (StatusCode::OK, String::new())
         }

@@ -8,7 +8,7 @@ use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
 use crate::agent::locked;
 use crate::agent::protocol::Told;
-use crate::record::{ALERT_NAME, AlertStation};
+use crate::record::{ALERT_NAME, AlertMoment, AlertStation, DrillTime};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -170,7 +170,8 @@ pub(super) async fn watch(
 
 impl KnownAlerts {
     fn note(&self, labels: &AlertLabels, clock_us: u64, station: AlertStation) {
-        (self.tell)(Told::Alert { clock_us, labels: labels.clone(), station });
+        let at_us = DrillTime(clock_us);
+        (self.tell)(Told::Alert(AlertMoment { at_us, labels: labels.clone(), station }));
     }
 
     /// Asks how far the expression is from its threshold.

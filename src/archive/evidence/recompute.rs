@@ -233,7 +233,7 @@ impl<'a> Anew<'a> {
             let info = self.plan.invariants.iter().find(|info| info.name == answer.name);
             let held = info.is_some_and(|info| answers::invariant_holds(info, told, answer));
             let word = |held| if held { "holds" } else { "does not hold" };
-            rows.row(&format!("invariant `{}` {}", answer.name, answer.time.in_words()), word(held), word(answer.held));
+            rows.row(&format!("invariant `{}` {}", answer.name, answer.time.words()), word(held), word(answer.held));
             InvariantRecord { held, ..answer.clone() }
         });
         judged.collect()

@@ -8,26 +8,26 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 named_enum! {
-/// What a run says. Only `Passed` and `Failed` say something about the runbook.
+/// What a run says, each with a sign and a word. Only `Passed` and `Failed` say something about the runbook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStanding {
     /// The drill passed.
-    Passed = "passed",
+    Passed = "passed": "✓ passed",
     /// The drill failed.
-    Failed = "failed",
+    Failed = "failed": "✗ failed",
     /// A control that did not recover, as it should.
-    ControlHeld = "control_held",
+    ControlHeld = "control_held": "✓ control held",
     /// A control that failed: users recovered without the runbook, or the drill had no impact.
-    ControlFailed = "control_failed",
+    ControlFailed = "control_failed": "✗ control failed",
     /// Its measuring was disturbed: it says nothing.
-    Disturbed = "disturbed",
+    Disturbed = "disturbed": "! disturbed",
     /// The harness or its environment broke: it says nothing.
-    HarnessError = "harness_error",
+    HarnessError = "harness_error": "! harness error",
     /// It was stopped by a signal.
-    Interrupted = "interrupted",
+    Interrupted = "interrupted": "- interrupted",
     /// It has no end: cut off, or still running.
-    Incomplete = "incomplete",
+    Incomplete = "incomplete": "- incomplete",
 }
 }
 

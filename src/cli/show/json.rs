@@ -2,7 +2,6 @@
 
 use super::View;
 use super::inputs::inputs;
-use crate::programs::EffectKind;
 use crate::runbook::{BlockSettings, Command, Errors, Handling, RunbookInput, Step, StepKind, Unread};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -65,11 +64,6 @@ fn of_step(view: &View, step: &Step) -> Value {
 fn of_command(view: &View, step: &Step, command: &Command) -> Value {
     let input = |input: &RunbookInput| json!({ "name": input.name, "spelling": input.spelling, "line": input.line, "column": input.column });
     let effect = command.effect();
-    let kind = match effect.kind {
-        EffectKind::Looks => "looks",
-        EffectKind::Unknown | EffectKind::Unreadable => "unknown",
-        EffectKind::Changes => "changes",
-    };
     let decided = match command.handling {
         Handling::Run(_) => "run",
         Handling::Skip(_) => "skip",
@@ -87,7 +81,7 @@ fn of_command(view: &View, step: &Step, command: &Command) -> Value {
         "expected": command.expected,
         "inputs": command.inputs.iter().map(input).collect::<Vec<_>>(),
         "unread": command.unread.map(Unread::name),
-        "effect": { "kind": kind, "because": effect.because },
+        "effect": { "kind": effect.kind.name(), "because": effect.because },
         "decision": { "do": decided, "why": command.handling.why() },
     })
 }

@@ -224,8 +224,8 @@ fn effect(view: &View, command: &Command) -> String {
         Handling::Blocked(why) => Some(format!("open: {why}")),
     };
     let because = if effect.because.is_empty() { String::new() } else { format!(" ({})", effect.because) };
-    let does = format!("{}{because}", effect.kind.text());
-    let unread = command.unread.map(|unread| format!("unread: {}", unread.text()));
+    let does = format!("{}{because}", effect.kind.words());
+    let unread = command.unread.map(|unread| format!("unread: {}", unread.words()));
     [Some(does), unread, decided].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

@@ -40,20 +40,12 @@ pub struct DrillInput {
     pub changed: Option<String>,
 }
 
-/// Whether an event belongs into a timeline that people read: load, machine and output are figures, and writes have a ledger.
+/// Whether an event may belong into a timeline that people read. Those that a drill has thousands of do not: load, machine and
+/// output are figures, and writes have a ledger.
 pub fn tells(event: &Event) -> bool {
     !matches!(
         event,
-        Event::Slice(_)
-            | Event::Machine(_)
-            | Event::Usage(_)
-            | Event::Output { .. }
-            | Event::UndoOutput { .. }
-            | Event::Written { .. }
-            | Event::ClockOffset(_)
-            | Event::StackTook(_)
-            | Event::CheckEnded { .. }
-            | Event::Late(_)
+        Event::Slice(_) | Event::Machine(_) | Event::Usage(_) | Event::Output { .. } | Event::Written { .. }
     )
 }
 

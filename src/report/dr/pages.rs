@@ -565,7 +565,7 @@ fn backup(drill: &DrillReport<'_>) -> Vec<(String, DrCell)> {
     ];
     let more = backup.iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "id" | "taken" | "bytes"));
     rows.extend(more.map(|(key, value)| (format!("Backup: {key}"), DrCell::text(value))));
-    let level = |level: RestoreLevel| format!("{level}: {}", level.meaning());
+    let level = |level: RestoreLevel| format!("{level}: {}", level.words());
     let tone = match expected {
         Some(expected) if reached == Some(expected) => Tone::Good,
         Some(_) => Tone::Bad,
@@ -720,5 +720,5 @@ fn heads(report: &DrReport<'_>) -> DrCell {
 }
 
 fn levels() -> DrCell {
-    DrCell::lines(&RestoreLevel::ALL.map(|level| format!("{level}: {}", level.meaning())))
+    DrCell::lines(&RestoreLevel::ALL.map(|level| format!("{level}: {}", level.words())))
 }

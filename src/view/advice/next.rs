@@ -85,7 +85,7 @@ fn lost(record: &Record) -> String {
     match (lost, info) {
         (Some(lost), Some(info)) => {
             let evidence = one_line(&lost.evidence);
-            format!("the invariant `{}` (`{}`) did not hold {}: {evidence}", lost.name, info.at, lost.time.in_words())
+            format!("the invariant `{}` (`{}`) did not hold {}: {evidence}", lost.name, info.at, lost.time.words())
         }
         _ => one_line(&record.reason),
     }

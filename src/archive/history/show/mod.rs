@@ -77,7 +77,7 @@ fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
         median(&summary.to_recover),
         recover.map_or_else(dash, |spread| seconds(spread.iqr_us)),
         recover.and_then(|spread| spread.trend.as_ref()).map_or_else(dash, |trend| trend.direction.name().into()),
-        summary.last.as_ref().map_or_else(dash, |last| format!("{} {}", mark(last.standing), day(&last.started_utc))),
+        summary.last.as_ref().map_or_else(dash, |last| format!("{} {}", last.standing.words(), day(&last.started_utc))),
     ]
 }
 
@@ -92,20 +92,6 @@ fn day(utc: &str) -> &str {
 /// `92% (11 of 12)`.
 fn share_of(part: usize, all: usize) -> String {
     if all == 0 { dash() } else { format!("{} ({part} of {all})", share(part, all)) }
-}
-
-/// A sign and a word.
-fn mark(standing: RunStanding) -> &'static str {
-    match standing {
-        RunStanding::Passed => "✓ passed",
-        RunStanding::Failed => "✗ failed",
-        RunStanding::ControlHeld => "✓ control held",
-        RunStanding::ControlFailed => "✗ control failed",
-        RunStanding::Disturbed => "! disturbed",
-        RunStanding::HarnessError => "! harness error",
-        RunStanding::Interrupted => "- interrupted",
-        RunStanding::Incomplete => "- incomplete",
-    }
 }
 
 /// `not_recovered` or ``step_failed at `mitigate/x` ``.
@@ -311,7 +297,7 @@ fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
             };
             vec![
                 page.name(&run.run),
-                mark(run.standing).into(),
+                run.standing.words().into(),
                 shown(line).map_or_else(dash, seconds),
                 if line.changed.is_empty() { String::new() } else { format!("{} changed", line.changed.join(", ")) },
                 said,

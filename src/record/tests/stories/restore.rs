@@ -305,7 +305,7 @@ impl Script {
             record.apply(event);
         }
         let level = record.restore_level().unwrap_or(RestoreLevel::L0);
-        let reached = format!("the restore reached {level} ({})", level.meaning());
+        let reached = format!("the restore reached {level} ({})", level.words());
         let failed = |reason: &str| CheckOutcome::Failed { reason: reason.into(), at: None };
         let passed = |evidence: &str| CheckOutcome::Passed { evidence: evidence.into() };
         let mut reasons = Vec::new();
