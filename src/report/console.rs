@@ -39,7 +39,10 @@ pub struct Console {
 enum Out {
     /// What prints a line.
     Plain(Box<dyn FnMut(&str) + Send>),
-    Live { live: Live, seen: SeenDrill },
+    Live {
+        live: Live,
+        seen: SeenDrill,
+    },
 }
 
 /// What the drawing thread looks at.

@@ -14,8 +14,8 @@ use crate::error::{Error, Exit};
 use crate::output::{print, print_file, print_json, say_line};
 use crate::record::{RunOutcome, utc_now, utc_text};
 use crate::report::{
-    CoverageFacts, DrInput, DrNotes, DrReport, DrServiceFacts, DrillInput, ModeFacts, Quarter, SeenRun, dr_html, dr_json,
-    dr_markdown, dr_tells,
+    CoverageFacts, DrInput, DrNotes, DrReport, DrServiceFacts, DrillInput, ModeFacts, Quarter, SeenRun, dr_html,
+    dr_json, dr_markdown, dr_tells,
 };
 use crate::source::{Diagnostics, tidy};
 use std::path::PathBuf;
