@@ -648,7 +648,8 @@ const STOPS_IF: [&str; 7] = [
 /// Words with which a sentence begins that is a condition, or may be.
 const CONDITIONS: &str = "should were where given once has avoid";
 /// A day in a name, as an example has it: `backup-20260224_120000.sql.gz`.
-static DAY: TextPattern = TextPattern::new(r"[-_.](20[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]))(?:[-_.T\s]|$)");
+static DAY: TextPattern =
+    TextPattern::new(r#"[-_./](20[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]))(?:[-_.T/)"'\s]|$)"#);
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
 pub fn doubt(command: &Command) -> Option<String> {

@@ -20,7 +20,8 @@ pub(super) struct Contents {
 pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let assigns = commands.iter().all(|span| ASSIGNMENT.is_match(piece(span).trim()));
-    if let Some(path) = named_file(text, if assigns { &PATH_OF_SETTINGS } else { &PATH })
+    let named = named_file(text, &PATH, &FILE);
+    if let Some(path) = named.or_else(|| named_file(text, &PATH_OF_SETTINGS, &SETTINGS).filter(|_| assigns))
         && !commands.is_empty()
         && !commands.iter().any(|span| piece(span).contains(path))
     {
@@ -41,9 +42,9 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
 
 /// The path, where a comment at the top of a block is nothing but one: `# /etc/app.conf`, `# app.conf`,
 /// `# File: ~/.pgpass (on the standby)`.
-fn named_file<'t>(text: &'t str, pattern: &Regex) -> Option<&'t str> {
+fn named_file<'t>(text: &'t str, pattern: &Regex, file: &Regex) -> Option<&'t str> {
     let lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
-    let path_alone = |line| Some(pattern.captures(line)?.get(1)?.as_str()).filter(|path| FILE.is_match(path));
+    let path_alone = |line| Some(pattern.captures(line)?.get(1)?.as_str()).filter(|path| file.is_match(path));
     lines.take_while(|line| line.starts_with('#')).find_map(path_alone)
 }
 
@@ -51,12 +52,13 @@ static PATH: TextPattern =
     TextPattern::new(r#"^[#\ ]*(?:[Ff]ile:)?\s*[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s+\(.*\):?)?$"#);
 /// More may be said of it above nothing but assignments: `# In .env or an override`, `# ~/.secrets.env — chmod 600`.
 static PATH_OF_SETTINGS: TextPattern = TextPattern::new(
-    r#"^[#\ ]*(?:[Ff]ile:\s*|(?:In|Add to|Set in)\s+)?[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s.*)?$"#,
+    r#"^[#\ ]*(?:[Ff]ile:\s*|(?:In|Add to|Set in)\s+)?[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s+(?:[(—–-]|or\s).*)?$"#,
 );
 static ASSIGNMENT: TextPattern =
     TextPattern::new(r#"^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s;&|"'`$()]*)$"#);
 static FILE: TextPattern =
     TextPattern::new(r"^~?/.+[^/]$|\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl)$");
+static SETTINGS: TextPattern = TextPattern::new(r"\.(?:conf|ini|cfg|cnf|env|properties)$");
 
 /// What can be no line that is typed, by the kind of file that it belongs to.
 static LINES: LazyLock<[(&str, Regex); 4]> = LazyLock::new(|| {
@@ -135,6 +137,9 @@ mod tests {
             "# Edit the limits in compose.yml\ndocker compose up -d\n",
             "# In .env or the environment\nexport A=1\n./start\n",
             "# In order to see more\nLEVEL=debug\n",
+            "# /srv/shop is the production project\nexport COMPOSE_FILE=prod.yml\n",
+            "# ~/.kube/config has both clusters\nexport KUBECONFIG=b\n",
+            "# app.env is not read here\nA=1\n",
             "cat > /etc/app.conf <<EOF\na = b\n[x]\n0 2 * * * y\nEOF\n",
             "[ \"$A\" = b ] && c\n",
             "test a = b\n",

@@ -78,7 +78,8 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let capital = |found: &regex::Match<'_>| is_filled_in(&masked, &lexed, *found);
     add(&mut CAPITALS.find_iter(&masked).filter(capital).map(|found| of(found, found.as_str())));
     let bare = |found: &regex::Match<'_>| lexed.quoting(found.start()) == Quoting::Bare;
-    let words = CONNECTION.captures_iter(&masked).filter_map(|found| found.get(1)).filter(|found| !bare(found));
+    let of_connection = |found: &regex::Match<'_>| !bare(found) && is_connection(&masked, found.start());
+    let words = CONNECTION.captures_iter(&masked).filter_map(|found| found.get(1)).filter(of_connection);
     add(&mut words.map(|found| of(found, found.as_str())));
     let escaped = ESCAPED.captures_iter(&masked).filter_map(|found| Some((found.get(1)?, found.get(2)?)));
     add(&mut escaped.filter(|(whole, _)| bare(whole)).map(|(whole, name)| of(whole, name.as_str())));
@@ -89,6 +90,14 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
         add(&mut words.map(|found| of(found, found.as_str())));
     }
     found
+}
+
+/// Whether a place is in a quoted text that holds a host or a database: a connection string, and not SQL or a filter.
+fn is_connection(text: &str, at: usize) -> bool {
+    let (before, behind) = text.split_at(at);
+    let parts = [before.rsplit(['"', '\'']).next(), behind.split(['"', '\'']).next()].map(Option::unwrap_or_default);
+    let names = |part: &&str| part.contains("host=") || part.contains("dbname=");
+    parts.iter().any(names) && !parts.iter().any(|part| part.contains('\n'))
 }
 
 /// The text with each of its placeholders replaced by a word of the same length.

@@ -128,6 +128,8 @@ fn other_words_in_capitals() {
         "redis-cli -h x CLIENT ID",
         "psql -c 'SELECT ID FROM NODE'",
         "psql -c \"\nSELECT NAME\n\"",
+        "psql -c \"UPDATE users SET password=NULL\"",
+        "kubectl logs -l \"user=ADMIN\"",
         "export API_TOKEN=x",
         "API_TOKEN=x cmd",
         "echo $NAMESPACE ${POD_NAME} \"$HOST\"",

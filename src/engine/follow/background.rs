@@ -108,8 +108,8 @@ async fn judged(came: Result<Option<BackgroundFailure>, JoinError>, sessions: &S
     {
         let (exit, why) = cut_off_by(&calls, order, &session.place);
         ended(&sink, order, &CommandResult { took, ..killed(exit) }, false);
-        if exit == 0 && expect_exit.unwrap_or_default() == 0 {
-            // A call of its own was all of it, and went well. Nothing goes on behind it without the session.
+        if why.is_empty() && exit == expect_exit.unwrap_or_default() {
+            // A call of its own was all of it, and ended as it should. Nothing goes on behind it without the session.
             let why = format!(": the container of {} ended with the command before it", name(&session.place));
             return not_reached(rest, &why).map(|left| left.failure);
         }

@@ -153,7 +153,7 @@ fn endpoints(container: &ContainerInspectResponse) -> Vec<NetworkEndpoint> {
         .map(|(network, at)| NetworkEndpoint {
             network: network.clone(),
             // The engine adds the beginning of the id by itself.
-            aliases: at.aliases.iter().flatten().filter(|name| !id.starts_with(*name)).cloned().collect(),
+            aliases: at.aliases.iter().flatten().filter(|name| id.get(..12) != Some(name.as_str())).cloned().collect(),
             links: at.links.clone().unwrap_or_default(),
             address: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv4_address.clone()).unwrap_or_default(),
             address6: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv6_address.clone()).unwrap_or_default(),

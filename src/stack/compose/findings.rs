@@ -8,6 +8,7 @@ use super::outside;
 use super::rights;
 use super::secrets;
 use crate::record::SHORTEST_DECLARED;
+use crate::source::list;
 use crate::stack::{Finding, HostRequests, StackRequest};
 use serde_json::Value;
 use std::path::Path;
@@ -43,9 +44,12 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
         found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
     }
     for (name, service) in model.section("services") {
-        for key in outside::followed_labels(model, service) {
-            let message =
-                format!("a drill leaves out the label `{key}` of `{name}`: programs outside of the stack follow it");
+        let followed = outside::followed_labels(model, service);
+        if !followed.is_empty() {
+            let message = format!(
+                "a drill leaves out labels of `{name}` that programs outside of the stack follow: {}",
+                list(&followed)
+            );
             found.push(Finding::warning(Some(name), "labels", message));
         }
         let mounts = service["volumes"].as_array().into_iter().flatten();

@@ -13,8 +13,10 @@ const OF_WATCHERS: [&str; 6] =
 /// is given the engine they may be meant for that one.
 pub(super) fn followed_labels(model: &ResolvedModel, service: &Value) -> Vec<String> {
     // These are outside of every project, so somebody has allowed them.
-    let is_socket =
-        |path: &str| (path.starts_with("/run/") || path.starts_with("/var/run/")) && path.ends_with("/docker.sock");
+    let is_socket = |path: &str| {
+        (path.starts_with("/run/") || path.starts_with("/var/run/") || path.ends_with("/.docker/run/docker.sock"))
+            && (path.ends_with("/docker.sock") || path.ends_with("/podman.sock"))
+    };
     let is_engine = |mount: &Value| mount["source"].as_str().is_some_and(is_socket);
     let has_engine = |service: &Value| {
         let mut mounts = service["volumes"].as_array().into_iter().flatten();

@@ -314,16 +314,15 @@ impl JobPlace<'_> {
         let redactor = Redactor::new(self.drill.environment.values().cloned());
         let mut lines = log.lines().enumerate();
         while let Some((at, Ok(line))) = lines.next().await {
-            if at < heard.lines {
+            if heard.same_build && at < heard.lines {
                 continue;
             }
             heard.lines = at + 1;
-            let line = harmless(line, &redactor);
             let tells_build = !heard.same_build && says_build(&line, self.drill.build, &self.images.toolbox)?;
             heard.same_build |= tells_build;
             if !tells_build {
                 // Whoever listens has the run's directory open until the end.
-                let _ = self.printed.send(line);
+                let _ = self.printed.send(harmless(line, &redactor));
             }
         }
         Ok(())

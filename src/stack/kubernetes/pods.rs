@@ -32,7 +32,7 @@ fn selector(manifests: &Manifests, service: &str) -> Option<String> {
     (!labels.is_empty()).then(|| labels.join(","))
 }
 
-/// The Pods of a service, without those that are being deleted, by name.
+/// The Pods of a service, without those that are being deleted, by age and name: one that comes later is not the first.
 pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> StackResult<Vec<Pod>> {
     let operation = format!("looking at the Pods of `{service}`");
     let none = || environment(&operation, "the manifests have no such workload");
@@ -40,7 +40,8 @@ pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> StackR
     let all = stack.namespace.pods();
     let mut found = all.list(&ListParams::default().labels(&labels)).await.map_err(api(operation))?.items;
     found.retain(|pod| pod.metadata.deletion_timestamp.is_none());
-    found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    let place = |pod: &Pod| (pod.metadata.creation_timestamp.clone(), pod.metadata.name.clone());
+    found.sort_by_key(place);
     Ok(found)
 }
 
