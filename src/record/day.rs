@@ -335,6 +335,18 @@ pub enum DrillStatus {
 }
 }
 
+impl RunOutcome {
+    /// What becomes of a drill by this outcome alone.
+    pub fn status(self) -> DrillStatus {
+        match self {
+            RunOutcome::Passed => DrillStatus::Passed,
+            RunOutcome::Failed => DrillStatus::Failed,
+            RunOutcome::Broken => DrillStatus::Broken,
+            RunOutcome::Interrupted => DrillStatus::Interrupted,
+        }
+    }
+}
+
 /// How many drills came out how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

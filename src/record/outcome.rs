@@ -1,6 +1,6 @@
 //! What a drill comes to, and what that means for whoever ran it: whether the verdict is the expected one, and the exit code.
 
-use super::{Check, DrillStatus, Judgement, Record};
+use super::{Check, Judgement, Record};
 use serde::{Deserialize, Serialize};
 
 /// How a drill came out for the one who ran it, from best to worst: the worst of several is their `max`.
@@ -21,16 +21,6 @@ impl RunOutcome {
     /// The exit code of the process.
     pub fn exit_code(self) -> u8 {
         self as u8
-    }
-
-    /// What becomes of a drill by this outcome alone.
-    pub fn status(self) -> DrillStatus {
-        match self {
-            RunOutcome::Passed => DrillStatus::Passed,
-            RunOutcome::Failed => DrillStatus::Failed,
-            RunOutcome::Broken => DrillStatus::Broken,
-            RunOutcome::Interrupted => DrillStatus::Interrupted,
-        }
     }
 }
 

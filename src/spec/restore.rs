@@ -15,7 +15,7 @@ use crate::faults::read_question;
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{Comparison, Good, Ratio, Term};
-use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_period, parse_size, path_of, shape, shorten};
+use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_period, parse_size, shape, shorten, tidy};
 use serde_json::json;
 use std::time::Duration;
 
@@ -322,6 +322,7 @@ pub fn read_stop_when(at: &mut At<'_>, slis: &[&str]) -> Vec<StopCondition> {
 
 fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
     let (line, span) = (at.line(), at.node.span);
+    let base = at.source.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
     let mut map = at.map("a condition of `stop_when`")?.of_section("stop_when");
     let sli = map.optional_by("sli", |at| {
         let name: String = at.value()?;
@@ -332,7 +333,7 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
     });
     let below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD));
     let window = map.optional_by("for", window).unwrap_or(WINDOW);
-    let file = map.optional_by("file", path_of);
+    let file: Option<String> = map.optional("file");
     let http = map.optional_by("http", |at| read_page_url(at, "`stop_when`"));
     let status = map.optional_by("status", |at| {
         let status: u16 = at.value()?;
@@ -347,7 +348,7 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
     map.finish()?;
     let what = match (sli, file, http, service) {
         (Some(sli), ..) => StopWhen::Below { sli, below: below?, window },
-        (_, Some(file), ..) => StopWhen::File(file),
+        (_, Some(file), ..) => StopWhen::File(tidy(&base.join(file))),
         (.., Some(url), _) => StopWhen::Answer { url, status: status? },
         (.., Some(service)) => StopWhen::Probe { probe: ServiceScript { service, run: run?, within, line }, expected },
         _ => return None,
