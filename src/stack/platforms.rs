@@ -55,7 +55,10 @@ impl Platform for Platforms {
     }
 
     fn rejection(&self) -> (&'static str, &'static str) {
-        ("Docker Compose does not accept the stack", "`docker compose config` in its folder says the same")
+        (
+            "Firedrill or Docker Compose does not accept the stack",
+            "`docker compose config` in its folder says what Compose makes of it",
+        )
     }
 
     fn rights(&self) -> Vec<Right> {
