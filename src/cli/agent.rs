@@ -73,7 +73,8 @@ pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Err
             print_json(&format!("{answer}\n")).map(|()| Exit::Passed)
         }
         AgentCommand::Connections => {
-            let table = std::fs::read_to_string("/proc/net/tcp").map_err(|error| Error::harness(error.to_string()))?;
+            let table = std::fs::read_to_string("/proc/net/tcp");
+            let table = table.map_err(|error| Error::harness(format!("/proc/net/tcp: {error}")))?;
             // There is none where the kernel has no IPv6.
             let table6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
             print(&(table + &table6)).map(|()| Exit::Passed)
