@@ -78,7 +78,9 @@ apt_update() {
 apt_install() {
   apt_update
   say "installing $*"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null
+  # A fresh machine is often updating itself.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" \
+    >&2 </dev/null
 }
 
 apt_knows() { apt-cache show "$1" >/dev/null 2>&1; }
