@@ -11,7 +11,7 @@ use crate::record::{
     Check, CheckOutcome, ComposeRecord, DrillTime, Event, EventSink, Location, Phase, Verdict, WindowRecord, micros,
 };
 use crate::slis::EventAnswer;
-use crate::slis::window::{Level, TimeSpan};
+use crate::slis::window::{Level, TimeSpan, span_of};
 use crate::spec::{Plan, PlannedFault, RestoreSpec, ServiceScript};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
@@ -293,12 +293,6 @@ impl<'a> Context<'a> {
     pub fn latest(&self, window: Duration) -> Vec<Level> {
         self.monitor.timeline(|timeline| timeline.latest(window))
     }
-}
-
-/// From the begin of the first of these windows to the end of the last one.
-pub(super) fn span_of(levels: &[Level]) -> TimeSpan {
-    let from = levels.iter().map(|level| level.from).min().unwrap_or_default();
-    (from, levels.iter().map(|level| level.to).max().unwrap_or_default())
 }
 
 /// A duration as people read it.

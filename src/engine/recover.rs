@@ -3,7 +3,7 @@
 //! says whether the runbook cleared it or worked around it. How severe the incident was is measured then, by what users felt and what was lost.
 
 use super::announce::{acts, definitions};
-use super::context::{ARRIVAL, Context, seconds, span_of};
+use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, hold_after, returns};
 use super::monitor::shown;
@@ -16,7 +16,7 @@ use crate::record::{
     Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros, percent, severity_of, understated,
 };
 use crate::runbook::{RunbookPhase, Step};
-use crate::slis::window::{Recovery, RecoveryQuery, TimeSpan, Timeline};
+use crate::slis::window::{Recovery, RecoveryQuery, TimeSpan, Timeline, span_of};
 use crate::spec::PlannedFault;
 use std::time::Duration;
 
@@ -128,11 +128,13 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
                     format!("{why}, so that nobody can say whether users would have recovered without the runbook");
                 return Err(cx.failed(Check::Control, from, Stop::disturbed(reason)));
             }
+            let latest = cx.latest(hold);
             let evidence = format!(
-                "without the runbook users did not recover within {}{}: {}",
+                "without the runbook users did not recover within {}{}: {}{}",
                 seconds(within),
                 why_so_long(cx, within),
-                cx.shown_with_answers(&cx.latest(hold))
+                cx.refused(seen.steady, &latest).unwrap_or_else(|| shown(&latest)),
+                cx.answers("answers", span_of(&latest))
             );
             cx.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
             Ok(evidence)

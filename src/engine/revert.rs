@@ -1,7 +1,7 @@
 //! Revert: undo every fault, last first, each under its own deadline and never under the cancelled token; then the SLIs
 //! must hold once more.
 
-use super::context::{Context, SETTLE, seconds, span_of};
+use super::context::{Context, SETTLE, seconds};
 use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
@@ -91,7 +91,7 @@ fn gone(cx: &Context<'_>) -> String {
 }
 
 /// The SLIs hold once more for `revert.hold` from the last undo on, and nobody is refused what users got when the stack was `steady`, after
-/// they had a moment to settle: undoing a fault is a change, too.
+/// they had a moment to settle: undoing a fault is a change, too. Also of a load that no SLI looks at it must be known how its requests ended.
 async fn hold(
     cx: &Context<'_>,
     from: DrillTime,
@@ -100,11 +100,8 @@ async fn hold(
 ) -> Result<String, Stop> {
     let hold = cx.plan.revert_hold;
     let within = hold + SETTLE + cx.longest_request();
-    let served = |timeline: &Timeline| {
-        let levels = timeline.steady(hold, from)?.ok()?;
-        timeline.refused(steady, span_of(&levels)).is_none().then_some(levels)
-    };
-    let held = cx.monitor.until(from.plus(within), |monitor| monitor.timeline(served));
+    let again = |timeline: &Timeline| timeline.held_again(hold, from, steady);
+    let held = cx.monitor.until(from.plus(within), |monitor| monitor.timeline(again)?.ok());
     let Some(held) = cancel.run_until_cancelled(held).await else {
         return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
@@ -117,10 +114,14 @@ async fn hold(
     }
     cx.undisturbed()?;
     // Without a whole window nothing was measured.
-    match cx.monitor.timeline(|timeline| timeline.held(from, hold)) {
-        None => Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards")),
-        _ => {
-            let latest = cx.latest(hold);
+    match cx.monitor.timeline(again) {
+        None => {
+            let unknown = |timeline: &Timeline| list(&timeline.unknown_loads(from.plus(hold)).collect::<Vec<_>>());
+            let loads = cx.monitor.timeline(unknown);
+            let of = if loads.is_empty() { loads } else { format!(": how requests of {loads} ended is not known") };
+            Err(Stop::harness(format!("the faults are gone, but there was no complete measurement afterwards{of}")))
+        }
+        Some(Ok(latest) | Err(latest)) => {
             let reason = match cx.refused(steady, &latest) {
                 Some(refused) => format!("the faults are gone and {refused}"),
                 None => format!(

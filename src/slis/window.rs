@@ -25,6 +25,7 @@ use super::{Ratio, SLICE, SliSpec};
 use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Parts, Slice, percent, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::iter::successors;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -299,6 +300,12 @@ fn too_many(refused: u64, all: u64, objective: Option<f64>) -> bool {
 /// From one instant until another.
 pub type TimeSpan = (DrillTime, DrillTime);
 
+/// From the begin of the first of these windows to the end of the last one.
+pub fn span_of(levels: &[Level]) -> TimeSpan {
+    let from = levels.iter().map(|level| level.from).min().unwrap_or_default();
+    (from, levels.iter().map(|level| level.to).max().unwrap_or_default())
+}
+
 /// Answers that users did not get before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswersChanged {
@@ -436,8 +443,13 @@ impl Timeline {
 
     /// Whether everything is known until then about the loads that no SLI looks at: who is refused there has not been seen before.
     pub fn others_known(&self, until: DrillTime) -> bool {
-        let mut others = self.loads.iter().filter(|(load, _)| self.strictest_objective(load).is_none());
-        others.all(|(_, line)| line.covered_until().is_some_and(|covered| covered >= until))
+        self.unknown_loads(until).all(|load| self.strictest_objective(load).is_some())
+    }
+
+    /// The loads of which not everything is known until then.
+    pub fn unknown_loads(&self, until: DrillTime) -> impl Iterator<Item = &str> {
+        let is_unknown = move |(_, line): &(&String, &Line)| line.covered_until().is_none_or(|covered| covered < until);
+        self.loads.iter().filter(is_unknown).map(|(load, _)| load.as_str())
     }
 
     /// What the strictest SLI of a load promises, as a ratio: of those about the status of its answers, where it has one. `None` where
@@ -490,13 +502,42 @@ impl Timeline {
     /// is closed for every load. `Ok` carries the SLIs over that window, `Err` those that miss; more slices can still turn
     /// `Err` into `Ok`.
     pub fn steady(&self, window: Duration, since: DrillTime) -> WindowAnswer<Vec<Level>, Vec<Level>> {
-        let closed = self.closed_until()?;
+        Some(all_met(self.levels_until(self.closed_until()?, window, since)?))
+    }
+
+    /// The SLIs over the window that ends at `end`, where everything is known until then and all of it began at `since` or later.
+    fn levels_until(&self, end: DrillTime, window: Duration, since: DrillTime) -> Option<Vec<Level>> {
         let levels = self.sli_lines().map(|(sli, at, line)| {
-            let (line, end) = (line?, line?.before(closed));
+            let (line, end) = (line?, line?.before(end));
             let begin = end.checked_sub(slices(window)).filter(|begin| *begin >= line.first_from(since))?;
             self.level(sli, at, line, begin, end)
         });
-        Some(all_met(levels.collect::<Option<_>>()?))
+        levels.collect()
+    }
+
+    /// **Held again**: the first trailing `window` of slices that began at `since` or later, known of every load, also of those that
+    /// no SLI looks at, in which every SLI meets its objective and nobody is refused what they got when the stack was `steady`. It is
+    /// looked for among all of them: of the last one of the SLIs a slower load may not be known yet. `Err` carries the SLIs over the last
+    /// window that is known of every load, or where there is none and they miss, over their own last one; more slices can still turn it into
+    /// `Ok`.
+    pub fn held_again(
+        &self,
+        window: Duration,
+        since: DrillTime,
+        steady: Option<TimeSpan>,
+    ) -> WindowAnswer<Vec<Level>, Vec<Level>> {
+        let known = self.loads.values().map(Line::covered_until).min().flatten();
+        let ends = successors(Some(since.plus(window)), |end| Some(end.plus(SLICE)));
+        let mut last = None;
+        for end in ends.take_while(|end| Some(*end) <= known) {
+            let Some(levels) = self.levels_until(end, window, since) else { continue };
+            if levels.iter().all(Level::met) && self.refused(steady, span_of(&levels)).is_none() {
+                return Some(Ok(levels));
+            }
+            last = Some(levels);
+        }
+        let own = || self.steady(window, since).or_else(|| self.held(since, window));
+        last.or_else(|| own()?.is_err().then(|| self.latest(window))).map(Err)
     }
 
     /// **Impact**: over a trailing `window`, cut off at the injection (only slices that began at `from` or later count),
@@ -870,8 +911,8 @@ impl Line {
     /// How the requests ended that were due from an instant to another, the most frequent first.
     fn results(&self, from: DrillTime, to: DrillTime) -> Vec<(&str, u64)> {
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        let inside = self.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
-        for (result, count) in inside.flat_map(|slice| &slice.results) {
+        let inside = self.known.get(self.before(from)..self.before(to)).unwrap_or_default();
+        for (result, count) in inside.iter().flat_map(|slice| &slice.results) {
             *sums.entry(result).or_default() += count;
         }
         let mut sums: Vec<_> = sums.into_iter().collect();

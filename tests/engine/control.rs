@@ -1,8 +1,8 @@
 //! The control: the same drill without the runbook must not recover.
 
-use crate::support::Case;
+use crate::support::{Case, begins};
 use firedrill::engine::DrillOptions;
-use firedrill::record::{Check, Verdict};
+use firedrill::record::{Check, Phase, Verdict};
 use std::time::Duration;
 
 #[tokio::test]
@@ -31,6 +31,17 @@ async fn a_control_of_a_scenario_that_exists_to_fail_is_still_a_control() {
         Case::new().options(|options| options.control = true).set("expect", "{ verdict: not_recovered }").run().await;
     told.verdict(Verdict::Passed, &[]).passed(Check::Control);
     assert!(told.record.passed());
+}
+
+#[tokio::test]
+async fn a_control_in_which_users_stay_refused_says_what_they_are_refused() {
+    let told = Case::new()
+        .options(|options| options.control = true)
+        .on(begins(Phase::Recover), |controls| controls.world.refuse())
+        .run()
+        .await;
+    let words = ["did not recover within", "users are refused what they got before", "answers: 404 × "];
+    told.verdict(Verdict::Passed, &words).passed(Check::Control);
 }
 
 #[tokio::test]

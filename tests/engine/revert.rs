@@ -2,6 +2,7 @@
 
 use crate::support::{Case, Happening, TWO, lifts};
 use firedrill::record::{Check, FaultEvent, Verdict};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_fault_that_cannot_be_lifted_spoils_a_pass_and_the_others_are_undone_all_the_same() {
@@ -32,6 +33,32 @@ async fn users_who_are_refused_after_the_faults_are_gone_are_not_reverted() {
     let told = Case::new().on(lifts("http_status"), |controls| controls.world.refuse()).run().await;
     let words = ["the faults are gone and the SLIs are met, but users are refused what they got before", "404 × "];
     told.verdict(Verdict::NotReverted, &words).failed(Check::Revert).passed(Check::StillServed);
+}
+
+/// Beside the load of the SLI one that no SLI looks at. Once the fault is lifted, its requests take so long and end so.
+fn beside(takes: Duration, result: &'static str) -> Case {
+    let load = "{ shop: { request: GET http://web:80/, rate: 100/s, timeout: 200ms }, \
+                jobs: { request: GET http://web:80/jobs, rate: 100/s, timeout: 800ms } }";
+    Case::new().set("load", load).world(|world| world.slow = Some(("jobs", takes, result)))
+}
+
+#[tokio::test]
+async fn users_of_a_load_without_sli_who_wait_in_vain_after_the_faults_are_gone_are_not_reverted() {
+    let told = beside(Duration::from_millis(800), "timeout").run().await;
+    let words = ["but users are refused what they got before: requests of jobs", "timeout × "];
+    told.verdict(Verdict::NotReverted, &words).failed(Check::Revert).passed(Check::StillServed);
+}
+
+#[tokio::test]
+async fn a_load_without_sli_that_is_slower_than_the_others_has_held_once_its_answers_came() {
+    let told = beside(Duration::from_millis(700), "200").run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::Revert);
+}
+
+#[tokio::test]
+async fn a_load_without_sli_of_which_nothing_is_known_after_the_faults_are_gone_is_no_pass() {
+    let told = beside(Duration::from_secs(3600), "timeout").run().await;
+    told.verdict(Verdict::HarnessError, &["no complete measurement", "requests of `jobs`"]).error(Check::Revert);
 }
 
 #[tokio::test]

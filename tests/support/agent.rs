@@ -54,6 +54,8 @@ struct Loads {
     loads: Vec<Series>,
     t0: Instant,
     next: u64,
+    /// Slices whose requests have not ended, and when they will have.
+    under_way: Vec<(Instant, Slice)>,
 }
 
 /// Events of one kind: their name, how many are due per second, the SLIs over them.
@@ -203,7 +205,12 @@ impl Agent {
     }
 
     fn count(&mut self, series: Series) -> AgentAnswer {
-        let loads = self.load.get_or_insert_with(|| Loads { loads: Vec::new(), t0: Instant::now(), next: 0 });
+        let loads = self.load.get_or_insert_with(|| Loads {
+            loads: Vec::new(),
+            t0: Instant::now(),
+            next: 0,
+            under_way: Vec::new(),
+        });
         loads.loads.push(series);
         done("counting")
     }
@@ -261,21 +268,25 @@ impl Agent {
                 let slis = of.slis.iter().filter(|sli| sli.series == of.name);
                 let good =
                     |sli: &SliSpec| if sli.good.judge(Some(answer), Duration::from_millis(millis)) { due } else { 0 };
+                let slow = self.world.slow(&of.name, start);
+                let result = slow.map_or_else(|| status.to_string(), |(_, result)| result.to_string());
                 let complete = slis.clone().filter(|sli| good(sli) > 0).map(|sli| (sli.name.clone(), millis * 1000));
                 let slice = Slice {
                     load: of.name.clone(),
                     index,
-                    start_us: DrillTime::default(),
+                    start_us: DrillTime(self.clock.at_us(start) + AHEAD_US),
                     due,
                     good: slis.map(|sli| (sli.name.clone(), good(sli))).collect(),
-                    results: BTreeMap::from([(status.to_string(), due)]),
+                    results: BTreeMap::from([(result, due)]),
                     first_good_us: complete.collect(),
                     latency_us: [millis * 1000; 3],
                 };
-                slices.push(slice);
+                slices.push((end + slow.map_or(Duration::ZERO, |(takes, _)| takes), slice));
             }
-            for slice in slices {
-                let slice = Slice { start_us: DrillTime(self.at_us(start)), ..slice };
+            load.under_way.extend(slices);
+            let ended = load.under_way.extract_if(.., |(ends, _)| *ends <= Instant::now());
+            let ended: Vec<Slice> = ended.map(|(_, slice)| slice).collect();
+            for slice in ended {
                 self.send(AgentMessage::Told { told: Told::Slice(slice) }).await;
             }
         }

@@ -74,6 +74,8 @@ pub struct Switches {
     pub outlives: bool,
     /// The same for so long only.
     pub fades: Option<Duration>,
+    /// Once a fault was lifted, each request of this load takes so long and ends so.
+    pub slow: Option<(&'static str, Duration, &'static str)>,
     /// Of the slices in which users suffer only each so many-th has bad requests.
     pub patchy: Option<u64>,
     /// A fault of which users notice nothing.
@@ -147,6 +149,8 @@ struct State {
     turns: Option<Instant>,
     /// Since when users are refused what they got.
     refused: Option<Instant>,
+    /// When a fault ended first.
+    ended: Option<Instant>,
     agents: BTreeMap<String, UnboundedSender<Order>>,
     failures: BTreeMap<String, u32>,
 }
@@ -227,6 +231,7 @@ impl World {
         let mut state = self.lock();
         let Some(intervals) = state.faults.get_mut(fault) else { return };
         cut(intervals, now);
+        state.ended.get_or_insert(now);
         if self.switches.scars {
             state.scars.push((now, None));
         }
@@ -341,6 +346,12 @@ impl World {
             Alert::Missing => None,
             Alert::Of(fault) => Some(if self.in_place(fault) { 10.0 } else { 0.0 }),
         }
+    }
+
+    /// How long each request of a load takes that is due then, and how it ends, where that is its own; once a fault was lifted.
+    pub fn slow(&self, load: &str, due: Instant) -> Option<(Duration, &'static str)> {
+        let (_, takes, result) = self.switches.slow.filter(|(slow, ..)| *slow == load)?;
+        self.lock().ended.is_some_and(|ended| ended <= due).then_some((takes, result))
     }
 
     /// How often something was asked for, this time included.

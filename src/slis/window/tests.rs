@@ -172,6 +172,52 @@ fn a_load_that_no_sli_looks_at_must_be_answered_as_before() {
     assert_eq!((refused(1600), refused(1700)), (false, true));
 }
 
+/// The faults are undone at 1 s.
+#[test]
+fn a_load_that_hangs_has_not_held_again_however_well_the_slis_are_met() {
+    // Everything is known of the SLI, which is met in the slices `met`, and so many slices of a load that no SLI looks at.
+    let with = |met: std::ops::Range<u64>, known: u64, answer: fn(u64) -> (&'static str, u64)| {
+        let mut timeline = Timeline::new(&[sli("a", "promql:a", 0.9)]);
+        (0..40).for_each(|i| timeline.push(slice("promql:a", i, 10, &[("a", if met.contains(&i) { 10 } else { 0 })])));
+        for index in 0..known {
+            let (result, due) = if index < 10 { ("200", 10) } else { answer(index) };
+            let results = (due > 0).then(|| (result.to_string(), due)).into_iter().collect();
+            timeline.push(Slice { results, ..slice("web", index, due, &[]) });
+        }
+        let held = timeline.held_again(ms(500), at(1000), Some((at(0), at(1000))));
+        held.map(|held| held.map(|levels| levels[0].to).map_err(|levels| levels[0].to))
+    };
+    let always = || 0..40;
+    fn served(_: u64) -> (&'static str, u64) {
+        ("200", 10)
+    }
+    let hangs = |_| ("timeout", 10);
+    assert_eq!(with(always(), 14, served), None, "how its requests ended is not known");
+    assert_eq!(with(always(), 15, served), Some(Ok(at(1500))), "slower than the SLI, whose last window ends at 4 s");
+    assert_eq!(with(always(), 20, hangs), Some(Err(at(2000))));
+    assert_eq!(with(always(), 24, |i| (if i < 20 { "timeout" } else { "200" }, 10)), Some(Err(at(2400))));
+    assert_eq!(with(always(), 40, |i| (if i < 20 { "timeout" } else { "200" }, 10)), Some(Ok(at(2500))));
+    assert_eq!(with(always(), 40, |i| (if i == 17 { "503" } else { "200" }, 10)), Some(Ok(at(1500))), "held before");
+    assert_eq!(with(always(), 15, |i| ("timeout", u64::from(i == 12))), Some(Ok(at(1500))), "one answer is no finding");
+    assert_eq!(with(always(), 15, |_| ("200", 0)), Some(Ok(at(1500))), "nobody was to be served");
+    assert_eq!(with(20..40, 25, served), Some(Ok(at(2500))), "the SLI needs a moment");
+    assert_eq!(with(20..40, 24, served), Some(Err(at(2400))));
+    assert_eq!(with(20..40, 14, served), None, "the SLI holds, and of the load nothing is known");
+    assert_eq!(with(0..10, 14, served), Some(Err(at(4000))), "whatever becomes of the load");
+    assert_eq!(with(0..10, 40, hangs), Some(Err(at(4000))));
+}
+
+#[test]
+fn a_load_of_which_something_is_not_known_is_named() {
+    let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+    (0..20).for_each(|index| timeline.push(slice("web", index, 10, &[("a", 10)])));
+    (0..15).for_each(|index| timeline.push(slice("jobs", index, 10, &[])));
+    timeline.push(slice("mail", 1, 10, &[]));
+    let unknown = |until| timeline.unknown_loads(at(until)).collect::<Vec<_>>();
+    assert_eq!((unknown(1500), unknown(1600)), (vec!["mail"], vec!["jobs", "mail"]));
+    assert_eq!(unknown(2100), ["jobs", "mail", "web"]);
+}
+
 #[test]
 fn who_gets_what_only_some_got_has_not_recovered() {
     // One in ten has always been told that there is no such thing; for a while half of them are.
