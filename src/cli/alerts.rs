@@ -1,6 +1,6 @@
 //! `firedrill alerts lint`: what is wrong with the team's alert rules, before one of them has to fire.
 
-use super::evidence::each_run;
+use super::evidence::{EVERY, each_run};
 use crate::assurance::alert_rules::{AlertRuleSet, lint};
 use crate::error::{Error, Exit};
 use crate::output::{print, say_line};
@@ -80,14 +80,9 @@ fn set(plan: &Plan, fired: Option<&BTreeSet<String>>) -> Option<AlertRuleSet> {
 /// Names of the alerts that fired in these runs.
 fn fired(paths: &[PathBuf], globals: &super::Globals) -> Result<BTreeSet<String>, Error> {
     let mut fired = BTreeSet::new();
-    each_run(
-        paths,
-        &globals.project,
-        |_| true,
-        |record| {
-            let fires = |moment: &&AlertMoment| !matches!(moment.station, AlertStation::Pending | AlertStation::Ended);
-            fired.extend(record.alerts.iter().filter(fires).map(|moment| moment.name().to_string()));
-        },
-    )?;
+    each_run(paths, &globals.project, EVERY, |record| {
+        let fires = |moment: &&AlertMoment| !matches!(moment.station, AlertStation::Pending | AlertStation::Ended);
+        fired.extend(record.alerts.iter().filter(fires).map(|moment| moment.name().to_string()));
+    })?;
     Ok(fired)
 }

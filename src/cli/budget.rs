@@ -1,6 +1,6 @@
 //! `firedrill budget`: how much is left of each error budget, what the policy says then, and whether a release may go out.
 
-use super::evidence::each_run;
+use super::evidence::{EVERY, each_run};
 use super::{read_file, read_own};
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
@@ -209,15 +209,10 @@ pub(super) fn of_past(
     let mut unknown = None;
     if drills {
         let mut judged = 0;
-        let unread = each_run(
-            &[],
-            &globals.project,
-            |_| true,
-            |record| {
-                judged += usize::from(SeenRun::of_drill(record).is_some_and(|drill| drill.is_judged()));
-                bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
-            },
-        )?;
+        let unread = each_run(&[], &globals.project, EVERY, |record| {
+            judged += usize::from(SeenRun::of_drill(record).is_some_and(|drill| drill.is_judged()));
+            bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
+        })?;
         unknown = match unread.len() {
             0 if is_there || judged > 0 => None,
             0 => Some(format!("there is neither {} nor a drill that says anything", path.display())),

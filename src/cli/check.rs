@@ -5,7 +5,7 @@ mod places;
 use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::report::many;
-use crate::source::{Diagnostics, Severity, Source, Span, render};
+use crate::source::{Diagnostics, Severity, Source, Span, render, same_path};
 use crate::spec::{
     AlertsSpec, Plan, check_data, check_objectives, check_variables, find, find_game_day, is_game_day, load,
     load_game_day, project_game_days, project_scenarios, root_of,
@@ -158,10 +158,7 @@ fn selected(args: &CheckArgs, project: &Path) -> Result<(Selected, Vec<Error>), 
 /// Whether a scenario without mistakes follows this runbook: then it was read with all that the scenario says about its
 /// steps, without which it may have none that can be run.
 fn follows(plan: &Plan, path: &Path) -> bool {
-    plan.runbook.as_ref().is_some_and(|runbook| {
-        let own = &runbook.source.path;
-        own == path || own.canonicalize().ok().zip(path.canonicalize().ok()).is_some_and(|(a, b)| a == b)
-    })
+    plan.runbook.as_ref().is_some_and(|runbook| same_path(&runbook.source.path, path))
 }
 
 /// Resolves the stacks of these plans and notes what only the resolved model tells. What could be allowed is added to `open`.

@@ -21,7 +21,7 @@ use crate::gameday::exit_of;
 use crate::notify::Notifier;
 use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
-use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, write_atomic};
+use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, random, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
@@ -219,7 +219,7 @@ async fn one(
     let options = DrillOptions {
         control: wanted.control,
         keep: wanted.keep,
-        seed: wanted.seed.unwrap_or_else(drawn_seed),
+        seed: wanted.seed.unwrap_or_else(random),
         ..DrillOptions::default()
     };
     let begun = Begun {
@@ -315,12 +315,6 @@ pub async fn executed(platform: &dyn Platform) -> Executed {
 pub fn kind_of_machine() -> String {
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     format!("{} {}, {cpus} processors", std::env::consts::OS, std::env::consts::ARCH)
-}
-
-fn drawn_seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    // The standard library's own per-process random keys: no generator of ours for one number.
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 /// An error of attaching to a stack, as an error of the command.

@@ -83,7 +83,7 @@ fn coverable(plan: &Plan) -> Scenario {
 /// thousands.
 pub fn drills(paths: &[PathBuf], project: &Path) -> Result<Vec<SeenRun>, Error> {
     let mut drills = Vec::new();
-    each_run(paths, project, |_| true, |record| drills.extend(SeenRun::of_drill(record)))?;
+    each_run(paths, project, EVERY, |record| drills.extend(SeenRun::of_drill(record)))?;
     Ok(drills)
 }
 
@@ -92,6 +92,9 @@ pub fn runs_of(paths: &[PathBuf], project: &Path) -> Vec<PathBuf> {
     let own = tidy(&project.join(".firedrill"));
     if paths.is_empty() && own.is_dir() { vec![own] } else { paths.to_vec() }
 }
+
+/// Every run is wanted.
+pub const EVERY: fn(&Path) -> bool = |_| true;
 
 /// Hands each of these runs that is wanted, by its directory, to `take`, one at a time; warns of what cannot be read, and returns it.
 pub fn each_run(

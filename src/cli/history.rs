@@ -1,6 +1,6 @@
 //! `firedrill history`: what many runs say together.
 
-use super::evidence::each_run;
+use super::evidence::{EVERY, each_run};
 use super::read_own;
 use crate::archive::history::{
     ClosedAction, HISTORY_FORMAT, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary,
@@ -126,15 +126,10 @@ fn trend(
     globals: &super::Globals,
 ) -> Result<Exit, Error> {
     let (mut points, mut seen) = (Vec::new(), Vec::new());
-    each_run(
-        &args.from,
-        &globals.project,
-        |_| true,
-        |record| {
-            points.extend(TrendPoint::of_drill(record));
-            seen.extend(SeenRun::of(record));
-        },
-    )?;
+    each_run(&args.from, &globals.project, EVERY, |record| {
+        points.extend(TrendPoint::of_drill(record));
+        seen.extend(SeenRun::of(record));
+    })?;
     let incidents = read_own(path, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
     if let Some(since) = args.since.as_deref().map(|text| since(text, utc_now())).transpose()? {

@@ -4,13 +4,13 @@
 use super::Globals;
 use super::conduct::{self, Begun, Carried, JobOrder, carry_out};
 use crate::agent::protocol::BUILD;
-use crate::engine::{DrillOptions, Nobody};
+use crate::engine::Nobody;
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
 use crate::record::{BesideNote, Executed, RunDir, STOP, append_beside, utc_now, utc_text};
 use crate::report::EventsJson;
 use crate::source::render;
-use crate::spec::{self, Overrides};
+use crate::spec;
 use crate::stack::{RUNNER_BUILD, RunIdentity, StackOptions, platform};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -85,10 +85,8 @@ fn unpack(files: &Path) -> io::Result<JobOrder> {
 }
 
 async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exit, Error> {
-    let globals = Globals { project: order.project.clone(), ..globals.clone() };
-    globals.add_programs()?;
-    let overrides = Overrides { root: Some(order.root), ..globals.overrides(order.vars) };
-    let (plan, diagnostics) = spec::load(&order.scenario, &overrides);
+    Globals { project: order.overrides.project.clone(), ..globals.clone() }.add_programs()?;
+    let (plan, diagnostics) = spec::load(&order.scenario, &order.overrides);
     let Some(mut plan) = plan else { return Err(Error::usage(render(&diagnostics, false))) };
     order.rate.into_iter().for_each(|rate| plan.calm(rate));
     let run_dir = RunDir::create_as(results, &order.run);
@@ -104,13 +102,7 @@ async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exi
         stack: &*stack,
         platform: &*platform,
         run_dir,
-        options: DrillOptions {
-            control: order.control,
-            runbook_took: order.runbook_took,
-            last_control: order.last_control,
-            seed: order.seed,
-            ..DrillOptions::default()
-        },
+        options: order.options,
         revision: order.revision,
         occasion: Some(order.occasion),
         executed: Some(Executed { machine, ..order.executed }),

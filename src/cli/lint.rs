@@ -2,8 +2,9 @@
 
 use crate::assurance::coverage::same_file;
 use crate::error::{Error, Exit};
-use crate::lint::{self, Config, Drilled, Evidence, Follows, LintRule, Project, RULES};
+use crate::lint::{self, Config, Evidence, Follows, LintRule, Project, RULES};
 use crate::output::{print, print_annotations, print_json};
+use crate::report::SeenRun;
 use crate::source::{Diagnostics, Severity, blocks, did_you_mean, tidy};
 use std::path::{Path, PathBuf};
 
@@ -94,13 +95,12 @@ fn evidence(args: &LintArgs, files: &[PathBuf], globals: &super::Globals) -> Res
 }
 
 /// The drills that lie there, as far as they followed one of these pages.
-fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Result<Vec<Drilled>, Error> {
+fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Result<Vec<(PathBuf, SeenRun)>, Error> {
     let drills = super::evidence::drills(paths, &globals.project)?;
     let drilled = drills.into_iter().filter(|drill| drill.is_judged()).filter_map(|drill| {
         let recorded = drill.runbook.as_deref()?;
         let runbook = files.iter().find(|file| same_file(recorded, file, &globals.project))?.clone();
-        let (day, at, passed) = (drill.at.date().to_string(), drill.at.unix_timestamp(), drill.passed());
-        Some(Drilled { scenario: drill.scenario, runbook, day, at, passed, steps: drill.followed })
+        Some((runbook, drill))
     });
     Ok(drilled.collect())
 }

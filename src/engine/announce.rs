@@ -10,12 +10,13 @@ use crate::record::{
 use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What the command line decides about a drill.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DrillOptions {
     /// Do everything but the runbook; users must not recover.
     pub control: bool,
@@ -29,6 +30,7 @@ pub struct DrillOptions {
     /// Seed of everything random.
     pub seed: u64,
     /// The drills that run at the same time, this one included.
+    #[serde(skip)]
     pub concurrent: ConcurrentDrills,
 }
 

@@ -5,7 +5,7 @@ use super::context::{ARRIVAL, Context, POLL, seconds};
 use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
-use super::seen::{ImpactWatch, SCRAPE_GRACE, must_fall, watch};
+use super::seen::{ImpactWatch, SCRAPE_GRACE, impact_query, must_fall, watch};
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
@@ -40,7 +40,9 @@ impl FaultImpact {
     /// The SLIs that must fall and had fallen by then: others may have followed the first.
     fn fallen_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<Hit> {
         let (slis, from, below) = (must_fall(plan), self.faults.first, plan.impact.below);
-        let query = ImpactQuery { slis: &slis, below, window: plan.impact.window, from, within: until.since(from) };
+        let (window, within) = (plan.impact.window, until.since(from));
+        // One that may have fallen by chance makes no hold shorter.
+        let query = ImpactQuery { slis: &slis, below, window, from, within, steady: None };
         timeline.impact(&query).and_then(Result::ok).filter(|_| self.hit.is_some()).unwrap_or_default()
     }
 
@@ -88,11 +90,11 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
     let Injected { first: injected, last, .. } = faults;
     if cx.plan.impact.none {
         let evidence = keeps_its_objectives(cx, faults, steady).await?;
-        detect(cx, &mut ImpactWatch::of(faults)).await?;
+        detect(cx, &mut ImpactWatch::of(faults, steady)).await?;
         let passed = (cx.control || cx.plan.runbook.is_none()).then_some(evidence);
         return Ok(FaultImpact { faults, hit: None, passed, steady });
     }
-    let mut seen = ImpactWatch::of(faults);
+    let mut seen = ImpactWatch::of(faults, steady);
     let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + ARRIVAL);
     watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some() || seen.unfelt).await?;
     let within = cx.plan.impact.within;
@@ -102,8 +104,14 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
         if !seen.unfelt {
             return Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE)));
         }
+        let slis = must_fall(cx.plan);
+        let query = impact_query(cx.plan, &slis, &faults, None);
+        let by_chance = match cx.monitor.timeline(|timeline| timeline.impact(&query)) {
+            Some(Ok(_)) => " with more bad events than chance makes of those before it",
+            _ => "",
+        };
         let reason = format!(
-            "the fault was in place for {} and no SLI fell below {}: {}{}",
+            "the fault was in place for {} and no SLI fell below {}{by_chance}: {}{}",
             seconds(within),
             cx.plan.impact.below,
             cx.shown_with_answers(&cx.latest(within)),
@@ -294,7 +302,8 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
     cx.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
     cx.undisturbed().map_err(|stop| cx.failed(Check::Impact, injected, stop))?;
     let refused = |timeline: &Timeline| {
-        [injected, began].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)))
+        let whole = [injected, began].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)));
+        whole.or_else(|| timeline.refused_in_a_moment(steady, (began, until), cx.plan.impact.window))
     };
     let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));
     if let Some(text) = refused {

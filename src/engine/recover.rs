@@ -16,12 +16,9 @@ use crate::record::{
     Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros, percent, severity_of, understated,
 };
 use crate::runbook::{RunbookPhase, Step};
-use crate::slis::window::{Recovery, RecoveryQuery, TimeSpan, Timeline, span_of};
+use crate::slis::window::{Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
 use crate::spec::PlannedFault;
 use std::time::Duration;
-
-/// Users who are served for so long before the first mitigating command, and for as long as a request may take, were not helped by it.
-const SERVED_BEFORE: Duration = Duration::from_secs(1);
 
 /// What users felt, what was done about it, and what that came to.
 pub(super) struct Incident {
@@ -412,14 +409,14 @@ pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> 
 
 /// Whether users had been served again for a while when the mitigation began.
 fn served_before(cx: &Context<'_>, impact: &FaultImpact, onset: Option<Duration>, begun: DrillTime) -> bool {
-    let quiet = SERVED_BEFORE + cx.longest_request();
+    let longest = cx.longest_request();
     let since = cx.monitor.timeline(|timeline| {
         let hit = impact.hit_by(cx.plan, timeline, begun);
-        timeline.served_before(&hit, impact.faults.first, begun, quiet)
+        timeline.served_before(&hit, impact.faults.first, begun, longest)
     });
     let Some(since) = since else { return false };
     // While what comes and goes is away users are served: only that it came again, with time to hurt, says that they were in spite of it.
-    let to_hurt = quiet.max(onset.unwrap_or_default());
+    let to_hurt = (SERVED_BEFORE + longest).max(onset.unwrap_or_default());
     impact.felt_again_within(cx.plan).is_none() || cx.stayed_away(since, begun, to_hurt).is_none()
 }
 

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::faults::Injected;
 use super::stop::Stop;
 use crate::record::{DrillTime, Event, EventSink, ImpactRecord, detect_from};
-use crate::slis::window::{Hit, ImpactQuery, WindowAnswer};
+use crate::slis::window::{Hit, ImpactQuery, TimeSpan, WindowAnswer};
 use crate::spec::Plan;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 pub(super) struct ImpactWatch {
     /// The time to be felt in counts from the last confirmation.
     pub faults: Injected,
+    /// The window in which the stack was steady.
+    pub steady: TimeSpan,
     /// When an SLI fell, and which ones did.
     pub impact: Option<(DrillTime, Vec<String>)>,
     /// Everything is known until the time to be felt is over, and none fell.
@@ -26,8 +28,8 @@ pub(super) struct ImpactWatch {
 }
 
 impl ImpactWatch {
-    pub(super) fn of(faults: Injected) -> ImpactWatch {
-        ImpactWatch { faults, impact: None, unfelt: false, held: None, paged: None }
+    pub(super) fn of(faults: Injected, steady: TimeSpan) -> ImpactWatch {
+        ImpactWatch { faults, steady, impact: None, unfelt: false, held: None, paged: None }
     }
 
     /// From when on the condition and the page have their time.
@@ -40,6 +42,18 @@ impl ImpactWatch {
 /// The SLIs one of which must fall.
 pub(super) fn must_fall(plan: &Plan) -> Vec<String> {
     plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name)).collect()
+}
+
+/// What is looked for from the first fault on; the time to be seen in counts from the last one.
+pub(super) fn impact_query<'s>(
+    plan: &Plan,
+    slis: &'s [String],
+    faults: &Injected,
+    steady: Option<TimeSpan>,
+) -> ImpactQuery<'s> {
+    let (impact, from) = (&plan.impact, faults.first);
+    let within = faults.last.since(from) + impact.within;
+    ImpactQuery { slis, below: impact.below, window: impact.window, from, within, steady }
 }
 
 /// The SLIs that fell below the threshold, told as events.
@@ -61,12 +75,10 @@ pub(super) async fn watch(
     enough: impl Fn(&ImpactWatch) -> bool,
 ) -> Result<(), Stop> {
     let (plan, sink) = (cx.plan, &cx.sink);
-    let (slis, impact) = (must_fall(plan), &plan.impact);
-    // From the first fault on; the time to be seen in counts from the last one.
-    let (from, within) = (seen.faults.first, seen.faults.last.since(seen.faults.first) + impact.within);
-    let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
+    let slis = must_fall(plan);
+    let query = impact_query(plan, &slis, &seen.faults, Some(seen.steady));
     let watched = cx.monitor.until(deadline, |monitor| {
-        if seen.impact.is_none() && !impact.none {
+        if seen.impact.is_none() && !plan.impact.none {
             let answer = monitor.timeline(|timeline| timeline.impact(&query));
             seen.unfelt = matches!(answer, Some(Err(())));
             seen.impact = fallen(answer, sink);

@@ -2,6 +2,7 @@
 //! rules find nothing.
 
 use super::{FindingReport, LintPage, Project};
+use crate::report::SeenRun;
 use crate::runbook::{RunbookPhase, Step};
 use crate::source::{list, shorten};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,9 @@ pub struct Evidence {
     pub follows: Vec<Follows>,
     /// Runbooks of scenarios that have mistakes: nothing can be told about them.
     pub unknown: Vec<PathBuf>,
-    /// The drills; `None` where only the scenarios are looked at.
-    pub drills: Option<Vec<Drilled>>,
+    /// The drills, each with the page that it followed, by the path under which that is linted; `None` where only the scenarios are
+    /// looked at.
+    pub drills: Option<Vec<(PathBuf, SeenRun)>>,
 }
 
 /// A scenario with its runbook.
@@ -28,28 +30,11 @@ pub struct Follows {
     pub steps: Vec<String>,
 }
 
-/// A drill with its runbook.
-#[derive(Debug, Clone)]
-pub struct Drilled {
-    /// The scenario.
-    pub scenario: String,
-    /// The page, by the path under which it is linted.
-    pub runbook: PathBuf,
-    /// The day, as `2026-11-20`.
-    pub day: String,
-    /// When it began, in seconds since the epoch.
-    pub at: i64,
-    /// Whether it passed.
-    pub passed: bool,
-    /// The steps whose commands ran as they were written: id and SHA-256 of the text.
-    pub steps: Vec<(String, String)>,
-}
-
 impl Evidence {
     /// The drills in which a step of a page ran.
-    fn of_step<'a>(&'a self, page: &'a Path, step: &'a Step) -> impl Iterator<Item = &'a Drilled> {
-        let own = self.drills.iter().flatten().filter(move |drill| drill.runbook == page);
-        own.filter(move |drill| drill.steps.iter().any(|(id, _)| *id == step.id))
+    fn of_step<'a>(&'a self, page: &'a Path, step: &'a Step) -> impl Iterator<Item = &'a SeenRun> {
+        let own = self.drills.iter().flatten().filter(move |(runbook, _)| runbook == page).map(|(_, drill)| drill);
+        own.filter(move |drill| drill.followed.iter().any(|(id, _)| *id == step.id))
     }
 }
 
@@ -109,13 +94,14 @@ pub(super) fn changed(project: &Project, pages: &[LintPage<'_>], report: &mut Fi
     let Some(evidence) = &project.evidence else { return };
     for page in pages {
         for step in page.runbook.iter().flat_map(|runbook| &runbook.steps) {
-            let passed = evidence.of_step(&page.source.path, step).filter(|drill| drill.passed);
+            let passed = evidence.of_step(&page.source.path, step).filter(|drill| drill.passed());
             let Some(last) = passed.max_by_key(|drill| drill.at) else { continue };
-            if last.steps.iter().any(|(id, hash)| *id == step.id && *hash == step.hash) {
+            if last.followed.iter().any(|(id, hash)| *id == step.id && *hash == step.hash) {
                 continue;
             }
             let scenario = shorten(&last.scenario);
-            let what = format!("this step has changed since its last passing drill, `{scenario}` of {}", last.day);
+            let what =
+                format!("this step has changed since its last passing drill, `{scenario}` of {}", last.at.date());
             let found = report.in_file(page.source, page.first_line(step.span), what);
             found.help(format!("drill it as it is now: `firedrill scenario {scenario}`"));
         }
@@ -127,6 +113,8 @@ mod tests {
     use super::*;
     use crate::lint::LintRule;
     use crate::lint::page::Parsed;
+    use crate::record::RunOutcome;
+    use crate::record::testing::{Story, record_of};
     use crate::source::{Diagnostics, Severity, Source};
 
     cases! {
@@ -201,9 +189,12 @@ mod tests {
         Follows { scenario: "queue".into(), runbook: "page.md".into(), steps }
     }
 
-    fn drill(at: i64, passed: bool, steps: &[(&str, &str)]) -> Drilled {
-        let steps = steps.iter().map(|(id, hash)| (id.to_string(), hash.to_string())).collect();
-        Drilled { scenario: "queue".into(), runbook: "page.md".into(), day: "2026-11-20".into(), at, passed, steps }
+    fn drill(later: i64, passed: bool, steps: &[(&str, &str)]) -> (PathBuf, SeenRun) {
+        let followed = steps.iter().map(|(id, hash)| (id.to_string(), hash.to_string())).collect();
+        let seen = SeenRun::of(&record_of(Story::Passed)).expect("a drill");
+        let at = seen.at + time::Duration::seconds(later);
+        let outcome = if passed { RunOutcome::Passed } else { RunOutcome::Failed };
+        ("page.md".into(), SeenRun { scenario: "queue".into(), at, outcome, followed, ..seen })
     }
 
     fn hash_of(page: &str, step: &str) -> String {

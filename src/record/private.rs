@@ -95,8 +95,8 @@ pub fn random_hex() -> String {
     format!("{:016x}", random())
 }
 
-/// The standard library keys its hash maps from the system's source of random numbers.
-pub(super) fn random() -> u64 {
+/// A number that nobody can guess: the standard library keys its hash maps from the system's source of random numbers.
+pub fn random() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u32(std::process::id());
     hasher.finish()

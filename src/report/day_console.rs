@@ -11,7 +11,7 @@ use crate::record::{
     Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Phase, RunOutcome, Stamped, micros,
 };
 use crate::view::format::seconds;
-use crate::view::{StatusSymbol, filters, template_lines, words};
+use crate::view::{StatusSymbol, filters, template_lines};
 use askama::Template;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -169,7 +169,7 @@ impl DayEventText<'_> {
     /// How a drill came out.
     fn came(&self, outcome: &RunOutcome, disturbed: &bool) -> String {
         let word = if *disturbed { "disturbed" } else { outcome.status().name() };
-        let mark = words::outcome(*outcome);
+        let mark = outcome.status().mark();
         self.paint.headline(mark, &format!("{} {}", mark.sign(), word.to_uppercase()))
     }
 }

@@ -14,7 +14,7 @@ use crate::record::{
 use crate::view::advice::of_status;
 use crate::view::format::{percent, seconds};
 use crate::view::timeline::{self, Moment};
-use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words};
+use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words, written};
 use askama::Template;
 use chart::{Drawing, DrawnShape, Samples, Signal};
 use runbook::{CommandPart, RunbookPart, RunbookSection};
@@ -45,10 +45,7 @@ const ORDER: [DrillStatus; 7] = [
 pub fn html(drills: &Drills) -> Vec<u8> {
     let mut page = String::new();
     for level in 0..LEVELS {
-        // Writing into a string does not fail; should it, half a page is not taken for a whole one.
-        page = HtmlPage::of(drills, level)
-            .render()
-            .unwrap_or_else(|error| format!("the report cannot be written: {error}"));
+        page = written(&HtmlPage::of(drills, level));
         page.push('\n');
         if page.len() <= ROOM {
             break;
@@ -60,8 +57,7 @@ pub fn html(drills: &Drills) -> Vec<u8> {
 /// A page of Markdown in the same style, below drawings that are HTML already.
 pub fn html_page(title: &str, drawings: &str, text: &str) -> String {
     let (style, text) = (include_str!("html/page.css"), runbook::markdown(text));
-    let page = MarkdownPage { style, title, drawings, text }.render();
-    page.unwrap_or_else(|error| format!("the page cannot be written: {error}"))
+    written(&MarkdownPage { style, title, drawings, text })
 }
 
 #[derive(Template)]

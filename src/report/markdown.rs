@@ -9,7 +9,7 @@ use crate::record::{CommandRecord, DrillStatus, Record, StepInfo, StepStatus};
 use crate::view::format::seconds;
 use crate::view::restore::{self, JudgedRow};
 use crate::view::words::{self, ending};
-use crate::view::{DrillEntry, Drills, advice, answers};
+use crate::view::{DrillEntry, Drills, advice, answers, written};
 use askama::Template;
 
 /// Bytes of a report. GitHub takes 1 MiB as the summary of a step, and 65,536 characters as a comment: it should fit either.
@@ -205,11 +205,8 @@ fn section(entry: &DrillEntry<'_>) -> String {
         _ => verdict,
     };
     let (verdict, name, why) = (verdict.replace('_', " "), shortened(&entry.name()), shortened(&entry.why()));
-    // Writing into a string does not fail.
-    let text = DrillSection { entry, record, step: record.and_then(failed_step), name, verdict, why }
-        .render()
-        .unwrap_or_default();
-    format!("\n{}", laid_out(&text))
+    let told = DrillSection { entry, record, step: record.and_then(failed_step), name, verdict, why };
+    format!("\n{}", laid_out(&written(&told)))
 }
 
 fn failed_step(record: &Record) -> Option<&StepInfo> {

@@ -3,6 +3,7 @@
 
 pub use crate::view::clock;
 pub use crate::view::format::{budget_left, percent, seconds};
+pub(crate) use crate::view::written;
 pub use crate::view::{Drills, StatusSymbol, many};
 
 mod annotations;

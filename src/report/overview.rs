@@ -49,7 +49,7 @@ fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {
 
 /// How all drills together came out: passes of which one is marked are worth a look.
 pub(super) fn symbol(drills: &Drills) -> StatusSymbol {
-    match words::outcome(drills.outcome()) {
+    match drills.outcome().status().mark() {
         StatusSymbol::Good if drills.entries().iter().any(|entry| entry.mark() == StatusSymbol::Warn) => {
             StatusSymbol::Warn
         }

@@ -33,6 +33,10 @@ use std::time::Duration;
 const REFUSED: f64 = 0.1;
 /// Fewer bad events than these are never an impact.
 pub const MIN_BAD: u64 = 5;
+/// So many standard deviations from what is usual a count must be to be no chance, in whichever of the many windows of an impact it is.
+const BEYOND_CHANCE: f64 = 5.0;
+/// Users who are served for so long before the first mitigating command were not helped by it.
+pub const SERVED_BEFORE: Duration = Duration::from_secs(1);
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -85,6 +89,13 @@ impl Level {
         self.ratio().is_some_and(|ratio| ratio + TOLERANCE >= self.objective.get())
     }
 
+    /// Whether there are more bad events than chance makes where those of another window are usual: those of a Poisson distribution.
+    fn is_beyond_chance(&self, usual: Option<&Level>) -> bool {
+        let share = usual.map_or(0.0, |usual| usual.bad() as f64 / usual.valid.max(1) as f64);
+        let expected = share * self.valid as f64;
+        self.bad() as f64 - expected > BEYOND_CHANCE * expected.sqrt()
+    }
+
     /// Whether the ratio is below a threshold; never without data.
     pub fn below(&self, threshold: Ratio) -> bool {
         self.ratio().is_some_and(|ratio| ratio + TOLERANCE < threshold.get())
@@ -134,6 +145,9 @@ pub struct ImpactQuery<'a> {
     pub from: DrillTime,
     /// Deadline from then on.
     pub within: Duration,
+    /// When the stack was steady: of an SLI with bad events even then there must be more than chance makes of these. `None` where that has
+    /// been asked before.
+    pub steady: Option<TimeSpan>,
 }
 
 /// How the SLIs that were hit stood in the last closed window before the mitigation.
@@ -231,6 +245,8 @@ struct Total {
     good: Vec<u64>,
     first_good: Vec<Option<Duration>>,
     results: BTreeMap<String, u64>,
+    /// The longest that a request of it took.
+    slowest: Duration,
 }
 
 impl Total {
@@ -346,7 +362,9 @@ impl Timeline {
                 None => (0, 0, vec![0; good.len()]),
             };
             let (start, due, results) = (next.start_us, next.due, next.results);
-            let total = Total { start, due, due_before, unknown_before, good_before, good, first_good, results };
+            let [.., slowest] = next.latency_us.map(Duration::from_micros);
+            let total =
+                Total { start, due, due_before, unknown_before, good_before, good, first_good, results, slowest };
             line.known.push(total);
         }
     }
@@ -468,11 +486,23 @@ impl Timeline {
         answers.into_iter().find(|answers| answers.refused).map(|answers| answers.text)
     }
 
-    /// Whether too many users are refused what they got when the stack was steady: in the first slice of a span that has events, or in
-    /// any window of this length in it.
-    fn refused_within(&self, steady: Option<TimeSpan>, (from, to): TimeSpan, window: Duration) -> bool {
-        let Some(steady) = steady else { return false };
-        self.loads.iter().any(|(load, line)| {
+    /// What users are refused in the first such moment of a span, where too many, and no fewer than [`MIN_BAD`], are refused what they got when
+    /// the stack was steady over a window of this length: a moment of it is lost among the many answers of a long span.
+    pub fn refused_in_a_moment(&self, steady: TimeSpan, span: TimeSpan, window: Duration) -> Option<String> {
+        self.refused(Some(steady), self.refused_within(Some(steady), span, window, MIN_BAD)?)
+    }
+
+    /// Where too many users, and at least so many, are refused what they got when the stack was steady: the first slice of a span that has
+    /// events, or the first window of this length in it.
+    fn refused_within(
+        &self,
+        steady: Option<TimeSpan>,
+        (from, to): TimeSpan,
+        window: Duration,
+        least: u64,
+    ) -> Option<TimeSpan> {
+        let steady = steady?;
+        self.loads.iter().find_map(|(load, line)| {
             let (then, objective) = (line.results(steady.0, steady.1), self.strictest_objective(load));
             let refusals = refusals(&then, objective);
             let inside = line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
@@ -480,6 +510,9 @@ impl Timeline {
             let kinds: BTreeSet<&String> = inside.iter().flat_map(|slice| slice.results.keys()).collect();
             // A kind that refuses nobody, however many there are, need not be counted.
             let kinds: Vec<&String> = kinds.into_iter().filter(|kind| refusals(kind, u64::MAX, 1) > 0).collect();
+            if kinds.is_empty() {
+                return None;
+            }
             let counts = inside.iter().map(|slice| {
                 let of_kind = kinds.iter().map(|kind| slice.results.get(*kind).copied().unwrap_or_default());
                 (of_kind.collect::<Vec<u64>>(), slice.results.values().sum::<u64>())
@@ -491,10 +524,15 @@ impl Timeline {
                     let count: u64 = window.iter().filter_map(|(of_kind, _)| of_kind.get(at)).sum();
                     refusals(kind, count, all)
                 });
-                too_many(refused.sum(), all, objective)
+                let refused: u64 = refused.sum();
+                refused >= least && too_many(refused, all, objective)
             };
             let wanted = slices(window).min(counts.len());
-            !kinds.is_empty() && (counts.get(..1).is_some_and(too_much) || counts.windows(wanted).any(too_much))
+            let begins = counts.get(..1).is_some_and(too_much).then_some((0, 1));
+            let first = || Some((counts.windows(wanted).position(too_much)?, wanted));
+            let (at, length) = begins.or_else(first)?;
+            let (first, last) = (inside.get(at)?, inside.get(at + length - 1)?);
+            Some((first.start, last.start.plus(SLICE)))
         })
     }
 
@@ -541,7 +579,8 @@ impl Timeline {
     }
 
     /// **Impact**: over a trailing `window`, cut off at the injection (only slices that began at `from` or later count),
-    /// the ratio is below `below` with at least [`MIN_BAD`] bad events, and that window ends by `from + within`.
+    /// the ratio is below `below` with at least [`MIN_BAD`] bad events, and more than chance makes of what was bad while `steady`, and that
+    /// window ends by `from + within`.
     /// `Ok` carries the first such window of every SLI that had one, the earliest first; `Err` comes when everything
     /// until the deadline is known.
     pub fn impact(&self, query: &ImpactQuery<'_>) -> WindowAnswer<Vec<Hit>, ()> {
@@ -554,7 +593,10 @@ impl Timeline {
                 let levels = (first + 1..=line.known.len())
                     .map_while(|end| self.level(sli, at, line, first.max(end.saturating_sub(wanted)), end));
                 let mut in_time = levels.take_while(|level| level.to <= deadline);
-                in_time.find(|level| level.below(query.below) && level.bad() >= MIN_BAD)
+                let steady = query.steady.map(|(from, to)| (line.before(from), line.before(to)));
+                let usual = steady.and_then(|(begin, end)| self.level(sli, at, line, begin, end));
+                let is_hit = |level: &Level| level.below(query.below) && level.bad() >= MIN_BAD;
+                in_time.find(|level| is_hit(level) && level.is_beyond_chance(usual.as_ref()))
             });
             match hit {
                 Some(level) => hits.push(Hit { at: level.to, level }),
@@ -603,7 +645,7 @@ impl Timeline {
     /// [`Timeline::impact`] of any SLI from the injection until `to`, whether or not it is one that must fall.
     pub fn fell(&self, below: Ratio, window: Duration, from: DrillTime, to: DrillTime) -> WindowAnswer<Vec<Hit>, ()> {
         let slis: Vec<String> = self.slis.iter().map(|sli| sli.name.clone()).collect();
-        self.impact(&ImpactQuery { slis: &slis, below, window, from, within: to.since(from) })
+        self.impact(&ImpactQuery { slis: &slis, below, window, from, within: to.since(from), steady: None })
     }
 
     /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well, and
@@ -638,15 +680,22 @@ impl Timeline {
     }
 
     /// **Served before** `at`, the first mitigating command, as it is known once every slice before it is: each SLI that was hit had
-    /// no bad event for `quiet` or longer just before, for longer than ever since `since` (the confirmed injection), and by so many
+    /// no bad event for [`SERVED_BEFORE`] or longer just before, for longer than ever since `since` (the confirmed injection), and by so many
     /// events in a row that chance does not make them: (1 − bad share until then)ⁿ < 1/1000, the share by Laplace's rule.
     ///
     /// `still_broken` sees a whole window, of which the end may have been good for long; and while requests hang, later ones that
-    /// were answered are not closed. `quiet` is longer than a request may take, so that those count that a mitigation has rescued.
+    /// were answered are not closed. Requests that were under way at `at` a mitigation may have rescued: where they took longer than those
+    /// before them, it is `longest` more, the most that a request may take.
     /// The answer is from when on all of these SLIs had no bad event.
-    pub fn served_before(&self, hit: &[String], since: DrillTime, at: DrillTime, quiet: Duration) -> Option<DrillTime> {
+    pub fn served_before(
+        &self,
+        hit: &[String],
+        since: DrillTime,
+        at: DrillTime,
+        longest: Duration,
+    ) -> Option<DrillTime> {
         let lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
-        let served = lines.map(|(_, of, line)| line?.served_before(of, since, at, quiet));
+        let served = lines.map(|(_, of, line)| line?.served_before(of, since, at, longest));
         served.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
@@ -673,7 +722,9 @@ impl Timeline {
                 // One SLI by itself says nothing of whether users are served.
                 Some(Ok(recovery))
                     if only.is_none()
-                        && self.refused_within(query.steady, (recovery.from, recovery.to), query.window) => {}
+                        && self
+                            .refused_within(query.steady, (recovery.from, recovery.to), query.window, 0)
+                            .is_some() => {}
                 Some(Ok(recovery)) if only.is_none() && !self.others_known(recovery.to) => return None,
                 Some(Ok(recovery)) => return Some(Ok(recovery)),
                 Some(Err(())) => {}
@@ -851,11 +902,17 @@ impl Hurt {
 
 impl Line {
     /// [`Timeline::served_before`] of one SLI; also `None` where it had no bad event since then, or nothing is known of it.
-    fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, quiet: Duration) -> Option<DrillTime> {
+    fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, longest: Duration) -> Option<DrillTime> {
         let end = self.before(at);
         let hurt = self.hurt(of, since, end)?;
         let served = self.known.get(hurt.behind..end)?;
-        let is_over = served.len() >= slices(quiet) && hurt.is_over(served);
+        let is_over = |run: &[Total], least: Duration| run.len() >= slices(least) && hurt.is_over(run);
+        let ended = |slice: &&Total| slice.start.plus(SLICE + slice.slowest) <= at;
+        let (answered, under_way) = served.split_at(served.iter().take_while(ended).count());
+        let just_before = answered.get(answered.len().saturating_sub(slices(SERVED_BEFORE))..).unwrap_or_default();
+        let slowest = |run: &[Total]| run.iter().map(|slice| slice.slowest).max();
+        let none_waited = slowest(under_way) <= slowest(just_before);
+        let is_over = is_over(served, SERVED_BEFORE + longest) || none_waited && is_over(answered, SERVED_BEFORE);
         served.first().filter(|_| is_over).map(|first| first.start)
     }
 

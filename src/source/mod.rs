@@ -21,7 +21,7 @@ pub use self::toml::parse_toml;
 pub use crate::output::{Severity, cut};
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Source, Span, beginning};
 pub use pattern::{TextPattern, pattern};
-pub use read::{ReadError, beside, clean, outside, path_of, tidy, work_tree};
+pub use read::{ReadError, beside, clean, outside, path_of, same_path, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
 pub use shape::{DocPage, TextForm, describe, documented};

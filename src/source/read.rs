@@ -195,6 +195,11 @@ pub fn clean(path: &Path) -> PathBuf {
     clean
 }
 
+/// Whether two paths lead to one file or folder.
+pub fn same_path(a: &Path, b: &Path) -> bool {
+    a == b || a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+}
+
 /// The same path without `.` and with `..` resolved, unless a symbolic link makes that another file.
 pub fn tidy(path: &Path) -> PathBuf {
     let mut short = PathBuf::new();

@@ -4,7 +4,7 @@
 
 use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Source, Span, TextForm, Value, beside, describe, did_you_mean, list,
-    parse_rate, shape, shorten,
+    parse_rate, same_path, shape, shorten,
 };
 use crate::spec::find::{is_yaml, named, stem};
 use crate::spec::scenario::load_file;
@@ -272,7 +272,7 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
         match &entry.selection {
             Selector::Named(text) => {
                 let Some(path) = locate(text, &project, entry.span, source, diags) else { continue };
-                match found.iter_mut().find(|(known, _)| same(known, &path)) {
+                match found.iter_mut().find(|(known, _)| same_path(known, &path)) {
                     Some((_, known)) if matches!(known.selection, Selector::Named(_)) => {
                         let line = source.pos(known.span.start).line;
                         let message = format!("`{}` is named twice: it is in line {line}", shorten(text));
@@ -292,7 +292,7 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
                 }
                 for scenario in meant {
                     let path = PathBuf::from(&scenario.path);
-                    if !found.iter().any(|(known, _)| same(known, &path)) {
+                    if !found.iter().any(|(known, _)| same_path(known, &path)) {
                         found.push((path, entry.clone()));
                     }
                 }
@@ -368,10 +368,6 @@ fn twins(found: &[(PathBuf, Wanted)], source: &Arc<Source>, diags: &mut Diagnost
             diags.error(source, wanted.span, message).help("rename one of the two files");
         }
     }
-}
-
-fn same(a: &Path, b: &Path) -> bool {
-    a == b || a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) use objectives::project_services;
 pub use objectives::{DrillObjectives, Objective, Origin, Shortfall, check_objectives};
 pub use oncall::{OnCall, OnCallReceiver, on_call_schema, read_on_call};
 pub use plan::*;
-pub use respond::{check_data, check_environment, undecided};
+pub use respond::{InputUse, check_data, check_environment, input_uses, undecided};
 pub use scenario::{load, load_whole, schema};
 pub use services::{check_services, check_variables, place_in_stack};
 pub use slos::{FoundSlo, SloCounts, read_slos};

@@ -10,6 +10,7 @@ use crate::runbook::{Runbook, RunbookInput, RunbookPhase, Step};
 use crate::slis::{Comparison, Good, MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span, shorten};
 use crate::stack::{Allowed, ServiceScript, StackRequest};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -440,7 +441,7 @@ pub fn shared_files(project: &Path) -> [PathBuf; 2] {
 }
 
 /// What the command line adds to a scenario.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Overrides {
     /// `--var K=V`.
     pub vars: BTreeMap<String, String>,
@@ -448,7 +449,8 @@ pub struct Overrides {
     pub project: PathBuf,
     /// `--root`: the directory from outside of which nothing is read, where it is not the Git work tree.
     pub root: Option<PathBuf>,
-    /// `--allow-host`.
+    /// `--allow-host`: a consent that holds on this machine alone.
+    #[serde(skip)]
     pub allowed: Allowed,
 }
 

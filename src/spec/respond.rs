@@ -247,8 +247,8 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
     let mut told: HashSet<&str> = HashSet::new();
     // Of the command that was looked at last: its inputs follow each other.
     let mut refused: Option<(&Command, Vec<RunbookInput>)> = None;
-    for InputUse { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
-        let given = respond.given(step, input);
+    for InputUse { step, command, place, input, captured } in input_uses(&followed.steps, respond.service.as_deref()) {
+        let given = respond.given(&step.id, input);
         // Whether its service has it of its own is known once the stack is.
         if place.is_some() && input.variable().is_some() && given.is_none() || told.contains(input.name.as_str()) {
             continue;
@@ -261,13 +261,13 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
         let file = command.origin.as_ref().unwrap_or(&runbook.source);
         let spelling = shorten(&input.spelling);
         let (message, help) = match given {
-            Some(var) if !var.is_usable() && !captured => {
+            Some(var) if !var.is_usable() && captured.is_none() => {
                 let empty =
                     format!("{}: {{ value: \"\", may_be_empty: true }}", input.variable().unwrap_or(&input.name));
                 let help = format!("give it one; if it is meant so: `respond: {{ vars: {{ {empty} }} }}`");
                 (format!("the value of `{spelling}` is empty"), help)
             }
-            None if !captured => without_value(input, source),
+            None if captured.is_none() => without_value(input, source),
             _ if is_refused() => {
                 let help = match command.is_shell() {
                     true => {
@@ -292,10 +292,10 @@ pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<Str
     let (Some(runbook), respond) = (&plan.runbook, &plan.respond) else { return };
     let followed = runbook.only(|step| respond.phases.contains(&step.phase));
     let mut told: HashSet<&str> = HashSet::new();
-    for InputUse { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
+    for InputUse { step, command, place, input, captured } in input_uses(&followed.steps, respond.service.as_deref()) {
         let (Some(place), Some(variable)) = (place, input.variable()) else { continue };
         let own = || environment(place).get(variable).is_some_and(|value| !value.is_empty());
-        let known = captured || respond.given(step, input).is_some() || own();
+        let known = captured.is_some() || respond.given(&step.id, input).is_some() || own();
         if !known && told.insert(&input.name) {
             let (message, help) = without_value(input, &plan.source);
             warn_of(input, message, help, command.origin.as_ref().unwrap_or(&runbook.source), diags);
@@ -304,35 +304,37 @@ pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<Str
 }
 
 /// An input where a command uses it.
-struct InputUse<'r> {
-    /// Id of its step.
-    step: &'r str,
-    command: &'r Command,
+pub struct InputUse<'r> {
+    /// Its step.
+    pub step: &'r Step,
+    /// The command.
+    pub command: &'r Command,
     /// The service in which the command runs.
-    place: Option<&'r str>,
-    input: &'r RunbookInput,
-    /// Whether an earlier block finds its value out.
-    captured: bool,
+    pub place: Option<&'r str>,
+    /// The input.
+    pub input: &'r RunbookInput,
+    /// Id of the step in which an earlier block finds its value out.
+    pub captured: Option<&'r str>,
 }
 
-fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<InputUse<'r>> {
-    let (mut found, mut names): (_, HashSet<String>) = (Vec::new(), HashSet::new());
-    for step in &runbook.steps {
-        let mut commands = step.commands().iter().peekable();
+/// The inputs of the commands that these steps run, in the order in which they are needed; `service` is where commands run unless
+/// their block says otherwise.
+pub fn input_uses<'r>(steps: impl IntoIterator<Item = &'r Step>, service: Option<&'r str>) -> Vec<InputUse<'r>> {
+    let (mut found, mut names): (_, HashMap<String, &str>) = (Vec::new(), HashMap::new());
+    for step in steps {
         let mut captures = step.captures().peekable();
-        for (index, block) in step.blocks.iter().enumerate() {
-            let place = block.settings.place.as_deref().or(service);
-            // In the order of the blocks.
-            while let Some(command) = commands.next_if(|command| command.block <= index) {
-                let inputs = command.inputs.iter();
-                let captured = |input: &RunbookInput| names.contains(&input.name);
-                let of = |input| InputUse { step: &step.id, command, place, input, captured: captured(input) };
-                found.extend(inputs.map(of));
+        let mut commands: Vec<&Command> = step.commands().iter().collect();
+        commands.sort_by_key(|command| command.block);
+        for command in commands {
+            while let Some((_, name)) = captures.next_if(|(by, _)| *by < command.block) {
+                names.insert(unified_name(name), &step.id);
             }
-            while let Some((_, name)) = captures.next_if(|(by, _)| *by <= index) {
-                names.insert(unified_name(name));
-            }
+            let own = step.blocks.get(command.block).and_then(|block| block.settings.place.as_deref());
+            let (place, captured) = (own.or(service), |input: &RunbookInput| names.get(&input.name).copied());
+            let of = |input| InputUse { step, command, place, input, captured: captured(input) };
+            found.extend(command.inputs.iter().map(of));
         }
+        names.extend(captures.map(|(_, name)| (unified_name(name), step.id.as_str())));
     }
     found
 }

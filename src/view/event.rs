@@ -31,8 +31,7 @@ pub struct EventLine {
 
 /// An event in words; `None` where it is worth none, or needs more than the event and the plan to be told.
 pub fn event_line(event: &Event, plan: Option<&Announcement>) -> Option<EventLine> {
-    // Writing into a string does not fail.
-    let said = one_line(&EventWords { event, plan }.render().unwrap_or_default());
+    let said = one_line(&super::written(&EventWords { event, plan }));
     let (verbose, said) = said.strip_prefix('v').map_or((false, said.as_str()), |said| (true, said));
     let symbol = StatusSymbol::ALL.into_iter().find(|symbol| said.starts_with(symbol.sign()))?;
     let text = said.strip_prefix(symbol.sign())?.trim_start().to_string();

@@ -25,10 +25,14 @@ pub use event::event_line;
 pub use symbol::StatusSymbol;
 pub use words::many;
 
+/// What a template says. Writing into a string does not fail; should it, half a page is not taken for a whole one.
+pub(crate) fn written(template: &impl askama::Template) -> String {
+    template.render().unwrap_or_else(|error| format!("the page cannot be written: {error}"))
+}
+
 /// The lines of a template that says one thing a line, without those that are empty.
 pub(crate) fn template_lines(template: &impl askama::Template) -> Vec<String> {
-    // Writing into a string does not fail.
-    let text = template.render().unwrap_or_default();
+    let text = written(template);
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect()
 }
 

@@ -71,15 +71,6 @@ pub fn placed(at: Option<&Location>, reason: &str) -> String {
     }
 }
 
-/// The mark of an outcome.
-pub fn outcome(outcome: RunOutcome) -> StatusSymbol {
-    match outcome {
-        RunOutcome::Passed => StatusSymbol::Good,
-        RunOutcome::Failed => StatusSymbol::Bad,
-        RunOutcome::Broken | RunOutcome::Interrupted => StatusSymbol::Warn,
-    }
-}
-
 /// Why a game day ended before its plan was carried out.
 pub fn stopped(why: &Stopped) -> &'static str {
     match why {
@@ -182,7 +173,7 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
         RunOutcome::Failed | RunOutcome::Broken if record.verdict == expected && !record.alive => {
             (StatusSymbol::Bad, "failed".into(), Some("while cleaning up".into()))
         }
-        outcome => (self::outcome(outcome), is, None),
+        outcome => (outcome.status().mark(), is, None),
     }
 }
 

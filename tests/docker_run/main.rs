@@ -190,8 +190,8 @@ fn a_drill_that_is_a_job_prints_its_story_and_is_sealed_behind_its_reports() {
     let occasion = DayAttempt { day: "20260101T000000Z-day-00000001".into(), number: 1, attempt: 1 };
     let executed = Executed { by: Some("ada".into()), ..Executed::default() };
     let order = serde_json::json!({
-        "run": run, "scenario": root.join("drill.yaml"), "project": root, "root": root, "vars": {}, "rate": null,
-        "control": false, "runbook_took": null, "seed": 7, "occasion": occasion, "revision": null, "executed": executed,
+        "run": run, "scenario": root.join("drill.yaml"), "rate": null, "overrides": { "vars": {}, "project": root, "root": root },
+        "options": { "control": false, "keep": false, "seed": 7 }, "occasion": occasion, "revision": null, "executed": executed,
     });
     let mut archive = tar::Builder::new(File::create(root.join("files.tar")).expect("a file"));
     let mut add = |inside: &Path, text: &str| {

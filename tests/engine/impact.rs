@@ -89,6 +89,19 @@ async fn users_who_are_refused_when_they_should_notice_nothing_are_breached() {
     told.verdict(Verdict::Breached, &["they were refused what they got", "404 × "]).failed(Check::Impact);
 }
 
+/// Of four seconds they are refused for a few slices: fewer than one in ten of all.
+#[tokio::test]
+async fn users_who_are_refused_for_a_moment_when_they_should_notice_nothing_are_breached() {
+    let told = unnoticed()
+        .set("impact", "{ none: true, within: 4s }")
+        .plan_with(|plan| plan.impact.window = Duration::from_millis(200))
+        .world(|world| world.toothless = true)
+        .on(begins(Phase::Impact), |controls| controls.world.refuse_for(Duration::from_millis(250)))
+        .run()
+        .await;
+    told.verdict(Verdict::Breached, &["they were refused what they got", "404 × "]).failed(Check::Impact);
+}
+
 /// The application's own watchdog ends the session that holds the lock, and nobody reports it.
 #[tokio::test]
 async fn a_fault_that_somebody_else_ends_while_users_are_to_notice_none_proves_nothing() {

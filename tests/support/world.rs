@@ -147,8 +147,8 @@ struct State {
     cleared: BTreeSet<String>,
     /// Since when users suffer in turns.
     turns: Option<Instant>,
-    /// Since when users are refused what they got.
-    refused: Option<Instant>,
+    /// When users were refused what they got.
+    refused: Vec<Interval>,
     /// When a fault ended first.
     ended: Option<Instant>,
     agents: BTreeMap<String, UnboundedSender<Order>>,
@@ -267,7 +267,12 @@ impl World {
 
     /// From now on users are told that there is no such thing, whatever else is wrong.
     pub fn refuse(&self) {
-        self.lock().refused = Some(Instant::now());
+        self.lock().refused.push((Instant::now(), None));
+    }
+
+    /// The same for a moment.
+    pub fn refuse_for(&self, lasts: Duration) {
+        self.lock().refused.push((Instant::now(), Some(Instant::now() + lasts)));
     }
 
     /// The runbook works around the faults, but that takes a while.
@@ -283,7 +288,7 @@ impl World {
 
     /// What users suffered from in this time.
     pub fn trouble(&self, from: Instant, to: Instant) -> Trouble {
-        if self.lock().refused.is_some_and(|since| since <= from) {
+        if covers(&self.lock().refused, from) {
             return Trouble::Refusals;
         }
         if self.broken_within(from, to) {

@@ -159,7 +159,7 @@ impl<'a> Anew<'a> {
         let begun: Vec<DrillTime> = begun.collect();
         let took = |hit: Hit| Some(hit.at.since(*begun.iter().filter(|began| **began <= hit.at).max()?));
         let first = impact.zip(told.injecting_us()).map(|(impact, began)| impact.since(began));
-        let onset = self.fallen_by(&self.timeline, until).into_iter().filter_map(took).chain(first).max();
+        let onset = self.fallen_by(&self.timeline, until, None).into_iter().filter_map(took).chain(first).max();
         // How much of a fault was left only the moment knew.
         let parts = told.hold.and_then(|hold| hold.parts);
         let returns = Duration::from_micros(told.hold.map_or(0, |hold| hold.returns_us));
@@ -312,13 +312,13 @@ impl<'a> Anew<'a> {
         windows.impact_below.and_then(Ratio::new).filter(|_| begun && !windows.impact_none).zip(self.injected())
     }
 
-    /// The SLIs that had to fall and had fallen by then, as far as it was known.
-    fn fallen_by(&self, known: &Timeline, until: DrillTime) -> Vec<Hit> {
+    /// The SLIs that had to fall and had fallen by then, as far as it was known; beyond what was bad while `steady`, where that is given.
+    fn fallen_by(&self, known: &Timeline, until: DrillTime, steady: Option<TimeSpan>) -> Vec<Hit> {
         let Some((below, (from, _))) = self.below() else { return Vec::new() };
         let slis: Vec<String> =
             self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
         let window = Duration::from_micros(self.plan.windows.impact_window_us);
-        let query = ImpactQuery { slis: &slis, below, window, from, within: until.since(from) };
+        let query = ImpactQuery { slis: &slis, below, window, from, within: until.since(from), steady };
         known.impact(&query).and_then(Result::ok).unwrap_or_default()
     }
 
@@ -331,7 +331,8 @@ impl<'a> Anew<'a> {
             let ratio = hit.level.ratio().unwrap_or_default();
             ImpactRecord { sli: hit.level.sli, impact_us: hit.at, ratio }
         };
-        let mut fell: Vec<ImpactRecord> = self.fallen_by(&self.timeline, until).into_iter().map(record).collect();
+        let fell = self.fallen_by(&self.timeline, until, self.steady_window());
+        let mut fell: Vec<ImpactRecord> = fell.into_iter().map(record).collect();
         let told = &self.told.impacts;
         let is_error = |check: &CheckResult| matches!(check.outcome, CheckOutcome::Error { .. });
         match told.is_empty() {
@@ -364,7 +365,7 @@ impl<'a> Anew<'a> {
         let asked = self.events.iter().position(|stamped| stamped.at_us > checked.started_us).unwrap_or(number);
         let suffer = |number: usize| {
             let known = self.known_at(number);
-            known.still_broken(&names(self.fallen_by(&known, self.told.last_us)), window, since).users_suffer()
+            known.still_broken(&names(self.fallen_by(&known, self.told.last_us, None)), window, since).users_suffer()
         };
         // A slice may have come between the question and its event, on either side.
         let near = |number: usize| (number.saturating_sub(3)..=number + 3).any(suffer);
@@ -390,8 +391,8 @@ impl<'a> Anew<'a> {
         let Some((first, _)) = self.injected() else { return false };
         let asked = self.told.check(&Check::StillBroken).map(|check| check.started_us);
         [asked, self.told.mitigation_started_us].into_iter().flatten().any(|begun| {
-            let hit = names(self.fallen_by(&self.timeline, begun));
-            self.timeline.served_before(&hit, first, begun, Duration::from_secs(1)).is_some()
+            let hit = names(self.fallen_by(&self.timeline, begun, None));
+            self.timeline.served_before(&hit, first, begun, Duration::ZERO).is_some()
         })
     }
 
@@ -580,7 +581,12 @@ impl<'a> Anew<'a> {
         let began = told.injecting_us().unwrap_or(first);
         let breached = || !self.timeline.breached(began, until, kept_for).is_empty();
         let refused_from = |from| self.timeline.refused(self.steady_window(), (from, until)).is_some();
-        let refused = || refused_from(last) || refused_from(began);
+        let refused_in_a_moment = || {
+            let window = Duration::from_micros(plan.windows.impact_window_us);
+            let steady = self.steady_window();
+            steady.is_some_and(|steady| self.timeline.refused_in_a_moment(steady, (began, until), window).is_some())
+        };
+        let refused = || refused_from(last) || refused_from(began) || refused_in_a_moment();
         let missed = if unfelt { self.detected(None) } else { self.felt(anew) };
         let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
         let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());

@@ -2,7 +2,7 @@
 
 use super::matrix::Coverage;
 use super::text;
-use crate::report::{filters, laid_out};
+use crate::report::{filters, laid_out, written};
 use askama::Template;
 
 #[derive(Template)]
@@ -21,6 +21,5 @@ pub fn markdown(coverage: &Coverage) -> String {
             modes.push(&cell.mode);
         }
     }
-    let page = CoverageMarkdown { coverage, modes }.render();
-    laid_out(&page.unwrap_or_else(|error| format!("the page cannot be written: {error}")))
+    laid_out(&written(&CoverageMarkdown { coverage, modes }))
 }

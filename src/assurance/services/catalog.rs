@@ -2,6 +2,7 @@
 
 use super::journeys::Journey;
 use crate::slis::{MetricCondition, Ratio};
+use crate::source::same_path;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -104,10 +105,7 @@ impl CriticalService {
 
     /// Whether it is a service of the stack of that file or folder.
     pub fn is_of(&self, stack: &Path) -> bool {
-        let same = |own: &PathBuf| {
-            own == stack || own.canonicalize().ok().zip(stack.canonicalize().ok()).is_some_and(|(a, b)| a == b)
-        };
-        self.stacks.is_empty() || self.stacks.iter().any(same)
+        self.stacks.is_empty() || self.stacks.iter().any(|own| same_path(own, stack))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{Error, Exit};
 use crate::gameday::{self, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::notify::Notifier;
 use crate::record::{
-    Day, DayEvent, DayObserver, DayPlan, DaySink, LeftOutDrill, PlannedDrill, Record, RunDir, Stopped, utc_now,
+    Day, DayEvent, DayObserver, DayPlan, DaySink, LeftOutDrill, PlannedDrill, Record, RunDir, Stopped, random, utc_now,
     utc_text, write_atomic,
 };
 use crate::report::{self, ConsoleOptions, DayConsole, Drills, EventsJson, Verbosity};
@@ -80,7 +80,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     };
     let env = |name: &str| std::env::var(name).ok();
     let (started_utc, revision) = (utc_text(utc_now()), revision(&wanted.globals.project).await);
-    file.seed.get_or_insert_with(super::drawn_seed);
+    file.seed.get_or_insert_with(random);
     let occasion = gameday::occasion(env, earlier::days(wanted, &file.name));
     let options = gameday::PlanOptions { refused, occasion, ..asked };
     let Prepared { day: plan, drills, refused } = gameday::prepare(&file, &options);

@@ -10,15 +10,14 @@ use crate::engine::ledger::Ledger;
 use crate::engine::{self, DrillOptions, Job, Operator, Shutdown};
 use crate::error::Error;
 use crate::record::{
-    Announcement, DayAttempt, EarlierControl, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir,
-    utc_now, utc_text,
+    Announcement, DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now,
+    utc_text,
 };
 use crate::source::Source;
 use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A drill that is about to begin.
 pub struct Begun<'a> {
@@ -69,12 +68,7 @@ pub async fn carry_out(
     // Last, so that it never completes the record of a drill that did not begin.
     let reaper = if executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
     let sink = EventSink::new(Some(events), redactor, all);
-    let (dir, control) = (run_dir.path(), options.control);
-    let options = DrillOptions {
-        runbook_took: options.runbook_took.or_else(|| known_time(dir, plan, control)),
-        last_control: options.last_control.or_else(|| known_control(dir, plan, control)),
-        ..options
-    };
+    let options = with_earlier(options, run_dir.path(), plan);
     let who = Announcement {
         run: run_dir.id().to_string(),
         started_utc: utc_text(utc_now()),
@@ -119,21 +113,20 @@ pub fn first_files<'s>(
     made().map_err(|error| on_disk(run_dir.path(), &error))
 }
 
-/// How long the runbook of a control took in the drills that lie where its own directory does.
-pub fn known_time(run_dir: &Path, plan: &Plan, control: bool) -> Option<Duration> {
-    plan.runbook.as_ref().filter(|_| control)?;
-    archive::runbook_took(&[earlier_drills(run_dir)?], &plan.name)
-}
-
-/// The last control of what a drill with a runbook breaks, of those that lie where its own directory does.
-pub fn known_control(run_dir: &Path, plan: &Plan, control: bool) -> Option<EarlierControl> {
-    plan.runbook.as_ref().filter(|_| !control)?;
-    let wanted = engine::announce(plan, &DrillOptions::default(), Announcement::default());
-    archive::last_control(&[earlier_drills(run_dir)?], &wanted)
-}
-
-fn earlier_drills(run_dir: &Path) -> Option<PathBuf> {
+/// The options with what the drills tell that lie where the directory of the drill does, unless they have it: of a control, how long
+/// the runbook takes; of a drill with a runbook, what the last control of what it breaks came to.
+pub fn with_earlier(mut options: DrillOptions, run_dir: &Path, plan: &Plan) -> DrillOptions {
     // The runs of the project and those of its game days.
     let project = run_dir.ancestors().find(|dir| dir.ends_with(".firedrill"));
-    project.or(run_dir.parent()).map(Path::to_path_buf)
+    let earlier: Vec<PathBuf> = project.or(run_dir.parent()).map(Path::to_path_buf).into_iter().collect();
+    if plan.runbook.is_none() {
+        return options;
+    }
+    if options.control {
+        options.runbook_took = options.runbook_took.or_else(|| archive::runbook_took(&earlier, &plan.name));
+    } else {
+        let wanted = engine::announce(plan, &DrillOptions::default(), Announcement::default());
+        options.last_control = options.last_control.or_else(|| archive::last_control(&earlier, &wanted));
+    }
+    options
 }

@@ -1,7 +1,7 @@
 //! The inputs of a runbook as `firedrill show` lists them: spellings, lines, and where each value comes from.
 
 use super::View;
-use crate::runbook::{Command, unified_name};
+use crate::spec::{InputUse, input_uses};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -25,37 +25,25 @@ pub(super) fn inputs(view: &View) -> Vec<ShownInput> {
     // A runbook may have very many, of very many spellings.
     let mut by_name: HashMap<&str, usize> = HashMap::new();
     let mut spellings: HashSet<(usize, &str)> = HashSet::new();
-    let mut captured: HashMap<String, &str> = HashMap::new();
-    for step in view.runbook.steps.iter().filter(|step| view.follows(step)) {
-        let mut captures = step.captures().peekable();
-        let mut commands: Vec<&Command> = step.commands().iter().collect();
-        commands.sort_by_key(|command| command.block);
-        for command in commands {
-            while let Some((_, name)) = captures.next_if(|(by, _)| *by < command.block) {
-                captured.insert(unified_name(name), &step.id);
-            }
-            let in_service = step.settings(command.block).place.is_some() || view.service().is_some();
-            for input in &command.inputs {
-                let index = *by_name.entry(&input.name).or_insert_with(|| {
-                    shown.push(ShownInput {
-                        name: input.name.clone(),
-                        value: view.value(step, input),
-                        captured_by: captured.get(&input.name).map(|id| (*id).to_string()),
-                        of_service: true,
-                        ..ShownInput::default()
-                    });
-                    shown.len() - 1
-                });
-                let Some(known) = shown.get_mut(index) else { continue };
-                known.of_service &= in_service && input.variable().is_some();
-                if spellings.insert((index, &input.spelling)) {
-                    known.spellings.push(input.spelling.clone());
-                }
-                let lines = if command.origin.is_some() { &mut known.scenario_lines } else { &mut known.lines };
-                lines.insert(input.line);
-            }
+    let followed = view.runbook.steps.iter().filter(|step| view.follows(step));
+    for InputUse { step, command, place, input, captured } in input_uses(followed, view.service()) {
+        let index = *by_name.entry(&input.name).or_insert_with(|| {
+            shown.push(ShownInput {
+                name: input.name.clone(),
+                value: view.value(step, input),
+                captured_by: captured.map(str::to_string),
+                of_service: true,
+                ..ShownInput::default()
+            });
+            shown.len() - 1
+        });
+        let Some(known) = shown.get_mut(index) else { continue };
+        known.of_service &= place.is_some() && input.variable().is_some();
+        if spellings.insert((index, &input.spelling)) {
+            known.spellings.push(input.spelling.clone());
         }
-        captured.extend(captures.map(|(_, name)| (unified_name(name), step.id.as_str())));
+        let lines = if command.origin.is_some() { &mut known.scenario_lines } else { &mut known.lines };
+        lines.insert(input.line);
     }
     shown
 }

@@ -14,7 +14,7 @@ use crate::record::{
 use crate::view::clock::started;
 use crate::view::format::bytes;
 use crate::view::timeline::{self, utc};
-use crate::view::{filters, many, restore, template_lines, words};
+use crate::view::{filters, many, restore, template_lines, words, written};
 use askama::Template;
 
 /// A timeline is not longer than this; the rest stands in `events.jsonl`.
@@ -257,8 +257,7 @@ fn judge(
         missed,
         has_conditions: !conditions.is_empty(),
     };
-    // Writing into a string does not fail.
-    (verdict, basis.render().unwrap_or_default())
+    (verdict, written(&basis))
 }
 
 /// Above this share of the processors' time the machine was busy enough to say so.

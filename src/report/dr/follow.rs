@@ -7,7 +7,6 @@ use super::{
 use crate::record::utc_text;
 use crate::view::clock::instant;
 use std::collections::{BTreeMap, BTreeSet};
-use time::macros::format_description;
 
 /// Files of notes that can have something open: of this quarter, of none, and of earlier ones.
 fn files(input: &DrInput) -> impl Iterator<Item = (&NotesFile, Option<Quarter>)> {
@@ -85,8 +84,7 @@ pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
 
 /// The day of the report in the quarter: what is late or over is so on that day.
 fn today(input: &DrInput) -> String {
-    let date = format_description!("[year]-[month]-[day]");
-    input.made.min(input.quarter.end()).date().format(date).unwrap_or_default()
+    input.made.min(input.quarter.end()).date().to_string()
 }
 
 /// A run verifies an action when it exists, drilled the same scenario, passed, and began after the drill that found what the

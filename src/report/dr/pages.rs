@@ -13,7 +13,7 @@ use crate::report::escape::html_prose;
 use crate::report::{markdown, markdown_text};
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, many};
-use crate::view::{StatusSymbol, format};
+use crate::view::{StatusSymbol, format, written};
 use askama::Template;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -154,9 +154,7 @@ pub fn dr_html(report: &DrReport<'_>) -> Vec<u8> {
     // Into a string of CSS goes nothing that could end it.
     let foot = foot.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
     let pages = HtmlPages { style: include_str!("a4.css"), foot, report };
-    // Writing into a string does not fail; should it, nothing is taken for a report.
-    let html = pages.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
-    format!("{html}\n").into_bytes()
+    format!("{}\n", written(&pages)).into_bytes()
 }
 
 #[derive(Template)]
@@ -167,9 +165,7 @@ struct MarkdownPages<'a> {
 
 /// The report as Markdown, for a job's summary, a wiki or a repository.
 pub fn dr_markdown(report: &DrReport<'_>) -> Vec<u8> {
-    let text =
-        MarkdownPages { report }.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
-    markdown::laid_out(&text).into_bytes()
+    markdown::laid_out(&written(&MarkdownPages { report })).into_bytes()
 }
 
 mod filters {

@@ -126,6 +126,27 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
     assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), Some(Ok(_))));
 }
 
+#[test]
+fn a_moment_of_refusals_is_seen_in_a_long_span() {
+    let told = |due: u64, refused: u64, slices: u64| {
+        let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+        for index in 0..200 {
+            let refused = if (100..100 + slices).contains(&index) { refused } else { 0 };
+            let results = [("404".to_string(), refused), ("201".to_string(), due - refused)];
+            let results = results.into_iter().filter(|(_, count)| *count > 0).collect();
+            timeline.push(Slice { results, ..slice("web", index, due, &[("a", due)]) });
+        }
+        let (steady, span) = ((at(0), at(1000)), (at(1000), at(20_000)));
+        assert_eq!(timeline.refused(Some(steady), span), None, "fewer than one in ten of all");
+        timeline.refused_in_a_moment(steady, span, ms(1000))
+    };
+    let moment = told(10, 10, 8).unwrap_or_default();
+    assert!(moment.ends_with("404 × 20 of 100, and it was 201 × 100 of 100"), "{moment}");
+    assert_eq!(told(10, 1, 8), None, "fewer than one in ten of a second");
+    assert_eq!(told(1, 1, 4), None, "fewer than five");
+    assert!(told(1, 1, 5).is_some());
+}
+
 /// An SLI over a Prometheus does not see who no longer reaches the service.
 #[test]
 fn a_load_that_no_sli_looks_at_must_be_answered_as_before() {
@@ -315,6 +336,7 @@ fn four_bad_events_are_no_impact_and_five_are() {
             window: ms(1000),
             from: at(500),
             within: ms(1000),
+            steady: None,
         };
         match line.impact(&query) {
             Some(Ok(hits)) => assert!(hit && hits[0].at == at(1100)),
@@ -336,8 +358,32 @@ fn what_was_bad_before_the_injection_is_no_impact() {
         window: ms(1000),
         from: at(1000),
         within: ms(1000),
+        steady: None,
     };
     assert_eq!(line.impact(&query), Some(Err(())));
+}
+
+/// One in twenty-five is bad while the stack is steady: six of fifty are by chance from time to time.
+#[test]
+fn what_chance_makes_of_what_was_bad_before_is_no_impact() {
+    let slis = ["a".to_string()];
+    let fell = |bad: u64, steady: bool| {
+        let usual = (0..50).map(|index| (5, if index % 5 == 0 { 4 } else { 5 }));
+        let counts: Vec<(u64, u64)> = usual.chain([(5, 5 - bad); 6]).chain([(5, 5); 14]).collect();
+        let query = ImpactQuery {
+            slis: &slis,
+            below: Ratio::new(0.9).unwrap(),
+            window: ms(1000),
+            from: at(5000),
+            within: ms(2000),
+            steady: steady.then_some((at(0), at(5000))),
+        };
+        let answer = timeline(0.95, &counts).impact(&query).expect("everything is known");
+        answer.ok().map(|hits| (hits[0].level.bad(), hits[0].level.valid))
+    };
+    assert_eq!(fell(1, false), Some((5, 25)), "more than one in ten");
+    assert_eq!(fell(1, true), None, "five of twenty-five, and six of thirty, are no more than chance makes of it");
+    assert_eq!(fell(5, true), Some((5, 5)));
 }
 
 #[test]
@@ -436,7 +482,7 @@ fn users_must_be_served_for_the_hold_after_the_end_of_the_runbook_as_well() {
 fn users_were_served_before_only_when_it_was_longer_than_chance_and_than_ever() {
     let hit = ["a".to_string()];
     let served = |counts: &[(u64, u64)]| {
-        timeline(0.9, counts).served_before(&hit, at(0), at(counts.len() as u64 * 100), ms(1000)).is_some()
+        timeline(0.9, counts).served_before(&hit, at(0), at(counts.len() as u64 * 100), ms(0)).is_some()
     };
     let line = |parts: &[(u64, usize)]| -> Vec<(u64, u64)> {
         parts.iter().flat_map(|(good, count)| std::iter::repeat_n((5, *good), *count)).collect()
@@ -451,6 +497,28 @@ fn users_were_served_before_only_when_it_was_longer_than_chance_and_than_ever() 
     assert!(!served(&rare), "by chance");
     assert!(!served(&line(&[(5, 30)])), "never bad, and so not the one that was hit");
     assert!(!served(&[]));
+}
+
+/// Requests may take ten seconds: where none was under way for longer than others, none was rescued by what began then.
+#[test]
+fn users_were_served_before_a_mitigation_that_has_rescued_none_of_their_requests() {
+    let hit = ["a".to_string()];
+    // Two seconds of bad events, then slices of which the slowest good answer took so many milliseconds.
+    let served = |slowest: &[(u64, u64)]| {
+        let mut timeline = timeline(0.9, &[(5, 0); 20]);
+        let all = slowest.iter().flat_map(|(millis, count)| std::iter::repeat_n(millis * MS, *count as usize));
+        for (index, latency) in (20..).zip(all) {
+            timeline.push(Slice { latency_us: [latency; 3], ..slice("web", index, 5, &[("a", 5)]) });
+        }
+        let end = 2000 + slowest.iter().map(|(_, count)| count * 100).sum::<u64>();
+        timeline.served_before(&hit, at(0), at(end), ms(10_000))
+    };
+    assert_eq!(served(&[(20, 30)]), Some(at(2000)));
+    assert_eq!(served(&[(20, 10)]), None, "less than a second was answered by then");
+    assert_eq!(served(&[(3500, 30)]), None, "all of them were under way");
+    assert_eq!(served(&[(20, 25), (900, 5)]), None, "those of the last half second were");
+    assert_eq!(served(&[(1000, 2), (20, 22), (900, 4)]), None, "that the first ones had waited excuses none of them");
+    assert_eq!(served(&[(3500, 120)]), Some(at(2000)), "for longer than a request may take");
 }
 
 #[test]
@@ -489,7 +557,7 @@ fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
     }
     let slis = ["a".to_string(), "b".to_string()];
     let below = Ratio::new(0.9).unwrap();
-    let query = ImpactQuery { slis: &slis, below, window: ms(1000), from: at(0), within: ms(9000) };
+    let query = ImpactQuery { slis: &slis, below, window: ms(1000), from: at(0), within: ms(9000), steady: None };
     assert_eq!(line.impact(&query), None, "the requests of web from 1.0 s on are under way");
     for i in 10..40 {
         line.push(slice("web", i, 5, &[("a", 0)]));
@@ -700,7 +768,8 @@ proptest! {
     ) {
         let line = build(n, &events, 0.9, shuffle);
         let slis = ["a".to_string()];
-        let query = ImpactQuery { slis: &slis, below: Ratio::new(below).unwrap(), window: ms(len * 100), from: at(from), within: ms(within) };
+        let (below_ratio, window) = (Ratio::new(below).unwrap(), ms(len * 100));
+        let query = ImpactQuery { slis: &slis, below: below_ratio, window, from: at(from), within: ms(within), steady: None };
         let first = from.div_ceil(100) * 100;
         let want = (first / 100 + 1..=n).map(|i| i * 100).filter(|end| *end <= from + within).find(|end| {
             let (good, valid) = count(&events, first.max(end.saturating_sub(len * 100)), *end);

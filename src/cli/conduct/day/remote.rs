@@ -1,7 +1,7 @@
 //! A game day whose drills are carried out elsewhere: the schedule, the reports and the directories of the runs stay here. What a
 //! drill prints is written down as it comes, so that of one that is lost everything is there that was heard of it.
 
-use super::super::drill::{Carried, known_control, known_time};
+use super::super::drill::{Carried, with_earlier};
 use super::super::reaper_child::Reaper;
 use super::super::{environment, on_disk};
 use super::plan::Ready;
@@ -9,11 +9,11 @@ use super::run::{AttemptEnded, AttemptRun};
 use crate::agent::protocol::BUILD;
 use crate::assurance::services;
 use crate::cli::sealing::{save, seal};
-use crate::engine::{ledger, reaper};
+use crate::engine::{DrillOptions, ledger, reaper};
 use crate::error::Error;
 use crate::gameday::{self, PreparedDrill};
 use crate::output::log_line;
-use crate::record::{DayAttempt, EarlierControl, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
+use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
 use crate::source::{Diagnostics, Node, Source, Value, outside, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
 use crate::stack::{Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError};
@@ -43,22 +43,12 @@ pub struct JobOrder {
     pub run: String,
     /// The scenario's file.
     pub scenario: PathBuf,
-    /// The project's directory.
-    pub project: PathBuf,
-    /// The directory from outside of which nothing is read.
-    pub root: PathBuf,
-    /// Values of inputs that the command line gives.
-    pub vars: BTreeMap<String, String>,
+    /// What the command line adds to it; the root is known.
+    pub overrides: Overrides,
     /// Most requests a second of a load, where the game day says so.
     pub rate: Option<f64>,
-    /// Whether it is the control.
-    pub control: bool,
-    /// How long the runbook of a control took in earlier drills.
-    pub runbook_took: Option<Duration>,
-    /// The last earlier control of the same content.
-    pub last_control: Option<EarlierControl>,
-    /// Seed of everything random in it.
-    pub seed: u64,
+    /// What is decided about it, with what earlier drills tell.
+    pub options: DrillOptions,
     /// Where it stands in the game day.
     pub occasion: DayAttempt,
     /// Commit of the project.
@@ -146,17 +136,13 @@ impl RemoteDay {
         let (stop, Ready { drill: PreparedDrill { planned, plan, seed }, no_images, .. }) = (&runner.stop, ready);
         let failed = |error: io::Error| on_disk(run_dir.path(), &error);
         let root = spec::root_of(&plan.source.path, &self.overrides);
+        let options = DrillOptions { control: planned.control, seed, ..DrillOptions::default() };
         let order = JobOrder {
             run: run_dir.id().to_string(),
             scenario: plan.source.path.clone(),
-            project: self.overrides.project.clone(),
-            root: root.clone(),
-            vars: self.overrides.vars.clone(),
+            overrides: Overrides { root: Some(root.clone()), ..self.overrides.clone() },
             rate: self.rate,
-            control: planned.control,
-            runbook_took: known_time(run_dir.path(), &plan, planned.control),
-            last_control: known_control(run_dir.path(), &plan, planned.control),
-            seed,
+            options: with_earlier(options, run_dir.path(), &plan),
             occasion,
             revision: runner.revision.clone(),
             executed: self.executed.clone(),

@@ -19,22 +19,17 @@ pub fn browser() -> Result<PathBuf, Error> {
     let names = NAMES.join(", ");
     let hint = format!("install Chromium, or name one with the environment variable CHROMIUM; looked for {names}");
     let search = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &Path| -> Option<PathBuf> {
-        if name.components().count() > 1 {
-            return name.is_file().then(|| name.to_path_buf());
-        }
-        std::env::split_paths(&search).map(|dir| dir.join(name)).find(|path| path.is_file())
+    let found = |name: &Path| match name.components().count() > 1 {
+        true => name.is_file().then(|| name.to_path_buf()),
+        false => std::env::split_paths(&search).map(|dir| dir.join(name)).find(|path| path.is_file()),
     };
-    match std::env::var_os("CHROMIUM").filter(|named| !named.is_empty()) {
-        Some(named) => found(Path::new(&named)).ok_or_else(|| {
-            let shown = Path::new(&named).display().to_string();
-            Error::harness(format!("a PDF needs Chromium, and there is no `{shown}`, which CHROMIUM names")).hint(hint)
-        }),
-        None => NAMES
-            .iter()
-            .find_map(|name| found(Path::new(name)))
-            .ok_or_else(|| Error::harness("a PDF needs Chromium, and there is none").hint(hint)),
-    }
+    let named = std::env::var_os("CHROMIUM").filter(|named| !named.is_empty());
+    let (wanted, lacks) = match &named {
+        Some(named) => (vec![Path::new(named)], format!("no `{}`, which CHROMIUM names", Path::new(named).display())),
+        None => (NAMES.map(Path::new).to_vec(), "none".to_string()),
+    };
+    let missing = || Error::harness(format!("a PDF needs Chromium, and there is {lacks}")).hint(hint);
+    wanted.into_iter().find_map(found).ok_or_else(missing)
 }
 
 /// Prints a page.
