@@ -223,7 +223,8 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     cx.begin(Phase::Impact);
     let impact = impact(cx, injected, steady.window).await?;
     let recovered = Recovered::unseen(Ok(impact.passed.clone().unwrap_or_default()));
-    let mut incident = Incident { impact, responded: Responded::default(), recovered };
+    let names = std::mem::take(&mut steady.names);
+    let mut incident = Incident { names, impact, responded: Responded::default(), recovered };
     if incident.impact.passed.is_some() {
         incident.recovered.steady = Some(incident.impact.steady);
     } else if let Err(stop) = Box::pin(follow_and_recover(cx, &mut incident, steady.session.take(), person)).await {

@@ -10,7 +10,7 @@ use crate::slis::SLICE;
 use crate::slis::window::Timeline;
 use crate::source::list;
 use crate::spec::{PlannedFault, host_of};
-use crate::stack::ProxyBypass;
+use crate::stack::{NetworkNames, ProxyBypass, StackResult};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -428,23 +428,27 @@ impl CommonContext<'_> {
         None
     }
 
-    /// Why users may not find what the load finds, by what the runbook has done to the networks.
-    pub(super) async fn name_is_lost(&self) -> Option<String> {
+    /// The hosts of the load, in each network in which somebody answers to them now.
+    pub(super) async fn names_of_hosts(&self) -> StackResult<NetworkNames> {
         let loads = self.plan.loads.iter();
         let urls = loads.flat_map(|load| [&load.url].into_iter().chain(load.then.iter().map(|step| &step.url)));
         let hosts: BTreeSet<&str> = urls.filter_map(|url| host_of(url)).collect();
-        for host in hosts {
-            match self.stack.name_is_lost(host).await {
-                Ok(None) => {}
-                Ok(Some(why)) => {
-                    return Some(format!(
-                        "{why}: the load comes by every network, and whether users are served cannot be told"
-                    ));
-                }
-                Err(error) => return Some(format!("whether everybody finds `{host}` cannot be told: {error}")),
-            }
+        let mut names = self.stack.network_names().await?;
+        names.retain(|(_, name)| hosts.contains(name.as_str()));
+        Ok(names)
+    }
+
+    /// Why users may not find what the load finds, by what has become of the names that its hosts had when the stack was steady.
+    pub(super) async fn lost_name(&self, steady: &NetworkNames) -> Option<String> {
+        match self.names_of_hosts().await {
+            Ok(now) => steady.difference(&now).next().map(|(network, host)| {
+                format!(
+                    "nobody finds `{host}` in the network `{network}` any more: the load comes by every network, and whether users \
+                     are served cannot be told"
+                )
+            }),
+            Err(error) => Some(format!("whether everybody finds the hosts of the load cannot be told: {error}")),
         }
-        None
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {

@@ -18,10 +18,13 @@ use crate::record::{
 use crate::runbook::{RunbookPhase, Step};
 use crate::slis::window::{Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
 use crate::spec::PlannedFault;
+use crate::stack::NetworkNames;
 use std::time::Duration;
 
 /// What users felt, what was done about it, and what that came to.
 pub(super) struct Incident {
+    /// The names that the hosts of the load had before.
+    pub names: NetworkNames,
     pub impact: FaultImpact,
     pub responded: Responded,
     pub recovered: Recovered,
@@ -52,7 +55,7 @@ impl Recovered {
 
 /// Looks for a recovery, and notes what it was looked for with: why the drill passes, or why it does not.
 pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Result<String, Stop> {
-    let Incident { impact, responded, recovered: seen } = incident;
+    let Incident { names, impact, responded, recovered: seen } = incident;
     let (impact, responded) = (&*impact, &*responded);
     seen.steady = Some(impact.steady);
     // The stamps of events and no other reading: whoever reads the record counts from the same instants.
@@ -153,7 +156,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
         }
         (Some(recovery), false) => {
             let unseen = match cx.bypassed().await {
-                None => cx.name_is_lost().await,
+                None => cx.lost_name(names).await,
                 bypassed => bypassed,
             };
             if let Some(why) = unseen.or_else(|| {
@@ -374,7 +377,7 @@ pub(super) async fn no_relapse(
 
 /// RTO: first confirmed fault → recovered.
 pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> {
-    let Incident { impact, responded, recovered } = incident;
+    let Incident { impact, responded, recovered, .. } = incident;
     let rto = cx.plan.rto.filter(|_| !cx.control)?;
     let fault = impact.faults.first;
     let before = recovered.outcome.as_ref().err();

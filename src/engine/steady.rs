@@ -21,7 +21,7 @@ use crate::record::{Check, CheckOutcome, ClockRecord, Event, InvariantTime, Phas
 use crate::shell::Shell;
 use crate::slis::window::TimeSpan;
 use crate::spec::sources;
-use crate::stack::{AgentRole, Stack, TOXIPROXY_PORT};
+use crate::stack::{AgentRole, NetworkNames, Stack, TOXIPROXY_PORT};
 use futures_util::future::try_join_all;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -39,6 +39,8 @@ pub(super) struct Steady {
     pub invariants: InvariantValues,
     /// What a DR drill compares its restore with.
     pub baseline: Baseline,
+    /// The names that the hosts of the load had.
+    pub names: NetworkNames,
     /// The window in which every SLI met its objective.
     pub window: TimeSpan,
 }
@@ -71,8 +73,9 @@ pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
         let mut invariants = InvariantValues::new();
         let asked = ask_invariants(cx, &mut invariants, InvariantTime::Steady).await;
         asked.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
+        let names = cx.names_of_hosts().await.map_err(|error| cx.failed(Check::Steady, started, error.into()))?;
         cx.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
-        return Ok(Steady { session, invariants, baseline, window });
+        return Ok(Steady { session, invariants, baseline, names, window });
     }
     Err(cx.failed(Check::Steady, started, cx.stop_at("steady", Verdict::Unsteady, why_unsteady(cx))))
 }

@@ -36,7 +36,7 @@ use crate::error::Error;
 use crate::output::quoted;
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use async_trait::async_trait;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,6 +161,9 @@ pub struct NetworkEndpoint {
     #[serde(default)]
     pub address6: String,
 }
+
+/// Names by which clients find containers, each behind the network in which they do.
+pub type NetworkNames = BTreeSet<(String, String)>;
 
 /// Something done to the containers of a service.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -306,13 +309,12 @@ pub trait Stack: Send + Sync + 'static {
     async fn proxy_is_bypassed(&self, _service: &str) -> StackResult<ProxyBypass> {
         Ok(ProxyBypass::NoneSeen(Vec::new()))
     }
-    /// Where clients do not find a host by its name any more that found it there when the stack was started; `None` while all do. The
-    /// load comes by every network of the stack, and a user perhaps by one.
+    /// By which names clients find what runs now, without the drill's own. None where names do not hang on networks.
     ///
     /// # Errors
     /// When the stack cannot be asked.
-    async fn name_is_lost(&self, _host: &str) -> StackResult<Option<String>> {
-        Ok(None)
+    async fn network_names(&self) -> StackResult<NetworkNames> {
+        Ok(NetworkNames::new())
     }
 
     /// Builds what must be built, starts everything, waits until it is healthy. On an error or a cancellation what was

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use firedrill::record::{Redactor, Secrets};
 use firedrill::stack::{
     AgentRole, CallIo, Channel, CommandOutput, ContainerOp, ContainerState, Damage, Ending, FileAnswer, FileAsk,
-    FileDeed, FullOutput, Place, ProxyBypass, Stack, StackDown, StackError, StackUp, ToolCall, Tools,
+    FileDeed, FullOutput, NetworkNames, Place, ProxyBypass, Stack, StackDown, StackError, StackUp, ToolCall, Tools,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -106,9 +106,10 @@ impl Stack for FakeStack {
         Ok(bypassed.map_or(ProxyBypass::NoneSeen(unseen), |by| ProxyBypass::By(by.into())))
     }
 
-    async fn name_is_lost(&self, host: &str) -> Result<Option<String>, StackError> {
-        let lost = self.world.switches.lost_name.filter(|lost| *lost == host);
-        Ok(lost.map(|host| format!("nobody finds `{host}` in the network `front` any more")))
+    async fn network_names(&self) -> Result<NetworkNames, StackError> {
+        let lost = self.world.switches.lost_name.filter(|_| self.world.count("network-names") > 1);
+        let left = ["db", "web"].into_iter().filter(|name| lost != Some(*name));
+        Ok(left.map(|name| ("front".to_string(), name.to_string())).collect())
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {

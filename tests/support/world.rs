@@ -54,7 +54,7 @@ pub struct Switches {
     pub bypassed: Option<&'static str>,
     /// Containers that do not show their connections.
     pub unseen: Vec<&'static str>,
-    /// Where nobody finds this host any more.
+    /// Nobody finds this host any more once the stack was steady.
     pub lost_name: Option<&'static str>,
     /// How long a probe takes.
     pub probes_take: Duration,

@@ -17,9 +17,9 @@ use crate::stack::{
     StackResult, StackUp, ToolboxRequest, Tools,
 };
 use async_trait::async_trait;
-use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
+use bollard::models::{ContainerCreateBody, HostConfig, NetworkConnectRequest};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -93,11 +93,7 @@ impl AttachedStack {
         let run = RunIdentity { keep: false, ..self.run.clone() };
         let labels = labels::of_run(&run).into_iter().chain([(labels::ROLE, "toolbox".to_string())]);
         let mut networks = self.project.iter().flat_map(|project| project.networks.iter().cloned());
-        let first = networks.next();
-        let host = HostConfig { network_mode: first.clone(), ..limited() };
-        let on_first = first.map(|name| NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(name, EndpointSettings::default())])),
-        });
+        let host = HostConfig { network_mode: networks.next(), ..limited() };
         let body = ContainerCreateBody {
             image: Some(image),
             entrypoint: self.agent.get().map(|agent| agent.command(&[])),
@@ -107,7 +103,6 @@ impl AttachedStack {
             stop_signal: Some("SIGKILL".into()),
             labels: Some(labels.map(|(key, value)| (key.to_string(), value)).collect()),
             host_config: Some(host),
-            networking_config: on_first,
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::default().name(&Owner::of(&self.run.id).lone_toolbox()).build();

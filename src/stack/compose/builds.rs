@@ -23,8 +23,6 @@ pub(super) struct Builds {
     pub missing: BTreeSet<String>,
     /// Images that only this drill uses, to be removed with it.
     pub own: BTreeSet<String>,
-    /// Repositories whose older images can go after a build.
-    pub(super) repositories: BTreeSet<String>,
 }
 
 /// Names the images and looks which of them are there.
@@ -40,15 +38,15 @@ pub(super) async fn plan(
     let docker = &compose.endpoint.docker;
     let mut builds = Builds::default();
     for service in model.services() {
-        let Some(build) = model.build_of(&service) else { continue };
+        let Some(build) = model.build_of(&service).cloned() else { continue };
         if no_build && model.image_of(&service).is_some() {
             // The image that CI built or pulled under the team's own name.
             continue;
         }
-        let repository = repository(model.name(), &service);
-        let section = build.clone();
+        // `firedrill/<stack>-<service>`, in the characters that a repository may have.
+        let repository = format!("{}{}", images::TEAMS, slug(&format!("{}-{service}", model.name()), 120));
         // Hashing reads files; a context that cannot be read is left to the build, which says why.
-        let content = tokio::task::spawn_blocking(move || Content::of(&section)).await;
+        let content = tokio::task::spawn_blocking(move || Content::of(&build)).await;
         let content = content.ok().and_then(Result::ok).flatten();
         let image = match &content {
             Some(content) => {
@@ -72,16 +70,10 @@ pub(super) async fn plan(
         }
         if !there {
             builds.missing.insert(service.clone());
-            builds.repositories.insert(repository);
         }
         builds.images.insert(service, image);
     }
     Ok(builds)
-}
-
-/// `firedrill/<stack>-<service>`, in the characters that a repository may have.
-fn repository(stack: &str, service: &str) -> String {
-    format!("{}{}", images::TEAMS, slug(&format!("{stack}-{service}"), 120))
 }
 
 /// Lower-case letters, digits and single hyphens.
@@ -113,7 +105,8 @@ impl Builds {
         let services: Vec<&str> = self.missing.iter().map(String::as_str).collect();
         run_build(compose, &services, watch).await?;
         let keep: Vec<&str> = self.images.values().map(String::as_str).collect();
-        for repository in &self.repositories {
+        let built = self.missing.iter().filter_map(|service| self.images.get(service)?.rsplit_once(':'));
+        for (repository, _) in built {
             let _ = images::remove_old(&compose.endpoint.docker, "stack", repository, &keep).await;
         }
         Ok(())

@@ -97,8 +97,9 @@ impl Bundle {
             for (path, mode, content) in SKELETON {
                 tar.append_data(&mut header(path, content.len() as u64, mode), path, content.as_bytes())?;
             }
+            let name = |library: &PathBuf| library.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let libraries = loader.iter().chain(&libraries);
-            let libraries = libraries.map(|library| (format!("firedrill/lib/{}", name_of(library)), library));
+            let libraries = libraries.map(|library| (format!("firedrill/lib/{}", name(library)), library));
             for (path, from) in std::iter::once(("firedrill/firedrill".to_string(), &executable)).chain(libraries) {
                 let file = File::open(from)?;
                 tar.append_data(&mut header(&path, file.metadata()?.len(), 0o755), &path, file)?;
@@ -189,10 +190,6 @@ fn read_listing(listed: &str) -> Result<Vec<PathBuf>, String> {
         }
     }
     Ok(files)
-}
-
-fn name_of(library: &Path) -> String {
-    library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn header(path: &str, size: u64, mode: u32) -> tar::Header {

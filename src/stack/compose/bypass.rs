@@ -1,13 +1,12 @@
 //! Whether somebody goes around the agent in front of a service, by the connections that its containers and those of its clients
-//! have: in production there is no agent, and so no way around what it stands for. And whether a name is still found in every network in
-//! which it was: an agent is in all of them, and so sees what only a part of the users does.
+//! have: in production there is no agent, and so no way around what it stands for. And which names are found in which network: an agent is
+//! in all of them, and so sees what only a part of the users does.
 
 use super::containers::{self, listed_label, listed_name};
 use super::labels;
-use super::model::ResolvedModel;
 use super::stack::ComposeStack;
 use super::{execute, files};
-use crate::stack::{ContainerState, ProxyBypass, StackResult};
+use crate::stack::{ContainerState, NetworkNames, ProxyBypass, StackResult};
 use bollard::models::ContainerSummary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,9 +19,6 @@ pub(in crate::stack) const OF_ONE_WHO_LOOKS: usize = 5;
 
 /// What goes around the agent in front of a service.
 pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<ProxyBypass> {
-    if !stack.spec.interposed.contains_key(service) {
-        return Ok(ProxyBypass::NoneSeen(Vec::new()));
-    }
     let ports =
         stack.started().recipe.as_ref().and_then(|recipe| recipe.ports.get(service).cloned()).unwrap_or_default();
     let docker = &stack.endpoint.docker;
@@ -74,34 +70,26 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Proxy
     Ok(ProxyBypass::NoneSeen(unseen))
 }
 
-/// The network in which a host is not found by its name any more, by the model and the running containers.
-pub(super) async fn lost_name(stack: &ComposeStack, host: &str) -> StackResult<Option<String>> {
-    let (model, mut now) = (&stack.model, BTreeMap::new());
-    let networks: BTreeSet<String> = model.services().iter().flat_map(|service| model.networks_of(service)).collect();
-    // Where there is one network, the load comes by that of the users.
-    for service in model.services().into_iter().filter(|_| networks.len() > 1) {
-        let states = containers::of_service(&stack.endpoint.docker, &stack.project, &service).await?;
-        now.insert(service, states);
+/// Who runs in the project, by the names that he has in each network. Those of `docker compose run` count as well: with `--use-aliases`
+/// they answer to the name of their service.
+pub(super) async fn network_names(stack: &ComposeStack) -> StackResult<NetworkNames> {
+    let (docker, mut names) = (&stack.endpoint.docker, NetworkNames::new());
+    let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
+    for container in all.into_iter().filter(|container| listed_label(container, labels::ROLE).is_none()) {
+        let found = containers::inspect(docker, &container.id.unwrap_or_default()).await?;
+        names.extend(found.iter().flat_map(|found| names_of(&containers::state(found), &stack.project)));
     }
-    Ok(not_named(model, &stack.project, host, &now)
-        .map(|key| format!("nobody finds `{host}` in the network `{key}` any more")))
+    Ok(names)
 }
 
-/// The key of a network in which no running container has a name that one of these services has there by the model. What was removed, or
-/// belongs to a profile, need not be there.
-fn not_named(
-    model: &ResolvedModel,
-    project: &str,
-    host: &str,
-    now: &BTreeMap<String, Vec<ContainerState>>,
-) -> Option<String> {
-    let running = now.values().flatten().filter(|state| state.status == "running");
-    let named =
-        running.flat_map(|state| &state.endpoints).filter(|place| place.aliases.iter().any(|name| name == host));
-    let named: BTreeSet<&str> = named.map(|place| place.network.as_str()).collect();
-    let there = now.iter().filter(|(_, states)| !states.is_empty());
-    let mut keys = there.flat_map(|(service, _)| model.networks_naming(service, host));
-    keys.find(|key| !named.contains(format!("{project}_{key}").as_str()))
+/// The names of a container, if it runs; networks as the Compose file calls them.
+fn names_of(state: &ContainerState, project: &str) -> NetworkNames {
+    let (prefix, places) = (format!("{project}_"), state.endpoints.iter().filter(|_| state.status == "running"));
+    let named = places.flat_map(|place| {
+        let key = place.network.strip_prefix(&prefix).unwrap_or(&place.network);
+        place.aliases.iter().map(move |name| (key.to_string(), name.clone()))
+    });
+    named.collect()
 }
 
 /// The addresses of a container, with its name.
@@ -181,39 +169,23 @@ mod tests {
     use crate::stack::NetworkEndpoint;
 
     #[test]
-    fn a_name_is_lost_where_no_running_container_has_it_any_more() {
-        let json = serde_json::json!({ "services": {
-            "checkout": { "networks": { "front": { "aliases": ["buy"] }, "back": null } },
-            "db": { "networks": { "back": null } },
-            "spare": { "networks": { "front": null }, "container_name": "db" },
-        } });
-        let serde_json::Value::Object(json) = json else { panic!("a literal mapping") };
-        let model = ResolvedModel { json, ..ResolvedModel::default() };
-        let container = |status: &str, places: &[(&str, &str)]| {
-            let place = |(key, alias): &(&str, &str)| NetworkEndpoint {
-                network: format!("fd-x_{key}"),
-                aliases: vec![(*alias).to_string()],
-                ..NetworkEndpoint::default()
-            };
-            let endpoints = places.iter().map(place).collect();
-            ContainerState { status: status.into(), endpoints, ..ContainerState::default() }
+    fn a_container_has_its_names_in_each_network_as_long_as_it_runs() {
+        let place = |network: &str, names: &[&str]| NetworkEndpoint {
+            network: network.into(),
+            aliases: names.iter().map(|name| name.to_string()).collect(),
+            ..NetworkEndpoint::default()
         };
-        let lost = |host: &str, checkout: Vec<ContainerState>, db: Vec<ContainerState>| {
-            let now = [("checkout", checkout), ("db", db), ("spare", vec![])];
-            not_named(&model, "fd-x", host, &now.map(|(service, states)| (service.to_string(), states)).into())
+        let endpoints =
+            vec![place("fd-x_back", &["checkout"]), place("fd-x_front", &["buy", "checkout"]), place("fd-y_z", &["a"])];
+        let container = |status: &str, endpoints: &[NetworkEndpoint]| {
+            let state = ContainerState { status: status.into(), endpoints: endpoints.into(), ..Default::default() };
+            names_of(&state, "fd-x")
         };
-        let both = container("running", &[("front", "checkout"), ("back", "checkout")]);
-        let back = container("running", &[("back", "checkout"), ("front", "elsewhere")]);
-        let stopped = container("exited", &[("front", "checkout")]);
-        assert_eq!(lost("checkout", vec![both.clone()], vec![]), None);
-        assert_eq!(lost("checkout", vec![back.clone()], vec![]), Some("front".into()), "without its name there");
-        assert_eq!(lost("checkout", vec![stopped, back.clone()], vec![]), Some("front".into()));
-        let instead = container("running", &[("front", "checkout")]);
-        assert_eq!(lost("checkout", vec![back.clone()], vec![instead]), None, "another one stands for it");
-        assert_eq!(lost("buy", vec![both], vec![]), Some("front".into()));
-        let db = container("running", &[("back", "db")]);
-        assert_eq!(lost("db", vec![], vec![db]), None, "what was never started has no name");
-        assert_eq!(lost("elsewhere", vec![back], vec![]), None, "no name of the stack");
+        let named = [("back", "checkout"), ("front", "buy"), ("front", "checkout"), ("fd-y_z", "a")];
+        let names = named.map(|(network, name)| (network.to_string(), name.to_string()));
+        assert_eq!(container("running", &endpoints), names.into());
+        assert!(container("exited", &endpoints).is_empty());
+        assert!(container("running", &[place("fd-x_front", &[])]).is_empty(), "connected again without its names");
     }
 
     #[test]

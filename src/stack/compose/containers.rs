@@ -88,19 +88,18 @@ pub(super) async fn inspect(docker: &Docker, id: &str) -> StackResult<Option<Con
 
 /// The containers of a service of a project, in the order of their numbers, without those of `docker compose run`.
 pub async fn of_service(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerState>> {
-    let mut found = inspected(docker, project, service).await?;
-    let number = |container: &ContainerInspectResponse| label(container, labels::NUMBER)?.parse::<u32>().ok();
-    found.sort_by_key(|container| number(container).unwrap_or(u32::MAX));
-    Ok(found.iter().map(state).collect())
+    Ok(inspected(docker, project, service).await?.iter().map(state).collect())
 }
 
-/// The same, as the engine shows them and in its order.
+/// The same, as the engine shows them.
 pub async fn inspected(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
     let by = [(labels::PROJECT, Some(project)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
     let mut found = Vec::new();
     for summary in list(docker, &by).await? {
         found.extend(inspect(docker, &summary.id.unwrap_or_default()).await?);
     }
+    let number = |container: &ContainerInspectResponse| label(container, labels::NUMBER)?.parse::<u32>().ok();
+    found.sort_by_key(|container| number(container).unwrap_or(u32::MAX));
     Ok(found)
 }
 

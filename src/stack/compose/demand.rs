@@ -21,10 +21,14 @@ impl ResolvedModel {
         // The drill's agent, one in front of each interposed service, the toolbox, and what watches the team's alerts.
         let monitoring = u32::from(spec.monitoring.is_some());
         let ours = u32::try_from(spec.interposed.len()).unwrap_or(u32::MAX).saturating_add(2 + monitoring);
+        let mut networks: BTreeSet<_> =
+            self.section("services").keys().flat_map(|service| self.networks_of(service)).collect();
+        networks.extend(self.section("networks").keys().cloned());
         let mut demand = Demand {
             memory_bytes: OURS * u64::from(ours) + A_CONTAINER * u64::from(monitoring),
             cpus: CPUS,
-            networks: self.own_networks(),
+            // The agent and the toolbox are on one even when no service is.
+            networks: u32::try_from(networks.len().max(1)).unwrap_or(u32::MAX),
             containers: ours,
         };
         for service in self.section("services").values() {
@@ -37,14 +41,6 @@ impl ResolvedModel {
                 limit(service, "cpus", "cpus").map_or(CPUS, |limit: f64| limit.min(CPUS)) * f64::from(containers);
         }
         demand
-    }
-
-    fn own_networks(&self) -> u32 {
-        let services = self.services();
-        let mut networks: BTreeSet<String> = services.iter().flat_map(|service| self.networks_of(service)).collect();
-        networks.extend(self.section("networks").keys().cloned());
-        // The agent and the toolbox are on one even when no service is.
-        u32::try_from(networks.len().max(1)).unwrap_or(u32::MAX)
     }
 }
 

@@ -63,13 +63,11 @@ pub(super) async fn exec(
         let seconds = within.as_secs();
         let late = || environment(&operation, format!("the engine did not start it within {seconds} s"));
         let ended = tokio::time::timeout(END_WITHIN, exit_code(docker, &begun.ok_or_else(late)?, &operation)).await;
-        let became = match ended {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(format!("may still run: {error}")),
-            Err(_) => Some("could not be ended".to_string()),
-        };
-        if let Some(became) = became {
-            return Err(environment(operation, format!("it did not end within {seconds} s and {became}")));
+        let stays = |why: &str| Err(environment(&operation, format!("it did not end within {seconds} s and {why}")));
+        match ended {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return stays(&format!("may still run: {error}")),
+            Err(_) => return stays("could not be ended"),
         }
     }
     Ok(FullOutput { container: name, code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })

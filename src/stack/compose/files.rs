@@ -32,25 +32,13 @@ const ROLE: &str = "files";
 /// `Environment` when the service has no container, the path is not below a mount that can be written to, or the deed
 /// failed; then it says why.
 pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
-    let operation = operation(service, ask);
-    let docker = endpoint.docker.clone();
-    let (run, service, ask) = (run.to_string(), service.to_string(), ask.clone());
-    // A task of its own: whoever gives up waiting must not leave a container behind.
-    let task = tokio::spawn(async move { beside(&docker, &run, &service, &ask).await });
-    task.await.map_err(|error| environment(operation, error))?
-}
-
-fn operation(service: &str, ask: &FileAsk) -> String {
+    let docker = &endpoint.docker;
     let doing = match ask.what {
         FileDeed::Measure(_) | FileDeed::Look(_) => "looking at",
         FileDeed::Damage(_) => "damaging",
         FileDeed::Repair(_) => "repairing",
     };
-    format!("{doing} `{}` of `{service}`", ask.path)
-}
-
-async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
-    let operation = operation(service, ask);
+    let operation = format!("{doing} `{}` of `{service}`", ask.path);
     let first = first_of(docker, run, service).await?;
     let first = first.ok_or_else(|| environment(&operation, "it has no container"))?;
     let mounts = first.mounts.clone().unwrap_or_default();
@@ -71,12 +59,8 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Sta
 
 /// The TCP connections of a container, as `/proc/net/tcp` and `/proc/net/tcp6` show them (proc(5)), whatever its image has.
 pub(super) async fn connections_of(docker: &Docker, run: &str, id: &str) -> StackResult<String> {
-    let operation = "looking at the connections of a container";
-    let (docker, run) = (docker.clone(), run.to_string());
     let own = HostConfig { network_mode: Some(format!("container:{id}")), ..HostConfig::default() };
-    // A task of its own, as for files.
-    let task = tokio::spawn(async move { run_agent(&docker, &run, &["connections"], own, operation).await });
-    let shown = task.await.map_err(|error| environment(operation, error))??;
+    let shown = run_agent(docker, run, &["connections"], own, "looking at the connections of a container").await?;
     Ok(String::from_utf8_lossy(&shown).into_owned())
 }
 
@@ -91,13 +75,18 @@ async fn run_agent(
     let agent = first_of(docker, run, &AgentRole::Drill.name()).await?;
     let agent = agent.ok_or_else(|| environment(operation, "the drill has no agent any more, whose image it needs"))?;
     let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
-    let made = docker.create_container(Some(named), container(&agent, arguments, own)).await;
-    let made = made.map_err(api(operation))?;
-    let late = |_| Err(environment(operation, format!("it took more than {} s", WITHIN.as_secs())));
-    let ended = tokio::time::timeout(WITHIN, run_it(docker, &made.id, operation)).await.unwrap_or_else(late);
-    // What cannot be removed here carries the drill's label, and `down` tells of it.
-    containers::remove(docker, &made.id, false).await;
-    ended
+    let body = container(&agent, arguments, own);
+    let (docker, doing) = (docker.clone(), operation.to_string());
+    // A task of its own: whoever gives up waiting must not leave a container behind.
+    let task = tokio::spawn(async move {
+        let made = docker.create_container(Some(named), body).await.map_err(api(&doing))?;
+        let late = |_| Err(environment(&doing, format!("it took more than {} s", WITHIN.as_secs())));
+        let ended = tokio::time::timeout(WITHIN, run_it(&docker, &made.id, &doing)).await.unwrap_or_else(late);
+        // What cannot be removed here carries the drill's label, and `down` tells of it.
+        containers::remove(&docker, &made.id, false).await;
+        ended
+    });
+    task.await.map_err(|error| environment(operation, error))?
 }
 
 /// The first container of a service of a run, by number, as its engine shows it.

@@ -6,7 +6,7 @@ use super::endpoint::Endpoint;
 use super::errors::{environment, hinted};
 use super::findings::place_asks;
 use super::reads;
-use crate::record::PrivateDir;
+use crate::process;
 use crate::stack::{ResolveError, StackRequest, StackResult};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,14 +108,11 @@ async fn given(
         return Ok(BTreeMap::new());
     }
     let asking = "asking Compose for variables";
-    let failed = |error: std::io::Error| environment(asking, error);
-    let place = PrivateDir::new("variables").map_err(failed)?;
-    let file = place.path().join("compose.yaml");
     let model = json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
-    std::fs::write(&file, model.to_string()).map_err(failed)?;
+    let model = process::nameless(model.to_string().as_bytes()).map_err(|error| environment(asking, error))?;
     let mut command = reading(endpoint, spec).command();
     command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
-    command.arg("--file").arg(&file).args(["config", "--format", "json"]).current_dir(directory);
+    command.args(["--file", "-", "config", "--format", "json"]).stdin(model).current_dir(directory);
     let output = told("docker compose config", command).await?;
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let values = answer.pointer("/services/x/environment").and_then(Value::as_object);
@@ -258,15 +255,6 @@ impl ResolvedModel {
         names.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
-    /// Keys of the networks on which clients find a service by this name.
-    pub fn networks_naming(&self, service: &str, name: &str) -> Vec<String> {
-        let json = self.service(service);
-        let is_everywhere = service == name || json["container_name"].as_str() == Some(name);
-        let is_alias =
-            |network: &String| texts(&json["networks"][network]["aliases"]).iter().any(|alias| alias == name);
-        self.networks_of(service).into_iter().filter(|network| is_everywhere || is_alias(network)).collect()
-    }
-
     /// Services that others wait for with `service_completed_successfully`: jobs that must have ended with 0.
     pub fn jobs(&self) -> BTreeSet<String> {
         let dependencies = self.section("services").values().filter_map(|s| s.get("depends_on")?.as_object()).flatten();
@@ -275,15 +263,6 @@ impl ResolvedModel {
             (condition == Some("service_completed_successfully")).then(|| name.clone())
         };
         dependencies.filter_map(job).collect()
-    }
-
-    /// TCP ports of a service that its file names, by `expose` and `ports`.
-    pub fn ports_of(&self, service: &str) -> BTreeSet<u16> {
-        let service = self.service(service);
-        let items = |key: &str| service[key].as_array().into_iter().flatten();
-        let published = items("ports").filter(|port| matches!(port["protocol"].as_str(), None | Some("tcp")));
-        let named = items("expose").chain(published.map(|port| &port["target"]));
-        named.flat_map(texts).flat_map(|text| port_range(&text)).collect()
     }
 }
 

@@ -37,9 +37,8 @@ pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> StackResult<Optio
     run.args(["run", "--rm", "--interactive", "--network=none", "--name", &name, "--label", &label]);
     // Whose image it is nobody knows.
     run.args(["--memory=1g", "--pids-limit=1024", "--log-driver=none", "--entrypoint", "sh", &image, "-s"]);
-    let script = script(files).into_bytes();
-    let ran = tokio::task::spawn_blocking(move || process::output_blocking(run, script, LOOK_WITHIN)).await;
-    let ran = ran.unwrap_or_else(|error| Err(error.into()));
+    run.stdin(process::nameless(script(files).as_bytes()).map_err(|error| environment(operation, error))?);
+    let ran = process::output(run, LOOK_WITHIN).await;
     if ran.is_err() {
         // Its command is gone, and it goes on.
         containers::remove(&endpoint.docker, &name, true).await;

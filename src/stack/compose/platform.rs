@@ -1,7 +1,7 @@
 //! Compose as a kind of stack.
 
 use super::endpoint::Endpoint;
-use super::model::{self, ResolvedModel, scalar, unescape};
+use super::model::{self, ResolvedModel, scalar, texts};
 use super::programs::{KnownPrograms, StepImages};
 use super::project::{RunningProject, projects, running_project};
 use super::stack::ComposeStack;
@@ -171,16 +171,13 @@ impl ResolvedStack for ResolvedCompose {
 /// What the model says of one service.
 fn facts(model: &ResolvedModel, name: String, jobs: &BTreeSet<String>) -> ServiceFacts {
     let service = model.service(&name);
-    let words = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_string).collect()
-    };
     ServiceFacts {
         image: scalar(&service["image"]).unwrap_or_default(),
-        command: [words(&service["entrypoint"]), words(&service["command"])].concat(),
+        command: [texts(&service["entrypoint"]), texts(&service["command"])].concat(),
         environment: model.environment(&name),
         ports: model.known_ports(&name, &[]),
         published: service["ports"].as_array().is_some_and(|ports| !ports.is_empty()),
-        health_check: unescape(&words(&service["healthcheck"]["test"]).join(" ")),
+        health_check: texts(&service["healthcheck"]["test"]).join(" "),
         waits_for: service["depends_on"].as_object().into_iter().flat_map(Map::keys).cloned().collect(),
         source: service["build"]["context"].as_str().filter(|context| !context.is_empty()).map(PathBuf::from),
         dockerfile: model.dockerfile(&name).unwrap_or_default(),

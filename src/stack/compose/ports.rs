@@ -7,7 +7,7 @@ use super::content::{dockerfile, read_dockerfile};
 use super::errors::hinted;
 use super::findings::no_port;
 use super::images;
-use super::model::{ResolvedModel, has_own_networks, port_range, scalar, scalars, unescape};
+use super::model::{ResolvedModel, has_own_networks, port_range, scalar, scalars, texts, unescape};
 use crate::stack::{Published, StackRequest, StackResult};
 use bollard::models::ContainerInspectResponse;
 use serde_json::Value;
@@ -18,11 +18,14 @@ use std::path::Path;
 impl ResolvedModel {
     /// TCP ports of a service: those that are `given`, those of its file, and those that its Dockerfile exposes.
     pub fn known_ports(&self, service: &str, given: &[u16]) -> BTreeSet<u16> {
-        let mut ports = self.ports_of(service);
-        ports.extend(given.iter().copied().filter(|port| *port > 0));
-        let args = || scalars(&self.service(service)["build"]["args"]);
-        ports.extend(self.dockerfile(service).into_iter().flat_map(|text| read_dockerfile(&text, args()).1));
-        ports
+        let json = self.service(service);
+        let items = |key: &str| json[key].as_array().into_iter().flatten();
+        let published = items("ports").filter(|port| matches!(port["protocol"].as_str(), None | Some("tcp")));
+        let named = items("expose").chain(published.map(|port| &port["target"])).flat_map(texts);
+        let given = given.iter().copied().filter(|port| *port > 0);
+        let exposed = |text: String| read_dockerfile(&text, scalars(&json["build"]["args"])).1;
+        let exposed = self.dockerfile(service).into_iter().flat_map(exposed);
+        named.flat_map(|text| port_range(&text)).chain(given).chain(exposed).collect()
     }
 
     /// The text of the Dockerfile that a service is built from.
@@ -30,6 +33,29 @@ impl ResolvedModel {
         let build = self.build_of(service)?;
         let context = build.get("context").and_then(Value::as_str).map(unescape).unwrap_or_default();
         dockerfile(build, Path::new(&context)).ok()
+    }
+
+    /// What the stack publishes.
+    pub fn published(&self) -> Published {
+        let mut found = Published::default();
+        for (name, service) in self.section("services") {
+            for port in service["ports"].as_array().into_iter().flatten() {
+                let text = |key: &str| scalar(&port[key]).unwrap_or_default();
+                let (target, published, protocol) = (text("target"), text("published"), text("protocol"));
+                let of_host = port_range(&published);
+                if !matches!(protocol.as_str(), "" | "tcp") {
+                    found.left_out.push(format!("port {target}/{protocol} of `{name}`: only TCP is forwarded"));
+                } else if !has_own_networks(service.get("network_mode")) {
+                    found.left_out.push(format!("port {target} of `{name}`: it is on no network of the stack"));
+                } else if of_host.is_empty() {
+                    let why = "the Compose file gives it no port of the host, and the engine chooses one each time";
+                    found.left_out.push(format!("port {target} of `{name}`: {why}"));
+                } else if let [target] = port_range(&target)[..] {
+                    of_host.into_iter().for_each(|port| found.insert(port, name, target));
+                }
+            }
+        }
+        found
     }
 }
 
@@ -100,31 +126,6 @@ impl Published {
     pub(super) fn arguments(&self) -> Vec<String> {
         let words = ["agent", "forward"].into_iter().map(str::to_string);
         words.chain(self.ports.iter().map(|(port, leads_to)| format!("{port}={leads_to}"))).collect()
-    }
-}
-
-impl ResolvedModel {
-    /// What the stack publishes.
-    pub fn published(&self) -> Published {
-        let mut found = Published::default();
-        for (name, service) in self.section("services") {
-            for port in service["ports"].as_array().into_iter().flatten() {
-                let text = |key: &str| scalar(&port[key]).unwrap_or_default();
-                let (target, published, protocol) = (text("target"), text("published"), text("protocol"));
-                let of_host = port_range(&published);
-                if !matches!(protocol.as_str(), "" | "tcp") {
-                    found.left_out.push(format!("port {target}/{protocol} of `{name}`: only TCP is forwarded"));
-                } else if !has_own_networks(service.get("network_mode")) {
-                    found.left_out.push(format!("port {target} of `{name}`: it is on no network of the stack"));
-                } else if of_host.is_empty() {
-                    let why = "the Compose file gives it no port of the host, and the engine chooses one each time";
-                    found.left_out.push(format!("port {target} of `{name}`: {why}"));
-                } else if let [target] = port_range(&target)[..] {
-                    of_host.into_iter().for_each(|port| found.insert(port, name, target));
-                }
-            }
-        }
-        found
     }
 }
 

@@ -5,14 +5,14 @@ use super::errors::environment;
 use super::labels;
 use super::model::{escape, service_mut};
 use super::remove;
-use super::stack::{ComposeStack, UP_WITHIN};
+use super::stack::ComposeStack;
 use crate::stack::{Ending, Process, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -79,10 +79,9 @@ impl Ends {
     fn watch(docker: Docker, project: &str, name: &str) -> Ends {
         let ending = CancellationToken::new();
         let (lives, ended) = (Lives::default(), ending.clone());
-        let labels = [(labels::PROJECT, project), (labels::SERVICE, name), (labels::ONEOFF, "False")];
-        let labels = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let filters =
-            HashMap::from([("type".to_string(), vec!["container".to_string()]), ("label".to_string(), labels)]);
+        let of_process = [(labels::PROJECT, project), (labels::SERVICE, name), (labels::ONEOFF, "False")];
+        let mut filters = labels::filter(&of_process.map(|(key, value)| (key, Some(value))));
+        filters.insert("type".into(), vec!["container".into()]);
         let noted = lives.clone();
         tokio::spawn(ended.run_until_cancelled_owned(async move {
             // From the oldest event that the engine remembers on: whatever comes before the engine listens is not missed.
@@ -138,8 +137,7 @@ fn note_event(lives: &Lives, event: &EventMessage) {
 pub(super) async fn start(stack: &ComposeStack, name: &str) -> StackResult<()> {
     let ends = Ends::watch(stack.endpoint.docker.clone(), &stack.project, name);
     stack.started().ends.insert(name.to_string(), ends);
-    let ran = stack.up_service(name, &[], "process.log", &note(stack, name, true)?).await?;
-    if ran.succeeded() { Ok(()) } else { Err(environment(format!("starting `{name}`"), ran.failure(UP_WITHIN))) }
+    stack.up_service(name, &[], "process.log", &note(stack, name, true)?, &format!("starting `{name}`")).await
 }
 
 /// What `Stack::remove_process` does.

@@ -21,7 +21,7 @@ const MOST_BYTES: u64 = 1 << 20;
 /// # Errors
 /// What is wrong with which file.
 pub(super) fn asked(files: &[PathBuf], directory: &Path, root: &Path) -> Result<HostRequests, String> {
-    let (mut asks, _, read) = read_all(files, directory, root);
+    let (Reads { mut asks, .. }, read) = read_all(files, directory, root);
     read?;
     asks.sort();
     asks.dedup();
@@ -29,17 +29,12 @@ pub(super) fn asked(files: &[PathBuf], directory: &Path, root: &Path) -> Result<
     Ok(HostRequests { asks, ..HostRequests::default() })
 }
 
-/// Reads these Compose files and those that they take in: what they read from outside of the project, everything that they are made from,
-/// and what is wrong with the first one that cannot be read.
-pub(super) fn read_all(
-    files: &[PathBuf],
-    directory: &Path,
-    root: &Path,
-) -> (Vec<HostRequest>, SourceFiles, Result<(), String>) {
+/// Reads these Compose files and those that they take in, and says what is wrong with the first one that cannot be read.
+pub(super) fn read_all(files: &[PathBuf], directory: &Path, root: &Path) -> (Reads, Result<(), String>) {
     let main = clean(directory);
     let place = |file: &PathBuf| ReadPlace { file: clean(file), base: main.clone(), other: main.clone(), sure: true };
-    let (todo, found) = (files.iter().map(place).collect(), SourceFiles::default());
-    let mut reads = Reads { root, main: &main, asks: Vec::new(), found, seen: BTreeSet::new(), todo, service: None };
+    let todo = files.iter().map(place).collect();
+    let mut reads = Reads { root: root.to_path_buf(), main: main.clone(), todo, ..Reads::default() };
     // Compose reads it by itself.
     reads.note(&main.join(".env"), "env_file");
     let mut read = Ok(());
@@ -56,7 +51,7 @@ pub(super) fn read_all(
             read = read.and(Err(why));
         }
     }
-    (reads.asks, reads.found, read)
+    (reads, read)
 }
 
 /// Hosts whose addresses Compose takes without a scheme.
@@ -74,7 +69,7 @@ const ALLOWED: [&str; 3] = ["!reset", "!override", "<<"];
 
 /// The documents of a Compose file, in which `on` and `yes` are texts as they are for Compose. Aliases are counted as what they
 /// stand for, and there is an end to that.
-pub(super) fn documents(text: &str) -> Result<Vec<Value>, serde_yaml::Error> {
+fn documents(text: &str) -> Result<Vec<Value>, serde_yaml::Error> {
     let documents = serde_yaml::from_multiple_with_options(text, serde_yaml::options! { strict_booleans: true })?;
     match read_otherwise(text, &ALLOWED) {
         Some(why) => Err(serde::de::Error::custom(why)),
@@ -95,23 +90,32 @@ struct ReadPlace {
     sure: bool,
 }
 
-struct Reads<'a> {
-    root: &'a Path,
+/// What Compose files and those that they take in have in them.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    root: PathBuf,
     /// The directory of the Compose project.
-    main: &'a Path,
-    asks: Vec<HostRequest>,
-    found: SourceFiles,
+    main: PathBuf,
+    /// What they read from outside of `root`, and what is not followed.
+    pub asks: Vec<HostRequest>,
+    /// Everything that they are made from.
+    pub found: SourceFiles,
+    /// All of their documents.
+    pub documents: Vec<Value>,
+    /// The files from which Compose takes variables, there or not, where no option names others.
+    pub env_files: BTreeSet<PathBuf>,
     seen: BTreeSet<ReadPlace>,
     todo: Vec<ReadPlace>,
     /// The service whose keys are looked at.
     service: Option<String>,
 }
 
-impl Reads<'_> {
+impl Reads {
     fn read(&mut self, place: &ReadPlace) -> Result<(), String> {
         let file = &place.file;
         self.found.file(file);
         self.found.file(&place.base.join(".env"));
+        self.env_files.insert(place.base.join(".env"));
         let metadata = match std::fs::metadata(file) {
             Ok(metadata) => metadata,
             Err(_) if !place.sure => return Ok(()),
@@ -144,6 +148,7 @@ impl Reads<'_> {
             for (_, section) in root.as_object().into_iter().flatten().filter(|(key, _)| *key != "services") {
                 self.within(section, &place.base);
             }
+            self.documents.push(root);
         }
         Ok(())
     }
@@ -208,6 +213,7 @@ impl Reads<'_> {
             let files: Vec<PathBuf> = followed.into_iter().map(at).collect();
             for file in &env_files {
                 self.named(file, base, "include");
+                self.env_files.insert(at(file));
             }
             let directory = match (directories.first(), paths.first()) {
                 (Some(directory), _) if !self.leads(directory, base, "include") => {
@@ -276,7 +282,7 @@ impl Reads<'_> {
     }
 
     fn note(&mut self, path: &Path, right: &str) -> bool {
-        let wrong = outside(self.root, path);
+        let wrong = outside(&self.root, path);
         let fits = wrong.is_none();
         wrong.into_iter().for_each(|why| self.ask(right, why, &path.display().to_string()));
         fits

@@ -59,10 +59,7 @@ pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<
     let late = |_| environment("resolving the stack's file", format!("it took more than {} s", MODEL_WITHIN.as_secs()));
     let model = model.map_err(late)??;
     let scale = format!("{service}={}", replicas(&inspected(stack, service).await?));
-    let ran = stack.up_service(service, &["--scale", &scale], "deploy.log", &model).await?;
-    if !ran.succeeded() {
-        return Err(environment("docker compose up", ran.failure(UP_WITHIN)));
-    }
+    stack.up_service(service, &["--scale", &scale], "deploy.log", &model, "docker compose up").await?;
     ready(stack, service).await
 }
 
@@ -125,9 +122,7 @@ async fn model(
 }
 
 async fn inspected(stack: &ComposeStack, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
-    let mut found = containers::inspected(&stack.endpoint.docker, &stack.project, service).await?;
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
+    containers::inspected(&stack.endpoint.docker, &stack.project, service).await
 }
 
 /// What a service's containers are made with.

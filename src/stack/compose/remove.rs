@@ -216,6 +216,17 @@ async fn remove_all(docker: &Docker, found: &BTreeMap<String, Thing>) {
     }
 }
 
+/// Lets the containers among them go on: stopping a paused one waits for the whole time-out, or is refused. Says which.
+pub(super) async fn unpause(docker: &Docker, things: &BTreeMap<String, Thing>) -> Vec<String> {
+    let mut unpaused = Vec::new();
+    for (id, thing) in things {
+        if thing.paused && docker.unpause_container(id).await.is_ok() {
+            unpaused.push(format!("unpaused {}", thing.name));
+        }
+    }
+    unpaused
+}
+
 /// The volumes without a name that a container has: their names are 64 hexadecimal digits, and no label says whose they are.
 pub(super) fn unnamed_volumes(container: &ContainerSummary) -> impl Iterator<Item = String> {
     let names = container.mounts.iter().flatten().filter_map(|mount| mount.name.clone());

@@ -2,7 +2,7 @@
 //! everything that it could mean below its first part counts; where the file cannot be read, its whole folder does.
 
 use super::model::files_of;
-use super::reads::{list, read_all};
+use super::reads::{Reads, list, read_all};
 use crate::stack::{SourceFiles, StackRequest};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The env files of a request, its Compose files, and everything that these name: from where the first one lies.
 pub(in crate::stack) fn compose_inputs(request: &StackRequest) -> SourceFiles {
     let (files, directory) = files_of(request);
-    let (_, mut found, _) = read_all(&files, &directory, &request.root);
+    let (Reads { mut found, .. }, _) = read_all(&files, &directory, &request.root);
     request.env_files.iter().for_each(|file| found.file(file));
     found
 }

@@ -1,20 +1,20 @@
 //! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
 use super::bundle::{HOME, carry_bundle};
-use super::command::{ComposeCommand, Ran, Watch};
+use super::command::{ComposeCommand, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, none_runs};
 use super::findings::findings;
 use super::model::{self, ResolvedModel};
-use super::owner::{Containers, Owner};
+use super::owner::Owner;
 use super::steps::Making;
 use super::transform::{Drill, Recipe, transform};
 use super::{containers, execute, files, labels, logs, processes, release, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
-    Fingerprints, Place, ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest,
-    StackResult, StackUp, TOOLBOX, Tools,
+    Fingerprints, NetworkNames, Place, ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions,
+    StackRequest, StackResult, StackUp, TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -180,14 +180,15 @@ impl ComposeStack {
         carry_bundle(docker, &self.running(&AgentRole::Drill.name()).await?, container, service).await
     }
 
-    /// `docker compose up` of one service from a model, and of nothing that it depends on.
+    /// `docker compose up` of one service from a model, and of nothing that it depends on. An error says `doing`.
     pub(super) async fn up_service(
         &self,
         service: &str,
         options: &[&str],
         log: &str,
         model: &Value,
-    ) -> StackResult<Ran> {
+        doing: &str,
+    ) -> StackResult<()> {
         let cancel = CancellationToken::new();
         let up: &[&str] = &["up", "--detach", "--no-build", "--no-deps", "--quiet-pull"];
         let making = Making::of(&self.started);
@@ -197,7 +198,7 @@ impl ComposeStack {
         if ran.status.is_some() {
             making.over();
         }
-        Ok(ran)
+        if ran.succeeded() { Ok(()) } else { Err(environment(doing, ran.failure(UP_WITHIN))) }
     }
 
     /// A model of the team's as this drill starts it.
@@ -208,7 +209,8 @@ impl ComposeStack {
     /// Notes which volumes without a name its containers have now, and says of which service each is, if not of a container of
     /// `docker compose run`. What cannot be seen is found at the next look.
     pub(super) async fn note_volumes(&self) -> Option<BTreeMap<String, Option<String>>> {
-        let found = self.own_containers().await.ok()?.own;
+        let by = [(labels::RUN, Some(self.run.id.as_str()))];
+        let found = Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await.ok()?.own;
         let volumes = found.iter().flat_map(|container| {
             let label = |key| containers::listed_label(container, key);
             let service = label(labels::SERVICE).filter(|_| label(labels::ONEOFF) != Some("True"));
@@ -217,19 +219,6 @@ impl ComposeStack {
         let all: BTreeMap<_, _> = volumes.collect();
         crate::locked(&self.volumes).extend(all.keys().cloned());
         Some(all)
-    }
-
-    async fn own_containers(&self) -> StackResult<Containers> {
-        let by = [(labels::RUN, Some(self.run.id.as_str()))];
-        Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await
-    }
-
-    /// Stopping a paused container waits for the whole time-out, or is refused.
-    async fn unpause_all(&self) {
-        let all = self.own_containers().await.unwrap_or_default();
-        for container in all.own.into_iter().filter(|container| containers::is(container, "paused")) {
-            let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
-        }
     }
 }
 
@@ -245,8 +234,8 @@ impl Stack for ComposeStack {
         super::bypass::of(self, service).await
     }
 
-    async fn name_is_lost(&self, host: &str) -> StackResult<Option<String>> {
-        super::bypass::lost_name(self, host).await
+    async fn network_names(&self) -> StackResult<NetworkNames> {
+        super::bypass::network_names(self).await
     }
 
     async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {
@@ -356,10 +345,10 @@ impl Stack for ComposeStack {
             let started = self.started();
             (started.model.as_ref().map(Value::to_string), started.is_unsettled())
         };
-        let began = Instant::now();
+        let (began, docker, owner) = (Instant::now(), &self.endpoint.docker, Owner::of(&self.run.id));
         self.note_volumes().await;
         if let Some(model) = &model {
-            self.unpause_all().await;
+            remove::unpause(docker, &remove::find(docker, &owner).await.unwrap_or_default().own).await;
             let cancel = CancellationToken::new();
             let watch = Watch::new(&self.run.dir, "down.log", DOWN_WITHIN, &cancel).with(model);
             // What it leaves is removed by label afterwards.
@@ -367,10 +356,10 @@ impl Stack for ComposeStack {
         }
         let took = began.elapsed();
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
-        let rest = remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await;
+        let rest = remove::remove(docker, &owner, quiet).await;
         let volumes = std::mem::take(&mut *crate::locked(&self.volumes));
         let mut left = rest.down().left;
-        left.extend(remove::remove_volumes(&self.endpoint.docker, volumes).await);
+        left.extend(remove::remove_volumes(docker, volumes).await);
         Ok(StackDown { took, left })
     }
 }

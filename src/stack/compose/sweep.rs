@@ -5,12 +5,12 @@
 use super::endpoint::Endpoint;
 use super::images;
 use super::owner::Owner;
-use super::remove::{QUIET, Thing, find, remove};
+use super::remove::{QUIET, Thing, find, remove, unpause};
 use super::{containers, labels};
 use crate::record::RunDir;
 use crate::stack::{AgentRole, Fate, Foreign, StackResult, SweepOptions, SweepReport, SweptRun};
 use bollard::Docker;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// How long a run without a lock that can be looked at may take from its first container to its control session: it
 /// may belong to another machine that uses the same engine.
@@ -114,16 +114,6 @@ async fn controlled(docker: &Docker, owner: &Owner) -> StackResult<bool> {
         }
     }
     Ok(false)
-}
-
-async fn unpause(docker: &Docker, things: &BTreeMap<String, Thing>) -> Vec<String> {
-    let mut unpaused = Vec::new();
-    for (id, thing) in things {
-        if thing.paused && docker.unpause_container(id).await.is_ok() {
-            unpaused.push(format!("unpaused {}", thing.name));
-        }
-    }
-    unpaused
 }
 
 #[cfg(test)]

@@ -17,22 +17,21 @@ pub async fn usage(docker: &Docker, run: &str, used: &Mutex<BTreeMap<String, u64
     let up = found.into_iter().filter(|container| containers::is(container, "running"));
     let ids: Vec<String> = up.filter_map(|container| container.id).collect();
     // A container that ends meanwhile has no accounts any more.
-    let all: Vec<Option<ContainerStatsResponse>> = join_all(ids.iter().map(|id| stats(docker, id))).await;
+    let all = join_all(ids.iter().map(|id| stats(docker, id))).await;
+    let all: Vec<_> = ids.into_iter().zip(all).filter_map(|(id, stats)| Some((id, stats?))).collect();
     let cpu_us = {
         let mut used = crate::locked(used);
-        for (id, stats) in ids.iter().zip(&all) {
-            let Some(stats) = stats else { continue };
+        for (id, stats) in &all {
             let known = used.entry(id.clone()).or_default();
             *known = cpu_us(stats).max(*known);
         }
         used.values().sum()
     };
-    let stats: Vec<ContainerStatsResponse> = all.into_iter().flatten().collect();
     let networks = labels::networks(docker, labels::RUN, Some(run)).await?;
     Ok(UsageSample {
         cpu_us,
-        memory_bytes: stats.iter().filter_map(|stats| stats.memory_stats.as_ref()).map(memory_bytes).sum(),
-        containers: u32::try_from(stats.len()).unwrap_or(u32::MAX),
+        memory_bytes: all.iter().filter_map(|(_, stats)| stats.memory_stats.as_ref()).map(memory_bytes).sum(),
+        containers: u32::try_from(all.len()).unwrap_or(u32::MAX),
         networks: u32::try_from(networks.len()).unwrap_or(u32::MAX),
     })
 }

@@ -21,6 +21,7 @@ pub(super) use attached::AttachedTools;
 use super::endpoint::Endpoint;
 use super::model::{self, ResolvedModel};
 use super::stack::{ComposeStack, Started};
+use crate::process::nameless;
 use crate::record::Secrets;
 use crate::stack::tools::note_call;
 use crate::stack::{
@@ -273,7 +274,7 @@ impl StepTools {
         let making = recreates.then(|| Making::of(&stack.started));
         let (compose, mut exit) = (stack.compose(), 0);
         for (passed, rest) in calls {
-            let file = ModelFile::new(&model.to_string())?;
+            let file = ModelFile(nameless(model.to_string().as_bytes())?);
             let path = file.path();
             let options = compose.options.iter().map(|option| if option == "-" { &path } else { option });
             let mut command = compose.endpoint.command();

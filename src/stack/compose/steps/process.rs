@@ -2,12 +2,13 @@
 
 use super::StepCall;
 use super::rename::{Change, Names, Renamer};
-use crate::process::{Running, nameless};
+use crate::process::Running;
 use crate::record::Stream;
 use crate::stack::{CallInput, CallOutput};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::OptionFuture;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -28,14 +29,9 @@ pub(super) struct ProcessListing {
 
 /// A model that a command reads as `--file`: it holds secrets, so it is a file without a name, and standard input stays
 /// free for the step's own.
-pub(super) struct ModelFile(OwnedFd);
+pub(super) struct ModelFile(pub File);
 
 impl ModelFile {
-    /// A file that holds this.
-    pub(super) fn new(model: &str) -> std::io::Result<ModelFile> {
-        Ok(ModelFile(nameless(model.as_bytes())?.into()))
-    }
-
     /// How the command finds it.
     pub(super) fn path(&self) -> String {
         format!("/dev/fd/{}", self.0.as_raw_fd())

@@ -1,17 +1,14 @@
 //! The files that a stack is made from, read for the names of their variables: only what they name may come from a step,
 //! and what chooses one of the host's files may not. What is not understood here lets no variable count.
 
-use crate::stack::StackRequest;
 use crate::stack::compose::dotenv::assignments;
 use crate::stack::compose::model::{ResolvedModel, texts_in};
 use crate::stack::compose::project::ProjectFiles;
-use crate::stack::compose::reads::{self, documents};
+use crate::stack::compose::reads::read_all;
+use crate::stack::{HostRequest, StackRequest};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// Most files and directories that are looked at.
-const MOST: usize = 50;
 
 /// Names of variables.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,58 +19,25 @@ pub(super) struct Variables {
     pub of_files: BTreeSet<String>,
 }
 
-/// What has been found on the way.
-#[derive(Debug, Default)]
-struct FoundSources {
-    variables: Variables,
-    /// Paths of further Compose files, of further project directories and of env files, as they are written.
-    files: BTreeSet<String>,
-    directories: BTreeSet<String>,
-    env_files: BTreeSet<String>,
-}
-
 impl ProjectFiles {
     /// Every variable in these files and in those that they include or extend.
-    ///
-    /// Compose resolves a path from the project's directory, from that of an include or from that of the file, by rules
-    /// that change: it is looked for in all of them, and everything that is there is read.
     ///
     /// # Errors
     /// Why one of them cannot be read as Compose would read it.
     pub(super) fn variables(&self) -> Result<Variables, String> {
-        let mut found = FoundSources::default();
-        let mut pending: BTreeSet<PathBuf> = self.files.iter().map(|file| clean(file)).collect();
-        let mut bases = BTreeSet::from([clean(&self.directory)]);
-        let mut read = BTreeSet::new();
-        loop {
-            for file in &pending {
-                bases.insert(file.parent().unwrap_or(Path::new("/")).to_path_buf());
-                found.compose_file(file)?;
-            }
-            read.append(&mut pending);
-            let under = |path: &String| bases.iter().map(|base| clean(&base.join(path))).collect::<Vec<_>>();
-            let more: Vec<PathBuf> = found.directories.iter().flat_map(under).filter(|dir| dir.is_dir()).collect();
-            let there = found.files.iter().flat_map(under).filter(|file| file.is_file());
-            pending = there.filter(|file| !read.contains(file)).collect();
-            let known = bases.len();
-            bases.extend(more);
-            if read.len() + pending.len() > MOST || bases.len() > MOST {
-                return Err(format!("it is made from more than {MOST} files"));
-            }
-            if pending.is_empty() && bases.len() == known {
-                break;
-            }
+        let (reads, read) = read_all(&self.files, &self.directory, Path::new("/"));
+        read.map_err(|why| format!("it is not understood here: {why}"))?;
+        let takes_in = |ask: &&HostRequest| matches!(ask.key.as_str(), "include" | "extends");
+        // What `!reset` takes away stands in the files all the same.
+        let mut unknown = reads.asks.iter().filter(takes_in).filter(|ask| ask.value != "\"!reset\"");
+        if let Some(HostRequest { what, .. }) = unknown.next() {
+            let why = what.split_once(": ").map_or(what.as_str(), |(_, why)| why);
+            return Err(format!("a file that it includes or extends is not known here: {why}"));
         }
-        let nowhere = |path: &&String| !bases.iter().any(|base| clean(&base.join(path)).is_file());
-        if let Some(path) = found.files.iter().find(nowhere) {
-            return Err(format!("`{path}`, which its file includes or extends, is no file on this machine"));
-        }
-        found.env_files.insert(".env".into());
-        let under = |path: &String| bases.iter().map(|base| clean(&base.join(path))).collect::<Vec<_>>();
-        let named = found.env_files.iter().flat_map(under);
-        let env_files: BTreeSet<PathBuf> = named.chain(self.env_files.iter().map(|file| clean(file))).collect();
-        found.variables.through(env_files.iter().filter(|file| file.is_file()))?;
-        Ok(found.variables)
+        let mut variables = Variables::default();
+        reads.documents.iter().for_each(|document| variables.walk(document));
+        variables.through(reads.env_files.iter().chain(&self.env_files).filter(|file| file.is_file()))?;
+        Ok(variables)
     }
 }
 
@@ -91,48 +55,27 @@ impl ResolvedModel {
     }
 }
 
-impl FoundSources {
-    fn compose_file(&mut self, file: &Path) -> Result<(), String> {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let not_understood = |why: String| format!("{} is not understood here: {why}", file.display());
-        let documents = documents(&text).map_err(|error| not_understood(error.to_string()))?;
-        match documents.as_slice() {
-            [tree] => self.walk(tree),
-            several => Err(not_understood(format!("it holds {} documents", several.len()))),
-        }
-    }
-
+impl Variables {
     /// Keys are looked for at every depth, because a merge (`<<`) brings them from anywhere in the file.
-    fn walk(&mut self, value: &Value) -> Result<(), String> {
+    fn walk(&mut self, value: &Value) {
         match value {
-            Value::String(text) => self.variables.named.extend(variables_of(text)),
-            Value::Array(values) => values.iter().try_for_each(|value| self.walk(value))?,
+            Value::String(text) => self.named.extend(variables_of(text)),
+            Value::Array(values) => values.iter().for_each(|value| self.walk(value)),
             Value::Object(fields) => {
                 for (key, value) in fields {
                     match key.as_str() {
-                        "env_file" | "label_file" => self.choosing(value),
-                        "extends" => {
-                            self.choosing(value);
-                            // A text alone is a service of the same file.
-                            if value.is_object() {
-                                self.paths(value, "file")?;
-                            }
+                        // They decide which file is read.
+                        "env_file" | "label_file" | "extends" => {
+                            self.of_files.extend(texts_in(value).into_iter().flat_map(variables_of));
                         }
-                        "include" => self.paths(value, "path")?,
                         "environment" | "args" => self.handed_on(value),
                         _ => {}
                     }
-                    self.walk(value)?;
+                    self.walk(value);
                 }
             }
             _ => {}
         }
-        Ok(())
-    }
-
-    /// Variables that decide which file is read.
-    fn choosing(&mut self, value: &Value) {
-        self.variables.of_files.extend(texts_in(value).into_iter().flat_map(variables_of));
     }
 
     /// `environment: [DEBUG]`, which has its value from outside.
@@ -144,36 +87,9 @@ impl FoundSources {
             Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        self.variables.named.extend(names.into_iter().filter(|name| !name.contains(['=', '$'])).map(str::to_string));
+        self.named.extend(names.into_iter().filter(|name| !name.contains(['=', '$'])).map(str::to_string));
     }
 
-    /// The paths below an `include` or `extends`.
-    fn paths(&mut self, value: &Value, key: &str) -> Result<(), String> {
-        match value {
-            Value::String(text) => {
-                if text.contains('$') || text.starts_with('~') {
-                    return Err(format!("`{text}` chooses a file that it is made from"));
-                }
-                match key {
-                    "service" => {}
-                    "project_directory" => drop(self.directories.insert(text.clone())),
-                    "env_file" => drop(self.env_files.insert(text.clone())),
-                    _ => drop(self.files.insert(text.clone())),
-                }
-            }
-            Value::Array(values) => values.iter().try_for_each(|value| self.paths(value, key))?,
-            Value::Object(fields) => {
-                fields
-                    .iter()
-                    .try_for_each(|(inner, value)| self.paths(value, if inner == "<<" { key } else { inner }))?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-impl Variables {
     /// `TAG=${RELEASE}` in an env file: what decides TAG is RELEASE.
     fn through<'a>(&mut self, env_files: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
         let mut all = Vec::new();
@@ -195,11 +111,6 @@ impl Variables {
             }
         }
     }
-}
-
-/// A path as Compose makes it: absolute, and `..` taken away without a look at what is there.
-fn clean(path: &Path) -> PathBuf {
-    reads::clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()))
 }
 
 /// Every name after a `$` or `${`, defaults included; `$$` is a dollar sign.
@@ -248,15 +159,27 @@ mod tests {
     }
 
     #[test]
+    fn every_document_counts_and_what_is_taken_away() {
+        let main = "services: { w: { image: $A, ports: !reset [] } }\n---\ninclude: [other.yml]\n\
+                    services: { w: { env_file: $E } }\n";
+        let (named, of_files) = of(&[("compose.yml", main), ("other.yml", "{ x-a: $B }")]).unwrap();
+        assert_eq!((named.as_str(), of_files.as_str()), ("A B E", "E"));
+    }
+
+    #[test]
     fn what_is_not_understood_is_no_set_of_variables() {
         for (main, why) in [
             ("services: [unclosed", "not understood"),
-            ("include: ['${D}/x.yml']", "`${D}/x.yml` chooses"),
-            ("services: { w: { extends: { file: '${BASE:-base.yml}', service: b } } }", "`${BASE:-base.yml}` chooses"),
-            ("include: [{ path: a.yml, project_directory: $P }]", "`$P` chooses"),
-            ("include: [none.yml]", "`none.yml`, which"),
-            ("include: ['git@github.com:a/b.git']", "is no file"),
-            ("services: { w: { image: a } }\n---\nservices: { w: { env_file: $E } }", "not understood"),
+            ("include: ['${D}/x.yml']", "not known here: ${D}/x.yml: a variable"),
+            (
+                "services: { w: { extends: { file: '${BASE:-base.yml}', service: b } } }",
+                "${BASE:-base.yml}: a variable",
+            ),
+            ("include: [{ path: a.yml, project_directory: $P }]", "not known here: $P: a variable"),
+            ("include: [{ path: a.yml, env_file: $E }]", "not known here: $E: a variable"),
+            ("include: [none.yml]", "none.yml cannot be read"),
+            ("include: ['git@github.com:a/b.git']", "it is read from elsewhere"),
+            ("include: [{ Path: a.yml }]", "`Path` is read by Compose"),
         ] {
             let found = of(&[("compose.yml", main), ("base.yml", "{}"), ("a.yml", "{}")]);
             assert!(found.as_ref().is_err_and(|found| found.contains(why)), "{main}: {found:?}");
