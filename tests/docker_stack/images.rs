@@ -67,6 +67,23 @@ async fn the_image_of_a_release_is_made_before_any_drill() {
     assert!(made.iter().all(|image| !image.is_empty()), "{made:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_is_the_same_whatever_else_lies_in_its_context() {
+    let label = format!("fd-test-context-{:08x}", rand());
+    for notes in ["of a run", "of another run"] {
+        let mut project = Project::new("context", "services:\n  web:\n    build: ./web\n");
+        project.file("web/Dockerfile", &format!("FROM debian:bookworm-slim\nLABEL {label}=1\n"));
+        project.file("web/notes", notes);
+        project.prepare().await;
+    }
+    let made = docker(&["images", "--quiet", "--no-trunc", "--filter", &format!("label={label}")]);
+    let ids: std::collections::BTreeSet<&str> = made.lines().collect();
+    for image in &ids {
+        docker(&["rmi", "--force", image]);
+    }
+    assert_eq!((ids.len(), made.lines().count()), (1, 2), "one image with two names: {made}");
+}
+
 /// An image of the user's own, made from one of ours: it has inherited the label.
 struct Inherited(String);
 

@@ -130,6 +130,7 @@ impl<'a> Follower<'a> {
         // Also where a step failed: what ran beside it has its last word in the record.
         let ended = join_all(self.background.drain(..).map(|block| block.end(&self.sessions))).await;
         let unverified = followed?;
+        self.sessions.leave().await;
         let mut failed = self.failed.into_iter().chain(ended.into_iter().flatten());
         let failed = failed.next().filter(|_| unverified.is_none());
         let Some((step, failure)) = failed else { return Ok(unverified) };

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const BACK_WITHIN: Duration = Duration::from_secs(15);
 /// How long the engine may take to say that a container has ended in which a session was.
 const SEEN_WITHIN: Duration = Duration::from_secs(3);
+/// How long an EXIT trap may take.
+const LEFT_WITHIN: Duration = Duration::from_secs(60);
 /// How long the engine may take to say how the containers of a service stand.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -189,6 +191,18 @@ impl<'a> Sessions<'a> {
         for session in &mut self.open {
             let _ = session.shell.set(vars).await;
             session.since.extend_from_slice(vars);
+        }
+    }
+
+    /// Leaves each session as a person closes a terminal: its EXIT trap runs, while users are still looked at.
+    pub(super) async fn leave(&mut self) {
+        for session in &mut self.open {
+            let mut last = None;
+            // One that is gone has no trap any more.
+            let _ = session.shell.run("exit", false, LEFT_WITHIN, |_, line| last = Some(line)).await;
+            if let Some(line) = last {
+                self.sink.note(format!("as the session in {} ended, its EXIT trap wrote: {line}", name(&session.place)));
+            }
         }
     }
 

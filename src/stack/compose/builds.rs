@@ -103,7 +103,10 @@ impl Builds {
             return Ok(());
         }
         let services: Vec<&str> = self.missing.iter().map(String::as_str).collect();
-        run_build(compose, &services, watch).await?;
+        // Compose writes the name of the project into each image: with the drill's own the same content would be another image each time.
+        let project = ["--project-name", "firedrill"].map(str::to_string);
+        let all = ComposeCommand { options: [&compose.options[..], &project].concat(), ..compose.clone() };
+        run_build(&all, &services, watch).await?;
         let keep: Vec<&str> = self.images.values().map(String::as_str).collect();
         let built = self.missing.iter().filter_map(|service| self.images.get(service)?.rsplit_once(':'));
         for (repository, _) in built {
