@@ -370,21 +370,13 @@ fn called(
         // A wrapper is known by what it runs; one that can fail by itself (`docker compose exec`) stands beside it.
         next = match wrapped(&simple.words) {
             Some((at, _)) => simple.with(simple.words.get(at..).unwrap_or_default()),
-            None => simple.inner().or_else(|| of_run(&simple)),
+            None => simple.inner().or_else(|| simple.of_run()),
         };
         let CallContext { code, filtered, stage, .. } = around;
         let into = around.into.map(str::to_string);
         found.push(Call { words, stdout, stderr, code, filtered, stage, into });
     }
     found
-}
-
-/// `docker compose run --rm SERVICE command`.
-fn of_run<'a>(simple: &Simple<'a>) -> Option<Simple<'a>> {
-    let compose = simple.program() == "docker-compose" || simple.arguments().contains(&"compose");
-    let valued =
-        ["-e", "--env", "-v", "--volume", "-p", "--publish", "-u", "--user", "-w", "--workdir", "--name", "-l"];
-    simple.behind("run", &valued).filter(|_| compose)
 }
 
 /// The shell text that a program is given: behind `-c`, or its words (`ssh HOST …`, `eval …`).

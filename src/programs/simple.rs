@@ -142,8 +142,22 @@ impl<'a> Simple<'a> {
         self.with(words).map(bare)
     }
 
+    /// What `docker compose run SERVICE command` runs.
+    pub(super) fn of_run(&self) -> Option<Simple<'a>> {
+        const VALUED: [&str; 15] = [
+            "-e", "--env", "-u", "--user", "-w", "--workdir", "-v", "--volume", "-p", "--publish", "-l", "--label",
+            "--name", "--entrypoint", "--cap-add",
+        ];
+        self.behind("run", &VALUED).filter(|_| self.is_of_compose())
+    }
+
+    /// Whether it is a call of Docker Compose.
+    pub(super) fn is_of_compose(&self) -> bool {
+        self.program() == "docker-compose" || self.arguments().contains(&"compose")
+    }
+
     /// The command behind a verb, its options and a name: `exec NAME command`.
-    pub(super) fn behind(&self, verb: &str, valued: &[&str]) -> Option<Simple<'a>> {
+    fn behind(&self, verb: &str, valued: &[&str]) -> Option<Simple<'a>> {
         let at = self.arguments().iter().position(|word| *word == verb)?;
         self.with(after_options(self.arguments().get(at + 1..)?, valued).get(1..)?)
     }

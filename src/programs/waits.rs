@@ -1,7 +1,7 @@
 //! Commands that wait for a person, or never end: those that open a session or an editor, those that ask, and those that go on until
 //! they are killed. Which they are stands in the table of programs.
 
-use super::simple::{Simple, after_options};
+use super::simple::{Simple, after_options, bare};
 use crate::programs::{self, Word, endless, interactive};
 
 /// What a command waits for; each with the command as it is told.
@@ -27,7 +27,7 @@ pub fn waits(command: &Simple<'_>) -> Option<Waits> {
 
 /// What the words of a call wait for; `fed`: its standard input is a pipe, a file or a here-document.
 pub fn words_wait(words: &[&str], fed: bool) -> Option<Waits> {
-    waits(&super::simple::bare(Simple { words: words.to_vec(), fed, ..Simple::default() }))
+    waits(&bare(Simple { words: words.to_vec(), fed, ..Simple::default() }))
 }
 
 /// Its words as the table of programs takes them.
@@ -41,9 +41,13 @@ fn opens(command: &Simple<'_>) -> Option<Waits> {
         if !is_attached(command) {
             return None;
         }
-        let place = [command.program(), command.arguments().first().copied().unwrap_or_default()].join(" ");
-        return opens(&inner)
-            .map(|opens| if matches!(opens, Waits::Session(_)) { Waits::Session(place) } else { opens });
+        return opens_in(command, &inner);
+    }
+    // Its command has a terminal as that of `exec` has.
+    if let Some(opens) =
+        command.of_run().filter(|_| is_attached(command)).and_then(|inner| opens_in(command, &bare(inner)))
+    {
+        return Some(opens);
     }
     let program = command.program();
     let arguments = command.arguments();
@@ -67,12 +71,17 @@ fn opens(command: &Simple<'_>) -> Option<Waits> {
     Some(if edits { Waits::Editor(what) } else { Waits::Session(what) })
 }
 
+/// What a command opens that another one runs in a container.
+fn opens_in(command: &Simple<'_>, inner: &Simple<'_>) -> Option<Waits> {
+    let place = [command.program(), command.arguments().first().copied().unwrap_or_default()].join(" ");
+    opens(inner).map(|opens| if matches!(opens, Waits::Session(_)) { Waits::Session(place) } else { opens })
+}
+
 /// Whether a command that runs in a container gets a terminal: Compose's does unless it is told not to.
 fn is_attached(command: &Simple<'_>) -> bool {
     let arguments = command.arguments();
     let options = || arguments.iter().take_while(|word| **word != "--").filter(|word| word.starts_with('-'));
-    let compose = command.program() == "docker-compose" || arguments.contains(&"compose");
-    match compose {
+    match command.is_of_compose() {
         true => !options().any(|word| *word == "-T" || *word == "--no-TTY"),
         false => {
             arguments.iter().any(|word| matches!(*word, "rsh" | "debug"))
@@ -105,7 +114,7 @@ fn forever(command: &Simple<'_>) -> Option<String> {
     // The log of a job ends with the job.
     let of_job = command.arguments().iter().any(|word| word.starts_with("job/") || word.starts_with("jobs/"));
     let own = || endless(&plain(command)).filter(|what| !(of_job && what.contains(" logs")));
-    command.inner().and_then(|inner| forever(&inner)).or_else(own)
+    command.inner().or_else(|| command.of_run().map(bare)).and_then(|inner| forever(&inner)).or_else(own)
 }
 
 #[cfg(test)]

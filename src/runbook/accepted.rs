@@ -632,9 +632,11 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = include_str!("doubts.txt");
 /// The same, of several words.
-const DOUBTING_PHRASES: [&str; 18] = [
+const DOUBTING_PHRASES: [&str; 32] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
     " event that", " event of", "(replace ", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
+    "one of the following", "one of these", "any of the following", "any of these", "for instance", "in the past",
+    "hold off", "stay away", "leave this alone", "as required", "plan b", "⚠", "☠", "🛑",
 ];
 /// What a sentence says that tells when not to go on; the second ones only beside a condition.
 const STOPS: [&str; 9] = [

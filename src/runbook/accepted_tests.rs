@@ -505,6 +505,16 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "2b. Force it to be one replica:",
         "Superseded by the section above:",
         "Avoid this during business hours:",
+        "Do one of the following:",
+        "Consider this:",
+        "You might want to restart it:",
+        "Beware of data loss:",
+        "Refrain from this:",
+        "Hold off on this:",
+        "⚠ It ends all sessions.",
+        "In the past we did this:",
+        "For planned maintenance:",
+        "On macOS:",
         "實行しないでください。",
     ] {
         assert!(above(text).is_some(), "{text}");
@@ -627,6 +637,7 @@ fn sections_about_causes_are_one_of_several() {
         "## Disk full\n\n### Symptoms\n\nErrors.\n\n### Fix\n\nCODE\n\n## Pool full\n\n### Symptoms\n\nErrors.\n\n### Fix\n\nCODE\n",
         "## Compromise response\n\n### API key\n\nCODE\n\n### User password\n\n#### Steps\n\nCODE\n",
         "## Procedures\n\n### Procedure 1: Deploy\n\nCODE\n\n### Procedure 2: Scale up\n\nCODE\n",
+        "## Queue is stuck\n\nCODE\n\n## 2. High memory usage\n\nCODE\n",
     ] {
         assert_eq!(doubts(text), [(true, true), (true, true)], "{text}");
     }
@@ -637,6 +648,8 @@ fn sections_about_causes_are_one_of_several() {
         "## Mitigation\n\n### The pool\n\nCODE\n\n### Its settings\n\n```yaml\nsize: 5\n```\n\n## Cleanup\n\nCODE\n",
         "## Verification\n\n### The pool\n\nCODE\n\n### The shop\n\nCODE\n",
         "## Known issues\n\n### Mitigation\n\nCODE\n\n### Verification\n\nCODE\n",
+        "## Stop the failed jobs\n\nCODE\n\n## Fix the errors\n\nCODE\n",
+        "## Step 1: The queue is stuck\n\nCODE\n\n## Step 2: The cache is full\n\nCODE\n",
         "## Diagnosis\n\n**Symptoms:** errors.\n\nCODE\n\n## Mitigation\n\n**Cause:** a rush.\n\nCODE\n",
     ] {
         assert_eq!(doubts(text), [(false, false), (false, false)], "{text}");
@@ -656,6 +669,13 @@ fn what_another_way_stands_beside_is_one_of_several() {
     let labels = |one: &str, other: &str| {
         format!("**{one}**\n\n{}\n**{other}**\n\n1. Do it:\n\n   ```bash\n   restart b\n   ```\n", block("restart a"))
     };
+    let plain =
+        |one: &str, other: &str| format!("{one}\n\n{}\n{other}\n\n{}\n", block("restart a"), block("restart b"));
+    let items = |one: &str, other: &str| {
+        let item = |said: &str| format!("- {said}\n\n  ```bash\n  restart a\n  ```\n\n");
+        item(one) + &item(other)
+    };
+    let tabs = |begin: &str, end: &str| format!("{begin}\n{}\n{end}\n", block("restart a")).repeat(2);
     for (text, expected) in [
         (block("# Load it\nrestart a\n\nrestart b\n\n# Or by hand\nrestart c"), vec![true, true, true]),
         (block("# 1. Load it\nrestart a\n# 2. Start it\nrestart b\n# or\nrestart c"), vec![false, true, true]),
@@ -667,9 +687,41 @@ fn what_another_way_stands_beside_is_one_of_several() {
         (labels("With Helm", "By hand"), vec![false, false]),
         (labels("Pool:", "Kubernetes:"), vec![false, false]),
         (labels("Docker:", "Kubernetes:").replace("**Kube", "### Restart b\n\n**Kube"), vec![false, false]),
+        (labels("Service Down:", "High Error Rate:"), vec![true, true]),
+        (labels("Service Down:", "Restart it:"), vec![false, false]),
+        (block("# Using Helm\nrestart a\n# Using kubectl\nrestart b"), vec![true, true]),
+        (plain("With Docker Compose:", "With kubectl:"), vec![true, true]),
+        (plain("On Kubernetes:", "On Kubernetes, the jobs:"), vec![false, false]),
+        (plain("On Kubernetes:", "The jobs:"), vec![false, false]),
+        (labels("Service Down:", "High Error Rate:").replacen("\n\n`", "\n\nOn Kubernetes:\n\n`", 1), vec![true, true]),
+        (items("Kubernetes:", "Docker Compose: restart it"), vec![true, true]),
+        (items("High load:", "Queue is stuck:"), vec![true, true]),
+        (items("Restart the web tier:", "Stop the failed jobs:"), vec![false, false]),
+        (tabs("<TabItem value=\"a\" label=\"A\">\n", "</TabItem>\n"), vec![true, true]),
+        (tabs("{% tab title=\"A\" %}", "{% endtab %}\n"), vec![true, true]),
+        (tabs("{{< tab \"A\" >}}", "{{< /tab >}}\n"), vec![true, true]),
+        (tabs(":::{tab-item} A", ":::\n"), vec![true, true]),
     ] {
         assert_eq!(several(&text), expected, "{text}");
     }
+}
+
+#[test]
+fn what_stands_above_the_commands_of_a_block_governs_them() {
+    let titled = |title: &str| format!("# T\n\n## Mitigation\n\n```bash title=\"{title}\"\nreboot\n```\n");
+    let prompted = |said: &str| format!("# T\n\n## Mitigation\n\n```console\n{said}\n$ reboot\nok\n```\n");
+    let pages: [&dyn Fn(&str) -> String; 2] = [&titled, &prompted];
+    for page in pages {
+        assert_eq!(blocked(&page("On the standby"), &page("On the primary")).len(), 1);
+        let of = |said: &str| doubt(command(&runbook(&page(said)), 0, 0));
+        assert_eq!(of("Expected output").as_deref(), Some("the text around it says “expected”"));
+        assert_eq!(of("Restart it"), None);
+    }
+    let runs = |lines: &str| {
+        let page = format!("# T\n\n## Mitigation\n\n```bash title=\"restart.sh\"\n{lines}\n```\n");
+        runbook(&page).steps.iter().flat_map(Step::commands).count()
+    };
+    assert_eq!((runs("systemctl restart web"), runs("./restart.sh")), (0, 1), "it is a file");
 }
 
 #[test]

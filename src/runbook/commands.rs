@@ -7,7 +7,7 @@ use super::markdown::MarkdownCode;
 use super::placeholder::{self, Placeholder};
 use super::prompt::{self, Shown, TypedText};
 use super::runs::{self, CommandRun};
-use super::text::{Excerpt, is_among};
+use super::text::{Excerpt, is_among, shorten};
 use super::{Command, ParseOptions, RunbookInput, RunbookPhase, Unread, VariableRead};
 use super::{ManualReason, client, look, unified_name};
 use crate::bash::lexer::{VariableUse, lex};
@@ -51,6 +51,10 @@ pub(super) fn read(
     if code.body.text.starts_with("#!") {
         return BlockUse::Person("it shows a script to be saved as a file".to_string());
     }
+    let title = language::title(&code.info).filter(|title| file_contents::is_titled(title, &code.body.text));
+    if let Some(path) = title {
+        return BlockUse::Person(format!("it shows what the file `{path}` holds"));
+    }
     let root = language == BlockLanguage::Untagged && prompt::is_of_root(&code.body.text);
     let (mut typed, prompted) = match prompt::read(&code.body, root || language == BlockLanguage::Console) {
         Shown::Foreign(prompt) => {
@@ -61,6 +65,9 @@ pub(super) fn read(
         }
         Shown::Elsewhere(before) => {
             return BlockUse::Person(format!("a part of it is typed elsewhere (behind `{before}`)"));
+        }
+        Shown::Unprompted(line) => {
+            return BlockUse::Person(format!("`{}` in it has no prompt, and others have one", shorten(&line, 60)));
         }
         Shown::Prompted(typed) => (typed, true),
         // Whoever wrote a scenario shows no output in it.

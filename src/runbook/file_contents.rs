@@ -40,6 +40,14 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
     Some(Contents { from: above.map_or(0, |above| above + 1), why })
 }
 
+/// Whether the title of a block is that of a file, which its text does not call: `restart.sh`, `/etc/crontab`.
+pub(super) fn is_titled(title: &str, text: &str) -> bool {
+    static TITLE: TextPattern = TextPattern::new(
+        r"^\S+\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl|sh|bash|zsh|ksh)$|^\.env$|^/etc/\S*[^/\s]$",
+    );
+    TITLE.is_match(title) && !text.contains(title)
+}
+
 /// The path, where a comment at the top of a block is nothing but one: `# /etc/app.conf`, `# app.conf`,
 /// `# File: ~/.pgpass (on the standby)`.
 fn named_file<'t>(text: &'t str, pattern: &Regex, file: &Regex) -> Option<&'t str> {

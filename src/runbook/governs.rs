@@ -330,8 +330,9 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                         first.is_some_and(|(text, _)| is_way(text)) || admonitions::is_tab(item.span.of(&source.text))
                     };
                     let ways = items.iter().filter(|item| is_way(item)).count();
-                    for item in items {
-                        let of_several = ways > 1 && is_way(item);
+                    let named: Vec<NamedWay> = items.iter().map(NamedWay::of_item).collect();
+                    for (item, name) in items.iter().zip(&named) {
+                        let of_several = ways > 1 && is_way(item) || name.is_one_of(&named);
                         self.items.push((Vec::new(), of_several));
                         self.blocks(&item.blocks);
                         let (said, _) = self.items.pop().unwrap_or_default();
@@ -370,6 +371,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let begins_with_or = super::accepted::begins_with_or;
         let has_another = self.below_label || platforms.len() > 1 || behind.is_some_and(begins_with_or);
         let behind = behind.filter(|text| speaks_of_above(text));
+        let mut above_prompts: Option<Vec<String>> = None;
         while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
             let quiet = self.above.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
             quiet.for_each(|open| open.acts = command.effect().kind != EffectKind::Looks);
@@ -397,7 +399,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             let tail = tail.find('#').and_then(|sign| tail.get(sign..));
             // Of a long line no more than is kept of it, with room for blanks.
             let tail = tail.and_then(|tail| tail.get(until_char(tail, tail.len().saturating_sub(4 * NEAREST))..));
-            let row = code.row.iter().map(|row| fold(&row.whole));
+            let row = code.row.iter().map(|row| fold(&row.whole)).chain(language::title(&code.info).map(fold));
+            let row = row.chain(above_prompts.get_or_insert_with(|| said_above_prompts(code, at)).iter().cloned());
             let said = row.chain(said.into_iter().rev().map(fold)).chain(tail.map(fold));
             let said: Vec<String> = said.chain(behind.map(fold)).collect();
             let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
@@ -421,6 +424,17 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let of_cases = self.above.open.iter().any(|open| open.of_cases);
         Governs { headings, under, place, of_several, of_cases, ..Governs::default() }
     }
+}
+
+/// What a block says in words above the first command that has a prompt, and is neither typed nor a comment: "On the standby:".
+fn said_above_prompts(code: &MarkdownCode, first: usize) -> Vec<String> {
+    let lines = || code.body.lines().map(|(line, span)| (line, code.body.origin(span.start)));
+    let prompt = lines().find_map(|(line, start)| line.get(..first.checked_sub(start)?)).map(str::trim);
+    let Some(prompt) = prompt.filter(|prompt| !prompt.is_empty()) else { return Vec::new() };
+    let above = lines().take_while(|(line, start)| start + line.len() < first).map(|(line, _)| fold(line));
+    let said: Vec<String> =
+        above.filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with(prompt)).collect();
+    nearest(said.iter())
 }
 
 /// Whether a block of code, one of these, stands among some blocks.
@@ -494,6 +508,7 @@ fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet
         note(0, &|at| is_way(heading(*at).1), &none);
         note(1, &|at| labelled.contains(at) && names_case(at), &is_named);
         note(1, &|at| below_cases && names_case(at) && !is_part(heading(*at).1), &none);
+        note(1, &|at| is_named(at) && is_trouble(heading(*at).1) && !is_part(heading(*at).1), &none);
         // "API key" and "Password" below one heading are things or cases, "Rotate the key" is something to do.
         let asks = |title: &str| phase::is_step(title) || phase::is_imperative(title);
         note(1, &|at| own > 2 && is_named(at) && !asks(heading(*at).1), &none);
@@ -501,32 +516,109 @@ fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet
     found
 }
 
-/// The blocks below lone bold labels that name ways or platforms, where a section has several: `**Docker Compose:**`, `**Kubernetes:**`.
+/// The blocks below labels that name ways, platforms or cases, where a section has several: `**Docker Compose:**`, `**Kubernetes:**`; the
+/// same without stars, where they name platforms; and tabs.
 fn below_labels(blocks: &[MarkdownBlock], source: &str) -> HashSet<usize> {
-    let names_way = |block: &MarkdownBlock| {
+    let names = |block: &MarkdownBlock| {
+        if let MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } = block
+            && opens_tab(text)
+        {
+            return Some(NamedWay::Way);
+        }
         let (text, span) = block.paragraph()?;
-        let label = bold::label(source, text, span).filter(|label| label.alone)?;
-        Some(is_way(label.text) || platform(label.text).is_some())
+        match bold::label(source, text, span).filter(|label| label.alone) {
+            Some(label) if is_way(label.text) || platform(label.text).is_some() => Some(NamedWay::Way),
+            Some(label) => Some(NamedWay::of(label.text)),
+            None => {
+                Some(NamedWay::of(text)).filter(|name| matches!(name, NamedWay::Platform(_)) && text.ends_with(':'))
+            }
+        }
     };
     let (mut found, mut begin) = (HashSet::new(), 0);
     for section in blocks.chunk_by(|_, next| next.heading().is_none()) {
-        let labels: Vec<Option<bool>> = section.iter().map(names_way).collect();
-        let several = labels.iter().filter(|label| **label == Some(true)).count() > 1;
+        let labels: Vec<Option<NamedWay>> = section.iter().map(names).collect();
+        let all: Vec<NamedWay> = labels.iter().flatten().cloned().collect();
         let mut below = false;
         for (index, label) in labels.into_iter().enumerate() {
-            below = label.unwrap_or(below);
-            found.extend((several && below).then_some(begin + index));
+            // A platform alone ends nothing.
+            below =
+                label.map_or(below, |label| label.is_one_of(&all) || below && matches!(label, NamedWay::Platform(_)));
+            found.extend(below.then_some(begin + index));
         }
         begin += section.len();
     }
     found
 }
 
+/// What a label or an item names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NamedWay {
+    /// A way, by a word such as "Option", or a tab.
+    Way,
+    /// A platform, by its name.
+    Platform(String),
+    /// A case: `Service down`.
+    Case,
+    Other,
+}
+
+impl NamedWay {
+    /// By what stands before a colon, or behind a word such as "with": `Docker Compose: restart it`, `On Kubernetes, roll it back`.
+    fn of(text: &str) -> NamedWay {
+        let label = text.split(':').next().unwrap_or_default();
+        let (few, leads) =
+            (words(label).len() <= 3, words(text).first().is_some_and(|first| is_among(BEFORE_PLATFORMS, first)));
+        match platform(label).filter(|_| few && label.len() < text.len() || leads) {
+            Some(platform) => NamedWay::Platform(platform),
+            None if is_trouble(label) => NamedWay::Case,
+            None => NamedWay::Other,
+        }
+    }
+
+    fn of_item(item: &Item) -> NamedWay {
+        let first = item.blocks.first().and_then(MarkdownBlock::paragraph);
+        first.map_or(NamedWay::Other, |(text, _)| NamedWay::of(text))
+    }
+
+    /// Whether others beside it make it one of several.
+    fn is_one_of(&self, all: &[NamedWay]) -> bool {
+        match self {
+            NamedWay::Way | NamedWay::Case => all.iter().filter(|name| *name == self).count() > 1,
+            NamedWay::Platform(_) => {
+                all.iter().any(|other| other != self && matches!(other, NamedWay::Platform(_) | NamedWay::Way))
+            }
+            NamedWay::Other => false,
+        }
+    }
+}
+
+/// Whether a text opens a tab of a generator of sites: `{% tab title="Helm" %}`, `{{< tab "Helm" >}}`, `:::{tab-item} Helm`, `<TabItem label="Helm">`.
+fn opens_tab(text: &str) -> bool {
+    let text = text.trim_start_matches(['{', '%', '<', ':', ' ']);
+    ["tab ", "tab-item}", "tab-item ", "TabItem "].iter().any(|mark| text.starts_with(mark))
+}
+
+/// Whether a title or a label names what is wrong, and asks for nothing: `Service down`, `2. Pool exhausted`.
+fn is_trouble(title: &str) -> bool {
+    const WRONG: &str = "error errors failed failing failure failures issues problems outage unavailable unreachable exhausted exhaustion timeout timeouts \
+                         expired corrupted corruption degraded crash crashes crashing leak leaks overload overloaded deadlock deadlocks unhealthy high low";
+    const AT_THE_END: &str = "down full stuck slow broken lost missing lagging issue problem";
+    let words = words(phase::strip_number(title));
+    let says =
+        words.iter().any(|word| is_among(WRONG, word)) || words.last().is_some_and(|last| is_among(AT_THE_END, last));
+    says && words.len() <= 6
+        && !words.iter().any(|word| word == "availability")
+        && !phase::is_imperative(phase::strip_number(title))
+        && !phase::is_only_a_phase(title)
+}
+
+/// Words before the name of a platform.
+const BEFORE_PLATFORMS: &str = "for on in with using via";
+
 /// The platform that a label or a comment is for: `For EKS:`, `# Docker Compose: more replicas`.
 fn platform(text: &str) -> Option<String> {
-    const PLATFORMS: &str =
-        "docker compose podman swarm systemd kubernetes k8s helm openshift eks gke aks ecs aws gcp azure";
-    let first = words(text).into_iter().find(|word| !is_among("for on in with using via", word));
+    const PLATFORMS: &str = "docker compose podman swarm systemd kubernetes kubectl k8s helm openshift eks gke aks ecs aws gcp azure linux macos windows";
+    let first = words(text).into_iter().find(|word| !is_among(BEFORE_PLATFORMS, word));
     first.filter(|word| is_among(PLATFORMS, word))
 }
 

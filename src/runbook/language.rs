@@ -2,6 +2,7 @@
 //! counts as shell only when everything in it is clearly a command.
 
 use super::text::{Excerpt, is_among};
+use crate::source::TextPattern;
 
 /// What a tag says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,15 @@ pub(super) fn tag(info: &str) -> String {
     let info = info.trim().trim_start_matches("{.");
     let end = info.find(|c: char| c.is_whitespace() || matches!(c, ',' | '{' | '}' | ':')).unwrap_or(info.len());
     info.get(..end).unwrap_or_default().to_lowercase()
+}
+
+/// The title that generators of sites show above a block: `bash title="restart.sh"`, `bash:restart.sh`.
+pub(super) fn title(info: &str) -> Option<&str> {
+    static TITLE: TextPattern = TextPattern::new(
+        r#"^\w+:([^\s,{}]+)|[\s{,](?:title|filename|file|caption)\s*=\s*(?:"([^"]+)"|'([^']+)'|([^\s"'}]+))"#,
+    );
+    let found = TITLE.captures(info.trim())?;
+    found.iter().skip(1).flatten().next().map(|title| title.as_str())
 }
 
 /// Languages in which applications are written, and in which nobody works at a prompt.
@@ -136,6 +146,17 @@ mod tests {
             ("bash", "x: y\n", BlockLanguage::Shell),
         ] {
             assert_eq!(of_block(tag, text), expected, "{text}");
+        }
+        for (info, expected) in [
+            ("bash title=\"Expected output\"", Some("Expected output")),
+            ("sh {title='fix.sh'}", Some("fix.sh")),
+            ("bash filename=fix.sh showLineNumbers", Some("fix.sh")),
+            ("bash:scripts/fix.sh", Some("scripts/fix.sh")),
+            ("bash subtitle=x", None),
+            ("bash {\"name\":\"x\"}", None),
+            ("bash", None),
+        ] {
+            assert_eq!(title(info), expected, "{info}");
         }
         assert!(is_known_command("psql") && is_known_command("./run.sh") && is_known_command("/usr/bin/x"));
         assert!(!is_known_command("/api/health") && !is_known_command("NAME"));

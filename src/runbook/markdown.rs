@@ -151,6 +151,10 @@ fn without_tags(html: &str, struck: &mut bool) -> String {
             *struck = begins;
             text.push_str("~~ ");
         }
+        // The name of a tab is shown above what stands in it.
+        if tag.starts_with("TabItem ") {
+            text.push_str(tag.split('>').next().unwrap_or_default());
+        }
         let end = if tag.starts_with("!--") { "-->" } else { ">" };
         rest = tag.split_once(end).map_or("", |(_, rest)| rest);
     }

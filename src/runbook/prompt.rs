@@ -28,6 +28,8 @@ pub(super) enum Shown {
     Foreign(String),
     /// Among the output below the prompts stands what somebody has typed elsewhere; what stands before it.
     Elsewhere(String),
+    /// This line is a command without any prompt, where others have one.
+    Unprompted(String),
 }
 
 /// What is a prompt in a block, beside `$ ` and what names a user.
@@ -82,9 +84,15 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
     while let Some(&(line, span)) = lines.get(at) {
         at += 1;
         let Some(width) = prompt(line, &prompts) else {
-            let unprompted = || prompts.others.first().copied().filter(|_| is_unprompted(line, typed.last()));
-            if let Some(before) = typed_elsewhere(line).or_else(unprompted) {
+            let unprompted = || is_unprompted(line, typed.last());
+            if let Some(before) =
+                typed_elsewhere(line).or_else(|| prompts.others.first().copied().filter(|_| unprompted()))
+            {
                 return Shown::Elsewhere(before.to_string());
+            }
+            // Nothing has printed what stands above the first prompt, and `#` may begin a comment as well.
+            if (typed.is_empty() || prompts.root) && unprompted() {
+                return Shown::Unprompted(line.trim().to_string());
             }
             if !above.get(at - 1).is_some_and(|above| *above) {
                 output.push_str(line);
@@ -391,6 +399,7 @@ mod tests {
             Shown::Prompted(typed) => typed.into_iter().map(|t| (t.text.text, t.expected)).collect(),
             Shown::Foreign(prompt) => vec![("foreign".into(), Some(prompt))],
             Shown::Elsewhere(before) => vec![("elsewhere".into(), Some(before))],
+            Shown::Unprompted(line) => vec![("unprompted".into(), Some(line))],
         }
     }
 
@@ -446,6 +455,28 @@ mod tests {
         {
             assert_eq!(typed(&format!("$ ls\n{line}\n"), false), [("ls".into(), some(line))], "{line}");
             assert_eq!(typed(&format!("{line}\n"), false), [], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_without_the_prompt_that_others_have_is_no_output() {
+        for (block, line) in [
+            ("docker compose stop batch\n$ docker compose ps\nNAME\n", "docker compose stop batch"),
+            ("cat > /tmp/how.txt <<'EOF'\n$ docker compose stop batch\nEOF\n", "cat > /tmp/how.txt <<'EOF'"),
+            ("./drain.sh\nme@web:~$ ls\n", "./drain.sh"),
+            ("# Restart the web tier\nsystemctl restart web\n", "systemctl restart web"),
+            ("# uptime\n up\nsystemctl restart web\n# id\n", "systemctl restart web"),
+        ] {
+            assert_eq!(typed(block, true), [("unprompted".into(), some(line))], "{block}");
+        }
+        for block in [
+            "On the standby:\n$ ls\n",
+            "# systemctl stop web\n$ ls\n",
+            "$ make help\ndocker compose up\n",
+            "# crontab -l\nsystemctl restart web\n",
+        ] {
+            assert_eq!(typed(block, true).len(), 1, "{block}");
+            assert_ne!(typed(block, true)[0].0, "unprompted", "{block}");
         }
     }
 

@@ -79,7 +79,7 @@ proptest! {
         body.push(&shell, 7);
         let typed = match prompt::read(&body, console) {
             prompt::Shown::Plain(typed) | prompt::Shown::Prompted(typed) => typed,
-            prompt::Shown::Foreign(_) | prompt::Shown::Elsewhere(_) => Vec::new(),
+            prompt::Shown::Foreign(_) | prompt::Shown::Elsewhere(_) | prompt::Shown::Unprompted(_) => Vec::new(),
         };
         let mut line = 0;
         for typed in &typed {

@@ -33,6 +33,7 @@ impl Fence {
             Shown::Foreign(other) | Shown::Elsewhere(other) => {
                 return Transcript { prompts: false, output: false, other: Some(other) };
             }
+            Shown::Unprompted(_) => return Transcript { prompts: true, output: true, other: None },
         };
         Transcript { prompts, output: typed.iter().any(|typed| typed.expected.is_some()), other: None }
     }
