@@ -637,6 +637,8 @@ mod tests {
         assert_eq!(endless(&words("kubectl logs x -f")).as_deref(), Some("kubectl logs -f"));
         assert_eq!(endless(&words("kubectl logs x")), None);
         assert_eq!(destroys(&words("kubectl delete ns x")).as_deref(), Some("kubectl delete ns"));
+        assert!(destroys(&words("redis-cli -n 1 LTRIM jobs 1 0")).is_some());
+        assert_eq!(destroys(&words("redis-cli ltrim jobs 0 99")), None);
         assert!(is_known("kubectl") && is_known("sudo") && is_known("ls") && !is_known("frob"));
     }
 }

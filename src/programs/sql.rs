@@ -230,6 +230,11 @@ fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
         if at > 0 && !shows && (locks || among(now, ACTS) && !function) {
             return Effect::changes(format!("SQL: `{}`", now.to_uppercase()));
         }
+        // A sequence of MariaDB: `NEXT VALUE FOR s`, and `s.nextval` as Oracle has it.
+        let of_sequence = before == "next" && now == "value" && word(at + 1) == "for";
+        if of_sequence || now == "nextval" && statement.get(at - usize::from(at > 0)) == Some(&SqlToken::Sign('.')) {
+            return Effect::changes("SQL: the next value of a sequence is taken".to_string());
+        }
         // A value stands where a value stands, and is no word of the statement.
         let sign = at.checked_sub(1).and_then(|at| statement.get(at));
         let compared = matches!(sign, Some(SqlToken::Sign('=' | '<' | '>' | '(' | ',')));
@@ -358,6 +363,8 @@ mod tests {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
             "SELECT pg_catalog.pg_terminate_backend(1)",
             "select nextval('s')",
+            "select next value for s",
+            "SELECT s.nextval",
             "SELECT set_config('a', 'b', false)",
             "WITH a AS (DELETE FROM b RETURNING *) SELECT * FROM a",
             "SELECT * INTO b FROM a",

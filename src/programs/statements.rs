@@ -13,7 +13,7 @@ pub struct DestroyedByStatement {
     pub target: String,
 }
 
-/// The statements that destroy: `DROP TABLE`, `TRUNCATE`, `DELETE` without a condition.
+/// The statements that destroy: `DROP TABLE`, `TRUNCATE`, `DELETE` without a condition, `RESET MASTER`.
 pub fn harms(text: &str) -> Vec<DestroyedByStatement> {
     let tokens = tokens(text);
     let statements = tokens.split(|token| token.text == ";");
@@ -60,6 +60,10 @@ fn harm(tokens: &[StatementToken<'_>]) -> Option<DestroyedByStatement> {
         ["DROP", "DATABASE" | "SCHEMA" | "KEYSPACE" | "TABLE", ..] | ["TRUNCATE", "TABLE", ..] => 2,
         // In MySQL and SQLite this word is also a function and a mode.
         ["TRUNCATE", name, ..] if *name != "(" && *name != ")" => 1,
+        // What the binary logs of MySQL hold, and what a replica knows of its source.
+        ["RESET", "MASTER", ..] => 1,
+        ["RESET", "SLAVE" | "REPLICA", ..] if words.contains(&"ALL") => 1,
+        ["RESET", "BINARY", "LOGS", ..] | ["PURGE", "BINARY" | "MASTER", "LOGS", ..] => 2,
         ["DELETE", "FROM", ..] if !words.contains(&"WHERE") && !words.contains(&"USING") => 2,
         _ => return None,
     };
@@ -100,7 +104,11 @@ mod tests {
         assert_eq!(found("drop database ${DB};\nTRUNCATE x, y"), ["${DB}", "x"]);
         assert_eq!(found("-- all\nDELETE FROM jobs;"), ["jobs"]);
         assert_eq!(harms("x; truncate table y")[0].span, Span::new(3, 19));
+        assert_eq!(found("reset master; RESET SLAVE 'a' ALL; reset replica all"), ["master", "SLAVE", "replica"]);
+        assert_eq!(found("PURGE BINARY LOGS TO 'bin.000042'; RESET BINARY LOGS AND GTIDS"), ["LOGS", "LOGS"]);
         for text in [
+            "RESET SLAVE",
+            "reset all",
             "DELETE FROM x WHERE id = 1",
             "drop index x",
             "DROP SUBSCRIPTION x",

@@ -632,12 +632,17 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = include_str!("doubts.txt");
 /// The same, of several words.
-const DOUBTING_PHRASES: [&str; 32] = [
+const DOUBTING_PHRASES: [&str; 42] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
     " event that", " event of", "(replace ", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
     "one of the following", "one of these", "any of the following", "any of these", "for instance", "in the past",
-    "hold off", "stay away", "leave this alone", "as required", "plan b", "⚠", "☠", "🛑",
+    "hold off", "stay away", "leave this alone", "as required", "plan b", "⚠", "☠", "🛑", "no circumstances",
+    "stop before", "known broken", "removed in ", "removed since ", "anti-pattern", "antipattern", "last year",
+    "somebody wrote", "someone wrote",
 ];
+/// Words of a label that says how much there is of something: `Large queues:`.
+const AMOUNTS: &str =
+    "large larger small smaller big bigger huge long longer short shorter many few full empty high low slow busy rare";
 /// What a sentence says that tells when not to go on; the second ones only beside a condition.
 const STOPS: [&str; 9] = [
     " not continue ", "n't continue ", " not proceed ", "n't proceed ", " skip to ", " skip step ", " skip the next ",
@@ -647,11 +652,25 @@ const STOPS_IF: [&str; 7] = [
     " stop and ", " abort ", " go to step ", " jump to step ", " proceed to step ", " continue with step ",
     " continue at step ",
 ];
+/// Words behind `docker run` that may begin what runs in the container.
+const MOST_IN_RUN: usize = 40;
 /// Words with which a sentence begins that is a condition, or may be.
 const CONDITIONS: &str = "should were where given once has avoid";
 /// A day in a name, as an example has it: `backup-20260224_120000.sql.gz`.
 static DAY: TextPattern =
     TextPattern::new(r#"[-_./](20[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]))(?:[-_.T/)"'\s]|$)"#);
+/// An address or a host of documentation (RFC 5737, RFC 2606).
+static OF_EXAMPLES: TextPattern = TextPattern::new(
+    r"\b(?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3}\b|(?i)\b(?:[a-z0-9-]+\.)*example\.(?:com|org|net)\b",
+);
+/// What by its form is said of one case, one place or somebody else: `Cause B, the disk:`, `Lag > 60 s:`, `The DBA runs:`.
+static FORMS: TextPattern = TextPattern::new(
+    r"(?x) \b(?i:scenario|cause|case|situation|variant|option|method|alternative|approach)\ (?:[A-Z]|[0-9]+)\b
+    | (?:[<>≥≤]=?|\b(?i:above|below|over|under|exceeds|at\ least|at\ most|(?:more|less|fewer)\ than))\s*~?[0-9][0-9.,]*[^.!?]*:\W*$
+    | (?i: \b(?:runs|(?:will|would)\ run)(?:\ this|\ it|\ the\ following)?\s*:\W*$ | \be\.g\.\s*: | ^\W*e\.g\.
+    | (?:^|[.!?:]\s)\W*(?:as|so)\ long\ as\b | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
+    | \btest\ (?:system|environment|cluster|server)s?\b )",
+);
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
 pub fn doubt(command: &Command) -> Option<String> {
@@ -676,7 +695,15 @@ pub fn doubt(command: &Command) -> Option<String> {
         return Some("it could not be read as shell".into());
     }
     let words = |call: &Call| call.words.iter().map(Word::fixed).collect::<Vec<_>>();
-    let called = || programs::calls(&command.text).iter().find_map(|call| programs::destroys(&words(call)));
+    let calls = programs::calls(&command.text);
+    let called =
+        || calls.iter().find_map(|call| programs::destroys(&words(call)).or_else(|| destroys_in_container(call)));
+    // `… | xargs redis-cli DEL` deletes as many keys as the pipe names.
+    let deletes_many = |call: &&Call| {
+        let last = call.words.last().map(|word| word.to_lowercase());
+        call.words.len() > 1 && last.is_some_and(|last| is_among("del unlink", &last))
+    };
+    let called = || called().or_else(|| calls.iter().find(deletes_many).map(|call| call.words.join(" ")));
     let sql = super::client::is_sql(&command.language);
     let stated = || programs::destroying_statement(&command.text).filter(|_| sql).map(str::to_string);
     if let Some(what) = called().or_else(stated) {
@@ -688,7 +715,26 @@ pub fn doubt(command: &Command) -> Option<String> {
     if let Some(day) = DAY.captures(&command.text).and_then(|found| found.get(1)) {
         return Some(format!("it names a day, “{}”, which may be that of an example", day.as_str()));
     }
+    if command.effect().kind != EffectKind::Looks
+        && let Some(example) = OF_EXAMPLES.find(&command.text)
+    {
+        return Some(format!("it names “{}”, which may be that of an example", example.as_str()));
+    }
     said(governs)
+}
+
+/// What a program destroys in a container of its own: `docker compose run --entrypoint sh redis -c 'rm -rf /data/*'`.
+fn destroys_in_container(call: &Call) -> Option<String> {
+    let begin = call.words.iter().position(|word| word == "run")?;
+    let words: Vec<Word> = call.words.iter().skip(begin + 1).map(Word::fixed).collect();
+    let is_runner = is_among("docker docker-compose podman nerdctl", call.program());
+    let of_text = |text: &str| {
+        programs::calls(text)
+            .iter()
+            .find_map(|call| programs::destroys(&call.words.iter().map(Word::fixed).collect::<Vec<_>>()))
+    };
+    let mut from = (0..words.len().min(MOST_IN_RUN)).filter(|_| is_runner).filter_map(|at| words.get(at..));
+    from.find_map(|rest| programs::destroys(rest).or_else(|| of_text(&rest.first()?.text)))
 }
 
 /// Why what is said around a command leaves it to a person.
@@ -699,7 +745,7 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
     let word = |texts: &[String]| {
         let doubts = |word: &String| denies(word) || is_among(DOUBTS, word) || is_lettered(word);
         let word = texts.iter().flat_map(|text| spoken_words(text)).find(doubts);
-        let word = word.or_else(|| texts.iter().find_map(|text| doubting(text)));
+        let word = word.or_else(|| texts.iter().find_map(|text| doubting(text).or_else(|| of_form(text))));
         // "After the provider is back" is a condition, but where it is looked whether that has helped.
         let below = |above, heading: &String| phase::of_heading(heading, above);
         let verifies = || governs.headings.iter().fold(RunbookPhase::Other, below) == RunbookPhase::Verify;
@@ -725,6 +771,17 @@ fn doubting(text: &str) -> Option<String> {
     let is_doubt = |sentence: &&str| sentence.trim_end_matches(['.', '!']) == "stop" || sentence.ends_with('?');
     let doubt = || sentences(&text).find(is_doubt).map(str::to_string);
     phrase.or_else(doubt).or_else(|| sentence_from(CONDITIONS, &text))
+}
+
+/// What of a text is for one case, one place or somebody else, by its form.
+fn of_form(text: &str) -> Option<String> {
+    let label = sentences(text).last().filter(|last| last.ends_with(':') && !phase::is_imperative(last));
+    let says_amount = |label: &&str| {
+        let words = spoken_words(label);
+        words.len() <= 4 && words.iter().any(|word| is_among(AMOUNTS, word))
+    };
+    let found = FORMS.find(text).map(|found| found.as_str());
+    found.or_else(|| label.filter(says_amount)).map(|found| found.trim().to_string())
 }
 
 /// The sentence of a text that begins with one of these words.

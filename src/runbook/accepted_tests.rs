@@ -429,6 +429,16 @@ fn a_comment_behind_the_last_line_governs_a_command() {
 fn what_cannot_be_taken_back_is_not_proposed() {
     for (text, why) in [
         ("rm -rf /data", "cannot be taken back"),
+        ("docker compose run --rm --no-deps --entrypoint sh redis -c 'rm -rf /data/*'", "cannot be taken back"),
+        ("docker run --rm -v data:/data alpine rm -rf /data/x", "cannot be taken back"),
+        ("redis-cli --scan --pattern 'a:*' | xargs -r redis-cli -n 1 DEL", "cannot be taken back"),
+        ("redis-cli LTRIM jobs 1 0", "cannot be taken back"),
+        ("mariadb -e 'RESET MASTER'", "cannot be taken back"),
+        ("mariadb -e \"PURGE BINARY LOGS TO 'bin.000042'\"", "cannot be taken back"),
+        ("systemctl --host root@192.0.2.17 restart a", "it names “192.0.2.17”"),
+        ("kubectl --server https://k8s.example.com:6443 rollout restart deployment/a", "it names “k8s.example.com”"),
+        ("# Cause A\nsystemctl restart a\n# Cause B\nsystemctl restart b", "says “Cause A”"),
+        ("systemctl restart a\n# ^ never in production", "says “never”"),
         ("# Restart\nsystemctl restart a\n# Or with Docker\ndocker restart a", "names another way"),
         ("# Restore it\npg_restore -d shop backup_20240101_120000.dump", "it names a day, “20240101”"),
         ("# End it (replace PID)\npsql -c 'SELECT pg_terminate_backend(12345)'", "says “(replace ”"),
@@ -437,6 +447,34 @@ fn what_cannot_be_taken_back_is_not_proposed() {
         let last = runbook.steps.iter().flat_map(Step::commands).last().unwrap();
         assert!(doubt(last).is_some_and(|doubt| doubt.contains(why)), "{text}: {:?}", doubt(last));
     }
+    // One key is what one row or one file is.
+    for text in [
+        "redis-cli DEL lock:x",
+        "docker compose run --rm shop bin/migrate",
+        "systemctl --host root@192.0.1.17 restart a",
+    ] {
+        let runbook = runbook(&format!("# T\n\n## Fix\n\n```bash\n{text}\n```\n"));
+        assert_eq!(doubt(command(&runbook, 0, 0)), None, "{text}");
+    }
+}
+
+#[test]
+fn what_stands_behind_a_block_may_limit_it() {
+    let behind = |text: &str| {
+        let runbook = runbook(&format!("# T\n\n## Fix\n\n```bash\nsystemctl restart a\n```\n\n{text}\n"));
+        doubt(command(&runbook, 0, 0))
+    };
+    for text in
+        ["That last one is for old tenants only.", "This must only be done on the standby.", "(Not in production.)"]
+    {
+        assert!(behind(text).is_some(), "{text}");
+    }
+    for text in ["This takes a minute.", "The queue is never empty.", "That brings it back."] {
+        assert_eq!(behind(text), None, "{text}");
+    }
+    let page = "# T\n\n## Fix\n\n- A: the queue is long\n\n  ```bash\n  restart a\n  ```\n\n- B: it is short\n\n  ```bash\n  restart b\n  ```\n";
+    let runbook = runbook(page);
+    assert!(runbook.steps.iter().flat_map(Step::commands).all(|command| doubt(command).is_some()));
 }
 
 #[test]
@@ -516,10 +554,37 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "For planned maintenance:",
         "On macOS:",
         "實行しないでください。",
+        "Lag > 60 s:",
+        "Large queues:",
+        "LLEN shows 0: done. LLEN above 100,000:",
+        "On failure:",
+        "As long as nobody has paid:",
+        "Stop before you run anything on the queue. Under no circumstances run this yourself:",
+        "Known broken:",
+        "Removed in 2024:",
+        "Anti-pattern:",
+        "Scenario B:",
+        "Cause B, the disk:",
+        "In QA:",
+        "On the test system:",
+        "Dry run:",
+        "E.g.:",
+        "The DBA runs:",
+        "Escalate to the DBA, who will run:",
+        "Last year somebody wrote here:",
+        "Nur im Notfall:",
+        "Si la file est longue :",
     ] {
         assert!(above(text).is_some(), "{text}");
     }
-    for text in ["Restart it:", "The queue is full. Stop the consumers and start them again:", "This brings it back:"] {
+    for text in [
+        "Restart it:",
+        "The queue is full. Stop the consumers and start them again:",
+        "This brings it back:",
+        "It serves for as long as this takes. Restart it:",
+        "Clear the long queue:",
+        "The lag is above 60 s. Restart it:",
+    ] {
         assert_eq!(above(text), None, "{text}");
     }
 }

@@ -402,10 +402,12 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             let row = code.row.iter().map(|row| fold(&row.whole)).chain(language::title(&code.info).map(fold));
             let row = row.chain(above_prompts.get_or_insert_with(|| said_above_prompts(code, at)).iter().cloned());
             let said = row.chain(said.into_iter().rev().map(fold)).chain(tail.map(fold));
-            let said: Vec<String> = said.chain(behind.map(fold)).collect();
+            // `# ^ never in production` is about what stands between the comment before it and itself, as is `# Or with Docker`.
+            let below = comments.get(above).map(|(_, line)| *line);
+            let points_up = |line: &&str| line.trim_start_matches(['#', ' ']).starts_with(['^', '↑', '⬆']);
+            let said: Vec<String> = said.chain(below.filter(points_up).map(fold)).chain(behind.map(fold)).collect();
             let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
-            // `# Or with Docker` is about what stands between the comment before it and itself.
-            let has_another = has_another || comments.get(above).is_some_and(|(_, line)| begins_with_or(line));
+            let has_another = has_another || below.is_some_and(begins_with_or);
             command.governs = Arc::new(Governs { meant, has_another, ..self.governs(said) });
         }
     }
@@ -446,7 +448,7 @@ fn holds_code(blocks: &[MarkdownBlock], is_one: fn(&MarkdownCode) -> bool) -> bo
     })
 }
 
-/// Whether a text behind a block says when the block is for: "Do the above only if …", "Only run this on a replica."
+/// Whether a text behind a block says when the block is for: "Do the above only if …", "Only run this on a replica.", "That is for old plans only."
 fn speaks_of_above(text: &str) -> bool {
     let words = words(text);
     let is_this = |word: &String| is_among("this it these them", word);
@@ -456,7 +458,14 @@ fn speaks_of_above(text: &str) -> bool {
         let limits = matches!(a.as_str(), "only" | "not" | "never" | "t");
         limits && runs(b, c) || c == "only" && runs(a, b) || a == "skip" && is_this(b)
     };
-    words.iter().any(|word| word == "above") || words.windows(3).any(said)
+    // "This must only be done on the standby.", "(Not in production.)"
+    let (first, begins) = (words.first(), |list: &'static str| move |word: &String| is_among(list, word));
+    let denies = |two: &[String]| is_among("must should may", &two[0]) && two[1] == "not";
+    let limits = || words.iter().any(begins("only never")) || words.windows(2).any(denies);
+    first.is_some_and(begins("only not never"))
+        || first.is_some_and(begins("this that these those")) && limits()
+        || words.iter().any(|word| word == "above")
+        || words.windows(3).any(said)
 }
 
 /// Whether a section says when those behind it are for: *When to use this*, *Prerequisites*, *Before you begin*.
@@ -652,6 +661,6 @@ fn is_way(text: &str) -> bool {
         "option way method alternative variant approach case cause scenario if when using via with for on either or";
     let first = words_of(phase::strip_number(text)).next();
     let is_letter =
-        |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".)".contains(c));
+        |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".):".contains(c));
     first.is_some_and(|word| is_among(WORDS, &word.to_lowercase()) || is_letter(word))
 }

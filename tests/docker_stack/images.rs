@@ -71,7 +71,7 @@ async fn the_image_of_a_release_is_made_before_any_drill() {
 async fn an_image_is_the_same_whatever_else_lies_in_its_context() {
     let label = format!("fd-test-context-{:08x}", rand());
     for notes in ["of a run", "of another run"] {
-        let mut project = Project::new("context", "services:\n  web:\n    build: ./web\n");
+        let project = Project::new("context", "services:\n  web:\n    build: ./web\n");
         project.file("web/Dockerfile", &format!("FROM debian:bookworm-slim\nLABEL {label}=1\n"));
         project.file("web/notes", notes);
         project.prepare().await;
