@@ -146,7 +146,7 @@ async fn generate(port: u16, iters: u64) -> Duration {
         stopper.cancel();
     });
     let generator = Generator::new(&spec(port, rate, 256), &slis(), 1).unwrap();
-    let requests = generator.run(t0, stop, |report| drop(black_box(report))).await;
+    let requests = generator.run((t0, 0), stop, |report| drop(black_box(report))).await;
     t0.elapsed().mul_f64(iters as f64 / requests.max(1) as f64)
 }
 

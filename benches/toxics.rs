@@ -92,7 +92,7 @@ fn read(port: u16, rate: f64, seconds: u64) -> Vec<Duration> {
             tokio::time::sleep(Duration::from_secs(seconds + 1)).await;
             end.cancel();
         });
-        generator.run(Instant::now(), stop, drop).await;
+        generator.run((Instant::now(), 0), stop, drop).await;
         let mut all = std::mem::take(&mut *client.1.lock().expect("no thread has panicked"));
         all.drain(..rate as usize);
         all

@@ -5,9 +5,10 @@ mod containers;
 use containers::engine;
 use firedrill::agent::Clock;
 use firedrill::agent::ability::{Ability, AgentContext, Holding};
-use firedrill::agent::pg::{PgChange, PgConnections, PgLock, PgQueries, PgTarget};
+use firedrill::agent::pg::{PgChange, PgConnections, PgLock, PgQuery, PgTarget};
 use firedrill::agent::protocol::{AgentAnswer, AgentAsk, Told};
-use firedrill::agent::source::EventMaker;
+use firedrill::agent::source::{EventMaker, PacedQuestion};
+use firedrill::load::LoadReport;
 use firedrill::slis::{Good, Ratio, SliSpec};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
@@ -513,7 +514,7 @@ async fn slice(told: &mut Notes, results: &[&str]) -> u64 {
     let found = async {
         loop {
             match told.recv().await {
-                Some(Told::Slice(counts))
+                Some(Told::Load(LoadReport::Slice(counts)))
                     if counts.due > 0 && counts.results.keys().all(|result| results.contains(&result.as_str())) =>
                 {
                     return counts.good["fresh"];
@@ -540,8 +541,9 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
             objective: Ratio::new(0.9).unwrap(),
             slo: None,
         };
-        let (sql, timeout) = (sql.into(), Duration::from_millis(500));
-        PgQueries { series, target: db.target(), sql, rate: 20.0, timeout, slis: vec![sli] }
+        let (every, timeout) = (Duration::from_millis(50), Duration::from_millis(500));
+        let question = PgQuery { target: db.target(), sql: sql.into(), timeout };
+        PacedQuestion { series, every, timeout, slis: vec![sli], question }
     };
     for (sql, says) in
         [("SELECT 1", "must be a boolean"), ("SELECT no FROM nothing", "does not exist"), ("SELEC", "syntax")]
@@ -582,7 +584,9 @@ async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
         let AgentAsk::Begin { message, .. } = ask(&plan.slis, 7, &|_| Default::default()).expect("a question") else {
             panic!("nothing is begun");
         };
-        PgQueries { target: db.target(), ..serde_json::from_value(message).expect("queries") }
+        let mut asked: PacedQuestion<PgQuery> = serde_json::from_value(message).expect("queries");
+        asked.question.target = db.target();
+        asked
     };
     let (held, mut told) = begin("freshness:fresh", freshness("at")).await;
     let held = held.expect("it can be asked");

@@ -7,6 +7,8 @@ use firedrill::agent::Clock;
 use firedrill::agent::ability::{Ability, AgentContext, Holding, Tell};
 use firedrill::agent::promql::{PromCounts, PromEvents};
 use firedrill::agent::protocol::Told;
+use firedrill::agent::source::PacedQuestion;
+use firedrill::load::LoadReport;
 use firedrill::slis::{Good, Ratio, SliSpec};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -88,7 +90,7 @@ impl Prometheus {
         prometheus
     }
 
-    fn counts(&self, of: PromEvents, some: &str) -> PromCounts {
+    fn counts(&self, of: PromEvents, some: &str) -> PacedQuestion<PromCounts> {
         let series = "promql:x".to_string();
         let sli = SliSpec {
             name: "x".into(),
@@ -97,17 +99,17 @@ impl Prometheus {
             objective: Ratio::new(0.9).unwrap(),
             slo: None,
         };
-        PromCounts {
-            series,
+        let (every, timeout) = (Duration::from_secs(1), Duration::from_secs(1));
+        let question = PromCounts {
             url: format!("http://127.0.0.1:{}", self.port),
             of,
             some: some.into(),
             total: "sum(increase(requests_total[{{window}}]))".into(),
             never_idle: false,
-            every: Duration::from_secs(1),
-            timeout: Duration::from_secs(1),
-            slis: vec![sli],
-        }
+            every,
+            timeout,
+        };
+        PacedQuestion { series, every, timeout, slis: vec![sli], question }
     }
 
     fn kill(&mut self) {
@@ -139,7 +141,7 @@ struct Telling {
 }
 
 impl Telling {
-    async fn begin(counts: PromCounts) -> Result<Telling, String> {
+    async fn begin(counts: PacedQuestion<PromCounts>) -> Result<Telling, String> {
         let (tx, told) = unbounded_channel();
         let tell: Tell = Arc::new(move |what| drop(tx.send(what)));
         let held = counts.begin("x", &AgentContext::new(Clock::start(), None), tell).await?;
@@ -152,7 +154,7 @@ impl Telling {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             match tokio::time::timeout(PATIENCE, self.told.recv()).await.unwrap().unwrap() {
-                Told::Slice(counts) => {
+                Told::Load(LoadReport::Slice(counts)) => {
                     valid += counts.due;
                     good += counts.good["x"];
                     slices += 1;
@@ -237,11 +239,10 @@ async fn queries_that_mean_something_else_are_refused_or_no_data() {
     many.second("unknown", |_, valid| valid == 0).await;
     many.noted("2 series instead of one").await;
     // What is per second is made a number by the range.
-    let rate = PromCounts {
-        total: "sum(rate(requests_total[{{window}}]))".into(),
-        ..prometheus.counts(PromEvents::Good, "sum(rate(requests_total{code=\"200\"}[{{window}}]))")
-    };
-    let mut rate = Telling::begin(PromCounts { every: Duration::from_secs(2), ..rate }).await.unwrap();
+    let mut rate = prometheus.counts(PromEvents::Good, "sum(rate(requests_total{code=\"200\"}[{{window}}]))");
+    rate.question.total = "sum(rate(requests_total[{{window}}]))".into();
+    (rate.every, rate.question.every) = (Duration::from_secs(2), Duration::from_secs(2));
+    let mut rate = Telling::begin(rate).await.unwrap();
     rate.second("good", |good, valid| (140..=260).contains(&valid) && good == valid).await;
 }
 

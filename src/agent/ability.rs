@@ -114,6 +114,7 @@ impl Holding for AbortOnDropHandle<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::LoadReport;
 
     #[test]
     fn alerts_and_notes_without_end_are_lost_and_that_is_told_once() {
@@ -125,11 +126,12 @@ mod tests {
             tell(Told::Note { text: "x".repeat(MOST_TOLD / 4) });
         }
         tell(Told::Note { text: "a short one".into() });
-        tell(Told::Late(crate::record::LateRecord { load: "load".into(), worst_us: 1, count: 1 }));
+        let late = crate::record::LateRecord { load: "load".into(), worst_us: 1, count: 1 };
+        tell(Told::Load(LoadReport::Late(late)));
         let heard = heard.lock().unwrap();
         let kinds: Vec<_> = heard.iter().map(std::mem::discriminant).collect();
         let note = std::mem::discriminant(&Told::Note { text: String::new() });
         assert_eq!(kinds.get(..3), Some(&[note; 3][..]));
-        assert!(matches!(heard.get(3..), Some([Told::AlertsLost { .. }, Told::Late(_)])), "{}", kinds.len());
+        assert!(matches!(heard.get(3..), Some([Told::AlertsLost { .. }, Told::Load(_)])), "{}", kinds.len());
     }
 }

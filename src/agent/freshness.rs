@@ -11,17 +11,17 @@
 //!     objective: 95%
 //! ```
 
-use super::http_page::{A_PAGE, HttpPage, PageAnswer, host_of};
+use super::http_page::{A_PAGE, PageAnswer, get_page, parse_page};
 use super::pg::SliQuery;
-use super::source::{FewNotes, PacedQuestion, Question, SliSource, bounded, read_pace};
+use super::source::{FewNotes, PacedQuestion, Question, QuestionRest, SliSource, bounded, read_pace};
 use crate::load::{AnswerPlace, Failure, url_secrets};
 use crate::record::utc_now;
-use crate::source::{At, TextForm, shape};
-use async_trait::async_trait;
+use crate::slis::EventAnswer;
+use crate::source::{At, TextForm, host_of, shape};
 use hyper::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
@@ -50,56 +50,49 @@ pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
     let series = format!("freshness:{sli}");
     let mut map = at.map("`freshness`")?;
     let query = map.optional_by("query", SliQuery::read_query);
-    let answer = map.optional_by("answer", AskedAnswer::read);
+    let answer = map.optional_by("answer", read_answer);
     map.exactly_one(&["query", "answer"], "`query` asks a database, `answer` an HTTP server");
     let required = map.require::<Duration>("within");
     let within = bounded(&mut map, "within", required.unwrap_or(SKEW), Duration::from_millis(1)..=LONGEST);
     map.finish()?;
     let source = match (query, answer) {
-        (Some(query), _) => query.younger_than(within, SKEW).source(&series),
-        (None, answer) => answer?.source(&series, within),
+        (Some(query), _) => query.younger_than(within, SKEW).source(series),
+        (None, answer) => {
+            let (url, at, pace) = answer?;
+            AnswerAge { url, at, within }.source(series, pace)
+        }
     };
     Some(SliSource { stays_good: within, ..source })
 }
 
-/// `answer` of an SLI: a page, where the time stands, the pace.
-struct AskedAnswer {
-    url: String,
-    at: AnswerPlace,
-    pace: (Duration, Duration),
-}
-
-impl AskedAnswer {
-    fn read(at: &mut At<'_>) -> Option<AskedAnswer> {
-        let mut map = at.map("`answer`")?.of_section("freshness");
-        let url = map.require_with("url", A_PAGE, |url| HttpPage::parse(url.trim()).map(|_| url.trim().to_string()));
-        let pointer = map.optional_with("at", A_POINTER, |text| match text.trim() {
-            pointer if pointer.starts_with('/') => Ok(AnswerPlace::Json(pointer.to_string())),
-            _ => Err("a JSON pointer begins with `/`".into()),
-        });
-        let header =
-            map.optional_with("header", A_HEADER, |text| match HeaderName::from_bytes(text.trim().as_bytes()) {
-                Ok(name) => Ok(AnswerPlace::Header(name.to_string())),
-                Err(_) => Err("this is not the name of a header".into()),
-            });
-        let pace = read_pace(&mut map);
-        let help = "the time stands in the answer's JSON (`at`) or in a header; a file that is served has `header: Last-Modified`";
-        map.exactly_one(&["at", "header"], help);
-        map.finish()?;
-        Some(AskedAnswer { url: url?, at: pointer.or(header)?, pace })
-    }
-
-    fn source(self, series: &str, within: Duration) -> SliSource {
-        let AskedAnswer { url, at, pace } = self;
-        let (AnswerPlace::Json(place) | AnswerPlace::Header(place)) = &at;
-        let event = format!("age of {place} in {url}, at most {within:?}");
-        let hosts = host_of(&url).into_iter().collect();
-        let secrets = url_secrets(&url);
-        SliSource { hosts, secrets, ..PacedQuestion::source(series, pace, event, AnswerAge { url, at, within }) }
-    }
+/// Reads `answer` of an SLI: a page, where the time stands, the pace.
+fn read_answer(at: &mut At<'_>) -> Option<(String, AnswerPlace, (Duration, Duration))> {
+    let mut map = at.map("`answer`")?.of_section("freshness");
+    let url = map.require_with("url", A_PAGE, |url| parse_page(url.trim()).map(|_| url.trim().to_string()));
+    let pointer = map.optional_with("at", A_POINTER, |text| match text.trim() {
+        pointer if pointer.starts_with('/') => Ok(AnswerPlace::Json(pointer.to_string())),
+        _ => Err("a JSON pointer begins with `/`".into()),
+    });
+    let header = map.optional_with("header", A_HEADER, |text| match HeaderName::from_bytes(text.trim().as_bytes()) {
+        Ok(name) => Ok(AnswerPlace::Header(name.to_string())),
+        Err(_) => Err("this is not the name of a header".into()),
+    });
+    let pace = read_pace(&mut map);
+    let help =
+        "the time stands in the answer's JSON (`at`) or in a header; a file that is served has `header: Last-Modified`";
+    map.exactly_one(&["at", "header"], help);
+    map.finish()?;
+    Some((url?, pointer.or(header)?, pace))
 }
 
 impl AnswerAge {
+    fn source(self, series: String, pace: (Duration, Duration)) -> SliSource {
+        let AnswerAge { url, at: AnswerPlace::Json(place) | AnswerPlace::Header(place), within } = &self;
+        let event = format!("age of {place} in {url}, at most {within:?}");
+        let (hosts, secrets) = (host_of(url).map(str::to_string).into_iter().collect(), url_secrets(url));
+        SliSource { hosts, secrets, ..PacedQuestion::source(series, pace, event, move |_| Ok(self.clone())) }
+    }
+
     /// How old the newest thing is, in seconds; below 0 when it is from the future.
     fn age(&self, answer: &PageAnswer, now: OffsetDateTime) -> Result<f64, String> {
         if !answer.status.is_success() {
@@ -144,17 +137,17 @@ fn unix(number: f64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos((seconds * 1e9) as i128).ok().filter(|_| is_known)
 }
 
-#[async_trait]
 impl Question for AnswerAge {
     const NAME: &'static str = "answer_age";
 
-    async fn put(&self, notes: &FewNotes) -> Result<bool, Failure> {
+    async fn put(&self, _: Instant, notes: &FewNotes, _: &mut QuestionRest) -> Result<EventAnswer, Failure> {
         let note = |why: String| notes.note(format!("no age: {why}"));
-        let answer = PageAnswer::of(&self.url, "*/*").await.map_err(|error| {
+        let answer = get_page(&self.url, "*/*").await.map_err(|error| {
             note(error.text);
             error.failure
         })?;
-        Ok(self.age(&answer, utc_now()).map_err(note).is_ok_and(|age| self.is_young(age)))
+        let is_young = self.age(&answer, utc_now()).map_err(note).is_ok_and(|age| self.is_young(age));
+        Ok(EventAnswer::Truth(is_young))
     }
 }
 

@@ -5,9 +5,9 @@ use crate::load::Failure;
 use crate::source::{TextForm, shape};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::http::request::Builder;
-use hyper::{HeaderMap, Request, StatusCode, Uri};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::error::Error as _;
@@ -19,20 +19,6 @@ const MAX_PAGE: usize = 16 * 1024 * 1024;
 /// How the URL of one is written.
 pub(super) const A_PAGE: TextForm =
     TextForm::new("a URL like `http://service:8080/path`", || shape::text("http://[^\\s/?#@{}]+(?:[/?][^#]*)?"));
-
-/// Where a page is.
-#[derive(Clone)]
-pub(super) struct HttpPage {
-    host: String,
-    port: u16,
-    authority: String,
-    path: String,
-}
-
-/// The host of a URL that can be used.
-pub(crate) fn host_of(url: &str) -> Option<String> {
-    HttpPage::parse(url).ok().map(|page| page.host)
-}
 
 /// What a server answered, completely.
 #[derive(Debug)]
@@ -51,87 +37,84 @@ pub(super) struct PageError {
     pub(super) failure: Failure,
 }
 
-impl PageAnswer {
-    /// Asks for a page whose URL can be used. The caller has the deadline.
-    pub(super) async fn of(url: &str, accept: &str) -> Result<PageAnswer, PageError> {
-        let page = HttpPage::parse(url).map_err(|text| PageError { text, failure: Failure::Protocol })?;
-        page.get(accept).await
+/// Reads the URL of a page: the server, and the whole. Says in plain words why it cannot be used.
+pub(super) fn parse_page(url: &str) -> Result<(Authority, Uri), String> {
+    let uri: Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
+    if !url.starts_with("http://") {
+        return Err(format!("`{url}`: only http:// is read"));
     }
+    let server = uri.authority().ok_or_else(|| format!("`{url}` names no host"))?.clone();
+    if server.as_str().contains('@') {
+        return Err("the URL holds credentials, which cannot be sent".into());
+    }
+    if server.host().is_empty() || url.contains('#') {
+        return Err(format!("`{url}` is not the URL of a page"));
+    }
+    Ok((server, uri))
 }
 
-impl HttpPage {
-    /// Reads a URL; says in plain words why it cannot be used.
-    pub(super) fn parse(url: &str) -> Result<HttpPage, String> {
-        let uri: Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
-        if !url.starts_with("http://") {
-            return Err(format!("`{url}`: only http:// is read"));
-        }
-        let authority = uri.authority().ok_or_else(|| format!("`{url}` names no host"))?;
-        if authority.as_str().contains('@') {
-            return Err("the URL holds credentials, which cannot be sent".into());
-        }
-        if authority.host().is_empty() || url.contains('#') {
-            return Err(format!("`{url}` is not the URL of a page"));
-        }
-        Ok(HttpPage {
-            host: authority.host().trim_start_matches('[').trim_end_matches(']').to_string(),
-            port: authority.port_u16().unwrap_or(80),
-            authority: authority.to_string(),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_string(),
-        })
-    }
+/// As it is looked up.
+fn host(server: &Authority) -> &str {
+    server.host().trim_start_matches('[').trim_end_matches(']')
+}
 
-    /// Asks for it once. The caller has the deadline.
-    pub(super) async fn get(&self, accept: &str) -> Result<PageAnswer, PageError> {
-        self.ask(Request::get(self.path.as_str()).header(ACCEPT, accept), Bytes::new()).await
-    }
+/// Asks for a page once. The caller has the deadline.
+pub(super) async fn get_page(url: &str, accept: &str) -> Result<PageAnswer, PageError> {
+    exchange(url, Method::GET, (ACCEPT, accept), Bytes::new()).await
+}
 
-    /// Posts JSON to it; the text that it answers.
-    pub(super) async fn post(&self, json: String) -> Result<String, String> {
-        let request = Request::post(self.path.as_str()).header(CONTENT_TYPE, "application/json");
-        self.taken(self.ask(request, json.into()).await)
-    }
+/// The text of a page, where the server has it.
+pub(super) async fn page_text(url: &str, accept: &str) -> Result<String, String> {
+    text_of(url, get_page(url, accept).await)
+}
 
-    async fn ask(&self, request: Builder, body: Bytes) -> Result<PageAnswer, PageError> {
-        let authority = &self.authority;
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| PageError {
-            text: format!("connect to {authority}: {error}"),
-            failure: Failure::of_io(&error),
-        })?;
-        let failed = |error: hyper::Error| {
-            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-            PageError { text: format!("ask {authority}: {error}{cause}"), failure: Failure::of_http(&error) }
-        };
-        let protocol = |text: String| PageError { text, failure: Failure::Protocol };
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        let request = request
-            .header(HOST, authority)
-            .header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")))
-            .body(Full::new(body))
-            .map_err(|e| protocol(format!("ask {authority}: {e}")))?;
-        let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
-        let body = Limited::new(body, MAX_PAGE).collect().await;
-        let body = body.map_err(|error| {
-            let failure = error.downcast_ref().map_or(Failure::Protocol, Failure::of_http);
-            PageError { text: format!("read the page of {authority}: {error}"), failure }
-        })?;
-        Ok(PageAnswer { status: head.status, headers: head.headers, body: body.to_bytes() })
-    }
+/// Posts JSON to a page; the text that it answers.
+pub(super) async fn post_json(url: &str, json: String) -> Result<String, String> {
+    text_of(url, exchange(url, Method::POST, (CONTENT_TYPE, "application/json"), json.into()).await)
+}
 
-    /// The text of the page, where the server has it.
-    pub(super) async fn text(&self, accept: &str) -> Result<String, String> {
-        self.taken(self.get(accept).await)
+fn text_of(url: &str, answer: Result<PageAnswer, PageError>) -> Result<String, String> {
+    let ((server, _), answer) = (parse_page(url)?, answer.map_err(|error| error.text)?);
+    if !answer.status.is_success() {
+        return Err(format!("{server} answered {}", answer.status));
     }
+    String::from_utf8(answer.body.into()).map_err(|_| format!("the page of {server} is not UTF-8"))
+}
 
-    fn taken(&self, answer: Result<PageAnswer, PageError>) -> Result<String, String> {
-        let answer = answer.map_err(|error| error.text)?;
-        if !answer.status.is_success() {
-            return Err(format!("{} answered {}", self.authority, answer.status));
-        }
-        String::from_utf8(answer.body.into()).map_err(|_| format!("the page of {} is not UTF-8", self.authority))
-    }
+async fn exchange(
+    url: &str,
+    method: Method,
+    (name, value): (HeaderName, &str),
+    body: Bytes,
+) -> Result<PageAnswer, PageError> {
+    let protocol = |text: String| PageError { text, failure: Failure::Protocol };
+    let (server, page) = parse_page(url).map_err(protocol)?;
+    let place = (host(&server), server.port_u16().unwrap_or(80));
+    let stream = TcpStream::connect(place).await.map_err(|error| PageError {
+        text: format!("connect to {server}: {error}"),
+        failure: Failure::of_io(&error),
+    })?;
+    let failed = |error: hyper::Error| {
+        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        PageError { text: format!("ask {server}: {error}{cause}"), failure: Failure::of_http(&error) }
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let request = Request::builder()
+        .method(method)
+        .uri(page.path_and_query().map_or("/", |path| path.as_str()))
+        .header(name, value)
+        .header(HOST, server.as_str())
+        .header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")))
+        .body(Full::new(body))
+        .map_err(|e| protocol(format!("ask {server}: {e}")))?;
+    let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
+    let body = Limited::new(body, MAX_PAGE).collect().await;
+    let body = body.map_err(|error| {
+        let failure = error.downcast_ref().map_or(Failure::Protocol, Failure::of_http);
+        PageError { text: format!("read the page of {server}: {error}"), failure }
+    })?;
+    Ok(PageAnswer { status: head.status, headers: head.headers, body: body.to_bytes() })
 }
 
 /// A text as a part of a URL.
@@ -147,11 +130,11 @@ mod tests {
     #[test]
     fn urls_that_cannot_be_used_are_said_at_once() {
         for url in ["https://x/metrics", "x", "http://", "ftp://x", "http://u:p@x/", "http://x/#a", "HTTP://x/"] {
-            assert!(HttpPage::parse(url).is_err(), "{url}");
+            assert!(parse_page(url).is_err(), "{url}");
         }
-        let page = HttpPage::parse("http://checkout:9100/metrics?a=b").expect("a page");
-        assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("checkout", 9100, "/metrics?a=b"));
-        let page = HttpPage::parse("http://[::1]").expect("a page");
-        assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("::1", 80, "/"));
+        let (server, page) = parse_page("http://checkout:9100/metrics?a=b").expect("a page");
+        let path = page.path_and_query().map(|path| path.as_str());
+        assert_eq!((host(&server), server.port_u16(), path), ("checkout", Some(9100), Some("/metrics?a=b")));
+        assert_eq!(host(&parse_page("http://[::1]").expect("a page").0), "::1");
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a page inside the stack has a status, asked whenever somebody wants to know.
 
 use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
-use super::http_page::{HttpPage, PageAnswer};
+use super::http_page::{get_page, parse_page};
 use super::protocol::AgentAnswer;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ impl Ability for StatusPage {
 
     /// Fails only when the URL cannot be used.
     async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> HeldResult {
-        HttpPage::parse(&self.url)?;
+        parse_page(&self.url)?;
         Ok(Box::new(self))
     }
 }
@@ -32,7 +32,7 @@ impl Ability for StatusPage {
 #[async_trait]
 impl Holding for StatusPage {
     async fn look(&self) -> AgentAnswer {
-        match tokio::time::timeout(WITHIN, PageAnswer::of(&self.url, "*/*")).await {
+        match tokio::time::timeout(WITHIN, get_page(&self.url, "*/*")).await {
             Ok(Ok(answer)) if answer.status.as_u16() == self.status => AgentAnswer::in_place(answer.status.to_string()),
             Ok(Ok(answer)) => AgentAnswer::gone(answer.status.to_string()),
             Ok(Err(error)) => AgentAnswer::gone(error.text),

@@ -1,8 +1,7 @@
 //! The load that users make: one load, with the SLIs over it.
 
 use super::ability::{Ability, AgentContext, HeldResult, Tell};
-use super::slices::tell_slices;
-use super::source::SliSource;
+use super::source::{SliSource, tell_slices};
 use crate::agent::locked;
 use crate::load::{Generator, LoadSpec};
 use crate::slis::SliSpec;
@@ -25,9 +24,8 @@ impl Ability for Load {
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let Load { spec, slis, seed } = self;
         let generator = Generator::new(&spec, &slis, seed)?;
-        let series = spec.name.clone();
-        locked(&context.loads).insert(series.clone(), (spec, seed));
-        Ok(tell_slices(generator, series, context.clock, tell))
+        locked(&context.loads).insert(spec.name.clone(), (spec, seed));
+        Ok(tell_slices(generator, context.clock, tell))
     }
 }
 

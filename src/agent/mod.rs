@@ -18,7 +18,6 @@ pub mod protocol;
 pub mod proxy;
 mod proxy_rules;
 pub mod server;
-mod slices;
 pub mod source;
 pub mod surge;
 pub mod tcp_question;

@@ -5,7 +5,11 @@
 //! misread would make an alert fire or keep silent without a reason.
 
 use crate::slis::{take_labels, take_name};
+use crate::source::cut;
 use std::collections::BTreeMap;
+
+/// As much of a word as a message can bear, in characters.
+const MOST_SHOWN: usize = 40;
 
 /// One sample of one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,14 +47,14 @@ fn sample(line: &str) -> Result<Sample, String> {
     let rest = rest.split_once(" # ").map_or(rest, |(rest, _exemplar)| rest);
     let mut words = rest.split([' ', '\t']).filter(|word| !word.is_empty());
     let value = words.next().ok_or("it has no value")?;
-    let value = number(value).ok_or_else(|| format!("`{}` is not a value", brief(value)))?;
+    let value = number(value).ok_or_else(|| format!("`{}` is not a value", cut(value, MOST_SHOWN, "")))?;
     if let Some(timestamp) = words.next()
         && number(timestamp).is_none_or(|timestamp| !timestamp.is_finite())
     {
-        return Err(format!("`{}` is not a timestamp", brief(timestamp)));
+        return Err(format!("`{}` is not a timestamp", cut(timestamp, MOST_SHOWN, "")));
     }
     if let Some(more) = words.next() {
-        return Err(format!("`{}` is too much", brief(more)));
+        return Err(format!("`{}` is too much", cut(more, MOST_SHOWN, "")));
     }
     Ok(Sample { name, labels, value })
 }
@@ -61,10 +65,6 @@ fn number(text: &str) -> Option<f64> {
     let known = ["inf", "infinity", "nan"].iter().any(|known| word.eq_ignore_ascii_case(known));
     let digits = word.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     if known || digits { text.parse().ok() } else { None }
-}
-
-fn brief(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 #[cfg(test)]

@@ -13,18 +13,15 @@
 //!     objective: 99%
 //! ```
 
-use super::ability::{Ability, AgentContext, HeldResult, Tell};
-use super::http_page::{A_PAGE, HttpPage, PageAnswer, encoded, host_of};
-use super::slices::tell_events;
-use super::source::{FewNotes, SliSource, bounded};
-use crate::load::{ALLOWED_LATE, EventClient, Failure, RequestEnding, Sent, url_secrets};
-use crate::slis::{EventAnswer, SliSpec, gauge};
-use crate::source::{At, MapReader, TextForm, TextPattern, parse_rate, shape};
-use async_trait::async_trait;
+use super::http_page::{A_PAGE, PageAnswer, encoded, get_page, parse_page};
+use super::source::{FewNotes, PacedQuestion, Question, QuestionRest, SliSource, bounded};
+use crate::load::{ALLOWED_LATE, Failure, url_secrets};
+use crate::slis::{EventAnswer, gauge};
+use crate::source::{At, MapReader, TextForm, TextPattern, host_of, parse_rate, shape};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 const EVERY: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -55,11 +52,9 @@ pub enum PromEvents {
     BadOrAbsent,
 }
 
-/// Asks a Prometheus again and again how many events there were since the last asking.
+/// Asks a Prometheus how many events there were since the last asking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromCounts {
-    /// Name of its slices.
-    pub series: String,
     /// The Prometheus.
     pub url: String,
     /// Which events [`PromCounts::some`] counts.
@@ -69,14 +64,11 @@ pub struct PromCounts {
     /// The query that counts all of them.
     pub total: String,
     /// Whether an asking without any event is no data: the scenario says that there are many.
-    #[serde(default)]
     pub never_idle: bool,
     /// From one asking to the next, and the range of both queries.
     pub every: Duration,
-    /// From the instant at which one is due until the answer must be there.
+    /// How long an answer may take.
     pub timeout: Duration,
-    /// The SLIs; those over other series are left out.
-    pub slis: Vec<SliSpec>,
 }
 
 /// Reads `promql` of an SLI.
@@ -111,7 +103,7 @@ impl PromAsked {
     pub(crate) fn read(map: &mut MapReader<'_>) -> PromAsked {
         let url = map.require_with("url", A_PAGE, |url| {
             let url = url.trim().trim_end_matches('/');
-            match HttpPage::parse(url)? {
+            match parse_page(url)? {
                 _ if url.contains('?') => Err("leave the path of the API and its parameters out".into()),
                 _ => Ok(url.to_string()),
             }
@@ -126,7 +118,7 @@ impl PromAsked {
 
     /// The host of its URL.
     pub(crate) fn host(&self) -> Option<String> {
-        host_of(self.url.as_deref()?)
+        host_of(self.url.as_deref()?).map(str::to_string)
     }
 
     pub(crate) fn of_bad(&self) -> PromEvents {
@@ -141,12 +133,9 @@ impl PromAsked {
         let (event, rate) = (format!("PromQL in {url}: {query}"), self.expected.unwrap_or(1.0 / every.as_secs_f64()));
         let (hosts, secrets) = (self.host().into_iter().collect(), url_secrets(&url));
         let never_idle = self.expected.is_some_and(|rate| rate * every.as_secs_f64() >= SURE);
-        let counts = PromCounts { series, url, of, some, total, never_idle, every, timeout, slis: Vec::new() };
-        let pace = (&*counts.series.clone(), rate, timeout);
-        let source = SliSource::of_agent(pace, event, move |slis, _, _| {
-            Ok(PromCounts { slis: slis.to_vec(), ..counts.clone() }.ask(&counts.series))
-        });
-        Some(SliSource { interval: every, hosts, secrets, ..source })
+        let counts = PromCounts { url, of, some, total, never_idle, every, timeout };
+        let source = PacedQuestion::source(series, (every, timeout), event, move |_| Ok(counts.clone()));
+        Some(SliSource { rate, interval: every, hosts, secrets, ..source })
     }
 }
 
@@ -181,22 +170,37 @@ fn scale(query: &str, window: Duration) -> f64 {
     if RATE.is_match(query) && !COUNT.is_match(query) { window.as_secs_f64() } else { 1.0 }
 }
 
-impl Ability for PromCounts {
+impl Question for PromCounts {
     const NAME: &'static str = "prom_counts";
 
     /// Fails when Prometheus says that it cannot be asked this; whether it is there shows later.
-    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
-        let (series, slis) = (self.series.clone(), self.slis.clone());
-        let page = HttpPage::parse(&self.page())?;
-        if let Ok(Ok(answer)) = timeout(self.timeout, page.get("application/json")).await
-            && answer.status.is_client_error()
-        {
-            return Err(format!("`{series}`: {}", said(&answer)));
+    async fn check(&self) -> Result<(), String> {
+        match timeout(self.timeout, get_page(&self.page(), "application/json")).await {
+            Ok(Ok(answer)) if answer.status.is_client_error() => Err(said(&answer)),
+            _ => Ok(()),
         }
-        let every = self.every.as_secs_f64();
-        let client = PromClient { page, notes: FewNotes::of(&self.series, tell.clone()), asked: self };
-        tell_events(client, series, 1.0 / every, &slis, context.clock, tell)
     }
+
+    /// Who counts is not who serves: when it cannot be asked, nothing is known, and nothing was bad.
+    async fn put(&self, due: Instant, notes: &FewNotes, _: &mut QuestionRest) -> Result<EventAnswer, Failure> {
+        let counted = match Instant::now().saturating_duration_since(due) > ALLOWED_LATE {
+            true => Err("it was asked late, and its range does not reach back to the asking before".into()),
+            false => {
+                let answer = get_page(&self.page(), "application/json").await.map_err(|error| error.text);
+                answer.and_then(|answer| self.counted(&answer))
+            }
+        };
+        counted.map(|(good, valid)| EventAnswer::Counted { good, valid }).map_err(|why| no_data(notes, &why))
+    }
+
+    fn late(&self, notes: &FewNotes) -> Failure {
+        no_data(notes, &format!("no answer within {:?}", self.timeout))
+    }
+}
+
+fn no_data(notes: &FewNotes, why: &str) -> Failure {
+    notes.note(format!("no data: {why}"));
+    Failure::NoData
 }
 
 impl PromCounts {
@@ -261,36 +265,10 @@ fn said(answer: &PageAnswer) -> String {
     format!("Prometheus answered {}{error}", answer.status)
 }
 
-struct PromClient {
-    page: HttpPage,
-    asked: PromCounts,
-    notes: FewNotes,
-}
-
-#[async_trait]
-impl EventClient for PromClient {
-    /// Who counts is not who serves: when it cannot be asked, nothing is known, and nothing was bad.
-    async fn event(&self, _: u64, due: Instant, sent: Sent) {
-        let deadline = tokio::time::Instant::from_std(due + self.asked.timeout);
-        let late = Instant::now().saturating_duration_since(due) > ALLOWED_LATE;
-        let counted = match timeout_at(deadline, self.page.get("application/json")).await {
-            _ if late => Err("it was asked late, and its range does not reach back to the asking before".into()),
-            Ok(answer) => answer.map_err(|error| error.text).and_then(|answer| self.asked.counted(&answer)),
-            Err(_) => Err(format!("no answer within {:?}", self.asked.timeout)),
-        };
-        let counted = counted.map(|(good, valid)| EventAnswer::Counted { good, valid });
-        let result = counted.map_err(|why| {
-            self.notes.note(format!("no data: {why}"));
-            Failure::NoData
-        });
-        let latency = Instant::now().saturating_duration_since(due);
-        sent.end(RequestEnding { result, latency });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::ability::Tell;
     use crate::agent::protocol::Told;
     use crate::load::Generator;
     use bytes::Bytes;
@@ -301,9 +279,8 @@ mod tests {
 
     fn asked(of: PromEvents) -> PromCounts {
         let (some, total) = ("sum(increase(a[{{window}}]))".into(), "sum(rate(b[{{ .window }}]))".into());
-        let (series, url) = ("promql:x".into(), "http://p:9090/prom".into());
         let (every, timeout) = (Duration::from_secs(10), TIMEOUT);
-        PromCounts { series, url, of, some, total, never_idle: false, every, timeout, slis: Vec::new() }
+        PromCounts { url: "http://p:9090/prom".into(), of, some, total, never_idle: false, every, timeout }
     }
 
     /// What an answer with these series comes to; `b` is per second.
@@ -375,12 +352,13 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let telling = told.clone();
         let tell: Tell = Arc::new(move |told: Told| telling.lock().unwrap().push(format!("{told:?}")));
-        let page = HttpPage::parse("http://127.0.0.1:1/").unwrap();
-        let client = PromClient { page, notes: FewNotes::of("promql:x", tell), asked: asked(PromEvents::Good) };
+        let question = PromCounts { url: "http://127.0.0.1:1".into(), ..asked(PromEvents::Good) };
+        let (series, every, timeout) = ("promql:x".to_string(), question.every, question.timeout);
+        let client = PacedQuestion { series, every, timeout, slis: Vec::new(), question }.asking(tell);
         let stop = CancellationToken::new();
         stop.cancel();
         let generator = Generator::of(Arc::new(client), "promql:x", 1.0, &[]).unwrap();
-        generator.run(Instant::now() - Duration::from_secs(3), stop, drop).await;
+        generator.run((Instant::now() - Duration::from_secs(3), 0), stop, drop).await;
         assert!(told.lock().unwrap()[0].contains("it was asked late"), "{told:?}");
     }
 
@@ -391,10 +369,10 @@ mod tests {
         assert!(check_query("sum(rate(x{a=\"{{b}}\"}[{{window}}]))").unwrap_err().contains("placeholder"));
         let gauge = check_query("rate(node_cpu_seconds_total[{{window}}])").unwrap_err();
         assert!(gauge.starts_with("`node_cpu_seconds_total`: this is a gauge"), "{gauge}");
-        let page = asked(PromEvents::Good).page();
-        assert!(page.starts_with(
+        let url = asked(PromEvents::Good).page();
+        assert!(url.starts_with(
             "http://p:9090/prom/api/v1/query?query=label_replace%28%28%0Asum%28increase%28a%5B10000ms%5D"
         ));
-        assert!(page.contains("sum%28rate%28b%5B10000ms%5D%29%29") && HttpPage::parse(&page).is_ok());
+        assert!(url.contains("sum%28rate%28b%5B10000ms%5D%29%29") && parse_page(&url).is_ok());
     }
 }

@@ -1,7 +1,8 @@
 //! Wire protocol between runner and agent: JSON lines, one message a line. It carries what an ability is asked and what
 //! abilities tell, and knows none of them.
 
-use crate::record::{AlertMoment, LateRecord, MachineSample, Slice};
+use crate::load::LoadReport;
+use crate::record::{AlertMoment, MachineSample};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -89,19 +90,8 @@ pub enum AgentMessage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
 pub enum Told {
-    /// A slice whose events have all ended. Its start is one of the agent's clock, in microseconds since the Unix epoch.
-    Slice(Slice),
-    /// A generator woke late by more than allowed (`load::ALLOWED_LATE`), since the last report.
-    Late(LateRecord),
-    /// A write of the ledger has ended; told at once, and before the slice in which it was due.
-    Write {
-        /// Its number: the load's `{{counter}}`.
-        write: u64,
-        /// Agent's clock when its answer was complete, or it was given up.
-        clock_us: u64,
-        /// Whether the answer said that it is stored.
-        acknowledged: bool,
-    },
+    /// What the generator of a source reports, by the agent's clock.
+    Load(LoadReport),
     /// A scrape.
     Sample {
         /// Agent's clock when the scrape ended.
@@ -145,7 +135,6 @@ pub enum AgentAnswer {
         /// Evidence.
         detail: String,
         /// How often it acted, where that is counted.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         acted: Option<u64>,
     },
     /// It is not in place (any more).
@@ -153,10 +142,8 @@ pub enum AgentAnswer {
         /// Evidence.
         detail: String,
         /// Nobody ended it.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         by_itself: bool,
         /// How often it had acted, where that is counted.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         acted: Option<u64>,
     },
     /// It could not be done.

@@ -1,25 +1,31 @@
 //! Where the events of SLIs come from: a load of the scenario, or what an SLI names instead of one. Whatever it is, it
 //! yields slices; windows, impact, recovery and reports know no source.
 
-use super::ability::{Ability, AgentContext, HeldResult, Tell};
+use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell, held_task};
+use super::clock::Clock;
 use super::protocol::{AgentAsk, Told};
-use super::slices::tell_events;
 use crate::agent::locked;
-use crate::load::{EventClient, Failure, RequestEnding, SLICE, Sent};
+use crate::load::{EventClient, Failure, Generator, RequestEnding, SLICE, Sent};
+use crate::record::micros;
 use crate::slis::{EventAnswer, SliSpec};
 use crate::source::MapReader;
 use crate::stack::ServiceScript;
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
 
+/// From taking the request to t0, at least: starting tasks must not make the first requests late.
+const LEAD: Duration = Duration::from_millis(20);
 const EVERY: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
@@ -91,52 +97,89 @@ impl SliSource {
 }
 
 /// A question that an agent can ask again and again; each time is an event.
-#[async_trait]
-pub(super) trait Question: Serialize + DeserializeOwned + Clone + Debug + Send + Sync + 'static {
+pub trait Question: Serialize + DeserializeOwned + Clone + Debug + Send + Sync + 'static {
     /// Name in the protocol.
     const NAME: &'static str;
+    /// How many may be under way at a time.
+    const AT_ONCE: usize = Semaphore::MAX_PERMITS;
 
-    /// Whether the answer is good, or why there is none.
-    async fn put(&self, notes: &FewNotes) -> Result<bool, Failure>;
+    /// Says why there can never be an answer, if there cannot; whether somebody is there is what is measured.
+    fn check(&self) -> impl Future<Output = Result<(), String>> + Send {
+        async { Ok(()) }
+    }
+
+    /// The answer to the question that is due at this instant, or why there is none. It is given up when its time is over:
+    /// then `rest` is what is left to do.
+    fn put(
+        &self,
+        due: Instant,
+        notes: &FewNotes,
+        rest: &mut QuestionRest,
+    ) -> impl Future<Output = Result<EventAnswer, Failure>> + Send;
+
+    /// What it is that there was no answer in time.
+    fn late(&self, _: &FewNotes) -> Failure {
+        Failure::Timeout
+    }
 }
+
+/// What is left to do about a question that was given up; another one takes its place only then.
+pub type QuestionRest = Option<BoxFuture<'static, ()>>;
 
 /// A question at its pace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct PacedQuestion<Q> {
+pub struct PacedQuestion<Q> {
     /// Name of its slices.
-    series: String,
+    pub series: String,
     /// From one question to the next.
-    every: Duration,
+    pub every: Duration,
     /// From the instant at which one is due until the answer must be there.
-    timeout: Duration,
+    pub timeout: Duration,
     /// The SLIs; those over other series are left out.
-    slis: Vec<SliSpec>,
-    question: Q,
+    pub slis: Vec<SliSpec>,
+    /// The question.
+    pub question: Q,
 }
 
 impl<Q: Question> PacedQuestion<Q> {
-    /// The source of its answers; `event` is what one is, for people.
-    pub(super) fn source(series: &str, pace: (Duration, Duration), event: String, question: Q) -> SliSource {
-        let (every, timeout) = pace;
-        let paced = PacedQuestion { series: series.into(), every, timeout, slis: Vec::new(), question };
-        SliSource::of_agent((series, 1.0 / every.as_secs_f64(), timeout), event, move |slis, _, _| {
-            Ok(PacedQuestion { slis: slis.to_vec(), ..paced.clone() }.ask(&paced.series))
+    /// The source of its answers; `event` is what one is, for people, and `question` is made when the agent is asked.
+    pub(super) fn source(
+        series: String,
+        (every, timeout): (Duration, Duration),
+        event: String,
+        question: impl Fn(Environments<'_>) -> Result<Q, String> + Send + Sync + 'static,
+    ) -> SliSource {
+        let name = series.clone();
+        SliSource::of_agent((&series, 1.0 / every.as_secs_f64(), timeout), event, move |slis, _, environments| {
+            let (series, slis, question) = (name.clone(), slis.to_vec(), question(environments)?);
+            Ok(PacedQuestion { series, every, timeout, slis, question }.ask(&name))
         })
+    }
+
+    /// What asks it.
+    pub(super) fn asking(self, tell: Tell) -> Asking<Q> {
+        Asking { slots: Semaphore::new(Q::AT_ONCE), notes: FewNotes::of(&self.series, tell), paced: self }
     }
 }
 
 impl<Q: Question> Ability for PacedQuestion<Q> {
     const NAME: &'static str = Q::NAME;
 
+    /// Fails when there can never be an answer.
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let (series, rate, slis) = (self.series.clone(), 1.0 / self.every.as_secs_f64(), self.slis.clone());
-        let client = Asking { notes: FewNotes::of(&series, tell.clone()), paced: self };
-        tell_events(client, series, rate, &slis, context.clock, tell)
+        let named = |why| format!("`{series}`: {why}");
+        self.question.check().await.map_err(named)?;
+        let client = Arc::new(self.asking(tell.clone()));
+        let generator = Generator::of(client, &series, rate, &slis).map_err(named)?;
+        Ok(tell_slices(generator, context.clock, tell))
     }
 }
 
-struct Asking<Q> {
+/// Asks a question, again and again.
+pub(super) struct Asking<Q> {
     paced: PacedQuestion<Q>,
+    slots: Semaphore,
     notes: FewNotes,
 }
 
@@ -145,9 +188,34 @@ impl<Q: Question> EventClient for Asking<Q> {
     async fn event(&self, _: u64, due: Instant, sent: Sent) {
         let PacedQuestion { timeout, question, .. } = &self.paced;
         let deadline = tokio::time::Instant::from_std(due + *timeout);
-        let answer = timeout_at(deadline, question.put(&self.notes)).await.unwrap_or(Err(Failure::Timeout));
-        sent.end(RequestEnding::of(answer.map(EventAnswer::Truth), due, *timeout));
+        let end = |result| sent.end(RequestEnding::of(result, due, *timeout));
+        let Ok(_slot) = timeout_at(deadline, self.slots.acquire()).await else {
+            return end(Err(Failure::NoConnection));
+        };
+        let mut rest = None;
+        let answer = timeout_at(deadline, question.put(due, &self.notes, &mut rest)).await;
+        end(answer.unwrap_or_else(|_| Err(question.late(&self.notes))));
+        if let Some(rest) = rest {
+            rest.await;
+        }
     }
+}
+
+/// Runs a generator and tells what it reports.
+pub(super) fn tell_slices(generator: Generator, clock: Clock, tell: Tell) -> Box<dyn Holding> {
+    let t0 = next_slice(clock);
+    held_task(async move {
+        generator.run(t0, CancellationToken::new(), |report| tell(Told::Load(report))).await;
+    })
+}
+
+/// When the first slice may begin, and that by the clock: a multiple of a slice, so that the slices of everything that an
+/// agent counts begin at the same instants.
+fn next_slice(clock: Clock) -> (Instant, u64) {
+    let earliest = Instant::now() + LEAD;
+    let earliest_us = clock.at_us(earliest);
+    let t0_us = earliest_us.next_multiple_of(micros(SLICE));
+    (earliest + Duration::from_micros(t0_us.saturating_sub(earliest_us)), t0_us)
 }
 
 /// Reads `every` and `timeout` of a source that asks a question again and again.
@@ -172,7 +240,7 @@ pub(crate) fn bounded(
 }
 
 /// Tells what goes wrong with a source, each thing once.
-pub(super) struct FewNotes {
+pub struct FewNotes {
     series: String,
     tell: Tell,
     told: Mutex<BTreeSet<String>>,

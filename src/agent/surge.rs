@@ -118,12 +118,12 @@ impl Surge {
                     }
                     counts.reached |= counts.in_time() >= counts.needed;
                 }
-                LoadReport::Late { count, .. } => counts.late += count,
+                LoadReport::Late(late) => counts.late += late.count,
                 LoadReport::Write { .. } => {}
             }
         };
         sending.push(AbortOnDropHandle::new(tokio::spawn(async move {
-            generator.run(Instant::now(), CancellationToken::new(), report).await;
+            generator.run((Instant::now(), 0), CancellationToken::new(), report).await;
         })));
         *current = to;
         Ok(())

@@ -9,13 +9,13 @@
 //!
 //! Redis is asked by inline commands (<https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands>).
 
-use super::source::{FewNotes, PacedQuestion, Question, SliSource, read_pace};
+use super::source::{FewNotes, PacedQuestion, Question, QuestionRest, SliSource, read_pace};
 use crate::load::Failure;
+use crate::slis::EventAnswer;
 use crate::source::{At, MapReader, TextForm, shape};
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -75,7 +75,7 @@ impl TcpQuestion {
         map.finish()?;
         let (send, expect) = (send.unwrap_or_default(), expect.unwrap_or_default());
         let (question, pace) = asked?;
-        Some(TcpQuestion { send, expect, ..question }.source(&format!("tcp:{sli}"), pace))
+        Some(TcpQuestion { send, expect, ..question }.source(format!("tcp:{sli}"), pace))
     }
 
     /// Reads `redis` of an SLI.
@@ -91,7 +91,7 @@ impl TcpQuestion {
         let (send, skip) = (format!("{auth}{}\r\n", command?), usize::from(password.is_some()));
         let question = TcpQuestion { send, skip, expect: expect.unwrap_or_default(), redis: true, ..question };
         let secrets = password.into_iter().collect();
-        Some(SliSource { secrets, ..question.source(&format!("redis:{sli}"), pace) })
+        Some(SliSource { secrets, ..question.source(format!("redis:{sli}"), pace) })
     }
 
     fn of(map: &mut MapReader<'_>) -> Option<(TcpQuestion, (Duration, Duration))> {
@@ -101,11 +101,11 @@ impl TcpQuestion {
         Some((TcpQuestion { host, port, ..TcpQuestion::default() }, pace))
     }
 
-    fn source(self, series: &str, pace: (Duration, Duration)) -> SliSource {
+    fn source(self, series: String, pace: (Duration, Duration)) -> SliSource {
         let sent = self.send.trim_end().lines().last().unwrap_or_default();
         let what = if sent.is_empty() { "a connection".into() } else { format!("`{sent}`") };
         let (event, hosts) = (format!("{what} to {}:{}", self.host, self.port), vec![self.host.clone()]);
-        SliSource { hosts, ..PacedQuestion::source(series, pace, event, self) }
+        SliSource { hosts, ..PacedQuestion::source(series, pace, event, move |_| Ok(self.clone())) }
     }
 
     /// Whether the answer is the one that was expected.
@@ -158,12 +158,11 @@ fn end_of_reply(answer: &[u8], from: usize) -> Option<usize> {
     (answer.len() >= end).then_some(end)
 }
 
-#[async_trait]
 impl Question for TcpQuestion {
     const NAME: &'static str = "tcp_question";
 
-    async fn put(&self, notes: &FewNotes) -> Result<bool, Failure> {
-        self.exchange().await.map_err(|error| {
+    async fn put(&self, _: Instant, notes: &FewNotes, _: &mut QuestionRest) -> Result<EventAnswer, Failure> {
+        self.exchange().await.map(EventAnswer::Truth).map_err(|error| {
             notes.note(format!("no answer: {error}"));
             Failure::of_io(&error)
         })

@@ -1,7 +1,7 @@
 //! Scraping of a metrics page in the Prometheus text format, to watch the condition of an alert.
 
 use super::ability::{Ability, AgentContext, HeldResult, Tell, held_task};
-use super::http_page::HttpPage;
+use super::http_page::{page_text, parse_page};
 use super::prometheus;
 use super::protocol::Told;
 use crate::slis::MetricCondition;
@@ -31,7 +31,8 @@ impl Ability for MetricWatch {
     /// Fails only when the URL cannot be used.
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let MetricWatch { url, every, when } = self;
-        let (page, clock) = (HttpPage::parse(&url)?, context.clock);
+        parse_page(&url)?;
+        let clock = context.clock;
         // A tick must be longer than nothing.
         let every = every.max(Duration::from_millis(1));
         Ok(held_task(async move {
@@ -40,7 +41,7 @@ impl Ability for MetricWatch {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                let scraped = tokio::time::timeout(TIMEOUT, page.text(FORMAT)).await;
+                let scraped = tokio::time::timeout(TIMEOUT, page_text(&url, FORMAT)).await;
                 let scraped = scraped.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())));
                 tell(sample(scraped, &when, clock.now_us()));
             }

@@ -5,13 +5,12 @@ use super::actions::A_TEXT;
 use crate::record::{DrillTime, Phase, Record};
 use crate::report::SeenRun;
 use crate::slis::Ratio;
-use crate::source::{At, Diagnostics, Source, TextForm, describe, parse, path_of, shape, shorten};
+use crate::source::{A_TIME, At, Diagnostics, Source, TextForm, describe, host_of, parse, parse_time, path_of};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// The file, at the project's top.
 pub const BUDGETS: &str = "budget.yaml";
@@ -19,7 +18,6 @@ pub const BUDGETS: &str = "budget.yaml";
 const PRECISION: Duration = Duration::from_secs(60);
 
 const A_SHARE: TextForm = TextForm::new("a percentage like `25%`", Ratio::shape);
-const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
 
 named_enum! {
 /// What is to be done when so much of a budget is left.
@@ -131,11 +129,7 @@ impl BadTime {
         let to = record.recovered_us().or(undone).unwrap_or(record.last_us);
         let called = |load: &str| {
             let request = &plan.loads.iter().find(|info| info.name == load)?.request;
-            // A method alone would be taken for a host.
-            let host = |word: &str| {
-                word.parse::<hyper::Uri>().ok().filter(|uri| uri.scheme().is_some())?.host().map(str::to_string)
-            };
-            service_of(&request.split_whitespace().find_map(host)?)
+            service_of(request.split_whitespace().find_map(host_of)?)
         };
         let bad = record.figures().slis.into_iter().filter_map(|sli| {
             let info = plan.slis.iter().find(|info| info.name == sli.sli)?;
@@ -269,10 +263,7 @@ fn read_override(at: &mut At<'_>) -> Option<FreezeOverride> {
             text => Ok(text.to_string()),
         })
     });
-    let until = map.require_with("until", A_TIME, |text| {
-        let wrong = |_| format!("`{}` is no time: write it like `2026-11-20T06:41:12Z`", shorten(text));
-        OffsetDateTime::parse(text.trim(), &Rfc3339).map_err(wrong)
-    });
+    let until = map.require_with("until", A_TIME, parse_time);
     map.finish()?;
     Some(FreezeOverride { service: service?, by: by?, why: why?, until: until? })
 }

@@ -15,7 +15,7 @@ mod word;
 pub use around::{CommandContext, OutputTaker, PlacedCommand};
 pub use handed::without_calls;
 pub use holds::Holds;
-pub use reach::{reached_anyway, watches_subshells};
+pub use reach::{edited, reached_anyway, watches_subshells};
 #[cfg(test)]
 pub(crate) use reader::TOTAL;
 pub use reader::{is_name, read};

@@ -37,12 +37,12 @@ pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
 }
 
 /// A text with other pieces in some places.
-pub(super) fn edited(text: &str, mut edits: Vec<(Span, &'static str)>) -> String {
+pub fn edited(text: &str, mut edits: Vec<(Span, impl AsRef<str>)>) -> String {
     edits.sort_by_key(|(span, _)| span.start);
     let (mut out, mut from) = (String::with_capacity(text.len()), 0);
     for (span, piece) in edits {
         out.push_str(text.get(from..span.start).unwrap_or_default());
-        out.push_str(piece);
+        out.push_str(piece.as_ref());
         from = span.end;
     }
     out.push_str(text.get(from..).unwrap_or_default());

@@ -3,8 +3,8 @@
 use super::evidence::{EVERY, each_run};
 use super::read_own;
 use crate::archive::history::{
-    ClosedAction, HISTORY_FORMAT, HistoryTrend, IndexError, IndexedRun, Overview, PageForm, ScenarioView, Summary,
-    TrendPoint, Update, Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
+    ClosedAction, HISTORY_FORMAT, HistoryTrend, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint,
+    Update, Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say_line, visible};
@@ -81,7 +81,7 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     if roots.is_empty() && !index.exists() {
         return empty(&args, globals, &Update::default());
     }
-    let (all, update) = indexed(&index, &roots).map_err(broken)?;
+    let (all, update) = indexed(&index, &roots)?;
     tell(&update, globals);
     let is_asked = |run: &&IndexedRun| {
         since.is_none_or(|since| run.started_us >= since)
@@ -207,16 +207,6 @@ fn tell(update: &Update, globals: &super::Globals) {
     }
     if update.read > 0 && !globals.quiet {
         say_line(&format!("{} of {} runs found were new and have been read", update.read, update.found));
-    }
-}
-
-fn broken(error: IndexError) -> Error {
-    let text = error.to_string();
-    match error {
-        IndexError::Foreign(_) => Error::usage(text).hint("name another file with `--index FILE`"),
-        IndexError::Runs(_) => Error::usage(text).hint("`--from DIR` names a directory below which runs are"),
-        _ => Error::harness(text)
-            .hint("name another file with `--index FILE`, or delete it: the runs that are there are read again"),
     }
 }
 

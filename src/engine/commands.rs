@@ -9,7 +9,7 @@ use crate::agent::protocol::Told;
 use crate::agent::source::SliSource;
 use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};
 use crate::locked;
-use crate::record::{DrillTime, micros};
+use crate::record::DrillTime;
 use crate::slis::EventAnswer;
 use crate::spec::ServiceScript;
 use async_trait::async_trait;
@@ -56,11 +56,11 @@ pub(super) fn begin_commands(
     script: &ServiceScript,
 ) -> Result<AbortOnDropHandle<()>, Stop> {
     let client = CommandEvents { script: script.clone(), queue: cx.commands.clone() };
-    let (series, monitor) = (source.series.clone(), cx.monitor.clone());
-    let generator = Generator::of(Arc::new(client), &series, source.rate, &cx.plan.slis).map_err(Stop::harness)?;
-    let (t0, t0_us) = (Instant::now() + LEAD, cx.sink.now().plus(LEAD).0);
-    let at_us = move |at: Instant| t0_us.saturating_add(micros(at.saturating_duration_since(t0)));
-    let report = move |report| monitor.take("the runner", DrillTime, Told::of(report, series.clone(), t0_us, at_us));
+    let monitor = cx.monitor.clone();
+    let generator =
+        Generator::of(Arc::new(client), &source.series, source.rate, &cx.plan.slis).map_err(Stop::harness)?;
+    let t0 = (Instant::now() + LEAD, cx.sink.now().plus(LEAD).0);
+    let report = move |report| monitor.take("the runner", DrillTime, Told::Load(report));
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         generator.run(t0, CancellationToken::new(), report).await;
     })))

@@ -8,8 +8,8 @@ use crate::faults::{FaultContext, FaultError, LOOK_EVERY, MAY_FAIL_FOR, Presence
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Parts, Verdict};
 use crate::slis::SLICE;
 use crate::slis::window::Timeline;
-use crate::source::list;
-use crate::spec::{PlannedFault, host_of};
+use crate::source::{host_of, list};
+use crate::spec::PlannedFault;
 use crate::stack::{NetworkNames, ProxyBypass, StackResult};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};

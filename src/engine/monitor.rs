@@ -4,6 +4,7 @@
 use super::stop::caught;
 use crate::agent::AgentClient;
 use crate::agent::protocol::{AgentMessage, Told};
+use crate::load::LoadReport;
 use crate::locked;
 use crate::record::{AlertMoment, DrillTime, Event, EventSink, MachineSample, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
@@ -87,7 +88,7 @@ impl Monitor {
     /// Takes in what is told; `at` makes an instant of the teller's clock one of the drill.
     pub(super) fn take(&self, name: &str, at: impl Fn(u64) -> DrillTime, told: Told) {
         match told {
-            Told::Slice(slice) => {
+            Told::Load(LoadReport::Slice(slice)) => {
                 let slice = Slice { start_us: at(slice.start_us.0), ..slice };
                 let mut state = locked(&self.state);
                 state.lateness.due(&slice.load, slice.due);
@@ -114,7 +115,7 @@ impl Monitor {
                     self.sink.emit(Event::Gauge { value });
                 }
             }
-            Told::Write { write, clock_us, acknowledged } => {
+            Told::Load(LoadReport::Write { write, clock_us, acknowledged }) => {
                 let ended_us = at(clock_us);
                 self.sink.emit(Event::Written { write, ended_us, acknowledged });
                 locked(&self.state).writes.push(WriteRecord(write, ended_us, acknowledged));
@@ -131,7 +132,7 @@ impl Monitor {
                 locked(&self.state).contention.note(self.sink.now(), &sample, self.concurrent.others());
                 self.sink.emit(Event::Machine(sample));
             }
-            Told::Late(late) => {
+            Told::Load(LoadReport::Late(late)) => {
                 locked(&self.state).lateness.late(&late.load, self.sink.now(), late.count, late.worst_us);
                 self.sink.emit(Event::Late(late));
             }

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 /// Everything that has changed in the project since it left `revision`: commits, what is not committed, and files that Git does
 /// not know yet. Both sides of a file that was moved have changed. The paths are absolute and without links in their folders.
@@ -15,8 +14,7 @@ use std::process::Output;
 /// # Errors
 /// Usage: there is no `git`, the project is no Git repository, or the revision is not known in it.
 pub fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Error> {
-    let git = Git { project };
-    let top = git.line(&["rev-parse", "--show-toplevel"], || {
+    let top = line(project, &["rev-parse", "--show-toplevel"], || {
         Error::usage(format!(
             "{} is no Git repository: nobody can tell what has changed",
             crate::source::tidy(project).display()
@@ -25,8 +23,8 @@ pub fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>
     })?;
     let unknown = || {
         let error = Error::usage(format!("Git knows no revision `{revision}`"));
-        let shallow = git.run(&["rev-parse", "--is-shallow-repository"]);
-        match shallow.is_ok_and(|output| output.stdout.starts_with(b"true")) {
+        let shallow = git(project, &["rev-parse", "--is-shallow-repository"], || Error::usage("asking Git"));
+        match shallow.is_ok_and(|output| output.starts_with(b"true")) {
             true => error.hint("the history is not there: fetch all of it (`fetch-depth: 0` of actions/checkout, `git fetch --unshallow`)"),
             false => error.hint("name a branch, a tag or a commit, as in `origin/main`; `git fetch` brings those of a remote"),
         }
@@ -36,8 +34,8 @@ pub fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>
         return Err(unknown());
     }
     let commit = format!("{revision}^{{commit}}");
-    let commit = git.line(&["rev-parse", "--verify", "--quiet", &commit], unknown)?;
-    let base = git.line(&["merge-base", &commit, "HEAD"], || {
+    let commit = line(project, &["rev-parse", "--verify", "--quiet", &commit], unknown)?;
+    let base = line(project, &["merge-base", &commit, "HEAD"], || {
         Error::usage(format!("`{revision}` and the project have no commit in common")).hint(
             "a shallow clone has too little history: `fetch-depth: 0` of actions/checkout, `git fetch --unshallow`",
         )
@@ -48,46 +46,35 @@ pub fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>
     let mut changed = BTreeSet::new();
     for arguments in [&diff[..], &others] {
         let failed = || Error::harness(format!("asking Git what has changed since `{revision}`"));
-        let output = git.output(arguments, failed)?;
+        let output = git(project, arguments, failed)?;
         let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
         changed.extend(names.map(|name| top.join(OsStr::from_bytes(name))));
     }
     Ok(changed)
 }
 
-struct Git<'a> {
-    project: &'a Path,
+/// What a command prints, or the error when it fails.
+fn git(project: &Path, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<Vec<u8>, Error> {
+    let mut command = process::git(project);
+    command.args(arguments);
+    let output = process::output_blocking(command, Vec::new(), process::TELLS_WITHIN).map_err(|error| {
+        Error::usage(format!("asking Git what has changed: {error}")).hint("`--affected-by` needs the `git` command")
+    })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let mut error = failed();
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Git says it in its first line; `--quiet` says nothing.
+    if let Some(line) = said.lines().find(|line| !line.trim().is_empty()) {
+        error.message = format!("{}: {}", error.message, line.trim());
+    }
+    Err(error)
 }
 
-impl Git<'_> {
-    fn run(&self, arguments: &[&str]) -> Result<Output, Error> {
-        let mut command = process::git(self.project);
-        command.args(arguments);
-        process::output_blocking(command, Vec::new(), process::TELLS_WITHIN).map_err(|error| {
-            Error::usage(format!("asking Git what has changed: {error}"))
-                .hint("`--affected-by` needs the `git` command")
-        })
-    }
-
-    /// What a command prints, or the error when it fails.
-    fn output(&self, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<Vec<u8>, Error> {
-        let output = self.run(arguments)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let mut error = failed();
-        let said = String::from_utf8_lossy(&output.stderr);
-        // Git says it in its first line; `--quiet` says nothing.
-        if let Some(line) = said.lines().find(|line| !line.trim().is_empty()) {
-            error.message = format!("{}: {}", error.message, line.trim());
-        }
-        Err(error)
-    }
-
-    fn line(&self, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<String, Error> {
-        let output = self.output(arguments, failed)?;
-        Ok(String::from_utf8_lossy(&output).trim_end_matches(['\n', '\r']).to_string())
-    }
+fn line(project: &Path, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<String, Error> {
+    let output = git(project, arguments, failed)?;
+    Ok(String::from_utf8_lossy(&output).trim_end_matches(['\n', '\r']).to_string())
 }
 
 #[cfg(test)]

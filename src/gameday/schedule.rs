@@ -96,7 +96,7 @@ struct ScheduledDrill {
 }
 
 /// The queue of a game day and what runs of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DaySchedule {
     rules: ScheduleRules,
     queue: VecDeque<Start>,
@@ -119,12 +119,9 @@ impl DaySchedule {
         DaySchedule {
             rules,
             queue: drills.iter().map(|(number, _)| planned(*number)).collect(),
-            alone: VecDeque::new(),
-            running: BTreeMap::new(),
             drills: drills.into_iter().collect(),
             most: usize::MAX,
-            closed: None,
-            stopped: None,
+            ..DaySchedule::default()
         }
     }
 

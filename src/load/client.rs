@@ -13,6 +13,7 @@ use hyper::Request;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout_at;
 
 /// Sends the requests of one load. Nothing is ever tried again and no redirect is followed: what a user would have
@@ -39,7 +40,15 @@ type Rest = (Option<Conn>, Option<OwnedSemaphorePermit>);
 #[async_trait]
 impl EventClient for Client {
     async fn event(&self, number: u64, due: Instant, sent: Sent) {
-        self.made(number, due, |ending| sent.end(ending)).await;
+        let mut rest = Vec::new();
+        let result = self.attempt(number, due, &mut rest).await;
+        sent.end(RequestEnding::of(result, due, self.timeout));
+        // The connections are given back, and the right to use them.
+        for (sender, (conn, _slot)) in self.requests.iter().zip(rest) {
+            if let Some(conn) = conn {
+                sender.pool.give_back(conn).await;
+            }
+        }
     }
 }
 
@@ -56,21 +65,10 @@ impl Client {
 
     /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
     pub async fn send(&self, i: u64, due: Instant) -> RequestEnding {
-        let mut ended = None;
-        self.made(i, due, |ending| ended = Some(ending)).await;
+        let (ended, mut endings) = unbounded_channel();
+        self.event(i, due, Sent::new(i, 0, due, ended)).await;
+        let ended = endings.recv().await.map(|ended| ended.ending);
         ended.unwrap_or_else(|| RequestEnding::of(Err(Failure::Internal), due, self.timeout))
-    }
-
-    /// Sends a request and tells how it ended as soon as that is known; then gives the connections back, and the right to use them.
-    pub(super) async fn made(&self, i: u64, due: Instant, tell: impl FnOnce(RequestEnding)) {
-        let mut rest = Vec::new();
-        let result = self.attempt(i, due, &mut rest).await;
-        tell(RequestEnding::of(result, due, self.timeout));
-        for (sender, (conn, _slot)) in self.requests.iter().zip(rest) {
-            if let Some(conn) = conn {
-                sender.pool.give_back(conn).await;
-            }
-        }
     }
 
     /// The last answer.

@@ -94,10 +94,11 @@ pub struct RequestEnding {
 
 impl RequestEnding {
     /// Of an event that was due at `due` and has ended now. An answer that a tired machine saw only after its time is late all
-    /// the same.
+    /// the same; what somebody else has counted is as it is, whenever it is seen.
     pub fn of(result: Result<EventAnswer, Failure>, due: Instant, timeout: Duration) -> RequestEnding {
         let latency = Instant::now().saturating_duration_since(due);
-        let result = result.and_then(|answer| if latency > timeout { Err(Failure::Timeout) } else { Ok(answer) });
+        let is_late = |answer| latency > timeout && !matches!(answer, EventAnswer::Counted { .. });
+        let result = result.and_then(|answer| if is_late(answer) { Err(Failure::Timeout) } else { Ok(answer) });
         RequestEnding { result, latency }
     }
 }

@@ -3,8 +3,9 @@
 use super::ending::{EventClient, RequestEnded, Sent};
 use super::timer::PreciseTimer;
 use super::{ALLOWED_LATE, Client, LoadSpec, Schedule, Tally};
-use crate::record::Slice;
-use crate::slis::{Good, SliSpec};
+use crate::record::{DrillTime, LateRecord, Slice, micros};
+use crate::slis::{Good, SLICE, SliSpec};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -17,25 +18,22 @@ const AWAKE: Duration = Duration::from_micros(150);
 /// At most this share of the time between two requests, so that the stack has the processor for itself.
 const AWAKE_SHARE: f64 = 0.05;
 
-/// What a generator reports while it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a generator reports while it runs, in microseconds of the clock by which its beginning was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
 pub enum LoadReport {
-    /// The next slice; slices come in order and without gaps.
+    /// The next slice, whose events have all ended; slices come in order and without gaps.
     Slice(Slice),
-    /// It woke late by more than [`ALLOWED_LATE`]: the machine was too busy for an honest measurement.
-    Late {
-        /// Worst lateness since the last report.
-        worst: Duration,
-        /// Requests sent late by more than allowed since the last report. 0 when it was late for the end of a slice
-        /// in which nothing was due.
-        count: u64,
-    },
-    /// A write of the ledger has ended, however it did; only of loads with `acknowledged`.
+    /// It woke late by more than [`ALLOWED_LATE`] since the last report: the machine was too busy for an honest measurement. No
+    /// request is counted when it was late for the end of a slice in which nothing was due.
+    Late(LateRecord),
+    /// A write of the ledger has ended, however it did; only of loads with `acknowledged`. Told at once, and before the slice in
+    /// which it was due.
     Write {
         /// Number of the request: its `{{counter}}`.
-        number: u64,
+        write: u64,
         /// When its answer was complete, or it was given up.
-        ended: Instant,
+        clock_us: u64,
         /// Whether the answer said that it is stored.
         acknowledged: bool,
     },
@@ -63,20 +61,22 @@ impl Generator {
         Ok(Generator { client, schedule: Schedule::new(rate)?, tally: Tally::new(series, slis), acknowledged: None })
     }
 
-    /// Sends request i at t0 + i/rate until `stop`; then waits for those under way, which is at most the time-out.
+    /// Sends request i at t0 + i/rate until `stop`; then waits for those under way, which is at most the time-out. Beside t0
+    /// stands that instant by the clock of the reports.
     /// Everything due before the stop is sent and counted, and the slice that the stop cuts short is reported, too.
     /// Dropping the future closes every connection and reports nothing more. Says how many requests were sent.
-    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(LoadReport)) -> u64 {
+    pub async fn run(self, t0: (Instant, u64), stop: CancellationToken, report: impl FnMut(LoadReport)) -> u64 {
         let (run, endings) = self.begin(t0, report);
         run.until(stop, endings).await
     }
 
     /// A run that has sent nothing yet, and where it hears how its requests ended.
-    fn begin<R>(self, t0: Instant, report: R) -> (Run<R>, UnboundedReceiver<RequestEnded>) {
+    fn begin<R>(self, (t0, t0_us): (Instant, u64), report: R) -> (Run<R>, UnboundedReceiver<RequestEnded>) {
         let (ended, endings) = unbounded_channel();
         let run = Run {
             generator: self,
             t0,
+            t0_us,
             report,
             ended,
             requests: JoinSet::new(),
@@ -99,6 +99,7 @@ async fn wait(timer: &mut PreciseTimer, at: Instant, awake: Duration) {
 struct Run<R> {
     generator: Generator,
     t0: Instant,
+    t0_us: u64,
     report: R,
     ended: UnboundedSender<RequestEnded>,
     requests: JoinSet<()>,
@@ -179,9 +180,10 @@ impl<R: FnMut(LoadReport)> Run<R> {
         let begun = self.at(Schedule::slice_start(ended.slice));
         self.generator.tally.end(ended.slice, ended.due.saturating_duration_since(begun), ended.ending);
         let Some(good) = &self.generator.acknowledged else { return };
+        let took = (ended.due + ended.ending.latency).saturating_duration_since(self.t0);
         (self.report)(LoadReport::Write {
-            number: ended.number,
-            ended: ended.due + ended.ending.latency,
+            write: ended.number,
+            clock_us: self.t0_us.saturating_add(micros(took)),
             acknowledged: good.judge(ended.ending.result.ok(), ended.ending.latency),
         });
     }
@@ -204,7 +206,8 @@ impl<R: FnMut(LoadReport)> Run<R> {
 
     fn note_late(&mut self) {
         if self.late > ALLOWED_LATE {
-            (self.report)(LoadReport::Late { worst: self.late, count: self.late_count });
+            let load = self.generator.tally.load.clone();
+            (self.report)(LoadReport::Late(LateRecord { load, worst_us: micros(self.late), count: self.late_count }));
         }
         self.late = Duration::ZERO;
         self.late_count = 0;
@@ -212,7 +215,8 @@ impl<R: FnMut(LoadReport)> Run<R> {
 
     fn close(&mut self, until: u64) {
         for slice in self.generator.tally.close(until) {
-            (self.report)(LoadReport::Slice(slice));
+            let start_us = self.t0_us.saturating_add(slice.index.saturating_mul(micros(SLICE)));
+            (self.report)(LoadReport::Slice(Slice { start_us: DrillTime(start_us), ..slice }));
         }
     }
 }

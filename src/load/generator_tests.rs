@@ -156,8 +156,8 @@ fn availability() -> Vec<SliSpec> {
 struct Outcome {
     requests: u64,
     slices: Vec<Slice>,
-    late: Vec<(Duration, u64)>,
-    writes: Vec<(u64, Instant, bool)>,
+    late: Vec<LateRecord>,
+    writes: Vec<(u64, u64, bool)>,
 }
 
 impl Outcome {
@@ -200,10 +200,10 @@ async fn run_from(spec: &LoadSpec, slis: &[SliSpec], slices: u64, t0: Instant) -
     let (mut seen, mut late, mut writes) = (Vec::new(), Vec::new(), Vec::new());
     let report = |report| match report {
         LoadReport::Slice(slice) => seen.push(slice),
-        LoadReport::Late { worst, count } => late.push((worst, count)),
-        LoadReport::Write { number, ended, acknowledged } => writes.push((number, ended, acknowledged)),
+        LoadReport::Late(record) => late.push(record),
+        LoadReport::Write { write, clock_us, acknowledged } => writes.push((write, clock_us, acknowledged)),
     };
-    let requests = Generator::new(spec, slis, 1).unwrap().run(t0, stop, report).await;
+    let requests = Generator::new(spec, slis, 1).unwrap().run((t0, 0), stop, report).await;
     drop(stopper);
     Outcome { requests, slices: seen, late, writes }
 }
@@ -234,7 +234,7 @@ async fn nothing_is_left_out_where_the_generator_is_kept_from_its_work() {
     let mut slices: Vec<Slice> = Vec::new();
     let t0 = Instant::now() - Duration::from_millis(350);
     let generator = Generator::new(&server.spec(100.0, LONG), &availability(), 1).unwrap();
-    let (mut run, mut endings) = generator.begin(t0, |report| {
+    let (mut run, mut endings) = generator.begin((t0, 0), |report| {
         if let LoadReport::Slice(slice) = report {
             slices.push(slice);
         }
@@ -279,8 +279,8 @@ async fn every_write_is_reported_by_its_number_and_the_end_of_its_answer() {
         numbers.sort_unstable();
         assert_eq!(numbers, (0..outcome.requests).collect::<Vec<_>>());
         for (number, ended, acknowledged) in &outcome.writes {
-            let due = t0 + Duration::from_millis(10) * u32::try_from(*number).unwrap();
-            assert!(*ended >= due + Duration::from_millis(30) && *ended <= Instant::now(), "write {number}");
+            let now = u64::try_from(t0.elapsed().as_micros()).unwrap();
+            assert!(*ended >= 10_000 * number + 30_000 && *ended <= now, "write {number}");
             assert_eq!(*acknowledged, stored, "status 200 is not 201");
         }
     }
@@ -415,10 +415,10 @@ async fn a_generator_that_wakes_late_sends_the_backlog_and_says_so() {
     outcome.check(10);
     assert!(outcome.requests >= 70, "nothing is skipped");
     assert_eq!(outcome.good("availability"), outcome.requests);
-    let (worst, count) = outcome.late[0];
-    assert!(worst >= Duration::from_millis(500), "{worst:?}");
+    let late = &outcome.late[0];
+    assert!(late.worst_us >= 500_000, "{late:?}");
     // Due in the first 450 ms and sent at 500 ms or later.
-    assert!(count >= 45, "{count}");
+    assert!(late.count >= 45, "{late:?}");
     assert!(outcome.slices[0].latency_us[0] >= 400_000, "counted from the time due: {:?}", outcome.slices[0]);
 }
 

@@ -55,11 +55,6 @@ pub struct ExpectedAnswer {
 }
 
 impl ExpectedAnswer {
-    /// Whether anything will do.
-    pub fn is_empty(&self) -> bool {
-        *self == ExpectedAnswer::default()
-    }
-
     /// Whether the body must be read for it.
     pub(super) fn reads_body(&self) -> bool {
         self.body.is_some() || self.values.iter().any(|(place, _)| matches!(place, AnswerPlace::Json(_)))

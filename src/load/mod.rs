@@ -73,13 +73,10 @@ pub struct LoadSpec {
     pub ca: Option<Ca>,
     /// Makes each request a write of a DR drill's ledger: the answer that says that it is stored. Every request is then
     /// reported as it ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Good>,
     /// What an answer that is no failure says, that of the last request of a journey: where, and what stands there. One that
     /// says something else is no answer.
-    #[serde(default, skip_serializing_if = "ExpectedAnswer::is_empty")]
     pub expect: ExpectedAnswer,
     /// The requests that follow in a journey, each when the one before was answered.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub then: Vec<JourneyStep>,
 }

@@ -7,8 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use http_body_util::Full;
-use hyper::client::conn::http1::{Connection, SendRequest, handshake};
-use hyper::rt::{Read, Write};
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::either::Either;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Mean age at which a connection is not used again, so that load follows services that were recreated or scaled.
@@ -65,7 +65,7 @@ pub(super) struct Conn {
     changes: u64,
     use_until: Instant,
     idle_since: Instant,
-    _driver: AbortOnDropHandle<()>,
+    _driver: AbortOnDropHandle<hyper::Result<()>>,
     _open: Arc<()>,
 }
 
@@ -125,10 +125,13 @@ impl Pool {
         let stream = TcpStream::connect(address).await.map_err(|error| Failure::of_io(&error))?;
         // Without it a small request may wait 40 ms for an acknowledgement; refusing to set it changes nothing else.
         let _ = stream.set_nodelay(true);
-        let (sender, driver) = match &self.tls {
-            Some(tls) => drive(handshake(TokioIo::new(tls.handshake(stream).await?)).await)?,
-            None => drive(handshake(TokioIo::new(stream)).await)?,
+        let stream = match &self.tls {
+            Some(tls) => Either::Left(tls.handshake(stream).await?),
+            None => Either::Right(stream),
         };
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| Failure::of_http(&error))?;
+        // Its error also reaches the request that is under way, and there it is counted.
+        let driver = AbortOnDropHandle::new(tokio::spawn(connection));
         let now = Instant::now();
         Ok(Conn {
             sender,
@@ -164,21 +167,6 @@ impl Pool {
         conn.idle_since = Instant::now();
         locked(&self.idle).push_back(conn);
     }
-}
-
-type Opened<T> = hyper::Result<(SendRequest<Full<Bytes>>, Connection<T, Full<Bytes>>)>;
-
-/// Starts what moves a connection's bytes.
-fn drive<T>(opened: Opened<T>) -> Result<(SendRequest<Full<Bytes>>, AbortOnDropHandle<()>), Failure>
-where
-    T: Read + Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = opened.map_err(|error| Failure::of_http(&error))?;
-    let driver = tokio::spawn(async move {
-        // Its error also reaches the request that is under way, and there it is counted.
-        let _ = connection.await;
-    });
-    Ok((sender, AbortOnDropHandle::new(driver)))
 }
 
 impl Conn {

@@ -20,7 +20,7 @@ struct OpenSlice {
 /// Counts of the slices that are not closed yet. An event belongs to the slice in which its request was *due*,
 /// whenever it ended.
 pub struct Tally {
-    load: String,
+    pub(super) load: String,
     slis: Vec<(String, Good)>,
     open: VecDeque<OpenSlice>,
     /// Index of the first slice of `open`: all before it have been handed out.

@@ -63,23 +63,22 @@ impl Notifier {
     /// sent is told: the target, and how many messages.
     pub async fn finish(self, within: Duration, hurry: &CancellationToken) -> Vec<(String, usize)> {
         self.senders.iter().for_each(|sender| drop(sender.send(None)));
-        let over = self.over;
-        let limit = tokio::spawn({
-            let (over, hurry) = (over.clone(), hurry.clone());
-            async move {
-                // Either way there is no time left.
-                let _ = tokio::time::timeout(within, hurry.cancelled()).await;
-                over.cancel();
+        let all = async {
+            let mut unsent = Vec::new();
+            for (name, task) in self.tasks {
+                // A task that broke has sent nothing that it could tell of.
+                let count = task.await.unwrap_or(1);
+                unsent.extend((count > 0).then_some((name, count)));
             }
-        });
-        let mut unsent = Vec::new();
-        for (name, task) in self.tasks {
-            // A task that broke has sent nothing that it could tell of.
-            let count = task.await.unwrap_or(1);
-            unsent.extend((count > 0).then_some((name, count)));
-        }
-        limit.abort();
-        unsent
+            unsent
+        };
+        let limit = async {
+            // Either way there is no time left.
+            let _ = tokio::time::timeout(within, hurry.cancelled()).await;
+            self.over.cancel();
+            std::future::pending().await
+        };
+        tokio::select! { unsent = all => unsent, never = limit => never }
     }
 }
 

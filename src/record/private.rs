@@ -187,6 +187,12 @@ mod tests {
     use std::fs;
 
     #[test]
+    fn no_two_texts_that_nobody_can_guess_are_one() {
+        assert_eq!(random_hex().len(), 16);
+        assert_ne!(random_hex(), random_hex());
+    }
+
+    #[test]
     fn only_an_ordinary_file_is_opened() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);

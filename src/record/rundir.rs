@@ -337,6 +337,20 @@ pub fn is_run_id(name: &str) -> bool {
     name.as_bytes().get(..17).is_some_and(|stamp| stamp.iter().zip(b"00000000T000000Z-").all(fits))
 }
 
+/// Feeds a hash by `io::copy`.
+pub struct HashWriter<'a>(pub &'a mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// SHA-256 of some bytes, in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))

@@ -201,7 +201,7 @@ pub(super) fn write_line(file: &mut impl Write, value: &impl Serialize) -> io::R
 
 /// The values of all lines; an error says in words which line cannot be read. Empty lines are left out, and a reader that fails
 /// ends the file there.
-pub(super) fn read_lines<T: DeserializeOwned>(mut reader: impl BufRead) -> impl Iterator<Item = Result<T, String>> {
+pub fn read_lines<T: DeserializeOwned>(mut reader: impl BufRead) -> impl Iterator<Item = Result<T, String>> {
     let (mut line, mut number, mut failed) = (Vec::new(), 0_u64, false);
     std::iter::from_fn(move || {
         while !failed {

@@ -2,6 +2,7 @@
 //! `docs/record.md`.
 
 use crate::record::{RECORD_FORMAT, Record};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The record as JSON, with its figures, outcome and exit code.
@@ -32,15 +33,18 @@ pub(super) fn written(json: serde_json::Result<Vec<u8>>) -> Vec<u8> {
 
 /// Reads a record back; the figures are computed again when they are asked for.
 pub fn read_json(bytes: &[u8]) -> Result<Record, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| format!("this is no record: {e}"))?;
+    read_format(bytes, RECORD_FORMAT, "record")
+}
+
+/// Reads JSON back of which `newest` is the newest format; `what` it is, for people.
+pub fn read_format<T: DeserializeOwned>(bytes: &[u8], newest: u32, what: &str) -> Result<T, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| format!("this is no {what}: {e}"))?;
     match value.get("format").and_then(Value::as_u64) {
-        Some(format) if format <= u64::from(RECORD_FORMAT) => {}
-        Some(format) => {
-            return Err(format!("the record has format {format}, and this version reads up to {RECORD_FORMAT}"));
-        }
-        None => return Err("this is no record: it has no `format`".into()),
+        Some(format) if format <= u64::from(newest) => {}
+        Some(format) => return Err(format!("the {what} has format {format}, and this version reads up to {newest}")),
+        None => return Err(format!("this is no {what}: it has no `format`")),
     }
-    serde_json::from_value(value).map_err(|e| format!("this is no record: {e}"))
+    serde_json::from_value(value).map_err(|e| format!("this is no {what}: {e}"))
 }
 
 #[cfg(test)]

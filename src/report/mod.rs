@@ -41,7 +41,7 @@ pub use day_summary::{day_plan, day_summary};
 pub use dr::*;
 pub use events_json::EventsJson;
 pub use html::{html, html_page};
-pub use json::{json, read_json};
+pub use json::{json, read_format, read_json};
 pub use json_day::json_day;
 pub use junit::{junit, junit_day, junit_so_far};
 pub use lines::Verbosity;

@@ -1,7 +1,7 @@
 //! The runner's side of what steps call: takes the messages of calls out of the session's channel, has each call carried
 //! out, and gives back its output as fast as it is taken, and no faster.
 
-use super::protocol::{Blob, CALLS_AT_ONCE, FromCall, FromShell, ToCall, ToShell, is_of_a_call, line_of};
+use super::protocol::{Blob, CALLS_AT_ONCE, FromCall, FromShell, ToCall, ToShell, line_of};
 use super::session::quote;
 use crate::locked;
 use crate::stack::{CallIo, REFUSED, ToolCall, Tools, WINDOW};
@@ -36,8 +36,8 @@ pub(super) struct CallNotes {
 /// A line from the other end.
 #[derive(Debug)]
 pub(super) enum ShimLine {
-    /// The supervisor's, without the token.
-    Said(String),
+    /// The supervisor's.
+    Said(serde_json::Result<FromShell>),
     /// Without the token: of the supervisor until it is ready, of a loader that cannot start it, or of a process that reached its
     /// output.
     Foreign(String),
@@ -66,13 +66,12 @@ pub(super) async fn serve(
                     lost.cancel();
                     continue;
                 };
-                let Some(line) = line.strip_prefix(&token).map(str::to_string) else {
+                let Some(said) = line.strip_prefix(&token) else {
                     let _ = others.send(ShimLine::Foreign(line));
                     continue;
                 };
-                let call = is_of_a_call(&line).then(|| serde_json::from_str(&line).ok()).flatten();
-                match call {
-                    Some(FromShell::Call(id, FromCall::Begun(call))) => {
+                match serde_json::from_str(said) {
+                    Ok(FromShell::Call(id, FromCall::Begun(call))) => {
                         let to = To { id, tx: tx.clone(), lost: lost.clone() };
                         // The other end hears so many at once; some of them may still be ending here.
                         if tasks.len() >= 4 * CALLS_AT_ONCE {
@@ -87,13 +86,11 @@ pub(super) async fn serve(
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
                     }
-                    Some(FromShell::Call(id, part)) => {
+                    Ok(FromShell::Call(id, part)) => {
                         // What comes after the end of a call is of no interest.
                         let _ = calls.get(&id).map(|call| call.send(part));
                     }
-                    _ => {
-                        let _ = others.send(ShimLine::Said(line));
-                    }
+                    said => drop(others.send(ShimLine::Said(said))),
                 }
             }
             Some(done) = tasks.join_next() => {

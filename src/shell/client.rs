@@ -69,7 +69,9 @@ impl Shell {
                     return Err(ShellError::NoShell(format!("it was not ready within {seconds} s{said}")));
                 }
                 Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
-                Ok(Some(ShimLine::Said(line) | ShimLine::Foreign(line))) => match serde_json::from_str(&line) {
+                // Nobody knows the token yet.
+                Ok(Some(ShimLine::Said(_))) => {}
+                Ok(Some(ShimLine::Foreign(line))) => match serde_json::from_str(&line) {
                     Ok(FromShell::Ready {}) => break,
                     Ok(FromShell::Failed(message)) => return Err(ShellError::NoShell(message)),
                     Ok(_) => {}
@@ -211,8 +213,9 @@ impl Shell {
     /// The next message. Of a session into which something else writes nothing is believed any more.
     async fn said(&mut self) -> Result<FromShell, ShellError> {
         match self.rx.recv().await.ok_or_else(closed)? {
-            ShimLine::Said(line) => serde_json::from_str(&line)
-                .map_err(|error| ShellError::Closed(format!("its supervisor sent what is no message: {error}"))),
+            ShimLine::Said(said) => {
+                said.map_err(|error| ShellError::Closed(format!("its supervisor sent what is no message: {error}")))
+            }
             ShimLine::Foreign(line) => {
                 let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
                 Err(ShellError::Closed(format!("something else in its container wrote into the session: {line}")))

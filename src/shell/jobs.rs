@@ -125,15 +125,7 @@ impl Jobs {
         let mut pieces = self.last_ones(text, until);
         pieces.extend(all.iter().filter_map(|statement| statement.simple()).flat_map(|one| self.named(one, until)));
         pieces.retain(|(span, _)| !in_function(span.start));
-        pieces.sort_unstable_by_key(|(span, _)| span.start);
-        let (mut filled, mut from) = (String::with_capacity(text.len()), 0);
-        for (span, piece) in pieces {
-            filled.push_str(text.get(from..span.start).unwrap_or_default());
-            filled.push_str(&piece);
-            from = span.end;
-        }
-        filled.push_str(text.get(from..).unwrap_or_default());
-        Cow::Owned(filled)
+        Cow::Owned(bash::edited(text, pieces))
     }
 
     /// Each `$!` that bash would expand.

@@ -380,16 +380,11 @@ pub(super) fn bin(dir: &Path) -> PathBuf {
 
 /// Bytes as one word of bash, in single quotes.
 pub(super) fn quote(bytes: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'\''];
-    for byte in bytes {
-        match byte {
-            b'\'' => quoted.extend_from_slice(b"'\\''"),
-            b'\0' => {}
-            _ => quoted.push(*byte),
-        }
-    }
-    quoted.push(b'\'');
-    quoted
+    let escaped = bytes.iter().filter(|byte| **byte != b'\0').flat_map(|byte| match byte {
+        b'\'' => &b"'\\''"[..],
+        _ => std::slice::from_ref(byte),
+    });
+    b"'".iter().chain(escaped).chain(b"'").copied().collect()
 }
 
 fn replace_bytes(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

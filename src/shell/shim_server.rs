@@ -2,9 +2,7 @@
 //! socket at which these knock. What they say goes to the runner, and what the runner says goes back.
 
 use super::processes;
-use super::protocol::{
-    CALLS_AT_ONCE, FromCall, FromShell, LONGEST_LINE, ToCall, ToRunner, ToShell, is_of_a_call, line_of,
-};
+use super::protocol::{CALLS_AT_ONCE, FromCall, FromShell, LONGEST_LINE, ToCall, ToRunner, ToShell, line_of};
 use super::session::{Session, bin};
 use crate::locked;
 use futures_util::StreamExt;
@@ -42,18 +40,18 @@ pub enum Programs {
     None,
 }
 
-/// Gives a session the programs; returns what the runner says from then on that is not for one of them.
+/// Gives a session the programs; returns what the runner says from then on that is not for one of them, or the line that is no message.
 pub(super) fn install(
     session: &mut Session,
     programs: Programs,
     (dir, bash): (&Path, &Path),
     (tx, rx): (ToRunner, mpsc::Receiver<String>),
     over: CancellationToken,
-) -> Result<mpsc::Receiver<String>, String> {
-    if programs == Programs::None {
-        return Ok(rx);
-    }
+) -> Result<mpsc::Receiver<Result<ToShell, String>>, String> {
     let calls = ShimCalls::default();
+    if programs == Programs::None {
+        return Ok(route(rx, calls));
+    }
     let (bin, listener) =
         open(dir, bash).map_err(|error| format!("`docker` cannot be put into {}: {error}", dir.display()))?;
     let listening = listen(listener, tx, calls.clone(), over.clone());
@@ -79,18 +77,21 @@ fn open(dir: &Path, bash: &Path) -> std::io::Result<(PathBuf, UnixListener)> {
     Ok((bin, listener))
 }
 
-/// Takes the messages of calls out of what the runner sends; the rest is handed on.
-fn route(mut from: mpsc::Receiver<String>, calls: ShimCalls) -> mpsc::Receiver<String> {
+/// Reads what the runner sends: messages of calls go to their programs, the rest is handed on. A line that is none ends it.
+fn route(mut from: mpsc::Receiver<String>, calls: ShimCalls) -> mpsc::Receiver<Result<ToShell, String>> {
     let (tx, rest) = mpsc::channel(256);
     tokio::spawn(async move {
         while let Some(line) = from.recv().await {
-            if !is_of_a_call(&line) {
-                if tx.send(line).await.is_err() {
-                    return;
+            let message = match serde_json::from_str(&line) {
+                Ok(ToShell::Call(id, part)) => {
+                    let call = locked(&calls).get(&id).cloned();
+                    let _ = call.map(|call| call.send(part));
+                    continue;
                 }
-            } else if let Ok(ToShell::Call(id, part)) = serde_json::from_str(&line) {
-                let call = locked(&calls).get(&id).cloned();
-                let _ = call.map(|call| call.send(part));
+                message => message.map_err(|_| line),
+            };
+            if tx.send(message).await.is_err() {
+                return;
             }
         }
     });

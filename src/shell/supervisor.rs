@@ -113,7 +113,7 @@ struct Supervisor {
     queue: VecDeque<ToShell>,
     commands: u64,
     tx: ToRunner,
-    rx: mpsc::Receiver<String>,
+    rx: mpsc::Receiver<Result<ToShell, String>>,
     stop: CancellationToken,
 }
 
@@ -129,13 +129,10 @@ impl Supervisor {
             Some(message) => message,
             None => loop {
                 tokio::select! {
-                    line = self.rx.recv() => {
-                        let line = line?;
-                        match parse(&line) {
-                            Some(message) => break message,
-                            None => return self.fail(format!("what arrived is no message of this version: {line}")).await,
-                        }
-                    }
+                    message = self.rx.recv() => match message? {
+                        Ok(message) => break message,
+                        Err(line) => return self.fail(format!("what arrived is no message of this version: {line}")).await,
+                    },
                     () = self.stop.cancelled() => return None,
                     () = tokio::time::sleep(POLL * 25) => self.reap(None),
                 }
@@ -310,7 +307,7 @@ impl Supervisor {
                     status = Some(ended.ok());
                     None
                 }
-                line = self.rx.recv() => match parse(&line?)? {
+                message = self.rx.recv() => match message?.ok()? {
                     ToShell::Cancel => Some(false),
                     later => {
                         self.queue.push_back(later);
@@ -365,7 +362,7 @@ impl Supervisor {
     async fn gone(&mut self) {
         loop {
             tokio::select! {
-                line = self.rx.recv() => match line.as_deref().and_then(parse) {
+                message = self.rx.recv() => match message.and_then(Result::ok) {
                     Some(ToShell::Cancel) => {}
                     Some(message) => self.queue.push_back(message),
                     None => return,
@@ -395,10 +392,6 @@ impl Supervisor {
             tokio::time::sleep(POLL / 10).await;
         }
     }
-}
-
-fn parse(line: &str) -> Option<ToShell> {
-    serde_json::from_str(line).ok()
 }
 
 /// Exit code as a shell gives it: 128 + n for signal n; 137 for one that could not be waited for.

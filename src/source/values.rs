@@ -1,9 +1,11 @@
 //! The values that people write: texts, numbers, durations, rates, lists. Each says what it should have been.
 
-use super::{At, Entry, Node, Value, shape};
+use super::{At, Entry, Node, TextForm, Value, shape};
 use serde_json::{Value as Json, json};
 use std::num::NonZeroU16;
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Longest duration that is taken: a day.
 pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -276,6 +278,15 @@ fn read_duration(text: &str, may_be_days: bool) -> Result<Duration, String> {
     Ok(Duration::from_micros((seconds * 1e6).round() as u64))
 }
 
+/// A time as it stands in messages.
+pub const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
+
+/// Reads a time with its zone (RFC 3339).
+pub fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
+    let wrong = |_| format!("`{}` is no time: write it like `2026-11-20T06:41:12Z`", shorten(text));
+    OffsetDateTime::parse(text.trim(), &Rfc3339).map_err(wrong)
+}
+
 /// Reads `50/s`, `3000/m`, `2.5/s`: events per second, above 0.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{}` is not a rate: write it like `50/s` or `3000/m`", shorten(text));
@@ -291,6 +302,13 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
         rate if rate > MAX_RATE => Err(format!("`{}` is more than {MAX_RATE} per second", shorten(text))),
         rate => Ok(rate),
     }
+}
+
+/// The host that a URL names, with its place in the URL.
+pub fn host_of(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    Some(port.map_or(authority, |(host, _)| host)).filter(|host| !host.is_empty())
 }
 
 /// Digits with at most one point; neither signs nor exponents, which nobody means here.

@@ -6,14 +6,14 @@ use super::find::read_text;
 use super::windows::deadline;
 use crate::agent::alerts::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries,
-    comparisons, host_of, read_address, receiver_url,
+    comparisons, read_address, receiver_url,
 };
 use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_intervals, texts, windows};
 use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret, micros, random_hex};
 use crate::slis::Comparison;
 use crate::source::{
-    At, Diagnostics, Entry, MAX_DURATION, Node, Source, Value, decimal, outside, parse, parse_rate, path_of, shape,
-    shorten,
+    At, Diagnostics, Entry, MAX_DURATION, Node, Source, Value, decimal, host_of, outside, parse, parse_rate, path_of,
+    shape, shorten,
 };
 use crate::stack::{AgentRole, AlertFiles, MonitoringRequest, ReplacedFile};
 use std::collections::BTreeSet;
@@ -94,7 +94,7 @@ impl AlertsSpec {
     /// What is asked of the stack.
     pub fn request(&self) -> MonitoringRequest {
         let replaced = self.services.as_ref().map(|services| ReplacedFile {
-            host: host_of(&services.alertmanager).unwrap_or_default(),
+            host: host_of(&services.alertmanager).unwrap_or_default().to_string(),
             file: self.alertmanager.path.clone(),
             text: self.drill_alertmanager(&TOKEN),
         });

@@ -17,7 +17,7 @@ use crate::load::{
 };
 use crate::record::script_secrets;
 use crate::slis::{Good, Ratio, SliSpec, gauge};
-use crate::source::{At, TextForm, Value, did_you_mean, parse_rate, shape, shorten};
+use crate::source::{At, TextForm, Value, did_you_mean, host_of, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::json;
@@ -268,13 +268,6 @@ pub fn parse_url(url: &str, tls: bool, known: &[String]) -> Result<String, Strin
         return Err(format!("`{shown}` does not name a service and port: {URL}"));
     }
     Ok(url.to_string())
-}
-
-/// The service that a URL names, with its place in the URL.
-pub fn host_of(url: &str) -> Option<&str> {
-    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    (!host.is_empty()).then_some(host)
 }
 
 fn read_headers(at: &mut At<'_>, known: &[String]) -> Vec<(String, String)> {

@@ -24,7 +24,6 @@ pub use alerts::{AlertReceiver, AlertsSpec};
 pub use faults::returning;
 pub use find::*;
 pub use gameday::*;
-pub use loads::host_of;
 pub(crate) use objectives::project_services;
 pub use objectives::{DrillObjectives, Objective, Origin, Shortfall, check_objectives};
 pub use oncall::{OnCall, OnCallReceiver, on_call_schema, read_on_call};

@@ -5,7 +5,7 @@ use super::windows::{LONGEST, Show, deadline, window};
 use super::{AlertReceiver, AlertsSpec, Detect, Impact, OnCall, loads};
 use crate::record::{PageEscalation, PageExpectation, RestoreLevel, Verdict, micros};
 use crate::slis::{MetricCondition, Ratio};
-use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, shape, shorten};
+use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, host_of, shape, shorten};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -285,7 +285,7 @@ pub fn read_page_url(at: &mut At<'_>, by: &str) -> Option<String> {
         }
         loads::parse_url(text.trim(), false, &[])
     })?;
-    if let Some(host) = loads::host_of(&url) {
+    if let Some(host) = host_of(&url) {
         mention(at, by.into(), host, Among::Hosts);
     }
     Some(url)

@@ -8,7 +8,7 @@ use crate::load::{Ca, LoadSpec, url_secrets};
 use crate::record::{BudgetInfo, PageExpectation, RestoreLevel, Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Runbook, RunbookInput, RunbookPhase, Step};
 use crate::slis::{Comparison, Good, MetricCondition, Ratio, SliSpec};
-use crate::source::{Mention, Node, Source, Span, shorten};
+use crate::source::{Mention, Node, Source, Span, host_of, shorten};
 use crate::stack::{Allowed, ServiceScript, StackRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -171,7 +171,7 @@ impl Plan {
 
     /// The service of the stack that a load calls.
     pub fn service_of(&self, load: &LoadSpec) -> Option<String> {
-        let host = super::host_of(&load.url)?;
+        let host = host_of(&load.url)?;
         Some(self.stack.hosts.get(host).cloned().unwrap_or_else(|| host.to_string()))
     }
 

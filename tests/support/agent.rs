@@ -6,10 +6,11 @@ use firedrill::agent::Clock;
 use firedrill::agent::ability::Ability;
 use firedrill::agent::load::Load;
 use firedrill::agent::machine::MachineWatch;
-use firedrill::agent::pg::PgQueries;
+use firedrill::agent::pg::PgQuery;
 use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, Told};
+use firedrill::agent::source::PacedQuestion;
 use firedrill::agent::watch::MetricWatch;
-use firedrill::load::SLICE;
+use firedrill::load::{LoadReport, SLICE};
 use firedrill::record::{DrillTime, LateRecord, MachineSample, Slice};
 use firedrill::slis::{EventAnswer, MetricCondition, SliSpec};
 use firedrill::stack::Channel;
@@ -147,7 +148,7 @@ impl Agent {
             Order::ReportLate { worst, count } => {
                 let worst_us = u64::try_from(worst.as_micros()).expect("a short time");
                 let load = self.load.as_ref().expect("load runs").loads[0].name.clone();
-                let told = Told::Late(LateRecord { load, worst_us, count });
+                let told = Told::Load(LoadReport::Late(LateRecord { load, worst_us, count }));
                 self.send(AgentMessage::Told { told }).await;
             }
         }
@@ -190,9 +191,10 @@ impl Agent {
                 let Load { spec, slis, .. } = serde_json::from_value(message).expect("a load");
                 self.count(Series { name: spec.name, rate: spec.rate, slis, is_query: false })
             }
-            PgQueries::NAME => {
-                let PgQueries { series, rate, slis, .. } = serde_json::from_value(message).expect("queries");
-                self.count(Series { name: series, rate, slis, is_query: true })
+            PacedQuestion::<PgQuery>::NAME => {
+                let PacedQuestion::<PgQuery> { series, every, slis, .. } =
+                    serde_json::from_value(message).expect("queries");
+                self.count(Series { name: series, rate: 1.0 / every.as_secs_f64(), slis, is_query: true })
             }
             MetricWatch::NAME => {
                 let MetricWatch { every, when, .. } = serde_json::from_value(message).expect("a watch");
@@ -287,7 +289,7 @@ impl Agent {
             let ended = load.under_way.extract_if(.., |(ends, _)| *ends <= Instant::now());
             let ended: Vec<Slice> = ended.map(|(_, slice)| slice).collect();
             for slice in ended {
-                self.send(AgentMessage::Told { told: Told::Slice(slice) }).await;
+                self.send(AgentMessage::Told { told: Told::Load(LoadReport::Slice(slice)) }).await;
             }
         }
     }

@@ -16,8 +16,7 @@ pub use distance::comparisons;
 pub use history::{SyntheticHistory, SyntheticSeries};
 
 use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
-pub(crate) use super::http_page::host_of;
-use super::http_page::{A_PAGE, HttpPage, encoded};
+use super::http_page::{A_PAGE, encoded, page_text, parse_page};
 use super::protocol::AgentAnswer;
 use crate::agent::locked;
 use crate::source::At;
@@ -52,7 +51,7 @@ pub fn receiver_url(host: &str, token: &str, receiver: &str) -> String {
 
 /// Reads the address of a server's API.
 pub(crate) fn read_address(at: &mut At<'_>) -> Option<String> {
-    at.parse(A_PAGE, |url| HttpPage::parse(url.trim()).map(|_| url.trim().trim_end_matches('/').to_string()))
+    at.parse(A_PAGE, |url| parse_page(url.trim()).map(|_| url.trim().trim_end_matches('/').to_string()))
 }
 
 /// Runs the team's Prometheus and Alertmanager, and tells what becomes of their alerts. It has begun once every target was
@@ -136,8 +135,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Asks an API for JSON. One that takes the question and never answers is silent as well.
 async fn ask<T: DeserializeOwned>(url: &str) -> Result<T, String> {
-    let page = HttpPage::parse(url)?;
-    let answer = tokio::time::timeout(ANSWER_WITHIN, page.text(JSON)).await;
+    let answer = tokio::time::timeout(ANSWER_WITHIN, page_text(url, JSON)).await;
     let text = answer.unwrap_or_else(|_| Err(format!("{url} has not answered within {ANSWER_WITHIN:?}")))?;
     serde_json::from_str(&text).map_err(|error| format!("what {url} answers cannot be read: {error}"))
 }

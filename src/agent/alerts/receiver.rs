@@ -4,9 +4,10 @@
 use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
 use crate::agent::protocol::Told;
-use crate::agent::proxy::next_connection;
+use crate::agent::proxy::serve_each;
 use crate::record::{ALERT_NAME, AlertMoment, AlertStation, DrillTime};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 /// A notification that is longer is not read.
@@ -30,15 +31,13 @@ pub(super) async fn listen(port: u16, token: &str, clock: Clock, tell: Tell) -> 
     let token: Arc<str> = token.into();
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
     let listener = listener.map_err(|error| format!("listen on port {port}: {error}"))?;
-    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
-        loop {
-            let (stream, _) = next_connection(&listener).await;
-            let (token, tell) = (token.clone(), tell.clone());
-            let service = service_fn(move |request| take(request, token.clone(), clock, tell.clone()));
-            // A peer that breaks its connection has delivered nothing.
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    })))
+    let takes = move |stream: TcpStream, _| {
+        let (token, tell) = (token.clone(), tell.clone());
+        let service = service_fn(move |request| take(request, token.clone(), clock, tell.clone()));
+        // A peer that breaks its connection has delivered nothing.
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service).map(drop)
+    };
+    Ok(AbortOnDropHandle::new(tokio::spawn(serve_each(listener, takes).map(|never| match never {}))))
 }
 
 async fn take(

@@ -5,7 +5,7 @@ use super::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS, PROMETHEUS_FILE, RECEIVER_PORT,
 };
 use crate::agent::ability::Tell;
-use crate::agent::http_page::HttpPage;
+use crate::agent::http_page::{page_text, post_json};
 use crate::agent::locked;
 use crate::agent::protocol::Told;
 use crate::process::{self, Running};
@@ -118,7 +118,7 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     }
     for silence in &asked.silences {
         let url = format!("{}/api/v2/silences", addresses.alertmanager);
-        let set = HttpPage::parse(&url)?.post(silence.to_string()).await;
+        let set = post_json(&url, silence.to_string()).await;
         set.map_err(|why| format!("a silence cannot be set: {why}"))?;
     }
     until(&mut servers, asked, began, true).await?;
@@ -209,7 +209,7 @@ async fn until(servers: &mut Servers, asked: &AlertServers, began: Instant, toge
 
 async fn ready(addresses: &AlertAddresses) -> Result<(), String> {
     for address in [&addresses.alertmanager, &addresses.prometheus] {
-        HttpPage::parse(&format!("{address}/-/ready"))?.text("*/*").await?;
+        page_text(&format!("{address}/-/ready"), "*/*").await?;
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 
 mod nested;
 
+use crate::record::sha256_hex;
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 use aho_corasick::AhoCorasick;
 use rustix::fs::OFlags;
-use sha2::{Digest, Sha256};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -290,7 +290,7 @@ fn end_of(file: &File, end: u64) -> io::Result<String> {
     let from = end.saturating_sub(END);
     let mut bytes = vec![0; usize::try_from(end - from).unwrap_or_default()];
     file.read_exact_at(&mut bytes, from)?;
-    Ok(hex::encode(Sha256::digest(&bytes)))
+    Ok(sha256_hex(&bytes))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::session::{PgError, PgSession, PgTarget, answered, quote_name};
 use crate::agent::locked;
-use std::io::Read;
+use crate::record::random_hex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -48,31 +48,20 @@ impl Admin {
         Ok(session.clone())
     }
 
-    /// Carries a query out, or statements where there are no parameters.
-    async fn ask(&self, sql: &str, params: Option<&[&(dyn ToSql + Sync)]>) -> Result<Vec<Row>, PgError> {
+    pub(super) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
         let mut broken = None;
         loop {
             let session = self.session(broken.as_ref()).await?;
-            let asked = async {
-                match params {
-                    Some(params) => session.client.query(sql, params).await,
-                    None => session.client.batch_execute(sql).await.map(|()| Vec::new()),
-                }
-            };
-            match answered(asked).await {
+            match answered(session.client.query(sql, params)).await {
                 Err(error) if error.is_broken() && broken.is_none() => broken = Some(session),
                 answer => return answer,
             }
         }
     }
 
-    pub(super) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
-        self.ask(sql, Some(params)).await
-    }
-
-    /// Runs statements, all of them or none.
+    /// Carries a statement out.
     async fn run(&self, sql: &str) -> Result<(), PgError> {
-        self.ask(sql, None).await.map(drop)
+        self.query(sql, &[]).await.map(drop)
     }
 
     async fn started(&self) -> Result<Option<String>, PgError> {
@@ -109,7 +98,10 @@ impl Admin {
         let role = quote_name(name);
         self.run(&format!("ALTER ROLE {role} NOLOGIN")).await.map_err(|e| failed("lock out", e))?;
         self.end_sessions(name).await?;
-        self.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.map_err(|e| failed("drop", e))
+        for what in ["OWNED BY", "ROLE"] {
+            self.run(&format!("DROP {what} {role}")).await.map_err(|e| failed("drop", e))?;
+        }
+        Ok(())
     }
 
     async fn end_sessions(&self, role: &str) -> Result<(), String> {
@@ -139,7 +131,7 @@ impl FaultRole {
     /// killed: it is removed first.
     pub(super) async fn create(admin: Admin, name: String, grants: &[String]) -> Result<FaultRole, String> {
         admin.remove_role(&name).await?;
-        let (role, password) = (quote_name(&name), random_password()?);
+        let (role, password) = (quote_name(&name), random_hex() + &random_hex());
         let mut statements = vec![
             "SET synchronous_commit = off".to_string(),
             format!("CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{password}'"),
@@ -187,15 +179,6 @@ pub(super) fn role_name(base: &str, fault: &str) -> String {
     }
 }
 
-/// 144 random bits in hex, so that the fault's role is no open door.
-fn random_password() -> Result<String, String> {
-    let mut bytes = [0u8; 18];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(|e| format!("make a password from /dev/urandom: {e}"))?;
-    Ok(hex::encode(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,12 +188,5 @@ mod tests {
         assert_eq!(role_name("firedrill_batch", "postgres_lock"), "firedrill_batch");
         assert_eq!(role_name("firedrill_batch", "postgres_lock-2"), "firedrill_batch_2");
         assert_eq!(role_name("firedrill_batch", ""), "firedrill_batch");
-    }
-
-    #[test]
-    fn passwords_differ() {
-        let (one, other) = (random_password().expect("one"), random_password().expect("another"));
-        assert_eq!(one.len(), 36);
-        assert_ne!(one, other);
     }
 }

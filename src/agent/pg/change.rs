@@ -39,12 +39,11 @@ impl Ability for PgChange {
 
     async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> HeldResult {
         // What cannot be confirmed is not begun, and a change that is there already would prove nothing.
-        match self.seen().await? {
+        match self.seen().await {
             Ok(true) => return Err("`confirm`: it is in place already, before `run`".into()),
-            Err(PgError { text, code, .. }) if !code.as_ref().is_some_and(|code| NOT_YET_THERE.contains(code)) => {
-                return Err(text);
-            }
-            Err(_) | Ok(false) => {}
+            Err(PgError { code: Some(code), .. }) if NOT_YET_THERE.contains(&code) => {}
+            Err(error) => return Err(error.text),
+            Ok(false) => {}
         }
         self.carry_out("run", &self.run).await?;
         Ok(Box::new(self))
@@ -63,31 +62,24 @@ impl PgChange {
         client.batch_execute("COMMIT").await.map_err(failed)
     }
 
-    /// Asks whether the change is in place. `Err` when that is no question that has an answer, `PgError` when the server did not answer it.
-    async fn seen(&self) -> Result<Result<bool, PgError>, String> {
-        let session = self.target.connect(APPLICATION).await?;
+    /// Asks whether the change is in place; an error without a SQLSTATE when nobody was let in, or that is no question that has an
+    /// answer.
+    async fn seen(&self) -> Result<bool, PgError> {
+        let session = self.target.connect(APPLICATION).await.map_err(PgError::new)?;
         let client = &session.client;
-        let refused = |error: Error| Ok(Err(refusal("confirm", error, &self.confirm)));
-        let statement = match client.prepare(&self.confirm).await {
-            Ok(statement) => statement,
-            Err(error) => return refused(error),
-        };
-        let wrong = |what: String| format!("`confirm` must return one row with one boolean: it returns {what}");
+        let refused = |error: Error| refusal("confirm", error, &self.confirm);
+        let statement = client.prepare(&self.confirm).await.map_err(refused)?;
+        let wrong =
+            |what: String| PgError::new(format!("`confirm` must return one row with one boolean: it returns {what}"));
         match statement.columns() {
             [column] if *column.type_() == Type::BOOL => {}
             [column] => return Err(wrong(format!("the type {}", column.type_().name()))),
             columns => return Err(wrong(format!("{} columns", columns.len()))),
         }
-        let rows = match client.query(&statement, &[]).await {
-            Ok(rows) => rows,
-            Err(error) => return refused(error),
-        };
+        let rows = client.query(&statement, &[]).await.map_err(refused)?;
         let [row] = rows.as_slice() else { return Err(wrong(format!("{} rows", rows.len()))) };
-        match row.try_get::<_, Option<bool>>(0) {
-            Ok(Some(in_place)) => Ok(Ok(in_place)),
-            Ok(None) => Err(wrong("null".into())),
-            Err(error) => Err(wrong(error.to_string())),
-        }
+        let in_place: Option<bool> = row.try_get(0).map_err(|error| wrong(error.to_string()))?;
+        in_place.ok_or_else(|| wrong("null".into()))
     }
 }
 
@@ -96,9 +88,9 @@ impl Holding for PgChange {
     /// `InPlace` or `Gone` as the author's query says it, `Failed` when it gave no answer.
     async fn look(&self) -> AgentAnswer {
         match self.seen().await {
-            Ok(Ok(true)) => AgentAnswer::in_place("`confirm` returns true"),
-            Ok(Ok(false)) => AgentAnswer::gone("`confirm` returns false"),
-            Ok(Err(PgError { text: reason, .. })) | Err(reason) => AgentAnswer::Failed { reason },
+            Ok(true) => AgentAnswer::in_place("`confirm` returns true"),
+            Ok(false) => AgentAnswer::gone("`confirm` returns false"),
+            Err(PgError { text: reason, .. }) => AgentAnswer::Failed { reason },
         }
     }
 
@@ -106,7 +98,7 @@ impl Holding for PgChange {
     async fn lift(&self) -> Result<String, String> {
         let Some(undo) = &self.undo else { return Ok("it is irreversible: it was left as it is".into()) };
         // What the runbook has fixed is not fixed twice. Where nobody can tell, the undo is tried.
-        if matches!(self.seen().await?, Ok(false)) {
+        if matches!(self.seen().await, Ok(false)) {
             return Ok("it was gone already: `confirm` returns false".into());
         }
         self.carry_out("undo", undo).await?;

@@ -12,6 +12,6 @@ mod session;
 pub use change::PgChange;
 pub use connections::PgConnections;
 pub use lock::PgLock;
-pub use query::{PgQueries, SliQuery};
+pub use query::{PgQuery, SliQuery};
 pub(crate) use server::PgServer;
 pub use session::PgTarget;

@@ -11,6 +11,7 @@ use super::toxic::ToxicRule;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -69,6 +70,7 @@ pub struct Proxy {
 }
 
 /// Where the connections of one listener lead.
+#[derive(Default)]
 pub(in crate::agent) struct ProxyTarget {
     /// Host and port of the service; resolved again for every connection.
     pub(in crate::agent) upstream: (String, u16),
@@ -96,18 +98,14 @@ impl ProxyTarget {
     }
 }
 
-/// Serves connections as long as it runs; they end with it.
+/// Passes connections on.
 pub(in crate::agent) async fn accept(listener: TcpListener, target: Arc<ProxyTarget>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let (client, address) = tokio::select! {
-            accepted = next_connection(&listener) => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
+    let serve = |client, address: SocketAddr| {
         // Drawn in the order of accepting, so that the same seed draws the same.
         let number = target.connections.fetch_add(1, Ordering::Relaxed);
-        connections.spawn(pass_on(client, address.ip(), target.clone(), number));
-    }
+        pass_on(client, address.ip(), target.clone(), number)
+    };
+    match serve_each(listener, serve).await {}
 }
 
 impl Proxy {
@@ -137,8 +135,7 @@ impl Proxy {
                 rules: rules.clone(),
                 toxics: toxics.clone(),
                 traffic: traffic.get(&port).cloned().unwrap_or_default(),
-                connections: AtomicU64::new(0),
-                seed: 0,
+                ..ProxyTarget::default()
             };
             tokio::spawn(accept(listener, Arc::new(target)));
         }
@@ -193,13 +190,20 @@ pub(in crate::agent) async fn bind(address: SocketAddr) -> io::Result<TcpListene
     }
 }
 
-/// The next connection.
-pub(in crate::agent) async fn next_connection(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// Serves each connection, all side by side, as long as it runs; they end with it.
+pub(in crate::agent) async fn serve_each<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    serve: impl Fn(TcpStream, SocketAddr) -> F,
+) -> Infallible {
+    let mut connections = JoinSet::new();
     loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            // Errors of accept(2) are of one connection, or the process is out of file descriptors.
-            Err(_) => tokio::time::sleep(OUT_OF_FILES).await,
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, address)) => drop(connections.spawn(serve(client, address))),
+                // Errors of accept(2) are of one connection, or the process is out of file descriptors.
+                Err(_) => tokio::time::sleep(OUT_OF_FILES).await,
+            },
+            Some(_) = connections.join_next() => {}
         }
     }
 }

@@ -116,13 +116,9 @@ impl ProxyRule for HttpRule {
                 answer.ok_or_else(|| format!("{status} is not the status of an answer"))?;
             }
             HttpAction::Headers { set, remove } => {
-                for (name, value) in set {
-                    HeaderValue::try_from(value)
-                        .map_err(|_| format!("{value:?} is not the value of a header ({name})"))?;
-                }
-                for name in set.iter().map(|(name, _)| name).chain(remove) {
-                    HeaderName::try_from(name).map_err(|_| format!("{name:?} is not the name of a header"))?;
-                }
+                set.iter().try_for_each(|(_, value)| read_header_value(value).map(drop))?;
+                let mut names = set.iter().map(|(name, _)| name).chain(remove);
+                names.try_for_each(|name| read_header_name(name).map(drop))?;
             }
             HttpAction::SlowBody { rate: 0 } => return Err("a rate of 0 never ends".into()),
             _ => {}

@@ -26,9 +26,10 @@ pub(in crate::agent) fn wait_as_toxiproxy() {
 }
 
 /// How a toxic ends a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::agent) enum ConnectionCut {
     /// Closed.
+    #[default]
     Close,
     /// Closed with a reset (RST).
     Reset,

@@ -6,7 +6,7 @@ use crate::agent::freshness::AnswerAge;
 use crate::agent::http_status_page::StatusPage;
 use crate::agent::load::Load;
 use crate::agent::machine::MachineWatch;
-use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQueries};
+use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQuery};
 use crate::agent::promql::PromCounts;
 use crate::agent::proxy::{HttpRule, ToxicRule};
 use crate::agent::source::PacedQuestion;
@@ -32,8 +32,8 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<PgChange>(),
     ability::<PgConnections>(),
     ability::<PgLock>(),
-    ability::<PgQueries>(),
-    ability::<PromCounts>(),
+    ability::<PacedQuestion<PgQuery>>(),
+    ability::<PacedQuestion<PromCounts>>(),
     ability::<PacedQuestion<TcpQuestion>>(),
     ability::<ToxicRule>(),
     ability::<ToxiproxyApi>(),

@@ -8,7 +8,7 @@ use crate::agent::load::Load;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, LEASE, Told};
 use crate::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyRoute};
 use crate::agent::{AgentClient, AgentError, Clock};
-use crate::load::LoadSpec;
+use crate::load::{LoadReport, LoadSpec};
 use crate::record::Slice;
 use crate::slis::{Comparison, Good, Ratio, SliSpec, Term};
 use crate::stack::Channel;
@@ -221,12 +221,12 @@ async fn every_write_of_a_ledger_is_told_before_the_slice_in_which_it_was_due() 
         while let Some(message) = messages.recv().await {
             let AgentMessage::Told { told } = message else { continue };
             match told {
-                Told::Write { write, clock_us, acknowledged } => {
+                Told::Load(LoadReport::Write { write, clock_us, acknowledged }) => {
                     assert!(acknowledged);
                     assert!(clock_us >= before);
                     writes.push(write);
                 }
-                Told::Slice(slice) => {
+                Told::Load(LoadReport::Slice(slice)) => {
                     due += slice.due;
                     let told = (0..due).filter(|write| writes.contains(write)).count() as u64;
                     assert_eq!(told, due, "every write of a slice that is closed");
@@ -381,7 +381,9 @@ async fn loads_are_reported_in_slices_that_begin_at_the_same_instants() {
     client.ask(other.ask("load other")).await.unwrap();
     let mut slices: Vec<Slice> = Vec::new();
     while slices.iter().filter(|slice| slice.load == "other").count() < 3 {
-        if let Some(AgentMessage::Told { told: Told::Slice(slice) }) = within("a slice", messages.recv()).await {
+        if let Some(AgentMessage::Told { told: Told::Load(LoadReport::Slice(slice)) }) =
+            within("a slice", messages.recv()).await
+        {
             assert_eq!(slice.start_us.0 % 100_000, 0);
             slices.push(slice);
         }

@@ -1,6 +1,6 @@
 //! The HTTP API: calls, answers and errors as Toxiproxy's.
 
-use super::super::proxy::next_connection;
+use super::super::proxy::serve_each;
 use super::proxies::ToxicProxies;
 use super::toxic::{ApiRefusal, ApiToxic};
 use bytes::Bytes;
@@ -14,14 +14,13 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::JoinSet;
 
 /// The version of Toxiproxy whose API this is: clients ask for it, and some switch on it.
 const VERSION: &str = "2.12.0";
@@ -43,12 +42,7 @@ pub async fn serve(
     told: UnboundedSender<(IpAddr, String)>,
 ) -> Infallible {
     let proxies = Arc::new(Mutex::new(proxies));
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, client) = tokio::select! {
-            accepted = next_connection(&listener) => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
+    let answers = |stream: TcpStream, client: SocketAddr| {
         let (proxies, told) = (proxies.clone(), told.clone());
         let service = service_fn(move |request| {
             let (proxies, told) = (proxies.clone(), told.clone());
@@ -63,7 +57,7 @@ pub async fn serve(
                 Ok::<_, Infallible>(answer)
             }
         });
-        connections.spawn(async move {
+        async move {
             let mut server = hyper::server::conn::http1::Builder::new();
             // How a client's connection ends is the client's business.
             let _ = server
@@ -72,8 +66,9 @@ pub async fn serve(
                 .half_close(true)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
-        });
-    }
+        }
+    };
+    serve_each(listener, answers).await
 }
 
 type Answer = Response<Full<Bytes>>;

@@ -1,8 +1,8 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
 use super::super::proxy::{
-    ActiveRule, ConnectionCut, HttpRule, Proxy, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicRule, ToxicStream,
-    Traffic, accept, bind, wait_as_toxiproxy,
+    ActiveRule, HttpRule, Proxy, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicRule, ToxicStream, Traffic, accept,
+    bind, wait_as_toxiproxy,
 };
 use super::toxic::{ApiRefusal, ApiToxic, read_fields};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -353,14 +353,11 @@ impl ToxicProxy {
         let host = if host.is_empty() { "127.0.0.1" } else { host };
         let target = ProxyTarget {
             upstream: (host.to_string(), port),
-            port: 0,
-            http: None,
-            unreachable: ConnectionCut::Close,
             toxics: self.active.0.clone(),
             rules: self.active.1.clone(),
             traffic: self.traffic.clone(),
-            connections: AtomicU64::new(0),
             seed: self.seed,
+            ..ProxyTarget::default()
         };
         self.accepts = Some(AbortOnDropHandle::new(tokio::spawn(accept(listener, Arc::new(target)))));
         self.enabled = true;

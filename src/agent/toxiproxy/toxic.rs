@@ -95,7 +95,7 @@ impl ApiToxic {
                 value => drop(attributes.insert(known.to_string(), value.clone())),
             }
         }
-        let rule = http_rule(kind.0, read_fields(&Value::Object(attributes.clone()))?, toxic.toxicity)?;
+        let rule = http_rule(kind.0, &attributes, toxic.toxicity)?;
         Ok(ApiToxic { toxic, http: Some(HttpToxic { kind, attributes, rule }) })
     }
 
@@ -174,70 +174,60 @@ fn read_change(value: &Value) -> Result<(Option<f32>, Map<String, Value>), ApiRe
     Ok((toxicity, attributes_of(&attributes)?))
 }
 
-/// The attributes of every toxic of HTTP.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct HttpAttributes {
-    status: Option<u64>,
-    body: Option<String>,
-    retry_after: Option<u64>,
-    delay: Option<u64>,
-    jitter: u64,
-    replace: Option<String>,
-    cut: Option<u64>,
-    reset: bool,
-    rate: Option<u64>,
-    set: BTreeMap<String, String>,
-    remove: Vec<String>,
-    method: Option<String>,
-    path: Option<String>,
-    header: Option<String>,
-    first: Option<u64>,
-    every: Option<u64>,
-    per: Option<String>,
+/// Reads an attribute, if it is given.
+fn attribute<T: DeserializeOwned>(given: &Map<String, Value>, name: &str) -> Result<Option<T>, ApiRefusal> {
+    let value = given.get(name).map(T::deserialize).transpose();
+    value.map_err(|error| ApiRefusal::body(format!("{name}: {error}")))
 }
 
 /// What a toxic of HTTP with these attributes does, and about which requests.
-fn http_rule(kind: &str, given: HttpAttributes, toxicity: f32) -> Result<HttpRule, ApiRefusal> {
+fn http_rule(kind: &str, given: &Map<String, Value>, toxicity: f32) -> Result<HttpRule, ApiRefusal> {
     let refused = |why: String| ApiRefusal::body(format!("{kind}: {why}"));
     let missing = |names: &str| ApiRefusal::new(400, format!("missing required field: attributes.{names}"));
-    let text = |text: Option<String>, read: fn(&str) -> Result<String, String>| {
-        text.map(|text| read(&text).map_err(refused)).transpose()
+    let text = |name: &str| attribute::<String>(given, name);
+    let number = |name: &str| attribute::<u64>(given, name);
+    let read = |name: &str, read: fn(&str) -> Result<String, String>| {
+        text(name)?.map(|text| read(&text).map_err(refused)).transpose()
     };
-    let per_connection = match given.per.as_deref() {
+    let per_connection = match text("per")?.as_deref() {
         None | Some("request") => false,
         Some("connection") => true,
         Some(other) => return Err(refused(format!("{other:?} is not `request` or `connection`"))),
     };
+    let reset = attribute(given, "reset")?.unwrap_or_default();
     let action = match kind {
         "http_status" => HttpAction::Status {
-            status: given.status.ok_or_else(|| missing("status"))?.try_into().unwrap_or(u16::MAX),
-            body: given.body,
-            retry_after: given.retry_after,
+            status: number("status")?.ok_or_else(|| missing("status"))?.try_into().unwrap_or(u16::MAX),
+            body: text("body")?,
+            retry_after: number("retry_after")?,
         },
         "http_delay" => HttpAction::Delay {
-            delay: Duration::from_millis(given.delay.ok_or_else(|| missing("delay"))?),
-            jitter: Duration::from_millis(given.jitter),
+            delay: Duration::from_millis(number("delay")?.ok_or_else(|| missing("delay"))?),
+            jitter: Duration::from_millis(number("jitter")?.unwrap_or_default()),
         },
-        "http_body" => match (given.replace, given.cut, given.rate) {
+        "http_body" => match (text("replace")?, number("cut")?, number("rate")?) {
             (Some(body), None, None) => HttpAction::ReplaceBody { body },
-            (None, Some(after), None) => HttpAction::CutBody { after, reset: given.reset },
+            (None, Some(after), None) => HttpAction::CutBody { after, reset },
             (None, None, Some(rate)) => HttpAction::SlowBody { rate },
             (None, None, None) => return Err(missing("replace, cut or rate")),
             _ => return Err(refused("a body is replaced, cut short or slow, and not two of these".into())),
         },
-        _ if given.set.is_empty() && given.remove.is_empty() => return Err(missing("set or remove")),
         _ => {
+            let set: BTreeMap<String, String> = attribute(given, "set")?.unwrap_or_default();
+            let remove: Vec<String> = attribute(given, "remove")?.unwrap_or_default();
+            if set.is_empty() && remove.is_empty() {
+                return Err(missing("set or remove"));
+            }
             let header = |(name, value): (String, String)| Ok((read_header_name(&name)?, read_header_value(&value)?));
-            let set = given.set.into_iter().map(header).collect::<Result<_, String>>().map_err(refused)?;
-            let remove = given.remove.iter().map(|name| read_header_name(name)).collect::<Result<_, _>>();
+            let set = set.into_iter().map(header).collect::<Result<_, String>>().map_err(refused)?;
+            let remove = remove.iter().map(|name| read_header_name(name)).collect::<Result<_, _>>();
             HttpAction::Headers { set, remove: remove.map_err(refused)? }
         }
     };
-    let (method, path) = (text(given.method, read_method)?, text(given.path, read_path)?);
-    let header = given.header.map(|text| read_header(&text).map_err(refused)).transpose()?;
+    let (method, path) = (read("method", read_method)?, read("path", read_path)?);
+    let header = text("header")?.map(|text| read_header(&text).map_err(refused)).transpose()?;
+    let (first, every) = (number("first")?, number("every")?);
     let (port, from, share, seed) = (None, None, f64::from(toxicity.clamp(0.0, 1.0)), 0);
-    let (first, every) = (given.first, given.every);
     let rule = HttpRule { port, from, method, path, header, share, per_connection, first, every, action, seed };
     rule.check().map_err(refused)?;
     Ok(rule)

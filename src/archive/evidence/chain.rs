@@ -7,7 +7,7 @@
 //! byte of the line, and anybody can compute it with a text editor and `sha256sum`.
 
 use super::manifest::{MANIFEST, Manifest};
-use crate::record::read_file;
+use crate::record::{HashWriter, read_file, sha256_hex};
 use crate::report::Quarter;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest as _, Sha256};
@@ -143,9 +143,6 @@ fn run_of(torn: &[u8]) -> Option<String> {
     crate::record::is_run_id(run).then(|| run.to_string()).filter(|run| !run.contains(['/', '\\']))
 }
 
-/// Bytes that are read at once.
-const CHUNK: usize = 64 * 1024;
-
 /// A SHA-256 digest (FIPS 180-4) as 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -154,25 +151,14 @@ pub struct Digest(String);
 impl Digest {
     /// Of bytes.
     pub fn of(bytes: &[u8]) -> Digest {
-        Digest(hex::encode(Sha256::digest(bytes)))
+        Digest(sha256_hex(bytes))
     }
 
     /// Of everything that can be read, with the number of bytes.
     pub fn of_all(mut reader: impl Read) -> io::Result<(Digest, u64)> {
-        let mut hasher = Sha256::new();
-        let mut chunk = vec![0; CHUNK];
-        let mut size = 0;
-        loop {
-            match reader.read(&mut chunk) {
-                Ok(0) => return Ok((Digest(hex::encode(hasher.finalize())), size)),
-                Ok(n) => {
-                    hasher.update(&chunk[..n]);
-                    size += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let mut hash = Sha256::new();
+        let size = io::copy(&mut reader, &mut HashWriter(&mut hash))?;
+        Ok((Digest(hex::encode(hash.finalize())), size))
     }
 
     /// 64 zeros: what stands before the first entry of a chain.
@@ -487,7 +473,7 @@ mod digest_tests {
         let none = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"abc").to_string(), abc);
         assert_eq!(Digest::of_all(&b""[..]).unwrap(), (Digest::parse(none).unwrap(), 0));
-        let long = vec![7; 3 * CHUNK + 1];
+        let long = vec![7; 200_001];
         assert_eq!(Digest::of_all(&long[..]).unwrap(), (Digest::of(&long), long.len() as u64));
     }
 

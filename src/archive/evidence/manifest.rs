@@ -5,7 +5,7 @@ use super::chain::{Appender, CHAIN, CHAIN_FORMAT, CHANGED, ChainEntry};
 use super::{Digest, Head, check_chain};
 use crate::archive::{self, find::named};
 use crate::record::{DrillStatus, Record, RunDir, is_temporary, open_file, read_file, utc_now, utc_text};
-use crate::report::Quarter;
+use crate::report::{Quarter, read_format};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -98,16 +98,7 @@ impl Manifest {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn read(bytes: &[u8]) -> Result<Manifest, String> {
-        let value: serde_json::Value =
-            serde_json::from_slice(bytes).map_err(|error| format!("it is no JSON: {error}"))?;
-        match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(format) if format <= u64::from(MANIFEST_FORMAT) => {}
-            Some(format) => {
-                return Err(format!("its format is {format}, and this version reads up to {MANIFEST_FORMAT}"));
-            }
-            None => return Err("it has no `format`".into()),
-        }
-        serde_json::from_value(value).map_err(|error| format!("it is no manifest: {error}"))
+        read_format(bytes, MANIFEST_FORMAT, "manifest")
     }
 
     /// Whether both say the same of the files; when that was sealed does not matter.
@@ -144,25 +135,21 @@ pub struct Difference {
 
 /// What differs between what was sealed and what is there now, by path.
 pub fn compare(sealed: &[FileEntry], now: &[FileEntry]) -> Vec<Difference> {
-    let by_path = |files: &[FileEntry]| -> BTreeMap<String, FileEntry> {
-        files.iter().map(|file| (file.path.clone(), file.clone())).collect()
-    };
-    let content = |file: FileEntry| (file.size, file.sha256, file.link);
-    let (sealed, mut now) = (by_path(sealed), by_path(now));
-    let mut found = Vec::new();
-    for (path, was) in sealed {
-        let weight = was.weight;
-        let how = match now.remove(&path).map(content) {
-            Some(is) if is == content(was) => continue,
-            Some(_) => How::Changed,
-            None => How::Removed,
-        };
-        found.push(Difference { path, weight, how });
+    let content = |file: &FileEntry| (file.size, file.sha256.clone(), file.link.clone());
+    let mut both: BTreeMap<&str, [Option<&FileEntry>; 2]> = BTreeMap::new();
+    for (side, files) in [sealed, now].into_iter().enumerate() {
+        files.iter().for_each(|file| both.entry(&file.path).or_default()[side] = Some(file));
     }
-    let added = now.into_values();
-    found.extend(added.map(|file| Difference { path: file.path, weight: file.weight, how: How::Added }));
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
+    let differs = |(path, [was, is]): (&str, [Option<&FileEntry>; 2])| {
+        let how = match (was, is) {
+            (Some(was), Some(is)) if content(was) == content(is) => return None,
+            (Some(_), Some(_)) => How::Changed,
+            (Some(_), None) => How::Removed,
+            (None, _) => How::Added,
+        };
+        Some(Difference { path: path.to_string(), weight: was.or(is)?.weight, how })
+    };
+    both.into_iter().filter_map(differs).collect()
 }
 
 /// Every file of a directory, at any depth, sorted by path. Left out: the manifest itself, what says that somebody lives (`lock`,

@@ -1,13 +1,13 @@
 //! `incidents.yaml`, or a CSV file with the same columns: the real incidents of a team, to be held beside its drills.
 
 use crate::slis::Ratio;
-use crate::source::{At, Diagnostics, Entry, Node, Source, Span, TextForm, Value, describe, parse, shape, shorten};
+use crate::source::{
+    A_TIME, At, Diagnostics, Entry, Node, Source, Span, TextForm, Value, describe, parse, parse_time, shape, shorten,
+};
 use serde_json::Value as Json;
 use std::sync::Arc;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-const A_TIME: TextForm = TextForm::new("a time like `2026-11-20T06:41:12Z`", shape::filled);
 const A_SHARE: TextForm = TextForm::new("a percentage like `40%`", Ratio::shape);
 const A_TEXT: TextForm = TextForm::new("text", shape::filled);
 
@@ -70,9 +70,9 @@ fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
     let mut map = at.map("the incident")?.of_section("An incident");
     let [id, severity, service, class] = ["id", "severity", "service", "class"]
         .map(|key| map.require_with(key, A_TEXT, |text| Ok(text.trim().to_string())));
-    let began = map.require_with("began", A_TIME, instant);
+    let began = map.require_with("began", A_TIME, parse_time);
     let times = ["detected", "mitigated", "recovered"];
-    let [detected, mitigated, recovered] = times.map(|key| map.optional_with(key, A_TIME, instant));
+    let [detected, mitigated, recovered] = times.map(|key| map.optional_with(key, A_TIME, parse_time));
     for (key, at) in times.into_iter().zip([detected, mitigated, recovered]) {
         if began.zip(at).is_some_and(|(began, at)| at < began) {
             map.wrong(key, format!("`{key}` lies before `began`"));
@@ -91,11 +91,6 @@ fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
         recovered,
         users_hurt,
     })
-}
-
-fn instant(text: &str) -> Result<OffsetDateTime, String> {
-    let wrong = |_| format!("`{}` is no time: write it like `2026-11-20T06:41:12Z`", shorten(text));
-    OffsetDateTime::parse(text.trim(), &Rfc3339).map_err(wrong)
 }
 
 /// A table with a head as the tree that YAML would be (RFC 4180); cells that are empty are left out.

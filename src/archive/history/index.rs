@@ -5,6 +5,7 @@
 
 use super::run::IndexedRun;
 use crate::archive;
+use crate::error::Error;
 use crate::record::{no_link, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,22 +34,12 @@ pub struct Update {
     pub notes: Vec<String>,
 }
 
-/// Why an index cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexError {
-    /// It is a file of somebody else, and is left alone.
-    #[error("{}: this is no index of Firedrill, and is left as it is", .0.display())]
-    Foreign(PathBuf),
-    /// It cannot be read or written.
-    #[error("{}: {doing}: {source}", .path.display())]
-    File { path: PathBuf, doing: &'static str, source: io::Error },
-    /// A path in which runs were to be looked for.
-    #[error("{0}")]
-    Runs(io::Error),
-}
-
-fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> IndexError {
-    move |source| IndexError::File { path: path.to_path_buf(), doing, source }
+/// Why an index cannot be read or written.
+fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| {
+        Error::harness(format!("{}: {doing}: {error}", path.display()))
+            .hint("name another file with `--index FILE`, or delete it: the runs that are there are read again")
+    }
 }
 
 /// The file.
@@ -69,7 +60,7 @@ struct IndexEntry {
 
 /// Every run that the index has, oldest first, after what is new below the paths was read into it. The file is written whole at the
 /// end, so that a command that is killed over it has forgotten nothing.
-pub fn indexed(path: &Path, roots: &[PathBuf]) -> Result<(Vec<IndexedRun>, Update), IndexError> {
+pub fn indexed(path: &Path, roots: &[PathBuf]) -> Result<(Vec<IndexedRun>, Update), Error> {
     let _lock = lock(path)?;
     let mut update = Update::default();
     let mut entries = read(path)?;
@@ -87,14 +78,15 @@ pub fn indexed(path: &Path, roots: &[PathBuf]) -> Result<(Vec<IndexedRun>, Updat
 }
 
 /// What the file has. One that is damaged or of another version is an error: it may have runs that lie nowhere else.
-fn read(path: &Path) -> Result<BTreeMap<String, IndexEntry>, IndexError> {
+fn read(path: &Path) -> Result<BTreeMap<String, IndexEntry>, Error> {
     let text = match fs::read(path) {
         Ok(text) if text.is_empty() => return Ok(BTreeMap::new()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         read => read.map_err(failed(path, "reading the index"))?,
     };
     if !text.starts_with(HEAD.as_bytes()) {
-        return Err(IndexError::Foreign(path.to_path_buf()));
+        let foreign = format!("{}: this is no index of Firedrill, and is left as it is", path.display());
+        return Err(Error::usage(foreign).hint("name another file with `--index FILE`"));
     }
     let why = match serde_json::from_slice::<Index>(&text) {
         Ok(index) if index.version == VERSION => return Ok(index.entries),
@@ -105,7 +97,7 @@ fn read(path: &Path) -> Result<BTreeMap<String, IndexEntry>, IndexError> {
 }
 
 /// Held by whoever uses an index. It is a file beside the index, because the index itself is replaced.
-fn lock(path: &Path) -> Result<File, IndexError> {
+fn lock(path: &Path) -> Result<File, Error> {
     no_link(path).map_err(failed(path, "looking for links"))?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed(path, "making its folder"))?;
@@ -152,8 +144,9 @@ fn fresh(
     known: &BTreeMap<String, IndexEntry>,
     roots: &[PathBuf],
     update: &mut Update,
-) -> Result<Vec<(String, IndexEntry)>, IndexError> {
-    let found = archive::find(roots).map_err(IndexError::Runs)?;
+) -> Result<Vec<(String, IndexEntry)>, Error> {
+    let found = archive::find(roots)
+        .map_err(|error| Error::usage(error.to_string()).hint("`--from DIR` names a directory below which runs are"))?;
     update.found = found.runs.len();
     update.unreadable = found.problems;
     let mut due = Vec::new();

@@ -12,7 +12,7 @@ mod testing;
 mod trend;
 
 pub use incidents::{RealIncident, incidents_schema, read_incidents};
-pub use index::{IndexError, Update, indexed};
+pub use index::{Update, indexed};
 pub use run::{IndexedRun, RunStanding};
 pub use show::{
     HISTORY_FORMAT, Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text,

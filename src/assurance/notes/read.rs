@@ -12,6 +12,10 @@ use std::sync::Arc;
 
 const A_QUARTER: TextForm = TextForm::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
 
+/// Keys of which the files of a quarter may have each once only.
+const ONCE: [&str; 8] =
+    ["organisation", "system", "tier", "business_function", "policy_frequency", "previous_drill", "next_drill", "plan"];
+
 /// Something that all files together may say once only.
 struct Once {
     identity: String,
@@ -63,42 +67,34 @@ pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<DrNotes>
 fn read_file(at: &mut At<'_>, places: &mut NotePlaces) -> Option<NotesFile> {
     let mut map = at.map("the file of notes")?.of_section("A file");
     let quarter = map.optional_with("quarter", A_QUARTER, Quarter::parse);
-    let texts = ["organisation", "system", "tier", "business_function", "policy_frequency"];
-    let dates = ["previous_drill", "next_drill"];
-    let [organisation, system, tier, business_function, policy_frequency] = texts.map(|key| filled(&mut map, key));
-    let [previous_drill, next_drill] = dates.map(|key| map.optional_with(key, A_DATE, date));
+    let mut header = DrHeader {
+        organisation: filled(&mut map, "organisation"),
+        system: filled(&mut map, "system"),
+        tier: filled(&mut map, "tier"),
+        business_function: filled(&mut map, "business_function"),
+        policy_frequency: filled(&mut map, "policy_frequency"),
+        previous_drill: map.optional_with("previous_drill", A_DATE, date),
+        next_drill: map.optional_with("next_drill", A_DATE, date),
+        ..DrHeader::default()
+    };
     let plan = map.optional_by("plan", |at| {
         let mut map = at.map("`plan`")?;
         let read = (filled(&mut map, "id"), filled(&mut map, "version"));
         map.finish().map(|()| read)
     });
+    (header.plan_id, header.plan_version) = plan.unwrap_or_default();
     let attestation = map.optional_by("attestation", |at| {
         let mut map = at.map("`attestation`")?;
         let read = ["prepared", "reviewed", "approved"].map(|key| map.optional_by(key, read_signature));
         map.finish().map(|()| read)
     });
-    for key in texts.into_iter().chain(dates).chain(["plan"]).filter(|key| map.has(key)) {
+    [header.prepared, header.reviewed, header.approved] = attestation.unwrap_or_default();
+    for key in ONCE.into_iter().filter(|key| map.has(key)) {
         let message = format!("`{key}` is said twice for the same quarter");
         places.once(format!("{quarter:?} key {key}"), message, key, &map);
     }
     let drills = many(&mut map, "drills", |at| read_drill(at, quarter, places));
     map.finish()?;
-    let (plan_id, plan_version) = plan.unwrap_or_default();
-    let [prepared, reviewed, approved] = attestation.unwrap_or_default();
-    let header = DrHeader {
-        organisation,
-        system,
-        tier,
-        business_function,
-        plan_id,
-        plan_version,
-        policy_frequency,
-        previous_drill,
-        next_drill,
-        prepared,
-        reviewed,
-        approved,
-    };
     Some(NotesFile { path: at.source.path.display().to_string(), quarter, header, drills })
 }
 

@@ -19,7 +19,7 @@ pub struct Catalog {
 }
 
 /// A critical service.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CriticalService {
     /// Its name; the name of a service of the stacks, unless `aliases` has that.
     pub name: String,

@@ -124,22 +124,24 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -
     let mut map = at.map(format!("service `{}`", shorten(&name)))?.of_section("A service");
     let not = format!("a tier from 1, the most critical, to {LAST_TIER}");
     let tier = map.require_by("tier", |at| at.number(1..=LAST_TIER, "a tier like `1`", &not));
-    let owner = map.optional("owner");
+    let mut service = CriticalService { name, owner: map.optional("owner"), ..CriticalService::default() };
     // For people who read the file.
     let _: Option<String> = map.optional("description");
-    let aliases = map.optional("aliases").unwrap_or_default();
-    let stacks = read_paths(&mut map, "stacks", "stack");
+    service.aliases = map.optional("aliases").unwrap_or_default();
+    service.stacks = read_paths(&mut map, "stacks", "stack");
     let drill_every = map.optional_with("drill_every", A_PERIOD, parse_period);
-    let rto = map.optional_with("rto", A_PERIOD, parse_period);
-    let rpo = map.optional_with("rpo", A_PERIOD, parse_period);
+    service.rto = map.optional_with("rto", A_PERIOD, parse_period);
+    service.rpo = map.optional_with("rpo", A_PERIOD, parse_period);
     let slos = map.optional_by("slos", |at| {
         let example = "write `availability: { objective: 99.9%, window: 30d }` below it";
         let slos = at.entries("a map", example, read_slo);
         at.also(names_shape());
         Some(slos)
     });
-    let runbooks = read_paths(&mut map, "runbooks", "runbook");
+    service.slos = slos.unwrap_or_default();
+    service.runbooks = read_paths(&mut map, "runbooks", "runbook");
     let alerts = map.optional_by("alerts", |at| Some(at.items("a list", "", read_alert)));
+    service.alerts = alerts.unwrap_or_default();
     let modes = map.require_by("failure_modes", |at| {
         let mut modes: Vec<FailureMode> = Vec::new();
         at.items("a list", "", |at| {
@@ -153,29 +155,17 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -
         at.must_not_be_empty("`failure_modes` is empty", "");
         Some(modes)
     });
-    let depends_on: Vec<String> = map.optional("depends_on").unwrap_or_default();
-    for wrong in depends_on.iter().filter(|other| **other == name || !names.contains(&other.as_str())) {
-        let others = names.iter().copied().filter(|other| *other != name);
+    service.depends_on = map.optional("depends_on").unwrap_or_default();
+    let is_other = |other: &str| other != service.name && names.contains(&other);
+    for wrong in service.depends_on.iter().filter(|other| !is_other(other)) {
+        let others = names.iter().copied().filter(|other| is_other(other));
         map.wrong("depends_on", format!("`{}` is no other service of this list", shorten(wrong)))
             .help(did_you_mean(wrong, others));
     }
     map.finish()?;
-    let tier = tier?;
-    Some(CriticalService {
-        name,
-        tier,
-        owner,
-        aliases,
-        stacks,
-        drill_every: drill_every.unwrap_or_else(|| super::drill_every(tier)),
-        rto,
-        rpo,
-        slos: slos.unwrap_or_default(),
-        runbooks,
-        alerts: alerts.unwrap_or_default(),
-        modes: modes?,
-        depends_on,
-    })
+    (service.tier, service.modes) = (tier?, modes?);
+    service.drill_every = drill_every.unwrap_or_else(|| super::drill_every(service.tier));
+    Some(service)
 }
 
 /// Paths to files of the project, or folders of manifests, that must be there; `what` says what they are.

@@ -2,10 +2,9 @@
 //! the loader. An image may have another C library, an older one, or none at all.
 
 use super::containers;
-use super::content::HashWriter;
 use super::errors::{api, environment, hinted};
 use crate::process;
-use crate::record::PrivateDir;
+use crate::record::{HashWriter, PrivateDir};
 use crate::stack::StackResult;
 use bollard::Docker;
 use sha2::{Digest, Sha256};

@@ -2,6 +2,7 @@
 //! that an image is built once and not once per drill.
 
 use super::model::{scalar, scalars, unescape};
+use crate::record::HashWriter;
 use crate::source::TextPattern;
 use regex::Captures;
 use serde_json::{Map, Value};
@@ -154,20 +155,6 @@ fn plain_ignores(root: &Path) -> Vec<PathBuf> {
     let paths = plain.map(|line| PathBuf::from(line.trim_start_matches("./").trim_matches('/')));
     // Its patterns decide what is in the image, also where it names itself.
     paths.filter(|path| path != Path::new(".dockerignore")).collect()
-}
-
-/// Feeds a hash by `io::copy`.
-pub(super) struct HashWriter<'a>(pub &'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Images in `FROM` and `COPY --from=`, and ports in `EXPOSE`, with build arguments filled in. Stages of the file

@@ -3,6 +3,7 @@
 use super::super::run::RunStanding;
 use super::super::testing::record;
 use super::*;
+use crate::error::Exit;
 use crate::record::Record;
 use crate::record::testing::{Story, events_of, lines_of};
 use std::fs;
@@ -33,7 +34,7 @@ impl RunPlace {
         self.try_look().unwrap()
     }
 
-    fn try_look(&self) -> Result<(Vec<IndexedRun>, Update), IndexError> {
+    fn try_look(&self) -> Result<(Vec<IndexedRun>, Update), Error> {
         let runs = self.0.path().join("runs");
         fs::create_dir_all(&runs).unwrap();
         indexed(&self.index(), &[runs])
@@ -202,7 +203,7 @@ fn a_damaged_index_and_one_of_another_version_are_left_as_they_are() {
     for (unusable, why) in [(torn, "damaged"), (cut, "damaged"), (other_shape, "damaged"), (newer, "another version")] {
         fs::write(place.index(), &unusable).unwrap();
         let error = place.try_look().unwrap_err();
-        assert!(matches!(error, IndexError::File { .. }) && error.to_string().contains(why), "{error}");
+        assert!(error.exit == Exit::Harness && error.to_string().contains(why), "{error}");
         assert_eq!(fs::read(place.index()).unwrap(), unusable);
     }
     fs::remove_file(place.index()).unwrap();
@@ -214,7 +215,7 @@ fn files_of_others_are_left_alone() {
     let place = RunPlace::new();
     fs::write(place.index(), "{\"mine\": [1, 2]}").unwrap();
     let before = fs::read(place.index()).unwrap();
-    assert!(matches!(place.try_look().unwrap_err(), IndexError::Foreign(_)));
+    assert_eq!(place.try_look().unwrap_err().exit, Exit::Usage);
     assert_eq!(fs::read(place.index()).unwrap(), before);
     let notes = place.0.path().join("notes.md");
     fs::write(&notes, "# Notes of mine\n\nand more of them\n").unwrap();
@@ -222,7 +223,7 @@ fn files_of_others_are_left_alone() {
     assert!(error.to_string().contains("no index of Firedrill"), "{error}");
     assert!(fs::read_to_string(&notes).unwrap().starts_with("# Notes"));
     let nowhere = indexed(&place.0.path().join("x.json"), &[place.0.path().join("nowhere")]);
-    assert!(matches!(nowhere.unwrap_err(), IndexError::Runs(_)));
+    assert!(nowhere.unwrap_err().hint.is_some_and(|hint| hint.starts_with("`--from DIR`")));
 }
 
 #[test]

@@ -56,31 +56,27 @@ impl HistoryPage {
         }
     }
 
+    /// Adds what is written in this form.
+    fn add(&mut self, text: &str, markdown: &str) {
+        self.out.push_str(if self.form == PageForm::Text { text } else { markdown });
+    }
+
     pub(super) fn heading(&mut self, text: &str) {
         self.gap();
-        match self.form {
-            PageForm::Text => self.out.push_str(&format!("{text}\n")),
-            PageForm::Markdown => self.out.push_str(&format!("### {text}\n\n")),
-        }
+        self.add(&format!("{text}\n"), &format!("### {text}\n\n"));
     }
 
     /// A paragraph.
     pub(super) fn line(&mut self, text: &str) {
-        match self.form {
-            PageForm::Text => self.out.push_str(&format!("{text}\n")),
-            PageForm::Markdown => {
-                self.gap();
-                self.out.push_str(&format!("{text}\n\n"));
-            }
+        if self.form == PageForm::Markdown {
+            self.gap();
         }
+        self.add(&format!("{text}\n"), &format!("{text}\n\n"));
     }
 
     /// A member of a list.
     pub(super) fn item(&mut self, text: &str) {
-        match self.form {
-            PageForm::Text => self.out.push_str(&format!("  {text}\n")),
-            PageForm::Markdown => self.out.push_str(&format!("- {text}\n")),
-        }
+        self.add(&format!("  {text}\n"), &format!("- {text}\n"));
     }
 
     /// A table with these titles; a `>` in front of one puts its column to the right. Columns that are empty in every row are left
@@ -103,19 +99,15 @@ impl HistoryPage {
                 pad_str(cell, *width, side, None).into_owned()
             });
             let padded: Vec<String> = padded.collect();
-            match self.form {
-                PageForm::Text => self.out.push_str(&format!("  {}\n", padded.join("  ").trim_end())),
-                PageForm::Markdown => self.out.push_str(&format!("| {} |\n", padded.join(" | "))),
-            }
-            if number == 0 && self.form == PageForm::Markdown {
+            let (text, markdown) = (padded.join("  "), padded.join(" | "));
+            self.add(&format!("  {}\n", text.trim_end()), &format!("| {markdown} |\n"));
+            if number == 0 {
                 let rule = |column: usize| if right(column) { "---:" } else { "---" };
                 let rules: Vec<&str> = (0..kept.len()).map(rule).collect();
-                self.out.push_str(&format!("| {} |\n", rules.join(" | ")));
+                self.add("", &format!("| {} |\n", rules.join(" | ")));
             }
         }
-        if self.form == PageForm::Markdown {
-            self.out.push('\n');
-        }
+        self.add("", "\n");
     }
 }
 
