@@ -4,14 +4,14 @@
 
 use crate::record::{
     Announcement, Day, DayEvent, DayStamped, EarlierControl, Event, Phase, Record, RunDir, Stamped, Verdict, is_run_id,
-    open_file, read_file, read_lines,
+    open_file, read_file,
 };
 use crate::report::{Drills, read_json};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -187,7 +187,9 @@ pub(super) fn day_id(dir: &Path) -> Option<String> {
 
 /// The first line of a file of events.
 pub(super) fn first_line<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    read_lines(opened(path).ok()?).next()?.ok()
+    let mut line = Vec::new();
+    BufReader::new(open_file(path).ok()?).read_until(b'\n', &mut line).ok()?;
+    serde_json::from_slice(&line).ok()
 }
 
 /// Of every id its best copy: one that can be read before one that cannot, one that has its end before one that was uploaded
@@ -231,8 +233,14 @@ pub fn read_story(dir: &Path) -> io::Result<Record> {
 
 /// The events of a run directory that are wanted, in order; lines that cannot be read are left out, as in the record.
 pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Vec<Stamped>> {
-    let lines = read_lines::<Stamped>(opened(&dir.join("events.jsonl"))?);
-    Ok(lines.flatten().filter(|stamped| wanted(&stamped.event)).collect())
+    let events = dir.join("events.jsonl");
+    let (mut reader, mut found, mut line) = (opened(&events)?, Vec::new(), Vec::new());
+    while reader.read_until(b'\n', &mut line).map_err(named(&events))? > 0 {
+        let stamped = serde_json::from_slice::<Stamped>(line.trim_ascii()).ok();
+        found.extend(stamped.filter(|stamped| wanted(&stamped.event)));
+        line.clear();
+    }
+    Ok(found)
 }
 
 /// A game day from its `gameday.jsonl`.

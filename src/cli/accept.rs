@@ -294,23 +294,30 @@ fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<
 
 /// Readings whose runbook is not there, in the folders that were named and in `readings/`.
 fn orphans(paths: &[PathBuf], globals: &super::Globals) -> Vec<PathBuf> {
-    let folders: Vec<PathBuf> = match paths.is_empty() {
+    let mut folders: Vec<PathBuf> = match paths.is_empty() {
         true => vec![globals.project.join("runbooks"), globals.project.join(FOLDER)],
         false => paths.iter().filter(|path| path.is_dir()).cloned().collect(),
     };
     let mut found = Vec::new();
-    for folder in folders {
-        // What cannot be read has no reading that could be told of.
-        let _ = lint::walk(&folder, usize::MAX, |path, _| {
-            let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-            let Some(stem) = name.strip_suffix(SUFFIX) else { return true };
+    let mut left = 10_000_usize;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            left = left.saturating_sub(1);
+            let (path, is_dir) = (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            if is_dir && left > 0 {
+                folders.push(path);
+                continue;
+            }
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let Some(stem) = name.strip_suffix(SUFFIX) else { continue };
             // What lies below `readings/` is about the same path without it.
             let above: PathBuf = path.components().filter(|part| part.as_os_str() != FOLDER).collect();
             let mut named = [".md", ".markdown", ""].into_iter().map(|end| format!("{stem}{end}"));
             let is_there = |name: String| path.with_file_name(&name).exists() || above.with_file_name(&name).exists();
-            found.extend((!named.any(is_there)).then(|| tidy(path)));
-            true
-        });
+            if !named.any(is_there) {
+                found.push(tidy(&path));
+            }
+        }
     }
     found.sort();
     found

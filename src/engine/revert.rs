@@ -105,7 +105,7 @@ async fn hold(
     let Some(held) = cancel.run_until_cancelled(held).await else {
         return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
-    let held = held?;
+    let held = held?.or_else(|| cx.monitor.timeline(again)?.ok());
     cx.waited("every SLI to hold after the revert", from, within, held.is_some());
     let length = seconds(hold);
     if let Some(levels) = held {

@@ -632,13 +632,13 @@ pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = include_str!("doubts.txt");
 /// The same, of several words.
-const DOUBTING_PHRASES: [&str; 42] = [
+const DOUBTING_PHRASES: [&str; 43] = [
     "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
     " event that", " event of", "(replace ", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
     "one of the following", "one of these", "any of the following", "any of these", "for instance", "in the past",
-    "hold off", "stay away", "leave this alone", "as required", "plan b", "⚠", "☠", "🛑", "no circumstances",
-    "stop before", "known broken", "removed in ", "removed since ", "anti-pattern", "antipattern", "last year",
-    "somebody wrote", "someone wrote",
+    "hold off", "stay away", "leave this alone", "as required", "plan b", "might want", "⚠", "☠", "🛑",
+    "no circumstances", "stop before", "known broken", "removed in ", "removed since ", "anti-pattern", "antipattern",
+    "last year", "somebody wrote", "someone wrote",
 ];
 /// Words of a label that says how much there is of something: `Large queues:`.
 const AMOUNTS: &str =
@@ -661,7 +661,7 @@ static DAY: TextPattern =
     TextPattern::new(r#"[-_./](20[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]))(?:[-_.T/)"'\s]|$)"#);
 /// An address or a host of documentation (RFC 5737, RFC 2606).
 static OF_EXAMPLES: TextPattern = TextPattern::new(
-    r"\b(?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3}\b|(?i)\b(?:[a-z0-9-]+\.)*example\.(?:com|org|net)\b",
+    r"(?i)\b((?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3})\b|(?:^|[^\w.@-])((?:[a-z0-9-]+\.)*example\.(?:com|org|net))\b",
 );
 /// What by its form is said of one case, one place or somebody else: `Cause B, the disk:`, `Lag > 60 s:`, `The DBA runs:`.
 static FORMS: TextPattern = TextPattern::new(
@@ -698,10 +698,11 @@ pub fn doubt(command: &Command) -> Option<String> {
     let calls = programs::calls(&command.text);
     let called =
         || calls.iter().find_map(|call| programs::destroys(&words(call)).or_else(|| destroys_in_container(call)));
-    // `… | xargs redis-cli DEL` deletes as many keys as the pipe names.
+    // `… | xargs redis-cli DEL` and `… | xargs -I{} redis-cli DEL {}` delete as many keys as the pipe names.
     let deletes_many = |call: &&Call| {
-        let last = call.words.last().map(|word| word.to_lowercase());
-        call.words.len() > 1 && last.is_some_and(|last| is_among("del unlink", &last))
+        let is_one = |word: &String| is_among("del unlink", &word.to_lowercase());
+        call.words.len() > 1 && call.words.last().is_some_and(is_one)
+            || call.program() == "xargs" && call.words.iter().skip(1).any(is_one)
     };
     let called = || called().or_else(|| calls.iter().find(deletes_many).map(|call| call.words.join(" ")));
     let sql = super::client::is_sql(&command.language);
@@ -716,7 +717,7 @@ pub fn doubt(command: &Command) -> Option<String> {
         return Some(format!("it names a day, “{}”, which may be that of an example", day.as_str()));
     }
     if command.effect().kind != EffectKind::Looks
-        && let Some(example) = OF_EXAMPLES.find(&command.text)
+        && let Some(example) = OF_EXAMPLES.captures(&command.text).and_then(|found| found.get(1).or(found.get(2)))
     {
         return Some(format!("it names “{}”, which may be that of an example", example.as_str()));
     }
@@ -775,12 +776,21 @@ fn doubting(text: &str) -> Option<String> {
 
 /// What of a text is for one case, one place or somebody else, by its form.
 fn of_form(text: &str) -> Option<String> {
-    let label = sentences(text).last().filter(|last| last.ends_with(':') && !phase::is_imperative(last));
+    const ALSO_ASK: &str = "show list get see check";
+    let asks = |sentence: &str| {
+        let first = spoken_words(sentence).into_iter().next().unwrap_or_default();
+        let of_it = ["empty the ", "slow the "].iter().any(|begin| sentence.to_lowercase().starts_with(begin));
+        phase::is_imperative(sentence) || is_among(ALSO_ASK, &first) || of_it
+    };
+    let label = sentences(text).last().filter(|last| last.ends_with(':') && !asks(last));
     let says_amount = |label: &&str| {
         let words = spoken_words(label);
         words.len() <= 4 && words.iter().any(|word| is_among(AMOUNTS, word))
     };
-    let found = FORMS.find(text).map(|found| found.as_str());
+    let is_order = |found: &str| {
+        found.ends_with(':') && sentences(text).last().is_some_and(asks) && !found.contains(['<', '>', '≥', '≤'])
+    };
+    let found = FORMS.find(text).map(|found| found.as_str()).filter(|found| !is_order(found));
     found.or_else(|| label.filter(says_amount)).map(|found| found.trim().to_string())
 }
 

@@ -66,6 +66,7 @@ pub(super) fn read(
         Shown::Elsewhere(before) => {
             return BlockUse::Person(format!("a part of it is typed elsewhere (behind `{before}`)"));
         }
+        Shown::Unprompted(_) if code.written => (vec![TypedText { text: code.body.clone(), expected: None }], false),
         Shown::Unprompted(line) => {
             return BlockUse::Person(format!("`{}` in it has no prompt, and others have one", shorten(&line, 60)));
         }

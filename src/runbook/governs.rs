@@ -331,8 +331,9 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                     };
                     let ways = items.iter().filter(|item| is_way(item)).count();
                     let named: Vec<NamedWay> = items.iter().map(NamedWay::of_item).collect();
+                    let all = NamedWays::of(&named);
                     for (item, name) in items.iter().zip(&named) {
-                        let of_several = ways > 1 && is_way(item) || name.is_one_of(&named);
+                        let of_several = ways > 1 && is_way(item) || all.have_more_than(name);
                         self.items.push((Vec::new(), of_several));
                         self.blocks(&item.blocks);
                         let (said, _) = self.items.pop().unwrap_or_default();
@@ -462,8 +463,10 @@ fn speaks_of_above(text: &str) -> bool {
     let (first, begins) = (words.first(), |list: &'static str| move |word: &String| is_among(list, word));
     let denies = |two: &[String]| is_among("must should may", &two[0]) && two[1] == "not";
     let limits = || words.iter().any(begins("only never")) || words.windows(2).any(denies);
+    let is_remark =
+        || words.iter().take(5).any(begins("take takes lasts help helps work works cost costs affect affects"));
     first.is_some_and(begins("only not never"))
-        || first.is_some_and(begins("this that these those")) && limits()
+        || first.is_some_and(begins("this that these those")) && limits() && !is_remark()
         || words.iter().any(|word| word == "above")
         || words.windows(3).any(said)
 }
@@ -546,12 +549,13 @@ fn below_labels(blocks: &[MarkdownBlock], source: &str) -> HashSet<usize> {
     let (mut found, mut begin) = (HashSet::new(), 0);
     for section in blocks.chunk_by(|_, next| next.heading().is_none()) {
         let labels: Vec<Option<NamedWay>> = section.iter().map(names).collect();
-        let all: Vec<NamedWay> = labels.iter().flatten().cloned().collect();
+        let all = NamedWays::of(labels.iter().flatten());
         let mut below = false;
-        for (index, label) in labels.into_iter().enumerate() {
+        for (index, label) in labels.iter().enumerate() {
             // A platform alone ends nothing.
-            below =
-                label.map_or(below, |label| label.is_one_of(&all) || below && matches!(label, NamedWay::Platform(_)));
+            below = label
+                .as_ref()
+                .map_or(below, |label| all.have_more_than(label) || below && matches!(label, NamedWay::Platform(_)));
             found.extend(below.then_some(begin + index));
         }
         begin += section.len();
@@ -588,14 +592,35 @@ impl NamedWay {
         let first = item.blocks.first().and_then(MarkdownBlock::paragraph);
         first.map_or(NamedWay::Other, |(text, _)| NamedWay::of(text))
     }
+}
 
-    /// Whether others beside it make it one of several.
-    fn is_one_of(&self, all: &[NamedWay]) -> bool {
-        match self {
-            NamedWay::Way | NamedWay::Case => all.iter().filter(|name| *name == self).count() > 1,
-            NamedWay::Platform(_) => {
-                all.iter().any(|other| other != self && matches!(other, NamedWay::Platform(_) | NamedWay::Way))
+/// How many of each there are beside each other.
+#[derive(Default)]
+struct NamedWays<'n> {
+    ways: usize,
+    cases: usize,
+    platforms: HashSet<&'n str>,
+}
+
+impl<'n> NamedWays<'n> {
+    fn of(names: impl IntoIterator<Item = &'n NamedWay>) -> NamedWays<'n> {
+        let mut all = NamedWays::default();
+        for name in names {
+            match name {
+                NamedWay::Way => all.ways += 1,
+                NamedWay::Case => all.cases += 1,
+                NamedWay::Platform(platform) => drop(all.platforms.insert(platform)),
+                NamedWay::Other => {}
             }
+        }
+        all
+    }
+
+    /// Whether others beside it make one of them one of several.
+    fn have_more_than(&self, name: &NamedWay) -> bool {
+        match name {
+            NamedWay::Way | NamedWay::Platform(_) => self.ways + self.platforms.len() > 1,
+            NamedWay::Case => self.cases > 1,
             NamedWay::Other => false,
         }
     }
@@ -613,9 +638,18 @@ fn is_trouble(title: &str) -> bool {
                          expired corrupted corruption degraded crash crashes crashing leak leaks overload overloaded deadlock deadlocks unhealthy high low";
     const AT_THE_END: &str = "down full stuck slow broken lost missing lagging issue problem";
     let words = words(phase::strip_number(title));
+    const ALSO_ASK: &str =
+        "list get show count print requeue handle bring take shut turn put free empty try save dump kick";
+    const ENDED: &str = "failed failing down stuck broken slow";
     let says =
         words.iter().any(|word| is_among(WRONG, word)) || words.last().is_some_and(|last| is_among(AT_THE_END, last));
-    says && words.len() <= 6
+    let asks = words.first().is_some_and(|first| is_among(ALSO_ASK, first));
+    // "Mitigating high latency" names a phase, "Rollback failed" a case.
+    let is_phase = phase::of_heading(title, RunbookPhase::Other) != RunbookPhase::Other
+        && !words.last().is_some_and(|last| is_among(ENDED, last));
+    says && !asks
+        && !is_phase
+        && words.len() <= 6
         && !words.iter().any(|word| word == "availability")
         && !phase::is_imperative(phase::strip_number(title))
         && !phase::is_only_a_phase(title)

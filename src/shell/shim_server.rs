@@ -77,7 +77,7 @@ fn open(dir: &Path, bash: &Path) -> std::io::Result<(PathBuf, UnixListener)> {
     Ok((bin, listener))
 }
 
-/// Reads what the runner sends: messages of calls go to their programs, the rest is handed on. A line that is none ends it.
+/// Reads what the runner sends: messages of calls go to their programs, the rest is handed on. A line that is none is handed on as an error.
 fn route(mut from: mpsc::Receiver<String>, calls: ShimCalls) -> mpsc::Receiver<Result<ToShell, String>> {
     let (tx, rest) = mpsc::channel(256);
     tokio::spawn(async move {

@@ -89,11 +89,11 @@ impl Level {
         self.ratio().is_some_and(|ratio| ratio + TOLERANCE >= self.objective.get())
     }
 
-    /// Whether there are more bad events than chance makes where those of another window are usual: those of a Poisson distribution.
+    /// Whether there are more bad events than chance makes where those of another window are usual: those of a binomial distribution.
     fn is_beyond_chance(&self, usual: Option<&Level>) -> bool {
         let share = usual.map_or(0.0, |usual| usual.bad() as f64 / usual.valid.max(1) as f64);
         let expected = share * self.valid as f64;
-        self.bad() as f64 - expected > BEYOND_CHANCE * expected.sqrt()
+        self.bad() as f64 - expected > BEYOND_CHANCE * (expected * (1.0 - share)).sqrt()
     }
 
     /// Whether the ratio is below a threshold; never without data.
@@ -513,18 +513,23 @@ impl Timeline {
             if kinds.is_empty() {
                 return None;
             }
+            // What the SLIs of the load call bad they judge themselves, over the whole span.
+            let judged =
+                |slice: &Total| slice.good.iter().map(|good| slice.due.saturating_sub(*good)).max().unwrap_or(0);
             let counts = inside.iter().map(|slice| {
                 let of_kind = kinds.iter().map(|kind| slice.results.get(*kind).copied().unwrap_or_default());
-                (of_kind.collect::<Vec<u64>>(), slice.results.values().sum::<u64>())
+                let judged = if least > 0 { judged(slice) } else { 0 };
+                (of_kind.collect::<Vec<u64>>(), slice.results.values().sum::<u64>(), judged)
             });
-            let counts: Vec<(Vec<u64>, u64)> = counts.collect();
-            let too_much = |window: &[(Vec<u64>, u64)]| {
-                let all: u64 = window.iter().map(|(_, all)| all).sum();
+            let counts: Vec<(Vec<u64>, u64, u64)> = counts.collect();
+            let too_much = |window: &[(Vec<u64>, u64, u64)]| {
+                let all: u64 = window.iter().map(|(_, all, _)| all).sum();
                 let refused = kinds.iter().enumerate().map(|(at, kind)| {
-                    let count: u64 = window.iter().filter_map(|(of_kind, _)| of_kind.get(at)).sum();
+                    let count: u64 = window.iter().filter_map(|(of_kind, ..)| of_kind.get(at)).sum();
                     refusals(kind, count, all)
                 });
-                let refused: u64 = refused.sum();
+                let judged: u64 = window.iter().map(|(.., judged)| judged).sum();
+                let refused = refused.sum::<u64>().saturating_sub(judged);
                 refused >= least && too_many(refused, all, objective)
             };
             let wanted = slices(window).min(counts.len());
@@ -596,7 +601,12 @@ impl Timeline {
                 let steady = query.steady.map(|(from, to)| (line.before(from), line.before(to)));
                 let usual = steady.and_then(|(begin, end)| self.level(sli, at, line, begin, end));
                 let is_hit = |level: &Level| level.below(query.below) && level.bad() >= MIN_BAD;
-                in_time.find(|level| is_hit(level) && level.is_beyond_chance(usual.as_ref()))
+                // What a short window cannot tell from chance the whole time until its end may.
+                let whole = |level: &Level| self.level(sli, at, line, first, line.before(level.to));
+                let is_no_chance = |level: &Level| level.is_beyond_chance(usual.as_ref());
+                in_time.find(|level| {
+                    is_hit(level) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
+                })
             });
             match hit {
                 Some(level) => hits.push(Hit { at: level.to, level }),

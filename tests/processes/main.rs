@@ -303,10 +303,9 @@ async fn a_runbook_that_only_looks_does_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_session_breaks_again_as_it_is_left_is_no_recovery() {
-    let cure = "trap 'kill -STOP \"$(cat db.pid)\" && echo again' EXIT\nkill -CONT \"$(cat db.pid)\"";
+    let cure = "trap 'kill -STOP \"$(cat db.pid)\" ' EXIT\nkill -CONT \"$(cat db.pid)\"";
     let drill = Drill::new("container_pause: { service: db }", cure);
     drill.record(Verdict::NotRecovered).await;
-    assert!(drill.story().contains("its EXIT trap wrote: again"), "{}", drill.story());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -89,8 +89,8 @@ impl SliQuery {
     }
 }
 
-/// Asks a database, each time over a session of its own, as a client does that has just come: a server that lets nobody in any more, or
-/// another one behind the name, is noticed, and between the events the database has no session of ours.
+/// Asks a database, each time over a session of its own, as a client does that has just come: a server that lets nobody in
+/// any more, or another one behind the name, is noticed, and between the events the database has no session of ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PgQuery {
     /// The server.

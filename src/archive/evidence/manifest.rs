@@ -400,10 +400,10 @@ mod tests {
 
     #[test]
     fn a_manifest_of_the_future_is_refused() {
-        assert!(Manifest::read(b"{\"format\": 2}").unwrap_err().contains("format is 2"));
+        assert!(Manifest::read(b"{\"format\": 2}").unwrap_err().contains("format 2"));
         assert!(Manifest::read(b"{}").unwrap_err().contains("no `format`"));
         assert!(Manifest::read(b"{\"format\": 1}").unwrap_err().contains("no manifest"));
-        assert!(Manifest::read(b"no").unwrap_err().contains("no JSON"));
+        assert!(Manifest::read(b"no").unwrap_err().contains("no manifest"));
     }
 }
 

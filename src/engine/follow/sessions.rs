@@ -196,13 +196,13 @@ impl<'a> Sessions<'a> {
 
     /// Leaves each session as a person closes a terminal: its EXIT trap runs, while users are still looked at.
     pub(super) async fn leave(&mut self) {
-        for session in &mut self.open {
-            let mut last = None;
-            // One that is gone has no trap any more.
-            let _ = session.shell.run("exit", false, LEFT_WITHIN, |_, line| last = Some(line)).await;
-            if let Some(line) = last {
-                self.sink.note(format!("as the session in {} ended, its EXIT trap wrote: {line}", name(&session.place)));
-            }
+        let mut ended = Vec::new();
+        for session in &self.open {
+            ended.push(self.look(&session.place).await.is_err());
+        }
+        // In a container that does not run, or is paused, no trap runs either.
+        for (session, _) in self.open.iter_mut().zip(ended).filter(|(_, ended)| !ended) {
+            let _ = session.shell.run("exit", false, LEFT_WITHIN, |_, _| {}).await;
         }
     }
 

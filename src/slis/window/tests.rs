@@ -128,18 +128,21 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
 
 #[test]
 fn a_moment_of_refusals_is_seen_in_a_long_span() {
-    let told = |due: u64, refused: u64, slices: u64| {
+    let of = |result: &str, due: u64, refused: u64, slices: u64| {
         let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
         for index in 0..200 {
             let refused = if (100..100 + slices).contains(&index) { refused } else { 0 };
-            let results = [("404".to_string(), refused), ("201".to_string(), due - refused)];
+            let good = if result < "500" { due } else { due - refused };
+            let results = [(result.to_string(), refused), ("201".to_string(), due - refused)];
             let results = results.into_iter().filter(|(_, count)| *count > 0).collect();
-            timeline.push(Slice { results, ..slice("web", index, due, &[("a", due)]) });
+            timeline.push(Slice { results, ..slice("web", index, due, &[("a", good)]) });
         }
         let (steady, span) = ((at(0), at(1000)), (at(1000), at(20_000)));
         assert_eq!(timeline.refused(Some(steady), span), None, "fewer than one in ten of all");
         timeline.refused_in_a_moment(steady, span, ms(1000))
     };
+    let told = |due, refused, slices| of("404", due, refused, slices);
+    assert_eq!(of("503", 10, 10, 8), None, "the SLI counts these as bad, and its objective says how many may be");
     let moment = told(10, 10, 8).unwrap_or_default();
     assert!(moment.ends_with("404 × 20 of 100, and it was 201 × 100 of 100"), "{moment}");
     assert_eq!(told(10, 1, 8), None, "fewer than one in ten of a second");
@@ -384,6 +387,13 @@ fn what_chance_makes_of_what_was_bad_before_is_no_impact() {
     assert_eq!(fell(1, false), Some((5, 25)), "more than one in ten");
     assert_eq!(fell(1, true), None, "five of twenty-five, and six of thirty, are no more than chance makes of it");
     assert_eq!(fell(5, true), Some((5, 5)));
+    // Where one in five is usual, five of five in a short window may be chance, and seven in a row are not.
+    let usual = (0..60).map(|index| (1, u64::from(index % 5 > 0)));
+    let counts: Vec<(u64, u64)> = usual.chain([(1, 0); 60]).collect();
+    let (below, steady) = (Ratio::new(0.5).unwrap(), Some((at(0), at(6000))));
+    let query = ImpactQuery { slis: &slis, below, window: ms(500), from: at(6000), within: ms(5000), steady };
+    let hits = timeline(0.8, &counts).impact(&query).expect("everything is known").expect("a total outage");
+    assert_eq!((hits[0].at, hits[0].level.bad()), (at(6700), 5));
 }
 
 #[test]
