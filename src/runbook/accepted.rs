@@ -787,8 +787,11 @@ fn of_form(text: &str) -> Option<String> {
         let words = spoken_words(label);
         words.len() <= 4 && words.iter().any(|word| is_among(AMOUNTS, word))
     };
+    // "Scale it to at least 3 replicas:" is an order; "Escalate to the DBA, who will run:" is one about somebody else.
     let is_order = |found: &str| {
-        found.ends_with(':') && sentences(text).last().is_some_and(asks) && !found.contains(['<', '>', '≥', '≤'])
+        let is_of_others = ["will run", "would run"].iter().any(|words| found.contains(words));
+        let compares = found.contains(['<', '>', '≥', '≤']);
+        found.ends_with(':') && !is_of_others && !compares && sentences(text).last().is_some_and(asks)
     };
     let found = FORMS.find(text).map(|found| found.as_str()).filter(|found| !is_order(found));
     found.or_else(|| label.filter(says_amount)).map(|found| found.trim().to_string())

@@ -583,6 +583,9 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "This brings it back:",
         "It serves for as long as this takes. Restart it:",
         "Clear the long queue:",
+        "Empty the queue:",
+        "Show slow queries:",
+        "Scale the deployment to at least 3 replicas:",
         "The lag is above 60 s. Restart it:",
     ] {
         assert_eq!(above(text), None, "{text}");

@@ -170,7 +170,7 @@ async fn interpret(world: &World, text: &str) -> i32 {
         "false" => 1,
         // May do more than look, and fails.
         "misfire" => 1,
-        "exit" => rest.parse().expect("a number"),
+        "exit" => rest.parse().unwrap_or_default(),
         "hang" => std::future::pending().await,
         "sleep" => {
             tokio::time::sleep(Duration::from_millis(rest.parse().expect("milliseconds"))).await;

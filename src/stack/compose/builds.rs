@@ -161,7 +161,6 @@ mod tests {
             images: [("a", "firedrill/x-a:1"), ("b", "firedrill/x-b:run-1")].map(|(s, i)| (name(s), name(i))).into(),
             missing: [name("a"), name("b")].into(),
             own: [name("firedrill/x-b:run-1")].into(),
-            ..Builds::default()
         };
         builds.leave_own();
         assert_eq!(builds.missing, [name("a")].into());

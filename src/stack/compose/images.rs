@@ -262,7 +262,11 @@ pub(in crate::stack) async fn build(
 pub async fn remove_old(docker: &Docker, purpose: &str, repository: &str, keep: &[&str]) -> StackResult<()> {
     let prefix = format!("{repository}:");
     let mut images = own_images(docker, Some(purpose)).await?;
-    images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
+    // The same image may have names in other repositories as well, where a drill is about to use it.
+    images
+        .iter_mut()
+        .for_each(|(image, names)| names.retain(|name| image.repo_tags.is_empty() || name.starts_with(&prefix)));
+    images.retain(|(_, names)| !names.is_empty());
     let images = images.into_iter().map(|(image, names)| (image.created, names)).collect();
     for names in outdated(images, keep, time::OffsetDateTime::now_utc().unix_timestamp()) {
         remove_names(docker, &names).await;
