@@ -69,7 +69,10 @@ impl Supervisor {
 
     /// Runs a command until it ends, is cancelled or its deadline has come. Whether the session goes on.
     async fn run(&mut self, id: u64, (text, watched): (&str, bool), timeout: Duration) -> bool {
-        self.world.log.done(Happening::Ran { text: text.to_string() });
+        // By a bare `exit` a session is left at the end of the runbook.
+        if text != "exit" {
+            self.world.log.done(Happening::Ran { text: text.to_string() });
+        }
         let begun = Instant::now();
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         if word == "vanish" {

@@ -125,8 +125,7 @@ impl Told {
     /// The commands that reached the shell, in order.
     pub fn commands(&self) -> Vec<&str> {
         let ran = self.happenings().filter_map(|happening| match happening {
-            // By a bare `exit` a session is left at the end of the runbook.
-            Happening::Ran { text } => Some(text.as_str()).filter(|text| *text != "exit"),
+            Happening::Ran { text } => Some(text.as_str()),
             _ => None,
         });
         ran.collect()
