@@ -56,7 +56,7 @@ pub fn collect(paths: &[PathBuf], root: &Path, config: &Config) -> Result<Vec<Pa
 
 /// Goes through what is below a folder, so many folders deep; hidden entries, `node_modules` and `target` are left out.
 /// `look` says of each folder whether to go into it.
-pub fn walk(start: &Path, deepest: usize, mut look: impl FnMut(&Path, FileType) -> bool) -> std::io::Result<()> {
+pub(super) fn walk(start: &Path, deepest: usize, mut look: impl FnMut(&Path, FileType) -> bool) -> std::io::Result<()> {
     let mut open = vec![(start.to_path_buf(), 0)];
     while let Some((folder, depth)) = open.pop() {
         for entry in fs::read_dir(&folder)? {

@@ -43,7 +43,7 @@ mod words;
 pub use alerts::alert_files;
 pub use config::{Config, FILE};
 pub use drilled::{Evidence, Follows};
-pub use files::{FilesError, collect, walk};
+pub use files::{FilesError, collect};
 pub use output::{explain, github, json, summary, table};
 pub use page::{LintPage, Project};
 pub use rule::{FindingReport, LintRule, RULES, RuleCheck};

@@ -473,11 +473,16 @@ impl Timeline {
     /// What the strictest SLI of a load promises, as a ratio: of those about the status of its answers, where it has one. `None` where
     /// no SLI looks at it.
     fn strictest_objective(&self, load: &str) -> Option<f64> {
-        let of_load = || self.slis.iter().filter(|sli| sli.series == load);
+        self.judging(load).map(|(_, sli)| sli.objective.get()).reduce(f64::max)
+    }
+
+    /// The SLIs of a load about the status of its answers, or all of them where none is, each with its place among those of the load.
+    fn judging<'t>(&'t self, load: &'t str) -> impl Iterator<Item = (usize, &'t SliSpec)> {
+        let of_load = move || self.slis.iter().filter(move |sli| sli.series == load);
         // A record has the text of a condition alone.
         let is_of_status = |sli: &SliSpec| sli.good.text.contains("status");
         let has_status = of_load().any(is_of_status);
-        of_load().filter(|sli| !has_status || is_of_status(sli)).map(|sli| sli.objective.get()).reduce(f64::max)
+        of_load().enumerate().filter(move |(_, sli)| !has_status || is_of_status(sli))
     }
 
     /// What users are refused in a window, where too many of them are refused what they got when the stack was steady.
@@ -513,9 +518,12 @@ impl Timeline {
             if kinds.is_empty() {
                 return None;
             }
-            // What the SLIs of the load call bad they judge themselves, over the whole span.
-            let judged =
-                |slice: &Total| slice.good.iter().map(|good| slice.due.saturating_sub(*good)).max().unwrap_or(0);
+            // What the SLIs about the status call bad they judge themselves, over the whole span.
+            let judging: Vec<usize> = self.judging(load).map(|(at, _)| at).collect();
+            let judged = |slice: &Total| {
+                let good = judging.iter().filter_map(|at| slice.good.get(*at));
+                good.map(|good| slice.due.saturating_sub(*good)).max().unwrap_or(0)
+            };
             let counts = inside.iter().map(|slice| {
                 let of_kind = kinds.iter().map(|kind| slice.results.get(*kind).copied().unwrap_or_default());
                 let judged = if least > 0 { judged(slice) } else { 0 };

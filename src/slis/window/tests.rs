@@ -129,13 +129,15 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
 #[test]
 fn a_moment_of_refusals_is_seen_in_a_long_span() {
     let of = |result: &str, due: u64, refused: u64, slices: u64| {
-        let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+        // The answers of that moment are slow as well, which excuses no refusal.
+        let of_status = SliSpec { good: Good { text: "status < 500".into(), terms: vec![] }, ..sli("a", "web", 0.9) };
+        let mut timeline = Timeline::new(&[of_status, sli("slow", "web", 0.5)]);
         for index in 0..200 {
             let refused = if (100..100 + slices).contains(&index) { refused } else { 0 };
             let good = if result < "500" { due } else { due - refused };
             let results = [(result.to_string(), refused), ("201".to_string(), due - refused)];
             let results = results.into_iter().filter(|(_, count)| *count > 0).collect();
-            timeline.push(Slice { results, ..slice("web", index, due, &[("a", good)]) });
+            timeline.push(Slice { results, ..slice("web", index, due, &[("a", good), ("slow", due - refused)]) });
         }
         let (steady, span) = ((at(0), at(1000)), (at(1000), at(20_000)));
         assert_eq!(timeline.refused(Some(steady), span), None, "fewer than one in ten of all");
