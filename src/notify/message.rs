@@ -15,19 +15,19 @@ const LATELY: Duration = Duration::from_secs(10);
 const POSTMORTEM_DAYS: i64 = 5;
 
 named_enum! {
-/// Where an incident stands.
+/// Where an incident stands, each with what customers are told then.
 #[derive(Default, Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
     /// Users are hurt, or an alert fired.
     #[default]
-    Opened = "opened",
+    Opened = "opened": "Investigating: We are looking into a problem",
     /// Nothing is new but the time.
-    Update = "update",
+    Update = "update": "Identified: We are working on a problem",
     /// Users are served again.
-    Mitigated = "mitigated",
+    Mitigated = "mitigated": "Monitoring: A problem has been mitigated, and we are watching it",
     /// It is over.
-    Resolved = "resolved",
+    Resolved = "resolved": "Resolved: The problem is resolved",
 }
 }
 
@@ -122,11 +122,8 @@ impl IncidentMessage {
     /// The text for the customers' status page: no names, and nothing of what is inside.
     pub fn for_customers(&self) -> String {
         let says = match self.state {
-            IncidentState::Opened => "Investigating: We are looking into a problem",
-            IncidentState::Update => "Identified: We are working on a problem",
-            IncidentState::Mitigated => "Monitoring: A problem has been mitigated, and we are watching it",
-            IncidentState::Resolved if self.recovered => "Resolved: The problem is resolved",
-            IncidentState::Resolved => "Resolved: The drill is over; the problem was not resolved",
+            IncidentState::Resolved if !self.recovered => "Resolved: The drill is over; the problem was not resolved",
+            state => state.words(),
         };
         let impact = if self.for_customers.is_empty() { String::new() } else { format!(" {}.", self.for_customers) };
         format!("DRILL {} {says}.{impact}\n", self.at_utc)

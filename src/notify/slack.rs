@@ -91,8 +91,5 @@ fn escaped(text: &str) -> String {
 
 /// So many characters at most.
 pub(super) fn clipped(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => text.chars().take(most - 1).chain(['…']).collect(),
-        false => text.to_string(),
-    }
+    if text.chars().count() > most { text.chars().take(most - 1).chain(['…']).collect() } else { text.to_string() }
 }

@@ -103,10 +103,7 @@ fn is_variable(name: &str) -> bool {
 fn in_a_directory(path: &str) -> Result<PathBuf, String> {
     let path = Path::new(path);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match parent.is_dir() {
-        true => Ok(path.to_path_buf()),
-        false => Err(format!("there is no directory {}", parent.display())),
-    }
+    if parent.is_dir() { Ok(path.to_path_buf()) } else { Err(format!("there is no directory {}", parent.display())) }
 }
 
 #[cfg(test)]

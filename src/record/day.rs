@@ -14,7 +14,7 @@
 //!   runs/<run>/     the run directory of every attempt, with a chain of their own
 //! ```
 
-use super::stream::{read_lines, write_line};
+use super::stream::{add_up, write_line};
 use super::{FileRef, RunOutcome, Verdict, micros};
 use crate::locked;
 use serde::{Deserialize, Serialize};
@@ -127,16 +127,18 @@ pub enum Cause {
     Lost,
 }
 
+named_enum! {
 /// Why a game day ended before its plan was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// The first failure ends it (`on_failure: stop`).
-    FirstFailure,
+    FirstFailure = "first_failure": "the game day ended with the first failure",
     /// Its time budget ran out.
-    Budget,
+    Budget = "budget": "the time budget of the game day ran out",
     /// Ctrl-C, SIGTERM or SIGHUP.
-    Signal,
+    Signal = "signal": "a signal stopped the game day",
+}
 }
 
 /// What happens in a game day.
@@ -302,14 +304,7 @@ impl Day {
 
     /// Rebuilds a game day from its events, one JSON object a line; lines that cannot be read are left out and said so.
     pub fn from_events(reader: impl BufRead) -> Day {
-        let mut day = Day::default();
-        for line in read_lines(reader) {
-            match line {
-                Ok(stamped) => day.apply(&stamped),
-                Err(damage) => day.damage.push(damage),
-            }
-        }
-        day
+        add_up(reader, Day::apply, |day, damage| day.damage.push(damage))
     }
 }
 

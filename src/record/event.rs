@@ -128,22 +128,24 @@ pub enum StepStatus {
 }
 }
 
+named_enum! {
 /// How a fault stood when it was asked after the recovery, or how it had ended before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultAfter {
     /// The runbook cleared it.
-    ClearedByRunbook,
+    ClearedByRunbook = "cleared_by_runbook": "cleared by the runbook",
     /// It ended by itself: that the runbook cleared it, nobody can say.
-    EndedByItself,
+    EndedByItself = "ended_by_itself": "ended by itself",
     /// Its time (`lasts`) was over before the runbook began.
-    EndedByTime,
+    EndedByTime = "ended_by_time": "ended by its time",
     /// The runbook worked around it.
-    StillActive,
+    StillActive = "still_active": "still active after the runbook",
     /// The runbook cleared a part of it.
-    PartiallyActive,
+    PartiallyActive = "partially_active": "partially active after the runbook",
     /// It could not be told.
-    Unknown,
+    Unknown = "unknown": "its state after the recovery could not be told",
+}
 }
 
 impl FaultAfter {
@@ -300,34 +302,36 @@ pub enum Event {
     Ended { left: Vec<String>, kept: bool },
 }
 
+named_enum! {
 /// A station in the life of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultEvent {
     /// The undo is on disk; the injection begins.
-    Injecting,
+    Injecting = "injecting": "is being injected",
     /// It was injected and seen in place.
-    Confirmed,
+    Confirmed = "confirmed": "is in place",
     /// It was asked again after the recovery and had been cleared by the runbook.
-    ClearedByRunbook,
+    ClearedByRunbook = "cleared_by_runbook": "was cleared by the runbook",
     /// It was asked again after the recovery, and had ended by itself.
-    EndedByItself,
+    EndedByItself = "ended_by_itself": "ended by itself",
     /// Its time (`lasts`) was over: Firedrill undid it while the drill went on, and saw it gone.
-    EndedByTime,
+    EndedByTime = "ended_by_time": "ended by its time",
     /// Its `ramp` was over: it had its full strength, and was seen in place.
-    Grown,
+    Grown = "grown": "has grown to its full strength",
     /// Its time (`lasts`) was over for now, as it comes again by its `every`: Firedrill undid it, and saw it gone.
-    Away,
+    Away = "away": "is away, and comes again",
     /// It was asked again after the recovery and is still active.
-    StillActive,
+    StillActive = "still_active": "is still active",
     /// It was asked again after the recovery and a part of it is still active.
-    PartiallyActive,
+    PartiallyActive = "partially_active": "is partially active",
     /// It was undone, and seen to be gone.
-    Reverted,
+    Reverted = "reverted": "is undone",
     /// Nothing undoes it, as the scenario says: it was left as it is, and goes with the stack.
-    Irreversible,
+    Irreversible = "irreversible": "is irreversible",
     /// Something about it failed.
-    Failed,
+    Failed = "failed": "failed",
+}
 }
 
 /// What is asserted.

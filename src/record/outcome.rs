@@ -128,57 +128,58 @@ impl Record {
 }
 
 named_enum! {
-/// The verdict of a drill: passed, or the first reason why not. Nothing passes by default.
+/// The verdict of a drill: passed, or the first reason why not. Nothing passes by default. Beside its name what it came to, in words that
+/// need no explanation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The drill has not ended, or was cut off before it could.
     #[default]
-    Incomplete = "incomplete",
+    Incomplete = "incomplete": "the run was cut off",
     /// Everything held.
-    Passed = "passed",
+    Passed = "passed": "it passed",
     /// An SLI missed its objective, the alert condition held, or a service was unhealthy before anything was broken.
-    Unsteady = "unsteady",
+    Unsteady = "unsteady": "users were not well before anything was broken",
     /// The fault was in place and no user noticed: the drill proved nothing.
-    NoImpact = "no_impact",
+    NoImpact = "no_impact": "no user noticed the fault",
     /// The alert condition did not hold in time.
-    Undetected = "undetected",
+    Undetected = "undetected": "the alert did not hold in time",
     /// The page was delivered to another receiver, or to one behind which nobody is on call.
-    Misrouted = "misrouted",
+    Misrouted = "misrouted": "the page did not reach whom it should",
     /// The alert fired, and Alertmanager kept it back: a silence, an inhibition, a mute time.
-    Suppressed = "suppressed",
+    Suppressed = "suppressed": "the page was kept back",
     /// The page came, or would have come, later than `detect` allows.
-    Late = "late",
+    Late = "late": "the page came too late",
     /// Somebody was paged while nothing was broken, for an alert that must be quiet, or too often.
-    Noisy = "noisy",
+    Noisy = "noisy": "somebody was paged who should not have been",
     /// Nobody acknowledged the page, and the second line was not paged in time.
-    Unescalated = "unescalated",
+    Unescalated = "unescalated": "the second line was not paged",
     /// Users had recovered before the first mitigating command, or without any runbook.
-    SelfHealed = "self_healed",
+    SelfHealed = "self_healed": "users recovered without the runbook",
     /// `impact: none` was promised, and an SLI missed its objective.
-    Breached = "breached",
+    Breached = "breached": "users noticed a fault that they should not",
     /// A command of the runbook failed.
-    StepFailed = "step_failed",
+    StepFailed = "step_failed": "a step of the runbook failed",
     /// A step has an input without a value, and never ran.
-    StepBlocked = "step_blocked",
+    StepBlocked = "step_blocked": "a step of the runbook could not be carried out",
     /// The runbook was followed to its end and users did not recover within `recover.within`, or relapsed before the faults
     /// were undone.
-    NotRecovered = "not_recovered",
+    NotRecovered = "not_recovered": "users did not recover",
     /// Users recovered, and later than the recovery time objective allows.
-    TooLate = "too_late",
+    TooLate = "too_late": "users recovered too late",
     /// An invariant did not hold, or writes are lost that were acknowledged after users had recovered: what the fault or the cure did
     /// to the system is worse than what was cured.
-    Damaged = "damaged",
+    Damaged = "damaged": "something was destroyed",
     /// Everything held, and the incident was more severe than the scenario declares.
-    Understated = "understated",
+    Understated = "understated": "the incident was more severe than declared",
     /// A fault could not be undone, or the SLIs did not hold after it was.
-    NotReverted = "not_reverted",
+    NotReverted = "not_reverted": "the stack could not be brought back",
     /// Something was left behind after the stack was removed.
-    Leaked = "leaked",
+    Leaked = "leaked": "something was left behind",
     /// Ctrl-C or SIGTERM.
-    Interrupted = "interrupted",
+    Interrupted = "interrupted": "it was stopped",
     /// Firedrill or its environment broke; says nothing about the runbook.
-    HarnessError = "harness_error",
+    HarnessError = "harness_error": "Firedrill or its environment broke",
 }
 }
 

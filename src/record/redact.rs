@@ -102,15 +102,7 @@ impl Redactor {
 
     /// The text with every secret replaced.
     pub fn text(&self, text: &str) -> String {
-        let mut result = String::with_capacity(text.len());
-        let mut from = 0;
-        for (start, end) in self.spans(text) {
-            result.push_str(text.get(from..start).unwrap_or_default());
-            result.push_str(HIDDEN);
-            from = end;
-        }
-        result.push_str(text.get(from..).unwrap_or_default());
-        result
+        StreamRedactor { held: text.to_owned(), ..self.stream() }.finish()
     }
 
     /// The event with every secret replaced in every text of it.

@@ -41,10 +41,8 @@ impl RestoreLevel {
         probes: impl IntoIterator<Item = (RestoreLevel, &'a str, bool)>,
         recovered: bool,
     ) -> RestoreLevel {
-        let mut latest: BTreeMap<(RestoreLevel, &str), bool> = BTreeMap::new();
-        for (level, name, held) in probes {
-            latest.insert((level, name), held);
-        }
+        let latest: BTreeMap<(RestoreLevel, &str), bool> =
+            probes.into_iter().map(|(level, name, held)| ((level, name), held)).collect();
         let held = |level: RestoreLevel| match level {
             RestoreLevel::L0 => true,
             RestoreLevel::L5 => recovered && latest.iter().all(|((of, _), held)| *of != level || *held),
@@ -462,10 +460,8 @@ impl Record {
     pub fn losses_from(&self) -> Option<DrillTime> {
         let moments = self.counted_faults().flat_map(|fault| &fault.life);
         let confirmed = moments.filter(|moment| moment.what == FaultEvent::Confirmed).map(|moment| moment.at_us);
-        match &self.read_back {
-            Some(read) => fault_of_losses(&self.writes, read, confirmed),
-            None => self.injected_us(),
-        }
+        let read = self.read_back.as_ref();
+        read.map_or_else(|| self.injected_us(), |read| fault_of_losses(&self.writes, read, confirmed))
     }
 
     /// How old the backup was at the fault from which losses are measured, in microseconds; `None` when it does not say when it was

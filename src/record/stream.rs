@@ -129,15 +129,24 @@ impl Record {
     /// Rebuilds a record from events, one JSON object a line. Lines that cannot be read are left out and said so in
     /// `damage`; a reader that fails ends the story there.
     pub fn from_events(reader: impl BufRead) -> Record {
-        let mut record = Record::default();
-        for line in read_lines(reader) {
-            match line {
-                Ok(stamped) => record.apply(&stamped),
-                Err(damage) => record.damage.push(damage),
-            }
-        }
-        record
+        add_up(reader, Record::apply, |record, damage| record.damage.push(damage))
     }
+}
+
+/// What the lines of a story add up to: each that can be read is applied, of the others it is said what is wrong with them.
+pub(super) fn add_up<T: Default, L: DeserializeOwned>(
+    reader: impl BufRead,
+    apply: fn(&mut T, &L),
+    damaged: fn(&mut T, String),
+) -> T {
+    let mut sum = T::default();
+    for line in read_lines(reader) {
+        match line {
+            Ok(line) => apply(&mut sum, &line),
+            Err(damage) => damaged(&mut sum, damage),
+        }
+    }
+    sum
 }
 
 /// `events.jsonl` of an earlier runner, with the record that it adds up to.

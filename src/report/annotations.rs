@@ -19,14 +19,7 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
     let mut trouble: Vec<&DrillEntry<'_>> = entries.iter().filter(|entry| entry.status.is_trouble()).collect();
     // Within one rank the order of the plan stays.
     trouble.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
-    let all: Vec<Annotation> = trouble
-        .iter()
-        .map(|entry| {
-            let fails = entry.day.is_some_and(|day| day.plan.flaky_fails);
-            let harmless = entry.status == DrillStatus::Flaky && !fails;
-            annotation(entry, if harmless { Severity::Warning } else { Severity::Error }, from_root)
-        })
-        .collect();
+    let all: Vec<Annotation> = trouble.iter().map(|entry| annotation(entry, from_root)).collect();
     let mut text = String::new();
     for weight in [Severity::Error, Severity::Warning] {
         let of_weight: Vec<&Annotation> = all.iter().filter(|a| a.weight == weight).collect();
@@ -41,7 +34,9 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
     text.into_bytes()
 }
 
-fn annotation(entry: &DrillEntry<'_>, weight: Severity, from_root: &dyn Fn(&str) -> String) -> Annotation {
+fn annotation(entry: &DrillEntry<'_>, from_root: &dyn Fn(&str) -> String) -> Annotation {
+    let fails = entry.day.is_some_and(|day| day.plan.flaky_fails);
+    let harmless = entry.status == DrillStatus::Flaky && !fails;
     let record = entry.telling_record();
     let plan = record.and_then(|record| record.plan.as_deref());
     // Where no line is to blame, the scenario as a whole is.
@@ -54,7 +49,7 @@ fn annotation(entry: &DrillEntry<'_>, weight: Severity, from_root: &dyn Fn(&str)
     let why = Some(entry.why()).filter(|why| !why.is_empty()).unwrap_or_else(|| came.to_string());
     let message = [vec![why], entry.attempts_told(), record.and_then(what_to_do).into_iter().collect()].concat();
     Annotation {
-        weight,
+        weight: if harmless { Severity::Warning } else { Severity::Error },
         line: place.as_ref().map(|place| place.line.max(1)),
         file: place.map(|place| from_root(&place.path)),
         column: None,

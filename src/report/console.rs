@@ -6,7 +6,7 @@ use super::paint::Paint;
 use super::pause::ConsolePause;
 use crate::locked;
 use crate::output::{Live, say};
-use crate::record::{Observer, Stamped};
+use crate::record::{Event, Observer, Stamped};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -39,31 +39,22 @@ pub struct Console {
 enum Out {
     /// What prints a line.
     Plain(Box<dyn FnMut(&str) + Send>),
-    Live {
-        live: Live,
-        seen: SeenDrill,
-    },
-}
-
-/// What the drawing thread looks at.
-#[derive(Clone)]
-struct SeenDrill {
-    last: Arc<Mutex<(LiveView, Instant)>>,
-    paint: Paint,
+    /// With what the drawing thread looks at: what is seen, and since when.
+    Live(Live, Arc<Mutex<(LiveView, Instant)>>),
 }
 
 impl Console {
     /// A console on standard error.
     pub fn new(options: ConsoleOptions) -> Self {
         if options.live && options.verbosity > Verbosity::Quiet {
-            let seen = SeenDrill {
-                last: Arc::new(Mutex::new((LiveView::default(), Instant::now()))),
-                paint: Paint { color: options.color },
-            };
-            let shown = seen.clone();
-            let live = Live::start(TICK, move |lines, columns| shown.render(lines, columns));
+            let seen = Arc::new(Mutex::new((LiveView::default(), Instant::now())));
+            let (shown, paint) = (seen.clone(), Paint { color: options.color });
+            let live = Live::start(TICK, move |lines, columns| {
+                let (view, at) = &*locked(&shown);
+                view.render(view.record.last_us.plus(at.elapsed()), columns, lines, paint)
+            });
             options.pause.takes(&live);
-            return Console::with(options, Out::Live { live, seen });
+            return Console::with(options, Out::Live(live, seen));
         }
         // A terminal that went away is no reason to stop a drill half-way.
         Console::with(options, Out::Plain(Box::new(|line: &str| say(&format!("{line}\n")))))
@@ -75,49 +66,30 @@ impl Console {
     }
 }
 
-impl SeenDrill {
-    fn render(&self, lines: usize, columns: usize) -> String {
-        let seen = locked(&self.last);
-        let (view, at) = &*seen;
-        let now = view.record.last_us.plus(at.elapsed());
-        view.render(now, columns, lines, self.paint)
-    }
-
-    /// Takes note of an event; returns whether it was the last.
-    fn apply(&self, event: &Stamped) -> bool {
-        let mut seen = locked(&self.last);
-        seen.0.apply(event);
-        seen.1 = Instant::now();
-        seen.0.record.ended
-    }
-}
-
 impl Observer for Console {
     fn on_event(&mut self, event: &Stamped) {
         if self.verbosity == Verbosity::Quiet {
             return;
         }
-        let width = match &self.out {
-            Out::Plain(_) => None,
-            Out::Live { .. } => Some(Live::size().1),
-        };
+        if let Out::Live(_, seen) = &self.out {
+            let mut seen = locked(seen);
+            seen.0.apply(event);
+            seen.1 = Instant::now();
+        }
+        let width = matches!(self.out, Out::Live(..)).then(|| Live::size().1);
         let lines = self.lines.of(event, width);
         // Until they are printed: whoever pauses waits for it.
         let mut held = self.pause.lock();
         if held.paused {
             held.lines.extend(lines);
-            if let Out::Live { seen, .. } = &self.out {
-                seen.apply(event);
-            }
             return;
         }
         let lines = held.lines.drain(..).chain(lines);
         match &mut self.out {
             Out::Plain(print) => lines.for_each(|line| print(&line)),
-            Out::Live { live, seen } => {
-                let ended = seen.apply(event);
+            Out::Live(live, _) => {
                 lines.for_each(|line| live.say(&line));
-                if ended {
+                if matches!(event.event, Event::Ended { .. }) {
                     live.end();
                 }
             }
@@ -127,7 +99,7 @@ impl Observer for Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
-        if let Out::Live { live, .. } = &self.out {
+        if let Out::Live(live, _) = &self.out {
             live.end();
         }
     }
@@ -205,9 +177,10 @@ mod tests {
         // Standard error of a test is no terminal, so that nothing is drawn; what is tested is that nothing locks up.
         let mut console = Console::new(ConsoleOptions { live: true, ..ConsoleOptions::default() });
         events_of(Story::Passed).iter().for_each(|event| console.on_event(event));
-        let Out::Live { seen, .. } = &console.out else { panic!("not live") };
-        assert!(locked(&seen.last).0.record.ended);
-        assert!(seen.render(40, 80).contains("db-pool"));
+        let Out::Live(_, seen) = &console.out else { panic!("not live") };
+        let (view, _) = &*locked(seen);
+        assert!(view.record.ended);
+        assert!(view.render(view.record.last_us, 80, 40, Paint::default()).contains("db-pool"));
     }
 
     #[test]
@@ -239,8 +212,8 @@ mod tests {
         drop(paused);
         after.iter().for_each(|event| console.on_event(event));
         assert!(pause.lock().lines.is_empty());
-        let Out::Live { seen, .. } = &console.out else { panic!("not live") };
-        assert!(locked(&seen.last).0.record.ended);
+        let Out::Live(_, seen) = &console.out else { panic!("not live") };
+        assert!(locked(seen).0.record.ended);
     }
 
     #[test]

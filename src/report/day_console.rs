@@ -40,7 +40,6 @@ struct Board {
 }
 
 struct RunningRow {
-    label: String,
     started: Instant,
     phase: Option<(Phase, Instant)>,
 }
@@ -75,8 +74,7 @@ impl DayConsole {
         }
         let label = {
             let board = locked(&self.board);
-            let name = board.running.get(&number).map(|row| row.label.clone()).unwrap_or_default();
-            column(&name, board.width)
+            column(&name(&board.day, number), board.width)
         };
         let options = ConsoleOptions { live: false, label: Some(label), ..self.options.clone() };
         Some(Box::new(Console::new(options)))
@@ -93,8 +91,7 @@ impl Board {
                     plan.drills.iter().map(|drill| drill.label().chars().count()).max().unwrap_or(0).clamp(8, 34);
             }
             DayEvent::DrillStarted { number, .. } => {
-                let label = name(day, *number);
-                self.running.insert(*number, RunningRow { label, started: Instant::now(), phase: None });
+                self.running.insert(*number, RunningRow { started: Instant::now(), phase: None });
             }
             DayEvent::DrillEnded { number, .. } => {
                 self.running.remove(number);
@@ -117,12 +114,13 @@ impl Board {
             account.failed,
         );
         let mut lines = vec![paint.bold(&head)];
-        for row in self.running.values() {
+        for (number, row) in &self.running {
             let took = |since: Instant| seconds(micros(now.saturating_duration_since(since)));
             let phase = row.phase.map_or("begins".to_string(), |(phase, since)| {
                 format!("{} {}", column(phase.name(), 7), right(&took(since), 9))
             });
-            lines.push(format!("  ▸ {} {}  {phase}", column(&row.label, self.width), right(&took(row.started), 9)));
+            let label = column(&name(&self.day, *number), self.width);
+            lines.push(format!("  ▸ {label} {}  {phase}", right(&took(row.started), 9)));
         }
         lines.truncate(height.max(1));
         lines.iter().map(|line| cut(line, width)).collect::<Vec<_>>().join("\n")

@@ -352,9 +352,7 @@ fn gaps(drills: &Drills) -> Vec<String> {
         if !group.ended() {
             gaps.push("the game day has no end".into());
         }
-        gaps.extend(
-            group.days.iter().filter_map(|day| day.stopped.as_ref()).map(|why| words::stopped(why).to_string()),
-        );
+        gaps.extend(group.days.iter().filter_map(|day| day.stopped).map(|why| why.words().to_string()));
     }
     if !drills.unread.is_empty() {
         gaps.push(format!("{} could not be read", drills.unread.len()));

@@ -66,9 +66,7 @@ impl Tail {
                 ended.push(terminal_lines(&line).into_iter().next().unwrap_or_default());
             }
         }
-        for line in &ended {
-            self.lines.push_back(line.clone());
-        }
+        self.lines.extend(ended.iter().cloned());
         while self.lines.len() > OUTPUT_LINES {
             self.lines.pop_front();
         }
@@ -213,10 +211,7 @@ impl EventLines {
             Event::Disturbed { .. } => return Vec::new(),
             _ => {}
         }
-        let plan = match event {
-            Event::Announced(plan) => Some(plan.as_ref()),
-            _ => self.plan.as_deref(),
-        };
+        let plan = if let Event::Announced(plan) = event { Some(plan.as_ref()) } else { self.plan.as_deref() };
         let line = event_line(event, plan).filter(|line| v || !line.verbose);
         line.map(|line| (line.symbol, line.text)).into_iter().collect()
     }
@@ -269,14 +264,9 @@ impl EventLines {
 /// A command as a terminal shows it, with a word behind its last line.
 fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(StatusSymbol, String)> {
     let lines = terminal_lines(text);
-    let sign = |i| if i == 0 { "$" } else { ">" };
     let shown = if all || lines.len() <= COMMAND_LINES { lines.len() } else { COMMAND_LINES - 1 };
-    let mut said: Vec<_> = lines
-        .iter()
-        .take(shown)
-        .enumerate()
-        .map(|(i, line)| (StatusSymbol::Plain, format!("{VERBATIM}{} {line}", sign(i))))
-        .collect();
+    let typed = words::prompted(lines.iter().take(shown));
+    let mut said: Vec<_> = typed.map(|line| (StatusSymbol::Plain, format!("{VERBATIM}{line}"))).collect();
     if shown < lines.len() {
         said.push((StatusSymbol::Plain, format!("{VERBATIM}… {} more lines", lines.len() - shown)));
     }

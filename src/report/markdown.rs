@@ -8,7 +8,7 @@ use crate::output::terminal_lines;
 use crate::record::{CommandRecord, DrillStatus, Record, StepInfo, StepStatus};
 use crate::view::format::seconds;
 use crate::view::restore::{self, JudgedRow};
-use crate::view::words::{self, ending};
+use crate::view::words::{self, ending, prompted};
 use crate::view::{DrillEntry, Drills, advice, answers, written};
 use askama::Template;
 
@@ -103,10 +103,7 @@ fn judged(
     rows_of: fn(&Record) -> Vec<JudgedRow>,
     text: &mut String,
 ) {
-    let signed = |row: &JudgedRow| match row.came {
-        Some(symbol) => format!("{} {}", symbol.sign(), row.text),
-        None => row.text.clone(),
-    };
+    let signed = |row: &JudgedRow| row.came.map_or(row.text.clone(), |came| format!("{} {}", came.sign(), row.text));
     let row = |entry: &DrillEntry<'_>| {
         let all = rows_of(entry.record()?);
         let cell = |(_, names): &RowColumn| {
@@ -228,8 +225,7 @@ fn outputs(record: &Record) -> String {
         for command in step.commands.iter().filter(bad) {
             let clipped = |line: &String| line.chars().take(LINE_LENGTH).collect::<String>();
             let (typed, lines) = (terminal_lines(&command.text), terminal_lines(&command.output.text()));
-            let typed = std::iter::once("$").chain(std::iter::repeat(">")).zip(typed.iter().take(OUTPUT_LINES));
-            let mut body: Vec<String> = typed.map(|(prompt, line)| format!("{prompt} {}", clipped(line))).collect();
+            let mut body: Vec<String> = prompted(typed.iter().take(OUTPUT_LINES).map(clipped)).collect();
             body.extend(lines.iter().skip(lines.len().saturating_sub(OUTPUT_LINES)).map(clipped));
             body.push(ending(command));
             let summary = format!("{} {}", code(&command.at.to_string()), prose(&ending(command)));

@@ -4,7 +4,7 @@
 use super::page::{TerminalPage, WIDTH};
 use super::text::{column, right, wrap};
 use crate::output::one_line;
-use crate::record::{Account, DrillStatus};
+use crate::record::{Account, DrillStatus, Record};
 use crate::view::advice::what_to_do;
 use crate::view::format::seconds;
 use crate::view::{DayGroup, DrillEntry, Drills, StatusSymbol, filters, template_lines, words};
@@ -34,11 +34,8 @@ fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {
     let verdict = entry.verdict().map_or("", |verdict| verdict.name());
     let took = entry.took_us().map(seconds).unwrap_or_default();
     page.line(&format!("  {status} {} {} {}", column(&entry.name(), 30), column(verdict, 13), right(&took, 12)));
-    let told = entry
-        .record()
-        .into_iter()
-        .flat_map(|record| words::served_beside(record).into_iter().chain(words::doubts(record)));
-    let mut more: Vec<String> = told.collect();
+    let told = |record: &Record| words::served_beside(record).into_iter().chain(words::doubts(record)).collect();
+    let mut more: Vec<String> = entry.record().map(told).unwrap_or_default();
     if entry.status != DrillStatus::Passed {
         more.push(words::placed(entry.place(), &entry.why()));
         more.extend(entry.telling_record().and_then(what_to_do));

@@ -236,17 +236,9 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
     };
     let noted = noted.filter(|note| !is_agents(&note.text)).map(|note| note.text.clone());
     let damage = record.damage.iter().map(|damage| format!("events: {damage}"));
-    view.aftermath
-        .iter()
-        .cloned()
-        .chain(late)
-        .chain(vague)
-        .chain(waits)
-        .chain(cut_off)
-        .chain(words::doubts(record))
-        .chain(noted)
-        .chain(damage)
-        .collect()
+    let cut_off = cut_off.into_iter().collect();
+    let all = [view.aftermath.clone(), late.collect(), vague.collect(), waits.collect(), cut_off];
+    [all.concat(), words::doubts(record), noted.collect(), damage.collect()].concat()
 }
 
 /// The mark and the words at the top.

@@ -1,6 +1,7 @@
 //! Text for reports: what XML can bear, columns, lines of a width.
 
 use crate::output::{shown, strip_escapes, visible};
+use console::{Alignment, pad_str};
 
 /// Text for XML 1.0: no escape sequences, line ends as `\n`, and only characters of the production `Char`
 /// (<https://www.w3.org/TR/xml/#charsets>); whatever would do something is seen.
@@ -21,15 +22,12 @@ pub fn cut(text: &str, width: usize) -> String {
 
 /// A text on one line, filled up with spaces to `width` columns, or cut to them.
 pub fn column(text: &str, width: usize) -> String {
-    let text = cut(&visible(text), width);
-    let missing = width.saturating_sub(console::measure_text_width(&text));
-    text + &" ".repeat(missing)
+    pad_str(&cut(&visible(text), width), width, Alignment::Left, None).into_owned()
 }
 
 /// A text filled up with spaces on its left.
 pub fn right(text: &str, width: usize) -> String {
-    let missing = width.saturating_sub(console::measure_text_width(text));
-    " ".repeat(missing) + text
+    pad_str(text, width, Alignment::Right, None).into_owned()
 }
 
 /// A text broken at spaces into lines of at most `width` columns; a longer word gets a line of its own.

@@ -151,10 +151,8 @@ fn listed(steps: &[FollowedStep<'_>]) -> String {
 fn done(info: &FaultInfo) -> String {
     let summary = one_line(&info.summary);
     let own_words = matches!(info.kind.as_str(), "command" | "sql");
-    let verb = summary
-        .split(' ')
-        .next()
-        .is_some_and(|word| word.len() > 3 && word.ends_with('s') && word.chars().all(|c| c.is_ascii_lowercase()));
+    let word = summary.split(' ').next().unwrap_or_default();
+    let verb = word.len() > 3 && word.ends_with('s') && word.chars().all(|c| c.is_ascii_lowercase());
     if verb && !own_words { format!("it {summary}") } else { summary }
 }
 

@@ -83,17 +83,14 @@ pub fn cured(record: &Record) -> String {
         return format!("Not the runbook: users recovered without it.{faults}");
     }
     let begun = record.mitigation_started_us.unwrap_or(recovered);
-    let helped: Vec<String> = record
-        .steps
-        .iter()
-        .filter(|step| !step.commands.is_empty() && step.started_us < recovered)
-        .filter_map(|step| Some((step, record.step_info(&step.step)?)))
-        .filter(|(step, info)| match (info.phase.as_str(), info.helps) {
+    let ran = record.steps.iter().filter(|step| !step.commands.is_empty() && step.started_us < recovered);
+    let helped = ran.filter_map(|step| Some((step, record.step_info(&step.step)?))).filter(|(step, info)| {
+        match (info.phase.as_str(), info.helps) {
             ("mitigate" | "rollback", helps) => helps != Some(false),
             (_, helps) => helps == Some(true) && step.started_us >= begun,
-        })
-        .map(|(_, info)| format!("“{}” (`{}`)", info.title, info.at))
-        .collect();
+        }
+    });
+    let helped: Vec<String> = helped.map(|(_, info)| format!("“{}” (`{}`)", info.title, info.at)).collect();
     let after = record.figures().mitigation_to_recover_us;
     let after = after.map(|us| format!(", {} after the first of its commands began", seconds(us))).unwrap_or_default();
     match helped.as_slice() {

@@ -89,7 +89,7 @@ fn decided_us(record: &Record, check: &Check) -> Option<u64> {
 
 fn case(record: &Record, check: &Check) -> DrillCase {
     let failed = |symbol, message: String| (symbol, message.clone(), message);
-    let (symbol, message, mut text) = match outcome(record, check) {
+    let (symbol, message, text) = match outcome(record, check) {
         Some(CheckOutcome::Passed { evidence }) => (StatusSymbol::Good, String::new(), evidence),
         Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
             let verdict = record.verdict;
@@ -101,12 +101,8 @@ fn case(record: &Record, check: &Check) -> DrillCase {
         Some(CheckOutcome::Skipped { reason }) => (StatusSymbol::Skip, reason, String::new()),
         None => (StatusSymbol::Skip, undecided(record, check), String::new()),
     };
-    if let Some(more) = detail(record, check) {
-        if !text.is_empty() {
-            text.push_str("\n\n");
-        }
-        text.push_str(&more);
-    }
+    let seen = Some(text).filter(|text| !text.is_empty()).into_iter().chain(detail(record, check));
+    let text = seen.collect::<Vec<_>>().join("\n\n");
     let mut case =
         DrillCase { name: words::check(check), took_ms: 0, file: file(record, check), symbol, message, text };
     if let Some(at) = failed_at(record, check).filter(|at| case.fails() && at.path == case.file) {
@@ -280,25 +276,19 @@ fn window_line(sli: &str, window: Counts, objective: f64) -> String {
 
 /// The commands of a step as a transcript.
 fn step_detail((info, ran): (Option<&StepInfo>, Option<&StepRecord>)) -> Option<String> {
-    let mut text = info.map_or(String::new(), |info| format!("{}: {} ({})", info.phase, info.title, info.at));
-    if let Some(ran) = ran.filter(|ran| ran.status == Some(StepStatus::Warned)) {
+    let mut seen: Vec<String> = Vec::new();
+    seen.extend(info.map(|info| format!("{}: {} ({})", info.phase, info.title, info.at)));
+    seen.extend(ran.filter(|ran| ran.status == Some(StepStatus::Warned)).map(|ran| {
         let reason = placed(ran.at.as_ref(), ran.reason.as_deref().unwrap_or("a command failed"));
-        text.push_str(&format!("\n\npassed with a warning: {reason}"));
-    }
-    if let Some(replaced) = info.and_then(|info| info.replaced.as_ref()) {
-        text.push_str(&format!("\n\n{}", instead(replaced)));
-    }
-    for command in ran.map_or(&[][..], |ran| &ran.commands) {
-        if !text.is_empty() {
-            text.push_str("\n\n");
-        }
-        text.push_str(&transcript(command));
-    }
-    for expectation in ran.map_or(&[][..], |ran| &ran.expectations) {
+        format!("passed with a warning: {reason}")
+    }));
+    seen.extend(info.and_then(|info| info.replaced.as_ref()).map(instead));
+    seen.extend(ran.iter().flat_map(|ran| &ran.commands).map(transcript));
+    seen.extend(ran.iter().flat_map(|ran| &ran.expectations).map(|expectation| {
         let met = if expectation.met { "as expected" } else { "not as expected" };
-        text.push_str(&format!("\n\n{met}: {}: {}", expectation.what, expectation.evidence));
-    }
-    Some(text).filter(|text| !text.is_empty())
+        format!("{met}: {}: {}", expectation.what, expectation.evidence)
+    }));
+    Some(seen.join("\n\n")).filter(|text| !text.is_empty())
 }
 
 /// What the runbook says, where the scenario has put something else in its place.
@@ -315,11 +305,7 @@ fn instead(replaced: &ReplacedInfo) -> String {
 
 fn transcript(command: &CommandRecord) -> String {
     let mut text = format!("{}\n", command.at);
-    for (i, line) in command.text.lines().enumerate() {
-        text.push_str(if i == 0 { "$ " } else { "> " });
-        text.push_str(line);
-        text.push('\n');
-    }
+    text.extend(words::prompted(command.text.lines()).map(|line| line + "\n"));
     let output = command.output.text();
     text.push_str(&output);
     if !output.is_empty() && !output.ends_with('\n') {

@@ -36,14 +36,12 @@ pub fn bytes(bytes: u64) -> String {
 /// A share of an error budget, which may be more than all of it; rounded up, as what is spent is never less than it reads.
 pub fn budget_share(share: f64) -> String {
     let hundredths = (share * 10_000.0 - 1e-6).ceil().max(0.0);
-    let text = format!("{:.2}", hundredths / 100.0);
-    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+    format!("{}%", decimals(hundredths / 100.0, 2))
 }
 
 /// What is left of an error budget, which may be below 0; cut, so that no budget seems larger than it is.
 pub fn budget_left(share: f64) -> String {
-    let text = format!("{:.1}", (share * 1000.0 + 1e-7).floor() / 10.0);
-    format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
+    format!("{}%", decimals((share * 1000.0 + 1e-7).floor() / 10.0, 1))
 }
 
 /// A number with at most so many decimals, 1 at least.

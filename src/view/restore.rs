@@ -107,10 +107,9 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
         return Rung { level, came, seen };
     }
     // The latest answer of each check counts.
-    let mut latest: BTreeMap<&str, (bool, &str)> = BTreeMap::new();
-    for probe in record.probes.iter().filter(|probe| probe.level == level) {
-        latest.insert(&probe.name, (probe.held, &probe.evidence));
-    }
+    let asked = record.probes.iter().filter(|probe| probe.level == level);
+    let latest: BTreeMap<&str, (bool, &str)> =
+        asked.map(|probe| (probe.name.as_str(), (probe.held, probe.evidence.as_str()))).collect();
     let came = match (latest.is_empty(), latest.values().all(|(held, _)| *held)) {
         (true, _) => StatusSymbol::Warn,
         (false, true) => StatusSymbol::Good,

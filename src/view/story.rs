@@ -123,10 +123,7 @@ fn told(attempt: &Attempt, under_way: bool) -> String {
         (Some(_), false) => attempt.verdict.to_string(),
     };
     let took = attempt.ended_us.map(|ended| format!(" after {}", seconds(ended.saturating_sub(attempt.started_us))));
-    let reason = match attempt.reason.is_empty() {
-        true => String::new(),
-        false => format!(": {}", one_line(&attempt.reason)),
-    };
+    let reason = if attempt.reason.is_empty() { String::new() } else { format!(": {}", one_line(&attempt.reason)) };
     format!("attempt {} (run {}{cause}): {came}{}{reason}", attempt.attempt, attempt.run, took.unwrap_or_default())
 }
 

@@ -2,14 +2,15 @@
 //! A format chooses how a mark and a word look and where they stand, never which they are.
 
 use super::clock::{clock, started};
-use super::format::{percent, seconds};
+use super::format::{budget_share, grouped, percent, seconds};
 use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, BurnRate, Check, CommandRecord, Counts, EarlierControl, FaultAfter, FaultEvent, FaultRecord,
     Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record,
-    RunOutcome, StepInfo, StepRecord, StepStatus, Stopped, Verdict,
+    RunOutcome, StepInfo, StepRecord, StepStatus, Verdict,
 };
+use std::fmt::Display;
 use std::time::Duration;
 
 /// A service that a runbook restarts is back before that.
@@ -19,8 +20,13 @@ const WAITED: Duration = Duration::from_secs(8);
 const MAKE_IT_FAIL: &str = "`recover: { cleared: true }` in the scenario makes this a failure (for a fault without `every`), and so does an entry of \
                             `invariants` that does not hold beside the fault";
 
-/// Beside a pass of which it is not known whether the runbook helped.
-const PERHAPS_WITHOUT: &str = "perhaps without the runbook";
+/// What makes a pass worth a look, and what its headline says of that; the first one counts.
+const DOUBTS: [(fn(&Record) -> Option<String>, &str); 4] = [
+    (healed_in_control, "perhaps without the runbook"),
+    (served_beside, "the fault was still active"),
+    (helped_beside, "perhaps not by the mitigation alone"),
+    (recovered_while_waiting, "perhaps without the runbook"),
+];
 
 /// `1 drill`, `2 drills`.
 pub fn many(count: usize, what: &str) -> String {
@@ -43,10 +49,7 @@ pub fn counted(account: &Account) -> Vec<String> {
 
 /// What users felt over a window: `99.8% (499 of 500 good)`.
 pub fn counts(counts: &Counts) -> String {
-    match counts.ratio() {
-        Some(ratio) => format!("{} ({})", percent(ratio), good_of(*counts)),
-        None => "no data".into(),
-    }
+    counts.ratio().map_or("no data".into(), |ratio| format!("{} ({})", percent(ratio), good_of(*counts)))
 }
 
 /// `499 of 500 good`.
@@ -65,19 +68,7 @@ pub fn met(counts: &Counts, objective: &f64) -> StatusSymbol {
 
 /// `runbooks/db-pool.md:42: reason`.
 pub fn placed(at: Option<&Location>, reason: &str) -> String {
-    match at {
-        Some(at) => format!("{at}: {reason}"),
-        None => reason.to_string(),
-    }
-}
-
-/// Why a game day ended before its plan was carried out.
-pub fn stopped(why: &Stopped) -> &'static str {
-    match why {
-        Stopped::FirstFailure => "the game day ended with the first failure",
-        Stopped::Budget => "the time budget of the game day ran out",
-        Stopped::Signal => "a signal stopped the game day",
-    }
+    at.map_or_else(|| reason.to_string(), |at| format!("{at}: {reason}"))
 }
 
 /// The time to detect by the alert's rule, or why the rule says nothing of it; `None` where no page had to come, or none came.
@@ -116,65 +107,31 @@ pub fn plainly(record: &Record) -> &'static str {
         Verdict::NotRecovered if record.relapsed_us.is_some() => "users lost the service again",
         Verdict::NotRecovered if record.recovered_us().is_some() => "users are served, and that is not enough",
         Verdict::Incomplete if record.alive => "the run is under way",
-        Verdict::Incomplete => "the run was cut off",
-        Verdict::Passed => "it passed",
-        Verdict::Unsteady => "users were not well before anything was broken",
-        Verdict::NoImpact => "no user noticed the fault",
         Verdict::Undetected if record.plan.as_ref().is_some_and(|plan| plan.page.is_some()) => "the alert did not fire",
-        Verdict::Undetected => "the alert did not hold in time",
-        Verdict::Misrouted => "the page did not reach whom it should",
-        Verdict::Suppressed => "the page was kept back",
-        Verdict::Late => "the page came too late",
-        Verdict::Noisy => "somebody was paged who should not have been",
-        Verdict::Unescalated => "the second line was not paged",
-        Verdict::SelfHealed => "users recovered without the runbook",
-        Verdict::Breached => "users noticed a fault that they should not",
-        Verdict::StepFailed => "a step of the runbook failed",
-        Verdict::StepBlocked => "a step of the runbook could not be carried out",
-        Verdict::NotRecovered => "users did not recover",
-        Verdict::TooLate => "users recovered too late",
-        Verdict::Understated => "the incident was more severe than declared",
-        Verdict::Damaged => "something was destroyed",
-        Verdict::NotReverted => "the stack could not be brought back",
-        Verdict::Leaked => "something was left behind",
-        Verdict::Interrupted => "it was stopped",
-        Verdict::HarnessError => "Firedrill or its environment broke",
+        verdict => verdict.words(),
     }
 }
 
 /// How a drill came out: its mark, a word (`passed`, `failed`, `not recovered`), and what must be said beside it.
 pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
-    let is = verdict(record.verdict);
-    let expected = record.expected();
-    match record.outcome() {
-        RunOutcome::Passed if record.expects_failure() => {
-            (StatusSymbol::Good, "passed".into(), Some(format!("{is}, as expected")))
-        }
-        RunOutcome::Passed if healed_in_control(record).is_some() => {
-            (StatusSymbol::Warn, "passed".into(), Some(PERHAPS_WITHOUT.into()))
-        }
-        RunOutcome::Passed if served_beside(record).is_some() => {
-            (StatusSymbol::Warn, "passed".into(), Some("the fault was still active".into()))
-        }
-        RunOutcome::Passed if helped_beside(record).is_some() => {
-            (StatusSymbol::Warn, "passed".into(), Some("perhaps not by the mitigation alone".into()))
-        }
-        RunOutcome::Passed if recovered_while_waiting(record).is_some() => {
-            (StatusSymbol::Warn, "passed".into(), Some(PERHAPS_WITHOUT.into()))
-        }
-        RunOutcome::Passed => (StatusSymbol::Good, "passed".into(), None),
+    let (is, expected, outcome) = (verdict(record.verdict), record.expected(), record.outcome());
+    let (word, beside) = match outcome {
+        RunOutcome::Passed if record.expects_failure() => ("passed", Some(format!("{is}, as expected"))),
+        RunOutcome::Passed => match DOUBTS.iter().find(|(told, _)| told(record).is_some()) {
+            Some((_, beside)) => return (StatusSymbol::Warn, "passed".into(), Some((*beside).into())),
+            None => ("passed", None),
+        },
         RunOutcome::Failed if record.expects_failure() && record.verdict != expected => {
-            (StatusSymbol::Bad, "failed".into(), Some(format!("expected {}, got {is}", verdict(expected))))
+            ("failed", Some(format!("expected {}, got {is}", verdict(expected))))
         }
-        RunOutcome::Failed if other_level(record).is_some() => {
-            (StatusSymbol::Bad, "failed".into(), other_level(record))
-        }
+        RunOutcome::Failed if other_level(record).is_some() => ("failed", other_level(record)),
         // The verdict is as it should be and the clean-up is not.
         RunOutcome::Failed | RunOutcome::Broken if record.verdict == expected && !record.alive => {
-            (StatusSymbol::Bad, "failed".into(), Some("while cleaning up".into()))
+            return (StatusSymbol::Bad, "failed".into(), Some("while cleaning up".into()));
         }
-        outcome => (outcome.status().mark(), is, None),
-    }
+        _ => (is.as_str(), None),
+    };
+    (outcome.status().mark(), word.into(), beside)
 }
 
 /// What makes it unsure whether a pass is the runbook's, or that of its mitigation alone, a line each.
@@ -272,10 +229,8 @@ pub fn served_beside(record: &Record) -> Option<String> {
 
 /// The headline in one line: `passed (not recovered, as expected)`.
 pub fn headline_text(record: &Record) -> String {
-    match headline(record) {
-        (_, word, Some(detail)) => format!("{word} ({detail})"),
-        (_, word, None) => word,
-    }
+    let (_, word, beside) = headline(record);
+    beside.map(|beside| format!("{word} ({beside})")).unwrap_or(word)
 }
 
 /// That a run was cut off, or is still under way, and in what; `None` when it came to its end.
@@ -374,6 +329,12 @@ pub fn exit(code: i32) -> String {
 /// What is said of a command that ran out of its time.
 pub const TIMED_OUT: &str = "killed at its time limit";
 
+/// A command as a shell shows it: `$` before its first line, `>` before the others.
+pub fn prompted(lines: impl IntoIterator<Item = impl Display>) -> impl Iterator<Item = String> {
+    let prompts = std::iter::once("$").chain(std::iter::repeat(">"));
+    prompts.zip(lines).map(|(prompt, line)| format!("{prompt} {line}"))
+}
+
 /// How a command ended and when: `exit 1 after 0.08 s, attempt 2`.
 pub fn ending(command: &CommandRecord) -> String {
     let how = match command.exit {
@@ -388,36 +349,21 @@ pub fn ending(command: &CommandRecord) -> String {
 
 /// A station in the life of a fault.
 pub fn station(what: &FaultEvent) -> (StatusSymbol, &'static str) {
-    match what {
-        FaultEvent::Injecting => (StatusSymbol::Plain, "is being injected"),
-        FaultEvent::Confirmed => (StatusSymbol::Good, "is in place"),
-        FaultEvent::ClearedByRunbook => (StatusSymbol::Good, "was cleared by the runbook"),
-        FaultEvent::EndedByItself => (StatusSymbol::Warn, "ended by itself"),
-        FaultEvent::EndedByTime => (StatusSymbol::Plain, "ended by its time"),
-        FaultEvent::Grown => (StatusSymbol::Plain, "has grown to its full strength"),
-        FaultEvent::Away => (StatusSymbol::Plain, "is away, and comes again"),
-        FaultEvent::StillActive => (StatusSymbol::Warn, "is still active"),
-        FaultEvent::PartiallyActive => (StatusSymbol::Warn, "is partially active"),
-        FaultEvent::Reverted => (StatusSymbol::Good, "is undone"),
-        FaultEvent::Irreversible => (StatusSymbol::Plain, "is irreversible"),
-        FaultEvent::Failed => (StatusSymbol::Bad, "failed"),
-    }
+    let symbol = match what {
+        FaultEvent::Confirmed | FaultEvent::ClearedByRunbook | FaultEvent::Reverted => StatusSymbol::Good,
+        FaultEvent::EndedByItself | FaultEvent::StillActive | FaultEvent::PartiallyActive => StatusSymbol::Warn,
+        FaultEvent::Failed => StatusSymbol::Bad,
+        _ => StatusSymbol::Plain,
+    };
+    (symbol, what.words())
 }
 
 /// What became of a fault: how it stood after the runbook, and how it was undone.
 pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
-    let after = match fault.after {
-        Some(FaultAfter::ClearedByRunbook) => Some("cleared by the runbook"),
-        Some(FaultAfter::EndedByItself) => Some("ended by itself"),
-        Some(FaultAfter::EndedByTime) => Some("ended by its time"),
-        Some(FaultAfter::StillActive) if record.recovered_us().is_some() => {
-            Some("still active, users are served all the same")
-        }
-        Some(FaultAfter::StillActive) => Some("still active after the runbook"),
-        Some(FaultAfter::PartiallyActive) => Some("partially active after the runbook"),
-        Some(FaultAfter::Unknown) => Some("its state after the recovery could not be told"),
-        None => None,
-    };
+    let after = fault.after.map(|after| match after {
+        FaultAfter::StillActive if record.recovered_us().is_some() => "still active, users are served all the same",
+        after => after.words(),
+    });
     let (mark, undone) = match (fault.undone(), fault.failure()) {
         (Some(_), _) => (StatusSymbol::Good, "undone by Firedrill".to_string()),
         (None, _) if fault.at(FaultEvent::Irreversible).is_some() => {
@@ -509,7 +455,7 @@ pub fn recovery(record: &Record) -> Vec<JudgedRow> {
 pub fn measured(measured: &MeasuredSeverity) -> String {
     let name = measured.severity.as_deref().unwrap_or("none that is defined");
     // Of 99.99% that were hurt not all were.
-    let share = super::format::percent(measured.users_hurt);
+    let share = percent(measured.users_hurt);
     let lost = if measured.data_lost { ", and data was lost" } else { "" };
     format!("{name}, {share} of the events of {} were bad{lost}", measured.sli)
 }
@@ -538,19 +484,16 @@ pub fn price(record: &Record) -> Vec<String> {
             ("the mitigation", price.until_mitigation),
             ("the recovery", price.until_recovery),
         ];
-        let known = until
-            .into_iter()
-            .filter_map(|(what, share)| Some(format!("{} until {what}", super::format::budget_share(share?))));
-        let mut parts: Vec<String> = known.collect();
+        let known = |(what, share): (&str, Option<f64>)| Some(format!("{} until {what}", budget_share(share?)));
+        let mut parts: Vec<String> = until.into_iter().filter_map(known).collect();
         if price.until_recovery.is_none() {
             let why = if record.is_unfinished() { restore::UNFINISHED } else { "users did not recover" };
             parts.push(why.into());
         }
-        let more = price.ten_minutes_more.map(super::format::budget_share);
+        let more = price.ten_minutes_more.map(budget_share);
         let more = more.map_or(String::new(), |share| format!("; ten minutes more: {share}"));
-        let events =
-            price.bad_events.map(|events| format!(" ({} bad events)", super::format::grouped(events.round() as u64)));
-        let objective = super::format::percent(price.objective);
+        let events = price.bad_events.map(|events| format!(" ({} bad events)", grouped(events.round() as u64)));
+        let objective = percent(price.objective);
         let parts = parts.join(", ");
         format!("{} of {objective}, of the {days} budget: {parts}{}{more}", price.sli, events.unwrap_or_default())
     };

@@ -24,7 +24,7 @@ pub const CHAIN: &str = "chain.jsonl";
 pub const CHAIN_FORMAT: u32 = 1;
 
 /// An entry of the chain: a run (or a game day) that was sealed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainEntry {
     /// Number, from 0 without gaps.
     pub number: u64,
@@ -144,7 +144,7 @@ fn run_of(torn: &[u8]) -> Option<String> {
 }
 
 /// A SHA-256 digest (FIPS 180-4) as 64 lower-case hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Digest(String);
 

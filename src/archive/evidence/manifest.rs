@@ -256,7 +256,6 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
         return Ok(Sealed { head: entry.head(), chain: path, already: true, notes: chain.notes });
     }
     let entry = chain.append(ChainEntry {
-        number: 0,
         run: run.id().to_string(),
         scenario,
         verdict,
@@ -267,10 +266,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
         replaces: last.map(|entry| entry.number),
         changed,
         late,
-        torn: None,
-        torn_run: None,
-        previous: Digest::zero(),
-        hash: Digest::zero(),
+        ..ChainEntry::default()
     })?;
     Ok(Sealed { head: entry.head(), chain: path, already: false, notes: chain.notes })
 }

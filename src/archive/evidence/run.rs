@@ -35,16 +35,18 @@ pub enum SealState {
 }
 }
 
-/// How bad a problem is.
+named_enum! {
+/// How bad a problem is, each with what stands before its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// Evidence is not as it was sealed.
-    Error,
+    Error = "error": "",
     /// Worth knowing; the evidence itself is as it was sealed.
-    Warning,
+    Warning = "warning": "warning: ",
     /// Something could not be read.
-    Unreadable,
+    Unreadable = "unreadable": "unreadable: ",
+}
 }
 
 /// What is wrong with a run.
@@ -100,22 +102,18 @@ impl Checked {
             Some((number, "")) => format!("entry {number} sealed it"),
             Some((number, name)) => format!("entry {number} sealed it; it was a run of {name} and came to {}", story.1),
         };
-        let mut gone = Checked::new(run, root.join(run), Subject::Run, story, entry);
+        let place = EvidenceDir { id: run.to_string(), dir: root.join(run), subject: Subject::Run };
+        let mut gone = Checked::new(place, story, entry);
         gone.state = SealState::Gone;
         gone.error(format!("its directory is gone: {text}"));
         gone
     }
 
     /// One of which nothing is wrong yet; with what was drilled and what that came to.
-    fn new(
-        run: &str,
-        dir: PathBuf,
-        subject: Subject,
-        (scenario, verdict): (String, String),
-        entry: Option<&ChainEntry>,
-    ) -> Checked {
+    fn new(place: EvidenceDir, (scenario, verdict): (String, String), entry: Option<&ChainEntry>) -> Checked {
+        let EvidenceDir { id: run, dir, subject } = place;
         Checked {
-            run: run.to_string(),
+            run,
             dir,
             subject,
             scenario,
@@ -164,7 +162,7 @@ pub(super) enum ChainBeside<'a> {
 pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
     let entry = if let ChainBeside::Chain(entry) = beside { entry } else { None };
     let story = story(&place.dir, place.subject);
-    let mut checked = Checked::new(&place.id, place.dir.clone(), place.subject, story, entry);
+    let mut checked = Checked::new(place.clone(), story, entry);
     if let ChainBeside::Unreadable = beside {
         checked.about(ProblemKind::Unreadable, CHAIN, " beside it cannot be read");
     }

@@ -1,6 +1,6 @@
 //! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
 
-use super::{Digest, Head, ProblemKind, SealState, Subject, Verification};
+use super::{Digest, Head, Problem, SealState, Subject, Verification};
 use crate::output::visible;
 use std::path::{Path, PathBuf};
 
@@ -44,14 +44,8 @@ pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Pat
             Subject::Gameday => format!("game day, {}", run.verdict),
         };
         lines.push(format!("{:<12} {}  {what}", run.state.name(), short(&run.dir).display()).trim_end().to_string());
-        for problem in &run.problems {
-            let mark = match problem.kind {
-                ProblemKind::Error => "",
-                ProblemKind::Warning => "warning: ",
-                ProblemKind::Unreadable => "unreadable: ",
-            };
-            lines.push(format!("{:<12}   {mark}{}", "", problem.text));
-        }
+        let told = |problem: &Problem| format!("{:<12}   {}{}", "", problem.kind.words(), problem.text);
+        lines.extend(run.problems.iter().map(told));
     }
     lines.extend(report.problems.iter().map(|problem| format!("{:<12} {problem}", "UNREADABLE")));
     for chain in &report.chains {

@@ -7,10 +7,7 @@ use std::path::{Component, Path, PathBuf};
 /// from the project's folder on. Of a file outside of that folder one of the two ends with the other.
 pub fn same_file(recorded: &str, path: &Path, root: &Path) -> bool {
     let recorded = plain(Path::new(recorded));
-    let (below, inside) = match below(path, root) {
-        Some(below) => (below, true),
-        None => (plain(path), false),
-    };
+    let (below, inside) = below(path, root).map_or_else(|| (plain(path), false), |below| (below, true));
     let some = |path: &PathBuf| path.components().next().is_some();
     some(&recorded) && some(&below) && (recorded.ends_with(&below) || !inside && below.ends_with(&recorded))
 }

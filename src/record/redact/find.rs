@@ -121,10 +121,7 @@ pub fn concealed(words: &[String]) -> (String, Vec<String>) {
         for piece in pieces {
             let secret = secret_in(piece, after_flag);
             after_flag = piece.starts_with('-') && !piece.contains('=') && looks_secret(piece);
-            shown.push(match secret {
-                Some(secret) => piece.replace(secret, "***"),
-                None => piece.to_string(),
-            });
+            shown.push(secret.map_or_else(|| piece.to_string(), |secret| piece.replace(secret, "***")));
             secrets.extend(secret.map(str::to_string));
         }
     }

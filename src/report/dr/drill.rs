@@ -3,24 +3,20 @@
 //! nothing about the recovery is none of them.
 
 use super::input::expects_failure;
-use super::{
-    DrNotes, DrObjectives, DrTold, DrVerdict, DrillInput, DrillReport, FaultRow, ProbeRow, Quarter, SliRow, StepRow,
-};
+use super::{AskedProbe, DrNotes, DrObjectives, DrTold, DrVerdict, DrillInput, DrillReport, Quarter};
 use crate::output::one_line;
 use crate::record::{
-    Announcement, DataFigures, FaultAfter, FaultEvent, Figures, Record, RestoreLevel, RestorePlan, RunOutcome, Stamped,
-    StepStatus, Verdict, utc_text,
+    Announcement, DataFigures, FaultAfter, FaultEvent, Figures, ProbeInfo, Record, RestoreLevel, RunOutcome, Stamped,
+    StepInfo, StepStatus, Verdict, utc_text,
 };
 use crate::view::clock::started;
 use crate::view::format::bytes;
 use crate::view::timeline::{self, utc};
-use crate::view::{filters, many, restore, template_lines, words, written};
+use crate::view::{StepView, filters, many, restore, template_lines, words, written};
 use askama::Template;
 
 /// A timeline is not longer than this; the rest stands in `events.jsonl`.
 const MOST: usize = 90;
-/// The length of the window over which an error budget is reckoned, in seconds: thirty days.
-const BUDGET_S: f64 = 30.0 * 86_400.0;
 
 /// The drill; `None` for a record without a plan.
 pub(super) fn drill<'a>(input: &'a DrillInput, quarter: Quarter, notes: &DrNotes) -> Option<DrillReport<'a>> {
@@ -28,7 +24,9 @@ pub(super) fn drill<'a>(input: &'a DrillInput, quarter: Quarter, notes: &DrNotes
     let plan = record.plan.as_deref()?;
     let told = notes.told(quarter, &plan.run, &plan.scenario);
     let objectives = objectives(record);
-    let steps = steps(record, plan);
+    // A control follows none of them.
+    let followed = plan.steps.iter().filter(|_| !plan.control);
+    let steps: Vec<StepView<'_>> = followed.map(|info| StepView::of(record, info)).collect();
     let conditions = conditions(record, &told, &steps);
     let (verdict, basis) = judge(record, input.changed.as_deref(), &objectives, &conditions);
     let figures = record.figures();
@@ -41,11 +39,9 @@ pub(super) fn drill<'a>(input: &'a DrillInput, quarter: Quarter, notes: &DrNotes
         verdict,
         basis,
         conditions,
-        faults: faults(record, plan),
         probes: probes(record),
         timeline: timeline::timeline(record, &input.events, MOST),
         hold: words::held(record),
-        slis: slis(&figures, plan),
         data_result: data_result(record, &objectives),
         data_evidence: match (&record.read_back, record.injected_us()) {
             (Some(read), Some(_)) => read.evidence.clone(),
@@ -60,32 +56,9 @@ pub(super) fn drill<'a>(input: &'a DrillInput, quarter: Quarter, notes: &DrNotes
     })
 }
 
-fn faults(record: &Record, plan: &Announcement) -> Vec<FaultRow> {
-    let row = |fault: &crate::record::FaultInfo| {
-        let life = record.fault_record(&fault.id).map(|fault| fault.life.as_slice()).unwrap_or_default();
-        let confirmed = life.iter().find(|moment| moment.what == FaultEvent::Confirmed);
-        FaultRow {
-            kind: fault.kind.clone(),
-            summary: fault.summary.clone(),
-            confirmed: confirmed.map(|moment| format!("{}, at {}", moment.detail, utc(record, moment.at_us))),
-        }
-    };
-    plan.faults.iter().map(row).collect()
-}
-
-fn probes(record: &Record) -> Vec<ProbeRow> {
-    let probe = |info: &crate::record::ProbeInfo| {
-        let of = |seen: &&crate::record::ProbeRecord| seen.level == info.level && seen.name == info.name;
-        let last = record.probes.iter().rev().find(of);
-        ProbeRow {
-            level: info.level,
-            name: info.name.clone(),
-            service: info.service.clone(),
-            held: last.map(|seen| seen.held),
-            evidence: last.map(|seen| seen.evidence.clone()).unwrap_or_default(),
-        }
-    };
-    record.restore_plan().iter().flat_map(|plan| &plan.probes).map(probe).collect()
+fn probes(record: &Record) -> Vec<AskedProbe<'_>> {
+    let last = |info: &ProbeInfo| record.probes.iter().rfind(|seen| seen.level == info.level && seen.name == info.name);
+    record.restore_plan().into_iter().flat_map(|plan| &plan.probes).map(|info| (info, last(info))).collect()
 }
 
 fn objectives(record: &Record) -> DrObjectives {
@@ -125,8 +98,8 @@ fn data_result(record: &Record, objectives: &DrObjectives) -> Option<String> {
             "{lost}: {before} acknowledged before the fault, {within}; {after} after it, which the objective does not cover"
         ),
     };
-    let checks = probes(record);
-    let asked: Vec<bool> = checks.iter().filter(|c| c.level == RestoreLevel::L4).filter_map(|c| c.held).collect();
+    let checks = probes(record).into_iter().filter(|(info, _)| info.level == RestoreLevel::L4);
+    let asked: Vec<bool> = checks.filter_map(|(_, seen)| Some(seen?.held)).collect();
     let content = match (asked.is_empty(), asked.iter().all(|held| *held)) {
         (true, _) => "content not compared",
         (_, true) => "content identical",
@@ -135,61 +108,42 @@ fn data_result(record: &Record, objectives: &DrObjectives) -> Option<String> {
     Some(format!("{lost}; {content}"))
 }
 
-fn slis(figures: &Figures, plan: &Announcement) -> Vec<SliRow> {
-    let row = |figures: &crate::record::SliFigures| {
-        let info = plan.slis.iter().find(|sli| sli.name == figures.sli);
-        let rate = info.and_then(|sli| plan.loads.iter().find(|load| load.name == sli.load)).map(|load| load.rate);
-        let budget = rate.map(|rate| rate * BUDGET_S * (1.0 - figures.objective)).filter(|budget| *budget > 0.0);
-        let bad = figures.during.valid.saturating_sub(figures.during.good) as f64;
-        SliRow {
-            good: info.map(crate::record::SliInfo::promise).unwrap_or_default(),
-            sli: figures.sli.clone(),
-            objective: figures.objective,
-            before: figures.before,
-            during: figures.during,
-            after: figures.after,
-            budget_events: budget,
-            budget_spent: budget.filter(|_| figures.during.valid > 0).map(|budget| bad / budget),
-        }
-    };
-    figures.slis.iter().map(row).collect()
-}
+impl StepView<'_> {
+    /// How it ended. Of a way that was not chosen nothing was carried out.
+    pub(super) fn carried_out(&self) -> Option<StepStatus> {
+        if self.only_looked.is_some() { Some(StepStatus::Skipped) } else { self.ran?.status }
+    }
 
-fn steps(record: &Record, plan: &Announcement) -> Vec<StepRow> {
-    let row = |info: &crate::record::StepInfo| {
-        let ran = record.steps.iter().find(|step| step.step == info.id);
-        // Of a way that was not chosen nothing was carried out.
-        let only_looked = ran.and_then(|step| info.only_looked(step.status));
-        let status = ran.and_then(|step| step.status);
-        let status = if only_looked.is_some() { Some(StepStatus::Skipped) } else { status };
-        StepRow {
-            step: info.id.clone(),
-            title: info.title.clone(),
-            phase: info.phase.clone(),
-            manual: info.manual,
-            status,
-            took_us: ran.filter(|_| status != Some(StepStatus::Skipped)).and_then(|step| step.took_us()),
-            replaced_by: info.replaced.as_ref().map(|replaced| replaced.by.to_string()),
-            reason: only_looked.or(ran.and_then(|step| step.reason.clone())),
-            at: info.at.to_string(),
-        }
-    };
-    // A control follows none of them.
-    if plan.control { Vec::new() } else { plan.steps.iter().map(row).collect() }
+    /// What it took, in microseconds, where it was carried out.
+    pub(super) fn took_us(&self) -> Option<u64> {
+        self.ran.filter(|_| self.carried_out() != Some(StepStatus::Skipped))?.took_us()
+    }
+
+    /// Why it ended so.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.only_looked.as_deref().or(self.ran?.reason.as_deref())
+    }
+
+    /// Where the text stands that the scenario put in its place.
+    pub(super) fn replaced_by(&self) -> Option<String> {
+        self.info.replaced.as_ref().map(|replaced| replaced.by.to_string())
+    }
 }
 
 /// What a pass depends on: what people say, what of the runbook was not followed, and losses that no objective covers.
-fn conditions(record: &Record, told: &DrTold, steps: &[StepRow]) -> Vec<String> {
+fn conditions(record: &Record, told: &DrTold, steps: &[StepView<'_>]) -> Vec<String> {
     let mut conditions = told.conditions.clone();
-    let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify" | "other");
-    for step in steps.iter().filter(helps) {
-        if let Some(by) = &step.replaced_by {
-            conditions
-                .push(format!("The step `{}` was carried out as `{by}` has it, not as the runbook does.", step.title));
+    for step in steps {
+        let StepInfo { title, phase, .. } = step.info;
+        if !matches!(phase.as_str(), "mitigate" | "rollback" | "verify" | "other") {
+            continue;
         }
-        if step.status == Some(StepStatus::Skipped) {
-            let why = step.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-            conditions.push(format!("The step `{}` ({}) was not carried out{why}.", step.title, step.phase));
+        if let Some(by) = step.replaced_by() {
+            conditions.push(format!("The step `{title}` was carried out as `{by}` has it, not as the runbook does."));
+        }
+        if step.carried_out() == Some(StepStatus::Skipped) {
+            let why = step.reason().map(|why| format!(": {why}")).unwrap_or_default();
+            conditions.push(format!("The step `{title}` ({phase}) was not carried out{why}."));
         }
     }
     // A control loses what it loses, and a scenario that exists to fail shows no recovery.
@@ -212,9 +166,6 @@ struct VerdictBasis<'a> {
     changed: Option<&'a str>,
     reason: &'a str,
     expects_failure: bool,
-    /// The plan of the restore, where its level is not the expected one.
-    other_level: Option<&'a RestorePlan>,
-    level: Option<RestoreLevel>,
     /// The level that the restore reached, and the one that it did not.
     stopped_at: Option<(RestoreLevel, RestoreLevel)>,
     /// The objectives that were not shown to be met.
@@ -242,7 +193,6 @@ fn judge(
         RunOutcome::Passed if !conditions.is_empty() => DrVerdict::PassWithConditions,
         RunOutcome::Passed => DrVerdict::Pass,
     };
-    let level = record.restore_level();
     let basis = VerdictBasis {
         record,
         changed,
@@ -251,9 +201,7 @@ fn judge(
             reason => reason.trim_end_matches('.'),
         },
         expects_failure,
-        other_level: record.restore_plan().filter(|_| !record.level_as_expected()),
-        level,
-        stopped_at: level.and_then(|level| Some((level, level.next()?))),
+        stopped_at: record.restore_level().and_then(|level| Some((level, level.next()?))),
         missed,
         has_conditions: !conditions.is_empty(),
     };
@@ -281,13 +229,14 @@ struct LimitsText<'a> {
 }
 
 /// Every limitation, in whole sentences.
-fn limitations(record: &Record, plan: &Announcement, events: &[Stamped], steps: &[StepRow]) -> Vec<String> {
-    let named = |wanted: &dyn Fn(&StepRow) -> bool| {
-        let names = steps.iter().filter(|step| wanted(step)).map(|step| format!("`{}`", one_line(&step.title)));
+fn limitations(record: &Record, plan: &Announcement, events: &[Stamped], steps: &[StepView<'_>]) -> Vec<String> {
+    let named = |wanted: &dyn Fn(&StepView<'_>) -> bool| {
+        let names = steps.iter().filter(|step| wanted(step)).map(|step| format!("`{}`", one_line(&step.info.title)));
         names.collect::<Vec<_>>().join(", ")
     };
     let loads: Vec<String> = plan.loads.iter().map(|load| format!("`{}` at {}/s", load.name, load.rate)).collect();
-    let by_hand = steps.iter().filter(|step| step.manual && step.status == Some(StepStatus::Passed)).count();
+    let by_hand = steps.iter().filter(|step| step.info.manual && step.carried_out() == Some(StepStatus::Passed));
+    let by_hand = by_hand.count();
     let size = record.backup.as_ref().and_then(|facts| facts.get("bytes"));
     let figures = record.figures();
     template_lines(&LimitsText {
@@ -298,9 +247,9 @@ fn limitations(record: &Record, plan: &Announcement, events: &[Stamped], steps: 
         size: size.map(|size| size.parse::<u64>().map_or_else(|_| one_line(size), bytes)),
         busy: figures.measuring.busy_max.filter(|busy| *busy > BUSY),
         figures,
-        skipped: named(&|step| step.status == Some(StepStatus::Skipped)),
-        replaced: named(&|step| step.replaced_by.is_some()),
-        unreached: named(&|step| step.status.is_none()),
+        skipped: named(&|step| step.carried_out() == Some(StepStatus::Skipped)),
+        replaced: named(&|step| step.info.replaced.is_some()),
+        unreached: named(&|step| step.carried_out().is_none()),
         no_events: events.is_empty(),
     })
 }

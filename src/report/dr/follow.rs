@@ -41,11 +41,9 @@ fn notes(input: &DrInput) -> impl Iterator<Item = (&DrillNotes, Option<Quarter>)
 
 /// Findings of this quarter, and of earlier ones as far as an action about them is open.
 pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
-    let open: BTreeSet<String> = actions(input)
-        .into_iter()
-        .filter(|row| row.action.status.is_none_or(|status| status.is_open()))
-        .filter_map(|row| row.action.finding)
-        .collect();
+    let is_open = |row: &ActionRow| row.action.status.is_none_or(ActionStatus::is_open);
+    let open: BTreeSet<String> =
+        actions(input).into_iter().filter(is_open).filter_map(|row| row.action.finding).collect();
     let rows = notes(input).flat_map(|(note, from)| {
         let row =
             move |finding: &DrFinding| FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() };

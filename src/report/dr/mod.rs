@@ -34,21 +34,10 @@ impl<'a> DrReport<'a> {
         let drills: Vec<DrillReport<'_>> =
             input.drills.iter().filter_map(|one| drill::drill(one, quarter, &input.notes)).collect();
         let mine = || input.seen.iter().filter(|seen| quarter.contains(seen.at));
-        let incomplete: Vec<Incomplete> = mine()
-            .filter(|seen| seen.dr && !seen.ended)
-            .map(|seen| Incomplete {
-                run: seen.run.clone(),
-                scenario: seen.scenario.clone(),
-                started_utc: seen.started_utc.clone(),
-                fault_confirmed_utc: seen.fault_utc.clone(),
-                under_way: seen.under_way.clone(),
-            })
-            .collect();
+        let incomplete: Vec<&SeenRun> = mine().filter(|seen| seen.dr && !seen.ended).collect();
         let before = input.seen.iter().filter(|seen| seen.dr && seen.is_conclusive() && seen.at < quarter.start());
-        let not_drilled = input
-            .scenarios
-            .iter()
-            .filter(|(name, _)| !mine().any(|seen| seen.scenario == *name && seen.is_conclusive()));
+        let was_drilled = |name: &str| mine().any(|seen| seen.scenario == name && seen.is_conclusive());
+        let not_drilled = input.scenarios.iter().filter(|(name, _)| !was_drilled(name));
         let mut report = DrReport {
             attested: false,
             format: DR_FORMAT,

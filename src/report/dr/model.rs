@@ -2,13 +2,19 @@
 //! nothing is ever put in its place.
 
 use super::{Action, Standard};
-use super::{CoverageFacts, DrFinding, DrHeader, DrTold, EvidenceSummary, Quarter, Risk};
-use crate::record::{Announcement, Counts, Figures, InvariantInfo, Record, RestoreLevel, StepStatus};
-use crate::view::timeline::Moment;
-use crate::view::{StatusSymbol, words};
+use super::{CoverageFacts, DrFinding, DrHeader, DrTold, EvidenceSummary, Quarter, Risk, SeenRun};
+use crate::record::{
+    Announcement, FaultEvent, FaultInfo, Figures, InvariantInfo, ProbeInfo, ProbeRecord, Record, RestoreLevel,
+    SliFigures, SliInfo, StepInfo,
+};
+use crate::view::timeline::{Moment, utc};
+use crate::view::{StatusSymbol, StepView, words};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use std::collections::BTreeMap;
+
+/// The length of the window over which an error budget is reckoned, in seconds: thirty days.
+const BUDGET_S: f64 = 30.0 * 86_400.0;
 
 /// The report of a quarter.
 #[derive(Debug, Clone, Serialize)]
@@ -38,7 +44,8 @@ pub struct DrReport<'a> {
     /// The DR drills that came to an end, oldest first.
     pub drills: Vec<DrillReport<'a>>,
     /// DR drills that were cut off.
-    pub incomplete: Vec<Incomplete>,
+    #[serde(serialize_with = "in_short")]
+    pub incomplete: Vec<&'a SeenRun>,
     /// Drills of other kinds, by scenario.
     pub other: Vec<OtherDrills>,
     /// What was found, in this quarter, and before as far as something is still to be done about it.
@@ -131,24 +138,20 @@ pub struct DrillReport<'a> {
     pub conditions: Vec<String>,
     /// What people know of it.
     pub notes: DrTold,
-    /// What was broken, and whether it was seen to be.
-    pub faults: Vec<FaultRow>,
-    /// Every check of a level: level, name, what came of it last, evidence.
-    pub probes: Vec<ProbeRow>,
+    /// Every check of a level, and what came of it last.
+    pub probes: Vec<AskedProbe<'a>>,
     /// What happened when, and how many moments were left out.
     pub timeline: (Vec<Moment>, usize),
     /// Recovery time and point.
     pub objectives: DrObjectives,
     /// How long the recovery had to hold to count, and did, and how that came out; `None` where no recovery was looked for.
     pub hold: Option<(StatusSymbol, String)>,
-    /// What users felt.
-    pub slis: Vec<SliRow>,
     /// What became of the writes, in one line; `None` when that could not be told.
     pub data_result: Option<String>,
     /// How the survivors were read back, or why they were not.
     pub data_evidence: String,
     /// The steps of the runbook.
-    pub steps: Vec<StepRow>,
+    pub steps: Vec<StepView<'a>>,
     /// What the drill does not show, as far as its record tells.
     pub limitations: Vec<String>,
 }
@@ -157,6 +160,31 @@ impl DrillReport<'_> {
     /// The level that the scenario expects; `None` of a control.
     pub fn expected_level(&self) -> Option<RestoreLevel> {
         self.record.restore_plan().map(|plan| plan.expect).filter(|_| !self.plan.control)
+    }
+
+    /// How a fault of the plan was seen in place; `None` when it was not.
+    pub fn confirmed(&self, fault: &FaultInfo) -> Option<String> {
+        let life = &self.record.fault_record(&fault.id)?.life;
+        let seen = life.iter().find(|moment| moment.what == FaultEvent::Confirmed)?;
+        Some(format!("{}, at {}", seen.detail, utc(self.record, seen.at_us)))
+    }
+
+    /// What makes an event of an SLI good, and what promises it.
+    pub fn promise(&self, sli: &str) -> String {
+        self.plan.slis.iter().find(|info| info.name == sli).map(SliInfo::promise).unwrap_or_default()
+    }
+
+    /// Bad events that thirty days at the load of an SLI allow; `None` where that cannot be told.
+    pub fn budget_events(&self, sli: &SliFigures) -> Option<f64> {
+        let info = self.plan.slis.iter().find(|info| info.name == sli.sli)?;
+        let load = self.plan.loads.iter().find(|load| load.name == info.load)?;
+        Some(load.rate * BUDGET_S * (1.0 - sli.objective)).filter(|budget| *budget > 0.0)
+    }
+
+    /// The share of them that the drill spent.
+    pub fn budget_spent(&self, sli: &SliFigures) -> Option<f64> {
+        let bad = sli.during.valid.saturating_sub(sli.during.good) as f64;
+        self.budget_events(sli).filter(|_| sli.during.valid > 0).map(|budget| bad / budget)
     }
 
     /// Service → digest of its image.
@@ -171,6 +199,22 @@ impl Serialize for DrillReport<'_> {
         let invariant = |info: &InvariantInfo| {
             let answers = record.invariants.iter().filter(|answer| answer.name == info.name);
             json!({ "name": info.name, "expected": info.expected, "answers": answers.collect::<Vec<_>>() })
+        };
+        let fault = |fault: &FaultInfo| json!({ "kind": fault.kind, "summary": fault.summary, "confirmed": self.confirmed(fault) });
+        let probe = |(info, seen): &AskedProbe<'_>| {
+            let (held, evidence) = (seen.map(|seen| seen.held), seen.map_or("", |seen| &seen.evidence));
+            json!({ "level": info.level, "name": info.name, "service": info.service, "held": held, "evidence": evidence })
+        };
+        let sli = |sli: &SliFigures| {
+            json!({ "sli": sli.sli, "good": self.promise(&sli.sli), "objective": sli.objective,
+                    "before": sli.before, "during": sli.during, "after": sli.after,
+                    "budget_events": self.budget_events(sli), "budget_spent": self.budget_spent(sli) })
+        };
+        let step = |step: &StepView<'_>| {
+            let StepInfo { id, title, phase, manual, at, .. } = step.info;
+            json!({ "step": id, "title": title, "phase": phase, "manual": manual, "status": step.carried_out(),
+                    "took_us": step.took_us(), "replaced_by": step.replaced_by(), "reason": step.reason(),
+                    "at": at.to_string() })
         };
         let files = plan.files().into_iter().map(|(what, file)| json!([what, file.path, file.sha256]));
         let hold = self.hold.as_ref().map(|(_, text)| {
@@ -195,7 +239,7 @@ impl Serialize for DrillReport<'_> {
             "tool_expected": record.expected(),
             "tool_reason": record.reason,
             "notes": self.notes,
-            "faults": self.faults,
+            "faults": plan.faults.iter().map(fault).collect::<Vec<_>>(),
             "configuration": {
                 "tool_version": plan.tool_version,
                 "revision": plan.revision,
@@ -211,7 +255,7 @@ impl Serialize for DrillReport<'_> {
                 "age_us": record.backup_age_us(),
                 "expected": self.expected_level(),
                 "reached": record.restore_level(),
-                "probes": self.probes,
+                "probes": self.probes.iter().map(probe).collect::<Vec<_>>(),
             },
             "timeline": self.timeline.0,
             "timeline_omitted": self.timeline.1,
@@ -225,42 +269,19 @@ impl Serialize for DrillReport<'_> {
             },
             "hold": hold,
             "invariants": plan.invariants.iter().map(invariant).collect::<Vec<_>>(),
-            "slis": self.slis,
+            "slis": figures.slis.iter().map(sli).collect::<Vec<_>>(),
             "data": figures.data,
             "data_result": self.data_result,
             "data_evidence": self.data_evidence,
-            "steps": self.steps,
+            "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
             "limitations": self.limitations,
         })
         .serialize(serializer)
     }
 }
 
-/// A fault.
-#[derive(Debug, Clone, Serialize)]
-pub struct FaultRow {
-    /// Its kind.
-    pub kind: String,
-    /// What it does.
-    pub summary: String,
-    /// How it was seen in place; `None` when it was not.
-    pub confirmed: Option<String>,
-}
-
-/// A check of a level.
-#[derive(Debug, Clone, Serialize)]
-pub struct ProbeRow {
-    /// The level.
-    pub level: RestoreLevel,
-    /// Its name.
-    pub name: String,
-    /// Where it runs.
-    pub service: String,
-    /// Whether it held when it was asked last; `None` when it was not.
-    pub held: Option<bool>,
-    /// What was seen.
-    pub evidence: String,
-}
+/// A check of a level and its last answer; `None` where it was not asked.
+pub type AskedProbe<'a> = (&'a ProbeInfo, Option<&'a ProbeRecord>);
 
 /// Recovery time and point: target, actual, met.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -279,63 +300,13 @@ pub struct DrObjectives {
     pub rpo_met: Option<bool>,
 }
 
-/// An SLI before, during and after.
-#[derive(Debug, Clone, Serialize)]
-pub struct SliRow {
-    /// Its name.
-    pub sli: String,
-    /// What makes an event good.
-    pub good: String,
-    /// Its objective.
-    pub objective: f64,
-    /// Before the fault.
-    pub before: Counts,
-    /// From the fault to the recovery.
-    pub during: Counts,
-    /// After the recovery.
-    pub after: Counts,
-    /// Bad events that thirty days at this load allow.
-    pub budget_events: Option<f64>,
-    /// The share of them that the drill spent.
-    pub budget_spent: Option<f64>,
-}
-
-/// A step of the runbook.
-#[derive(Debug, Clone, Serialize)]
-pub struct StepRow {
-    /// Its id.
-    pub step: String,
-    /// Its title.
-    pub title: String,
-    /// Phase of the runbook.
-    pub phase: String,
-    /// Whether it is for a person.
-    pub manual: bool,
-    /// How it ended; `None` when it was not reached.
-    pub status: Option<StepStatus>,
-    /// What it took.
-    pub took_us: Option<u64>,
-    /// Where the text stands that the scenario put in its place.
-    pub replaced_by: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
-    /// Where it stands.
-    pub at: String,
-}
-
-/// A DR drill that was cut off.
-#[derive(Debug, Clone, Serialize)]
-pub struct Incomplete {
-    /// Id of the run.
-    pub run: String,
-    /// Name of the scenario.
-    pub scenario: String,
-    /// When it began.
-    pub started_utc: String,
-    /// When a fault was confirmed in place; `None` when none was.
-    pub fault_confirmed_utc: Option<String>,
-    /// What was under way.
-    pub under_way: Option<String>,
+/// Runs that were cut off.
+fn in_short<S: Serializer>(runs: &[&SeenRun], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(runs.iter().map(|run| {
+        let SeenRun { scenario, started_utc, fault_utc, under_way, .. } = run;
+        json!({ "run": run.run, "scenario": scenario, "started_utc": started_utc,
+                "fault_confirmed_utc": fault_utc, "under_way": under_way })
+    }))
 }
 
 /// The drills of one scenario of another kind.

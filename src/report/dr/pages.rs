@@ -4,16 +4,18 @@
 use super::follow::{self, day};
 use super::pages;
 use super::{
-    ActionRow, DrHeader, DrReport, DrServiceFacts, DrTrend, DrVerdict, DrillReport, Incomplete, Quarter, Retest,
-    RiskRow, Signature, SliRow, StepRow, TrendQuarter,
+    ActionRow, DrHeader, DrReport, DrServiceFacts, DrTrend, DrVerdict, DrillReport, Quarter, Retest, RiskRow, SeenRun,
+    Signature, TrendQuarter,
 };
 use crate::output::cut;
-use crate::record::{InvariantInfo, InvariantTime, Numbers, RestoreLevel, StepStatus};
+use crate::record::{
+    FaultInfo, InvariantInfo, InvariantTime, Numbers, ProbeInfo, ProbeRecord, RestoreLevel, SliFigures, StepStatus,
+};
 use crate::report::escape::html_prose;
 use crate::report::{markdown, markdown_text};
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, many};
-use crate::view::{StatusSymbol, format, written};
+use crate::view::{StatusSymbol, StepView, format, written};
 use askama::Template;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -292,7 +294,7 @@ fn conclusion_of(report: &DrReport<'_>, drills: &[&DrillReport<'_>]) -> Option<D
     // A drill that must not recover has no worst case, and one that did not recover has no time.
     let meant = || drills.iter().filter(|drill| !drill.expects_failure);
     // Where no fault was confirmed there was nothing to recover from.
-    let hit = || meant().filter(|drill| drill.faults.iter().any(|fault| fault.confirmed.is_some()));
+    let hit = || meant().filter(|drill| drill.plan.faults.iter().any(|fault| drill.confirmed(fault).is_some()));
     let said = hit().filter(|drill| drill.verdict != DrVerdict::NoVerdict).map(|drill| &drill.objectives);
     let never = said.filter(|of| of.rto_us.is_none() && of.rto_met == Some(false)).count();
     let rto = match never {
@@ -462,9 +464,8 @@ fn summary_row(number: &usize, drill: &DrillReport<'_>) -> DrRow {
     ]
 }
 
-fn confirmed(run: &Incomplete) -> DrCell {
-    let at = run.fault_confirmed_utc.as_ref();
-    DrCell::text(at.map_or("not confirmed".into(), |at| format!("confirmed at {}", hour(at))))
+fn confirmed(run: &SeenRun) -> DrCell {
+    DrCell::text(run.fault_utc.as_ref().map_or("not confirmed".into(), |at| format!("confirmed at {}", hour(at))))
 }
 
 fn if_control(drill: &DrillReport<'_>, text: &'static str) -> &'static str {
@@ -491,11 +492,11 @@ fn kind(drill: &DrillReport<'_>) -> DrCell {
 }
 
 fn faults(drill: &DrillReport<'_>) -> Vec<String> {
-    let row = |fault: &super::FaultRow| {
-        let seen = fault.confirmed.as_ref().map_or("never confirmed".into(), |how| format!("confirmed: {how}"));
+    let row = |fault: &FaultInfo| {
+        let seen = drill.confirmed(fault).map_or("never confirmed".into(), |how| format!("confirmed: {how}"));
         format!("`{}`: {}; {seen}", fault.kind, fault.summary)
     };
-    drill.faults.iter().map(row).collect()
+    drill.plan.faults.iter().map(row).collect()
 }
 
 /// Whether nobody was to recover.
@@ -574,6 +575,13 @@ fn backup(drill: &DrillReport<'_>) -> Vec<(String, DrCell)> {
     rows
 }
 
+/// A check of a level, and what came of it.
+fn probe(info: &ProbeInfo, seen: &Option<&ProbeRecord>) -> DrRow {
+    let check = DrCell::text(format!("{} (in {})", code(&info.name), code(&info.service)));
+    let held = DrCell::met(seen.map(|seen| seen.held), "held", "did not hold", "not asked");
+    vec![DrCell::text(info.level), check, held, DrCell::text(seen.map_or("", |seen| &seen.evidence))]
+}
+
 /// Numbers of writes: how many, and which.
 fn numbers(numbers: &Numbers, none: Tone, some: Tone) -> DrCell {
     if numbers.is_empty() {
@@ -587,9 +595,9 @@ fn none_or_warn(count: &u64) -> DrCell {
     DrCell::toned(count, if *count == 0 { Tone::Plain } else { Tone::Warn })
 }
 
-fn budget(sli: &SliRow) -> DrCell {
+fn budget(drill: &DrillReport<'_>, sli: &SliFigures) -> DrCell {
     let bad = sli.during.valid.saturating_sub(sli.during.good);
-    DrCell::text(match (sli.budget_spent, sli.budget_events) {
+    DrCell::text(match (drill.budget_spent(sli), drill.budget_events(sli)) {
         (Some(spent), Some(events)) => {
             format!("{} ({bad} bad of {events:.0} allowed in 30 days)", format::budget_share(spent))
         }
@@ -601,23 +609,24 @@ fn no_steps(drill: &DrillReport<'_>) -> &'static str {
     if drill.plan.control { "This is the control: no step was carried out." } else { "There was no runbook." }
 }
 
-fn step(step: &StepRow) -> DrRow {
-    let (mark, word) = words::step(None, step.status.map(Some));
-    let word = if step.manual && step.status == Some(StepStatus::Passed) { "done by a person" } else { word };
+fn step(step: &StepView<'_>) -> DrRow {
+    let (info, status) = (step.info, step.carried_out());
+    let (mark, word) = words::step(None, status.map(Some));
+    let word = if info.manual && status == Some(StepStatus::Passed) { "done by a person" } else { word };
     let tone = match mark {
         StatusSymbol::Good => Tone::Good,
         StatusSymbol::Bad => Tone::Bad,
         StatusSymbol::Warn | StatusSymbol::Skip => Tone::Warn,
         StatusSymbol::Plain => Tone::Plain,
     };
-    let replaced = step.replaced_by.as_ref().map(|by| format!("deviated: replaced by `{by}`"));
+    let replaced = step.replaced_by().map(|by| format!("deviated: replaced by `{by}`"));
     vec![
-        DrCell::text(&step.title).and(format!("`{}`", step.at)),
-        DrCell::text(&step.phase),
-        DrCell::text(if step.manual { "manual" } else { "command" }),
+        DrCell::text(&info.title).and(format!("`{}`", info.at)),
+        DrCell::text(&info.phase),
+        DrCell::text(if info.manual { "manual" } else { "command" }),
         DrCell::toned(word, tone),
-        DrCell::text(step.took_us.map_or("–".into(), span)),
-        DrCell::lines_or(replaced.into_iter().chain(step.reason.clone()), ""),
+        DrCell::text(step.took_us().map_or("–".into(), span)),
+        DrCell::lines_or(replaced.into_iter().chain(step.reason().map(str::to_string)), ""),
     ]
 }
 

@@ -3,7 +3,9 @@
 
 use super::super::text::cut;
 use crate::output::one_line;
-use crate::record::{DrillTime, FaultEvent, LoadSeries, Measuring, Phase, PriceFigures, Record, SLICE_US, status_of};
+use crate::record::{
+    DrillTime, FaultEvent, LoadSeries, MachineSample, Measuring, Phase, PriceFigures, Record, SLICE_US, status_of,
+};
 use crate::view::format::{bytes, decimals, percent, seconds};
 use crate::view::restore::lost_span;
 use crate::view::words;
@@ -19,6 +21,8 @@ const BAR: f64 = 8.0;
 const SIGNAL: f64 = 84.0;
 /// Units in which curves are written: as wide and as high as that.
 const UNITS: (f64, f64) = (1000.0, 100.0);
+/// Loads that are drawn.
+const LOADS: usize = 4;
 /// How each curve of a signal is drawn; the pattern of the line tells them apart without colour.
 const LINES: [(&str, &str); 4] = [("line a", "—"), ("line b", "– –"), ("line c", "···"), ("line d", "–·–")];
 
@@ -346,20 +350,12 @@ impl Signal {
     /// it would have spent, where the scenario names one.
     pub fn all(record: &Record, measuring: &Measuring, samples: Samples, id: &str) -> Vec<Signal> {
         let mut all = Vec::new();
-        for (at, load) in record.loads.iter().enumerate().take(4) {
-            let named = if record.loads.len() > 1 { format!(" of {}", one_line(&load.load)) } else { String::new() };
+        for (at, load) in record.loads.iter().enumerate().take(LOADS) {
+            let (named, [median, p99, most, due]) = samples.of_load(record, load);
             let id = |what: &str| format!("{id}-signals-l{at}-{what}");
-            let latency = |name: &str, column: &[u64]| {
-                let in_ms = |us: Option<u64>| us.map(|us| us as f64 / 1000.0);
-                (name.to_string(), samples.largest(load, column).into_iter().map(in_ms).collect())
-            };
-            let curves = vec![
-                latency("median", &load.p50_us),
-                latency("99th percentile", &load.p99_us),
-                latency("maximum", &load.max_us),
-            ];
+            let curves = vec![("median".into(), median), ("99th percentile".into(), p99), ("maximum".into(), most)];
             all.push(Signal::of(format!("Latency{named}"), "ms", curves, samples, &id("lat")));
-            let curves = vec![("requests due".into(), samples.rate(load, &load.due))];
+            let curves = vec![("requests due".into(), due)];
             all.push(Signal::of(format!("Traffic{named}"), "per second", curves, samples, &id("tra")));
             all.push(match errors(load, samples) {
                 none if none.is_empty() => Signal::none(format!("Errors{named}"), "No request ended with an error."),
@@ -419,23 +415,19 @@ fn saturation(record: &Record, measuring: &Measuring, samples: Samples, id: &str
     if record.machine.is_empty() {
         return Signal::none("Saturation".into(), "Not measured in this drill.");
     }
-    let (mut busy, mut pressure) = (BTreeMap::new(), BTreeMap::new());
-    for seen in &record.machine {
-        let at = (samples.place(seen.at_us) * samples.count as f64) as usize;
-        let at = at.min(samples.count.saturating_sub(1));
-        let most = |map: &mut BTreeMap<usize, f64>, share: f64| {
-            let known = map.entry(at).or_insert(0.0);
+    // The largest one of a part; a sample stands until the next one.
+    let curve = |name: &str, share: fn(&MachineSample) -> Option<f64>| {
+        let mut most: BTreeMap<usize, f64> = BTreeMap::new();
+        for (at, share) in record.machine.iter().filter_map(|seen| Some((seen.at_us, share(&seen.sample)?))) {
+            let at = (samples.place(at) * samples.count as f64) as usize;
+            let known = most.entry(at.min(samples.count.saturating_sub(1))).or_insert(0.0);
             *known = known.max(share * 100.0);
-        };
-        most(&mut busy, seen.sample.busy);
-        seen.sample.pressure.into_iter().for_each(|share| most(&mut pressure, share));
-    }
-    // A sample stands until the next one.
-    let fill = |name: &str, map: BTreeMap<usize, f64>| {
-        let value = |at: usize| map.range(..=at).next_back().map(|(_, value)| *value);
-        (!map.is_empty()).then(|| (name.to_string(), (0..samples.count).map(value).collect()))
+        }
+        let value = |at: usize| most.range(..=at).next_back().map(|(_, value)| *value);
+        (!most.is_empty()).then(|| (name.to_string(), (0..samples.count).map(value).collect()))
     };
-    let curves = [fill("processors busy", busy), fill("tasks waited for a processor", pressure)];
+    let curves =
+        [curve("processors busy", |seen| Some(seen.busy)), curve("tasks waited for a processor", |seen| seen.pressure)];
     let curves = curves.into_iter().flatten().collect();
     let told = [
         measuring.busy_mean.map(|busy| format!("busy {} on average", percent(busy))),
@@ -578,14 +570,12 @@ impl Samples {
             let ratios = self.ratios(record, &sli.name).into_iter().map(|ratio| or_dash(ratio.map(percent)));
             columns.push((one_line(&sli.name), ratios.collect()));
         }
-        for load in record.loads.iter().take(4) {
-            let named = if record.loads.len() > 1 { format!(" of {}", one_line(&load.load)) } else { String::new() };
-            let whole = |value: Option<f64>| or_dash(value.map(|value| format!("{value:.0}")));
-            for (name, column) in [("median ms", &load.p50_us), ("p99 ms", &load.p99_us), ("max ms", &load.max_us)] {
-                let in_ms = self.largest(load, column).into_iter().map(|us| whole(us.map(|us| us as f64 / 1000.0)));
-                columns.push((format!("{name}{named}"), in_ms.collect()));
+        for load in record.loads.iter().take(LOADS) {
+            let (named, curves) = self.of_load(record, load);
+            for (name, values) in ["median ms", "p99 ms", "max ms", "requests/s"].into_iter().zip(curves) {
+                let whole = values.into_iter().map(|value| or_dash(value.map(|value| format!("{value:.0}"))));
+                columns.push((format!("{name}{named}"), whole.collect()));
             }
-            columns.push((format!("requests/s{named}"), self.rate(load, &load.due).into_iter().map(whole).collect()));
         }
         let row = |at: usize| columns.iter().filter_map(|(_, cells)| cells.get(at).cloned()).collect();
         let rows = (0..self.count).map(row).collect();
@@ -600,6 +590,14 @@ impl Samples {
             record.counts(sli, DrillTime(end.0.saturating_sub(window)), end).ratio()
         };
         (0..self.count).map(ratio).collect()
+    }
+
+    /// What tells a load from others, its latencies in milliseconds (median, 99th percentile, maximum), and what was due per second.
+    fn of_load(&self, record: &Record, load: &LoadSeries) -> (String, [Vec<Option<f64>>; 4]) {
+        let named = if record.loads.len() > 1 { format!(" of {}", one_line(&load.load)) } else { String::new() };
+        let in_ms = |column| self.largest(load, column).into_iter().map(|us| Some(us? as f64 / 1000.0)).collect();
+        let [median, p99, most] = [&load.p50_us, &load.p99_us, &load.max_us].map(|column| in_ms(column));
+        (named, [median, p99, most, self.rate(load, &load.due)])
     }
 
     /// The slices of a load that begin in a part.

@@ -19,10 +19,7 @@ const SCROLL: &str = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-
 
 /// The runbook of a drill.
 pub struct RunbookSection<'a> {
-    pub path: &'a str,
-    pub control: bool,
-    /// Whether the record holds its text.
-    pub has_text: bool,
+    pub plan: &'a Announcement,
     /// The id where it was shown as a whole before.
     pub before: Option<String>,
     pub parts: Vec<RunbookPart<'a>>,
@@ -55,7 +52,6 @@ pub struct CommandPart<'a> {
     /// The first of its lines, where the rest is folded: it stands word for word in the runbook.
     pub first: Option<String>,
     pub bad: bool,
-    pub ending: String,
     pub output: Option<OutputPart>,
 }
 
@@ -87,9 +83,8 @@ impl<'a> RunbookSection<'a> {
             None if before.is_none() => Some(gap(&text)),
             None => None,
         });
-        let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
         let parts = parts.collect();
-        Some(RunbookSection { path, control: plan.control, has_text: text.is_some(), before, parts })
+        Some(RunbookSection { plan, before, parts })
     }
 }
 
@@ -175,7 +170,6 @@ impl<'a> CommandPart<'a> {
             text: bounded(&command.text, 2_000),
             first: command.text.lines().next().filter(|_| long).map(|first| cut(&one_line(first), 60)),
             bad,
-            ending: words::ending(command),
             output: (!output.trim().is_empty()).then(|| OutputPart {
                 open: bad && matches!(status, Some(StepStatus::Failed | StepStatus::Warned) | None),
                 lines: words::many(output.lines().count(), "line"),

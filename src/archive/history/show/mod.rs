@@ -97,10 +97,7 @@ fn share_of(part: usize, all: usize) -> String {
 /// `not_recovered` or ``step_failed at `mitigate/x` ``.
 fn failure(page: &HistoryPage, verdict: Verdict, step: Option<&str>) -> String {
     let verdict = page.name(verdict.name());
-    match step {
-        Some(step) => format!("{verdict} at {}", page.name(step)),
-        None => verdict,
-    }
+    step.map(|step| format!("{verdict} at {}", page.name(step))).unwrap_or(verdict)
 }
 
 /// What a reader should not have to look for. With the scenario's name in front, or without.
@@ -136,11 +133,9 @@ fn worth_a_look(page: &HistoryPage, summary: &Summary, named: bool) -> Vec<Strin
     if let Some(change) = &summary.runbook_change {
         say(changed(change));
     }
-    let apart: Vec<String> = RunStanding::ALL
-        .into_iter()
-        .filter(|of| !of.counts() && *of != RunStanding::ControlFailed && summary.count(*of) > 0)
-        .map(|of| format!("{} {}", summary.count(of), of.name().replace('_', " ")))
-        .collect();
+    let is_apart = |of: &RunStanding| !of.counts() && *of != RunStanding::ControlFailed && summary.count(*of) > 0;
+    let told = |of: RunStanding| format!("{} {}", summary.count(of), of.name().replace('_', " "));
+    let apart: Vec<String> = RunStanding::ALL.into_iter().filter(is_apart).map(told).collect();
     if !apart.is_empty() {
         say(format!("not counted for or against the runbook: {}", apart.join(", ")));
     }
@@ -285,25 +280,21 @@ fn times(page: &mut HistoryPage, summary: &Summary) {
 
 fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
     let shown = |line: &RunLine| line.run.to_recover_us.filter(|_| line.run.standing.counts());
-    let rows: Vec<Vec<String>> = lines
-        .iter()
-        .map(|line| {
-            let run = &line.run;
-            let said = match run.standing {
-                RunStanding::Failed | RunStanding::ControlFailed => {
-                    failure(page, run.verdict, run.failed_step.as_deref())
-                }
-                _ => String::new(),
-            };
-            vec![
-                page.name(&run.run),
-                run.standing.words().into(),
-                shown(line).map_or_else(dash, seconds),
-                if line.changed.is_empty() { String::new() } else { format!("{} changed", line.changed.join(", ")) },
-                said,
-            ]
-        })
-        .collect();
+    let row = |line: &RunLine| {
+        let run = &line.run;
+        let said = match run.standing {
+            RunStanding::Failed | RunStanding::ControlFailed => failure(page, run.verdict, run.failed_step.as_deref()),
+            _ => String::new(),
+        };
+        vec![
+            page.name(&run.run),
+            run.standing.words().into(),
+            shown(line).map_or_else(dash, seconds),
+            if line.changed.is_empty() { String::new() } else { format!("{} changed", line.changed.join(", ")) },
+            said,
+        ]
+    };
+    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
     let columns = ["run", "came out", ">recover", "since the run before", "verdict"];
     page.table(&columns, &rows);
 }

@@ -10,15 +10,12 @@ use std::collections::BTreeMap;
 pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
     let mut page = HistoryPage::new(form);
     page.heading("By severity and quarter");
-    let rows: Vec<Vec<String>> = trend
-        .rows
-        .iter()
-        .map(|row| {
-            let times = [&row.mttd, &row.mttm, &row.mttr].map(|mean| interval(mean, row.count));
-            let first = [row.of.to_string(), page.text(&row.severity), row.quarter.to_string(), row.count.to_string()];
-            first.into_iter().chain(times).collect()
-        })
-        .collect();
+    let row = |row: &TrendRow| {
+        let times = [&row.mttd, &row.mttm, &row.mttr].map(|mean| interval(mean, row.count));
+        let first = [row.of.to_string(), page.text(&row.severity), row.quarter.to_string(), row.count.to_string()];
+        first.into_iter().chain(times).collect()
+    };
+    let rows: Vec<Vec<String>> = trend.rows.iter().map(row).collect();
     page.table(&["of", "severity", "quarter", ">count", ">MTTD", ">MTTM", ">MTTR"], &rows);
     page.line(
         "Mean times from the fault on to detection, first mitigating command and recovery, each with its 95% interval. \
