@@ -224,7 +224,7 @@ async fn one(
     };
     let begun = Begun {
         plan,
-        stack: &*stack,
+        stack: &stack,
         platform,
         run_dir,
         options,

@@ -99,7 +99,7 @@ async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exi
     let machine = format!("a Job on {node}, {}", conduct::kind_of_machine());
     let begun = Begun {
         plan: &plan,
-        stack: &*stack,
+        stack: &stack,
         platform: &*platform,
         run_dir,
         options: order.options,

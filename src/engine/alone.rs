@@ -2,14 +2,14 @@
 //! it, only what its steps did. Up and down run around it as in a drill, on every exit path.
 
 use super::announce::{file_ref, reading_info, shown_vars, step_info};
-use super::follow::{FollowContext, Follower, ManualOutcome, Operator, RunbookInputs};
+use super::follow::{FollowContext, Follower, Operator, RunbookInputs};
 use super::ledger::Ledger;
 use super::stop::{Shutdown, Stop, caught};
 use crate::record::{
     Announcement, Check, ComposeRecord, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, RULES, RunOutcome,
     StackRecord, Verdict, Windows, micros,
 };
-use crate::runbook::{Runbook, RunbookInput, Step};
+use crate::runbook::{Runbook, Step};
 use crate::spec::Respond;
 use crate::stack::Stack;
 use async_trait::async_trait;
@@ -154,11 +154,7 @@ impl FollowContext for AloneContext<'_> {
         format!("give it with `{}`", names.join(" "))
     }
 
-    async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
-        Ok(self.person.manual_step(step).await)
-    }
-
-    async fn value_of(&mut self, input: &RunbookInput) -> Option<String> {
-        self.person.value_of(input).await
+    fn person(&mut self) -> &mut dyn Operator {
+        self.person
     }
 }

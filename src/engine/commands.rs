@@ -2,26 +2,23 @@
 //! 0 in time. The runner makes them, as the agent reaches into no service. A run that the engine does not carry out is no bad
 //! event: it ends the drill.
 
-use super::context::{CommonContext, Context, DueCommand};
-use super::probe::{ProbeAnswer, ask_probe};
-use super::stop::Stop;
+use super::context::Context;
+use super::monitor::Monitor;
+use super::probe::{ProbeAnswer, look};
+use super::stop::{Stop, caught};
 use crate::agent::protocol::Told;
 use crate::agent::source::SliSource;
 use crate::load::{EventClient, Failure, Generator, RequestEnding, Sent};
 use crate::locked;
-use crate::record::DrillTime;
+use crate::record::{DrillTime, EventSink, Location};
 use crate::slis::EventAnswer;
 use crate::spec::ServiceScript;
+use crate::stack::Stack;
 use async_trait::async_trait;
-use futures_util::StreamExt;
 use futures_util::future::pending;
-use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -30,22 +27,51 @@ const LEAD: Duration = Duration::from_millis(100);
 /// Different reasons why nothing could run that are told.
 const MOST_NOTES: usize = 5;
 
-#[derive(Debug)]
+/// Reasons why nothing could run that were told, of all sources together.
+pub(super) type ToldReasons = Arc<Mutex<BTreeSet<String>>>;
+
 struct CommandEvents {
     script: ServiceScript,
-    queue: UnboundedSender<DueCommand>,
+    at: Location,
+    stack: Arc<dyn Stack>,
+    monitor: Monitor,
+    sink: EventSink,
+    told: ToldReasons,
 }
 
 #[async_trait]
 impl EventClient for CommandEvents {
     async fn event(&self, _: u64, due: Instant, sent: Sent) {
-        let (done, ended) = oneshot::channel();
-        let asked = self.queue.send(DueCommand { script: self.script.clone(), due, done });
-        match (asked, ended.await) {
-            (Ok(()), Ok(result)) => sent.end(RequestEnding::of(result, due, self.script.within)),
-            // The drill ends. It must not learn of an event that nobody has seen.
-            _ => pending().await,
-        }
+        let why = match caught(self.run(due)).await {
+            Ok(Ok(result)) => return sent.end(RequestEnding::of(result, due, self.script.within)),
+            Ok(Err(why)) => why,
+            Err(panic) => format!("a part of Firedrill panicked: {panic}"),
+        };
+        // Nobody can say what a user would have seen. The drill ends, and must not learn of an event that nobody has seen.
+        self.monitor.lost(why);
+        pending().await
+    }
+}
+
+impl CommandEvents {
+    /// Runs it once: the event, or why there is none.
+    async fn run(&self, due: Instant) -> Result<Result<EventAnswer, Failure>, String> {
+        let deadline = due + self.script.within;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let script = ServiceScript { within: left(), ..self.script.clone() };
+        let asked = look(&*self.stack, &self.sink, self.at.clone(), &script);
+        Ok(match tokio::time::timeout_at(deadline.into(), asked).await {
+            Ok(Err(stop)) => return Err(stop.reason),
+            Ok(Ok(ProbeAnswer { answer: Ok(whole), .. })) => Ok(EventAnswer::Truth(whole.code == Some(0))),
+            Ok(Ok(ProbeAnswer { answer: Err(why), .. })) if !left().is_zero() => {
+                let mut told = locked(&self.told);
+                if told.len() < MOST_NOTES && told.insert(why.clone()) {
+                    self.sink.note(why);
+                }
+                Err(Failure::Unreachable)
+            }
+            Ok(Ok(_)) | Err(_) => Err(Failure::Timeout),
+        })
     }
 }
 
@@ -54,9 +80,11 @@ pub(super) fn begin_commands(
     cx: &Context<'_>,
     source: &SliSource,
     script: &ServiceScript,
+    told: &ToldReasons,
 ) -> Result<AbortOnDropHandle<()>, Stop> {
-    let client = CommandEvents { script: script.clone(), queue: cx.commands.clone() };
-    let monitor = cx.monitor.clone();
+    let (script, at, told) = (script.clone(), cx.in_scenario(script.line), told.clone());
+    let (stack, monitor, sink) = (cx.stack.clone(), cx.monitor.clone(), cx.sink.clone());
+    let client = CommandEvents { script, at, stack, monitor: monitor.clone(), sink, told };
     let generator =
         Generator::of(Arc::new(client), &source.series, source.rate, &cx.plan.slis).map_err(Stop::harness)?;
     let t0 = (Instant::now() + LEAD, cx.sink.now().plus(LEAD).0);
@@ -64,43 +92,4 @@ pub(super) fn begin_commands(
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         generator.run(t0, CancellationToken::new(), report).await;
     })))
-}
-
-/// Runs what is due, for as long as it is asked.
-pub(super) async fn run_commands(cx: &CommonContext<'_>, mut queue: UnboundedReceiver<DueCommand>) -> Infallible {
-    let told = Mutex::default();
-    let mut running = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            Some(command) = queue.recv() => running.push(run_command(cx, command, &told)),
-            Some(()) = running.next(), if !running.is_empty() => {}
-            else => pending().await,
-        }
-    }
-}
-
-async fn run_command(cx: &CommonContext<'_>, command: DueCommand, told: &Mutex<BTreeSet<String>>) {
-    let DueCommand { script, due, mut done } = command;
-    let deadline = due + script.within;
-    let left = || deadline.saturating_duration_since(Instant::now());
-    let script = ServiceScript { within: left(), ..script };
-    let asked = tokio::select! {
-        asked = tokio::time::timeout_at(deadline.into(), ask_probe(cx, &script)) => asked.ok(),
-        // The event was given up with the drill.
-        () = done.closed() => return,
-    };
-    let result = match asked {
-        // Nobody can say what a user would have seen.
-        Some(Err(stop)) => return cx.monitor.lost(stop.reason),
-        Some(Ok(ProbeAnswer { answer: Ok(whole), .. })) => Ok(EventAnswer::Truth(whole.code == Some(0))),
-        Some(Ok(ProbeAnswer { answer: Err(why), .. })) if !left().is_zero() => {
-            let mut told = locked(told);
-            if told.len() < MOST_NOTES && told.insert(why.clone()) {
-                cx.sink.note(why);
-            }
-            Err(Failure::Unreachable)
-        }
-        Some(Ok(_)) | None => Err(Failure::Timeout),
-    };
-    let _ = done.send(result);
 }

@@ -6,19 +6,18 @@ use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::faults::Undo;
-use crate::load::Failure;
 use crate::record::{
     Check, CheckOutcome, ComposeRecord, DrillTime, Event, EventSink, Location, Phase, Verdict, WindowRecord, micros,
 };
-use crate::slis::EventAnswer;
 use crate::slis::window::{Level, TimeSpan, span_of};
-use crate::spec::{Plan, PlannedFault, RestoreSpec, ServiceScript};
+use crate::spec::{Plan, PlannedFault, RestoreSpec};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often state that announces no change (a fault, a command to try again) is asked.
@@ -37,7 +36,7 @@ const SAMPLED: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct CommonContext<'a> {
     pub plan: &'a Plan,
-    pub stack: &'a dyn Stack,
+    pub stack: Arc<dyn Stack>,
     /// Everything but the runbook.
     pub control: bool,
     /// See [`super::DrillOptions`].
@@ -79,14 +78,6 @@ pub(super) struct Confirmed {
 /// A fault that is in place, and what its life goes on with.
 pub(super) type InjectedFault<'a> = (CommonContext<'a>, &'a PlannedFault, Confirmed);
 
-/// A run of a command that is due, as an event of an SLI.
-#[derive(Debug)]
-pub(super) struct DueCommand {
-    pub script: ServiceScript,
-    pub due: Instant,
-    pub done: oneshot::Sender<Result<EventAnswer, Failure>>,
-}
-
 /// A drill under way.
 pub(super) struct Context<'a> {
     pub common: CommonContext<'a>,
@@ -96,8 +87,7 @@ pub(super) struct Context<'a> {
     pub pumps: Vec<AbortOnDropHandle<()>>,
     /// Where confirmed faults go, to come back when they are ended, or to be ended and to come again by their times.
     pub injected: UnboundedSender<InjectedFault<'a>>,
-    /// Where the commands go that are due as events of SLIs, and what makes these events.
-    pub commands: UnboundedSender<DueCommand>,
+    /// What makes the events of SLIs that are commands.
     pub sources: Vec<AbortOnDropHandle<()>>,
     /// What has become of the faults by their times.
     pub times: watch::Receiver<TimedFaults>,

@@ -2,8 +2,7 @@
 //! down run whatever happened, outside the token that was cancelled.
 
 use super::announce::{DrillOptions, shown};
-use super::commands::run_commands;
-use super::context::{CommonContext, Context, DueCommand};
+use super::context::{CommonContext, Context};
 use super::faults::{self, inject};
 use super::follow::{Opening, Operator, RunbookInputs};
 use super::impact::{impact, outlast};
@@ -26,11 +25,11 @@ use crate::record::{
 };
 use crate::spec::Plan;
 use crate::stack::{Stack, StackError};
-use futures_util::future::{join_all, pending};
+use futures_util::future::join_all;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +92,7 @@ impl Course {
 /// Runs a drill. Everything that happens is an event of `sink`; the outcome only repeats the last verdict.
 pub async fn run(
     job: Job<'_>,
-    stack: &dyn Stack,
+    stack: &Arc<dyn Stack>,
     ledger: Ledger,
     sink: EventSink,
     shutdown: &Shutdown,
@@ -107,7 +106,7 @@ pub async fn run(
     let (in_time, times) = watch::channel(Ok(BTreeMap::new()));
     let common = CommonContext {
         plan,
-        stack,
+        stack: stack.clone(),
         control: options.control,
         runbook_took: options.runbook_took,
         seed: options.seed,
@@ -116,14 +115,11 @@ pub async fn run(
         ledger,
         agents: BTreeMap::new(),
     };
-    let (commands, due) = unbounded_channel();
-    let runner = common.clone();
     let mut cx = Context {
         common,
         started_utc,
         pumps: Vec::new(),
         injected: sender,
-        commands,
         sources: Vec::new(),
         times,
         irreversible: Vec::new(),
@@ -135,14 +131,13 @@ pub async fn run(
         verdict: None,
     };
     // On the heap, as is each long phase: inside of each other they take more than the stack of a thread in builds without optimization.
-    let drill = Box::pin(async {
+    Box::pin(async {
         let ending = CancellationToken::new();
         let course = async {
-            let common = cx.common.clone();
             let course = tokio::select! {
                 biased;
                 () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
-                stop = overtime(plan, |line| common.in_scenario(line)) => Ok(Err(stop)),
+                stop = overtime(plan) => Ok(Err(stop)),
                 course = Box::pin(caught(phases(&mut cx, person, &shutdown.cancel))) => course,
             };
             ending.cancel();
@@ -150,7 +145,7 @@ pub async fn run(
         };
         let carried = faults::carry_on(injected, in_time, &ending);
         let inbox = NoteInbox::new(run_dir.path());
-        let looked = caught(look_beside(stack, &inbox, &sink, &ending));
+        let looked = caught(look_beside(&**stack, &inbox, &sink, &ending));
         let (course, carried, _) = tokio::join!(course, carried, looked);
         let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
         let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
@@ -164,22 +159,8 @@ pub async fn run(
         undo_all(&mut cx, &mut course, run_dir, shutdown).await;
         release(&mut cx, run_dir, shutdown).await;
         conclude(cx, course, (options, run_dir, &inbox), shutdown).await
-    });
-    tokio::select! {
-        outcome = drill => outcome,
-        never = serve_commands(&runner, due) => match never {},
-    }
-}
-
-/// Runs the commands that are events of SLIs. A panic there spoils the measurement, and must not keep faults from being undone.
-async fn serve_commands(runner: &CommonContext<'_>, due: UnboundedReceiver<DueCommand>) -> Infallible {
-    match caught(run_commands(runner, due)).await {
-        Ok(never) => never,
-        Err(panic) => {
-            runner.monitor.lost(format!("a part of Firedrill panicked: {panic}"));
-            pending().await
-        }
-    }
+    })
+    .await
 }
 
 /// Looks beside the phases, until `ending`, at what the stack uses (evidence, and what later game days plan with; never a reason to fail),

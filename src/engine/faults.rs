@@ -184,7 +184,7 @@ impl Context<'_> {
     async fn what_ended(&self, id: &str) -> Option<String> {
         let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
         let (_, undo) = self.ledger.outstanding().into_iter().find(|(known, _)| known == id)?;
-        tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
+        tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, &*self.stack)).await.ok()?
     }
 
     /// What is to be said of the faults that have not acted on anything, all of their times together; nothing where each has.
@@ -452,7 +452,7 @@ impl CommonContext<'_> {
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
-        FaultContext { id, stack: self.stack, agents: Some(&self.agents), seed: self.seed, strength: 1.0 }
+        FaultContext { id, stack: &*self.stack, agents: Some(&self.agents), seed: self.seed, strength: 1.0 }
     }
 
     pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {
@@ -510,7 +510,7 @@ impl FaultLife<'_, '_> {
                 return Ok(());
             }
             let Some(lasts) = planned.timing.lasts else {
-                let kept = planned.fault.recur(&confirmed.undo, cx.stack, ending).await;
+                let kept = planned.fault.recur(&confirmed.undo, &*cx.stack, ending).await;
                 return kept.map_err(|error| format!("`{id}` could not come back as it should: {error}"));
             };
             if !self.reached(confirmed.at.plus(lasts)).await {

@@ -87,24 +87,18 @@ async fn grows(cx: &Context<'_>, invariant: &Invariant, stdout: &mut Vec<u8>) ->
     let deadline = started.plus(GROWS_WITHIN);
     let name = &invariant.name;
     loop {
-        let looked = ask_probe(cx, &invariant.probe).await?;
-        let whole = looked.answer.ok();
-        let latest = whole.as_ref().and_then(|whole| number(&whole.stdout).ok());
-        let grown = latest.filter(|latest| *latest > from);
-        let over = cx.sink.now() >= deadline;
-        if grown.is_some() || over {
-            cx.waited(format!("`{name}` to increase"), started, GROWS_WITHIN, grown.is_some());
+        let written = ask_probe(cx, &invariant.probe).await?.answer.map(|whole| whole.stdout).unwrap_or_default();
+        let grown = number(&written).ok().filter(|latest| *latest > from);
+        if grown.is_none() && cx.sink.now() < deadline {
+            tokio::time::sleep(POLL).await;
+            continue;
         }
-        match grown {
-            Some(latest) => {
-                whole.into_iter().for_each(|whole| *stdout = whole.stdout);
-                return Ok((true, format!("it increased from {from} to {latest}")));
-            }
-            None if over => {
-                let within = seconds(GROWS_WITHIN);
-                return Ok((false, format!("it was {from} and did not increase within {within}")));
-            }
-            None => tokio::time::sleep(POLL).await,
-        }
+        cx.waited(format!("`{name}` to increase"), started, GROWS_WITHIN, grown.is_some());
+        let Some(latest) = grown else {
+            let within = seconds(GROWS_WITHIN);
+            return Ok((false, format!("it was {from} and did not increase within {within}")));
+        };
+        *stdout = written;
+        return Ok((true, format!("it increased from {from} to {latest}")));
     }
 }

@@ -7,10 +7,10 @@ use super::stop::Stop;
 use crate::assurance::services::show;
 use crate::faults::{CANNOT_RUN, script};
 use crate::programs;
-use crate::record::{DrillTime, Numbers, looks_secret, sha256_hex};
+use crate::record::{DrillTime, EventSink, Location, Numbers, looks_secret, sha256_hex};
 use crate::source::cut;
 use crate::spec::{Expectation, ServiceScript};
-use crate::stack::FullOutput;
+use crate::stack::{FullOutput, Stack};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,15 +27,25 @@ pub(super) fn longest(probe: &ServiceScript) -> Duration {
 
 /// Runs a script and tells what it did.
 pub(super) async fn ask_probe(cx: &CommonContext<'_>, probe: &ServiceScript) -> Result<ProbeAnswer, Stop> {
+    look(&*cx.stack, &cx.sink, cx.in_scenario(probe.line), probe).await
+}
+
+/// The same of a script that stands `at` a place.
+pub(super) async fn look(
+    stack: &dyn Stack,
+    sink: &EventSink,
+    at: Location,
+    probe: &ServiceScript,
+) -> Result<ProbeAnswer, Stop> {
     let mut tries = 0;
     loop {
-        let absent = absent(cx, &probe.service).await?;
-        let asked = cx.sink.now();
+        let absent = absent(stack, &probe.service).await?;
+        let asked = sink.now();
         if let Some(why) = absent {
             return Ok(ProbeAnswer { asked, answer: Err(why) });
         }
         let command = script(&probe.run);
-        let run = cx.stack.exec_full(&probe.service, &command, true, probe.within);
+        let run = stack.exec_full(&probe.service, &command, true, probe.within);
         tries += 1;
         match tokio::time::timeout(probe.within + ENGINE_WITHIN, run).await {
             Ok(Ok(FullOutput { code: None, .. })) => {
@@ -48,7 +58,7 @@ pub(super) async fn ask_probe(cx: &CommonContext<'_>, probe: &ServiceScript) -> 
                     continue;
                 }
                 let reason = format!("a probe cannot be run: {}", ended(&whole));
-                return Err(Stop::harness(reason).at(cx.in_scenario(probe.line)));
+                return Err(Stop::harness(reason).at(at));
             }
             Ok(Ok(whole)) => return Ok(ProbeAnswer { asked, answer: told(&probe.run, whole) }),
             Ok(Err(error)) if tries >= TRIES => return Err(Stop::from(error)),
@@ -59,8 +69,8 @@ pub(super) async fn ask_probe(cx: &CommonContext<'_>, probe: &ServiceScript) -> 
 }
 
 /// Why nothing can run in a service, if nothing can.
-async fn absent(cx: &CommonContext<'_>, service: &str) -> Result<Option<String>, Stop> {
-    let found = tokio::time::timeout(ENGINE_WITHIN, cx.stack.containers(service)).await;
+async fn absent(stack: &dyn Stack, service: &str) -> Result<Option<String>, Stop> {
+    let found = tokio::time::timeout(ENGINE_WITHIN, stack.containers(service)).await;
     let found = found.map_err(|_| late("looking for the containers", service))??;
     if found.iter().any(|container| container.status == "running") {
         return Ok(None);

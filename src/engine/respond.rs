@@ -7,7 +7,7 @@ use super::monitor::shown;
 use super::stop::Stop;
 use crate::programs::{EffectKind, left_running};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Location, Verdict, WAIT_CERTAIN, WAIT_FELT};
-use crate::runbook::{Command, Handling, RunbookInput, RunbookPhase, Step};
+use crate::runbook::{Command, Handling, RunbookPhase, Step};
 use crate::slis::SLICE;
 use crate::slis::window::{StillBroken, TimeSpan, Timeline};
 use async_trait::async_trait;
@@ -133,7 +133,7 @@ pub(super) async fn respond(
     let mut mitigating =
         Mitigating { cx, impact, person, responded, helped: false, by_name_helped: false, asked: None, began: None };
     let (respond, sink) = (&cx.plan.respond, cx.sink.clone());
-    let follower = Follower::new(cx.stack, (runbook, inputs), respond, sink, Some(opening), &mut mitigating);
+    let follower = Follower::new(&*cx.stack, (runbook, inputs), respond, sink, Some(opening), &mut mitigating);
     let steps: Vec<&Step> = runbook.select(&respond.phases).collect();
     let unverified = follower.follow(&steps).await?;
     mitigating.responded.without_mitigation = unverified.is_none() && mitigating.responded.mitigation.is_none();
@@ -235,8 +235,8 @@ impl FollowContext for Mitigating<'_, '_> {
         Ok(said)
     }
 
-    async fn value_of(&mut self, input: &RunbookInput) -> Option<String> {
-        self.person.value_of(input).await
+    fn person(&mut self) -> &mut dyn Operator {
+        self.person
     }
 
     fn how_to_give(&self, names: &[&str]) -> String {

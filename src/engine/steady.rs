@@ -1,6 +1,6 @@
 //! Up: the stack is started and healthy, and every agent is connected. Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
 
-use super::commands::begin_commands;
+use super::commands::{ToldReasons, begin_commands};
 use super::context::{Context, seconds};
 use super::follow::{Opening, RunbookInputs, usual_place};
 use super::invariants::{InvariantValues, ask_invariants};
@@ -82,7 +82,7 @@ pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
 
 async fn start_load(cx: &Context<'_>) -> Result<Vec<AbortOnDropHandle<()>>, Stop> {
     let agent = cx.drill_agent()?;
-    let mut made_here = Vec::new();
+    let (mut made_here, told) = (Vec::new(), ToldReasons::default());
     let mut loads = trusting(cx).await?;
     // A control restores nothing, and keeps no ledger.
     if let Some(restore) = cx.restoring() {
@@ -94,7 +94,7 @@ async fn start_load(cx: &Context<'_>) -> Result<Vec<AbortOnDropHandle<()>>, Stop
     agent.ask(MachineWatch {}.ask("machine")).await?;
     for source in sources(&loads, &cx.plan.own_sources) {
         match &source.made_by {
-            EventMaker::Script(script) => made_here.push(begin_commands(cx, &source, script)?),
+            EventMaker::Script(script) => made_here.push(begin_commands(cx, &source, script, &told)?),
             EventMaker::Agent(ask) => {
                 let ask = ask(&cx.plan.slis, cx.seed, &|service| cx.stack.environment(service));
                 drop(agent.ask(ask.map_err(Stop::harness)?).await?);
@@ -114,7 +114,7 @@ async fn trusting(cx: &Context<'_>) -> Result<Vec<LoadSpec>, Stop> {
     for load in &mut loads {
         let at = cx.in_scenario(cx.plan.line_of("load"));
         if let Some(ca) = &load.ca {
-            let pem = authority(cx.stack, ca).await.map_err(|stop| stop.at(at))?;
+            let pem = authority(&*cx.stack, ca).await.map_err(|stop| stop.at(at))?;
             load.ca = Some(Ca::Pem { pem });
         }
     }
@@ -142,7 +142,7 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs
     let mut inputs = RunbookInputs::new(runbook, &cx.plan.respond);
     if let Some(ca) = &cx.plan.respond.trust {
         let at = cx.in_scenario(cx.plan.line_of("respond"));
-        inputs.trust(authority(cx.stack, ca).await.map_err(|stop| stop.at(at))?);
+        inputs.trust(authority(&*cx.stack, ca).await.map_err(|stop| stop.at(at))?);
     }
     let vars = inputs.env();
     let opening = tokio::spawn(async move { Shell::open(channel, &vars, tools).await });

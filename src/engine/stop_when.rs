@@ -8,9 +8,10 @@ use crate::agent::ability::Ability;
 use crate::agent::http_status_page::StatusPage;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::load::SLICE;
-use crate::record::Verdict;
+use crate::record::{Location, Verdict};
 use crate::spec::{Plan, StopCondition, StopWhen};
-use futures_util::future::{pending, select_all};
+use futures_util::future::pending;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::time::Duration;
 
 /// How often a condition is asked, from one answer to the next question.
@@ -38,34 +39,32 @@ pub(super) async fn unless_stopped<T>(
             return Err(stopped(&common, condition, &evidence));
         }
     }
-    let watched = conditions.iter().map(|(id, condition)| {
-        Box::pin(async {
-            loop {
-                let is_script = matches!(condition.what, StopWhen::Probe { .. });
-                tokio::time::sleep(if is_script { RUN_EVERY } else { ASK_EVERY }).await;
-                match holds(&common, id, condition).await {
-                    Ok(None) => {}
-                    Ok(Some(evidence)) => return stopped(&common, condition, &evidence),
-                    Err(stop) => return stop.at(common.in_scenario(condition.line)),
-                }
+    let watched = conditions.iter().map(|(id, condition)| async {
+        loop {
+            let is_script = matches!(condition.what, StopWhen::Probe { .. });
+            tokio::time::sleep(if is_script { RUN_EVERY } else { ASK_EVERY }).await;
+            match holds(&common, id, condition).await {
+                Ok(None) => {}
+                Ok(Some(evidence)) => return stopped(&common, condition, &evidence),
+                Err(stop) => return stop.at(common.in_scenario(condition.line)),
             }
-        })
+        }
     });
-    let watched: Vec<_> = watched.collect();
-    let stopped = async { if watched.is_empty() { pending().await } else { select_all(watched).await.0 } };
+    let mut watched: FuturesUnordered<_> = watched.collect();
     tokio::select! {
         biased;
-        stop = stopped => Err(stop),
+        Some(stop) = watched.next() => Err(stop),
         done = course => done,
     }
 }
 
 /// Waits until the drill has taken longer than it may.
-pub(super) async fn overtime(plan: &Plan, at: impl FnOnce(usize) -> crate::record::Location) -> Stop {
+pub(super) async fn overtime(plan: &Plan) -> Stop {
     let Some(most) = plan.max_duration else { return pending().await };
     tokio::time::sleep(most).await;
     let reason = format!("the drill took longer than `max_duration`: {}", seconds(most));
-    Stop::new(Verdict::Interrupted, reason).at(at(plan.line_of("max_duration")))
+    let at = Location { path: super::announce::shown(&plan.source), line: plan.line_of("max_duration") };
+    Stop::new(Verdict::Interrupted, reason).at(at)
 }
 
 fn stopped(common: &CommonContext<'_>, condition: &StopCondition, evidence: &str) -> Stop {

@@ -203,7 +203,7 @@ impl Drill {
         let person = &mut Nobody;
         let job = Job { plan: &self.plan, announcement, options: &options, run_dir: &self.run_dir, person };
         let shutdown = Shutdown::default();
-        let drill = engine::run(job, &*stack, ledger, sink, &shutdown);
+        let drill = engine::run(job, &stack, ledger, sink, &shutdown);
         tokio::time::timeout(HANGS, drill).await.expect("the drill ends");
     }
 

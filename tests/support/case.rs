@@ -12,6 +12,7 @@ use firedrill::record::{Announcement, EventSink, Record, Redactor, RunDir, utc_n
 use firedrill::runbook::{BlockSettings, CodeBlock};
 use firedrill::source;
 use firedrill::spec::{self, Overrides, Plan};
+use firedrill::stack::Stack;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -251,7 +252,7 @@ impl Case {
         let (run, started_utc) = (run_dir.id().to_string(), utc_text(utc_now()));
         let who = Announcement { run, started_utc, ..Announcement::default() };
         let announcement = announced(&plan, engine::announce(&plan, &self.options, who));
-        let stack = FakeStack::new(world);
+        let stack: Arc<dyn Stack> = Arc::new(FakeStack::new(world));
         let mut person = self.person;
         let job = Job { plan: &plan, announcement, options: &self.options, run_dir: &run_dir, person: &mut *person };
         let drill = engine::run(job, &stack, ledger, sink, &shutdown);

@@ -18,13 +18,14 @@ use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A drill that is about to begin.
 pub struct Begun<'a> {
     /// What is to be done.
     pub plan: &'a Plan,
     /// Its stack, of which nothing is started yet.
-    pub stack: &'a dyn Stack,
+    pub stack: &'a Arc<dyn Stack>,
     /// The kind of stack that it is.
     pub platform: &'a dyn Platform,
     /// Its directory, with the lock.

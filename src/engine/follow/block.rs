@@ -30,7 +30,12 @@ pub(super) struct CommandBlock<'s> {
     pub index: usize,
     pub settings: BlockSettings,
     pub commands: Vec<(usize, &'s Command)>,
-    so_far: DoneSoFar,
+    /// How often it was begun.
+    begun: u32,
+    /// What of it was done and is not repeated where it is tried again: its commands up to the last one that did more than look, and
+    /// what they wrote.
+    done: usize,
+    output: BlockOutput,
 }
 
 impl<'s> CommandBlock<'s> {
@@ -40,20 +45,10 @@ impl<'s> CommandBlock<'s> {
         let blocks = numbered.chunk_by(|(_, one), (_, next)| one.block == next.block).map(|commands| {
             let index = commands.first().map_or(0, |(_, first)| first.block);
             let (settings, commands) = (step.settings(index), commands.to_vec());
-            CommandBlock { step, index, settings, commands, so_far: DoneSoFar::default() }
+            CommandBlock { step, index, settings, commands, begun: 0, done: 0, output: BlockOutput::default() }
         });
         blocks.collect()
     }
-}
-
-/// What of a block was done and is not repeated where the block is tried again: its commands up to the last one that did more than
-/// look, and what they wrote.
-#[derive(Default)]
-struct DoneSoFar {
-    /// How often the block was begun.
-    begun: u32,
-    commands: usize,
-    output: BlockOutput,
 }
 
 /// What the commands of a block wrote.
@@ -105,17 +100,16 @@ pub(super) struct CommandRequest {
 impl Follower<'_> {
     /// Tries a block as often as it may be.
     pub(super) async fn block(&mut self, block: &mut CommandBlock<'_>) -> Tried {
+        block.begun += 1;
         if block.settings.background == Some(true) {
-            block.so_far.begun += 1;
             return self.aside(block).await;
         }
         let Retry { attempts, pause } = block.settings.retry.unwrap_or(Retry { attempts: 1, pause: Duration::ZERO });
         let mut tried = 1;
         loop {
-            block.so_far.begun += 1;
             if attempts > 1 {
                 // A block that says itself that it is tried again is meant as a whole.
-                block.so_far = DoneSoFar { begun: block.so_far.begun, ..DoneSoFar::default() };
+                (block.done, block.output) = (0, BlockOutput::default());
             }
             match self.attempt(block, tried >= attempts).await? {
                 Err(failure) if failure.may_pass && tried < attempts => tokio::time::sleep(pause).await,
@@ -127,17 +121,17 @@ impl Follower<'_> {
                 }
                 Ok(warnings) => return Ok(Ok(warnings)),
             }
-            tried += 1;
+            (tried, block.begun) = (tried + 1, block.begun + 1);
         }
     }
 
     async fn attempt(&mut self, block: &mut CommandBlock<'_>, last: bool) -> Tried {
-        let (step, settings, attempt) = (block.step, &block.settings, block.so_far.begun);
-        let (mut warnings, mut output) = (Vec::new(), block.so_far.output.clone());
+        let (step, settings, attempt) = (block.step, &block.settings, block.begun);
+        let (mut warnings, mut output) = (Vec::new(), block.output.clone());
         // What is repeated until it helps would be a cure of the drill's own.
         let no_cure = failing(step.phase) == Failing::TriedAgain && settings.retry.is_none();
         let prints = block.commands.iter().any(|(_, command)| prints(&command.text));
-        for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(block.so_far.commands) {
+        for (at_in_block, (number, command)) in block.commands.iter().enumerate().skip(block.done) {
             let order = self.request(block, (*number, command))?;
             let (at, place) = (&order.at, place_of(settings, command, self.respond));
             self.take_ended().await;
@@ -149,7 +143,7 @@ impl Follower<'_> {
             if order.helps && order.watched.is_none() {
                 self.context.helps(false);
             }
-            let begun = Instant::now();
+            let (begun, what) = (Instant::now(), first_line(&order.says));
             let (mut ran, lost) = run(shell, &self.sink, &order).await;
             // Where nobody saw its end it counts as met.
             let ended_of = order.watched.as_ref().filter(|_| lost.is_none());
@@ -175,8 +169,7 @@ impl Follower<'_> {
             let only_defines = defined.trim_end() == order.text.trim_end();
             if unmet && attempt == 1 && !only_defines && !ran.result.timed_out && ran.result.lacks.is_none() {
                 self.sink.note(format!(
-                    "{at}: nothing of `{}` ran that does more than look: a condition was not met, or there was nothing to do it with",
-                    first_line(&order.says)
+                    "{at}: nothing of `{what}` ran that does more than look: a condition was not met, or there was nothing to do it with"
                 ));
             }
             if !self.functions.contains(&defined) {
@@ -191,29 +184,28 @@ impl Follower<'_> {
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
             if judged.is_none() && order.once {
-                block.so_far = DoneSoFar { begun: attempt, commands: at_in_block + 1, output: output.clone() };
+                (block.done, block.output) = (at_in_block + 1, output.clone());
             }
             let rest = block.commands.len() - at_in_block - 1;
             let ends_block = ran.result.left_shell && rest > 0;
             if ends_block {
-                let what = first_line(&order.says);
                 let text = format!("{at}: `{what}` ended its shell, so the rest of its block ({rest}) was not run");
                 self.sink.note(text);
             }
             let Some(fault) = judged else {
                 if failing(step.phase) != Failing::Warns {
                     let hidden = hidden_in_pipe(&ran, &order.text);
-                    warnings.extend(hidden.map(|what| format!("{at}: `{}`: {what}", first_line(&order.says))));
+                    warnings.extend(hidden.map(|hidden| format!("{at}: `{what}`: {hidden}")));
                 }
                 if ends_block {
-                    warnings.extend(unrun(step.phase, &at.to_string(), first_line(&order.says), rest));
+                    warnings.extend(unrun(step.phase, &at.to_string(), what, rest));
                     break;
                 }
                 continue;
             };
             let in_toolbox = place == Place::Toolbox;
             let hint = in_toolbox.then(|| missing_directory(&ran.stderr)).flatten().unwrap_or_default();
-            let what = format!("`{}` {}{cut_off}{hint}", first_line(&order.says), fault.told(order.timeout));
+            let what = format!("`{what}` {}{cut_off}{hint}", fault.told(order.timeout));
             if let Some(wanted) = settings.expect_exit {
                 self.expected(block, format!("exit {wanted}"), (false, &what));
             }
@@ -234,7 +226,7 @@ impl Follower<'_> {
         }
         if let Err(what) = self.outcome(block, &output).await {
             // Where all of it is done, nothing is left that could come out otherwise.
-            let once = no_cure && block.so_far.commands == block.commands.len();
+            let once = no_cure && block.done == block.commands.len();
             let first = block.commands.first().map(|(_, command)| self.location(command));
             let at = first.unwrap_or_else(|| Location { path: self.path.clone(), line: step.line });
             let stop = Stop::new(Verdict::StepFailed, what).at(at);
@@ -267,7 +259,7 @@ impl Follower<'_> {
     }
 
     fn expected(&self, block: &CommandBlock<'_>, what: String, (met, seen): (bool, &str)) {
-        let (step, attempt, evidence) = (block.step.id.clone(), block.so_far.begun, seen.to_string());
+        let (step, attempt, evidence) = (block.step.id.clone(), block.begun, seen.to_string());
         self.sink.emit(Event::Expected { step, block: block.index, attempt, what, met, evidence });
     }
 
@@ -352,7 +344,7 @@ impl Follower<'_> {
             watched,
             says,
             at: self.location(command),
-            attempt: block.so_far.begun,
+            attempt: block.begun,
             timeout: settings.timeout.unwrap_or(longest),
             background,
             capture: settings.capture.clone(),

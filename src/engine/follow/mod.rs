@@ -58,14 +58,16 @@ pub trait FollowContext: Send {
     /// How the inputs of these unified names are given a value, for a message.
     fn how_to_give(&self, names: &[&str]) -> String;
 
-    /// Asks a person to do a step by hand. Nobody is there: it is skipped.
+    /// Who is asked for what the runbook leaves to people.
+    fn person(&mut self) -> &mut dyn Operator;
+
+    /// Asks the person to do a step by hand.
     ///
     /// # Errors
     /// Why it cannot count.
-    async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop>;
-
-    /// Asks a person for the value of an input. Nobody is there: it has none.
-    async fn value_of(&mut self, input: &RunbookInput) -> Option<String>;
+    async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
+        Ok(self.person().manual_step(step).await)
+    }
 }
 
 /// What a person says about a step that is theirs.

@@ -76,29 +76,22 @@ impl<'a> Sessions<'a> {
             let known = self.open.iter().position(|session| session.place == *place);
             // The toolbox is the drill's own: when it is gone, that is no step's doing.
             let wait = known.is_some() && *place != Place::Toolbox && Instant::now() < deadline;
-            let current = match seen {
-                Ok(current) => current,
-                Err(_) if wait => {
-                    tokio::time::sleep(POLL).await;
-                    continue;
-                }
+            let opened = match seen {
+                Ok(current) => match known.filter(|index| self.is_usable(*index, current.as_ref())) {
+                    Some(index) => Ok(index),
+                    None => self.reopened(place, env, known, current).await,
+                },
                 Err(how) => {
-                    let away = match known {
-                        Some(_) => format!("its container has not come back within {}: ", seconds(BACK_WITHIN)),
-                        None => String::new(),
-                    };
+                    let away = || format!("its container has not come back within {}: ", seconds(BACK_WITHIN));
+                    let away = known.map_or_else(String::new, |_| away());
                     let reason = format!("nothing can run in {}: {away}{how}", name(place));
-                    return Err(Stop::new(Verdict::StepFailed, reason));
+                    Err(Stop::new(Verdict::StepFailed, reason))
                 }
             };
-            if let Some(index) = known.filter(|index| self.is_usable(*index, current.as_ref())) {
-                break index;
-            }
-            match (self.reopened(place, env, known, current).await, wait) {
-                (Ok(index), _) => break index,
-                // It may be about to restart once more.
-                (Err(_), true) => tokio::time::sleep(POLL).await,
-                (Err(stop), false) => return Err(stop),
+            match opened {
+                // It may be about to come back, or to restart once more.
+                Err(_) if wait => tokio::time::sleep(POLL).await,
+                opened => break opened?,
             }
         };
         let session = self.open.get_mut(index).ok_or_else(|| Stop::harness("a shell session was lost"))?;

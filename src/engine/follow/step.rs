@@ -59,7 +59,7 @@ impl Follower<'_> {
             let ended = Box::pin(self.step(step)).await;
             // Taken from every step: what a diagnosis wrote is not the output of a mitigation that was skipped.
             self.context.ended(step, self.last_line.take());
-            let check = Check::Step { step: id.clone() };
+            let (check, unverified) = (Check::Step { step: id.clone() }, matches!(ended, Ok(Err(_))));
             let tell = |status, reason, at| self.sink.emit(Event::StepEnded { step: id, status, reason, at });
             let skipped = |reason| CheckOutcome::Skipped { reason };
             match ended {
@@ -77,15 +77,12 @@ impl Follower<'_> {
                     self.sink.emit(Event::CheckEnded { check, started_us, outcome: skipped(reason) });
                     return Err(stop);
                 }
-                Err(stop) => {
+                Err(stop) | Ok(Err(stop)) => {
                     let blocked = stop.verdict == Verdict::StepBlocked;
                     let status = if blocked { StepStatus::Blocked } else { StepStatus::Failed };
                     tell(status, Some(stop.reason.clone()), stop.at.clone());
-                    return Err(self.context.failed(check, started_us, stop));
-                }
-                Ok(Err(stop)) => {
-                    tell(StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
-                    return Ok(Some(self.context.failed(check, started_us, stop)));
+                    let stop = self.context.failed(check, started_us, stop);
+                    return if unverified { Ok(Some(stop)) } else { Err(stop) };
                 }
             }
         }
@@ -226,14 +223,10 @@ impl Follower<'_> {
     /// One input without a value blocks the whole step: nothing of it runs. What an earlier block of it captures is
     /// there in time.
     async fn complete(&mut self, step: &Step, blocks: &[CommandBlock<'_>]) -> Result<(), Stop> {
-        let mut captured: Vec<String> = Vec::new();
-        let mut missing: Vec<RunbookInput> = Vec::new();
+        let (mut captured, mut missing) = (Vec::new(), Vec::new());
         for block in blocks {
-            for input in block.commands.iter().flat_map(|(_, command)| self.needs(command, &block.settings)) {
-                if self.inputs.lack(&input).is_some() && !captured.contains(&input.name) {
-                    missing.push(input);
-                }
-            }
+            let needs = block.commands.iter().flat_map(|(_, command)| self.needs(command, &block.settings));
+            missing.extend(needs.filter(|input| !captured.contains(&input.name)));
             captured.extend(block.settings.capture.as_deref().map(unified_name));
         }
         let mut blocking: Vec<RunbookInput> = Vec::new();
@@ -241,7 +234,7 @@ impl Follower<'_> {
             if self.inputs.lack(&input).is_none() {
                 continue;
             }
-            if let Some(value) = self.context.value_of(&input).await {
+            if let Some(value) = self.context.person().value_of(&input).await {
                 if looks_secret(&input.name) || url_password(&value).is_some() {
                     self.sink.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
                 }

@@ -312,7 +312,7 @@ impl AttemptRun {
         let concurrent = concurrent.clone();
         let begun = Begun {
             plan: &plan,
-            stack: &*stack,
+            stack: &stack,
             platform: &**platform,
             run_dir: self.run_dir,
             options: DrillOptions { control: planned.control, seed, concurrent, ..DrillOptions::default() },
