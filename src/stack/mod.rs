@@ -20,11 +20,11 @@ pub use changes::{Ending, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, P
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use platform::{
-    AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Need, Platform, Probe,
-    ProbeState, Published, ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts, StackOptions, SweepOptions,
-    SweepReport, SweptRun, ToolboxRequest,
+    AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, MissingPrograms, Need,
+    Platform, Probe, ProbeState, Published, ResolveError, ResolvedStack, Right, RunningStack, ServiceFacts,
+    StackOptions, SweepOptions, SweepReport, SweptRun, ToolboxRequest,
 };
-pub use remote::{REMOTE_SITES, RUNNER_BUILD, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop};
+pub use remote::{DrillRoom, PrintedLines, REMOTE_SITES, RUNNER_BUILD, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop};
 pub use request::{
     Allowed, CHART, ClusterRequest, ImageBuild, MonitoringRequest, ReplacedFile, RunIdentity, StackRequest,
     TOXIPROXY_PORT,

@@ -2,8 +2,8 @@
 //! Compose is one; nothing above this room knows which.
 
 use super::{
-    Available, Capacity, Demand, ObjectChange, Place, RemoteSite, RunIdentity, SourceFiles, Stack, StackError,
-    StackRequest, StackResult,
+    Demand, DrillRoom, ObjectChange, Place, RemoteSite, RunIdentity, SourceFiles, Stack, StackError, StackRequest,
+    StackResult,
 };
 use crate::record::{MachineSample, Secret};
 use async_trait::async_trait;
@@ -45,16 +45,11 @@ pub trait Platform: Debug + Send + Sync + 'static {
     fn rejection(&self) -> (&'static str, &'static str);
     /// What a person can allow a stack of the host, by name.
     fn rights(&self) -> Vec<Right>;
-    /// What there is in all.
+    /// What there is for drills, and what of it is free now. `seen` is the newest sample of an agent on that machine.
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    async fn capacity(&self) -> StackResult<Capacity>;
-    /// What is free now. `seen` is the newest sample of an agent on that machine.
-    ///
-    /// # Errors
-    /// `Environment` when nothing answers.
-    async fn available(&self, seen: Option<&MachineSample>) -> StackResult<Available>;
+    async fn room(&self, seen: Option<&MachineSample>) -> StackResult<DrillRoom>;
     /// A stack that is up and was not started by Firedrill, by its name.
     ///
     /// # Errors
@@ -89,6 +84,9 @@ pub trait Platform: Debug + Send + Sync + 'static {
     /// `Environment` when nothing answers.
     async fn sweep(&self, options: SweepOptions, only: &[String]) -> StackResult<SweepReport>;
 }
+
+/// Programs that are not in a place; `None` when nobody can look into it yet.
+pub type MissingPrograms = StackResult<Option<BTreeSet<String>>>;
 
 /// The specification of a stack, resolved: every file read, every variable filled in.
 #[async_trait]
@@ -130,11 +128,7 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Environment` when nothing answers.
-    async fn missing_programs(
-        &self,
-        _place: &Place,
-        _wanted: &BTreeSet<String>,
-    ) -> StackResult<Option<BTreeSet<String>>> {
+    async fn missing_programs(&self, _place: &Place, _wanted: &BTreeSet<String>) -> MissingPrograms {
         Ok(None)
     }
     /// Makes ready what drills of it share (images), and starts nothing: for drills that will start it side by side.
@@ -274,6 +268,22 @@ pub struct Finding {
     pub error: bool,
     /// What `--allow-host` calls it, if the person who runs the drill could allow it.
     pub right: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn warning(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
+        let (key, message) = (key.into(), message.into());
+        Finding { service: service.map(str::to_string), key, message, help: None, error: false, right: None }
+    }
+
+    pub(super) fn error(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
+        Finding { error: true, ..Finding::warning(service, key, message) }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Finding {
+        self.help = Some(help.into());
+        self
+    }
 }
 
 /// One thing that a stack asks of the host.

@@ -7,9 +7,9 @@ use super::compose::source_files::compose_inputs;
 use super::compose::{ComposePlatform, capacity, monitoring, probe, rights, sweep};
 use super::kubernetes::KubernetesPlatform;
 use super::{
-    AlertFiles, AlertFinding, AttachError, Available, Capacity, Platform, Probe, RemoteSite, ResolveError,
-    ResolvedStack, Right, RunIdentity, RunningStack, SourceFiles, Stack, StackOptions, StackRequest, StackResult,
-    SweepOptions, SweepReport, ToolboxRequest,
+    AlertFiles, AlertFinding, AttachError, DrillRoom, Platform, Probe, RemoteSite, ResolveError, ResolvedStack, Right,
+    RunIdentity, RunningStack, SourceFiles, Stack, StackOptions, StackRequest, StackResult, SweepOptions, SweepReport,
+    ToolboxRequest,
 };
 use crate::record::MachineSample;
 use async_trait::async_trait;
@@ -65,12 +65,8 @@ impl Platform for Platforms {
         rights::rights()
     }
 
-    async fn capacity(&self) -> StackResult<Capacity> {
-        capacity::capacity(self.compose.engine().await?).await
-    }
-
-    async fn available(&self, seen: Option<&MachineSample>) -> StackResult<Available> {
-        capacity::available(self.compose.engine().await?, seen).await
+    async fn room(&self, seen: Option<&MachineSample>) -> StackResult<DrillRoom> {
+        capacity::room(self.compose.engine().await?, seen).await
     }
 
     async fn running(&self, name: &str) -> Result<RunningStack, AttachError> {
@@ -109,7 +105,7 @@ impl Platform for Platforms {
 
     async fn sweep(&self, options: SweepOptions, only: &[String]) -> StackResult<SweepReport> {
         let of_clusters = self.kubernetes.sweep(options, only).await;
-        let of_engine = async { sweep::sweep(self.compose.engine().await?, options, only).await };
+        let of_engine = async { sweep::sweep(&self.compose.engine().await?.docker, options, only).await };
         let mut report = match of_engine.await {
             // What Docker does not say must not hide what clusters have said; and where there is none nobody asks it.
             Err(_) if !of_clusters.is_empty() || KubernetesPlatform::is_without_docker() => SweepReport::default(),

@@ -54,9 +54,9 @@ pub struct RemoteEnd {
     pub results: Option<Result<Vec<u8>, String>>,
 }
 
-/// How much room a place has when a game day begins.
+/// How much room a place has for drills.
 #[derive(Debug, Clone)]
-pub struct RemoteRoom {
+pub struct DrillRoom {
     /// What there is in all.
     pub capacity: Capacity,
     /// What of it nobody has claimed.
@@ -64,6 +64,9 @@ pub struct RemoteRoom {
     /// So many runners at once at most, with what says so; `None` where nothing does.
     pub most: Option<(u32, String)>,
 }
+
+/// Where the lines go that a runner prints.
+pub type PrintedLines = UnboundedSender<String>;
 
 /// A place where whole drills can be carried out.
 #[async_trait]
@@ -83,7 +86,7 @@ pub trait RemoteSite: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Environment` when it does not answer, or has no room for a single runner.
-    async fn room(&self) -> StackResult<RemoteRoom>;
+    async fn room(&self) -> StackResult<DrillRoom>;
     /// Makes what the runners of a game day share.
     ///
     /// # Errors
@@ -99,7 +102,7 @@ pub trait RemoteSite: Debug + Send + Sync + 'static {
         &self,
         drill: &RemoteDrill,
         day: &str,
-        printed: UnboundedSender<String>,
+        printed: PrintedLines,
         stop: &RemoteStop,
     ) -> StackResult<RemoteEnd>;
     /// Removes what the runners of the game day shared; says what is left.

@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use firedrill::record::{MachineSample, Secret};
 use firedrill::stack::{
-    AgentRole, AttachError, Available, Capacity, Channel, CommandOutput, ContainerOp, ContainerState, Demand, Fate,
-    Finding, HostRequests, Place, Platform, Probe, ProbeState, Published, ResolveError, ResolvedStack, Right,
-    RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackDown, StackError, StackOptions, StackRequest,
-    StackUp, SweepOptions, SweepReport, SweptRun, ToolboxRequest,
+    AgentRole, AttachError, Available, Capacity, Channel, CommandOutput, ContainerOp, ContainerState, Demand,
+    DrillRoom, Fate, Finding, HostRequests, Place, Platform, Probe, ProbeState, Published, ResolveError, ResolvedStack,
+    Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackDown, StackError, StackOptions,
+    StackRequest, StackUp, SweepOptions, SweepReport, SweptRun, ToolboxRequest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -93,12 +93,10 @@ impl Platform for ProcessPlatform {
         Vec::new()
     }
 
-    async fn capacity(&self) -> Result<Capacity, StackError> {
-        Ok(Capacity { cpus: 1.0, memory_bytes: 1 << 30, free_networks: u32::MAX })
-    }
-
-    async fn available(&self, _: Option<&MachineSample>) -> Result<Available, StackError> {
-        Ok(Available { memory_bytes: None, free_networks: u32::MAX, busy: None })
+    async fn room(&self, _: Option<&MachineSample>) -> Result<DrillRoom, StackError> {
+        let capacity = Capacity { cpus: 1.0, memory_bytes: 1 << 30, free_networks: u32::MAX };
+        let free = Available { memory_bytes: None, free_networks: u32::MAX, busy: None };
+        Ok(DrillRoom { capacity, free, most: None })
     }
 
     async fn running(&self, name: &str) -> Result<RunningStack, AttachError> {

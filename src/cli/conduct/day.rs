@@ -24,7 +24,7 @@ use crate::record::{
 };
 use crate::report::{self, ConsoleOptions, DayConsole, Drills, EventsJson, Verbosity};
 use crate::spec::{GameDay, Overrides};
-use crate::stack::{Limits, REMOTE_SITES, RemoteRoom, StackOptions, platform};
+use crate::stack::{DrillRoom, Limits, REMOTE_SITES, StackOptions, platform};
 use plan::Ready;
 use remote::RemoteDay;
 use run::Runner;
@@ -86,12 +86,9 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     let Prepared { day: plan, drills, refused } = gameday::prepare(&file, &options);
     let mut plan = DayPlan { started_utc, revision: revision.clone(), occasion: gameday::run_of_ci(env), ..plan };
     let ready = plan::ready(drills, &*platform, wanted).await?;
-    let RemoteRoom { free, capacity, most: quota } = match &site {
+    let DrillRoom { free, capacity, most: quota } = match &site {
         Some(site) => site.room().await.map_err(environment)?,
-        None => {
-            let free = platform.available(None).await.map_err(environment)?;
-            RemoteRoom { free, capacity: platform.capacity().await.map_err(environment)?, most: None }
-        }
+        None => platform.room(None).await.map_err(environment)?,
     };
     let most = file.parallel.into_iter().chain(quota.as_ref().map(|(most, _)| *most)).min();
     let limits = Limits::new(&capacity, &free, most);

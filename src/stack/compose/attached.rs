@@ -1,16 +1,17 @@
 //! A stack that is up already, or none: for following a runbook alone. Firedrill starts one toolbox of its own, on the
 //! networks of the project, and removes it again; of the project it touches nothing but what the runbook's commands do.
 
-use super::builds::BUILD_WITHIN;
 use super::bundle::carry_bundle;
-use super::command::{ComposeCommand, Watch};
+use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
+use super::execute::ContainerTarget;
 use super::images::AgentImage;
 use super::owner::Owner;
 use super::project::RunningProject;
+use super::steps::{StepTarget, StepTools};
 use super::transform::TOOLBOX_PIDS;
-use super::{containers, execute, images, labels, logs, remove, steps};
+use super::{containers, images, labels, logs, remove};
 use crate::record::{Redactor, Secret, Secrets};
 use crate::stack::{
     Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
@@ -69,13 +70,12 @@ impl AttachedStack {
 
     async fn start(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
         let redactor = Redactor::new(self.secrets());
-        let compose = ComposeCommand { endpoint: self.endpoint.clone(), options: Vec::new(), redactor };
+        let compose = ComposeCommand::new(self.endpoint.clone(), redactor, &self.run.dir, cancel);
         let began = Instant::now();
         let agent = images::agent(&compose, &self.options).await?;
         let _ = self.agent.set(agent.clone());
-        let watch = Watch::new(&self.run.dir, "build.log", BUILD_WITHIN, cancel);
         let named = self.wanted.image.as_deref();
-        let image = images::ensure_bundled(&compose, &images::TOOLBOX_IMAGE, named, &agent, watch).await?;
+        let image = images::TOOLBOX_IMAGE.ensure(&compose, named, &agent).await?;
         let build_took = began.elapsed();
         let up = Instant::now();
         self.start_toolbox(image).await?;
@@ -138,7 +138,8 @@ impl AttachedStack {
     }
 
     async fn open(&self, container: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
-        execute::open_ours(&self.endpoint.docker, container, self.agent.get(), arguments, what).await
+        let target = ContainerTarget { docker: &self.endpoint.docker, id: container };
+        target.open(self.agent.get(), arguments, what).await
     }
 }
 
@@ -169,15 +170,14 @@ impl Stack for AttachedStack {
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
         let (Some(project), Some(toolbox)) = (&self.project, self.toolbox.get()) else { return Arc::new(NoTools) };
-        Arc::new(steps::AttachedTools {
-            endpoint: self.endpoint.clone(),
-            project: project.name.clone(),
+        let target = StepTarget::Project {
+            name: project.name.clone(),
             files: project.files.clone(),
+            endpoint: self.endpoint.clone(),
             dir: self.run.dir.clone(),
-            secrets: secrets.clone(),
-            place: place.clone(),
             toolbox: toolbox.clone(),
-        })
+        };
+        Arc::new(StepTools { target, place: place.clone(), secrets: secrets.clone() })
     }
 
     async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {

@@ -1,14 +1,15 @@
 //! Building the team's images: once per content and not once per drill, under names of Firedrill's own, so that a drill
 //! never changes what the developer's own tags point at.
 
-use super::command::{ComposeCommand, Ran, Watch};
+use super::command::{ComposeCommand, Ran};
 use super::content::Content;
 use super::errors::hinted;
 use super::images;
 use super::model::ResolvedModel;
 use crate::stack::{StackError, StackResult};
+use bollard::Docker;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long building may take: a large project from nothing, and still an end.
@@ -25,17 +26,11 @@ pub(super) struct Builds {
     pub own: BTreeSet<String>,
 }
 
-/// Names the images and looks which of them are there.
+/// Names the images and looks which of them are there; `run` is in the names of those that one run alone uses.
 ///
 /// # Errors
 /// `Environment` with `no_build` when an image is neither there nor named by the Compose file.
-pub(super) async fn plan(
-    compose: &ComposeCommand,
-    model: &ResolvedModel,
-    short_run: &str,
-    no_build: bool,
-) -> StackResult<Builds> {
-    let docker = &compose.endpoint.docker;
+pub(super) async fn plan(docker: &Docker, model: &ResolvedModel, run: &str, no_build: bool) -> StackResult<Builds> {
     let mut builds = Builds::default();
     for service in model.services() {
         let Some(build) = model.build_of(&service).cloned() else { continue };
@@ -57,7 +52,7 @@ pub(super) async fn plan(
                 format!("{repository}:{}", content.tag(&ids))
             }
             None => {
-                let image = format!("{repository}:run-{short_run}");
+                let image = format!("{repository}:run-{run}");
                 builds.own.insert(image.clone());
                 image
             }
@@ -98,7 +93,7 @@ impl Builds {
     }
 
     /// Builds what is missing.
-    pub(super) async fn build(&self, compose: &ComposeCommand, watch: Watch<'_>) -> StackResult<()> {
+    pub(super) async fn build(&self, compose: &ComposeCommand, model: &Value) -> StackResult<()> {
         if self.missing.is_empty() {
             return Ok(());
         }
@@ -106,7 +101,7 @@ impl Builds {
         // Compose writes the name of the project into each image: with the drill's own the same content would be another image each time.
         let project = ["--project-name", "firedrill"].map(str::to_string);
         let all = ComposeCommand { options: [&compose.options[..], &project].concat(), ..compose.clone() };
-        run_build(&all, &services, watch).await?;
+        run_build(&all, &services, "build.log", model).await?;
         let keep: Vec<&str> = self.images.values().map(String::as_str).collect();
         let built = self.missing.iter().filter_map(|service| self.images.get(service)?.rsplit_once(':'));
         for (repository, _) in built {
@@ -117,23 +112,21 @@ impl Builds {
 }
 
 /// `docker compose build`.
-pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch: Watch<'_>) -> StackResult<()> {
-    let (log, within) = (watch.log.clone(), watch.within);
-    let args: Vec<&str> = std::iter::once("build").chain(services.iter().copied()).collect();
-    was_built(compose.run(&args, watch).await?, within, log)
+pub(super) async fn run_build(compose: &ComposeCommand, of: &[&str], log: &str, model: &Value) -> StackResult<()> {
+    was_built(compose.run(&[&["build"], of].concat(), log, compose.build_within, Some(model)).await?)
 }
 
 /// What a build came to: a failure comes with its reason in one line and its last lines.
-pub(in crate::stack) fn was_built(ran: Ran, within: Duration, log: PathBuf) -> StackResult<()> {
+pub(in crate::stack) fn was_built(ran: Ran) -> StackResult<()> {
     if ran.succeeded() {
         return Ok(());
     }
     if ran.status.is_none() {
-        let reason = format!("it did not end within {} min", within.as_secs() / 60);
+        let reason = format!("it did not end within {} min", ran.within.as_secs() / 60);
         return Err(StackError::Build { reason, tail: ran.tail.join("\n") });
     }
     let mut tail = ran.tail;
-    tail.push(format!("(all of it: {})", log.display()));
+    tail.push(format!("(all of it: {})", ran.log.display()));
     Err(StackError::Build { reason: reason(&tail), tail: tail.join("\n") })
 }
 

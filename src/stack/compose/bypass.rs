@@ -3,9 +3,10 @@
 //! in all of them, and so sees what only a part of the users does.
 
 use super::containers::{self, listed_label, listed_name};
+use super::execute::ContainerTarget;
+use super::files;
 use super::labels;
 use super::stack::ComposeStack;
-use super::{execute, files};
 use crate::stack::{ContainerState, NetworkNames, ProxyBypass, StackResult};
 use bollard::models::ContainerSummary;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,7 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Proxy
     for container in running.filter(|container| !addresses(container).is_empty()) {
         let (id, name) = (container.id.clone().unwrap_or_default(), listed_name(container).unwrap_or_default());
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
-        let shown = execute::exec(docker, &id, service, &command, true, SHOWN_WITHIN).await;
+        let shown = ContainerTarget { docker, id: &id }.run(service, &command, true, SHOWN_WITHIN).await;
         let shown = shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned()).unwrap_or_default();
         // An image without a shell or `cat` shows nothing.
         let table = match is_table(&shown) {

@@ -1,12 +1,17 @@
 //! What the engine has and what is free, asked over its API: processors, memory, and how many networks its address pools still
-//! hold.
+//! hold. And what a drill of a resolved stack needs: by Compose's own limits, otherwise by an estimate for each container; an earlier
+//! drill knows better ([`Demand::measured`]).
 
 use super::endpoint::Endpoint;
 use super::errors::api;
+use super::model::{ResolvedModel, scalar};
 use crate::record::MachineSample;
-use crate::stack::{Available, Capacity, StackResult};
+use crate::stack::{Available, Capacity, Demand, DrillRoom, StackRequest, StackResult};
 use bollard::models::SystemInfo;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 /// The pools of an engine that was given none: base, bits of the base, bits of a network (moby's `ipamutils`).
 const DEFAULT_POOLS: [(Ipv4Addr, u8, u8); 7] = [
@@ -23,33 +28,20 @@ const MANY: u32 = 4096;
 /// How far the memory of this machine may be from what the engine says and still be the same.
 const SAME_MEMORY: f64 = 0.05;
 
-/// Asks an engine, local or remote, what it has.
-///
-/// # Errors
-/// `Environment` when the engine does not answer.
-pub async fn capacity(endpoint: &Endpoint) -> StackResult<Capacity> {
-    let info = info(endpoint).await?;
-    Ok(Capacity {
-        cpus: info.ncpu.unwrap_or(1).max(1) as f64,
-        memory_bytes: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
-        free_networks: free_networks(endpoint, &info).await?,
-    })
-}
-
-/// What is free now. `seen` is the newest sample of an agent on that machine; without one the machine of a local engine is
+/// Asks an engine, local or remote, what it has and what of it is free. `seen` is the newest sample of an agent on that machine; without one the machine of a local engine is
 /// looked at, and of a remote one's memory nothing is known.
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn available(endpoint: &Endpoint, seen: Option<&MachineSample>) -> StackResult<Available> {
-    let info = info(endpoint).await?;
-    let memory_bytes = seen.map(|sample| sample.available_bytes).or_else(|| here(endpoint, &info));
+pub async fn room(endpoint: &Endpoint, seen: Option<&MachineSample>) -> StackResult<DrillRoom> {
+    let info = endpoint.docker.info().await.map_err(api("asking the engine what it has"))?;
     let free_networks = free_networks(endpoint, &info).await?;
-    Ok(Available { memory_bytes, free_networks, busy: seen.map(|sample| sample.busy) })
-}
-
-async fn info(endpoint: &Endpoint) -> StackResult<SystemInfo> {
-    endpoint.docker.info().await.map_err(api("asking the engine what it has"))
+    let cpus = info.ncpu.unwrap_or(1).max(1) as f64;
+    let memory_bytes = info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+    let capacity = Capacity { cpus, memory_bytes, free_networks };
+    let memory_bytes = seen.map(|sample| sample.available_bytes).or_else(|| here(endpoint, &info));
+    let free = Available { memory_bytes, free_networks, busy: seen.map(|sample| sample.busy) };
+    Ok(DrillRoom { capacity, free, most: None })
 }
 
 /// Memory that is available on this machine, when the engine runs on it and not in a virtual machine of its own.
@@ -144,6 +136,48 @@ fn routes(text: &str) -> Vec<Range> {
     text.lines().skip(1).filter_map(route).collect()
 }
 
+/// Memory of an agent or the toolbox, in bytes.
+const OURS: u64 = 32 * 1024 * 1024;
+
+impl ResolvedModel {
+    /// What a drill of this stack needs.
+    pub fn demand(&self, spec: &StackRequest) -> Demand {
+        // The drill's agent, one in front of each interposed service, the toolbox, and what watches the team's alerts.
+        let monitoring = u32::from(spec.monitoring.is_some());
+        let ours = u32::try_from(spec.interposed.len()).unwrap_or(u32::MAX).saturating_add(2 + monitoring);
+        let mut networks: BTreeSet<_> =
+            self.section("services").keys().flat_map(|service| self.networks_of(service)).collect();
+        networks.extend(self.section("networks").keys().cloned());
+        let mut demand = Demand {
+            memory_bytes: OURS * u64::from(ours) + Demand::A_CONTAINER * u64::from(monitoring),
+            cpus: Demand::CPUS,
+            // The agent and the toolbox are on one even when no service is.
+            networks: u32::try_from(networks.len().max(1)).unwrap_or(u32::MAX),
+            containers: ours,
+        };
+        for service in self.section("services").values() {
+            let memory = limit(service, "mem_limit", "memory").unwrap_or(Demand::A_CONTAINER);
+            let cpus = limit(service, "cpus", "cpus").unwrap_or(Demand::CPUS).min(Demand::CPUS);
+            demand.add(replicas(service), memory, cpus);
+        }
+        demand
+    }
+}
+
+fn number<T: FromStr>(value: &Value) -> Option<T> {
+    scalar(value)?.parse().ok()
+}
+
+fn replicas(service: &Value) -> u64 {
+    number(&service["scale"]).or_else(|| number(&service["deploy"]["replicas"])).unwrap_or(1)
+}
+
+/// What limits a container, by one key or another; Compose resolves `512m` to a number of bytes.
+fn limit<T: FromStr + Default + PartialOrd>(service: &Value, key: &str, deployed: &str) -> Option<T> {
+    let limits = &service["deploy"]["resources"]["limits"];
+    number(service.get(key).unwrap_or(&limits[deployed])).filter(|limit| *limit > T::default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,5 +241,41 @@ mod tests {
             let inside = Range::of((pool.first | (taken & (pool.last - pool.first))).into(), 32).unwrap();
             prop_assert_eq!(count(&[(pool, bits + more)], &[inside]), all - 1);
         }
+    }
+
+    const MIB: u64 = 1024 * 1024;
+    const CPUS: f64 = Demand::CPUS;
+
+    fn demand(json: Value, interposed: &[&str]) -> Demand {
+        let Value::Object(json) = json else { panic!("a literal mapping") };
+        let spec = StackRequest {
+            interposed: interposed.iter().map(|name| (name.to_string(), Vec::new())).collect(),
+            ..StackRequest::default()
+        };
+        ResolvedModel { json, ..ResolvedModel::default() }.demand(&spec)
+    }
+
+    #[test]
+    fn limits_count_and_otherwise_estimates() {
+        let json = serde_json::json!({
+            "services": {
+                "db": { "mem_limit": "536870912", "networks": { "back": null }, "cpus": 0.02 },
+                "web": { "deploy": { "replicas": 3, "resources": { "limits": { "memory": "67108864", "cpus": "1.5" } } },
+                         "networks": { "back": null, "front": null } },
+                "side": { "network_mode": "service:web" },
+            },
+            "networks": { "back": {}, "front": {} },
+        });
+        let needs = demand(json, &["db"]);
+        assert_eq!(needs.memory_bytes, (512 + 3 * 64 + 128 + 3 * 32) * MIB);
+        assert_eq!((needs.networks, needs.containers), (2, 8));
+        assert!((needs.cpus - (CPUS + 0.02 + 3.0 * CPUS + CPUS)).abs() < 1e-9, "{}", needs.cpus);
+    }
+
+    #[test]
+    fn the_smallest_stack_has_a_network() {
+        let needs = demand(serde_json::json!({ "services": { "x": { "network_mode": "host" } } }), &[]);
+        assert_eq!((needs.networks, needs.containers), (1, 3));
+        assert_eq!(needs.memory_bytes, (128 + 64) * MIB);
     }
 }

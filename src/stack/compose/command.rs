@@ -1,12 +1,14 @@
 //! Running `docker compose`: with a deadline and a cancellation, its output in a file of the run directory, and its
 //! last lines at hand for the message that says why it failed.
 
+use super::builds::BUILD_WITHIN;
 use super::endpoint::{Endpoint, no_command};
 use super::errors::environment;
 use crate::output::{log_line, terminal_lines};
 use crate::process::{self, Running};
 use crate::record::{Redactor, open_plain};
 use crate::stack::{StackError, StackResult};
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -20,7 +22,7 @@ const TAIL_LINES: usize = 60;
 /// A line of the kept tail is cut here; the file has all of it.
 const TAIL_LINE_BYTES: usize = 2000;
 
-/// `docker compose` on one project of one engine.
+/// `docker compose` on one project of one engine, for one run.
 #[derive(Debug, Clone)]
 pub struct ComposeCommand {
     /// The engine.
@@ -29,6 +31,12 @@ pub struct ComposeCommand {
     pub options: Vec<String>,
     /// Hides secrets in what is written and kept of the output.
     pub redactor: Redactor,
+    /// The run's directory: output is appended to files of its `logs`.
+    pub run_dir: PathBuf,
+    /// When the caller gives up.
+    pub cancel: CancellationToken,
+    /// How long a build may take.
+    pub build_within: Duration,
 }
 
 /// How a command ended.
@@ -38,6 +46,10 @@ pub struct Ran {
     pub status: Option<ExitStatus>,
     /// Last lines of standard output and error, in the order in which they came.
     pub tail: Vec<String>,
+    /// The file that has all of them.
+    pub log: PathBuf,
+    /// How long it had.
+    pub within: Duration,
 }
 
 impl Ran {
@@ -46,64 +58,49 @@ impl Ran {
         self.status.is_some_and(|status| status.success())
     }
 
-    /// Why it did not, in one line; `within` is how long it had.
-    pub fn failure(&self, within: Duration) -> String {
+    /// Why it did not, in one line.
+    pub fn failure(&self) -> String {
         let last = self.tail.last().map(String::as_str);
         match self.status {
             Some(_) => last.unwrap_or("it failed and said nothing").to_string(),
             None => {
                 let last = last.unwrap_or("none");
-                format!("it did not end within {} s; its last words: {last}", within.as_secs_f64())
+                format!("it did not end within {} s; its last words: {last}", self.within.as_secs_f64())
             }
         }
     }
 }
 
-/// Where the output goes and when to give up.
-#[derive(Debug)]
-pub struct Watch<'a> {
-    /// File that the output is appended to.
-    pub log: PathBuf,
-    /// How long the command may take.
-    pub within: Duration,
-    /// When the caller gives up.
-    pub cancel: &'a CancellationToken,
-    /// The model, for a command line with `--file -`: it holds secrets, and so is never a file of the run directory.
-    pub model: Option<&'a str>,
-}
-
-impl<'a> Watch<'a> {
-    /// Output goes to `logs/<log>` in the run's directory.
-    pub fn new(run_dir: &Path, log: &str, within: Duration, cancel: &'a CancellationToken) -> Watch<'a> {
-        Watch { log: run_dir.join("logs").join(log), within, cancel, model: None }
-    }
-
-    /// The same, with a model on standard input.
-    pub fn with(self, model: &'a str) -> Watch<'a> {
-        Watch { model: Some(model), ..self }
-    }
-}
-
 impl ComposeCommand {
-    /// Runs a subcommand and waits for its end. On a cancellation and past the deadline its process group is told to
+    /// Without options.
+    pub fn new(endpoint: Endpoint, redactor: Redactor, run_dir: &Path, cancel: &CancellationToken) -> ComposeCommand {
+        let (run_dir, cancel) = (run_dir.to_path_buf(), cancel.clone());
+        ComposeCommand { endpoint, options: Vec::new(), redactor, run_dir, cancel, build_within: BUILD_WITHIN }
+    }
+
+    /// Runs a subcommand and waits for its end; `model` is for one with `--file -`: it holds secrets, and so is never a file of the run
+    /// directory. On a cancellation and past the deadline its process group is told to
     /// go (TERM, then KILL), and it has gone when this returns.
     ///
     /// # Errors
     /// `Environment` when it cannot be run, `Cancelled` when the caller gave up.
-    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> StackResult<Ran> {
+    pub async fn run(&self, args: &[&str], log: &str, within: Duration, model: Option<&Value>) -> StackResult<Ran> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
         let mut command = self.endpoint.command();
         command.arg("compose").args(&self.options).args(args);
-        self.watched(operation, command, watch).await
+        if let Some(model) = model {
+            let model = process::nameless(model.to_string().as_bytes());
+            command.stdin(model.map_err(|error| environment(operation.as_str(), error))?);
+        }
+        self.watched(&operation, command, log, within).await
     }
 
     /// The same for any command of Docker's.
-    pub async fn watched(&self, operation: String, mut command: Command, watch: Watch<'_>) -> StackResult<Ran> {
-        let model = watch.model.map(|model| process::nameless(model.as_bytes())).transpose();
-        let model = model.map_err(|error| environment(operation.as_str(), error))?;
-        command.stdin(model.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut log = append(&watch.log).await?;
-        let mut running = Running::start(command).map_err(|error| no_command(&operation, &error))?;
+    pub async fn watched(&self, doing: &str, mut command: Command, log: &str, within: Duration) -> StackResult<Ran> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let log = self.run_dir.join("logs").join(log);
+        let mut file = append(&log).await?;
+        let mut running = Running::start(command).map_err(|error| no_command(doing, &error))?;
         let (lines, mut incoming) = tokio::sync::mpsc::channel::<String>(256);
         if let Some(stdout) = running.child.stdout.take() {
             tokio::spawn(read_lines(stdout, lines.clone()));
@@ -111,24 +108,24 @@ impl ComposeCommand {
         if let Some(stderr) = running.child.stderr.take() {
             tokio::spawn(read_lines(stderr, lines));
         }
-        let deadline = tokio::time::sleep(process::within(watch.within));
+        let deadline = tokio::time::sleep(process::within(within));
         let mut tail = VecDeque::new();
         let whole = async {
             while let Some(line) = incoming.recv().await {
-                note(&mut tail, &mut log, self.redactor.text(&line)).await;
+                note(&mut tail, &mut file, self.redactor.text(&line)).await;
             }
             running.wait().await
         };
         let ended = tokio::select! {
             biased;
-            () = watch.cancel.cancelled() => Some(Err(StackError::Cancelled)),
+            () = self.cancel.cancelled() => Some(Err(StackError::Cancelled)),
             () = deadline => None,
-            status = whole => Some(Ok(status.map_err(|error| environment(operation, error))?)),
+            status = whole => Some(Ok(status.map_err(|error| environment(doing, error))?)),
         };
         if !matches!(ended, Some(Ok(_))) {
             running.end().await;
         }
-        Ok(Ran { status: ended.transpose()?, tail: tail.into() })
+        Ok(Ran { status: ended.transpose()?, tail: tail.into(), log, within })
     }
 }
 

@@ -209,7 +209,9 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
 
 /// Pauses a container. The runtime gives up on one that starts processes all the time ("unable to freeze"): the next attempt may find
 /// it at rest.
-async fn pause(docker: &Docker, id: &str) -> Result<(), ApiError> {
+type ApiResult = Result<(), ApiError>;
+
+async fn pause(docker: &Docker, id: &str) -> ApiResult {
     for _ in 0..4 {
         match docker.pause_container(id).await {
             Err(error) if error.to_string().contains("unable to freeze") => {}
@@ -221,7 +223,7 @@ async fn pause(docker: &Docker, id: &str) -> Result<(), ApiError> {
 
 /// Sets limits. The engine takes 0 for "leave it", so a limit is lifted by as much as the machine has.
 /// What is as it should be is left alone.
-async fn limit(docker: &Docker, id: &str, now: ContainerLimits, wanted: ContainerLimits) -> Result<(), ApiError> {
+async fn limit(docker: &Docker, id: &str, now: ContainerLimits, wanted: ContainerLimits) -> ApiResult {
     let machine = docker.info().await?;
     let or = |wanted: i64, all: i64| if wanted > 0 { wanted } else { all };
     let cpus = machine.ncpu.unwrap_or(1) * 1_000_000_000;
@@ -238,12 +240,7 @@ async fn limit(docker: &Docker, id: &str, now: ContainerLimits, wanted: Containe
 }
 
 /// Connects a container to these networks, as it is said, and to no other one.
-async fn connect(
-    docker: &Docker,
-    id: &str,
-    now: &[NetworkEndpoint],
-    wanted: &[NetworkEndpoint],
-) -> Result<(), ApiError> {
+async fn connect(docker: &Docker, id: &str, now: &[NetworkEndpoint], wanted: &[NetworkEndpoint]) -> ApiResult {
     for endpoint in now.iter().filter(|endpoint| !wanted.contains(endpoint)) {
         let leave = NetworkDisconnectRequest { container: id.into(), force: Some(true) };
         docker.disconnect_network(&endpoint.network, leave).await?;

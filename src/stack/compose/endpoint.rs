@@ -1,16 +1,26 @@
 //! Which Docker Engine is meant, found once, so that the API client and the command line cannot talk to two
-//! different ones. bollard knows nothing of Docker contexts; this file does.
+//! different ones. bollard knows nothing of Docker contexts; this file does. For engines behind SSH or TLS the API goes through `docker
+//! system dial-stdio`: the docker command has the keys, the certificates and the user's configuration, so nothing has to be done twice.
 
 use super::command::told;
-use super::dial;
 use super::errors::{environment, hinted};
 use crate::output::chain;
-use crate::process;
+use crate::process::{self, Running};
 use crate::stack::{StackError, StackResult};
-use bollard::Docker;
+use bollard::errors::Error as ApiError;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Response, Uri};
+use hyper_util::rt::TokioIo;
 use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
 use std::path::PathBuf;
+use std::process::Stdio;
+use tokio::net::UnixStream;
 use tokio::process::Command;
+use tokio_util::io::InspectReader;
 
 /// Seconds that one API request may take; removing a container with a slow storage driver is the longest of them.
 const REQUEST_TIMEOUT: u64 = 120;
@@ -20,6 +30,9 @@ const RUN_VARIABLE: &str = "FIREDRILL_RUN";
 const DIAL_VARIABLE: &str = "FIREDRILL_DOCKER_DIAL";
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
+/// Variables that a command is given or loses.
+type Env = Vec<(OsString, Option<OsString>)>;
+
 /// A Docker Engine that was reached, for the API and for the command line alike. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
@@ -28,7 +41,7 @@ pub struct Endpoint {
     /// API client; its version is negotiated.
     pub docker: Docker,
     /// What `docker` on the command line must have in its environment to mean the same engine.
-    env: Vec<(OsString, Option<OsString>)>,
+    env: Env,
 }
 
 impl Endpoint {
@@ -60,11 +73,11 @@ impl Endpoint {
         Endpoint::at(described.0, described.1, env)
     }
 
-    fn at(host: String, tls: bool, env: Vec<(OsString, Option<OsString>)>) -> StackResult<Endpoint> {
+    fn at(host: String, tls: bool, env: Env) -> StackResult<Endpoint> {
         let docker = match is_direct(&host, tls) {
             true => Docker::connect_with_host(&host)
                 .map(|docker| docker.with_timeout(std::time::Duration::from_secs(REQUEST_TIMEOUT))),
-            false => dial::connect(env.clone(), REQUEST_TIMEOUT),
+            false => dial(env.clone(), REQUEST_TIMEOUT),
         };
         let docker = docker.map_err(|error| unreachable(&host, &error))?;
         Ok(Endpoint { host, docker, env })
@@ -126,7 +139,7 @@ pub fn kill_children(run: &str) {
 }
 
 /// Sets and removes variables.
-pub(super) fn apply(command: &mut Command, env: &[(OsString, Option<OsString>)]) {
+fn apply(command: &mut Command, env: &[(OsString, Option<OsString>)]) {
     for (name, value) in env {
         match value {
             Some(value) => command.env(name, value),
@@ -176,14 +189,14 @@ fn read_context(answer: &[u8]) -> Option<(String, bool)> {
 }
 
 /// The docker command itself is missing or cannot be run.
-pub(super) fn no_command(operation: &str, error: &std::io::Error) -> StackError {
-    if error.kind() == std::io::ErrorKind::NotFound {
+pub(super) fn no_command(operation: &str, error: &io::Error) -> StackError {
+    if error.kind() == io::ErrorKind::NotFound {
         return hinted(operation, "there is no `docker` command", "install Docker; `firedrill doctor` says how");
     }
     environment(operation, error)
 }
 
-fn unreachable(host: &str, error: &bollard::errors::Error) -> StackError {
+fn unreachable(host: &str, error: &ApiError) -> StackError {
     let cause = chain(error);
     let hint = if cause.contains("ermission denied") {
         "this user may not use Docker: `sudo usermod -aG docker \"$USER\"`, then log in again"
@@ -191,6 +204,46 @@ fn unreachable(host: &str, error: &bollard::errors::Error) -> StackError {
         "start Docker (Linux: `sudo systemctl start docker`), or name the engine with DOCKER_HOST or `docker context use`"
     };
     hinted(format!("reaching the Docker Engine at {host}"), cause, hint)
+}
+
+/// An API client each of whose requests is carried by a docker command with these variables.
+fn dial(env: Env, timeout: u64) -> Result<Docker, ApiError> {
+    let transport = move |request: BollardRequest| {
+        let env = env.clone();
+        async move { send(&env, request).await }
+    };
+    Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout, API_DEFAULT_VERSION)
+}
+
+async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body::Incoming>, ApiError> {
+    let (line, running) = open(env)?;
+    // The command belongs to the stream, also where that is handed on: dropping it ends the command.
+    let line = InspectReader::new(line, move |_: &[u8]| {
+        let _command = &running;
+    });
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
+    // The connection works as long as the answer is read; its end is seen there.
+    tokio::spawn(async move {
+        let _ = connection.with_upgrades().await;
+    });
+    let (mut parts, body) = request.into_parts();
+    parts.headers.insert(HOST, HeaderValue::from_static("docker"));
+    if let Some(path) = parts.uri.path_and_query() {
+        parts.uri = Uri::from(path.clone());
+    }
+    Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
+}
+
+/// A running `docker system dial-stdio`, and a stream to what it reads and writes.
+fn open(env: &Env) -> io::Result<(UnixStream, Running)> {
+    // A socket and not two pipes: shutting it down is seen at the other end.
+    let (ours, theirs) = net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let (input, output) = (OwnedFd::from(theirs.try_clone()?), OwnedFd::from(theirs));
+    let mut command = process::command("docker");
+    apply(&mut command, env);
+    command.args(["system", "dial-stdio"]).stdin(input).stdout(output).stderr(Stdio::null());
+    Ok((UnixStream::from_std(ours)?, Running::start(command)?))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::containers;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::images::AgentImage;
 use crate::stack::channel::{FIRST_LINE, bounded, keep};
-use crate::stack::{Channel, FullOutput, StackError, StackResult};
+use crate::stack::{Channel, ExecResult, FullOutput, StackError, StackResult};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
@@ -36,41 +36,108 @@ const FILE_WITHIN: Duration = Duration::from_secs(10);
 
 type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>;
 
-/// Runs a command in a container; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
-/// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
-pub(super) async fn exec(
-    docker: &Docker,
-    container: &str,
-    service: &str,
-    command: &[String],
-    whole: bool,
-    within: Duration,
-) -> StackResult<FullOutput> {
-    let operation = format!("running a command in `{service}`");
-    let (mut stdout, mut stderr, mut begun) = (Vec::new(), Vec::new(), None);
-    let mut name = String::new();
-    let running = async {
-        let found = containers::inspect(docker, container).await?;
-        name = found.map(|found| containers::state(&found).name).unwrap_or_default();
-        // It ends with its standard input, which is never written to: so it ends when `started` is dropped.
-        let mut started = attach(docker, container, &operation, bounded(command), &mut begun).await?;
-        take(&mut started.output, &operation, whole, &mut stdout, &mut stderr).await?;
-        exit_code(docker, &started.exec, &operation).await
-    };
-    let code = tokio::time::timeout(within, running).await.ok().transpose()?;
-    if code.is_none() && !whole {
-        // It may change something, and has to be over before anything else is done. Its standard input went with the wait.
-        let seconds = within.as_secs();
-        let late = || environment(&operation, format!("the engine did not start it within {seconds} s"));
-        let ended = tokio::time::timeout(END_WITHIN, exit_code(docker, &begun.ok_or_else(late)?, &operation)).await;
-        let stays = |why: &str| Err(environment(&operation, format!("it did not end within {seconds} s and {why}")));
-        match ended {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return stays(&format!("may still run: {error}")),
-            Err(_) => return stays("could not be ended"),
+/// A container of an engine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContainerTarget<'a> {
+    pub docker: &'a Docker,
+    pub id: &'a str,
+}
+
+impl ContainerTarget<'_> {
+    /// Runs a command in a container; past its time, and when nobody waits any more, it is ended. Standard output is taken `whole`, up to
+    /// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
+    pub(super) async fn run(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
+        let operation = format!("running a command in `{service}`");
+        let (mut stdout, mut stderr, mut begun) = (Vec::new(), Vec::new(), None);
+        let mut name = String::new();
+        let running = async {
+            let found = containers::inspect(self.docker, self.id).await?;
+            name = found.map(|found| containers::state(&found).name).unwrap_or_default();
+            // It ends with its standard input, which is never written to: so it ends when `started` is dropped.
+            let mut started = self.attach(&operation, bounded(command), &mut begun).await?;
+            take(&mut started.output, &operation, whole, &mut stdout, &mut stderr).await?;
+            exit_code(self.docker, &started.exec, &operation).await
+        };
+        let code = tokio::time::timeout(within, running).await.ok().transpose()?;
+        if code.is_none() && !whole {
+            // It may change something, and has to be over before anything else is done. Its standard input went with the wait.
+            let seconds = within.as_secs();
+            let late = || environment(&operation, format!("the engine did not start it within {seconds} s"));
+            let ended =
+                tokio::time::timeout(END_WITHIN, exit_code(self.docker, &begun.ok_or_else(late)?, &operation)).await;
+            let stays =
+                |why: &str| Err(environment(&operation, format!("it did not end within {seconds} s and {why}")));
+            match ended {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return stays(&format!("may still run: {error}")),
+                Err(_) => return stays("could not be ended"),
+            }
+        }
+        Ok(FullOutput { container: name, code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+
+    /// Starts a command; `begun` is set to the id of what may run from then on.
+    async fn attach(&self, doing: &str, command: Vec<String>, begun: &mut Option<String>) -> StackResult<StartedExec> {
+        let options = CreateExecOptions {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(command),
+            ..Default::default()
+        };
+        let exec = self.docker.create_exec(self.id, options).await.map_err(api(doing))?.id;
+        *begun = Some(exec.clone());
+        let start = StartExecOptions { output_capacity: Some(CAPACITY), ..Default::default() };
+        match self.docker.start_exec(&exec, Some(start)).await.map_err(api(doing))? {
+            StartExecResults::Attached { output, input } => Ok(StartedExec { exec, output, input }),
+            StartExecResults::Detached => Err(environment(doing, "the engine did not attach to it")),
         }
     }
-    Ok(FullOutput { container: name, code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+
+    /// Reads a file from a container, running or not.
+    pub(super) async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
+        let operation = format!("reading `{path}` from `{service}`");
+        let late = |_| Err(environment(&operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs())));
+        tokio::time::timeout(FILE_WITHIN, self.fetch(&operation, path)).await.unwrap_or_else(late)
+    }
+
+    async fn fetch(&self, operation: &str, path: &str) -> StackResult<Vec<u8>> {
+        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+        let mut pieces = self.docker.download_from_container(self.id, Some(options));
+        let mut archive = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            let hint = "is it made before the service is healthy, or a job ends?";
+            let piece = unless_gone(piece).map_err(api(operation))?;
+            archive.extend_from_slice(&piece.ok_or_else(|| hinted(operation, "there is no such file", hint))?);
+            // The archive adds headers and padding.
+            if archive.len() > MAX_FILE + 16 * 1024 {
+                return Err(environment(operation, format!("it is larger than {MAX_FILE} bytes")));
+            }
+        }
+        only_file(&archive).map_err(|cause| environment(operation, cause))
+    }
+
+    /// Starts `firedrill` with these arguments in a running container and waits until it says its first line, which stays in the
+    /// channel: both protocols of ours begin with a greeting, and only then is it known that the command could start at all. `agent`
+    /// has the command that starts it there, known once the stack was started.
+    ///
+    /// # Errors
+    /// `Environment` with what it said instead, or with its exit code.
+    pub async fn open(&self, agent: Option<&AgentImage>, arguments: &[&str], what: &str) -> StackResult<Channel> {
+        let operation = format!("starting {what}");
+        let agent = agent.ok_or_else(|| environment(&operation, "the stack has not been started"))?;
+        let command = agent.command(arguments);
+        let StartedExec { exec, output, input } = self.attach(&operation, command, &mut None).await?;
+        let stderr = Arc::<Mutex<Vec<u8>>>::default();
+        match Channel::open(StreamReader::new(stdout_of(output, stderr.clone())), input, (), Duration::MAX).await {
+            Ok(channel) => Ok(channel),
+            Err(None) => Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
+            Err(Some(said)) => {
+                let complaint = crate::locked(&stderr).clone();
+                Err(not_started(self.docker, &exec, operation, &said, &String::from_utf8_lossy(&complaint)).await)
+            }
+        }
+    }
 }
 
 /// Both streams apart, until they end: standard output `whole` or the end of it, of the other one its end.
@@ -95,35 +162,11 @@ async fn take(
 }
 
 /// A command under way in a container, with all of its streams.
-struct StartedCommand {
+struct StartedExec {
     exec: String,
     output: Frames,
     /// The command sees end-of-file when it is dropped.
     input: Pin<Box<dyn AsyncWrite + Send>>,
-}
-
-/// Starts a command; `begun` is set to the id of what may run from then on.
-async fn attach(
-    docker: &Docker,
-    container: &str,
-    operation: &str,
-    command: Vec<String>,
-    begun: &mut Option<String>,
-) -> StackResult<StartedCommand> {
-    let options = CreateExecOptions {
-        attach_stdin: Some(true),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        cmd: Some(command),
-        ..Default::default()
-    };
-    let exec = docker.create_exec(container, options).await.map_err(api(operation))?.id;
-    *begun = Some(exec.clone());
-    let start = StartExecOptions { output_capacity: Some(CAPACITY), ..Default::default() };
-    match docker.start_exec(&exec, Some(start)).await.map_err(api(operation))? {
-        StartExecResults::Attached { output, input } => Ok(StartedCommand { exec, output, input }),
-        StartExecResults::Detached => Err(environment(operation, "the engine did not attach to it")),
-    }
 }
 
 /// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
@@ -137,29 +180,6 @@ pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> S
     }
 }
 
-/// Reads a file from a container, running or not.
-pub async fn read_file(docker: &Docker, container: &str, service: &str, path: &str) -> StackResult<Vec<u8>> {
-    let operation = format!("reading `{path}` from `{service}`");
-    let late = |_| Err(environment(&operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs())));
-    tokio::time::timeout(FILE_WITHIN, fetch(docker, container, &operation, path)).await.unwrap_or_else(late)
-}
-
-async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) -> StackResult<Vec<u8>> {
-    let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
-    let mut pieces = docker.download_from_container(container, Some(options));
-    let mut archive = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        let hint = "is it made before the service is healthy, or a job ends?";
-        let piece = unless_gone(piece).map_err(api(operation))?;
-        archive.extend_from_slice(&piece.ok_or_else(|| hinted(operation, "there is no such file", hint))?);
-        // The archive adds headers and padding.
-        if archive.len() > MAX_FILE + 16 * 1024 {
-            return Err(environment(operation, format!("it is larger than {MAX_FILE} bytes")));
-        }
-    }
-    only_file(&archive).map_err(|cause| environment(operation, cause))
-}
-
 /// The one file of an archive.
 fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
     let mut archive = tar::Archive::new(archive);
@@ -171,34 +191,6 @@ fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
-}
-
-/// Starts `firedrill` with these arguments in a running container and waits until it says its first line, which stays in the
-/// channel: both protocols of ours begin with a greeting, and only then is it known that the command could start at all. `agent`
-/// has the command that starts it there, known once the stack was started.
-///
-/// # Errors
-/// `Environment` with what it said instead, or with its exit code.
-pub(super) async fn open_ours(
-    docker: &Docker,
-    container: &str,
-    agent: Option<&AgentImage>,
-    arguments: &[&str],
-    what: &str,
-) -> StackResult<Channel> {
-    let operation = format!("starting {what}");
-    let agent = agent.ok_or_else(|| environment(&operation, "the stack has not been started"))?;
-    let command = agent.command(arguments);
-    let StartedCommand { exec, output, input } = attach(docker, container, &operation, command, &mut None).await?;
-    let stderr = Arc::<Mutex<Vec<u8>>>::default();
-    match Channel::open(StreamReader::new(stdout_of(output, stderr.clone())), input, (), Duration::MAX).await {
-        Ok(channel) => Ok(channel),
-        Err(None) => Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
-        Err(Some(said)) => {
-            let complaint = crate::locked(&stderr).clone();
-            Err(not_started(docker, &exec, operation, &said, &String::from_utf8_lossy(&complaint)).await)
-        }
-    }
 }
 
 /// Standard output of a command; the beginning of its standard error is kept apart.

@@ -1,33 +1,13 @@
 //! What `check` says about a stack before it is started: settings that a drill cannot allow, settings by which it
 //! would reach outside, and clients that would go around a fault.
 
-use super::images;
 use super::model::{ResolvedModel, has_own_networks, unescape};
-use super::monitoring;
-use super::outside;
-use super::rights;
-use super::secrets;
+use super::{images, monitoring, outside, rights, secrets};
 use crate::record::SHORTEST_DECLARED;
 use crate::source::list;
 use crate::stack::{Finding, HostRequests, StackRequest};
 use serde_json::Value;
 use std::path::Path;
-
-impl Finding {
-    pub(super) fn warning(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
-        let (key, message) = (key.into(), message.into());
-        Finding { service: service.map(str::to_string), key, message, help: None, error: false, right: None }
-    }
-
-    pub(super) fn error(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
-        Finding { error: true, ..Finding::warning(service, key, message) }
-    }
-
-    pub(super) fn help(mut self, help: impl Into<String>) -> Finding {
-        self.help = Some(help.into());
-        self
-    }
-}
 
 /// Everything that there is to say, errors included, in the order of the file.
 pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {

@@ -2,7 +2,7 @@
 //! toolbox with the agent's bundle in it. Named by their content, made once, removed when they are old and unused.
 
 use super::bundle::{Bundle, HOME};
-use super::command::{ComposeCommand, Watch};
+use super::command::ComposeCommand;
 use super::content::read_dockerfile;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
@@ -16,9 +16,8 @@ use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// An image of Firedrill's own that has the agent's bundle on top of what a Dockerfile makes.
 pub(in crate::stack) struct BundledImage {
@@ -88,23 +87,18 @@ pub(in crate::stack) struct FiredrillImages {
 /// Held while they are made: once for all drills of this process.
 static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Makes what is missing of them, each within this time.
-pub(in crate::stack) async fn ensure_own(
-    compose: &ComposeCommand,
-    request: &StackRequest,
-    options: &StackOptions,
-    (run_dir, within, cancel): (&Path, Duration, &CancellationToken),
-) -> StackResult<FiredrillImages> {
-    let watch = |image: &BundledImage| Watch::new(run_dir, &format!("{}.log", image.purpose), within, cancel);
-    let _making = MAKING.lock().await;
-    let agent = agent(compose, options).await?;
-    let named = request.toolbox_image.as_deref();
-    let toolbox = ensure_bundled(compose, &TOOLBOX_IMAGE, named, &agent, watch(&TOOLBOX_IMAGE)).await?;
-    let monitoring = match request.monitoring_image() {
-        Some(named) => Some(ensure_bundled(compose, &MONITORING_IMAGE, named, &agent, watch(&MONITORING_IMAGE)).await?),
-        None => None,
-    };
-    Ok(FiredrillImages { agent, toolbox, monitoring })
+impl FiredrillImages {
+    /// Makes what is missing of them.
+    pub async fn ensure(compose: &ComposeCommand, request: &StackRequest, options: &StackOptions) -> StackResult<Self> {
+        let _making = MAKING.lock().await;
+        let agent = agent(compose, options).await?;
+        let toolbox = TOOLBOX_IMAGE.ensure(compose, request.toolbox_image.as_deref(), &agent).await?;
+        let monitoring = match request.monitoring_image() {
+            Some(named) => Some(MONITORING_IMAGE.ensure(compose, named, &agent).await?),
+            None => None,
+        };
+        Ok(FiredrillImages { agent, toolbox, monitoring })
+    }
 }
 
 /// The image of that name; `None` when it is not there.
@@ -191,70 +185,66 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
     inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
 }
 
-/// The name of such an image without the agent's bundle, or of the one that stands for it; it may not be there yet.
-pub(super) async fn base_of(docker: &Docker, image: &BundledImage, named: Option<&str>) -> StackResult<String> {
-    if let Some(name) = named {
-        return Ok(name.to_string());
+impl BundledImage {
+    /// The name of such an image without the agent's bundle, or of the one that stands for it; it may not be there yet.
+    pub async fn base(&self, docker: &Docker, named: Option<&str>) -> StackResult<String> {
+        if let Some(name) = named {
+            return Ok(name.to_string());
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.dockerfile);
+        for from in read_dockerfile(self.dockerfile, BTreeMap::new()).0 {
+            hash.update(id_of(docker, &from).await?.unwrap_or_default());
+        }
+        Ok(format!("{}:base-{}", self.repository, hex::encode(&hash.finalize()[..8])))
     }
-    let mut hash = Sha256::new();
-    hash.update(image.dockerfile);
-    for from in read_dockerfile(image.dockerfile, BTreeMap::new()).0 {
-        hash.update(id_of(docker, &from).await?.unwrap_or_default());
-    }
-    Ok(format!("{}:base-{}", image.repository, hex::encode(&hash.finalize()[..8])))
-}
 
-/// Makes such an image: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
-pub(in crate::stack) async fn ensure_bundled(
-    compose: &ComposeCommand,
-    image: &BundledImage,
-    named: Option<&str>,
-    agent: &AgentImage,
-    watch: Watch<'_>,
-) -> StackResult<String> {
-    let docker = &compose.endpoint.docker;
-    let base = base_of(docker, image, named).await?;
-    if let Some(name) = named {
-        ensure_pulled(compose, name, &format!("using {name} for the {}", image.purpose)).await?;
-    } else if inspect(docker, &base).await?.is_none() {
-        build(compose, &base, image, image.dockerfile, &watch, |_| Ok(())).await?;
+    /// Makes such an image: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
+    pub async fn ensure(&self, compose: &ComposeCommand, named: Option<&str>, on: &AgentImage) -> StackResult<String> {
+        let docker = &compose.endpoint.docker;
+        let base = self.base(docker, named).await?;
+        if let Some(name) = named {
+            ensure_pulled(compose, name, &format!("using {name} for the {}", self.purpose)).await?;
+        } else if inspect(docker, &base).await?.is_none() {
+            self.build(compose, &base, self.dockerfile, |_| Ok(())).await?;
+        }
+        let base_id = id_of(docker, &base).await?.unwrap_or_default();
+        let agent_id = id_of(docker, &on.tag).await?.unwrap_or_default();
+        let tag = format!("{}:{}", self.repository, hex::encode(&Sha256::digest(base_id + &agent_id)[..8]));
+        if inspect(docker, &tag).await?.is_none() {
+            let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", on.tag);
+            self.build(compose, &tag, &dockerfile, |_| Ok(())).await?;
+            let _ = remove_old(docker, self.purpose, self.repository, &[&base, &tag]).await;
+        }
+        Ok(tag)
     }
-    let base_id = id_of(docker, &base).await?.unwrap_or_default();
-    let agent_id = id_of(docker, &agent.tag).await?.unwrap_or_default();
-    let tag = format!("{}:{}", image.repository, hex::encode(&Sha256::digest(base_id + &agent_id)[..8]));
-    if inspect(docker, &tag).await?.is_none() {
-        let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
-        build(compose, &tag, image, &dockerfile, &watch, |_| Ok(())).await?;
-        let _ = remove_old(docker, image.purpose, image.repository, &[&base, &tag]).await;
-    }
-    Ok(tag)
-}
 
-/// Builds one image from a Dockerfile and the files with which its context is filled, by Compose: its builder is there wherever Compose is, and it
-/// knows the user's proxies and registries. The engine's own builder does it, because what the image is made from may be
-/// in the engine and nowhere else.
-pub(in crate::stack) async fn build(
-    compose: &ComposeCommand,
-    tag: &str,
-    image: &BundledImage,
-    dockerfile: &str,
-    watch: &Watch<'_>,
-    fill: impl FnOnce(&Path) -> std::io::Result<()>,
-) -> StackResult<()> {
-    let context = PrivateDir::new("context").and_then(|context| fill(context.path()).map(|()| context));
-    let context = context.map_err(|error| environment(format!("building {tag}"), error))?;
-    let build = json!({
-        "context": context.path(),
-        "dockerfile_inline": super::model::escape(dockerfile),
-        "labels": { labels::IMAGE: image.purpose },
-    });
-    let model =
-        json!({ "name": "firedrill", "services": { image.purpose: { "image": tag, "build": build } } }).to_string();
-    let endpoint = compose.endpoint.with_own_builder();
-    let compose =
-        ComposeCommand { endpoint, options: super::model::RESOLVED.map(str::to_string).to_vec(), ..compose.clone() };
-    let watch = Watch { log: watch.log.clone(), ..*watch }.with(&model);
-    super::builds::run_build(&compose, &[], watch).await
+    /// Builds one image from a Dockerfile and the files with which its context is filled, by Compose: its builder is there wherever Compose is, and it
+    /// knows the user's proxies and registries. The engine's own builder does it, because what the image is made from may be
+    /// in the engine and nowhere else.
+    pub async fn build(
+        &self,
+        compose: &ComposeCommand,
+        tag: &str,
+        dockerfile: &str,
+        fill: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> StackResult<()> {
+        let context = PrivateDir::new("context").and_then(|context| fill(context.path()).map(|()| context));
+        let context = context.map_err(|error| environment(format!("building {tag}"), error))?;
+        let build = json!({
+            "context": context.path(),
+            "dockerfile_inline": super::model::escape(dockerfile),
+            "labels": { labels::IMAGE: self.purpose },
+        });
+        let model = json!({ "name": "firedrill", "services": { self.purpose: { "image": tag, "build": build } } });
+        let endpoint = compose.endpoint.with_own_builder();
+        let compose = ComposeCommand {
+            endpoint,
+            options: super::model::RESOLVED.map(str::to_string).to_vec(),
+            ..compose.clone()
+        };
+        super::builds::run_build(&compose, &[], &format!("{}.log", self.purpose), &model).await
+    }
 }
 
 /// Removes older unused images of one repository and purpose. The newest few stay, and those to keep: the one that others are made

@@ -8,8 +8,6 @@ pub(super) mod capacity;
 pub(super) mod command;
 mod containers;
 mod content;
-mod demand;
-mod dial;
 mod dotenv;
 pub(super) mod endpoint;
 pub(super) mod errors;

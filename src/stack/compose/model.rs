@@ -94,13 +94,11 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
     Ok(ResolvedModel { json, files, directory, remarks, given })
 }
 
+/// Values by the names of variables.
+type GivenValues = StackResult<BTreeMap<String, String>>;
+
 /// The values of the variables that secrets and configs are made of, as Compose reads them: it does so only when it starts them.
-async fn given(
-    json: &Map<String, Value>,
-    spec: &StackRequest,
-    directory: &Path,
-    endpoint: &Endpoint,
-) -> StackResult<BTreeMap<String, String>> {
+async fn given(json: &Map<String, Value>, spec: &StackRequest, directory: &Path, endpoint: &Endpoint) -> GivenValues {
     let sections = ["secrets", "configs"].into_iter().filter_map(|section| json.get(section)?.as_object());
     let names = sections.flat_map(Map::values).filter_map(|entry| entry.get("environment")?.as_str());
     let asked: Map<String, Value> = names.map(|name| (name.to_string(), format!("${{{name}-}}").into())).collect();

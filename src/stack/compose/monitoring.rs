@@ -27,7 +27,7 @@ static PLACE: TextPattern = TextPattern::new(r"(?:\bline (\d+)|^(\d+):\d+:)");
 /// What both tools say about the files; `None` when their image is not here yet.
 pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> StackResult<Option<Vec<AlertFinding>>> {
     let operation = "checking the files of the alerts";
-    let image = images::base_of(&endpoint.docker, &MONITORING_IMAGE, files.image.as_deref()).await?;
+    let image = MONITORING_IMAGE.base(&endpoint.docker, files.image.as_deref()).await?;
     if images::inspect(&endpoint.docker, &image).await?.is_none() {
         return Ok(None);
     }
@@ -57,14 +57,9 @@ pub(super) const REPLACEMENT: &str = "alertmanager.yml";
 
 /// Has every service that reads the file, or a folder with it, read another one in its place: a second Alertmanager would deliver elsewhere.
 /// `false` if the one that must read it does not.
-pub(super) fn replace_file(
-    model: &ResolvedModel,
-    out: &mut Value,
-    replaced: &ReplacedFile,
-    replacement: &Path,
-) -> bool {
+pub(super) fn replace_file(model: &ResolvedModel, out: &mut Value, replaced: &ReplacedFile, by: &Path) -> bool {
     let Ok(file) = std::fs::canonicalize(&replaced.file) else { return false };
-    let replacement = json!(escape(&replacement.display().to_string()));
+    let replacement = json!(escape(&by.display().to_string()));
     let real = |path: &Value| std::fs::canonicalize(unescape(path.as_str()?)).ok();
     let mut found = false;
     for name in model.services() {

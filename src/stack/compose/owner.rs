@@ -129,14 +129,10 @@ impl Owner {
     }
 
     /// The same of a container as the engine shows it.
-    pub(super) async fn doubt_inspected(
-        &self,
-        docker: &Docker,
-        container: &ContainerInspectResponse,
-    ) -> StackResult<Option<String>> {
-        let names: Vec<String> = container.name.iter().cloned().collect();
-        let labels = container.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
-        let image = container.image.as_deref().unwrap_or_default();
+    pub async fn doubt_inspected(&self, docker: &Docker, of: &ContainerInspectResponse) -> StackResult<Option<String>> {
+        let names: Vec<String> = of.name.iter().cloned().collect();
+        let labels = of.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
+        let image = of.image.as_deref().unwrap_or_default();
         self.doubt_container(docker, (&names, &labels, image), &mut HashMap::new()).await
     }
 

@@ -8,8 +8,8 @@ use super::stack::ComposeStack;
 use super::{findings, rights};
 use crate::source::did_you_mean;
 use crate::stack::{
-    AttachError, Demand, Finding, HostRequests, Need, Place, Published, ResolveError, ResolvedStack, RunIdentity,
-    ServiceFacts, Stack, StackOptions, StackRequest, StackResult,
+    AttachError, Demand, Finding, HostRequests, MissingPrograms, Need, Place, Published, ResolveError, ResolvedStack,
+    RunIdentity, ServiceFacts, Stack, StackOptions, StackRequest, StackResult,
 };
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -67,8 +67,8 @@ impl ComposePlatform {
 #[derive(Debug)]
 pub struct ResolvedCompose {
     platform: ComposePlatform,
-    request: StackRequest,
-    model: ResolvedModel,
+    pub(super) request: StackRequest,
+    pub(super) model: ResolvedModel,
     images: OnceCell<StepImages>,
 }
 
@@ -78,7 +78,7 @@ impl ResolvedCompose {
     /// # Errors
     /// `Environment` when no engine answers.
     pub async fn of_drill(&self, run: &RunIdentity, options: &StackOptions) -> StackResult<ComposeStack> {
-        ComposeStack::new(self.model.clone(), &self.request, run, options, self.platform.engine().await?)
+        ComposeStack::of(self, run, options, self.platform.engine().await?)
     }
 }
 
@@ -148,11 +148,7 @@ impl ResolvedStack for ResolvedCompose {
         json!([self.model.name(), toolbox_image, monitoring, releases, services]).to_string()
     }
 
-    async fn missing_programs(
-        &self,
-        place: &Place,
-        wanted: &BTreeSet<String>,
-    ) -> StackResult<Option<BTreeSet<String>>> {
+    async fn missing_programs(&self, place: &Place, wanted: &BTreeSet<String>) -> MissingPrograms {
         let engine = self.platform.engine().await?;
         let images = self.images.get_or_try_init(|| StepImages::of(engine, &self.model, &self.request)).await?;
         let mut known = self.platform.programs.lock().await;

@@ -123,10 +123,11 @@ async fn base_image(endpoint: &Endpoint) -> ProbeResult {
 }
 
 async fn networks(endpoint: &Endpoint) -> ProbeResult {
-    let capacity = super::capacity::capacity(endpoint).await.or_else(|error| warn(error, "see above"))?;
-    let seen = format!("the address pools hold {} more", capacity.free_networks);
+    let free =
+        super::capacity::room(endpoint, None).await.or_else(|error| warn(error, "see above"))?.free.free_networks;
+    let seen = format!("the address pools hold {free} more");
     let fix = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
-    if capacity.free_networks < FEW_NETWORKS { warn(seen, fix) } else { Ok(seen) }
+    if free < FEW_NETWORKS { warn(seen, fix) } else { Ok(seen) }
 }
 
 /// Free space where the engine keeps its data, when that is on this machine.

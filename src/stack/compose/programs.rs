@@ -2,14 +2,13 @@
 //! created for one look, never started, and asked file by file.
 
 use super::builds;
-use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
 use super::errors::api;
 use super::model::ResolvedModel;
 use super::owner::labels_of_image;
 use super::{containers, images, labels};
-use crate::record::{Redactor, random_hex};
-use crate::stack::{Place, StackRequest, StackResult};
+use crate::record::random_hex;
+use crate::stack::{MissingPrograms, Place, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
@@ -40,10 +39,9 @@ impl StepImages {
     /// # Errors
     /// `Environment` when the engine does not answer.
     pub async fn of(endpoint: &Endpoint, model: &ResolvedModel, spec: &StackRequest) -> StackResult<StepImages> {
-        let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
-        let built = builds::plan(&compose, model, "check", false).await?;
+        let built = builds::plan(&endpoint.docker, model, "check", false).await?;
         let there = |(service, _): &(String, String)| !built.missing.contains(service);
-        let toolbox = images::base_of(&endpoint.docker, &images::TOOLBOX_IMAGE, spec.toolbox_image.as_deref()).await?;
+        let toolbox = images::TOOLBOX_IMAGE.base(&endpoint.docker, spec.toolbox_image.as_deref()).await?;
         Ok(StepImages { toolbox, built: built.images.clone().into_iter().filter(there).collect() })
     }
 
@@ -58,7 +56,7 @@ impl StepImages {
         known: &mut KnownPrograms,
         place: &Place,
         wanted: &BTreeSet<String>,
-    ) -> StackResult<Option<BTreeSet<String>>> {
+    ) -> MissingPrograms {
         let (image, path) = match place {
             Place::Toolbox => (Some(self.toolbox.clone()), None),
             Place::Service(service) => {

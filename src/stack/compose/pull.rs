@@ -1,7 +1,7 @@
 //! Pulling what is missing before anything is started: how long a registry takes says nothing about the stack's health,
 //! so it does not count towards the time that the stack has to become healthy.
 
-use super::command::{ComposeCommand, Watch};
+use super::command::ComposeCommand;
 use super::errors::{environment, hinted};
 use super::images;
 use super::model::unescape;
@@ -33,17 +33,15 @@ fn candidates(model: &Value) -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// `Environment` when an image cannot be pulled, with its name and what to do about it.
-pub(super) async fn missing(compose: &ComposeCommand, model: &Value, watch: Watch<'_>) -> StackResult<Duration> {
+pub(super) async fn missing(compose: &ComposeCommand, model: &Value) -> StackResult<Duration> {
     let missing = absent(compose, candidates(model)).await?;
     if missing.is_empty() {
         return Ok(Duration::ZERO);
     }
     let began = Instant::now();
-    let text = model.to_string();
-    let watch = Watch { model: Some(&text), within: WITHIN, ..watch };
     // By Compose, which has the credentials of private registries and knows each service's platform.
     let args: Vec<&str> = ["pull", "--quiet"].into_iter().chain(missing.values().map(String::as_str)).collect();
-    let ran = compose.run(&args, watch).await?;
+    let ran = compose.run(&args, "pull.log", WITHIN, Some(model)).await?;
     if ran.status.is_none() {
         let names = missing.into_keys().collect::<Vec<_>>().join(", ");
         let cause = format!("it took more than {} min", WITHIN.as_secs() / 60);

@@ -107,7 +107,7 @@ async fn model(
     let json = service_mut(&mut model, service).and_then(Value::as_object_mut);
     let json = json.ok_or_else(|| environment(operation, "the stack has no such service"))?;
     if let Some(image) = &release.image {
-        super::images::ensure_pulled(&stack.compose(), image, "pulling the release's image").await?;
+        super::images::ensure_pulled(&stack.compose(cancel), image, "pulling the release's image").await?;
         json.insert("image".into(), json!(escape(image)));
         json.remove("build");
     }

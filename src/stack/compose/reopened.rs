@@ -2,8 +2,9 @@
 
 use super::endpoint::Endpoint;
 use super::errors::environment;
+use super::execute::ContainerTarget;
 use super::owner::Owner;
-use super::{containers, execute, files, remove};
+use super::{containers, files, remove};
 use crate::stack::{ContainerOp, ContainerState, ExecResult, FileAnswer, FileAsk, Stack, StackDown, StackResult};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -42,7 +43,8 @@ impl Stack for ReopenedRun {
     async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
         let container = Owner::of(&self.run).first(&self.endpoint.docker, service, true).await?;
         let none = || environment(format!("running a command in `{service}`"), "it has no running container");
-        execute::exec(&self.endpoint.docker, &container.ok_or_else(none)?, service, command, whole, within).await
+        let target = ContainerTarget { docker: &self.endpoint.docker, id: &container.ok_or_else(none)? };
+        target.run(service, command, whole, within).await
     }
 
     async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {

@@ -1,15 +1,17 @@
 //! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
 use super::bundle::{HOME, carry_bundle};
-use super::command::{ComposeCommand, Watch};
+use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, none_runs};
+use super::execute::ContainerTarget;
 use super::findings::findings;
 use super::model::{self, ResolvedModel};
 use super::owner::Owner;
-use super::steps::Making;
+use super::platform::ResolvedCompose;
+use super::steps::{Making, StepTarget, StepTools};
 use super::transform::{Drill, Recipe, transform};
-use super::{containers, execute, files, labels, logs, processes, release, remove, secrets, steps, usage};
+use super::{containers, files, labels, logs, processes, release, remove, secrets, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
@@ -88,14 +90,9 @@ impl ComposeStack {
     ///
     /// # Errors
     /// `Environment` when the run's directory cannot be found.
-    pub fn new(
-        model: ResolvedModel,
-        spec: &StackRequest,
-        run: &RunIdentity,
-        options: &StackOptions,
-        endpoint: &Endpoint,
-    ) -> StackResult<ComposeStack> {
-        let mut endpoint = endpoint.clone();
+    pub fn of(of: &ResolvedCompose, run: &RunIdentity, options: &StackOptions, engine: &Endpoint) -> StackResult<Self> {
+        let (model, spec) = (of.model.clone(), &of.request);
+        let mut endpoint = engine.clone();
         endpoint.mark(&run.id);
         let secrets = secrets::secrets(&model, &secrets::variables(&secrets::env_files(spec)));
         let redactor = Redactor::new(secrets.clone()).with(options.secrets.clone());
@@ -138,13 +135,13 @@ impl ComposeStack {
     }
 
     /// Compose on this drill's project; the model comes on its standard input.
-    pub(super) fn compose(&self) -> ComposeCommand {
+    pub(super) fn compose(&self, cancel: &CancellationToken) -> ComposeCommand {
         let directory = self.model.directory.display().to_string();
         let project = ["--project-directory", &directory, "--project-name", &self.project];
         let options = project.iter().chain(&model::RESOLVED).map(|option| option.to_string()).collect();
         let mut endpoint = self.endpoint.clone();
         self.model.given.iter().for_each(|(name, value)| endpoint.set(&model::given_as(name), value));
-        ComposeCommand { endpoint, options, redactor: self.redactor.clone() }
+        ComposeCommand { options, ..ComposeCommand::new(endpoint, self.redactor.clone(), &self.run.dir, cancel) }
     }
 
     /// Hides the stack's secrets.
@@ -163,9 +160,13 @@ impl ComposeStack {
         running.map(|container| container.id.clone()).ok_or_else(|| none_runs("container", service, &all))
     }
 
+    fn target<'a>(&'a self, id: &'a str) -> ContainerTarget<'a> {
+        ContainerTarget { docker: &self.endpoint.docker, id }
+    }
+
     async fn open(&self, container: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
         let agent = self.started().recipe.as_ref().and_then(|recipe| Some(recipe.own.as_ref()?.agent.clone()));
-        execute::open_ours(&self.endpoint.docker, container, agent.as_ref(), arguments, what).await
+        self.target(container).open(agent.as_ref(), arguments, what).await
     }
 
     /// Copies the agent's bundle into a running container of the team's, unless it is there: a minimal image has
@@ -189,16 +190,13 @@ impl ComposeStack {
         model: &Value,
         doing: &str,
     ) -> StackResult<()> {
-        let cancel = CancellationToken::new();
         let up: &[&str] = &["up", "--detach", "--no-build", "--no-deps", "--quiet-pull"];
-        let making = Making::of(&self.started);
-        let model = model.to_string();
-        let watch = Watch::new(&self.run.dir, log, UP_WITHIN, &cancel).with(&model);
-        let ran = self.compose().run(&[up, options, &["--", service]].concat(), watch).await?;
+        let (making, compose) = (Making::of(&self.started), self.compose(&CancellationToken::new()));
+        let ran = compose.run(&[up, options, &["--", service]].concat(), log, UP_WITHIN, Some(model)).await?;
         if ran.status.is_some() {
             making.over();
         }
-        if ran.succeeded() { Ok(()) } else { Err(environment(doing, ran.failure(UP_WITHIN))) }
+        if ran.succeeded() { Ok(()) } else { Err(environment(doing, ran.failure())) }
     }
 
     /// A model of the team's as this drill starts it.
@@ -255,7 +253,8 @@ impl Stack for ComposeStack {
     }
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
-        Arc::new(steps::StepTools { stack: self.clone(), place: place.clone(), secrets: secrets.clone() })
+        let target = StepTarget::Drill(Box::new(self.clone()));
+        Arc::new(StepTools { target, place: place.clone(), secrets: secrets.clone() })
     }
 
     async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
@@ -267,13 +266,13 @@ impl Stack for ComposeStack {
     }
 
     async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
-        execute::exec(&self.endpoint.docker, &self.running(service).await?, service, command, whole, within).await
+        self.target(&self.running(service).await?).run(service, command, whole, within).await
     }
 
     async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
         let none = || environment(format!("reading `{path}` from `{service}`"), "it has no container");
-        execute::read_file(&self.endpoint.docker, &all.first().ok_or_else(none)?.id, service, path).await
+        self.target(&all.first().ok_or_else(none)?.id).read_file(service, path).await
     }
 
     async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
@@ -343,16 +342,16 @@ impl Stack for ComposeStack {
     async fn down(&self) -> StackResult<StackDown> {
         let (model, unsettled) = {
             let started = self.started();
-            (started.model.as_ref().map(Value::to_string), started.is_unsettled())
+            (started.model.clone(), started.is_unsettled())
         };
         let (began, docker, owner) = (Instant::now(), &self.endpoint.docker, Owner::of(&self.run.id));
         self.note_volumes().await;
         if let Some(model) = &model {
             remove::unpause(docker, &remove::find(docker, &owner).await.unwrap_or_default().own).await;
-            let cancel = CancellationToken::new();
-            let watch = Watch::new(&self.run.dir, "down.log", DOWN_WITHIN, &cancel).with(model);
+            let compose = self.compose(&CancellationToken::new());
+            let down = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
             // What it leaves is removed by label afterwards.
-            let _ = self.compose().run(&["down", "--volumes", "--remove-orphans", "--timeout", "2"], watch).await;
+            let _ = compose.run(&down, "down.log", DOWN_WITHIN, Some(model)).await;
         }
         let took = began.elapsed();
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };

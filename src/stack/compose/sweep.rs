@@ -2,7 +2,6 @@
 //! was killed at once. Never touches a living run, whatever its process id, nor one that was kept on purpose, nor what only
 //! may be a run's own: that is listed.
 
-use super::endpoint::Endpoint;
 use super::images;
 use super::owner::Owner;
 use super::remove::{QUIET, Thing, find, remove, unpause};
@@ -20,12 +19,7 @@ const STRANGER_GRACE: i64 = 600;
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub(in crate::stack) async fn sweep(
-    endpoint: &Endpoint,
-    options: SweepOptions,
-    only: &[String],
-) -> StackResult<SweepReport> {
-    let docker = &endpoint.docker;
+pub async fn sweep(docker: &Docker, options: SweepOptions, only: &[String]) -> StackResult<SweepReport> {
     let look = "`docker ps -a --filter label=dev.firedrill.run` shows the containers; is another program using them?";
     let mut report = SweepReport { look, ..SweepReport::default() };
     for run in runs(docker).await?.into_iter().filter(|run| only.is_empty() || only.contains(run)) {

@@ -50,9 +50,9 @@ pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Dril
         }
         own_service(name, service, drill, &images);
     }
-    if let Some(own) = &drill.recipe.own {
+    if drill.recipe.own.is_some() {
         link_clients(model, spec, &mut services);
-        add_ours(model, spec, drill, own, &mut services);
+        add_ours(model, spec, drill, &mut services);
         add_processes(model, spec, drill, &mut services);
     }
     let mut networks = model.section("networks").clone();
@@ -232,13 +232,8 @@ fn link(client: &mut Value, model: &ResolvedModel, target: &str) {
 }
 
 /// Adds the drill's own services: its agent, the agents in front of services, the toolbox.
-fn add_ours(
-    model: &ResolvedModel,
-    spec: &StackRequest,
-    drill: &Drill<'_>,
-    own: &FiredrillImages,
-    services: &mut Map<String, Value>,
-) {
+fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, services: &mut Map<String, Value>) {
+    let Some(own) = &drill.recipe.own else { return };
     let mut all: Vec<String> = used_networks(services).into_iter().collect();
     if all.is_empty() {
         all.push("default".into());

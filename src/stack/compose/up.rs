@@ -1,15 +1,15 @@
 //! Starting a stack: build and pull what is missing, hand the changed model to `docker compose up -d`, wait until everything is
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
-use super::builds::{self, BUILD_WITHIN, Builds};
-use super::command::{Ran, Watch};
+use super::builds::{self, Builds};
+use super::command::{ComposeCommand, Ran};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::images::FiredrillImages;
 use super::model::ResolvedModel;
 use super::stack::ComposeStack;
 use super::transform::Recipe;
-use super::{images, logs, monitoring, ports, pull, release};
+use super::{logs, monitoring, ports, pull, release};
 use crate::record::write_atomic;
 use crate::stack::{StackError, StackResult, StackUp};
 use serde_json::Value;
@@ -36,12 +36,12 @@ pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Stac
 /// every drill is left to each of them.
 pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<()> {
     stack.refuse_errors()?;
-    let compose = stack.compose();
-    let own = make_ours(stack, cancel).await?;
-    let mut builds = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
+    let compose = stack.compose(cancel);
+    let own = FiredrillImages::ensure(&compose, &stack.spec, &stack.options).await?;
+    let mut builds = builds::plan(&stack.endpoint.docker, &stack.model, &stack.short, stack.options.no_build).await?;
     builds.leave_own();
-    let model = build(stack, &stack.model, &builds, cancel).await?;
-    pull::missing(&compose, &model, Watch::new(&stack.run.dir, "pull.log", BUILD_WITHIN, cancel)).await?;
+    let model = build(stack, &compose, &stack.model, &builds).await?;
+    pull::missing(&compose, &model).await?;
     stack.started().recipe = Some(Recipe { own: Some(own), builds, ..Recipe::default() });
     release::make_ready(stack, cancel).await;
     stopped_early(cancel)
@@ -52,27 +52,26 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
     if let Some(error) = &stack.options.no_images {
         return Err(error.clone());
     }
-    let compose = stack.compose();
+    let compose = stack.compose(cancel);
     let build_began = Instant::now();
     let teams = async {
-        let builds = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
-        let model = build(stack, &stack.model, &builds, cancel).await?;
+        let builds = builds::plan(&stack.endpoint.docker, &stack.model, &stack.short, stack.options.no_build).await?;
+        let model = build(stack, &compose, &stack.model, &builds).await?;
         Ok((builds, model))
     };
     // Firedrill's own images and the team's, side by side.
-    let (own, (builds, teams)) = tokio::try_join!(make_ours(stack, cancel), teams)?;
+    let ours = FiredrillImages::ensure(&compose, &stack.spec, &stack.options);
+    let (own, (builds, teams)) = tokio::try_join!(ours, teams)?;
     let mut build_took = build_began.elapsed();
-    let watch = Watch::new(&stack.run.dir, "pull.log", pull::WITHIN, cancel);
-    let pull_took = pull::missing(&compose, &teams, watch).await?;
+    let pull_took = pull::missing(&compose, &teams).await?;
     let ports = ports::of_interposed(&compose, &stack.model, &stack.spec, &builds.images).await?;
     let recipe = Recipe { own: Some(own), builds, ports };
     let model = stack.transformed(&stack.model, &stack.spec, &recipe);
     keep_copy(stack, &model)?;
-    let text = model.to_string();
     stopped_early(cancel)?;
     {
         let mut started = stack.started();
-        started.model = Some(model);
+        started.model = Some(model.clone());
         started.services = stack.model.services();
         started.recipe = Some(recipe);
     }
@@ -83,10 +82,10 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
 
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;
-    let watch = Watch::new(&stack.run.dir, "up.log", stack.spec.up_within, cancel).with(&text);
     // Until Compose says otherwise: this future may be dropped at any await, and the command be killed with it.
     stack.started().cut_off = true;
-    let ran = compose.run(&["up", "--detach", "--no-build", "--quiet-pull"], watch).await;
+    let up = ["up", "--detach", "--no-build", "--quiet-pull"];
+    let ran = compose.run(&up, "up.log", stack.spec.up_within, Some(&model)).await;
     let up_took = up_began.elapsed();
     let mut watcher = Watcher::new(&stack.endpoint.docker, &stack.project, stack.model.jobs());
     stack.started().cut_off =
@@ -112,24 +111,17 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
     }
 }
 
-/// Firedrill's own images.
-async fn make_ours(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<FiredrillImages> {
-    let watch = (stack.run.dir.as_path(), BUILD_WITHIN, cancel);
-    images::ensure_own(&stack.compose(), &stack.spec, &stack.options, watch).await
-}
-
 /// Builds what is missing of the team's images. Returns the model without anything of ours, for what else must be there before the stack is
 /// started.
 pub(super) async fn build(
     stack: &ComposeStack,
+    compose: &ComposeCommand,
     model: &ResolvedModel,
     builds: &Builds,
-    cancel: &CancellationToken,
 ) -> StackResult<Value> {
     let recipe = Recipe { builds: builds.clone(), ..Recipe::default() };
     let model = stack.transformed(model, &stack.spec, &recipe);
-    let text = model.to_string();
-    builds.build(&stack.compose(), Watch::new(&stack.run.dir, "build.log", BUILD_WITHIN, cancel).with(&text)).await?;
+    builds.build(compose, &model).await?;
     Ok(model)
 }
 
@@ -162,7 +154,7 @@ async fn not_up(stack: &ComposeStack, watcher: &mut Watcher<'_>, ran: &Ran) -> S
     }
     match dependency {
         Some(reason) => StackError::Unhealthy { service: "the stack".into(), reason, tail: ran.tail.join("\n") },
-        None => environment("docker compose up", ran.failure(stack.spec.up_within)),
+        None => environment("docker compose up", ran.failure()),
     }
 }
 

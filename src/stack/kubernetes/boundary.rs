@@ -4,6 +4,8 @@
 use super::manifests::{Manifests, items, kind, name, pod_spec, pod_spec_pointer, text, written};
 use super::names::is_ours;
 use crate::stack::StackRequest;
+use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPort};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
 /// What names are, and those of kinds of RBAC, which may have capitals and colons.
@@ -213,17 +215,13 @@ fn of_claim(spec: Option<&Value>, place: &str, refuse: &mut impl FnMut(String, &
 
 /// Whether a rule of a NetworkPolicy leads to more than Pods of the same namespace and port 53, which `isolate` leaves open.
 fn reaches_out(rule: &Value) -> bool {
-    let is_dns = |port: &Value| {
-        let ends = port.get("endPort").is_none_or(|end| end.is_null() || end.as_u64() == Some(53));
-        ends && port.get("port").and_then(Value::as_u64) == Some(53)
-    };
-    let mut ports = items(rule, "/ports").peekable();
-    if ports.peek().is_some() && ports.all(is_dns) {
-        return false;
-    }
-    let mut peers = items(rule, "/to").peekable();
-    let is_set = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
-    peers.peek().is_none() || peers.any(|peer| is_set(peer.get("ipBlock")) || is_set(peer.get("namespaceSelector")))
+    // What the cluster does not understand either is not let in.
+    let Ok(rule) = serde_json::from_value::<NetworkPolicyEgressRule>(rule.clone()) else { return true };
+    let is_dns =
+        |port: &NetworkPolicyPort| port.port == Some(IntOrString::Int(53)) && port.end_port.is_none_or(|end| end == 53);
+    let (ports, to) = (rule.ports.unwrap_or_default(), rule.to.unwrap_or_default());
+    let only_dns = !ports.is_empty() && ports.iter().all(is_dns);
+    !only_dns && (to.is_empty() || to.iter().any(|peer| peer.ip_block.is_some() || peer.namespace_selector.is_some()))
 }
 
 /// Kinds that a scenario may allow. A CustomResourceDefinition has one name for all, and with it all objects of its kind would be removed.

@@ -8,7 +8,7 @@ use crate::process::{self, Running};
 use crate::stack::compose::Endpoint;
 use crate::stack::compose::builds::was_built;
 use crate::stack::compose::bundle::{HOME, launch};
-use crate::stack::compose::command::{ComposeCommand, Watch};
+use crate::stack::compose::command::ComposeCommand;
 pub(super) use crate::stack::compose::images::FiredrillImages;
 use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
 use crate::stack::{ImageBuild, StackError, StackResult};
@@ -59,10 +59,10 @@ pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) ->
     }
     let _making = MAKING.lock().await;
     let endpoint = Endpoint::resolve().await?;
-    let compose = ComposeCommand { endpoint, options: Vec::new(), redactor: redactor.clone() };
-    let own = images::ensure_own(&compose, request, options, (&run.dir, BUILD_WITHIN, cancel)).await?;
-    let watch = Watch::new(&run.dir, &format!("{}.log", TOOLBOX_IMAGE.purpose), BUILD_WITHIN, cancel);
-    let own = FiredrillImages { toolbox: with_kubectl(&compose, &own.toolbox, watch).await?, ..own };
+    let compose = ComposeCommand::new(endpoint, redactor.clone(), &run.dir, cancel);
+    let compose = ComposeCommand { build_within: BUILD_WITHIN, ..compose };
+    let own = FiredrillImages::ensure(&compose, request, options).await?;
+    let own = FiredrillImages { toolbox: with_kubectl(&compose, &own.toolbox).await?, ..own };
     let teams = request.cluster.iter().flat_map(|cluster| &cluster.images);
     for (name, build) in teams.clone() {
         let there = images::inspect(&compose.endpoint.docker, name).await?;
@@ -78,8 +78,7 @@ pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) ->
                 let cause = "this engine has an image of that name that Firedrill has not built, and would lose it";
                 return Err(hinted(format!("building {name}"), cause, hint));
             }
-            let log = format!("build-{}.log", name.replace(['/', ':'], "-"));
-            self::build(&compose, name, build, Watch::new(&run.dir, &log, BUILD_WITHIN, cancel)).await?;
+            self::build(&compose, name, build).await?;
         } else if there.is_none() {
             let hint = "build it before, or name the folder with its Dockerfile: `images: { NAME: FOLDER }`";
             return Err(hinted(format!("loading {name}"), "this engine has no such image", hint));
@@ -99,7 +98,7 @@ fn installed() -> Vec<String> {
 }
 
 /// The toolbox with the kubectl that this machine's people use.
-async fn with_kubectl(compose: &ComposeCommand, toolbox: &str, watch: Watch<'_>) -> StackResult<String> {
+async fn with_kubectl(compose: &ComposeCommand, toolbox: &str) -> StackResult<String> {
     let operation = "putting kubectl into the toolbox";
     let install = "install it: https://kubernetes.io/docs/tasks/tools/";
     let kubectl = find_kubectl().ok_or_else(|| hinted(operation, "there is no `kubectl` on this machine", install))?;
@@ -116,7 +115,7 @@ async fn with_kubectl(compose: &ComposeCommand, toolbox: &str, watch: Watch<'_>)
             std::fs::set_permissions(program, Permissions::from_mode(0o755))?;
             std::fs::set_permissions(config, Permissions::from_mode(0o644))
         };
-        images::build(compose, &tag, &TOOLBOX_IMAGE, &dockerfile, &watch, fill).await?;
+        TOOLBOX_IMAGE.build(compose, &tag, &dockerfile, fill).await?;
     }
     Ok(tag)
 }
@@ -126,16 +125,16 @@ fn find_kubectl() -> Option<PathBuf> {
 }
 
 /// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
-async fn build(compose: &ComposeCommand, name: &str, build: &ImageBuild, watch: Watch<'_>) -> StackResult<()> {
+async fn build(compose: &ComposeCommand, name: &str, build: &ImageBuild) -> StackResult<()> {
     let mut command = compose.endpoint.with_own_builder().command();
     command.args(["build", "--tag", name, "--label", &format!("{BUILT}={name}")]);
     for (key, value) in &build.args {
         command.args(["--build-arg", &format!("{key}={value}")]);
     }
     command.arg("--").arg(&build.folder);
-    let log = watch.log.clone();
-    let built = compose.watched(format!("building {name}"), command, watch).await?;
-    was_built(built, BUILD_WITHIN, log).map_err(|error| match error {
+    let log = format!("build-{}.log", name.replace(['/', ':'], "-"));
+    let built = compose.watched(&format!("building {name}"), command, &log, BUILD_WITHIN).await?;
+    was_built(built).map_err(|error| match error {
         StackError::Build { reason, tail } => StackError::Build { reason: format!("{name}: {reason}"), tail },
         other => other,
     })

@@ -1,7 +1,7 @@
 //! Game days in a cluster: each drill is a Job. Its Pod has two containers: the runner, and one that keeps the results until they
 //! were fetched, also when the runner was killed. A Job's account has rights in the namespace of its own drill and nowhere else.
 
-use super::cluster::{CONTEXT_VARIABLE, Cluster, IN_CLUSTER, JOB_VARIABLE, variable};
+use super::cluster::{Cluster, variable};
 use super::images::{FiredrillImages, IMAGE_VARIABLE};
 use super::manifests::{items, kind, lasting_containers, quantity, text};
 use super::names::{self, RUN, RUNNER};
@@ -14,8 +14,8 @@ use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
-    Available, CHART, Capacity, RUNNER_BUILD, RemoteDrill, RemoteEnd, RemoteRoom, RemoteSite, RemoteStop, RunIdentity,
-    SourceFiles, StackDown, StackError, StackRequest, StackResult,
+    Available, CHART, Capacity, DrillRoom, PrintedLines, RUNNER_BUILD, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop,
+    RunIdentity, SourceFiles, StackDown, StackError, StackRequest, StackResult,
 };
 use async_trait::async_trait;
 use base64::Engine;
@@ -28,8 +28,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::Instant;
 
 /// Names a namespace that is there and gets the Jobs, with the quotas that it has; without it every game day makes one.
 const NAMESPACE_VARIABLE: &str = "FIREDRILL_KUBE_NAMESPACE";
@@ -59,7 +57,7 @@ struct JobPlace<'a> {
     namespace: ClusterNamespace,
     drill: &'a RemoteDrill,
     images: FiredrillImages,
-    printed: UnboundedSender<String>,
+    printed: PrintedLines,
     stop: &'a RemoteStop,
 }
 
@@ -124,7 +122,7 @@ impl RemoteSite for KubernetesJobs {
         self.cluster.get().map(|cluster| format!("Kubernetes {}", cluster.version))
     }
 
-    async fn room(&self) -> StackResult<RemoteRoom> {
+    async fn room(&self) -> StackResult<DrillRoom> {
         let job: Value = own_object("job", &json!({}))?;
         // What both containers claim together, or may use.
         let both = |what: &str| -> f64 {
@@ -170,7 +168,7 @@ impl RemoteSite for KubernetesJobs {
         };
         match most {
             Some((0, why)) => Err(hinted("starting drills as Jobs", why, "a runner's Pod has to fit into the quota")),
-            most => Ok(RemoteRoom { capacity, free, most }),
+            most => Ok(DrillRoom { capacity, free, most }),
         }
     }
 
@@ -187,7 +185,7 @@ impl RemoteSite for KubernetesJobs {
         &self,
         drill: &RemoteDrill,
         day: &str,
-        printed: UnboundedSender<String>,
+        printed: PrintedLines,
         stop: &RemoteStop,
     ) -> StackResult<RemoteEnd> {
         let cluster = self.cluster()?;
@@ -261,9 +259,8 @@ impl JobPlace<'_> {
     async fn started(&self) -> StackResult<String> {
         let operation = "starting the Job";
         let mut why = "the cluster has made no Pod for it: `kubectl get events` says why".to_string();
-        let deadline = Instant::now() + STARTS_WITHIN;
         let pods = self.namespace.pods();
-        let seen = watch::until(&pods, pods_of(&self.drill.run.id), deadline, operation, |found| {
+        let seen = watch::until(&pods, pods_of(&self.drill.run.id), STARTS_WITHIN, operation, |found| {
             let (name, pod) = found.iter().next()?;
             if runner(pod).is_some_and(|state| state.running.is_some() || state.terminated.is_some()) {
                 return Some(Ok(name.clone()));
@@ -279,8 +276,8 @@ impl JobPlace<'_> {
     /// Waits for the end of the runner, and hands on what it prints meanwhile.
     async fn followed(&self, pod: &str) -> StackResult<RunnerEnd> {
         let pods = self.namespace.pods();
-        let deadline = Instant::now() + self.drill.within + EXEC_WITHIN;
-        let end = watch::until(&pods, pods_of(&self.drill.run.id), deadline, "following the Job", |found| {
+        let within = self.drill.within + EXEC_WITHIN;
+        let end = watch::until(&pods, pods_of(&self.drill.run.id), within, "following the Job", |found| {
             runner_end(found.get(pod))
         });
         tokio::pin!(end);
@@ -399,19 +396,9 @@ fn runner_end(pod: Option<&Pod>) -> Option<RunnerEnd> {
 /// The Job of a drill.
 fn job(drill: &RemoteDrill, images: &FiredrillImages) -> StackResult<Value> {
     let name = names::job(&drill.run.id);
-    let variables = [
-        (CONTEXT_VARIABLE, IN_CLUSTER),
-        (IMAGE_VARIABLE, images.toolbox.as_str()),
-        (JOB_VARIABLE, drill.run.id.as_str()),
-        ("HOME", "/tmp"),
-        // For the `kubectl` that makes manifests of kustomizations.
-        ("PATH", "/opt/kubectl:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    ];
-    let variables = variables.map(|(name, value)| json!({ "name": name, "value": value }));
     let given = drill.environment.keys().map(
         |key| json!({ "name": key, "valueFrom": { "secretKeyRef": { "name": name, "key": key, "optional": true } } }),
     );
-    let node = json!({ "name": "NODE", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } });
     let values = json!({
         "name": name,
         "labels": { (RUN): names::short(&drill.run.id) },
@@ -420,11 +407,15 @@ fn job(drill: &RemoteDrill, images: &FiredrillImages) -> StackResult<Value> {
         "directory": drill.directory,
         "runs": images.agent.command(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]),
         "keeps": images.agent.command(&["agent", "serve"]),
-        "env": given.chain(variables).chain([node]).collect::<Vec<_>>(),
+        "run": drill.run.id,
         "results": RESULTS,
         "files": FILES,
     });
-    own_object("job", &values)
+    let mut job: Value = own_object("job", &values)?;
+    if let Some(Value::Array(env)) = job.pointer_mut("/spec/template/spec/containers/0/env") {
+        drop(env.splice(0..0, given));
+    }
+    Ok(job)
 }
 
 /// Removes the Job of a run with its account and its files, and waits until its Pod is gone.
@@ -438,8 +429,7 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Stack
     removed(pods.delete_collection(&DeleteParams::default().grace_period(0), &own).await, operation)?;
     remove("v1", "Secret").await?;
     remove("v1", "ServiceAccount").await?;
-    let deadline = Instant::now() + GONE_WITHIN;
-    let gone = watch::until(&pods, own, deadline, operation, |found| found.is_empty().then_some(()));
+    let gone = watch::until(&pods, own, GONE_WITHIN, operation, |found| found.is_empty().then_some(()));
     gone.await?.ok_or_else(|| environment(operation, format!("its Pod is not gone within {} s", GONE_WITHIN.as_secs())))
 }
 
@@ -483,6 +473,7 @@ fn left(quota: &ResourceQuota, each: &BTreeMap<&str, f64>) -> Option<(u32, Strin
 
 #[cfg(test)]
 mod tests {
+    use super::super::cluster::{CONTEXT_VARIABLE, IN_CLUSTER, JOB_VARIABLE};
     use super::*;
 
     fn pod(status: Value, metadata: Value) -> Pod {
@@ -558,7 +549,7 @@ mod tests {
             run,
             request: StackRequest::default(),
             files: Vec::new(),
-            environment: BTreeMap::new(),
+            environment: [("GIVEN".to_string(), "1".to_string())].into(),
             directory: "/shop".into(),
             within: Duration::from_secs(1800),
             build: "1.0.0+a",
@@ -574,6 +565,16 @@ mod tests {
         for container in containers {
             assert!(container["resources"]["limits"]["memory"].is_string(), "{container}");
             assert!(container["resources"]["requests"]["cpu"].is_string(), "{container}");
+        }
+        let env: Vec<(&str, Option<&str>)> = containers[0]["env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (text(one, "/name"), one["value"].as_str()))
+            .collect();
+        assert_eq!(env[0], ("GIVEN", None), "what is set after it wins");
+        for set in [(CONTEXT_VARIABLE, IN_CLUSTER), (IMAGE_VARIABLE, "t:1"), (JOB_VARIABLE, "r")] {
+            assert!(env.contains(&(set.0, Some(set.1))), "{set:?}: {env:?}");
         }
         let mounts = containers[1]["volumeMounts"].to_string();
         assert!(!mounts.contains("account") && !mounts.contains("files"), "results need no rights: {mounts}");

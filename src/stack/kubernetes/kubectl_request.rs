@@ -68,7 +68,9 @@ pub enum Words {
 
 /// A command line that was read: flags by long name, words, and where among the words `--` stands.
 #[derive(Debug, Default)]
-struct KubectlLine {
+struct KubectlLine<'a> {
+    /// The command, word by word.
+    name: Vec<&'a str>,
     flags: Vec<(&'static str, Option<String>)>,
     words: Vec<String>,
     dash: Option<usize>,
@@ -84,16 +86,17 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
         return Err("an argument holds a NUL byte".into());
     }
     let global = flags_of("");
-    let (mut line, mut name, mut rest) = (KubectlLine::default(), Vec::new(), args);
+    let (mut line, mut rest) = (KubectlLine::default(), args);
     loop {
-        rest = line.read(rest, &global, &name, true)?;
+        rest = line.read(rest, &global, true)?;
         let Some((word, after)) = rest.split_first() else { break };
-        let longer = [name.clone(), vec![word.as_str()]].concat();
+        let longer = [line.name.clone(), vec![word.as_str()]].concat();
         if !all_names().any(|path| is_named(path, &longer, false)) {
             break;
         }
-        (name, rest) = (longer, after);
+        (line.name, rest) = (longer, after);
     }
+    let name = line.name.clone();
     let command = name.join(" ");
     if let Some((_, reason)) = TABLE.rows("refused").find(|(path, _)| is_named(path, &name, true)) {
         if line.is_set("help") || rest.iter().any(|arg| arg == "--help" || arg == "-h") {
@@ -106,7 +109,7 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
         if rest.first().is_some_and(|arg| arg == "-" || !arg.starts_with('-')) {
             line.words.extend(rest.first().cloned());
         } else {
-            line.read(rest, &global, &name, false)?;
+            line.read(rest, &global, false)?;
         }
         return match line.words.first() {
             None if line.is_set("help") || name.is_empty() => Ok(help(&name)),
@@ -114,14 +117,14 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
             Some(word) => Err(unknown(&name, word)),
         };
     };
-    line.read(rest, &flags_of(flags), &name, false)?;
+    line.read(rest, &flags_of(flags), false)?;
     if line.is_set("help") {
         return Ok(help(&name));
     }
-    line.check_flags(&name, takes, names)?;
-    line.check_words(&name, takes, names)?;
+    line.check_flags(takes, names)?;
+    line.check_words(takes, names)?;
     if takes == Words::Config {
-        return configuration(&name, &line, names).map(KubectlRequest::Answer);
+        return configuration(&line, names).map(KubectlRequest::Answer);
     }
     let mut args: Vec<String> = name.iter().map(|word| word.to_string()).collect();
     if !matches!(takes, Words::Help | Words::About) {
@@ -141,16 +144,10 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
     Ok(KubectlRequest::Run { args, renames_output: !matches!(takes, Words::Logs | Words::Inside | Words::Copy) })
 }
 
-impl KubectlLine {
+impl<'a> KubectlLine<'a> {
     /// Reads arguments as pflag does, and returns those that are left. In front of a command only global flags are read;
     /// what is none of them is left.
-    fn read<'a>(
-        &mut self,
-        mut args: &'a [String],
-        flags: &[CommandFlag],
-        name: &[&str],
-        in_front: bool,
-    ) -> Result<&'a [String], String> {
+    fn read(&mut self, mut args: &'a [String], flags: &[CommandFlag], in_front: bool) -> Result<&'a [String], String> {
         while let Some((arg, after)) = args.split_first() {
             let is_flag = arg.len() > 1 && arg.starts_with('-');
             if in_front && (!is_flag || arg == "--") {
@@ -169,9 +166,9 @@ impl KubectlLine {
                     self.flags.extend(found.into_iter().map(|(flag, value)| (flag.long, value)));
                     args = after.get(usize::from(with_next)..).unwrap_or_default();
                 }
-                Err(_) if in_front && !name.is_empty() => break,
-                Err(FlagError::NoValue) => return Err(format!("`{} {arg}` needs a value", kubectl(name))),
-                Err(FlagError::Unknown(flag)) => return Err(refused_flag(&kubectl(name), &flag)),
+                Err(_) if in_front && !self.name.is_empty() => break,
+                Err(FlagError::NoValue) => return Err(format!("`{} {arg}` needs a value", kubectl(&self.name))),
+                Err(FlagError::Unknown(flag)) => return Err(refused_flag(&kubectl(&self.name), &flag)),
             }
         }
         Ok(args)
@@ -182,7 +179,7 @@ impl KubectlLine {
     }
 
     /// Checks the values of flags that name namespaces, contexts and the drill's own objects, and translates them.
-    fn check_flags(&mut self, name: &[&str], takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
+    fn check_flags(&mut self, takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
         for (long, value) in &mut self.flags {
             match (*long, value) {
                 ("namespace", Some(value)) => drop(names.namespace(&format!("-n {value}"), value)?),
@@ -198,14 +195,14 @@ impl KubectlLine {
         }
         // What `expose` selects are the Pods of the new Service, and it knows no `!`.
         let selects = self.is_set("selector") || self.is_set("field-selector");
-        if takes == Words::Change && name != ["expose"] && selects {
+        if takes == Words::Change && self.name != ["expose"] && selects {
             let own = format!("!{SERVICE}");
             match self.flags.iter_mut().find(|(long, _)| *long == "selector") {
                 Some((_, Some(value))) => *value = format!("{value},{own}"),
                 _ => self.flags.push(("selector", Some(own))),
             }
         }
-        if self.is_set("all") && name != ["wait"] {
+        if self.is_set("all") && self.name != ["wait"] {
             let of_the_drill = |kind: &&str| is_kind(kind, "drill");
             if let Some(kind) = self.words.iter().flat_map(|word| word.split(',')).find(of_the_drill) {
                 return Err(format!("`--all` of `{kind}` has the drill's own objects as well: name them or use `-l`"));
@@ -215,10 +212,10 @@ impl KubectlLine {
     }
 
     /// Checks words that name objects, and translates names of namespaces.
-    fn check_words(&mut self, name: &[&str], takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
+    fn check_words(&mut self, takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
         let objects = match takes {
             Words::Help | Words::About | Words::Free | Words::Config => return Ok(()),
-            Words::None => return self.words.first().map_or(Ok(()), |word| Err(unknown(name, word))),
+            Words::None => return self.words.first().map_or(Ok(()), |word| Err(unknown(&self.name, word))),
             Words::Copy => return self.words.iter_mut().try_for_each(|word| names.copy_path(word)),
             Words::Read | Words::Change => self.words.as_mut_slice(),
             Words::Name | Words::Logs | Words::Inside => self.words.get_mut(..1).unwrap_or_default(),
@@ -229,7 +226,7 @@ impl KubectlLine {
         let has_type = matches!(takes, Words::Read | Words::Change);
         let only_type = objects.len() == 1;
         // What is forwarded goes through the agent, as users' calls do.
-        let is_of_pods = matches!(takes, Words::Logs | Words::Inside) && name != ["port-forward"];
+        let is_of_pods = matches!(takes, Words::Logs | Words::Inside) && self.name != ["port-forward"];
         let mut of_namespaces = false;
         // `key=value` of a label or an image is no object.
         for (index, word) in objects.iter_mut().enumerate().filter(|(_, word)| !word.contains('=')) {
@@ -310,13 +307,13 @@ impl NamespaceNames<'_> {
 }
 
 /// Answers `kubectl config …`: the contexts of the scenario all lead to the drill.
-fn configuration(name: &[&str], line: &KubectlLine, names: &NamespaceNames<'_>) -> Result<String, String> {
+fn configuration(line: &KubectlLine<'_>, names: &NamespaceNames<'_>) -> Result<String, String> {
     let Some(current) = names.contexts.first() else {
         return Err(
             "the scenario maps no context to the drill's cluster: add one to `stack.kubernetes.contexts`".into()
         );
     };
-    let command = name.join(" ");
+    let command = line.name.join(" ");
     let context = line.words.first();
     if let Some(context) = context {
         names.context(&format!("kubectl {command} {context}"), context)?;

@@ -3,8 +3,9 @@
 use super::boundary::unnameable;
 use super::kubectl_request::is_kind;
 use crate::process;
-use crate::source::{in_other_case, outside, read_otherwise};
+use crate::source::{TextPattern, in_other_case, outside, read_otherwise};
 use crate::stack::{CHART, ClusterRequest, ResolveError, StackRequest};
+use regex::Captures;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -489,20 +490,9 @@ impl Manifests {
 
 /// `$(NAME)` in a value, as Kubernetes expands it: what is set before it in the same list.
 fn expanded(value: &str, known: &BTreeMap<String, String>) -> String {
-    let mut out = String::new();
-    let mut rest = value;
-    while let Some((before, behind)) = rest.split_once("$(") {
-        out.push_str(before);
-        let Some((name, after)) = behind.split_once(')') else {
-            return out + "$(" + behind;
-        };
-        match known.get(name) {
-            Some(value) => out.push_str(value),
-            None => out.push_str(&format!("$({name})")),
-        }
-        rest = after;
-    }
-    out + rest
+    static REFERENCE: TextPattern = TextPattern::new(r"\$\(([^)]*)\)");
+    let stands_for = |found: &Captures<'_>| known.get(&found[1]).map_or(&found[0], String::as_str).to_string();
+    REFERENCE.replace_all(value, stands_for).into_owned()
 }
 
 /// The data of a Secret or a ConfigMap.

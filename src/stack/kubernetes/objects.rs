@@ -22,16 +22,6 @@ use tokio::time::Instant;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a rollout of which nothing is counted otherwise makes no progress.
 const NO_PROGRESS_FOR: Duration = Duration::from_secs(6);
-/// What is counted of a rollout.
-const COUNTS: [&str; 7] = [
-    "/status/observedGeneration",
-    "/status/replicas",
-    "/status/updatedReplicas",
-    "/status/availableReplicas",
-    "/status/readyReplicas",
-    "/status/updatedNumberScheduled",
-    "/status/numberReady",
-];
 
 /// What `Stack::change` does.
 pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back: bool) -> StackResult<()> {
@@ -420,8 +410,9 @@ pub(super) async fn settled(namespace: &ClusterNamespace, workload: &Value) -> S
             return Ok(());
         }
         let seen = namespace.now(workload).await?;
-        let counts = COUNTS.map(|count| seen.pointer(count).and_then(Value::as_i64));
-        if counted == Some(counts) || begun.elapsed() > READY_WITHIN {
+        let status = seen["status"].as_object().into_iter().flatten();
+        let counts: BTreeMap<String, i64> = status.filter_map(|(key, of)| Some((key.clone(), of.as_i64()?))).collect();
+        if counted.as_ref() == Some(&counts) || begun.elapsed() > READY_WITHIN {
             return Ok(());
         }
         counted = Some(counts);

@@ -28,10 +28,6 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Memory of a container that asks for none, in bytes.
-const A_CONTAINER: u64 = 128 * 1024 * 1024;
-/// Processors of a container, on average.
-const CPUS: f64 = 0.03;
 /// Processors that a drill takes besides, for its Pods to start, for the kubelet and for the API server: on two processors with all of the
 /// cluster on them, two drills at once were as fast as one alone, and of four some came too late.
 const OF_CLUSTER: f64 = 0.3;
@@ -87,7 +83,8 @@ impl KubernetesPlatform {
             // As a finding: what is wrong is no matter of Compose.
             Err(ResolveError::Invalid { file, message }) => {
                 let message = format!("the manifests cannot be used: {}: {message}", file.display());
-                let findings = vec![finding(message, Some("`kubectl apply --dry-run=client -f` says the same"))];
+                let findings =
+                    vec![Finding::error(None, "", message).help("`kubectl apply --dry-run=client -f` says the same")];
                 return Err(ResolveError::Refused { file, findings });
             }
             Err(error) => return Err(error),
@@ -185,10 +182,6 @@ async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
     SweptRun { run: noted.run, dir: run_dir.map(|run_dir| run_dir.path().to_path_buf()), things, fate }
 }
 
-fn finding(message: String, help: Option<&str>) -> Finding {
-    Finding { service: None, key: String::new(), message, help: help.map(str::to_string), error: true, right: None }
-}
-
 /// The team's manifests, for one request.
 #[derive(Debug)]
 pub(super) struct ResolvedManifests {
@@ -283,7 +276,7 @@ impl ResolvedStack for ResolvedManifests {
         let mut seen = BTreeSet::new();
         for object in &self.manifests.objects {
             let what = format!("{} {}", kind(object), name(object));
-            let refused = |why: String, help: &str| finding(format!("{what} {why}"), Some(help));
+            let refused = |why: String, help: &str| Finding::error(None, "", format!("{what} {why}")).help(help);
             let namespace = text(object, "/metadata/namespace");
             let is_own = (kind(object), name(object)) == ("Namespace", self.written());
             if is_cluster_scoped(object) && !is_own && !is_allowed(object, &self.request) {
@@ -305,7 +298,7 @@ impl ResolvedStack for ResolvedManifests {
                 found.push(refused(format!("asks for the node: {ask}"), help));
             }
             if manifests::WORKLOADS.contains(&kind(object)) && !seen.insert(name(object)) {
-                found.push(finding(format!("two workloads are called `{}`", name(object)), None));
+                found.push(Finding::error(None, "", format!("two workloads are called `{}`", name(object))));
             }
         }
         let specs = self.manifests.objects.iter().filter_map(pod_spec);
@@ -314,21 +307,21 @@ impl ResolvedStack for ResolvedManifests {
             specs.flat_map(all_containers).map(|container| text(container, "/image")).chain(released).collect();
         for (image, build) in self.request.cluster.iter().flat_map(|cluster| &cluster.images) {
             if let Some((message, help)) = refused_name(image, build.is_some(), &used) {
-                found.push(Finding { key: "images".into(), ..finding(message, Some(help)) });
+                found.push(Finding::error(None, "images", message).help(help));
             }
         }
         for (message, help) in mistakes(&self.manifests, &self.request) {
-            found.push(Finding { key: "allow_cluster".into(), ..finding(message, Some(help)) });
+            found.push(Finding::error(None, "allow_cluster", message).help(help));
         }
         let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
         let in_front = self.request.interposed.keys().map(|s| (s, format!("nothing can be put in front of `{s}`")));
         let leads = self.request.hosts.iter().map(|(host, s)| (s, format!("`{host}` cannot lead to `{s}`")));
         for (_, what) in in_front.chain(leads).filter(|(service, _)| !services.contains(service.as_str())) {
-            found.push(finding(format!("{what}: there is no Service of that name"), None));
+            found.push(Finding::error(None, "", format!("{what}: there is no Service of that name")));
         }
         for process in self.request.processes.iter().filter(|process| process.name.contains('_')) {
             let message = format!("`{}` cannot be the name of a Pod: it has an underscore", process.name);
-            found.push(finding(message, Some("write `-` in its place")));
+            found.push(Finding::error(None, "", message).help("write `-` in its place"));
         }
         found
     }
@@ -372,13 +365,10 @@ impl ResolvedStack for ResolvedManifests {
 
     fn demand(&self) -> Demand {
         let replicas = |workload: &Value| workload.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-        let mut demand = Demand { memory_bytes: A_CONTAINER, cpus: OF_CLUSTER, networks: 0, containers: 2 };
+        let mut demand = Demand { memory_bytes: Demand::A_CONTAINER, cpus: OF_CLUSTER, networks: 0, containers: 2 };
         for workload in self.manifests.workloads() {
             let containers = pod_spec(workload).map_or(0, |spec| lasting_containers(spec).count()) as u64;
-            let count = containers.saturating_mul(replicas(workload));
-            demand.memory_bytes = demand.memory_bytes.saturating_add(A_CONTAINER.saturating_mul(count));
-            demand.cpus += CPUS * count as f64;
-            demand.containers = demand.containers.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            demand.add(containers.saturating_mul(replicas(workload)), Demand::A_CONTAINER, Demand::CPUS);
         }
         demand
     }

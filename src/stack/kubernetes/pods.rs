@@ -211,7 +211,8 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
         Ok(None)
     };
     let of = |pod: &Pod| workloads.iter().find(|workload| belongs(pod, manifests::name(workload)));
-    let hopeless = watch::until(&all, ListParams::default(), deadline, look, |pods| {
+    let within = deadline.saturating_duration_since(Instant::now());
+    let hopeless = watch::until(&all, ListParams::default(), within, look, |pods| {
         pods.values().filter(|pod| ailment(pod).is_some_and(|why| is_hopeless(&why))).find_map(of)
     });
     let failed: Option<&Value> = tokio::select! {
@@ -237,8 +238,8 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
 pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: Instant) -> StackResult<bool> {
     let operation = format!("looking at {} {}", kind(workload), manifests::name(workload));
     let all = own.of(workload, &operation).await?;
-    let wanted = watch::only(manifests::name(workload));
-    let seen = watch::until(&all, wanted, deadline, &operation, |found| {
+    let (wanted, within) = (watch::only(manifests::name(workload)), deadline.saturating_duration_since(Instant::now()));
+    let seen = watch::until(&all, wanted, within, &operation, |found| {
         match standing(&as_value(found.values().next()?, workload)) {
             Ok(()) => Some(true),
             Err(missing) => (missing == JOB_FAILED).then_some(false),

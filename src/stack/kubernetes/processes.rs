@@ -25,8 +25,6 @@ const OF_THE_POD: [&str; 8] = [
 ];
 const OF_THE_CONTAINER: [&str; 8] =
     ["env", "envFrom", "image", "imagePullPolicy", "resources", "securityContext", "volumeMounts", "workingDir"];
-/// How long a watch may go on: longer than any drill.
-const LONG: Duration = Duration::from_secs(86_400);
 
 /// The Pods of a process, with the label of its drill.
 fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str) -> StackResult<Vec<Value>> {
@@ -94,7 +92,7 @@ impl PodEnds {
                     }
                     None
                 };
-                let _ = watch::until(&all, of(&process), Instant::now() + LONG, &operation, look).await;
+                let _ = watch::until(&all, of(&process), Duration::MAX, &operation, look).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }));
@@ -135,9 +133,8 @@ pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<Po
         add_aliases(pod, aliases);
         stack.namespace.make(pod, &operation).await?;
     }
-    let deadline = Instant::now() + RELEASE_WITHIN;
     let has_begun = |pod: &Pod| pods::state(pod, name).status != "created";
-    let begun = watch::until(&all, of(name), deadline, &operation, |pods| {
+    let begun = watch::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| {
         (pods.len() == made.len() && pods.values().all(has_begun)).then_some(())
     });
     if begun.await?.is_some() {
@@ -156,8 +153,7 @@ pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> StackRes
     let now = DeleteParams::default().grace_period(0);
     let found = all.list(&of(name)).await.map_err(api(operation.as_str()))?;
     all.delete_collection(&now, &of(name)).await.map(drop).map_err(api(operation.as_str()))?;
-    let deadline = Instant::now() + RELEASE_WITHIN;
-    let gone = watch::until(&all, of(name), deadline, &operation, |pods| pods.is_empty().then_some(())).await?;
+    let gone = watch::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| pods.is_empty().then_some(())).await?;
     let late = format!("the cluster has not done it within {} s", RELEASE_WITHIN.as_secs());
     gone.ok_or_else(|| environment(operation, late))?;
     Ok(found.items.iter().map(|pod| pods::name(pod).to_string()).collect())

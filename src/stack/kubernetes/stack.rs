@@ -212,8 +212,7 @@ impl KubernetesStack {
     async fn account_is_there(&self) -> StackResult<()> {
         let accounts = self.namespace.all::<ServiceAccount>();
         let operation = "waiting for the ServiceAccount default";
-        let deadline = Instant::now() + ACCOUNT_WITHIN;
-        let seen = watch::until(&accounts, watch::only("default"), deadline, operation, |found| {
+        let seen = watch::until(&accounts, watch::only("default"), ACCOUNT_WITHIN, operation, |found| {
             (!found.is_empty()).then_some(())
         });
         seen.await?.ok_or_else(|| {
@@ -452,7 +451,6 @@ pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> StackResul
 /// gone. What could not be removed stays noted.
 pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> StackResult<StackDown> {
     let began = Instant::now();
-    let deadline = Instant::now() + GONE_WITHIN;
     let gone = |left: Vec<String>| Ok(StackDown { took: began.elapsed(), left });
     let namespace = names::namespace(run);
     let all: Api<Namespace> = Api::all(cluster.client.clone());
@@ -482,8 +480,8 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
     if is_there && cluster.in_job {
         return gone(Vec::new());
     }
-    let seen =
-        watch::until(&all, watch::only(&namespace), deadline, &operation, |found| found.is_empty().then_some(()));
+    let within = GONE_WITHIN.saturating_sub(began.elapsed());
+    let seen = watch::until(&all, watch::only(&namespace), within, &operation, |found| found.is_empty().then_some(()));
     if is_there && seen.await?.is_none() {
         return gone(vec![format!("namespace {namespace} (the cluster is still removing it)")]);
     }

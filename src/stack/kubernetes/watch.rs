@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// How long one request watches, in seconds: API servers end longer ones after five minutes.
 const ONE_WATCH: u32 = 290;
@@ -17,14 +16,14 @@ const ONE_WATCH: u32 = 290;
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Looks at the objects that a selector names, now and after every change, until `look` has found something; `None` when the
-/// deadline comes first. The objects are known by their names.
+/// time is over first. The objects are known by their names.
 ///
 /// # Errors
 /// `Environment` when they may not be listed or watched. What a server that is busy or not there cannot do is tried again.
 pub(super) async fn until<K, T>(
     all: &Api<K>,
     wanted: ListParams,
-    deadline: Instant,
+    within: Duration,
     operation: &str,
     mut look: impl FnMut(&BTreeMap<String, K>) -> Option<T>,
 ) -> StackResult<Option<T>>
@@ -75,7 +74,7 @@ where
             }
         }
     };
-    match tokio::time::timeout_at(deadline, watching).await {
+    match tokio::time::timeout(within, watching).await {
         Ok(found) => found.map(Some),
         Err(_) => Ok(None),
     }

@@ -138,9 +138,10 @@ impl Runner {
         let free = match fresh {
             Some(free) => free,
             None => {
-                let asked = tokio::time::timeout(ANSWER_WITHIN, self.platform.available(seen.as_ref())).await;
+                let asked = tokio::time::timeout(ANSWER_WITHIN, self.platform.room(seen.as_ref())).await;
                 let silent = |_| Err("the engine does not say what is free".to_string());
-                let free = asked.map_or_else(silent, |free| free.map_err(|error| error.to_string()));
+                let free =
+                    asked.map_or_else(silent, |room| room.map(|room| room.free).map_err(|error| error.to_string()));
                 state.free = Some((Instant::now(), free.clone()));
                 free
             }

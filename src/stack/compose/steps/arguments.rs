@@ -1,8 +1,8 @@
-//! Command lines of `docker` and `docker compose`, read by tables of what is allowed: a flag that no table has is
+//! Command lines of `docker` and `docker compose`, read by the table of what is allowed (`table.txt`): a flag that it does not have is
 //! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
 
-use super::table::why;
-use crate::stack::arguments::{self as flags, CommandFlag, FlagError};
+use crate::stack::arguments::{self as flags, CallTable, CommandFlag, FlagError};
+use std::sync::LazyLock;
 
 /// Why something is not carried out, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,9 @@ pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
 pub(super) fn ensure(holds: bool, why: impl Into<String>) -> Result<(), Refusal> {
     if holds { Ok(()) } else { refuse(why) }
 }
+
+/// The variables of a step.
+pub(super) type StepEnv = [(String, String)];
 
 /// A command line that was understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl Arguments {
         self.value(long) == Some("true")
     }
 
-    fn take(&mut self, flag: CommandFlag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
+    fn take(&mut self, flag: CommandFlag, value: String, env: &StepEnv) -> Result<(), Refusal> {
         let value = match (flag.value, value.as_str()) {
             (true, _) => value,
             (false, "true" | "1" | "t" | "T" | "TRUE" | "True") => "true".into(),
@@ -78,12 +81,7 @@ impl Arguments {
 
 /// Reads arguments by a table, as pflag does (long and short, `--x=y`, `-xy`, `--`). With `to_the_end` the first word that
 /// is no flag ends them: what follows belongs to the command that is run inside.
-pub fn read(
-    args: &[String],
-    table: &[CommandFlag],
-    to_the_end: bool,
-    env: &[(String, String)],
-) -> Result<Arguments, Refusal> {
+pub fn read(args: &[String], table: &[CommandFlag], to_the_end: bool, env: &StepEnv) -> Result<Arguments, Refusal> {
     let (mut words, mut left) = (Arguments::default(), args);
     while let Some((arg, after)) = left.split_first() {
         left = after;
@@ -107,4 +105,115 @@ pub fn read(
         left = left.get(usize::from(with_next)..).unwrap_or_default();
     }
     Ok(words)
+}
+
+const TABLE: CallTable = CallTable(include_str!("table.txt"));
+
+named_enum! {
+/// How a command of Compose is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compose {
+    /// On services of the team's; without names, on all of them.
+    Services = "services",
+    /// `up`, `create`, `pull`: the same with the model as the step's environment makes it.
+    Up = "up",
+    /// `scale web=3`: the same.
+    Scale = "scale",
+    /// `run web command …`: the same.
+    Run = "run",
+    /// `exec web command …`.
+    Exec = "exec",
+    /// `port web 8080`.
+    Port = "port",
+    /// Between a service and where the step runs.
+    Copy = "copy",
+    /// On the team's own file.
+    Config = "config",
+}
+}
+
+named_enum! {
+/// How a command of Docker is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Docker {
+    /// Lists the team's containers.
+    List = "list",
+    /// On one or more of them.
+    Containers = "containers",
+    /// On one of them; what follows is checked by the engine.
+    One = "one",
+    /// On those that are named, or on all that run.
+    Stats = "stats",
+    /// On a network and a container of the team's. The space in its name is written `-`.
+    Network = "network",
+    /// `exec web command …`.
+    Exec = "exec",
+    /// Between a container and where the step runs.
+    Copy = "copy",
+}
+}
+
+/// A command of a program: the name, how it is carried out, its flags.
+pub(super) type ListedCall<D> = (&'static str, D, Vec<CommandFlag>);
+
+/// Subcommands of `docker compose`.
+pub(super) static COMPOSE: LazyLock<Vec<ListedCall<Compose>>> =
+    LazyLock::new(|| commands("compose", Compose::from_name));
+
+/// Subcommands of `docker`, and of `docker container`.
+pub(super) static DOCKER: LazyLock<Vec<ListedCall<Docker>>> = LazyLock::new(|| commands("docker", Docker::from_name));
+
+/// Flags before the subcommand of `docker` or `compose`.
+pub(super) fn global_flags(program: &str) -> Vec<CommandFlag> {
+    TABLE.row(program, "*").map(|flags| flags.split_whitespace().map(CommandFlag::of).collect()).unwrap_or_default()
+}
+
+/// What to do instead of a command that people look for and do not find.
+pub(super) fn instead(command: &str) -> Option<&'static str> {
+    TABLE.row("instead", command)
+}
+
+fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<ListedCall<D>> {
+    let command = |(name, rest): (&'static str, &'static str)| {
+        let mut words = rest.split_whitespace();
+        Some((name, does(words.next()?)?, words.map(CommandFlag::of).collect()))
+    };
+    TABLE.rows(program).filter_map(command).collect()
+}
+
+/// Why a flag is refused, by what stands behind its name.
+pub(super) fn why(rule: &str) -> &'static str {
+    TABLE.row("why", rule.trim_start_matches('!')).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let is_row = |line: &&str| !line.is_empty() && !line.starts_with('#');
+        let known = ["compose", "docker", "instead", "why"].map(|first| TABLE.rows(first).count());
+        assert_eq!(known.iter().sum::<usize>(), TABLE.0.lines().filter(is_row).count());
+        let lines = |first: &str| TABLE.rows(first).filter(|(name, _)| *name != "*").count();
+        assert_eq!((COMPOSE.len(), DOCKER.len()), (lines("compose"), lines("docker")));
+        let flags = COMPOSE.iter().flat_map(|(.., flags)| flags).chain(DOCKER.iter().flat_map(|(.., flags)| flags));
+        let global = [global_flags("compose"), global_flags("docker")].concat();
+        assert_eq!(global.len(), 24);
+        for flag in flags.chain(&global) {
+            let long = flag.long;
+            let is_rule = ["", "~", "$"].contains(&flag.rule) || !why(flag.rule).is_empty();
+            assert!(!long.is_empty() && is_rule, "{flag:?}");
+            assert!(long.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn a_flag_is_read() {
+        let of = |long, short, value, rule| CommandFlag { long, short, value, rule };
+        assert_eq!(CommandFlag::of("-e,--env=$"), of("env", Some('e'), true, "$"));
+        assert_eq!(CommandFlag::of("--help~"), of("help", None, false, "~"));
+        assert_eq!(CommandFlag::of("--privileged!host"), of("privileged", None, false, "!host"));
+        assert_eq!(why("!host"), "it reaches the host");
+    }
 }

@@ -1,12 +1,11 @@
 //! `docker` on the team's containers, and copies between them and the one in which a step runs.
 
-use super::arguments::{Arguments, Refusal, ensure};
+use super::arguments::{Arguments, Docker, Refusal, ensure};
 use super::copy::CopySide;
 use super::inside;
 use super::process::{self, ProcessListing};
 use super::rename::Change;
 use super::request::{self, CopyRequest, Request};
-use super::table::Docker;
 use super::team::{Container, Team};
 use super::{NotDone, StepCall, copy};
 use crate::stack::compose::endpoint::Endpoint;

@@ -5,6 +5,7 @@ use crate::source::outside;
 use crate::stack::ToolCall;
 use crate::stack::compose::dotenv::assignments;
 use crate::stack::compose::model::{FOUND, merged_names};
+use crate::stack::compose::project::ProjectFiles;
 use crate::stack::compose::reads::clean;
 use std::path::{Path, PathBuf};
 
@@ -30,17 +31,12 @@ pub(super) struct FileLookup {
 }
 
 impl FileLookup {
-    /// Of files that Compose resolves from `directory` with these env files, in a project that begins at `root`.
-    pub(super) fn new(
-        (files, env_files): (&[PathBuf], &[PathBuf]),
-        directory: &Path,
-        root: &Path,
-        begins: Option<&str>,
-    ) -> FileLookup {
+    /// Of these files, in a project that begins at `root`.
+    pub(super) fn new(of: &ProjectFiles, root: &Path, begins: Option<&str>) -> FileLookup {
         let whole = |path: &Path| clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
-        let files: Vec<PathBuf> = files.iter().map(|file| whole(file)).collect();
-        let (directory, root) = (whole(directory), whole(root));
-        let mut env_files: Vec<PathBuf> = env_files.iter().map(|file| whole(file)).collect();
+        let files: Vec<PathBuf> = of.files.iter().map(|file| whole(file)).collect();
+        let (directory, root) = (whole(&of.directory), whole(root));
+        let mut env_files: Vec<PathBuf> = of.env_files.iter().map(|file| whole(file)).collect();
         let by_itself = directory.join(".env");
         if env_files.is_empty() && by_itself.is_file() {
             env_files.push(by_itself);
@@ -179,7 +175,9 @@ mod tests {
 
     fn lookup(file: &str, root: &str) -> FileLookup {
         let file = PathBuf::from(file);
-        FileLookup::new((std::slice::from_ref(&file), &[]), file.parent().unwrap(), Path::new(root), Some("/work"))
+        let directory = file.parent().unwrap().to_path_buf();
+        let files = ProjectFiles { files: vec![file.clone()], directory, env_files: Vec::new() };
+        FileLookup::new(&files, Path::new(root), Some("/work"))
     }
 
     /// The directories for which the beginning may stand, from a call in this directory.
@@ -267,7 +265,8 @@ mod tests {
     fn a_stack_of_several_files_is_meant_by_all_of_them_in_their_order() {
         let of = |second: &str| {
             let files = [PathBuf::from("/repo/compose.yaml"), PathBuf::from("/repo").join(second)];
-            FileLookup::new((&files, &[]), Path::new("/repo"), Path::new("/repo"), Some("/work"))
+            let files = ProjectFiles { files: files.to_vec(), directory: "/repo".into(), env_files: Vec::new() };
+            FileLookup::new(&files, Path::new("/repo"), Some("/work"))
         };
         let call = |cwd: &str| ToolCall { cwd: cwd.into(), ..ToolCall::default() };
         let all = |lookup: &FileLookup, cwd: &str, paths: &[&str]| {
@@ -301,7 +300,8 @@ mod tests {
     fn an_env_file_beside_it_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("prod.yml");
-        let lookup = || FileLookup::new((std::slice::from_ref(&file), &[]), dir.path(), Path::new(""), Some("/work"));
+        let files = ProjectFiles { files: vec![file.clone()], directory: dir.path().into(), env_files: Vec::new() };
+        let lookup = || FileLookup::new(&files, Path::new(""), Some("/work"));
         std::fs::write(dir.path().join(".env"), "TAG=1\nCOMPOSE_FILE=other.yml\n").unwrap();
         assert_eq!(meant(&lookup(), "/work", &[]), "");
         std::fs::write(dir.path().join(".env"), "TAG=1\nCOMPOSE_FILE=prod.yml\n").unwrap();

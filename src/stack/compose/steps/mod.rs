@@ -2,7 +2,6 @@
 //! out by the real command on the drill's own project and containers, and everything else is refused.
 
 mod arguments;
-mod attached;
 mod copy;
 mod docker;
 mod guard;
@@ -13,34 +12,33 @@ pub(super) mod recreate;
 mod rename;
 mod request;
 mod sources;
-mod table;
 mod team;
-
-pub(super) use attached::AttachedTools;
 
 use super::endpoint::Endpoint;
 use super::model::{self, ResolvedModel};
+use super::project::ProjectFiles;
 use super::stack::{ComposeStack, Started};
 use crate::process::nameless;
 use crate::record::Secrets;
+use crate::source::work_tree;
 use crate::stack::tools::note_call;
 use crate::stack::{
     CallIo, CallOutput, Place, REFUSED, StackError, StackRequest, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools,
 };
-use arguments::{Refusal, ensure};
+use arguments::{Compose, Docker, Refusal, ensure};
 use docker::ContainerCalls;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use lookup::FileLookup;
 use process::{ModelFile, ProcessListing};
+use recreate::Rereading;
 use rename::Change;
 use request::{Known, Request, StepRequest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use table::{Compose, Docker};
 use team::Team;
 use tokio_util::sync::CancellationToken;
 
@@ -50,10 +48,48 @@ const NO_FILE: i32 = 14;
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
 pub(super) struct StepTools {
-    pub stack: ComposeStack,
+    pub target: StepTarget,
     pub place: Place,
     /// What must not be written, those of the stack included.
     pub secrets: Secrets,
+}
+
+/// Whose containers these calls are about.
+#[derive(Debug, Clone)]
+pub(super) enum StepTarget {
+    /// Those of a drill.
+    Drill(Box<ComposeStack>),
+    /// Those of a project that is up, as it is. `files` is what it is made from, if that is known here; `toolbox` is a container.
+    Project { name: String, files: Option<ProjectFiles>, endpoint: Endpoint, dir: PathBuf, toolbox: String },
+}
+
+impl StepTarget {
+    fn endpoint(&self) -> &Endpoint {
+        match self {
+            StepTarget::Drill(stack) => &stack.endpoint,
+            StepTarget::Project { endpoint, .. } => endpoint,
+        }
+    }
+
+    fn known(&self, call: &ToolCall) -> Known {
+        match self {
+            StepTarget::Drill(stack) => {
+                let mut known = known(&stack.model, &stack.spec, &stack.project);
+                if let Some(bases) = stack.started().bases.get(&call.begins) {
+                    known.lookup.bases.clone_from(bases);
+                }
+                known
+            }
+            StepTarget::Project { name, files, .. } => {
+                let lookup = files.as_ref().map_or_else(FileLookup::default, |files| {
+                    let begins = files.directory.to_str();
+                    let root = files.files.first().and_then(|file| work_tree(file)).unwrap_or(&files.directory);
+                    FileLookup::new(files, root, begins)
+                });
+                Known { team: name.clone(), own: name.clone(), lookup }
+            }
+        }
+    }
 }
 
 /// Why a call has no exit code.
@@ -99,12 +135,18 @@ pub(super) struct StepCall<'a> {
 impl Tools for StepTools {
     fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let mut tools = self.clone();
-        // Builds write what the step's variables have made of them.
-        tools.stack.redactor = self.secrets.redactor();
+        let dir = match &mut tools.target {
+            StepTarget::Drill(stack) => {
+                // Builds write what the step's variables have made of them.
+                stack.redactor = self.secrets.redactor();
+                stack.run.dir.clone()
+            }
+            StepTarget::Project { dir, .. } => dir.clone(),
+        };
         async move {
             let out = io.out.clone();
             let carried_out = tools.telling_losses(StepCall { call: &call, io, cancel: &cancel });
-            answer(&call, &out, &cancel, carried_out, (&tools.stack.run.dir, &tools.secrets)).await
+            answer(&call, &out, &cancel, carried_out, (&dir, &tools.secrets)).await
         }
         .boxed()
     }
@@ -138,18 +180,11 @@ async fn answer(
     exit
 }
 
-/// The real command saying something of itself.
-async fn itself(endpoint: &Endpoint, args: &[String], step: &StepCall<'_>) -> Result<i32, NotDone> {
-    let mut command = endpoint.command();
-    command.args(args);
-    Ok(process::run(command, step, &ProcessListing::default()).await?)
-}
-
 /// The stack as command lines name it, in a drill's project.
 fn known(model: &ResolvedModel, spec: &StackRequest, project: &str) -> Known {
     // Where another image begins is known when it runs.
     let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(TOOLBOX_DIRECTORY));
-    let lookup = FileLookup::new((&model.files, &spec.env_files), &model.directory, &spec.root, begins);
+    let lookup = FileLookup::new(&model.sources(spec), &spec.root, begins);
     Known { team: model.name().to_string(), own: project.to_string(), lookup }
 }
 
@@ -171,16 +206,17 @@ pub(super) fn refusal(
 impl StepTools {
     /// Carries a call out, and tells the step of data that went with a container: no other one finds a volume without a name.
     async fn telling_losses(&self, step: StepCall<'_>) -> Result<i32, NotDone> {
+        let StepTarget::Drill(stack) = &self.target else { return self.carry_out(step).await };
         let removes = step.call.args.iter().any(|word| ["down", "rm", "up", "scale"].contains(&word.as_str()));
-        let before = if removes { self.stack.note_volumes().await.unwrap_or_default() } else { BTreeMap::new() };
+        let before = if removes { stack.note_volumes().await.unwrap_or_default() } else { BTreeMap::new() };
         let out = step.io.out.clone();
         let done = self.carry_out(step).await;
         if before.is_empty() {
             return done;
         }
-        let after = self.stack.note_volumes().await.unwrap_or_else(|| before.clone());
+        let after = stack.note_volumes().await.unwrap_or_else(|| before.clone());
         let lost = before.into_iter().filter(|(volume, _)| !after.contains_key(volume));
-        let processes = self.stack.started().processes.clone();
+        let processes = stack.started().processes.clone();
         let lost = lost.filter_map(|(_, service)| service.filter(|service| !processes.contains(service)));
         for service in lost.collect::<BTreeSet<_>>() {
             out.say(&format!("note: `{service}` has lost what it had in a volume without a name\n")).await;
@@ -189,27 +225,50 @@ impl StepTools {
     }
 
     async fn carry_out(&self, step: StepCall<'_>) -> Result<i32, NotDone> {
-        let mut known = known(&self.stack.model, &self.stack.spec, &self.stack.project);
-        if let Some(bases) = self.stack.started().bases.get(&step.call.begins) {
-            known.lookup.bases.clone_from(bases);
-        }
-        match request::parse(step.call, &known)? {
+        match request::parse(step.call, &self.target.known(step.call))? {
             StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
-            StepRequest::Itself(args) => itself(&self.stack.endpoint, &args, &step).await,
-            StepRequest::Compose(ask) => self.compose(ask, step).await,
+            // The real command saying something of itself.
+            StepRequest::Itself(args) => {
+                let mut command = self.target.endpoint().command();
+                command.args(args);
+                Ok(process::run(command, &step, &ProcessListing::default()).await?)
+            }
+            StepRequest::Compose(ask) => match &self.target {
+                StepTarget::Drill(stack) => self.compose(stack, ask, step).await,
+                StepTarget::Project { name, .. } => self.compose_as_it_is(name, ask, step).await,
+            },
             StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, step).await,
         }
     }
 
-    async fn compose(&self, ask: Request<Compose>, step: StepCall<'_>) -> Result<i32, NotDone> {
-        let (stack, call, cancel) = (&self.stack, step.call, step.cancel);
+    /// On a project that somebody else has started: commands that read its Compose files are refused.
+    async fn compose_as_it_is(&self, name: &str, ask: Request<Compose>, step: StepCall<'_>) -> Result<i32, NotDone> {
+        match ask.does {
+            Compose::Copy => return self.calls(true).await?.copy(&ask.words, true, step).await,
+            Compose::Exec => return self.calls(false).await?.exec_in_service(&ask.words, step).await,
+            Compose::Up | Compose::Scale | Compose::Run | Compose::Config => {
+                let why = "reads the Compose files, and somebody may have changed what they ask of this host since the project was \
+                           started: run it by hand, or in a drill";
+                return Err(Refusal(format!("`docker compose {}` {why}", ask.name)).into());
+            }
+            Compose::Services | Compose::Port => {}
+        }
+        let mut command = self.target.endpoint().command();
+        // What is there says enough, its labels; and Compose would take a file that it finds from here upwards.
+        command.arg("compose").args(["--project-name", name]).current_dir("/");
+        command.arg(ask.name).args(&ask.words.passed).arg("--").args(&ask.words.rest);
+        Ok(process::run(command, &step, &ProcessListing::default()).await?)
+    }
+
+    async fn compose(&self, stack: &ComposeStack, ask: Request<Compose>, step: StepCall<'_>) -> Result<i32, NotDone> {
+        let (call, cancel) = (step.call, step.cancel);
         let words = &ask.words;
         if !ask.bases.is_empty() {
             // The beginning of a session is one directory, and not another one for each call.
             stack.started().bases.insert(call.begins.clone(), ask.bases.clone());
         }
         if ask.does == Compose::Config {
-            return self.config(&ask, &step).await;
+            return config(stack, &ask, &step).await;
         }
         if ask.does == Compose::Copy {
             return self.calls(true).await?.copy(&ask.words, true, step).await;
@@ -218,8 +277,8 @@ impl StepTools {
         let needed = [named.clone(), request::scaled_services(&words.values("scale"))].concat();
         let recreates = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
         let (model, services) = if recreates {
-            let (by, build) = ((call.env.as_slice(), &step.io.out), words.is_set("build"));
-            let made = recreate::remake(stack, by, &ask.profiles, &needed, build, cancel).await?;
+            let rereading = Rereading { stack, env: &call.env, profiles: &ask.profiles, out: &step.io.out, cancel };
+            let made = rereading.remake(&needed, words.is_set("build")).await?;
             let mut started = stack.started();
             (started.model, started.services) = (Some(made.0.clone()), made.1.clone());
             made
@@ -272,7 +331,7 @@ impl StepTools {
         let (out, mut stdin) = (step.io.out, (ask.does == Compose::Run).then_some(step.io.stdin));
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
         let making = recreates.then(|| Making::of(&stack.started));
-        let (compose, mut exit) = (stack.compose(), 0);
+        let (compose, mut exit) = (stack.compose(cancel), 0);
         for (passed, rest) in calls {
             let file = ModelFile(nameless(model.to_string().as_bytes())?);
             let path = file.path();
@@ -292,29 +351,36 @@ impl StepTools {
     }
 
     /// The team's own file, as the step's environment makes it.
-    async fn config(&self, ask: &Request<Compose>, step: &StepCall<'_>) -> Result<i32, NotDone> {
-        let stack = &self.stack;
-        let env = recreate::with_released(stack, &step.call.env);
-        let sources = stack.model.sources(&stack.spec);
-        let endpoint = recreate::with_variables(&stack.endpoint, &sources, &env, &step.io.out).await?;
-        let mut spec = stack.spec.clone();
-        spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
-        let mut command = model::reading(&endpoint, &spec).command();
-        command.arg("compose").args(model::file_options(&spec, &stack.model.files));
-        command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
-        command.current_dir(&stack.model.directory);
-        Ok(process::run(command, step, &ProcessListing::default()).await?)
-    }
-
     /// The team's containers, and where the step stands if that matters.
     async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, NotDone> {
-        let here = match &self.place {
-            _ if !copies => None,
-            Place::Toolbox => Some(self.stack.running(TOOLBOX).await?),
-            Place::Service(service) => Some(self.stack.running(service).await?),
+        let endpoint = self.target.endpoint();
+        let team = match &self.target {
+            StepTarget::Drill(stack) => Team::of(stack).await?,
+            StepTarget::Project { name, .. } => Team::of_project(endpoint, name).await?,
         };
-        Ok(ContainerCalls { endpoint: &self.stack.endpoint, team: Team::of(&self.stack).await?, here })
+        let here = match (&self.target, &self.place) {
+            _ if !copies => None,
+            (StepTarget::Drill(stack), Place::Toolbox) => Some(stack.running(TOOLBOX).await?),
+            (StepTarget::Drill(stack), Place::Service(service)) => Some(stack.running(service).await?),
+            (StepTarget::Project { toolbox, .. }, Place::Toolbox) => Some(toolbox.clone()),
+            (StepTarget::Project { .. }, Place::Service(service)) => {
+                let running = team.all.iter().find(|c| c.service == *service && c.status == "running");
+                running.map(|container| container.id.clone())
+            }
+        };
+        Ok(ContainerCalls { endpoint, team, here })
     }
+}
+
+async fn config(stack: &ComposeStack, ask: &Request<Compose>, step: &StepCall<'_>) -> Result<i32, NotDone> {
+    let StepCall { call, io, cancel } = step;
+    let rereading = Rereading { stack, env: &call.env, profiles: &ask.profiles, out: &io.out, cancel };
+    let (spec, endpoint) = rereading.asked().await?;
+    let mut command = model::reading(&endpoint, &spec).command();
+    command.arg("compose").args(model::file_options(&spec, &stack.model.files));
+    command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
+    command.current_dir(&stack.model.directory);
+    Ok(process::run(command, step, &ProcessListing::default()).await?)
 }
 
 /// A model in which a service has more variables: what a step gives to a container of its own stands on no command line.

@@ -7,51 +7,153 @@ use super::guard;
 use crate::stack::ResolveError;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::model::{self, ResolvedModel};
-use crate::stack::compose::project::ProjectFiles;
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::transform::Recipe;
 use crate::stack::compose::{builds, findings, images, processes, up};
-use crate::stack::{AgentRole, CallIo, CallOutput, TOOLBOX};
+use crate::stack::{AgentRole, CallIo, CallOutput, StackRequest, TOOLBOX};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
-/// The engine with the variables of a step that count in the environment of its commands: those that the files name.
-/// When a file is not understood here, none does, and the step is told why.
-pub(super) async fn with_variables(
-    engine: &Endpoint,
-    sources: &ProjectFiles,
-    env: &[(String, String)],
-    out: &CallOutput,
-) -> Result<Endpoint, Refusal> {
-    let mut endpoint = engine.clone();
-    let mut may: Vec<&(String, String)> = env.iter().filter(|(name, _)| guard::may_decide(name)).collect();
-    if may.is_empty() {
-        return Ok(endpoint);
-    }
-    let variables = match sources.variables() {
-        Ok(variables) => variables,
-        Err(why) => {
-            out.say(&format!("firedrill: the step's variables do not count here: {why}\n")).await;
-            return Ok(endpoint);
-        }
-    };
-    may.retain(|(name, _)| variables.named.contains(name));
-    for (name, value) in may {
-        let same = std::env::var(name).is_ok_and(|own| own == *value);
-        let why = "decides which files of the host the stack is made from, and cannot be changed by a step";
-        ensure(!variables.of_files.contains(name) || same, format!("`{name}` {why}"))?;
-        endpoint.set(name, value);
-    }
-    Ok(endpoint)
+/// A step, or a release, that has Compose read the team's files once more.
+pub(super) struct Rereading<'a> {
+    pub stack: &'a ComposeStack,
+    pub env: &'a [(String, String)],
+    pub profiles: &'a [String],
+    /// Where the step is told what does not count.
+    pub out: &'a CallOutput,
+    pub cancel: &'a CancellationToken,
 }
 
-/// The variables of a step, and before them those that a release has set: what the step sets itself wins.
-pub(super) fn with_released(stack: &ComposeStack, env: &[(String, String)]) -> Vec<(String, String)> {
-    let started = stack.started();
-    let released = started.released.values().flatten().map(|(name, value)| (name.clone(), value.clone()));
-    released.chain(env.iter().cloned()).collect()
+impl Rereading<'_> {
+    /// What Compose is asked for, and the engine with the variables that count in the environment of its commands: those that the files
+    /// name, of the releases' and of the step's. When a file is not understood here, none does, and the step is told why.
+    pub(super) async fn asked(&self) -> Result<(StackRequest, Endpoint), Refusal> {
+        let stack = self.stack;
+        let (mut spec, mut endpoint) = (stack.spec.clone(), stack.endpoint.clone());
+        let released: Vec<(String, String)> = {
+            let started = stack.started();
+            spec.profiles.extend(started.profiles.iter().chain(self.profiles).cloned());
+            started.released.values().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        // What the step sets itself wins.
+        let env = released.iter().chain(self.env);
+        let mut may: Vec<&(String, String)> = env.filter(|(name, _)| guard::may_decide(name)).collect();
+        if may.is_empty() {
+            return Ok((spec, endpoint));
+        }
+        let variables = match stack.model.sources(&stack.spec).variables() {
+            Ok(variables) => variables,
+            Err(why) => {
+                self.out.say(&format!("firedrill: the step's variables do not count here: {why}\n")).await;
+                return Ok((spec, endpoint));
+            }
+        };
+        may.retain(|(name, _)| variables.named.contains(name));
+        for (name, value) in may {
+            let same = std::env::var(name).is_ok_and(|own| own == *value);
+            let why = "decides which files of the host the stack is made from, and cannot be changed by a step";
+            ensure(!variables.of_files.contains(name) || same, format!("`{name}` {why}"))?;
+            endpoint.set(name, value);
+        }
+        Ok((spec, endpoint))
+    }
+
+    /// Resolves and changes the model; builds what a step's variables have made another build. Returns the model that Compose
+    /// is given, and the names of the team's services in it.
+    pub(super) async fn remake(&self, services: &[String], build: bool) -> Result<(Value, Vec<String>), NotDone> {
+        let stack = self.stack;
+        let none = || NotDone::Failed("the stack has not been started".into());
+        let recipe = stack.started().recipe.clone().ok_or_else(none)?;
+        let (mut spec, endpoint) = self.asked().await?;
+        let mut resolved = resolve(&spec, &endpoint).await?;
+        let processes = stack.started().processes.clone();
+        let services: Vec<&String> = services.iter().filter(|name| !processes.contains(*name)).collect();
+        // As Compose does: a service that is named is enabled, whatever its profiles.
+        if services.iter().any(|name| resolved.service(name).is_null()) {
+            let mut all = spec.clone();
+            all.profiles = vec!["*".into()];
+            let all = resolve(&all, &endpoint).await?;
+            for name in services {
+                let service = all.service(name);
+                if service.is_null() {
+                    let known = all.services().join(", ");
+                    return Err(Refusal(format!("there is no service `{name}`; there are: {known}")).into());
+                }
+                let own = service["profiles"].as_array().into_iter().flatten();
+                spec.profiles.extend(own.filter_map(Value::as_str).map(str::to_string));
+            }
+            resolved = resolve(&spec, &endpoint).await?;
+        }
+        spec.profiles.sort();
+        spec.profiles.dedup();
+        let before = resolve(&spec, &stack.endpoint).await?;
+        let beyond = guard::beyond(&before.json, &resolved.json);
+        let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
+        ensure(beyond.is_empty(), why)?;
+        if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
+            return Err(Refusal(wrong.message).into());
+        }
+        let recipe = self.rebuilt(recipe, (&before, &resolved), build).await?;
+        let mut json = stack.transformed(&resolved, &spec, &recipe);
+        processes::scale(&mut json, &spec, &processes);
+        let mut started = stack.started();
+        if let Some(service) = started.model.as_ref().and_then(|now| keep_ours(now, &mut json)) {
+            let why = format!(
+                "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
+            );
+            return Err(Refusal(why).into());
+        }
+        // Models only grow: what a later command does not name stays known.
+        started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
+        Ok((json, resolved.services().into_iter().chain(processes).collect()))
+    }
+
+    /// The images of services whose build is another one now, or all of them when the step asks for a build; and none for a
+    /// service whose image has another name now that is there or can be pulled.
+    async fn rebuilt(&self, mut recipe: Recipe, (before, after): Models<'_>, build: bool) -> Result<Recipe, NotDone> {
+        let (stack, compose) = (self.stack, self.stack.compose(self.cancel));
+        let of = |model: &ResolvedModel, name: &str, key: &str| model.service(name).get(key).cloned();
+        let mut other = BTreeSet::new();
+        for name in after.services() {
+            let Some(section) = of(after, &name, "build") else { continue };
+            let named = of(after, &name, "image");
+            if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image"))
+                && images::ensure_pulled(&compose, &model::unescape(image), "pulling").await.is_ok()
+            {
+                recipe.builds.images.remove(&name);
+                continue;
+            }
+            if build || Some(section) != of(before, &name, "build") || !recipe.builds.images.contains_key(&name) {
+                other.insert(name);
+            }
+        }
+        if stack.options.no_build || other.is_empty() {
+            return Ok(recipe);
+        }
+        // Only those: a build that has no content to be named by would be made once more for each command.
+        let mut only = after.clone();
+        if let Some(Value::Object(services)) = only.json.get_mut("services") {
+            services.retain(|name, _| other.contains(name));
+            services
+                .values_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(|service| drop(service.remove("depends_on")));
+        }
+        let mut built = builds::plan(&compose.endpoint.docker, &only, &stack.short, false).await?;
+        if stack.started().model.is_none() {
+            // Nothing is to be started here.
+            built.leave_own();
+        }
+        up::build(stack, &compose, &only, &built).await?;
+        recipe.builds.images.extend(built.images);
+        recipe.builds.own.extend(built.own);
+        Ok(recipe)
+    }
 }
+
+/// A model before and after.
+type Models<'a> = (&'a ResolvedModel, &'a ResolvedModel);
 
 /// The model as a release's variables make it, with what they need built.
 ///
@@ -73,70 +175,12 @@ pub(in crate::stack::compose) async fn released(
     let env: Vec<(String, String)> = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     // There is nothing to be said that is not in the error.
     let (io, _) = CallIo::pair();
-    let made = remake(stack, (&env, &io.out), &[], &[service.to_string()], false, cancel).await;
+    let rereading = Rereading { stack, env: &env, profiles: &[], out: &io.out, cancel };
+    let made = rereading.remake(&[service.to_string()], false).await;
     made.map(|(model, _)| model).map_err(|why| match why {
         NotDone::Refused(refusal) => refusal.to_string(),
         NotDone::Failed(why) | NotDone::NoFile(why) => why,
     })
-}
-
-/// Resolves and changes the model; builds what a step's variables have made another build. Returns the model that Compose
-/// is given, and the names of the team's services in it.
-pub(super) async fn remake(
-    stack: &ComposeStack,
-    (env, out): (&[(String, String)], &CallOutput),
-    profiles: &[String],
-    services: &[String],
-    build: bool,
-    cancel: &CancellationToken,
-) -> Result<(Value, Vec<String>), NotDone> {
-    let none = || NotDone::Failed("the stack has not been started".into());
-    let recipe = stack.started().recipe.clone().ok_or_else(none)?;
-    let env = with_released(stack, env);
-    let endpoint = with_variables(&stack.endpoint, &stack.model.sources(&stack.spec), &env, out).await?;
-    let mut spec = stack.spec.clone();
-    spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
-    let mut resolved = resolve(&spec, &endpoint).await?;
-    let processes = stack.started().processes.clone();
-    let services: Vec<&String> = services.iter().filter(|name| !processes.contains(*name)).collect();
-    // As Compose does: a service that is named is enabled, whatever its profiles.
-    if services.iter().any(|name| resolved.service(name).is_null()) {
-        let mut all = spec.clone();
-        all.profiles = vec!["*".into()];
-        let all = resolve(&all, &endpoint).await?;
-        for name in services {
-            let service = all.service(name);
-            if service.is_null() {
-                let known = all.services().join(", ");
-                return Err(Refusal(format!("there is no service `{name}`; there are: {known}")).into());
-            }
-            let own = service["profiles"].as_array().into_iter().flatten();
-            spec.profiles.extend(own.filter_map(Value::as_str).map(str::to_string));
-        }
-        resolved = resolve(&spec, &endpoint).await?;
-    }
-    spec.profiles.sort();
-    spec.profiles.dedup();
-    let before = resolve(&spec, &stack.endpoint).await?;
-    let beyond = guard::beyond(&before.json, &resolved.json);
-    let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
-    ensure(beyond.is_empty(), why)?;
-    if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
-        return Err(Refusal(wrong.message).into());
-    }
-    let recipe = rebuilt(stack, recipe, &before, &resolved, build, cancel).await?;
-    let mut json = stack.transformed(&resolved, &spec, &recipe);
-    processes::scale(&mut json, &spec, &processes);
-    let mut started = stack.started();
-    if let Some(service) = started.model.as_ref().and_then(|now| keep_ours(now, &mut json)) {
-        let why = format!(
-            "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
-        );
-        return Err(Refusal(why).into());
-    }
-    // Models only grow: what a later command does not name stays known.
-    started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
-    Ok((json, resolved.services().into_iter().chain(processes).collect()))
 }
 
 /// Keeps the drill's own services as they run: a drill does not outlive its agents being recreated. Its agent and its
@@ -158,57 +202,11 @@ fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
     None
 }
 
-async fn resolve(spec: &crate::stack::StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, NotDone> {
+async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, NotDone> {
     model::resolve(spec, endpoint).await.map_err(|error| match error {
         ResolveError::Environment(error) => error.into(),
         invalid => NotDone::Failed(invalid.to_string()),
     })
-}
-
-/// The images of services whose build is another one now, or all of them when the step asks for a build; and none for a
-/// service whose image has another name now that is there or can be pulled.
-async fn rebuilt(
-    stack: &ComposeStack,
-    mut recipe: Recipe,
-    before: &ResolvedModel,
-    after: &ResolvedModel,
-    build: bool,
-    cancel: &CancellationToken,
-) -> Result<Recipe, NotDone> {
-    let compose = stack.compose();
-    let of = |model: &ResolvedModel, name: &str, key: &str| model.service(name).get(key).cloned();
-    let mut other = BTreeSet::new();
-    for name in after.services() {
-        let Some(section) = of(after, &name, "build") else { continue };
-        let named = of(after, &name, "image");
-        if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image"))
-            && images::ensure_pulled(&compose, &model::unescape(image), "pulling").await.is_ok()
-        {
-            recipe.builds.images.remove(&name);
-            continue;
-        }
-        if build || Some(section) != of(before, &name, "build") || !recipe.builds.images.contains_key(&name) {
-            other.insert(name);
-        }
-    }
-    if stack.options.no_build || other.is_empty() {
-        return Ok(recipe);
-    }
-    // Only those: a build that has no content to be named by would be made once more for each command.
-    let mut only = after.clone();
-    if let Some(Value::Object(services)) = only.json.get_mut("services") {
-        services.retain(|name, _| other.contains(name));
-        services.values_mut().filter_map(Value::as_object_mut).for_each(|service| drop(service.remove("depends_on")));
-    }
-    let mut built = builds::plan(&compose, &only, &stack.short, false).await?;
-    if stack.started().model.is_none() {
-        // Nothing is to be started here.
-        built.leave_own();
-    }
-    up::build(stack, &only, &built, cancel).await?;
-    recipe.builds.images.extend(built.images);
-    recipe.builds.own.extend(built.own);
-    Ok(recipe)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What a step asks for: a pure function from a command line to something that is allowed, or to the reason why not.
 
-use super::arguments::{Arguments, Refusal, ensure, read, refuse};
+use super::arguments::{
+    Arguments, COMPOSE, Compose, DOCKER, Docker, ListedCall, Refusal, ensure, global_flags, instead, read, refuse,
+};
 use super::lookup::FileLookup;
-use super::table::{COMPOSE, Compose, DOCKER, Docker, ListedCall, global_flags, instead};
 use crate::stack::ToolCall;
 use crate::stack::arguments::CommandFlag;
 use std::path::PathBuf;

@@ -1,12 +1,14 @@
 //! Command lines of runbooks, allowed and refused; and that no command line whatever reaches the host.
 
 use super::*;
+use crate::stack::compose::project::ProjectFiles;
 use proptest::prelude::*;
 use std::path::Path;
 
 fn known() -> Known {
     let file = PathBuf::from("/repo/docker-compose.yml");
-    let lookup = FileLookup::new((&[file], &[]), Path::new("/repo"), Path::new("/repo"), Some("/work"));
+    let files = ProjectFiles { files: vec![file], directory: "/repo".into(), env_files: Vec::new() };
+    let lookup = FileLookup::new(&files, Path::new("/repo"), Some("/work"));
     Known { team: "shop".into(), own: "fd-x-01234567".into(), lookup }
 }
 
@@ -46,7 +48,8 @@ fn refused(line: &str) -> String {
 fn the_env_files_are_those_with_which_the_stack_was_made() {
     let files = ["/repo/prod.env", "/repo/more/site.env"].map(PathBuf::from);
     let file = PathBuf::from("/repo/docker-compose.yml");
-    let lookup = FileLookup::new((&[file], &files), Path::new("/repo"), Path::new("/repo"), Some("/work"));
+    let files = ProjectFiles { files: vec![file], directory: "/repo".into(), env_files: files.to_vec() };
+    let lookup = FileLookup::new(&files, Path::new("/repo"), Some("/work"));
     let known = Known { lookup, ..known() };
     for (line, refusal) in [
         ("--env-file prod.env --env-file=more/site.env up -d", ""),
