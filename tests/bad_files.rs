@@ -235,7 +235,7 @@ fn windows_that_can_tell_nothing() {
         ("below: 90%", "below: 99.5%"),
     ]));
     insta::assert_snapshot!(mistakes_of(&[("objective: 99%", "objective: 100%")]));
-    // What must hold after the revert must be asked meanwhile.
+    // What must hold after the revert is held for as long as its events need.
     insta::assert_snapshot!(mistakes_of(&[(
         "{ load: checkout, good: status < 500, objective: 99% }",
         "{ query: { service: db, sql: SELECT true, every: 20s }, objective: 50% }"

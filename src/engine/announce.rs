@@ -106,6 +106,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
             recover_hold_us: micros(plan.recover_hold),
             recover_cleared: plan.recover_cleared,
             revert_hold_us: micros(plan.revert_hold),
+            told_every_us: micros(plan.told_every()),
             impact_none: plan.impact.none,
         },
         vars: shown_vars(&plan.respond),

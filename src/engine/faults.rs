@@ -5,7 +5,7 @@ use super::context::{CommonContext, Confirmed, Context, FaultTimes, InjectedFaul
 use super::monitor::shown;
 use super::stop::{Stop, caught};
 use crate::faults::{FaultContext, FaultError, LOOK_EVERY, MAY_FAIL_FOR, Presence, Undo};
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Parts, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, GONE_LATER, Parts, Verdict};
 use crate::slis::SLICE;
 use crate::slis::window::Timeline;
 use crate::source::{host_of, list};
@@ -482,7 +482,7 @@ fn how_it_stands(first: Result<Presence, Stop>, last: Result<Presence, Stop>) ->
             "; it was gone when the runbook had ended, and came back".to_string()
         }
         (Ok(Presence::InPlace(before) | Presence::Partly(before, _)), FaultEvent::ClearedByRunbook) => {
-            format!("; when the runbook had ended it was still there: {before}")
+            format!("; {GONE_LATER}: {before}")
         }
         (Err(stop), _) => format!("; when the runbook had ended it could not be asked: {}", stop.reason),
         _ => String::new(),

@@ -78,7 +78,7 @@ impl FaultImpact {
 /// How long users must be served for a recovery to count from faults that needed so long to hurt. `parts` is how much of a fault is
 /// active, where that is a part.
 pub(super) fn hold_after(plan: &Plan, onset: Option<Duration>, parts: Option<Parts>) -> Duration {
-    required_hold(plan.recover_hold, onset, plan.impact.window, returns(plan), parts)
+    required_hold(plan.recover_hold, onset, plan.impact.window, returns(plan), parts, plan.shown_after())
 }
 
 /// How long the fault needs that takes longest to come back, after it was ended or by its `every`.
@@ -284,25 +284,28 @@ async fn condition_held(
 }
 
 /// `impact: none`: every SLI keeps its objective for `impact.within` with all faults confirmed, and in every window of that length from the moment
-/// on that the first injection was begun: a release may hurt while it is deployed, before it is confirmed.
+/// on that the first injection was begun: a release may hurt while it is deployed, before it is confirmed. What a query tells first is mostly of
+/// the time before, so that `impact.within` begins one interval of the queries later.
 async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSpan) -> Result<String, Stop> {
     let Injected { began, last: injected, .. } = faults;
     let within = cx.plan.impact.within;
-    let until = injected.plus(within);
+    let begins = injected.plus(cx.plan.told_every());
+    let until = begins.plus(within);
     let deadline = until.plus(cx.longest_request() + Duration::from_secs(5));
     // When their time is over, not once every answer has come.
     cx.monitor.until(until, |_| None::<()>).await?;
     let gone = not_stayed(cx).await;
-    let held = |timeline: &Timeline| timeline.held(injected, within).filter(|_| timeline.others_known(until));
+    let held = |timeline: &Timeline| timeline.held(begins, within).filter(|_| timeline.others_known(until));
     let kept = cx.monitor.until(deadline, |monitor| monitor.timeline(held));
     let kept = kept.await?.map(|kept| {
         let breached = cx.monitor.timeline(|timeline| timeline.breached(began, until, within));
         kept.and_then(|levels| if breached.is_empty() { Ok(levels) } else { Err(breached) })
     });
-    cx.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
+    cx.waited(WAIT_KEPT, injected, until.since(injected), matches!(kept, Some(Ok(_))));
     cx.undisturbed().map_err(|stop| cx.failed(Check::Impact, injected, stop))?;
     let refused = |timeline: &Timeline| {
-        let whole = [injected, began].into_iter().find_map(|from| timeline.refused(Some(steady), (from, until)));
+        let spans = [(injected, injected.plus(within)), (began, injected.plus(within)), (begins, until)];
+        let whole = spans.into_iter().find_map(|span| timeline.refused(Some(steady), span));
         whole.or_else(|| timeline.refused_in_a_moment(steady, (began, until), cx.plan.impact.window))
     };
     let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));

@@ -313,6 +313,7 @@ fn say_hold(cx: &Context<'_>, onset: Option<Duration>, parts: Option<Parts>) -> 
         onset_us: onset.map(micros),
         window_us: micros(cx.plan.impact.window),
         returns_us: micros(returns(cx.plan)),
+        shown_after_us: micros(cx.plan.shown_after()),
         parts,
     }));
     hold

@@ -268,8 +268,7 @@ fn record_still_broken(cx: &Context<'_>, (at, suffering): Suffering) -> Result<(
 /// Waits until every event of a whole window after an instant is counted. A query counts what came since the query before it, so the window
 /// begins one interval of the queries later. Returns when the wait was over.
 async fn after(cx: &Context<'_>, ended: DrillTime) -> Result<DrillTime, Stop> {
-    let of_a_query = cx.plan.sources().map(|source| source.interval).max().unwrap_or_default();
-    let (started, window) = (cx.sink.now(), of_a_query + cx.plan.impact.window);
+    let (started, window) = (cx.sink.now(), cx.plan.told_every() + cx.plan.impact.window);
     let known = |timeline: &Timeline| timeline.closed_until().filter(|known| *known >= ended.plus(window));
     let within = window + cx.longest_request() + ARRIVAL;
     let seen = cx.monitor.until(started.plus(within), |monitor| monitor.timeline(known)).await?;

@@ -14,7 +14,7 @@ use crate::record::{
     Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, ReadBackRecord, RestoreLevel, Verdict,
     WAIT_AFTER, WAIT_BEFORE, WriteRecord, backup_age_us, begin_of, fault_of_losses, grouped, micros,
 };
-use crate::slis::window::Recovery;
+use crate::slis::window::{Recovery, TimeSpan, Timeline};
 use crate::spec::{Expectation, LevelProbe, Plan, RestoreSpec, ServiceScript};
 use crate::stack::FullOutput;
 use std::collections::BTreeMap;
@@ -170,7 +170,7 @@ pub(super) async fn after_restore(
     let started = cx.sink.now();
     let Incident { impact, recovered, .. } = &*incident;
     let hold = recovered.hold.unwrap_or_else(|| hold_after(cx.plan, impact.onset(), None));
-    let levels = levels(cx, restore, baseline, recovered.recovery, hold).await;
+    let levels = levels(cx, restore, baseline, (recovered.recovery, hold, impact.steady)).await;
     let read = read_back(cx, &restore.ledger.survivors).await;
     cx.sink.emit(Event::ReadBack(read.0.clone()));
     let complete = ledger_is_complete(cx, &restore.ledger.load).await;
@@ -207,8 +207,7 @@ async fn levels(
     cx: &Context<'_>,
     restore: &RestoreSpec,
     baseline: &Baseline,
-    recovery: Option<Recovery>,
-    hold: Duration,
+    users: (Option<Recovery>, Duration, TimeSpan),
 ) -> Levels {
     let mut seen: Vec<(RestoreLevel, &str, bool)> = Vec::new();
     let (mut failed, mut broke) = (None, None);
@@ -217,7 +216,7 @@ async fn levels(
         broke.get_or_insert(stop);
         (false, evidence)
     };
-    let reached = |seen: &[_]| RestoreLevel::reached(seen.iter().copied(), recovery.is_some());
+    let reached = |seen: &[_]| RestoreLevel::reached(seen.iter().copied(), users.0.is_some());
     for level in RestoreLevel::ALL.into_iter().filter(|level| *level > RestoreLevel::L0 && *level < RestoreLevel::L5) {
         for check in restore.probes.iter().filter(|check| check.level == level) {
             // A check of the content may have the name of a level.
@@ -237,7 +236,7 @@ async fn levels(
     }
     if reached(&seen) == RestoreLevel::L5 {
         let (level, name) = (RestoreLevel::L5, "users");
-        let (held, evidence) = still_served(cx, recovery, hold).await.unwrap_or_else(&mut unasked);
+        let (held, evidence) = still_served(cx, users).await.unwrap_or_else(&mut unasked);
         if !held {
             failed.get_or_insert((evidence.clone(), cx.plan.line_of("recover")));
         }
@@ -249,25 +248,35 @@ async fn levels(
 
 /// How long users may take to show that they are still served.
 fn asking_users(cx: &Context<'_>, hold: Duration) -> Duration {
-    hold + cx.longest_request() + SETTLE
+    shown_within(cx) + hold + cx.longest_request() + SETTLE
 }
 
-/// Whether every SLI still meets its objective over the latest hold, now that everything else was asked.
-async fn still_served(cx: &Context<'_>, recovery: Option<Recovery>, hold: Duration) -> Result<(bool, String), Stop> {
+/// How long it takes to show that users lost the service just now; what a query tells is of the time before.
+fn shown_within(cx: &Context<'_>) -> Duration {
+    cx.plan.told_every() + cx.plan.impact.window
+}
+
+/// Whether every SLI still meets its objective over a hold, and nobody is refused what users got when the stack was `steady`, of any load, now
+/// that everything else was asked: the hold ends once it would show that users lost the service meanwhile.
+async fn still_served(
+    cx: &Context<'_>,
+    (recovery, hold, steady): (Option<Recovery>, Duration, TimeSpan),
+) -> Result<(bool, String), Stop> {
     let now = cx.sink.now();
-    let since = recovery.map_or(now, |recovery| recovery.from);
-    let steady = |timeline: &crate::slis::window::Timeline| timeline.steady(hold, since);
-    let held = cx.monitor.until(now.plus(asking_users(cx, hold)), |monitor| {
-        monitor.timeline(steady)?.ok().filter(|levels| levels.iter().all(|level| level.to >= now))
-    });
-    let held = held.await?.is_some();
-    let levels = shown(&cx.latest(hold));
-    if held {
-        return Ok((true, format!("every SLI still held: {levels}")));
+    let ends = now.plus(shown_within(cx));
+    let begins = DrillTime(ends.0.saturating_sub(micros(hold)));
+    let since = recovery.map_or(now, |recovery| recovery.from).max(begins);
+    let again = |timeline: &Timeline| timeline.held_again(hold, since, Some(steady));
+    let held = cx.monitor.until(now.plus(asking_users(cx, hold)), |monitor| monitor.timeline(again)?.ok());
+    if let Some(levels) = held.await?.or_else(|| cx.monitor.timeline(again)?.ok()) {
+        return Ok((true, format!("every SLI still held: {}", shown(&levels))));
     }
     cx.undisturbed()?;
-    match cx.monitor.timeline(steady) {
-        Some(Err(_)) => Ok((false, format!("users had recovered, and then lost the service again: {levels}"))),
+    match cx.monitor.timeline(again) {
+        Some(Err(latest)) => {
+            let seen = cx.refused(Some(steady), &latest).unwrap_or_else(|| shown(&latest));
+            Ok((false, format!("users had recovered, and then lost the service again: {seen}")))
+        }
         _ => Err(Stop::harness("there was no complete measurement after the restore was looked at")),
     }
 }

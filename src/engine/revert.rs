@@ -90,23 +90,25 @@ fn gone(cx: &Context<'_>) -> String {
     }
 }
 
-/// The SLIs hold once more for `revert.hold` from the last undo on, and nobody is refused what users got when the stack was `steady`, after
+/// The SLIs hold once more for `revert.hold` from the last undo on, one interval of the queries later where there are any (what they tell first
+/// is mostly of the time before), and nobody is refused what users got when the stack was `steady`, after
 /// they had a moment to settle: undoing a fault is a change, too. Also of a load that no SLI looks at it must be known how its requests ended.
 async fn hold(
     cx: &Context<'_>,
-    from: DrillTime,
+    undone: DrillTime,
     steady: Option<TimeSpan>,
     cancel: &CancellationToken,
 ) -> Result<String, Stop> {
-    let hold = cx.plan.revert_hold;
-    let within = hold + SETTLE + cx.longest_request();
+    let (hold, from) = (cx.plan.revert_hold, undone.plus(cx.plan.told_every()));
+    let settled = from.since(undone) + hold + SETTLE;
+    let within = settled + cx.longest_request();
     let again = |timeline: &Timeline| timeline.held_again(hold, from, steady);
-    let held = cx.monitor.until(from.plus(within), |monitor| monitor.timeline(again)?.ok());
+    let held = cx.monitor.until(undone.plus(within), |monitor| monitor.timeline(again)?.ok());
     let Some(held) = cancel.run_until_cancelled(held).await else {
         return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
     let held = held?.or_else(|| cx.monitor.timeline(again)?.ok());
-    cx.waited("every SLI to hold after the revert", from, within, held.is_some());
+    cx.waited("every SLI to hold after the revert", undone, within, held.is_some());
     let length = seconds(hold);
     if let Some(levels) = held {
         cx.window_held(Phase::Revert, &levels);
@@ -126,7 +128,7 @@ async fn hold(
                 Some(refused) => format!("the faults are gone and {refused}"),
                 None => format!(
                     "the faults are gone, but the SLIs did not hold for {length} within {}: {}",
-                    seconds(hold + SETTLE),
+                    seconds(settled),
                     cx.shown_with_answers(&latest)
                 ),
             };

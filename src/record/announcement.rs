@@ -369,8 +369,12 @@ pub struct Windows {
     /// `recover.cleared`: at the end of the hold every fault must be gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recover_cleared: bool,
-    /// `revert.hold`.
+    /// How long every SLI must hold after the revert: `revert.hold`, or longer where its events are few.
     pub revert_hold_us: u64,
+    /// The longest time of which a source of SLIs tells at once (`every` of `promql`): windows which begin with an undo or, with `impact: none`,
+    /// an injection begin so much later. 0 where each event is told by itself.
+    #[serde(default, skip_serializing_if = "super::parts::is_zero")]
+    pub told_every_us: u64,
     /// Whether `impact: none` turns the drill round.
     pub impact_none: bool,
 }

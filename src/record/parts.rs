@@ -221,8 +221,8 @@ impl Parts {
 /// How long users had to be served for a recovery to count, and why. All in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRecord {
-    /// What was required: the longer one of `configured_us` and 1.5 × `onset_us` + `window_us`, with `onset_us` × all / active parts
-    /// of a fault that was partially active, + `returns_us`.
+    /// What was required: the longest one of `configured_us`, `shown_after_us`, and 1.5 × `onset_us` + `window_us`, with `onset_us` × all / active
+    /// parts of a fault that was partially active, + `returns_us`.
     pub required_us: u64,
     /// `recover.hold`.
     pub configured_us: u64,
@@ -234,11 +234,16 @@ pub struct HoldRecord {
     /// After how long the fault comes back that takes longest to; 0 where none does.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub returns_us: u64,
+    /// How long an SLI of which events stay good for a while needs to show that nothing new comes any more; 0 where there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shown_after_us: u64,
     /// How much of the faults was active after the runbook, where that was a part: what is left needs so much longer to hurt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
 }
 
+/// What is told of a fault that was gone at the end of the hold and not when the runbook had ended, in the detail of its event.
+pub const GONE_LATER: &str = "when the runbook had ended it was still there";
 /// What is waited for in the phase recover, in the words of its `waited`.
 pub const WAIT_RECOVERED: &str = "every SLI to recover and hold";
 /// What is waited for with `impact: none`, in the words of its `waited`.

@@ -281,7 +281,8 @@ impl<'a> Body<'a> {
             Some(by) => format!("{by} noted: {}", note.text),
             None => note.text.clone(),
         };
-        let notes = words::detection_theory(record, &view.figures).into_iter().chain(record.notes.iter().map(noted));
+        let notes = words::detection_theory(record, &view.figures).into_iter().chain(view.not_shown.clone());
+        let notes = notes.chain(record.notes.iter().map(noted));
         Body {
             notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
             chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),

@@ -238,7 +238,7 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
     let damage = record.damage.iter().map(|damage| format!("events: {damage}"));
     let cut_off = cut_off.into_iter().collect();
     let all = [view.aftermath.clone(), late.collect(), vague.collect(), waits.collect(), cut_off];
-    [all.concat(), words::doubts(record), noted.collect(), damage.collect()].concat()
+    [all.concat(), words::doubts(record), view.not_shown.clone(), noted.collect(), damage.collect()].concat()
 }
 
 /// The mark and the words at the top.

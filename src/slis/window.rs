@@ -204,7 +204,8 @@ pub struct RecoveryQuery {
     pub steady: Option<TimeSpan>,
 }
 
-/// How long users must be served for a recovery to count: `configured` (`recover.hold`), and never less than what the fault takes
+/// How long users must be served for a recovery to count: `configured` (`recover.hold`), never less than an SLI of which events stay good
+/// for a while needs to show that nothing new comes any more (`shown_after`), and never less than what the fault takes
 /// to come back (`returns`, 0 where it does not) + 1.5 × what it needed to hurt (`onset`: the longest of begin of the first injection → the
 /// first SLI that fell, and begin of the last injection before it → each other one that fell before the mitigation) + `impact.window`. A partial fix relapses at the fault's own pace; where only `parts` of it are active, that is so
 /// much slower: one of two bad clients needs twice as long to fill a memory.
@@ -214,10 +215,11 @@ pub fn required_hold(
     impact_window: Duration,
     returns: Duration,
     parts: Option<Parts>,
+    shown_after: Duration,
 ) -> Duration {
     let slower = parts.map_or(1.0, |parts| f64::from(parts.all) / f64::from(parts.active.max(1)));
     let own = onset.map_or(Duration::ZERO, |onset| onset.mul_f64(1.5 * slower) + returns + impact_window);
-    configured.max(own)
+    configured.max(own).max(shown_after)
 }
 
 /// The slices of a drill, in the order of their load, with the SLIs over them.

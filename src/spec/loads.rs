@@ -649,10 +649,17 @@ mod tests {
         let gauge = query(" FROM pg_stat_activity");
         assert!(gauge.contains("`pg_stat_activity`: this is a gauge of a server"), "{gauge}");
         let fresh = |of: &str| with_slis(&format!("x: {{ freshness: {{ {of}, within: 30s }}, objective: 90% }}"));
-        let blind = "`recover.hold` is 10s, and `x` stays good for 30s after the last new one: what does not come any more is not \
-                     seen in that time\n";
-        assert_eq!(fresh("query: { service: shop, sql: SELECT max(at) FROM orders }"), blind);
-        assert_eq!(fresh("answer: { url: http://shop/feed, header: Last-Modified }"), blind);
+        assert_eq!(
+            fresh("query: { service: shop, sql: SELECT max(at) FROM orders }"),
+            "",
+            "it is held for longer than 30 s"
+        );
+        let feed = "answer: { url: http://shop/feed, header: Last-Modified }";
+        assert_eq!(fresh(feed), "");
+        assert_eq!(
+            with_slis(&format!("x: {{ freshness: {{ {feed}, within: 2h }}, objective: 90% }}")),
+            "`x` stays good for 2h after the last new one, and users would have to be served for longer than that\n"
+        );
         let one = |has: &str| format!("`freshness` needs exactly one of `query` and `answer`, and has {has}\n");
         assert_eq!(
             fresh("query: { service: shop, sql: SELECT 1 }, answer: { url: http://shop/, at: /x }"),

@@ -1,5 +1,6 @@
 //! A drill that is fit to run.
 
+use super::windows::shown_after;
 use crate::agent::proxy::unit;
 use crate::agent::source::SliSource;
 use crate::assurance::services::Show;
@@ -79,7 +80,7 @@ pub struct Plan {
     pub recover_hold: Duration,
     /// `recover.cleared`: at the end of the hold every fault must be gone.
     pub recover_cleared: bool,
-    /// `revert.hold`, 2 s by default.
+    /// How long every SLI must hold after the revert: `revert.hold`, or longer where its events are few.
     pub revert_hold: Duration,
     /// Recovery time objective: first confirmed fault → recovered. The stricter one of [`Plan::objectives`].
     /// `None`: no limit on the time to recover.
@@ -139,6 +140,17 @@ impl Plan {
         sources(&self.loads, &self.own_sources)
     }
 
+    /// The longest time of which a source tells at once: what it tells first after an event is mostly of the time before, so that windows which
+    /// begin with an event begin so much later.
+    pub fn told_every(&self) -> Duration {
+        self.sources().map(|source| source.interval).max().unwrap_or_default()
+    }
+
+    /// How long users must be served before it shows that what stays good for a while does not come any more; zero without such SLIs.
+    pub fn shown_after(&self) -> Duration {
+        shown_after(self.recover_hold, &self.slis, &self.sources().collect::<Vec<_>>())
+    }
+
     /// Sends at most so many requests a second, as a machine that many drills share asks for. Every window in which requests
     /// are judged becomes longer by the same factor, so that it holds as many of them as its author meant.
     pub fn calm(&mut self, most: f64) {
@@ -159,6 +171,7 @@ impl Plan {
         // What is judged without an impact is judged with the fault in place.
         let ends = self.faults.iter().filter(|planned| !planned.timing.noise && planned.ends_in_time());
         let most = ends.filter_map(|planned| planned.timing.lasts).min().filter(|_| self.impact.none);
+        let most = most.map(|lasts| lasts.saturating_sub(self.told_every()));
         self.impact.within = longer(self.impact.within).min(most.unwrap_or(Duration::MAX));
         for condition in &mut self.stop_when {
             if let StopWhen::Below { window, .. } = &mut condition.what {

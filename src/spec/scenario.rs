@@ -8,7 +8,7 @@ use super::outcome::{Expected, check_page, default_impact, read_detect, read_exp
 use super::plan::sources;
 use super::respond::WrittenRespond;
 use super::restore::{self, ScenarioKind, read_invariant, read_stop_when};
-use super::windows::{LONGEST, Show, WindowChecks, deadline, window};
+use super::windows::{LONGEST, Show, WindowChecks, deadline, hold_after_revert, shown_after, window};
 use super::{OnCall, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
 use crate::agent::source::SliSource;
 use crate::programs::EffectKind;
@@ -179,6 +179,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         }
     }
     if let Some(within) = impact.as_ref().filter(|impact| impact.none).map(|impact| impact.within) {
+        let told_every = own_sources.iter().map(|source| source.interval).max().unwrap_or_default();
         let short = |planned: &PlannedFault| match (planned.timing.lasts, planned.period()) {
             _ if planned.fault.facts.unproven => Some((
                 "is started again when it has failed, and only its container is looked at: it may have done nothing",
@@ -192,9 +193,12 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
                 "may need longer than `within` to come again: less than a period of it would be judged",
                 "let `within` be at least `every` and `jitter` together",
             )),
-            (Some(lasts), None) => (lasts < within).then_some((
+            (Some(lasts), None) => (lasts < within.saturating_add(told_every)).then_some((
                 "ends by `lasts` before `within` is over: most of it would be judged without the fault",
-                "let the fault last at least as long as `impact.within`",
+                match told_every.is_zero() {
+                    true => "let the fault last at least as long as `impact.within`",
+                    false => "let the fault last at least as long as `impact.within` and an `every` of `promql`",
+                },
             )),
             (None, None) => None,
         };
@@ -238,16 +242,19 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let around = restore::ScenarioParts { loads: &loads, names: &load_names, faults: &faults, expect };
     let restore = restore::read(kind, &mut map, &around);
 
-    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (max_duration, steady, recover)
-        && most < steady.saturating_add(hold)
-    {
-        let least = Show(steady.saturating_add(hold));
-        map.wrong("max_duration", format!("`max_duration` is {}: no drill could pass", Show(most)))
-            .help(format!("`steady.for` and `recover.hold` alone take {least}"));
+    let sources: Vec<_> = sources(&loads, &own_sources).collect();
+    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (max_duration, steady, recover) {
+        let shown_after = shown_after(hold, &slis, &sources);
+        let (least, what) = (steady.saturating_add(hold.max(shown_after)), "`steady.for` and `recover.hold`");
+        let what = if shown_after > hold { "`steady.for` and the hold of a recovery" } else { what };
+        if most < least {
+            map.wrong("max_duration", format!("`max_duration` is {}: no drill could pass", Show(most)))
+                .help(format!("{what} alone take {}", Show(least)));
+        }
     }
     let complete = map.finish();
     let windows = WindowChecks {
-        sources: &sources(&loads, &own_sources).collect::<Vec<_>>(),
+        sources: &sources,
         slis: &slis,
         steady: steady.map(|steady| steady.0),
         recover: recover.map(|recover| recover.1),
@@ -274,6 +281,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     stack.monitoring = alerts.as_ref().map(AlertsSpec::request);
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
+    let revert_hold = hold_after_revert(revert_hold?, &slis, &sources);
     // With `impact: none` nothing has to recover.
     let (recover_within, recover_hold, recover_cleared) = recover.unwrap_or((STEADY_WITHIN, RECOVER_HOLD, false));
     let plan = Plan {
@@ -305,7 +313,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         recover_within,
         recover_hold,
         recover_cleared,
-        revert_hold: revert_hold?,
+        revert_hold,
         rto,
         invariants,
         restore: restore?,

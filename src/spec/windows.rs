@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Longest window and longest deadline that a scenario may ask for.
 pub const LONGEST: Duration = Duration::from_secs(3600);
-/// Bad events that an impact needs, as the definition of impact has it.
+/// Bad events that an impact needs, as the definition of impact has it; fewer events than these show nothing.
 const IMPACT_EVENTS: f64 = 5.0;
 
 /// Reads a time-out or deadline: above 0 and at most `longest`.
@@ -42,8 +42,6 @@ pub fn smallest_window(rate: f64, objective: Ratio) -> Option<Duration> {
     (slices < 1e12).then(|| Duration::from_millis(slices as u64 * 100))
 }
 
-/// From this interval between events on, none may be due while the SLIs are to hold after the revert.
-const RARE: Duration = Duration::from_secs(5);
 /// Percentages have no exact binary fraction: 1 / (1 − 0.995) is a little less or more than 200.
 const ROUNDING: f64 = 1e-9;
 
@@ -61,6 +59,32 @@ fn whole_slices(seconds: f64) -> Duration {
 pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
     let events = rate * window.as_secs_f64();
     events_needed(objective).is_none_or(|needed| events < needed * (1.0 - ROUNDING))
+}
+
+/// How long every SLI must hold after the revert: `revert.hold`, and so long that one bad event alone breaks the objective of none, and that
+/// at least five events of each are due. Any good window of so long will do, and a few events are good by chance.
+pub fn hold_after_revert(written: Duration, slis: &[SliSpec], sources: &[Arc<SliSource>]) -> Duration {
+    let needed = slis.iter().filter_map(|sli| {
+        let events = events_needed(sli.objective)?.max(IMPACT_EVENTS);
+        Some(whole_slices(events / source_of(sli, sources)?.rate))
+    });
+    needed.fold(written, Duration::max)
+}
+
+/// How long after the last new thing SLIs surely show that nothing new comes any more, of those whose events stay good for a while: until
+/// a trailing window of this length has one bad event more than the objective allows. Zero without such SLIs.
+pub fn shown_after(window: Duration, slis: &[SliSpec], sources: &[Arc<SliSource>]) -> Duration {
+    let shown = slis.iter().filter_map(|sli| {
+        let source = source_of(sli, sources).filter(|source| !source.stays_good.is_zero())?;
+        let allowed = window.mul_f64(1.0 - sli.objective.get());
+        Some(whole_slices((source.stays_good + allowed).as_secs_f64() + 1.0 / source.rate))
+    });
+    shown.max().unwrap_or_default()
+}
+
+/// Where the events of an SLI come from.
+fn source_of<'s>(sli: &SliSpec, sources: &'s [Arc<SliSource>]) -> Option<&'s SliSource> {
+    sources.iter().map(|source| &**source).find(|source| source.series == sli.series)
 }
 
 /// The longest latency that is good.
@@ -104,13 +128,14 @@ impl WindowChecks<'_> {
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
         for sli in self.slis {
-            let Some(&SliSource { rate, interval, stays_good, longest, .. }) = self.source_of(sli) else { continue };
+            let Some(&SliSource { rate, interval, stays_good, longest, .. }) = source_of(sli, self.sources) else {
+                continue;
+            };
             self.check_interval(sli, interval, diags);
             self.check_age(sli, stays_good, diags);
             self.check_stop(sli, rate, diags);
             self.check_slowest(sli, longest, diags);
             self.judge(("steady", "for"), self.steady, sli, rate, diags);
-            self.check_revert(sli, rate, diags);
             match self.impact {
                 Some(impact) if impact.none => {
                     self.judge(("impact", "within"), Some(impact.within), sli, rate, diags);
@@ -130,11 +155,6 @@ impl WindowChecks<'_> {
         diags.error(self.source, (self.place)(outer, inner), message)
     }
 
-    /// Where the events of an SLI come from.
-    fn source_of(&self, sli: &SliSpec) -> Option<&SliSource> {
-        self.sources.iter().map(|source| &**source).find(|source| source.series == sli.series)
-    }
-
     /// Of a source that tells of its events from time to time, a shorter window may hold none.
     fn check_interval(&self, sli: &SliSpec, interval: Duration, diags: &mut Diagnostics) {
         // A telling is of the time since the one before it.
@@ -152,18 +172,19 @@ impl WindowChecks<'_> {
             ("revert", "hold", self.revert),
         ] {
             let Some(window) = window.filter(|window| *window < interval) else { continue };
-            let least = if (outer, inner) == ("recover", "hold") { needed } else { interval };
+            let least = if inner == "hold" { needed } else { interval };
             let window = Show(window);
             let message =
                 format!("`{outer}.{inner}` is {window}: `{name}` is told every {every}, and may have no event in it");
             self.error(diags, outer, inner, message).help(format!("at least {}", Show(least)));
         }
-        if let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) {
+        for (outer, hold) in [("recover", hold), ("revert", self.revert)] {
+            let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) else { continue };
             let hold = Show(hold);
             let message = format!(
-                "`recover.hold` is {hold}: `{name}` is told every {every}, and what happens after the last telling in it is never judged"
+                "`{outer}.hold` is {hold}: `{name}` is told every {every}, and what happens after the last telling in it is never judged"
             );
-            self.error(diags, "recover", "hold", message).help(format!("at least {}, twice as long", Show(needed)));
+            self.error(diags, outer, "hold", message).help(format!("at least {}, twice as long", Show(needed)));
         }
     }
 
@@ -178,25 +199,29 @@ impl WindowChecks<'_> {
         diags.warning(self.source, (self.place)("slis", name), message).help(help);
     }
 
-    /// What may be so old is good for so long after its source has died, and for all of a shorter hold.
+    /// What may be so old is good for so long after its source has died. A recovery is held for longer than that, of which there is a limit, and
+    /// users who are to notice nothing are watched for as long as the scenario says.
     fn check_age(&self, sli: &SliSpec, most: Duration, diags: &mut Diagnostics) {
-        let Some(hold) = self.recover.filter(|hold| *hold < most) else { return };
-        let (name, hold, most) = (&sli.name, Show(hold), Show(most));
-        let message = format!(
-            "`recover.hold` is {hold}, and `{name}` stays good for {most} after the last new one: what does not come any more is not \
-             seen in that time"
-        );
-        let help = format!("a `hold` of at least {most}, or a smaller `within` for the drill");
-        diags.warning(self.source, (self.place)("recover", "hold"), message).help(help);
-    }
-
-    /// The SLIs must hold once more after the revert: without an event in that window nobody could say that they do.
-    fn check_revert(&self, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
-        let rare = |hold: &Duration| rate * hold.max(&RARE).as_secs_f64() < 1.0 - ROUNDING;
-        let Some(hold) = self.revert.filter(rare) else { return };
-        let message = format!("`revert.hold` is {}: at {rate}/s `{}` may have no event in it", Show(hold), sli.name);
-        let smallest = Show(Duration::from_secs_f64((1.0 / rate).min(1e9)));
-        self.error(diags, "revert", "hold", message).help(format!("at least {smallest}, or a higher rate"));
+        let (name, stays_good) = (&sli.name, Show(most));
+        match self.impact.filter(|impact| impact.none) {
+            Some(impact) if impact.within < most => {
+                let within = Show(impact.within);
+                let message = format!(
+                    "`impact.within` is {within}, and `{name}` stays good for {stays_good} after the last new one: what does not come any \
+                     more is not seen in that time"
+                );
+                let help = format!("at least {stays_good}, or a smaller `within` of `{name}` for the drill");
+                diags.warning(self.source, (self.place)("impact", "within"), message).help(help);
+            }
+            None if most > LONGEST => {
+                let message = format!(
+                    "`{name}` stays good for {stays_good} after the last new one, and users would have to be served for longer than that"
+                );
+                let help = format!("a `within` of at most {} for the drill", Show(LONGEST));
+                self.error(diags, "slis", name, message).help(help);
+            }
+            _ => {}
+        }
     }
 
     /// A floor under which one bad event or two fall stops drills for nothing.
@@ -249,7 +274,8 @@ impl WindowChecks<'_> {
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
         // Five bad events must fit into the window, of this SLI or of another one that will do.
         let shows = |rate: f64| rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING);
-        let mut others = self.slis.iter().filter(|_| !self.breaches_named).filter_map(|sli| self.source_of(sli));
+        let mut others =
+            self.slis.iter().filter(|_| !self.breaches_named).filter_map(|sli| source_of(sli, self.sources));
         if !shows(rate) && !others.any(|one| shows(one.rate)) {
             let (name, length) = (&sli.name, Show(impact.window));
             let smallest = Show(whole_slices(IMPACT_EVENTS / rate));
@@ -272,6 +298,9 @@ impl WindowChecks<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::source::EventMaker;
+    use crate::slis::Good;
+    use crate::stack::ServiceScript;
     use proptest::prelude::*;
 
     fn ratio(text: &str) -> Ratio {
@@ -294,6 +323,44 @@ mod tests {
         }
         assert_eq!(smallest_window(50.0, ratio("100%")), None);
         assert!(too_short(LONGEST, 1000.0, ratio("100%")));
+    }
+
+    fn source(rate: f64, stays_good: u64) -> Arc<SliSource> {
+        let (service, within) = ("web".to_string(), Duration::from_secs(2));
+        let script = ServiceScript { run: "true".into(), within, line: 1, service };
+        let source = SliSource::new(("web", rate, within), String::new(), EventMaker::Script(script));
+        Arc::new(SliSource { stays_good: Duration::from_secs(stays_good), ..source })
+    }
+
+    fn sli(objective: &str) -> SliSpec {
+        let good = Good { text: String::new(), terms: Vec::new() };
+        SliSpec { name: "a".into(), series: "web".into(), good, objective: ratio(objective), slo: None }
+    }
+
+    /// One of two events a second was good in any 2 s, of users half of whom are not served, too.
+    #[test]
+    fn what_holds_after_the_revert_has_enough_events_to_say_so() {
+        for (rate, objective, millis) in [
+            (50.0, "99%", 2000),
+            (50.0, "99.5%", 4000),
+            (2.0, "95%", 10_000),
+            (1.0, "50%", 5000),
+            (0.1, "50%", 50_000),
+            (1000.0, "90%", 2000),
+        ] {
+            let hold = hold_after_revert(Duration::from_secs(2), &[sli(objective)], &[source(rate, 0)]);
+            assert_eq!(hold, Duration::from_millis(millis), "{rate} {objective}");
+        }
+    }
+
+    #[test]
+    fn what_stays_good_is_shown_to_be_old_once_it_breaks_the_objective() {
+        let shown = |window: u64, objective: &str, source: Arc<SliSource>| {
+            shown_after(Duration::from_secs(window), &[sli(objective)], &[source]).as_millis()
+        };
+        assert_eq!(shown(20, "95%", source(1.0, 20)), 22_000, "one of twenty may be bad, and two may not");
+        assert_eq!(shown(5, "80%", source(10.0, 20)), 21_100);
+        assert_eq!(shown(5, "80%", source(10.0, 0)), 0);
     }
 
     #[test]

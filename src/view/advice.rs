@@ -5,7 +5,7 @@
 mod next;
 mod restore;
 
-pub use next::of_status;
+pub use next::{not_shown, of_status};
 use restore::says_enough;
 
 use super::{StatusSymbol, advice, filters, template_lines, template_section, words};
@@ -177,8 +177,8 @@ fn after(record: &Record) -> Option<(FaultAfter, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::WriteRecord;
     use crate::record::testing::{Story, record_of};
+    use crate::record::{EarlierControl, InvariantInfo, InvariantTime, Location, WriteRecord};
 
     #[test]
     fn writes_that_are_lost_after_the_recovery_are_no_matter_of_an_invariant() {
@@ -191,6 +191,43 @@ mod tests {
         assert!(step.contains("1 writes are lost"), "{step}");
         assert!(next[0].starts_with("Look in `runbooks/pg-restore.md` for what still replaces data"), "{next:?}");
         assert!(next.iter().all(|line| !line.contains("invariant")), "{next:?}");
+    }
+
+    #[test]
+    fn what_a_pass_does_not_show_is_told() {
+        let mut record = record_of(Story::Passed);
+        let [told] = &not_shown(&record)[..] else { panic!("{:?}", not_shown(&record)) };
+        assert!(told.contains("no control of this scenario, stack and images was known"), "{told}");
+        assert!(told.contains("`firedrill scenario db-pool --control`"), "{told}");
+        let images = record.stack.as_ref().unwrap().images.clone();
+        let run = "20261119T064112Z-db-pool-0001".to_string();
+        let control = EarlierControl { run, images, healed: false, watched_us: 0 };
+        let at = Location { path: "s.yaml".into(), line: 1 };
+        let plan = record.plan.as_deref_mut().unwrap();
+        plan.last_control = Some(control);
+        let (name, run) = ("orders".to_string(), "count".to_string());
+        for expected in ["as before the fault", ">= 0", "= 0"] {
+            let (name, run, expected) = (format!("{name} {expected}"), run.clone(), expected.to_string());
+            plan.invariants.push(InvariantInfo { name, service: "db".into(), run, expected, at: at.clone() });
+        }
+        let names: Vec<String> = plan.invariants.iter().map(|info| info.name.clone()).collect();
+        assert_eq!(not_shown(&record), Vec::<String>::new(), "users did not recover in the control");
+        let answer = |name: &str, value: &str| InvariantRecord {
+            name: name.into(),
+            time: InvariantTime::Steady,
+            value: Some(value.into()),
+            held: true,
+            evidence: String::new(),
+        };
+        record.invariants = names.iter().map(|name| answer(name, "0")).collect();
+        let told = not_shown(&record);
+        assert_eq!(told.len(), 2, "what must be 0 has nothing to lose: {told:?}");
+        assert!(told[0].starts_with("the invariant `orders as before the fault` was 0 before the fault"), "{told:?}");
+        record.invariants = names.iter().map(|name| answer(name, "1204")).collect();
+        assert_eq!(not_shown(&record), Vec::<String>::new());
+        record.plan.as_deref_mut().unwrap().last_control = None;
+        record.verdict = Verdict::NotRecovered;
+        assert_eq!(not_shown(&record), Vec::<String>::new(), "of a pass only");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, BurnRate, Check, CommandRecord, Counts, EarlierControl, FaultAfter, FaultEvent, FaultRecord,
-    Figures, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record,
-    RunOutcome, StepInfo, StepRecord, StepStatus, Verdict,
+    Figures, GONE_LATER, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures,
+    Record, RunOutcome, StepInfo, StepRecord, StepStatus, Verdict,
 };
 use std::fmt::Display;
 use std::time::Duration;
@@ -139,8 +139,8 @@ pub fn doubts(record: &Record) -> Vec<String> {
     [healed_in_control, helped_beside, recovered_while_waiting].into_iter().filter_map(|told| told(record)).collect()
 }
 
-/// The last control of the same scenario, stack and images.
-fn last_control(record: &Record) -> Option<&EarlierControl> {
+/// The last control of the same scenario, stack and images that was known when the drill began.
+pub(super) fn last_control(record: &Record) -> Option<&EarlierControl> {
     let images = &record.stack.as_ref()?.images;
     record.plan.as_ref()?.last_control.as_ref().filter(|control| control.images == *images)
 }
@@ -358,9 +358,21 @@ pub fn station(what: &FaultEvent) -> (StatusSymbol, &'static str) {
     (symbol, what.words())
 }
 
+/// Whether a fault that is gone may as well have ended by itself: long after the mitigation's last command or after the runbook, and no control
+/// is known in which users did not recover.
+pub fn perhaps_by_itself(record: &Record, fault: &FaultRecord) -> bool {
+    let gone = fault.life.iter().filter(|moment| moment.what == FaultEvent::ClearedByRunbook);
+    let is_late =
+        gone.clone().any(|moment| moment.detail.contains(GONE_LATER)) || recovered_while_waiting(record).is_some();
+    is_late && gone.count() > 0 && last_control(record).is_none_or(|control| control.healed)
+}
+
 /// What became of a fault: how it stood after the runbook, and how it was undone.
 pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
     let after = fault.after.map(|after| match after {
+        FaultAfter::ClearedByRunbook if perhaps_by_itself(record, fault) => {
+            "gone; by the runbook or by itself is only told by a control"
+        }
         FaultAfter::StillActive if record.recovered_us().is_some() => "still active, users are served all the same",
         after => after.words(),
     });
@@ -373,7 +385,8 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
         (None, None) => (StatusSymbol::Warn, "not undone".to_string()),
     };
     let active = matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
-    let mark = if mark == StatusSymbol::Good && active && !record.is_control() { StatusSymbol::Warn } else { mark };
+    let doubtful = active && !record.is_control() || perhaps_by_itself(record, fault);
+    let mark = if mark == StatusSymbol::Good && doubtful { StatusSymbol::Warn } else { mark };
     let counts = record.counted_faults().any(|counted| counted.fault == fault.fault);
     let noise = if counts { "" } else { "noise, " };
     (mark, format!("{noise}{}", after.map_or(undone.clone(), |after| format!("{after}, {undone}"))))
@@ -382,6 +395,11 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
 /// How long a recovery had to last to count, and why.
 pub fn hold_required(hold: &HoldRecord) -> String {
     let required = seconds(hold.required_us);
+    if hold.required_us == hold.shown_after_us && hold.required_us > hold.configured_us {
+        return format!(
+            "{required}: an SLI stays good for a while, and shows no sooner that nothing new comes any more"
+        );
+    }
     match hold.onset_us.filter(|_| hold.required_us > hold.configured_us) {
         Some(onset) => {
             let parts = hold.parts.map_or_else(String::new, |parts| {
@@ -547,6 +565,40 @@ mod tests {
         assert!(told.contains("changed something, too"), "{told}");
         record.verdict = Verdict::NotRecovered;
         assert_eq!(helped_beside(&record), None);
+    }
+
+    #[test]
+    fn a_fault_that_was_gone_late_may_have_ended_by_itself_unless_a_control_says_otherwise() {
+        let mut record = record_of(Story::Passed);
+        let told = |record: &Record| fate(record, &record.faults[0]);
+        assert_eq!(told(&record), (StatusSymbol::Good, "cleared by the runbook, undone by Firedrill".into()));
+        let gone = record.faults[0].life.iter_mut().find(|moment| moment.what == FaultEvent::ClearedByRunbook).unwrap();
+        gone.detail = format!("no session; {GONE_LATER}: one session");
+        let perhaps = "gone; by the runbook or by itself is only told by a control, undone by Firedrill";
+        assert_eq!(told(&record), (StatusSymbol::Warn, perhaps.into()));
+        let images = record.stack.as_ref().unwrap().images.clone();
+        let run = "20261119T064112Z-db-pool-0001".to_string();
+        let control = EarlierControl { run, images, healed: false, watched_us: 1 };
+        record.plan.as_deref_mut().unwrap().last_control = Some(control.clone());
+        assert!(told(&record).1.starts_with("cleared by the runbook"), "{}", told(&record).1);
+        record.plan.as_deref_mut().unwrap().last_control = Some(EarlierControl { healed: true, ..control });
+        assert!(told(&record).1.starts_with("gone; "), "{}", told(&record).1);
+    }
+
+    #[test]
+    fn a_hold_for_what_stays_good_for_a_while_says_why() {
+        let hold = HoldRecord {
+            required_us: 22_000_000,
+            configured_us: 5_000_000,
+            onset_us: Some(1_000_000),
+            window_us: 1_000_000,
+            returns_us: 0,
+            shown_after_us: 22_000_000,
+            parts: None,
+        };
+        assert!(hold_required(&hold).ends_with("shows no sooner that nothing new comes any more"));
+        let short = HoldRecord { required_us: 30_000_000, configured_us: 30_000_000, ..hold };
+        assert!(hold_required(&short).ends_with("as `recover.hold` says"));
     }
 
     #[test]

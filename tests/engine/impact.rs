@@ -4,6 +4,7 @@ use crate::support::{Alert, Case, PROCESS, Switches, Told, begins, runs};
 use firedrill::record::{Check, Event, FaultAfter, FaultEvent, PageExpectation, Phase, Verdict};
 use firedrill::runbook::{Command, StepKind};
 use firedrill::spec::BlockClient;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn the_runbook_was_not_opened(told: &Told) {
@@ -205,6 +206,22 @@ async fn users_who_notice_when_none_should_are_breached() {
     let told = unnoticed().run().await;
     told.verdict(Verdict::Breached, &["availability"]).at("fake.yaml", "impact:").failed(Check::Impact);
     the_runbook_was_not_opened(&told);
+}
+
+/// A source that counts every two seconds counts first what was good before, and what users notice a second later counts as well.
+#[tokio::test]
+async fn what_a_source_counts_from_time_to_time_is_kept_from_its_next_count_on() {
+    let told = unnoticed()
+        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+        .set("steady", "{ for: 1s, within: 3s }")
+        .plan_with(|plan| {
+            let source = Arc::get_mut(&mut plan.own_sources[0]).expect("nobody else has it");
+            source.interval = Duration::from_secs(2);
+        })
+        .world(|world| world.hurts_late = Duration::from_millis(1500))
+        .run()
+        .await;
+    told.verdict(Verdict::Breached, &["fresh"]).failed(Check::Impact);
 }
 
 /// A release takes a replica away while it is deployed, and is confirmed once the new one answers.

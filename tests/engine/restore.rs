@@ -260,6 +260,15 @@ async fn users_who_lose_the_service_again_end_the_restore_below_the_highest_leve
     assert_eq!(told.record.restore_level(), Some(RestoreLevel::L4));
 }
 
+/// The SLI calls 404 good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_who_are_refused_once_the_restore_was_looked_at_end_it_below_the_highest_level() {
+    let (told, _) = on(Fate { refuses: true, ..Fate::default() }, &[]).await;
+    let words = ["failed at L5: users had recovered", "users are refused what they got before", "404 × "];
+    told.verdict(Verdict::NotRecovered, &words).failed(Check::RestoreLevel).passed(Check::RecoveryTime);
+    assert_eq!(told.record.restore_level(), Some(RestoreLevel::L4));
+}
+
 /// A restore after which the disk is lost again is none, whatever its levels say in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_that_comes_again_ends_the_restore_below_the_highest_level() {

@@ -2,6 +2,7 @@
 
 use crate::support::{Case, Happening, TWO, lifts};
 use firedrill::record::{Check, FaultEvent, Verdict};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::test]
@@ -33,6 +34,24 @@ async fn users_who_are_refused_after_the_faults_are_gone_are_not_reverted() {
     let told = Case::new().on(lifts("http_status"), |controls| controls.world.refuse()).run().await;
     let words = ["the faults are gone and the SLIs are met, but users are refused what they got before", "404 × "];
     told.verdict(Verdict::NotReverted, &words).failed(Check::Revert).passed(Check::StillServed);
+}
+
+/// A source that counts every two seconds counts first what was good before.
+#[tokio::test]
+async fn what_a_source_counts_from_time_to_time_holds_from_its_next_count_on() {
+    let told = Case::new()
+        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+        .set("steady", "{ for: 1s, within: 3s }")
+        .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+        .set("recover", "{ within: 3s, hold: 1s }")
+        .plan_with(|plan| {
+            let source = Arc::get_mut(&mut plan.own_sources[0]).expect("nobody else has it");
+            source.interval = Duration::from_secs(2);
+        })
+        .on(lifts("http_status"), |controls| controls.world.break_later(Duration::from_millis(1500)))
+        .run()
+        .await;
+    told.verdict(Verdict::NotReverted, &["did not hold", "fresh"]).failed(Check::Revert).passed(Check::StillServed);
 }
 
 /// Beside the load of the SLI one that no SLI looks at. Once the fault is lifted, its requests take so long and end so.

@@ -412,7 +412,7 @@ async fn what_is_old_hurts_users_as_well() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_prometheus_counts_decides_a_drill() {
     let windows = "steady: { for: 2s, within: 15s }\nimpact: { below: 80%, within: 8s, window: 1s }\n\
-                   respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 6s, hold: 2s }\nrevert: { hold: 1s }\n";
+                   respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 6s, hold: 2s }\nrevert: { hold: 2s }\n";
     let counted = |query: &str| format!("sum(increase(requests_total{query}[{{{{window}}}}]))");
     let (good, total) = (counted("{code='200'}"), counted(""));
     let promql =

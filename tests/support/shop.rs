@@ -39,6 +39,8 @@ pub struct Fate {
     pub invent: Vec<u64>,
     /// Users lose the service again while the restore is looked at.
     pub relapses: bool,
+    /// Users are told that there is no such thing while the restore is looked at.
+    pub refuses: bool,
     /// Rows that were there before anything was sent.
     pub seeds: Vec<u64>,
     /// The container of `db` is gone once the runbook was followed.
@@ -48,6 +50,7 @@ pub struct Fate {
 #[derive(Debug, Default)]
 struct State {
     failing: bool,
+    refusing: bool,
     began_to_fail: Option<Instant>,
     served_again: Option<Instant>,
     /// Number and when it was stored.
@@ -126,6 +129,9 @@ impl Shop {
             }
             return 503;
         }
+        if state.refusing {
+            return 404;
+        }
         if state.served_again.is_some() && state.stored_after < self.fate.lose_after {
             state.stored_after += 1;
             state.lost.push((number, now));
@@ -154,6 +160,9 @@ impl Shop {
         state.asked.push(text.to_string());
         if self.fate.relapses && text == "customers" && state.served_again.is_some() {
             state.failing = true;
+        }
+        if self.fate.refuses && text == "customers" && state.served_again.is_some() {
+            state.refusing = true;
         }
         let ends = |code: i64, stdout: String, stderr: &str| {
             Ok(FullOutput {

@@ -265,6 +265,11 @@ impl World {
         cut(&mut self.lock().worked_around, Instant::now());
     }
 
+    /// Users suffer from so long after now on, whatever becomes of the faults.
+    pub fn break_later(&self, after: Duration) {
+        self.lock().scars.push((Instant::now() + after, None));
+    }
+
     /// From now on users are told that there is no such thing, whatever else is wrong.
     pub fn refuse(&self) {
         self.lock().refused.push((Instant::now(), None));

@@ -163,7 +163,9 @@ impl<'a> Anew<'a> {
         // How much of a fault was left only the moment knew.
         let parts = told.hold.and_then(|hold| hold.parts);
         let returns = Duration::from_micros(told.hold.map_or(0, |hold| hold.returns_us));
-        let hold = required_hold(Duration::from_micros(windows.recover_hold_us), onset, window, returns, parts);
+        let shown_after = Duration::from_micros(told.hold.map_or(0, |hold| hold.shown_after_us));
+        let configured = Duration::from_micros(windows.recover_hold_us);
+        let hold = required_hold(configured, onset, window, returns, parts, shown_after);
         if let Some(recorded) = &told.hold {
             rows.row("hold required", format!("{} µs", hold.as_micros()), format!("{} µs", recorded.required_us));
         }
@@ -576,17 +578,19 @@ impl<'a> Anew<'a> {
         // With `impact: none` users must notice nothing; otherwise they must suffer, and somebody must learn of it.
         let unfelt = plan.windows.impact_none;
         let kept_for = Duration::from_micros(plan.windows.impact_within_us);
-        let kept = || self.timeline.held(last, kept_for);
-        let until = last.plus(kept_for);
+        let begins = last.plus(Duration::from_micros(plan.windows.told_every_us));
+        let kept = || self.timeline.held(begins, kept_for);
+        let until = begins.plus(kept_for);
         let began = told.injecting_us().unwrap_or(first);
         let breached = || !self.timeline.breached(began, until, kept_for).is_empty();
-        let refused_from = |from| self.timeline.refused(self.steady_window(), (from, until)).is_some();
+        let refused_in = |span| self.timeline.refused(self.steady_window(), span).is_some();
         let refused_in_a_moment = || {
             let window = Duration::from_micros(plan.windows.impact_window_us);
             let steady = self.steady_window();
             steady.is_some_and(|steady| self.timeline.refused_in_a_moment(steady, (began, until), window).is_some())
         };
-        let refused = || refused_from(last) || refused_from(began) || refused_in_a_moment();
+        let spans = [(last, last.plus(kept_for)), (began, last.plus(kept_for)), (begins, until)];
+        let refused = || spans.into_iter().any(refused_in) || refused_in_a_moment();
         let missed = if unfelt { self.detected(None) } else { self.felt(anew) };
         let ended = |status| anew.steps.iter().any(|step| step.status == Some(status));
         let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());

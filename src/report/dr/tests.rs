@@ -521,6 +521,7 @@ fn each_drill_shows_how_long_was_held_and_why_and_its_invariants() {
         onset_us: Some(4_000_000),
         window_us: 3_000_000,
         returns_us: 0,
+        shown_after_us: 0,
         parts: None,
     });
     let report = DrReport::new(&input);

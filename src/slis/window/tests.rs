@@ -448,7 +448,8 @@ fn a_request_that_waited_for_the_cure_is_no_recovery_before_it() {
 
 #[test]
 fn a_partial_fix_relapses_at_the_pace_of_the_fault() {
-    let hold = |configured, onset: Option<u64>| required_hold(ms(configured), onset.map(ms), ms(1000), ms(0), None);
+    let hold =
+        |configured, onset: Option<u64>| required_hold(ms(configured), onset.map(ms), ms(1000), ms(0), None, ms(0));
     assert_eq!(
         hold(5000, Some(8500)),
         ms(13_750),
@@ -456,11 +457,14 @@ fn a_partial_fix_relapses_at_the_pace_of_the_fault() {
     );
     assert_eq!(hold(5000, Some(300)), ms(5000));
     assert_eq!(hold(5000, None), ms(5000));
-    let left = |active, all| required_hold(ms(5000), Some(ms(8500)), ms(1000), ms(0), Some(Parts { active, all }));
+    let parts = |active, all| Some(Parts { active, all });
+    let left = |active, all| required_hold(ms(5000), Some(ms(8500)), ms(1000), ms(0), parts(active, all), ms(0));
     assert_eq!(left(1, 2), ms(26_500), "one of two needs 17 s");
     assert_eq!(left(2, 2), ms(13_750));
-    let back = required_hold(ms(12_000), Some(ms(8500)), ms(1000), ms(10_000), None);
+    let back = required_hold(ms(12_000), Some(ms(8500)), ms(1000), ms(10_000), None, ms(0));
     assert_eq!(back, ms(23_750), "a client that is back after 10 s hurts at 18.5 s");
+    let stale = |after| required_hold(ms(5000), Some(ms(8500)), ms(1000), ms(0), None, ms(after));
+    assert_eq!([22_000, 9000].map(stale), [ms(22_000), ms(13_750)], "what is good for 20 s says nothing sooner");
 }
 
 #[test]

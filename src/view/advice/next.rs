@@ -3,7 +3,9 @@
 use super::restore::restore;
 use super::{FollowedStep, followed, helping, listed};
 use crate::output::one_line;
-use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Record, StepStatus, Verdict};
+use crate::record::{
+    Announcement, CommandRecord, DrillStatus, FaultAfter, InvariantRecord, InvariantTime, Record, StepStatus, Verdict,
+};
 use crate::view::words::served_beside;
 use crate::view::{advice, filters, restore, template_lines, words};
 use askama::Template;
@@ -76,6 +78,33 @@ fn again(plan: &Announcement) -> String {
         false => path,
     };
     format!("firedrill scenario {what}{}", if plan.control { " --control" } else { "" })
+}
+
+/// What a pass does not show, a line each: that users would not have recovered without the runbook, where no control is known, and that nothing
+/// was lost, where an invariant had nothing to lose.
+pub fn not_shown(record: &Record) -> Vec<String> {
+    let is_pass = record.verdict == Verdict::Passed && !record.is_control();
+    let Some(plan) = record.plan.as_ref().filter(|_| is_pass) else { return Vec::new() };
+    let by_runbook = record.mitigation_started_us.is_some() && record.recovered_us().is_some();
+    let control = (by_runbook && words::last_control(record).is_none()).then(|| {
+        format!(
+            "users might have recovered by themselves: no control of this scenario, stack and images was known when the drill began; \
+             `{} --control` shows whether they do",
+            again(plan)
+        )
+    });
+    let had_nothing = |answer: &&InvariantRecord| {
+        let info = plan.invariants.iter().find(|info| info.name == answer.name);
+        // Of what must be 0 or little nothing can be lost.
+        let may_lose =
+            info.is_some_and(|info| info.expected == "as before the fault" || info.expected.starts_with('>'));
+        let value = answer.value.as_ref().and_then(|value| value.trim().parse::<f64>().ok());
+        answer.time == InvariantTime::Steady && may_lose && value == Some(0.0)
+    };
+    let weak = record.invariants.iter().filter(had_nothing).map(|answer| {
+        format!("the invariant `{}` was 0 before the fault: it cannot show whether anything was lost", answer.name)
+    });
+    control.into_iter().chain(weak).collect()
 }
 
 /// The invariant that did not hold, where it stands and what was seen.

@@ -88,6 +88,7 @@ fn events(cured: u64) -> Vec<Stamped> {
             onset_us,
             window_us,
             returns_us: 0,
+            shown_after_us: 0,
             parts: None,
         }),
     );
@@ -313,6 +314,28 @@ fn with(more: Vec<(u64, Event)>, change: impl Fn(&mut Announcement), verdict: Ve
         }
     }
     all
+}
+
+/// Nobody is to notice anything for 3 s, and users suffer from 3.0 s to 4.5 s after the fault.
+#[test]
+fn what_a_query_tells_first_is_of_the_time_before() {
+    let judged = |told_every_us: u64| {
+        let unnoticed = |plan: &mut Announcement| {
+            (plan.windows.impact_none, plan.windows.impact_within_us) = (true, 3_000_000);
+            plan.windows.told_every_us = told_every_us;
+            plan.runbook_file = None;
+        };
+        let mut all = with(Vec::new(), unnoticed, Verdict::Breached);
+        for stamped in &mut all {
+            if let Event::Slice(slice) = &mut stamped.event {
+                let is_bad = (100..115).contains(&slice.index);
+                slice.good.values_mut().for_each(|good| *good = if is_bad { 0 } else { 5 });
+                slice.results = [(if is_bad { "500" } else { "200" }.to_string(), 5)].into();
+            }
+        }
+        differ(&all, &[]).contains(&"verdict".to_string())
+    };
+    assert_eq!([0, 2_000_000].map(judged), [true, false]);
 }
 
 #[test]

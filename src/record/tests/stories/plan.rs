@@ -133,6 +133,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             recover_hold_us: 5_000_000,
             recover_cleared: false,
             revert_hold_us: 2_000_000,
+            told_every_us: 0,
             impact_below: None,
             impact_none: false,
         },
