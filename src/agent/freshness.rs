@@ -95,17 +95,17 @@ impl AnswerAge {
 
     /// How old the newest thing is, in seconds; below 0 when it is from the future.
     fn age(&self, answer: &PageAnswer, now: OffsetDateTime) -> Result<f64, String> {
-        if !answer.status.is_success() {
-            return Err(format!("it answered {}", answer.status));
+        if !answer.status().is_success() {
+            return Err(format!("it answered {}", answer.status()));
         }
         let at = match &self.at {
             AnswerPlace::Header(name) => {
-                let value = answer.headers.get(name).ok_or_else(|| format!("the answer has no header `{name}`"))?;
+                let value = answer.headers().get(name).ok_or_else(|| format!("the answer has no header `{name}`"))?;
                 time_in(value.to_str().map_err(|_| format!("the header `{name}` is no text"))?)
             }
             AnswerPlace::Json(pointer) => {
-                let json: Value =
-                    serde_json::from_slice(&answer.body).map_err(|error| format!("the answer is not JSON: {error}"))?;
+                let json: Value = serde_json::from_slice(answer.body())
+                    .map_err(|error| format!("the answer is not JSON: {error}"))?;
                 match json.pointer(pointer) {
                     Some(Value::String(text)) => time_in(text),
                     Some(Value::Number(number)) => number.as_f64().and_then(unix),
@@ -155,7 +155,7 @@ impl Question for AnswerAge {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use hyper::{HeaderMap, StatusCode};
+    use hyper::StatusCode;
     use time::macros::datetime;
 
     const NOW: OffsetDateTime = datetime!(2025-03-01 12:00:00 UTC);
@@ -165,10 +165,11 @@ mod tests {
     }
 
     fn age(at: AnswerPlace, status: u16, modified: &str, body: &str) -> Result<f64, String> {
-        let mut headers = HeaderMap::new();
-        headers.insert("last-modified", modified.parse().unwrap());
-        let status = StatusCode::from_u16(status).unwrap();
-        asked(at).age(&PageAnswer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }, NOW)
+        let answer = PageAnswer::new(Bytes::copy_from_slice(body.as_bytes()));
+        let (mut head, body) = answer.into_parts();
+        head.headers.insert("last-modified", modified.parse().unwrap());
+        head.status = StatusCode::from_u16(status).unwrap();
+        asked(at).age(&PageAnswer::from_parts(head, body), NOW)
     }
 
     #[test]

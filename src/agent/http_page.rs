@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::error::Error as _;
@@ -21,12 +21,7 @@ pub(super) const A_PAGE: TextForm =
     TextForm::new("a URL like `http://service:8080/path`", || shape::text("http://[^\\s/?#@{}]+(?:[/?][^#]*)?"));
 
 /// What a server answered, completely.
-#[derive(Debug)]
-pub(super) struct PageAnswer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
+pub(super) type PageAnswer = Response<Bytes>;
 
 /// Why there was no complete answer.
 #[derive(Debug)]
@@ -75,10 +70,10 @@ pub(super) async fn post_json(url: &str, json: String) -> Result<String, String>
 
 fn text_of(url: &str, answer: Result<PageAnswer, PageError>) -> Result<String, String> {
     let ((server, _), answer) = (parse_page(url)?, answer.map_err(|error| error.text)?);
-    if !answer.status.is_success() {
-        return Err(format!("{server} answered {}", answer.status));
+    if !answer.status().is_success() {
+        return Err(format!("{server} answered {}", answer.status()));
     }
-    String::from_utf8(answer.body.into()).map_err(|_| format!("the page of {server} is not UTF-8"))
+    String::from_utf8(answer.into_body().into()).map_err(|_| format!("the page of {server} is not UTF-8"))
 }
 
 async fn exchange(
@@ -114,7 +109,7 @@ async fn exchange(
         let failure = error.downcast_ref().map_or(Failure::Protocol, Failure::of_http);
         PageError { text: format!("read the page of {server}: {error}"), failure }
     })?;
-    Ok(PageAnswer { status: head.status, headers: head.headers, body: body.to_bytes() })
+    Ok(Response::from_parts(head, body.to_bytes()))
 }
 
 /// A text as a part of a URL.

@@ -176,7 +176,7 @@ impl Question for PromCounts {
     /// Fails when Prometheus says that it cannot be asked this; whether it is there shows later.
     async fn check(&self) -> Result<(), String> {
         match timeout(self.timeout, get_page(&self.page(), "application/json")).await {
-            Ok(Ok(answer)) if answer.status.is_client_error() => Err(said(&answer)),
+            Ok(Ok(answer)) if answer.status().is_client_error() => Err(said(&answer)),
             _ => Ok(()),
         }
     }
@@ -215,8 +215,8 @@ impl PromCounts {
 
     /// Good and valid events of an answer; or why there is no data.
     fn counted(&self, answer: &PageAnswer) -> Result<(u32, u32), String> {
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if !answer.status.is_success() || body["status"] != "success" {
+        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        if !answer.status().is_success() || body["status"] != "success" {
             return Err(said(answer));
         }
         if let Some(warning) = body["warnings"].as_array().and_then(|all| all.first()) {
@@ -260,9 +260,9 @@ impl PromCounts {
 
 /// Why an answer is none: what Prometheus says, or the status.
 fn said(answer: &PageAnswer) -> String {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let error = body["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
-    format!("Prometheus answered {}{error}", answer.status)
+    format!("Prometheus answered {}{error}", answer.status())
 }
 
 #[cfg(test)]
@@ -272,7 +272,7 @@ mod tests {
     use crate::agent::protocol::Told;
     use crate::load::Generator;
     use bytes::Bytes;
-    use hyper::{HeaderMap, StatusCode};
+    use hyper::StatusCode;
     use serde_json::json;
     use std::sync::{Arc, Mutex};
     use tokio_util::sync::CancellationToken;
@@ -291,8 +291,9 @@ mod tests {
     }
 
     fn answered(of: PromEvents, status: u16, body: Value) -> Result<(u32, u32), String> {
-        let (status, headers) = (StatusCode::from_u16(status).unwrap(), HeaderMap::new());
-        asked(of).counted(&PageAnswer { status, headers, body: Bytes::from(body.to_string()) })
+        let mut answer = PageAnswer::new(Bytes::from(body.to_string()));
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+        asked(of).counted(&answer)
     }
 
     #[test]
@@ -339,8 +340,7 @@ mod tests {
         let none = json!({ "status": "success", "data": { "result": [
             { "metric": { LABEL: "some" }, "value": [1.5, "0"] }, { "metric": { LABEL: "total" }, "value": [1.5, "0.04"] },
         ] } });
-        let answer =
-            PageAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from(none.to_string()) };
+        let answer = PageAnswer::new(Bytes::from(none.to_string()));
         let asked = asked(PromEvents::Good);
         assert_eq!(asked.counted(&answer), Ok((0, 0)));
         let busy = PromCounts { never_idle: true, ..asked };

@@ -1,10 +1,12 @@
-//! Scraping of a metrics page in the Prometheus text format, to watch the condition of an alert.
+//! Pages that are watched: the metrics page of an alert, in the Prometheus text format, scraped again and again, and whether a page has a status,
+//! asked whenever somebody wants to know.
 
-use super::ability::{Ability, AgentContext, HeldResult, Tell, held_task};
-use super::http_page::{page_text, parse_page};
+use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell, held_task};
+use super::http_page::{get_page, page_text, parse_page};
 use super::prometheus;
-use super::protocol::Told;
+use super::protocol::{AgentAnswer, Told};
 use crate::slis::MetricCondition;
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -86,18 +88,54 @@ fn evaluate(series: &[prometheus::Sample], when: &MetricCondition) -> Result<(f6
     }
 }
 
+/// How long an answer may take.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// Watches for the status of a page: it is in place while the page has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusPage {
+    /// The page.
+    pub url: String,
+    /// The status.
+    pub status: u16,
+}
+
+impl Ability for StatusPage {
+    const NAME: &'static str = "status_page";
+
+    /// Fails only when the URL cannot be used.
+    async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> HeldResult {
+        parse_page(&self.url)?;
+        Ok(Box::new(self))
+    }
+}
+
+#[async_trait]
+impl Holding for StatusPage {
+    async fn look(&self) -> AgentAnswer {
+        match tokio::time::timeout(WITHIN, get_page(&self.url, "*/*")).await {
+            Ok(Ok(answer)) if answer.status().as_u16() == self.status => {
+                AgentAnswer::in_place(answer.status().to_string())
+            }
+            Ok(Ok(answer)) => AgentAnswer::gone(answer.status().to_string()),
+            Ok(Err(error)) => AgentAnswer::gone(error.text),
+            Err(_) => AgentAnswer::gone("no answer in time"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::slis::Comparison;
     use std::collections::BTreeMap;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc::unbounded_channel;
 
     fn read(page: &str, when: &MetricCondition) -> Result<(f64, bool), String> {
         evaluate(&prometheus::parse(page)?, when)
     }
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-    use tokio::sync::mpsc::unbounded_channel;
 
     const PAGE: &str = "# TYPE pool gauge\npool{db=\"a\"} 5\npool{db=\"b\",x=\"y\"} 0\nodd NaN\n";
 

@@ -11,16 +11,14 @@
 
 use super::{FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
-use crate::source::{MapReader, TextForm, did_you_mean, parse_size, shape, shorten};
+use crate::source::{MapReader, TextForm, parse_size, shape, shorten};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
 use async_trait::async_trait;
 
 /// The longest text that is looked for, in bytes.
 const LONGEST: usize = 1024;
-const DEEDS: [&str; 3] = ["remove", "truncate", "flip"];
 
 const A_PATH: TextForm = TextForm::new("an absolute path", || shape::text("/[\\s\\S]*"));
-const A_DEED: TextForm = TextForm::new("`remove`, `truncate` or `flip`", || shape::one_of(DEEDS));
 const A_CUT: TextForm = TextForm::new(
     "a percentage like `50%`, or a size like `1MiB`",
     || serde_json::json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, shape::percentage(), shape::size()] }),
@@ -50,11 +48,6 @@ fn path(text: &str) -> Result<String, String> {
     }
 }
 
-fn deed(text: &str) -> Result<&'static str, String> {
-    let known = DEEDS.into_iter().find(|deed| *deed == text);
-    known.ok_or_else(|| format!("`{text}` cannot be done to a file; {}", did_you_mean(text, DEEDS)))
-}
-
 /// How much stays: `50%`, `1MiB`, `8300`.
 fn cut(text: &str) -> Result<Cut, String> {
     let text = text.trim();
@@ -78,7 +71,8 @@ impl Files {
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let path = map.require_with("path", A_PATH, path);
-        let deed = map.require_with("do", A_DEED, deed);
+        let deeds = ["remove", "truncate", "flip"].map(|deed| (deed, deed));
+        let deed = map.require_by("do", |at| at.one_of(deeds, "cannot be done to a file"));
         let to = map.optional_with("to", A_CUT, cut);
         let at: Option<u64> = map.optional("at");
         let find = map.optional_with("find", A_TEXT, text);

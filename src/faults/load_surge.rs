@@ -7,7 +7,7 @@
 
 use super::by_agent::AgentFault;
 use crate::agent::ability::Ability;
-use crate::agent::surge::SurgeAbility;
+use crate::agent::load::SurgeAbility;
 use crate::source::{MapReader, TextForm, parse_rate, shape};
 
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);

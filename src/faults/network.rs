@@ -9,13 +9,10 @@
 
 use super::containers::{self, SelectedContainers};
 use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
-use crate::source::{MapReader, TextForm, did_you_mean, shape};
+use crate::source::{MapReader, list};
 use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-
-const LOSES: [&str; 2] = ["connection", "names"];
-const WHAT: TextForm = TextForm::new("`connection` or `names`", || shape::one_of(LOSES));
 
 /// Containers without a network, or without their names in it.
 pub struct NetworkLoss {
@@ -31,11 +28,8 @@ impl NetworkLoss {
     pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let selected = SelectedContainers::read(map);
         let network = map.optional("network");
-        let names = map.require_with("lose", WHAT, |text| match text {
-            "connection" => Ok(false),
-            "names" => Ok(true),
-            _ => Err(did_you_mean(text, LOSES)),
-        });
+        let losses = [("connection", false), ("names", true)];
+        let names = map.require_by("lose", |at| at.one_of(losses, "cannot be lost"));
         Some(NetworkLoss { selected: selected?, network, names: names? })
     }
 
@@ -95,7 +89,7 @@ impl Inject for NetworkLoss {
         {
             Some(ContainerState { name, endpoints, .. }) => {
                 let names: Vec<_> = endpoints.iter().map(|endpoint| endpoint.network.as_str()).collect();
-                Err(format!("{name} has nothing to lose there: its networks are {}", crate::source::list(&names)))
+                Err(format!("{name} has nothing to lose there: its networks are {}", list(&names)))
             }
             None => {
                 let all = running.iter().map(|state| (state.id.clone(), state.endpoints.clone()));

@@ -22,13 +22,11 @@ use super::by_agent::AgentFault;
 use super::read_returns;
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgLock, PgServer};
-use crate::source::{MapReader, TextForm, did_you_mean, shape};
+use crate::source::{MapReader, TextForm, shape};
 
 /// More sessions would use the server's connections up, which is another fault.
 const MAX_SESSIONS: u32 = 20;
-const MODES: [&str; 2] = ["table", "row"];
 const A_TABLE: TextForm = TextForm::new("the name of a table", shape::filled);
-const A_MODE: TextForm = TextForm::new("`table` or `row`", || shape::one_of(MODES));
 const A_CONDITION: TextForm = TextForm::new(
     "a condition in SQL",
     || serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": "^[^;]*[^;\\s][^;]*$" }),
@@ -47,14 +45,6 @@ fn table(text: &str) -> Result<String, String> {
     Ok(text.to_string())
 }
 
-fn mode(text: &str) -> Result<bool, String> {
-    match text {
-        "table" => Ok(false),
-        "row" => Ok(true),
-        _ => Err(format!("`{text}` is not a mode; {}", did_you_mean(text, MODES))),
-    }
-}
-
 fn condition(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("it is empty".into()),
@@ -67,7 +57,7 @@ fn condition(text: &str) -> Result<String, String> {
 pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
     let server = PgServer::read(map);
     let table = map.require_with("table", A_TABLE, table);
-    let rows = map.optional_with("mode", A_MODE, mode);
+    let rows = map.optional_by("mode", |at| at.one_of([("table", false), ("row", true)], "is not a mode"));
     let condition = map.optional_with("where", A_CONDITION, condition);
     // A mode that is none has its own message.
     let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());

@@ -21,8 +21,8 @@ use super::Fault;
 use crate::record::looks_secret;
 use crate::slis::Ratio;
 use crate::source::{
-    At, Diagnostics, Entry, Node, Source, Span, TextForm, Value, did_you_mean, is_name, parse, parse_duration,
-    parse_size, shape, shorten,
+    At, Diagnostics, Entry, MapReader, Node, Source, Span, TextForm, Value, did_you_mean, is_name, parse,
+    parse_duration, parse_size, shape, shorten,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -248,38 +248,16 @@ impl Preset {
 
     /// The values of its parameters.
     fn values(&self, node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Values<'_>> {
-        let before = diags.all.len();
-        if !matches!(node.value, Value::Map(_) | Value::Null) {
-            diags.error(source, node.span, format!("`{}` must be a map, found {}", self.name, node.describe()));
-            return None;
-        }
-        let names = || self.parameters.iter().map(|parameter| parameter.name.as_str());
-        for entry in node.entries().iter().filter(|entry| names().all(|name| name != entry.key)) {
-            let message = format!("`{}` has no key `{}`", self.name, shorten(&entry.key));
-            diags.error(source, entry.key_span, message).label("unknown").help(did_you_mean(&entry.key, names()));
-        }
+        let mut map = MapReader::new(node, format!("`{}`", self.name), source, diags)?;
         let mut values = BTreeMap::new();
         for parameter in &self.parameters {
-            let value = match node.get(&[&parameter.name]) {
-                Some(given) => {
-                    let wrong = match given.text() {
-                        Some(text) => parameter.form.check(text).err(),
-                        None => Some(format!("expected one value, found {}", given.describe())),
-                    };
-                    if let Some(wrong) = wrong {
-                        diags.error(source, given.span, format!("`{}`: {wrong}", parameter.name));
-                    }
-                    given.text().map(str::to_string)
-                }
-                None if parameter.is_required() => {
-                    diags.error(source, node.span, format!("`{}` has no `{}`", self.name, parameter.name));
-                    None
-                }
-                None => parameter.default.clone(),
-            };
-            values.insert(parameter.name.as_str(), (&parameter.form, value));
+            let Parameter { name, form, default, .. } = parameter;
+            let given = map.read(name, parameter.is_required(), |at| {
+                at.parse("one value", |text| form.check(text).map(|()| text.to_string()))
+            });
+            values.insert(name.as_str(), (form, given.or_else(|| default.clone())));
         }
-        (!diags.has_errors_since(before)).then_some(values)
+        map.finish().map(|()| values)
     }
 }
 

@@ -16,36 +16,25 @@
 use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::slis::Ratio;
-use crate::source::{MapReader, TextForm, did_you_mean, list, shape};
+use crate::source::{MapReader, list};
+use std::collections::BTreeMap;
 
 /// Every attribute that a toxic has.
 const ATTRIBUTES: [&str; 9] =
     ["latency", "jitter", "rate", "delay", "timeout", "average_size", "size_variation", "bytes", "connections"];
 
-const A_TYPE: TextForm = TextForm::new("a type like `bandwidth`", || shape::one_of(ToxicKind::ALL.map(ToxicKind::name)));
-const A_STREAM: TextForm =
-    TextForm::new("`upstream` or `downstream`", || shape::one_of(ToxicStream::ALL.map(ToxicStream::name)));
 /// The highest attribute: a day in microseconds, 86 GB.
 const MOST: u64 = 86_400_000_000;
 
-fn kind(text: &str) -> Result<ToxicKind, String> {
-    let meant = || did_you_mean(text, ToxicKind::ALL.map(ToxicKind::name));
-    ToxicKind::from_name(text).ok_or_else(|| format!("`{text}` is not a type of toxic; {}", meant()))
-}
-
-fn stream(text: &str) -> Result<ToxicStream, String> {
-    ToxicStream::from_name(text).ok_or_else(|| format!("`{text}` is not a direction: it is `upstream` or `downstream`"))
-}
-
 /// Reads the attributes of a toxic, in the order of its own: those that it cannot do without must be there.
 fn attributes(map: &mut MapReader<'_>, kind: Option<ToxicKind>) -> Option<[i64; 3]> {
-    let mut given = [None; ATTRIBUTES.len()];
+    let mut given = BTreeMap::new();
     map.optional_by("attributes", |at| {
         let mut map = at.map("`attributes`")?;
         let not = format!("a whole number from 0 to {MOST}");
-        for (name, given) in ATTRIBUTES.into_iter().zip(&mut given) {
+        for name in ATTRIBUTES {
             let number = map.optional_by(name, |at| at.number(0..=MOST, "a whole number", &not));
-            *given = number.map(|number| number as i64);
+            given.extend(number.map(|number| (name, number as i64)));
             if let Some(kind) = kind.filter(|kind| map.has(name) && !kind.attributes().contains(&name)) {
                 let own = kind.attributes();
                 let has = if own.is_empty() { "it has none".into() } else { format!("it has {}", list(own)) };
@@ -57,16 +46,13 @@ fn attributes(map: &mut MapReader<'_>, kind: Option<ToxicKind>) -> Option<[i64; 
     let kind = kind?;
     let own = kind.attributes();
     let mut values = [0; 3];
-    for (own, value) in own.iter().zip(&mut values) {
-        let at = ATTRIBUTES.iter().position(|name| name == own);
-        *value = at.and_then(|at| given[at]).unwrap_or(0);
-    }
+    own.iter().zip(&mut values).for_each(|(own, value)| *value = given.get(own).copied().unwrap_or(0));
     let needed = match kind {
         // Without a time it holds for ever, or acts at once; the others need none.
         ToxicKind::Timeout | ToxicKind::ResetPeer => None,
         // Nothing, and not a byte, can be meant.
         ToxicKind::Bandwidth | ToxicKind::LimitData | ToxicKind::LimitConnections => {
-            own.first().filter(|own| !ATTRIBUTES.iter().zip(given).any(|(name, given)| name == *own && given.is_some()))
+            own.first().filter(|own| !given.contains_key(*own))
         }
         _ => own.first().filter(|_| values[0] == 0),
     };
@@ -81,11 +67,16 @@ fn attributes(map: &mut MapReader<'_>, kind: Option<ToxicKind>) -> Option<[i64; 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
 pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
     let place = ProxyPlace::read(map);
-    let kind = map.require_with("type", A_TYPE, kind);
-    let direction = map.optional_with("stream", A_STREAM, stream).unwrap_or(ToxicStream::Downstream);
+    let (kinds, streams) =
+        (ToxicKind::ALL.map(|kind| (kind.name(), kind)), ToxicStream::ALL.map(|way| (way.name(), way)));
+    let kind = map.require_by("type", |at| at.one_of(kinds, "is not a type of toxic"));
+    let direction = map.optional_by("stream", |at| at.one_of(streams, "is not a direction"));
     let toxicity = map.optional_with("toxicity", A_SHARE, share).map_or(1.0, Ratio::get);
     let attributes = attributes(map, kind);
-    let toxic = Toxic { toxicity: toxicity as f32, ..Toxic::new(kind?, direction, attributes?) };
+    let toxic = Toxic {
+        toxicity: toxicity as f32,
+        ..Toxic::new(kind?, direction.unwrap_or(ToxicStream::Downstream), attributes?)
+    };
     let place = place?;
     Some(fault(&place, summary(&place, &toxic), toxic))
 }

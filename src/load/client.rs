@@ -1,15 +1,17 @@
-//! One request from the instant it is due to its end.
+//! One request from the instant it is due to its end, or a journey: several requests in order, each with values from the answers before it. It is
+//! one event: good or bad is what its last answer is, and its latency is that of all of it.
 
-use super::journey::{LONGEST_BODY, StepAnswer};
-use super::pool::{Conn, Pool};
+use super::pool::{Ca, Conn, Pool, Tls};
 use super::template::{self, RequestTemplate};
-use super::trust::Tls;
-use super::{AnswerPlace, Ca, EventClient, ExpectedAnswer, Failure, LoadSpec, RequestEnding, Sent};
+use super::{EventClient, Failure, LoadSpec, RequestEnding, Sent};
 use crate::slis::EventAnswer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
@@ -153,5 +155,201 @@ impl RequestSender {
             kept.extend_from_slice(data.map_or(&[], |data| data));
         }
         Ok((StepAnswer { status: head.status.as_u16(), headers: head.headers, body: kept.into(), length }, conn))
+    }
+}
+
+/// From this status on the journey does not go on.
+const FAILED: u16 = 400;
+/// From this status on an answer is judged by its status alone, whatever it says.
+const SERVER_FAILED: u16 = 500;
+/// The type of an answer that is a page.
+const PAGE: &[u8] = b"text/html";
+/// A longer value is none that a client carries along.
+const LONGEST: usize = 8192;
+/// Of a longer answer nothing is taken.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// A request that follows another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JourneyStep {
+    /// What is taken from the answer before, by the names that `{{name}}` stands for from then on.
+    pub take: BTreeMap<String, AnswerPlace>,
+    /// HTTP method.
+    pub method: String,
+    /// As that of a load.
+    pub url: String,
+    /// As those of a load.
+    pub headers: Vec<(String, String)>,
+    /// As that of a load.
+    pub body: Option<String>,
+}
+
+/// Where in an answer a value stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnswerPlace {
+    /// In its JSON, by a pointer (RFC 6901).
+    Json(String),
+    /// In a header.
+    Header(String),
+}
+
+/// What an answer says that is no failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedAnswer {
+    /// Stands somewhere in its body.
+    pub body: Option<String>,
+    /// What stands where.
+    pub values: Vec<(AnswerPlace, String)>,
+}
+
+impl ExpectedAnswer {
+    /// Whether the body must be read for it.
+    fn reads_body(&self) -> bool {
+        self.body.is_some() || self.values.iter().any(|(place, _)| matches!(place, AnswerPlace::Json(_)))
+    }
+}
+
+/// An answer, as far as the journey needs it.
+#[derive(Debug)]
+struct StepAnswer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Of the whole body, in bytes.
+    pub(super) length: u64,
+}
+
+impl LoadSpec {
+    /// Each request of a journey as a load of its own, with what it takes from the answer before and with the names that are
+    /// known by then; a load that is none has one.
+    pub(super) fn requests(&self) -> Vec<(LoadSpec, BTreeMap<String, AnswerPlace>, Vec<String>)> {
+        let mut known = Vec::new();
+        let mut requests = vec![(LoadSpec { then: Vec::new(), ..self.clone() }, BTreeMap::new(), Vec::new())];
+        for JourneyStep { take, method, url, headers, body } in self.then.clone() {
+            known.extend(take.keys().cloned());
+            let ca = self.ca.clone().filter(|_| url.starts_with("https://"));
+            let spec = LoadSpec { method, url, headers, body, ca, then: Vec::new(), ..self.clone() };
+            requests.push((spec, take, known.clone()));
+        }
+        requests
+    }
+}
+
+impl StepAnswer {
+    /// What an SLI sees of it.
+    fn seen(&self) -> EventAnswer {
+        let kind = self.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let is_page = kind.get(..PAGE.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(PAGE));
+        match is_page && self.length > 0 && self.status < FAILED {
+            true => EventAnswer::Page(self.status),
+            false => EventAnswer::Status(self.status),
+        }
+    }
+
+    /// Whether it says what is expected; a failure is judged by its status alone.
+    fn says(&self, ExpectedAnswer { body, values }: &ExpectedAnswer) -> bool {
+        let json = self.json(values.iter().map(|(place, _)| place));
+        let has_text = body.as_ref().is_none_or(|text| String::from_utf8_lossy(&self.body).contains(text));
+        let has_values = values.iter().all(|(place, value)| self.value(place, &json).as_ref() == Some(value));
+        self.status >= SERVER_FAILED || (has_text && has_values)
+    }
+
+    /// Takes values from it; what it does not have, and an answer that is a failure, ends the journey.
+    fn take(&self, what: &BTreeMap<String, AnswerPlace>, into: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+        if self.status >= FAILED {
+            return Err(Failure::Incomplete);
+        }
+        let json = self.json(what.values());
+        for (name, place) in what {
+            // What would mean something in JSON or in a head of HTTP is not put there.
+            let is_plain = |value: &String| {
+                let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
+                !value.is_empty() && value.len() <= LONGEST && value.chars().all(plain)
+            };
+            into.insert(name.clone(), self.value(place, &json).filter(is_plain).ok_or(Failure::Incomplete)?);
+        }
+        Ok(())
+    }
+
+    /// Its body as JSON, where a place asks for that; null where it is none.
+    fn json<'p>(&self, mut places: impl Iterator<Item = &'p AnswerPlace>) -> Value {
+        match places.any(|place| matches!(place, AnswerPlace::Json(_))) {
+            true => serde_json::from_slice(&self.body).unwrap_or_default(),
+            false => Value::Null,
+        }
+    }
+
+    fn value(&self, place: &AnswerPlace, json: &Value) -> Option<String> {
+        match place {
+            AnswerPlace::Json(pointer) => match json.pointer(pointer)? {
+                Value::String(text) => Some(text.clone()),
+                value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+                _ => None,
+            },
+            AnswerPlace::Header(header) => Some(self.headers.get(header)?.to_str().ok()?.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(status: u16, body: &str, place: AnswerPlace) -> Result<String, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert("location", "/orders/7".parse().unwrap());
+        let answer = StepAnswer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()), length: 0 };
+        let mut values = BTreeMap::new();
+        answer.take(&[("x".to_string(), place)].into(), &mut values)?;
+        Ok(values.remove("x").unwrap())
+    }
+
+    #[test]
+    fn an_answer_says_what_is_expected() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-cache", "hit".parse().unwrap());
+        let asked = |status, expected: &ExpectedAnswer| {
+            let body = Bytes::from_static(br#"{"status":"paid","items":2}"#);
+            StepAnswer { status, headers: headers.clone(), body, length: 0 }.says(expected)
+        };
+        let says = |status, place, value: &str| {
+            asked(status, &ExpectedAnswer { values: vec![(place, value.into())], body: None })
+        };
+        let has = |status, text: &str| asked(status, &ExpectedAnswer { body: Some(text.into()), values: Vec::new() });
+        let json = |pointer: &str| AnswerPlace::Json(pointer.into());
+        assert!(says(200, json("/status"), "paid") && says(200, json("/items"), "2"));
+        assert!(!says(200, json("/status"), "open") && !says(200, json("/none"), "paid"));
+        assert!(has(200, "\"paid\"") && !has(200, "open"));
+        assert!(says(200, AnswerPlace::Header("X-Cache".into()), "hit"));
+        assert!(!says(200, AnswerPlace::Header("x-cache".into()), "miss"));
+        assert!(has(503, "open"), "a failure is judged by its status");
+    }
+
+    #[test]
+    fn values_are_carried_along_or_the_journey_ends() {
+        let json = |status, body: &str| taken(status, body, AnswerPlace::Json("/a/0".into()));
+        assert_eq!(json(200, r#"{"a":["t.o-k=en"]}"#), Ok("t.o-k=en".into()));
+        assert_eq!(json(302, r#"{"a":[7]}"#), Ok("7".into()));
+        for body in [
+            "", "{}", r#"{"a":[null]}"#, r#"{"a":[""]}"#, r#"{"a":["q\\"x"]}"#, r#"{"a":["a b"]}"#,
+            r#"{"a":["\\r\\n"]}"#,
+        ] {
+            assert_eq!(json(200, body), Err(Failure::Incomplete), "{body}");
+        }
+        assert_eq!(json(401, r#"{"a":["token"]}"#), Err(Failure::Incomplete));
+        assert_eq!(taken(201, "", AnswerPlace::Header("location".into())), Ok("/orders/7".into()));
+        assert_eq!(taken(201, "", AnswerPlace::Header("etag".into())), Err(Failure::Incomplete));
+    }
+
+    #[test]
+    fn a_page_is_told_apart_from_data_and_errors_are_not() {
+        let seen = |status, kind, length| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            StepAnswer { status, headers, body: Bytes::new(), length }.seen()
+        };
+        assert_eq!(seen(200, "Text/HTML; charset=utf-8", 5), EventAnswer::Page(200));
+        assert_eq!(seen(200, "application/json", 5), EventAnswer::Status(200));
+        assert_eq!(seen(200, "text/html", 0), EventAnswer::Status(200));
+        assert_eq!(seen(503, "text/html", 5), EventAnswer::Status(503));
     }
 }

@@ -7,7 +7,6 @@
 mod client;
 mod ending;
 mod generator;
-mod journey;
 mod pool;
 mod schedule;
 mod secrets;
@@ -16,21 +15,19 @@ mod template;
 #[cfg(test)]
 mod testing;
 mod timer;
-mod trust;
 #[cfg(test)]
 mod trust_tests;
 
 pub use crate::slis::SLICE;
-pub use client::Client;
+pub use client::{AnswerPlace, Client, ExpectedAnswer, JourneyStep};
 pub use ending::{EventClient, Failure, RequestEnding, Sent};
 pub use generator::{Generator, LoadReport};
-pub use journey::{AnswerPlace, ExpectedAnswer, JourneyStep};
+pub use pool::{Ca, check_ca};
 pub use schedule::Schedule;
 pub use secrets::url_secrets;
 pub use tally::Tally;
 pub use template::check_placeholders;
 pub use timer::PreciseTimer;
-pub use trust::{Ca, check_ca};
 
 use crate::slis::Good;
 use serde::{Deserialize, Serialize};

@@ -1,20 +1,17 @@
 //! The one bash session in which a runbook's steps run. The supervisor (`firedrill shell`) runs inside the
 //! container; the client half lives in the runner; they speak JSON lines.
 
-mod calls;
 pub mod client;
 mod jobs;
 mod output;
 mod processes;
 pub mod protocol;
-mod pump;
 mod session;
 mod shim_client;
 mod shim_server;
 pub mod supervisor;
 
-pub use calls::EndedCall;
-pub use client::{SessionState, Shell, ShellError};
+pub use client::{EndedCall, SessionState, Shell, ShellError};
 pub use protocol::{CommandResult, EnvVar, TRUSTED};
 pub use shim_client::call_runner;
 pub use shim_server::{PROGRAMS, Programs};

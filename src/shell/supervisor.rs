@@ -1,10 +1,9 @@
 //! Container side of the session: runs each command in a bash of its own process group and carries state over. Whatever
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
-use super::output::Bounded;
+use super::output::{Bounded, Outlet, pump};
 use super::processes::{self, SessionProcess, Target};
 use super::protocol::{Blob, CommandResult, FromShell, TRUST_VARIABLES, TRUSTED, ToRunner, ToShell};
-use super::pump::{Outlet, pump};
 use super::session::{self, Session};
 use super::shim_server::{self, Programs};
 use crate::process::{self, Running};

@@ -26,7 +26,7 @@ use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Parts, Slice, percent, status
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter::successors;
-use std::ops::RangeInclusive;
+use std::ops::{Deref, RangeInclusive};
 use std::time::Duration;
 
 /// Share of the events of a window above which refusals are too many, where no objective allows more.
@@ -236,6 +236,17 @@ struct Line {
     waiting: BTreeMap<u64, Slice>,
 }
 
+/// Of a load that has not reported anything.
+static NOTHING: Line = Line { known: Vec::new(), waiting: BTreeMap::new() };
+
+/// An SLI, its place among those of its load, and what is known of that.
+#[derive(Clone, Copy)]
+struct SliLine<'t> {
+    sli: &'t SliSpec,
+    at: usize,
+    line: &'t Line,
+}
+
 /// A slice with the totals of everything before it.
 #[derive(Debug, Clone)]
 struct Total {
@@ -388,22 +399,16 @@ impl Timeline {
 
     /// The SLIs over the last window of this length that is closed for every load, or a shorter one at the beginning.
     pub fn latest(&self, window: Duration) -> Vec<Level> {
-        let closed = self.closed_until();
-        self.sli_lines()
-            .filter_map(|(sli, at, line)| {
-                let end = line?.before(closed?);
-                self.level(sli, at, line?, end.saturating_sub(slices(window)), end)
-            })
-            .collect()
+        let Some(closed) = self.closed_until() else { return Vec::new() };
+        let begin = |end: usize| end.saturating_sub(slices(window));
+        self.sli_lines().filter_map(|of| of.level(begin(of.before(closed)), of.before(closed))).collect()
     }
 
     /// The SLI with the largest share of bad events over the slices from `from` until `until`, or until everything is known;
     /// and that end.
     pub fn most_hurt(&self, from: DrillTime, until: Option<DrillTime>) -> Option<(Level, DrillTime)> {
         let until = until.or(self.closed_until())?;
-        let levels = self
-            .sli_lines()
-            .filter_map(|(sli, at, line)| self.level(sli, at, line?, line?.before(from), line?.before(until)));
+        let levels = self.sli_lines().filter_map(|of| of.level(of.before(from), of.before(until)));
         let share = |level: &Level| level.bad() as f64 / level.valid.max(1) as f64;
         // Of equals the first one.
         let worst = levels
@@ -414,7 +419,7 @@ impl Timeline {
 
     /// Until when everything is known about every load that has reported anything and that an SLI looks at.
     pub fn closed_until(&self) -> Option<DrillTime> {
-        self.sli_lines().filter_map(|(_, _, line)| line?.covered_until()).min()
+        self.sli_lines().filter_map(|of| of.covered_until()).min()
     }
 
     /// How the requests ended that were due in a window, the most frequent first: `500 × 97, timeout × 3`. At most three
@@ -560,10 +565,9 @@ impl Timeline {
 
     /// The SLIs over the window that ends at `end`, where everything is known until then and all of it began at `since` or later.
     fn levels_until(&self, end: DrillTime, window: Duration, since: DrillTime) -> Option<Vec<Level>> {
-        let levels = self.sli_lines().map(|(sli, at, line)| {
-            let (line, end) = (line?, line?.before(end));
-            let begin = end.checked_sub(slices(window)).filter(|begin| *begin >= line.first_from(since))?;
-            self.level(sli, at, line, begin, end)
+        let levels = self.sli_lines().map(|of| {
+            let end = of.before(end);
+            of.level(end.checked_sub(slices(window)).filter(|begin| *begin >= of.first_from(since))?, end)
         });
         levels.collect()
     }
@@ -602,35 +606,29 @@ impl Timeline {
         let deadline = query.from.plus(query.within);
         let wanted = slices(query.window);
         let (mut hits, mut open) = (Vec::new(), false);
-        for (sli, at, line) in self.sli_lines().filter(|(sli, _, _)| query.slis.contains(&sli.name)) {
-            let hit = line.and_then(|line| {
-                let first = line.first_from(query.from);
-                let levels = (first + 1..=line.known.len())
-                    .map_while(|end| self.level(sli, at, line, first.max(end.saturating_sub(wanted)), end));
-                let mut in_time = levels.take_while(|level| level.to <= deadline);
-                let steady = query.steady.map(|(from, to)| (line.before(from), line.before(to)));
-                let usual = steady.and_then(|(begin, end)| self.level(sli, at, line, begin, end));
-                let is_hit = |level: &Level| level.below(query.below) && level.bad() >= MIN_BAD;
-                // What a short window cannot tell from chance the whole time until its end may.
-                let whole = |level: &Level| self.level(sli, at, line, first, line.before(level.to));
-                let is_no_chance = |level: &Level| level.is_beyond_chance(usual.as_ref());
-                in_time.find(|level| {
-                    is_hit(level) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
-                })
+        for of in self.lines_of(query.slis) {
+            let first = of.first_from(query.from);
+            let levels =
+                (first + 1..=of.known.len()).map_while(|end| of.level(first.max(end.saturating_sub(wanted)), end));
+            let mut in_time = levels.take_while(|level| level.to <= deadline);
+            let usual = query.steady.and_then(|(from, to)| of.level(of.before(from), of.before(to)));
+            let is_hit = |level: &Level| level.below(query.below) && level.bad() >= MIN_BAD;
+            // What a short window cannot tell from chance the whole time until its end may.
+            let whole = |level: &Level| of.level(first, of.before(level.to));
+            let is_no_chance = |level: &Level| level.is_beyond_chance(usual.as_ref());
+            let hit = in_time.find(|level| {
+                is_hit(level) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
             });
             match hit {
                 Some(level) => hits.push(Hit { at: level.to, level }),
-                None => {
-                    let covered = line.and_then(Line::covered_until);
-                    open |= covered.is_none_or(|until| until.plus(SLICE) <= deadline);
-                }
+                None => open |= of.covered_until().is_none_or(|until| until.plus(SLICE) <= deadline),
             }
         }
         hits.sort_by_key(|hit| hit.at);
         // Requests of another load that were due before may still be under way: which SLI fell first is known once they ended.
         let earliest = hits.first().map(|hit| hit.at);
-        let asked = self.sli_lines().filter(|(sli, _, _)| query.slis.contains(&sli.name));
-        let behind = asked.filter_map(|(_, _, line)| line?.covered_until()).any(|until| Some(until) < earliest);
+        let mut covered = self.lines_of(query.slis).filter_map(|of| of.covered_until());
+        let behind = covered.any(|until| Some(until) < earliest);
         if hits.is_empty() { (!open).then_some(Err(())) } else { (!behind).then_some(Ok(hits)) }
     }
 
@@ -641,22 +639,15 @@ impl Timeline {
     /// may still be rescued by the mitigation, and would then testify that nothing was broken.
     pub fn still_broken(&self, hit: &[String], window: Duration, since: DrillTime) -> StillBroken {
         let mut answer = StillBroken::default();
-        for (sli, at, line) in self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name)) {
-            let level = line.and_then(|line| {
-                let end = line.known.len();
-                let begin = end.saturating_sub(slices(window)).max(line.first_from(since));
-                self.level(sli, at, line, begin, end)
-            });
-            match level {
+        for of in self.lines_of(hit) {
+            match of.latest(window, since).1 {
                 Some(level) if level.met() => answer.healed.push(level),
                 // What is known does not miss it.
-                Some(level) if level.valid == 0 || level.is_good() => answer.unknown.push(sli.name.clone()),
+                Some(level) if level.valid == 0 || level.is_good() => answer.unknown.push(of.sli.name.clone()),
                 // Where events are rare the window is long, and one that was bad may be long ago: the last one has the word.
-                Some(level) if level.is_sparse() && line.is_some_and(|line| line.last_was_good(at)) => {
-                    answer.healed.push(level);
-                }
+                Some(level) if level.is_sparse() && of.last_was_good() => answer.healed.push(level),
                 Some(level) => answer.broken.push(level),
-                None => answer.unknown.push(sli.name.clone()),
+                None => answer.unknown.push(of.sli.name.clone()),
             }
         }
         answer
@@ -681,17 +672,14 @@ impl Timeline {
         since: DrillTime,
     ) -> Option<StillBroken> {
         let state = self.still_broken(hit, window, since);
-        let lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
-        let told: Vec<(bool, bool)> = lines
-            .filter_map(|(sli, at, line)| {
-                let line = line?;
-                let begin = line.known.len().saturating_sub(slices(longer)).max(line.first_from(since));
-                let level = self.level(sli, at, line, begin, line.known.len()).filter(|level| level.valid > 0)?;
-                let suffers = !level.met() && (level.is_sparse() || !line.seems_over(at, since));
-                let is_over = level.is_sparse() || level.met() && line.is_over(at, since, begin, &level);
-                Some((suffers, is_over))
-            })
-            .collect();
+        let told = self.lines_of(hit).filter_map(|of| {
+            let (begin, level) = of.latest(longer, since);
+            let level = level.filter(|level| level.valid > 0)?;
+            let suffers = !level.met() && (level.is_sparse() || !of.seems_over(since));
+            let is_over = level.is_sparse() || level.met() && of.is_over(since, begin, &level);
+            Some((suffers, is_over))
+        });
+        let told: Vec<(bool, bool)> = told.collect();
         let sure = match state.users_suffer() {
             true => told.iter().any(|(suffers, _)| *suffers),
             false => told.iter().all(|(_, is_over)| *is_over),
@@ -714,8 +702,7 @@ impl Timeline {
         at: DrillTime,
         longest: Duration,
     ) -> Option<DrillTime> {
-        let lines = self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name));
-        let served = lines.map(|(_, of, line)| line?.served_before(of, since, at, longest));
+        let served = self.lines_of(hit).map(|of| of.served_before(since, at, longest));
         served.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
@@ -726,15 +713,15 @@ impl Timeline {
     /// to have a good answer decides. `Err` comes when every t until the deadline has been looked at, and carries the SLIs over
     /// the last window.
     pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> WindowAnswer<Recovery, Vec<Level>> {
-        let chosen = self.sli_lines().filter(|(sli, _, _)| only.is_none_or(|only| only == sli.name));
-        let chosen: Vec<_> = chosen.map(|(sli, at, line)| Some((sli, at, line?))).collect::<Option<_>>()?;
+        let chosen: Vec<SliLine<'_>> =
+            self.sli_lines().filter(|of| only.is_none_or(|only| only == of.sli.name)).collect();
         let deadline = query.ended.map(|ended| ended.plus(query.within));
-        let known = chosen.iter().flat_map(|(_, _, line)| &line.known);
+        let known = chosen.iter().flat_map(|of| &of.line.known);
         let mut starts: Vec<_> = known.filter(|s| s.due > 0 && s.start >= query.from).map(|s| s.start).collect();
         starts.sort_unstable();
         starts.dedup();
         for t in starts.into_iter().take_while(|t| deadline.is_none_or(|deadline| *t <= deadline)) {
-            match self.recovered_at(&chosen, t, query) {
+            match recovered_at(&chosen, t, query) {
                 // Later windows have their first good answer later still.
                 Some(Ok(recovery)) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
                     return Some(Err(self.latest_of(only, query.hold)));
@@ -753,8 +740,7 @@ impl Timeline {
         }
         // A slice that is not known yet begins where the known ones end; once that is past the deadline no t is left.
         let all_seen = deadline.is_some_and(|deadline| {
-            !chosen.is_empty()
-                && chosen.iter().all(|(_, _, line)| line.covered_until().is_some_and(|until| until > deadline))
+            !chosen.is_empty() && chosen.iter().all(|of| of.covered_until().is_some_and(|until| until > deadline))
         });
         all_seen.then(|| Err(self.latest_of(only, query.hold)))
     }
@@ -766,11 +752,11 @@ impl Timeline {
     /// **Relapse**: the first trailing window of length `window` (`recover.hold`) that ends after `held`, and is over by `until`, in which an SLI
     /// misses its objective. `Ok` carries the SLIs that miss in it, `Err` comes when everything until then is known, of every load.
     pub fn relapsed(&self, held: DrillTime, until: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, ()> {
-        let mut missed: Vec<Level> = Vec::new();
-        for (sli, at, line) in self.sli_lines() {
-            let ends = line?.before(held) + 1..=line?.before(until);
-            missed.extend(self.first_missed(sli, at, line?, window, ends));
+        if self.slis.iter().any(|sli| !self.loads.contains_key(&sli.series)) {
+            return None;
         }
+        let missed = self.sli_lines().filter_map(|of| of.first_missed(window, of.before(held) + 1..=of.before(until)));
+        let missed: Vec<Level> = missed.collect();
         // Which was the first is known once everything until its end is.
         match (missed.iter().map(|level| level.to).min(), self.closed_until()) {
             (Some(first), Some(closed)) if closed >= first => Some(Ok(missed)),
@@ -798,51 +784,12 @@ impl Timeline {
         windows.filter_map(|window| Some((window.1, self.refused(steady, window)?))).min_by_key(|(at, _)| *at)
     }
 
-    fn recovered_at(
-        &self,
-        chosen: &[(&SliSpec, usize, &Line)],
-        t: DrillTime,
-        query: &RecoveryQuery,
-    ) -> WindowAnswer<Recovery, ()> {
-        let mut open = false;
-        let mut recovery = Recovery { at: t, from: t, to: t };
-        for (sli, at, line) in chosen {
-            let begin = line.before(t);
-            match line.known.iter().skip(begin).find(|slice| slice.due > 0) {
-                Some(first) if first.good.get(*at) != Some(&first.due) => return Some(Err(())),
-                Some(_) => {}
-                None => open = true,
-            }
-            let at_least = match query.runbook_ended.map(|ended| ended.plus(query.hold)) {
-                Some(until) if line.covered_until().is_none_or(|covered| covered < until) => usize::MAX,
-                Some(until) => line.before(until),
-                None => 0,
-            };
-            let end = begin.saturating_add(slices(query.hold)).max(at_least);
-            let ends = begin.saturating_add(slices(query.window))..=end.min(line.known.len());
-            if self.first_missed(sli, *at, line, query.window, ends).is_some() {
-                return Some(Err(()));
-            }
-            match self.level(sli, *at, line, begin, end) {
-                Some(level) if !level.met() => return Some(Err(())),
-                Some(level) => {
-                    recovery.to = recovery.to.max(level.to);
-                    recovery.at = recovery.at.max(line.first_good(begin, end, *at).unwrap_or(t));
-                }
-                None => open = true,
-            }
-        }
-        (!open).then_some(Ok(recovery))
-    }
-
     /// **Held**: every SLI meets its objective over [from, from + window], from the first slice that began at `from`
     /// or later. Both ways carry the levels, `Err` only those that miss. With `impact: none`, `Err` over
     /// [injection, injection + `impact.within`] means that the promise was *breached*.
     pub fn held(&self, from: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, Vec<Level>> {
-        let levels = self.sli_lines().map(|(sli, at, line)| {
-            let begin = line?.first_from(from);
-            self.level(sli, at, line?, begin, begin.saturating_add(slices(window)))
-        });
+        let end = |begin: usize| begin.saturating_add(slices(window));
+        let levels = self.sli_lines().map(|of| of.level(of.first_from(from), end(of.first_from(from))));
         let levels: Vec<Option<Level>> = levels.collect();
         let open = levels.is_empty() || levels.contains(&None);
         let answer = all_met(levels.into_iter().flatten().collect());
@@ -852,45 +799,63 @@ impl Timeline {
     /// **Breached in between**: the SLIs that miss their objective in any whole window of length `window` that begins at `from` or later, and is
     /// over by `until`.
     pub fn breached(&self, from: DrillTime, until: DrillTime, window: Duration) -> Vec<Level> {
-        let first_missed = self.sli_lines().filter_map(|(sli, at, line)| {
-            let ends = line?.first_from(from).saturating_add(slices(window))..=line?.before(until);
-            self.first_missed(sli, at, line?, window, ends)
-        });
-        first_missed.collect()
+        let end = |of: SliLine<'_>| of.first_from(from).saturating_add(slices(window));
+        self.sli_lines().filter_map(|of| of.first_missed(window, end(of)..=of.before(until))).collect()
     }
 
-    /// The first window of this length with one of these ends in which the SLI misses its objective.
-    fn first_missed(
-        &self,
-        sli: &SliSpec,
-        at: usize,
-        line: &Line,
-        window: Duration,
-        mut ends: RangeInclusive<usize>,
-    ) -> Option<Level> {
-        let wanted = slices(window);
-        ends.find_map(|end| self.level(sli, at, line, end.checked_sub(wanted)?, end).filter(|level| !level.met()))
-    }
-
-    /// Every SLI with its place among the SLIs of its load, and the line of that load.
-    fn sli_lines(&self) -> impl Iterator<Item = (&SliSpec, usize, Option<&Line>)> {
+    /// Every SLI with the line of its load.
+    fn sli_lines(&self) -> impl Iterator<Item = SliLine<'_>> {
         self.slis.iter().enumerate().map(|(i, sli)| {
             let at = self.slis.iter().take(i).filter(|other| other.series == sli.series).count();
-            (sli, at, self.loads.get(&sli.series))
+            SliLine { sli, at, line: self.loads.get(&sli.series).unwrap_or(&NOTHING) }
         })
     }
 
-    /// The SLI over the slices `begin..end`, or `None` when not all of them are known or there are none.
-    fn level(&self, sli: &SliSpec, at: usize, line: &Line, begin: usize, end: usize) -> Option<Level> {
-        let inside = line.known.get(begin..end)?;
-        let (first, last) = (inside.first()?, inside.last()?);
-        let valid = last.due_before.saturating_add(last.due).saturating_sub(first.due_before);
-        let good =
-            last.good_before.get(at)?.saturating_add(*last.good.get(at)?).saturating_sub(*first.good_before.get(at)?);
-        let unknown = last.unknown_before.saturating_add(last.unknown()).saturating_sub(first.unknown_before);
-        let (from, to) = (first.start, last.start.plus(SLICE));
-        Some(Level { sli: sli.name.clone(), objective: sli.objective, from, to, good, valid, unknown })
+    /// Those of these names.
+    fn lines_of<'t>(&'t self, slis: &'t [String]) -> impl Iterator<Item = SliLine<'t>> {
+        self.sli_lines().filter(move |of| slis.contains(&of.sli.name))
     }
+}
+
+impl Deref for SliLine<'_> {
+    type Target = Line;
+
+    fn deref(&self) -> &Line {
+        self.line
+    }
+}
+
+/// [`Timeline::recovered`] of a window that begins here.
+fn recovered_at(chosen: &[SliLine<'_>], t: DrillTime, query: &RecoveryQuery) -> WindowAnswer<Recovery, ()> {
+    let mut open = false;
+    let mut recovery = Recovery { at: t, from: t, to: t };
+    for of in chosen {
+        let begin = of.before(t);
+        match of.known.iter().skip(begin).find(|slice| slice.due > 0) {
+            Some(first) if first.good.get(of.at) != Some(&first.due) => return Some(Err(())),
+            Some(_) => {}
+            None => open = true,
+        }
+        let at_least = match query.runbook_ended.map(|ended| ended.plus(query.hold)) {
+            Some(until) if of.covered_until().is_none_or(|covered| covered < until) => usize::MAX,
+            Some(until) => of.before(until),
+            None => 0,
+        };
+        let end = begin.saturating_add(slices(query.hold)).max(at_least);
+        let ends = begin.saturating_add(slices(query.window))..=end.min(of.known.len());
+        if of.first_missed(query.window, ends).is_some() {
+            return Some(Err(()));
+        }
+        match of.level(begin, end) {
+            Some(level) if !level.met() => return Some(Err(())),
+            Some(level) => {
+                recovery.to = recovery.to.max(level.to);
+                recovery.at = recovery.at.max(of.first_good(begin, end).unwrap_or(t));
+            }
+            None => open = true,
+        }
+    }
+    (!open).then_some(Ok(recovery))
 }
 
 /// These, where every SLI meets its objective; otherwise those that miss.
@@ -920,11 +885,35 @@ impl Hurt {
     }
 }
 
-impl Line {
+impl SliLine<'_> {
+    /// The SLI over the slices `begin..end`, or `None` when not all of them are known or there are none.
+    fn level(&self, begin: usize, end: usize) -> Option<Level> {
+        let (sli, at, inside) = (self.sli, self.at, self.known.get(begin..end)?);
+        let (first, last) = (inside.first()?, inside.last()?);
+        let valid = last.due_before.saturating_add(last.due).saturating_sub(first.due_before);
+        let good =
+            last.good_before.get(at)?.saturating_add(*last.good.get(at)?).saturating_sub(*first.good_before.get(at)?);
+        let unknown = last.unknown_before.saturating_add(last.unknown()).saturating_sub(first.unknown_before);
+        let (from, to) = (first.start, last.start.plus(SLICE));
+        Some(Level { sli: sli.name.clone(), objective: sli.objective, from, to, good, valid, unknown })
+    }
+
+    /// Where the last window of this length begins, cut off at `since`, and the SLI over it.
+    fn latest(&self, window: Duration, since: DrillTime) -> (usize, Option<Level>) {
+        let begin = self.known.len().saturating_sub(slices(window)).max(self.first_from(since));
+        (begin, self.level(begin, self.known.len()))
+    }
+
+    /// The first window of this length with one of these ends in which the SLI misses its objective.
+    fn first_missed(&self, window: Duration, mut ends: RangeInclusive<usize>) -> Option<Level> {
+        let wanted = slices(window);
+        ends.find_map(|end| self.level(end.checked_sub(wanted)?, end).filter(|level| !level.met()))
+    }
+
     /// [`Timeline::served_before`] of one SLI; also `None` where it had no bad event since then, or nothing is known of it.
-    fn served_before(&self, of: usize, since: DrillTime, at: DrillTime, longest: Duration) -> Option<DrillTime> {
+    fn served_before(&self, since: DrillTime, at: DrillTime, longest: Duration) -> Option<DrillTime> {
         let end = self.before(at);
-        let hurt = self.hurt(of, since, end)?;
+        let hurt = self.hurt(since, end)?;
         let served = self.known.get(hurt.behind..end)?;
         let is_over = |run: &[Total], least: Duration| run.len() >= slices(least) && hurt.is_over(run);
         let ended = |slice: &&Total| slice.start.plus(SLICE + slice.slowest) <= at;
@@ -937,17 +926,17 @@ impl Line {
     }
 
     /// Whether a moment of bad events seems to be over: by [`Hurt::is_over`], and by no fewer good events since than an impact has bad ones.
-    fn seems_over(&self, of: usize, since: DrillTime) -> bool {
-        let hurt = self.hurt(of, since, self.known.len());
+    fn seems_over(&self, since: DrillTime) -> bool {
+        let hurt = self.hurt(since, self.known.len());
         let served = hurt.as_ref().and_then(|hurt| self.known.get(hurt.behind..)).unwrap_or_default();
         served.iter().map(|slice| slice.due).sum::<u64>() >= MIN_BAD && hurt.is_some_and(|hurt| hurt.is_over(served))
     }
 
     /// How an SLI was hit from `since` to the slice `end`; `None` where it had no bad event.
-    fn hurt(&self, of: usize, since: DrillTime, end: usize) -> Option<Hurt> {
+    fn hurt(&self, since: DrillTime, end: usize) -> Option<Hurt> {
         let begin = self.first_from(since);
         let known = self.known.get(begin..end)?;
-        let bad = |slice: &Total| slice.due.saturating_sub(slice.good.get(of).copied().unwrap_or(0));
+        let bad = |slice: &Total| slice.due.saturating_sub(slice.good.get(self.at).copied().unwrap_or(0));
         let (first, last) = (known.iter().position(|s| bad(s) > 0)?, known.iter().rposition(|s| bad(s) > 0)?);
         let hurt = known.get(first..=last)?;
         Some(Hurt {
@@ -960,8 +949,8 @@ impl Line {
     }
 
     /// [`Timeline::surely_broken`] of one SLI that is met from this slice on. The time until the first bad event counts as one without.
-    fn is_over(&self, of: usize, since: DrillTime, begin: usize, level: &Level) -> bool {
-        let Some(hurt) = self.hurt(of, since, begin) else { return true };
+    fn is_over(&self, since: DrillTime, begin: usize, level: &Level) -> bool {
+        let Some(hurt) = self.hurt(since, begin) else { return true };
         let longest = hurt.longest.max(hurt.first - self.first_from(since));
         let served = self.known.len() - if level.bad() == 0 { hurt.behind } else { begin };
         let due: u64 = self.known.iter().take(begin).skip(hurt.first).map(|slice| slice.due).sum();
@@ -976,11 +965,19 @@ impl Line {
     }
 
     /// Whether every event of the last slice that has any was good.
-    fn last_was_good(&self, at: usize) -> bool {
+    fn last_was_good(&self) -> bool {
         let last = self.known.iter().rev().find(|slice| slice.due > 0);
-        last.is_some_and(|slice| slice.good.get(at) == Some(&slice.due))
+        last.is_some_and(|slice| slice.good.get(self.at) == Some(&slice.due))
     }
 
+    /// When the earliest good event of the slices `begin..end` was complete.
+    fn first_good(&self, begin: usize, end: usize) -> Option<DrillTime> {
+        let inside = self.known.get(begin..end)?.iter();
+        inside.filter_map(|slice| Some(slice.start.plus((*slice.first_good.get(self.at)?)?))).min()
+    }
+}
+
+impl Line {
     fn covered_until(&self) -> Option<DrillTime> {
         self.known.last().map(|last| last.start.plus(SLICE))
     }
@@ -1005,12 +1002,6 @@ impl Line {
     /// How many slices have their middle before `to`.
     fn before(&self, to: DrillTime) -> usize {
         self.known.partition_point(|slice| slice.middle() < to)
-    }
-
-    /// When the earliest good event of the slices `begin..end` was complete, for the SLI at this place.
-    fn first_good(&self, begin: usize, end: usize, at: usize) -> Option<DrillTime> {
-        let inside = self.known.get(begin..end)?.iter();
-        inside.filter_map(|slice| Some(slice.start.plus((*slice.first_good.get(at)?)?))).min()
     }
 }
 

@@ -250,7 +250,7 @@ pub struct MapReader<'a> {
     span: Span,
     entries: &'a [Entry],
     /// The keys that were asked for.
-    asked: Vec<DescribedKey>,
+    asked: Vec<DescribedKey<'a>>,
     failed: bool,
     /// What the schema says beyond the keys.
     also: serde_json::Value,
@@ -326,7 +326,7 @@ impl<'a> MapReader<'a> {
     }
 
     /// The entry of a key, if it is there; from then on the key counts as known.
-    fn entry(&mut self, key: &'static str, required: bool) -> Option<&'a Entry> {
+    fn entry(&mut self, key: &'a str, required: bool) -> Option<&'a Entry> {
         match self.asked.iter_mut().find(|asked| asked.key == key) {
             Some(asked) => asked.required |= required,
             None => self.asked.push(DescribedKey { key, required, shape: None }),
@@ -405,7 +405,7 @@ impl<'a> MapReader<'a> {
     }
 
     /// Reads a key, which `must` be there or may be left out, by a reader of its own.
-    pub fn read<T>(&mut self, key: &'static str, must: bool, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> Option<T> {
+    pub fn read<T>(&mut self, key: &'a str, must: bool, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> Option<T> {
         let entry = self.entry(key, must);
         if self.diags.describing.is_some() {
             let nothing = Node { value: Value::Map(Vec::new()), span: Span::default() };

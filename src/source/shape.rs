@@ -33,9 +33,9 @@ impl From<&'static str> for TextForm {
 
 /// A key that a reader asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DescribedKey {
+pub struct DescribedKey<'a> {
     /// The key.
-    pub key: &'static str,
+    pub key: &'a str,
     /// Whether it must be there.
     pub required: bool,
     /// The shape of its value, with its description.
@@ -98,7 +98,7 @@ impl Diagnostics {
     }
 
     /// Notes the shape of a map.
-    pub(super) fn describe_map(&mut self, asked: Vec<DescribedKey>, also: Shape) {
+    pub(super) fn describe_map(&mut self, asked: Vec<DescribedKey<'_>>, also: Shape) {
         let required: Vec<&str> = asked.iter().filter(|asked| asked.required).map(|asked| asked.key).collect();
         // `steady:` with nothing behind it is a map without keys.
         let kind = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };

@@ -7,13 +7,12 @@
 //! ```
 
 mod distance;
-mod history;
 mod receiver;
 mod servers;
 mod watch;
 
 pub use distance::comparisons;
-pub use history::{SyntheticHistory, SyntheticSeries};
+pub use servers::{SyntheticHistory, SyntheticSeries};
 
 use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use super::http_page::{A_PAGE, encoded, page_text, parse_page};

@@ -3,6 +3,7 @@
 use super::*;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, HEARTBEAT, LEASE, Told};
 use crate::stack::Channel;
+use proptest::prelude::*;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -184,4 +185,35 @@ async fn first_words_that_are_not_hello_are_explained() {
     drop(far);
     let error = AgentClient::open("fd-agent".into(), near, || 0).await.err().unwrap();
     insta::assert_snapshot!(error, @"the agent fd-agent is gone: its channel ended before it said anything");
+}
+
+#[test]
+fn the_shortest_of_the_last_round_trips_counts() {
+    let mut offsets = Offsets::default();
+    assert_eq!(offsets.best(), None);
+    offsets.push(ClockOffset { offset_us: 1, rtt_us: 10 });
+    for n in 0..REMEMBERED as u64 - 1 {
+        offsets.push(ClockOffset { offset_us: 2, rtt_us: 100 + n });
+    }
+    assert_eq!(offsets.best().map(|best| best.offset_us), Some(1));
+    offsets.push(ClockOffset { offset_us: 3, rtt_us: 500 });
+    assert_eq!(offsets.best(), Some(ClockOffset { offset_us: 2, rtt_us: 100 }), "the old one is forgotten");
+}
+
+proptest! {
+    /// However the round trip is split, the offset is wrong by at most half of it (and 1 µs of rounding).
+    #[test]
+    fn the_error_is_at_most_half_the_round_trip(
+        sent in 0u64..1 << 40, there in 0u64..1 << 20, back in 0u64..1 << 20, offset in -(1i64 << 50)..1i64 << 50,
+    ) {
+        let Ok(agent) = u64::try_from(i128::from(sent + there) + i128::from(offset)) else { return Ok(()) };
+        let probe = ClockOffset::of_probe(sent, agent, sent + there + back);
+        prop_assert_eq!(probe.rtt_us, there + back);
+        prop_assert!(probe.offset_us.abs_diff(offset) <= (there + back) / 2 + 1);
+    }
+
+    #[test]
+    fn no_clock_makes_it_panic(sent: u64, agent: u64, received: u64) {
+        ClockOffset::of_probe(sent, agent, received);
+    }
 }

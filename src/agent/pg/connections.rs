@@ -6,8 +6,7 @@
 //! is already connected would not notice, so the sessions of ordinary roles are ended while the slots are being filled; those of
 //! superusers and replication are left alone, and the reserved slots stay free for people on call.
 
-use super::admin::{Admin, FaultRole, role_name};
-use super::session::{PgError, PgSession, PgTarget};
+use super::session::{Admin, FaultRole, PgError, PgSession, PgTarget, role_name};
 use crate::agent::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, Told};

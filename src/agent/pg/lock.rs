@@ -3,8 +3,7 @@
 //! The first session takes the lock and idles; further ones queue behind it. While the lock itself waits for
 //! transactions under way, everybody else queues behind it: that is what it does in production, too.
 
-use super::admin::{Admin, FaultRole, role_name};
-use super::session::{PgError, PgSession, PgTarget, quote_name};
+use super::session::{Admin, FaultRole, PgError, PgSession, PgTarget, quote_name, role_name};
 use crate::agent::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, Told};

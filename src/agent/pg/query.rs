@@ -7,8 +7,7 @@
 //!     objective: 95%
 //! ```
 
-use super::server::PgServer;
-use super::session::{PgError, PgSession, PgTarget, answered};
+use super::session::{PgError, PgServer, PgSession, PgTarget, answered};
 use crate::agent::source::{FewNotes, PacedQuestion, Question, QuestionRest, SliSource, read_pace};
 use crate::load::Failure;
 use crate::record::sql_secrets;

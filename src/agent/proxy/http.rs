@@ -1,30 +1,45 @@
 //! One client's HTTP/1 connection, passed on over one connection to the service: headers and bodies as they came,
-//! requests that meet a rule answered here, delayed, or their answers changed.
+//! requests that meet a rule answered here, delayed, or their answers changed: with other headers, with another body, cut short or slow.
 //!
 //! The connection to the service mirrors the client's: it is opened with it, and when the service closes it, the
 //! client's is closed, too, once it is idle. What the service does not say is never made up: without an answer the
-//! client's connection is closed, or reset where the service's was.
+//! client's connection is closed, or reset where the service's was. The client's says whether its end is a reset or an orderly close; the
+//! service's ends as the client's did.
 
-use super::http_answer::{ProxyAnswer, altered, drain, given};
+use super::link::Traffic;
 use super::listener::ProxyTarget;
-use super::stream::{ClientStream, ProxySocket, StreamEnd};
+use super::rule_list::{ActiveRule, RuleList};
+use super::rules::{HttpAction, HttpRule};
+use super::stages::{ConnectionCut, ToxicPiece};
+use super::toxic::ToxicStream;
 use crate::agent::locked;
 use crate::load::PreciseTimer;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1 as client;
-use hyper::header::{CONNECTION, EXPECT, HeaderValue};
+use hyper::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, RETRY_AFTER,
+    TRANSFER_ENCODING,
+};
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::future::Future;
+use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// As many headers as any server takes; hyper's own limit of 100 would show as an answer that nobody gave.
 const MAX_HEADERS: usize = 512;
@@ -229,4 +244,353 @@ fn wants_upgrade<B>(request: &Request<B>) -> bool {
         value.to_str().is_ok_and(|text| text.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade")))
     };
     request.method() == Method::CONNECT || request.headers().get_all(CONNECTION).iter().any(named)
+}
+
+/// Bodies are read up to this size before another takes their place, so that the connection can be used again.
+const MAX_DRAINED: u64 = 8 * 1024 * 1024;
+/// How long a body that another one replaces may go on: a stream of events has no end.
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
+/// How long what was sent has to reach the client before its connection is cut.
+const BEFORE_THE_CUT: Duration = Duration::from_millis(20);
+/// Into how many pieces a second's bytes of a slow body are cut.
+const PER_SECOND: u64 = 20;
+
+type BodyError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of an answer.
+type AnswerBody = UnsyncBoxBody<Bytes, BodyError>;
+/// An answer.
+type ProxyAnswer = Response<AnswerBody>;
+
+fn whole(body: &str) -> AnswerBody {
+    Full::new(Bytes::copy_from_slice(body.as_bytes())).map_err(BodyError::from).boxed_unsync()
+}
+
+/// Reads a body to its end; one that is too long is left, and its connection is then closed.
+async fn drain(mut body: impl Body<Data = Bytes> + Unpin) {
+    let mut seen = 0u64;
+    while let Some(Ok(frame)) = body.frame().await {
+        seen = seen.saturating_add(frame.data_ref().map_or(0, |data| data.len() as u64));
+        if seen > MAX_DRAINED {
+            return;
+        }
+    }
+}
+
+/// The answer that a rule gives, if it gives one.
+fn given(rule: &ActiveRule<HttpRule>) -> Option<ProxyAnswer> {
+    let HttpAction::Status { status, body, retry_after } = &rule.rule.action else { return None };
+    rule.note();
+    let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let bodiless = has_none(status);
+    let body = body.clone().unwrap_or_else(|| format!("{status}\n"));
+    let mut response = Response::new(whole(if bodiless { "" } else { &body }));
+    *response.status_mut() = status;
+    if !bodiless {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
+    }
+    Some(response)
+}
+
+/// Whether answers of this status have no body.
+fn has_none(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// What a rule makes of the service's answer; `bodiless` is one to a request whose answers have no body.
+async fn altered(
+    answer: ProxyAnswer,
+    rule: &Arc<ActiveRule<HttpRule>>,
+    rules: &Arc<RuleList<HttpRule>>,
+    bodiless: bool,
+    ending: &StreamEnd,
+) -> ProxyAnswer {
+    let (mut head, mut body) = answer.into_parts();
+    let has_body = !bodiless && !has_none(head.status);
+    match &rule.rule.action {
+        HttpAction::Headers { set, remove } => {
+            rule.note();
+            for name in remove {
+                head.headers.remove(name);
+            }
+            for (name, value) in set {
+                // Both were looked at when the rule was put in.
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                    head.headers.insert(name, value);
+                }
+            }
+        }
+        HttpAction::ReplaceBody { body: text } if has_body => {
+            rule.note();
+            let _ = tokio::time::timeout(DRAINED_WITHIN, drain(body)).await;
+            for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING] {
+                head.headers.remove(name);
+            }
+            body = whole(text);
+        }
+        HttpAction::CutBody { after, reset } if has_body => {
+            body = cut(body, *after, rule.clone(), reset.then(|| ending.clone()));
+        }
+        HttpAction::SlowBody { rate } if has_body => body = slow(body, *rate, rule.clone(), rules.clone()),
+        _ => {}
+    }
+    Response::from_parts(head, body)
+}
+
+/// The first bytes of a body; then the connection is closed, or reset.
+fn cut(body: AnswerBody, after: u64, rule: Arc<ActiveRule<HttpRule>>, reset: Option<StreamEnd>) -> AnswerBody {
+    let frames = stream::unfold(Some((body, after)), move |state| {
+        let (rule, reset) = (rule.clone(), reset.clone());
+        async move {
+            let (mut body, left) = state?;
+            if left == 0 {
+                rule.note();
+                tokio::time::sleep(BEFORE_THE_CUT).await;
+                if let Some(ending) = reset {
+                    ending.reset();
+                }
+                return Some((Err(BodyError::from("cut short by a rule")), None));
+            }
+            match body.frame().await?.map(Frame::into_data) {
+                Ok(Ok(mut data)) => {
+                    let most = usize::try_from(left).unwrap_or(usize::MAX);
+                    let data = data.split_to(data.len().min(most));
+                    let left = left - data.len() as u64;
+                    Some((Ok(Frame::data(data)), Some((body, left))))
+                }
+                Ok(Err(trailers)) => Some((Ok(trailers), Some((body, left)))),
+                Err(error) => Some((Err(error), None)),
+            }
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// A body at so many bytes a second, as long as the rule is in force.
+fn slow(body: AnswerBody, rate: u64, rule: Arc<ActiveRule<HttpRule>>, rules: Arc<RuleList<HttpRule>>) -> AnswerBody {
+    let piece = usize::try_from(rate / PER_SECOND).unwrap_or(usize::MAX).max(1);
+    let frames = stream::unfold((body, Bytes::new(), true), move |(mut body, mut rest, mut is_first)| {
+        let (rule, rules) = (rule.clone(), rules.clone());
+        async move {
+            if rest.is_empty() {
+                match body.frame().await?.map(Frame::into_data) {
+                    Ok(Ok(data)) => rest = data,
+                    Ok(Err(trailers)) => return Some((Ok(trailers), (body, rest, is_first))),
+                    Err(error) => return Some((Err(error), (body, rest, is_first))),
+                }
+            }
+            if std::mem::take(&mut is_first) {
+                rule.note();
+            }
+            let data = rest.split_to(rest.len().min(piece));
+            let time = Duration::from_secs_f64(data.len() as f64 / rate as f64);
+            let mut timer = PreciseTimer::default();
+            tokio::select! {
+                () = timer.until(Instant::now() + time) => {}
+                () = rules.until_gone(&rule) => {}
+            }
+            Some((Ok(Frame::data(data)), (body, rest, is_first)))
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+/// What the end of what was sent means: that the sender has nothing more to say, unless it was said that it is gone, or that
+/// it has reset the connection, as a service does that refuses or resets.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StreamEnd(Arc<Mutex<Option<ConnectionCut>>>);
+
+impl StreamEnd {
+    /// The end is a reset (RST).
+    pub(super) fn reset(&self) {
+        *locked(&self.0) = Some(ConnectionCut::Reset);
+    }
+
+    fn is_reset(&self) -> bool {
+        *locked(&self.0) == Some(ConnectionCut::Reset)
+    }
+
+    /// A reset, when the error says that the other side reset or refused the connection.
+    pub(super) fn reset_for(&self, error: &(dyn std::error::Error + 'static)) {
+        let gone = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionRefused];
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        if causes.filter_map(|error| error.downcast_ref::<io::Error>()).any(|io| gone.contains(&io.kind())) {
+            self.reset();
+        }
+    }
+
+    /// What it means.
+    pub(super) fn piece(&self) -> ToxicPiece {
+        locked(&self.0).map_or(ToxicPiece::End, ToxicPiece::Cut)
+    }
+}
+
+/// Closes a connection with a reset.
+pub(in crate::agent) fn reset(stream: &TcpStream) {
+    // Where the option cannot be set, an orderly close is the next best thing.
+    let _ = stream.set_zero_linger();
+}
+
+/// The socket of one side, of which several may have a handle. Where its end is to be a reset it is one, wherever hyper has it by then.
+#[derive(Clone)]
+pub(super) struct ProxySocket {
+    stream: Arc<Mutex<TcpStream>>,
+    ending: StreamEnd,
+}
+
+impl ProxySocket {
+    pub(super) fn new(stream: TcpStream, ending: StreamEnd) -> ProxySocket {
+        ProxySocket { stream: Arc::new(Mutex::new(stream)), ending }
+    }
+
+    /// Its end, for the other side, will be a reset.
+    pub(super) fn reset(&self) {
+        reset(&locked(&self.stream));
+    }
+}
+
+impl Drop for ProxySocket {
+    fn drop(&mut self) {
+        if self.ending.is_reset() {
+            self.reset();
+        }
+    }
+}
+
+impl AsyncRead for ProxySocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *locked(&self.stream)).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ProxySocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *locked(&self.stream)).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Whoever has seen an orderly end sees no reset after it.
+        if self.ending.is_reset() {
+            Poll::Ready(Ok(()))
+        } else {
+            Pin::new(&mut *locked(&self.stream)).poll_shutdown(cx)
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *locked(&self.stream)).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
+
+/// A client's connection, as it reaches the HTTP server: the socket itself until a toxic acts on it or the server has ended it, and from
+/// then on what the links pass on. What a client sends ends as soon as the service has hung up, while what is being answered still is.
+pub(super) struct ClientStream {
+    pub(super) socket: ProxySocket,
+    /// What was read of it already.
+    pub(super) seen: Bytes,
+    /// The other end of the links.
+    pub(super) passed: DuplexStream,
+    pub(super) traffic: [Arc<Traffic>; 2],
+    pub(super) ending: StreamEnd,
+    linked: CancellationToken,
+    is_linked: Pin<Box<WaitForCancellationFutureOwned>>,
+    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl ClientStream {
+    /// That of a socket; the links have it from when `linked` is cancelled, and it ends with `hang_up`.
+    pub(super) fn new(
+        socket: ProxySocket,
+        seen: Bytes,
+        (passed, linked): (DuplexStream, CancellationToken),
+        traffic: [Arc<Traffic>; 2],
+        ending: StreamEnd,
+        hang_up: &CancellationToken,
+    ) -> ClientStream {
+        let is_linked = Box::pin(linked.clone().cancelled_owned());
+        let hung_up = Box::pin(hang_up.clone().cancelled_owned());
+        ClientStream { socket, seen, passed, traffic, ending, linked, is_linked, hung_up }
+    }
+
+    /// What came of the socket itself: how many bytes went through in this direction, or that the connection is over.
+    fn noted(&self, way: ToxicStream, bytes: io::Result<usize>) -> io::Result<usize> {
+        let bytes = bytes.inspect_err(|_| self.ending.reset())?;
+        let traffic = &self.traffic[way as usize];
+        traffic.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        traffic.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        // The end is that of both directions.
+        locked(&self.ending.0).get_or_insert(ConnectionCut::Close);
+        self.linked.cancel();
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.hung_up.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let read = if !self.seen.is_empty() {
+            let next = self.seen.len().min(buf.remaining());
+            buf.put_slice(&self.seen.split_to(next));
+            Ok(())
+        } else if self.is_linked.as_mut().poll(cx).is_ready() {
+            return Pin::new(&mut self.passed).poll_read(cx, buf);
+        } else {
+            ready!(Pin::new(&mut self.socket).poll_read(cx, buf))
+        };
+        Poll::Ready(self.noted(ToxicStream::Upstream, read.map(|()| buf.filled().len() - before)).map(drop))
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The links end it, as toxics may want to.
+        self.linked.cancel();
+        Pin::new(&mut self.passed).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.linked.is_cancelled() {
+            return Pin::new(&mut self.passed).poll_write_vectored(cx, bufs);
+        }
+        let wrote = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs));
+        Poll::Ready(self.noted(ToxicStream::Downstream, wrote))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
 }

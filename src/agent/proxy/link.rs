@@ -1,9 +1,9 @@
 //! One connection through a proxy: the bytes of each direction pass its toxics, which may change while it is open.
 
+use super::http::StreamEnd;
 use super::listener::ProxyTarget;
 use super::rule_list::Rules;
 use super::stages::{ConnectionCut, Stages, ToxicPiece, WaitingPiece};
-use super::stream::StreamEnd;
 use super::toxic::{ToxicRule, ToxicStream};
 use crate::load::PreciseTimer;
 use bytes::{Bytes, BytesMut};

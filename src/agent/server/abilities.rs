@@ -3,17 +3,15 @@
 use crate::agent::ability::{Ability, AgentContext, HeldResult, Tell};
 use crate::agent::alerts::AlertServers;
 use crate::agent::freshness::AnswerAge;
-use crate::agent::http_status_page::StatusPage;
-use crate::agent::load::Load;
+use crate::agent::load::{Load, SurgeAbility};
 use crate::agent::machine::MachineWatch;
 use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQuery};
 use crate::agent::promql::PromCounts;
 use crate::agent::proxy::{HttpRule, ToxicRule};
 use crate::agent::source::PacedQuestion;
-use crate::agent::surge::SurgeAbility;
 use crate::agent::tcp_question::TcpQuestion;
 use crate::agent::toxiproxy::ToxiproxyApi;
-use crate::agent::watch::MetricWatch;
+use crate::agent::watch::{MetricWatch, StatusPage};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 

@@ -1,22 +1,31 @@
-//! `firedrill agent serve`: the main process of an agent's container.
+//! `firedrill agent serve`, the main process of an agent's container, and what leads to it: `control`, for one session at a time, and `ping`.
 
-use super::owner::Ownership;
-use super::session::{AgentSession, SessionLines};
-use super::{CONTROL, LIFT_WITHIN, MAX_LINE, PING, PONG};
+use super::session::{AgentSession, LIFT_WITHIN, SessionLines};
 use crate::agent::Clock;
 use crate::agent::protocol::{AgentAnswer, AgentMessage, LEASE};
 use crate::agent::proxy::{Proxy, ProxyConfig};
 use futures_util::StreamExt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinSet;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 
+/// First line of a connection that wants to control the agent; JSON lines follow.
+pub(super) const CONTROL: &str = "control";
+/// First line of a connection that only wants to know whether the agent answers.
+const PING: &str = "ping";
+/// The answer to it.
+const PONG: &str = "pong";
+/// Longest line that is taken: a request with all loads of a scenario and their bodies.
+const MAX_LINE: usize = 16 * 1024 * 1024;
 /// How long a connection may take to say what it wants.
 const FIRST_LINE: Duration = Duration::from_secs(5);
 /// Pause after an `accept` that failed, for instance for want of file descriptors.
@@ -100,5 +109,133 @@ async fn connection(stream: UnixStream, session: AgentSession, ownership: Owners
             }
         },
         _ => {}
+    }
+}
+
+/// Slack for the messages around lifting.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// The one place of an owner.
+#[derive(Clone, Default)]
+struct Ownership {
+    /// Whether a session lives that has not begun to end.
+    alive: Arc<AtomicBool>,
+    /// Held from the beginning of a session until everything of it was lifted.
+    gate: Arc<Mutex<()>>,
+}
+
+/// The right to control the agent, for as long as it exists.
+#[derive(Debug)]
+pub(super) struct AbilityOwner {
+    alive: Arc<AtomicBool>,
+    _gate: OwnedMutexGuard<()>,
+}
+
+impl Ownership {
+    /// Takes the place, or says why not. A session that is ending is waited for, as its faults are being lifted.
+    async fn take(&self) -> Result<AbilityOwner, String> {
+        if self.alive.load(Ordering::Acquire) {
+            return Err("another runner controls this agent: wait until it has ended, or stop it".into());
+        }
+        let gate = tokio::time::timeout(LIFT_WITHIN + SLACK, self.gate.clone().lock_owned()).await;
+        let gate = gate.map_err(|_| "the faults of the runner before are still being lifted".to_string())?;
+        self.alive.store(true, Ordering::Release);
+        Ok(AbilityOwner { alive: self.alive.clone(), _gate: gate })
+    }
+}
+
+impl AbilityOwner {
+    /// The session begins to end: others may queue.
+    pub(super) fn ending(&self) {
+        self.alive.store(false, Ordering::Release);
+    }
+}
+
+impl Drop for AbilityOwner {
+    fn drop(&mut self) {
+        self.ending();
+    }
+}
+
+/// How long an agent may take to listen: its container may have started just now.
+const LISTENING: Duration = Duration::from_secs(5);
+/// How often it is tried.
+const TRY_EVERY: Duration = Duration::from_millis(20);
+/// How long the answer to a ping may take.
+const PONG_WITHIN: Duration = Duration::from_secs(2);
+
+/// Copies `input` to the agent and what it says to `output`. At the end of `input` (the runner closed it, or was
+/// killed) the agent sees it at once; it is then waited for until it has lifted everything and closed.
+pub async fn control(
+    socket: &Path,
+    mut input: impl AsyncRead + Unpin,
+    mut output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let (mut from, mut to) = connect(socket, LISTENING).await?.into_split();
+    to.write_all(format!("{CONTROL}\n").as_bytes()).await?;
+    let up = async {
+        let copied = tokio::io::copy(&mut input, &mut to).await;
+        // A runner that cannot be read from is gone as well.
+        to.shutdown().await.and(copied)
+    };
+    let down = async {
+        let copied = tokio::io::copy(&mut from, &mut output).await;
+        output.flush().await.and(copied)
+    };
+    tokio::pin!(up, down);
+    tokio::select! {
+        ended = &mut down => return ended.map(drop),
+        _ = &mut up => {}
+    }
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "the agent did not end the session"));
+    tokio::time::timeout(LIFT_WITHIN * 2, down).await.unwrap_or_else(late).map(drop)
+}
+
+/// Asks the agent whether it is there.
+pub async fn ping(socket: &Path) -> io::Result<()> {
+    let answered = async {
+        let mut stream = UnixStream::connect(socket).await?;
+        stream.write_all(format!("{PING}\n").as_bytes()).await?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).await?;
+        match line.trim_end() {
+            PONG => Ok(()),
+            other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{other}`"))),
+        }
+    };
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time"));
+    tokio::time::timeout(PONG_WITHIN, answered).await.unwrap_or_else(late)
+}
+
+async fn connect(socket: &Path, within: Duration) -> io::Result<UnixStream> {
+    let deadline = Instant::now() + within;
+    loop {
+        match UnixStream::connect(socket).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => tokio::time::sleep(TRY_EVERY).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn one_at_a_time_and_the_next_when_the_last_has_lifted() {
+        let ownership = Ownership::default();
+        let first = ownership.take().await.unwrap();
+        insta::assert_snapshot!(ownership.take().await.unwrap_err(),
+            @"another runner controls this agent: wait until it has ended, or stop it");
+        first.ending();
+        let mut next = Box::pin(ownership.take());
+        assert!((&mut next).now_or_never().is_none(), "the first is still lifting");
+        drop(first);
+        let second = next.await.unwrap();
+        assert!(ownership.take().await.is_err());
+        drop(second);
+        ownership.take().await.unwrap();
     }
 }

@@ -8,24 +8,9 @@
 //! ```
 
 mod abilities;
-mod control;
-mod holdings;
 mod listen;
-mod owner;
 mod session;
 #[cfg(test)]
 mod tests;
-mod writer;
 
-pub use control::{control, ping};
-use holdings::LIFT_WITHIN;
-pub use listen::serve;
-
-/// First line of a connection that wants to control the agent; JSON lines follow.
-const CONTROL: &str = "control";
-/// First line of a connection that only wants to know whether the agent answers.
-const PING: &str = "ping";
-/// The answer to it.
-const PONG: &str = "pong";
-/// Longest line that is taken: a request with all loads of a scenario and their bodies.
-const MAX_LINE: usize = 16 * 1024 * 1024;
+pub use listen::{control, ping, serve};

@@ -1,19 +1,22 @@
-//! One connection that controls the agent, and its lease: when the other end is gone or silent, everything that the
+//! One connection that controls the agent, what it holds, and its lease: when the other end is gone or silent, everything that the
 //! session started is ended.
 
 use super::abilities;
-use super::holdings::Holdings;
-use super::owner::AbilityOwner;
-use super::writer::write_lines;
-use crate::agent::Clock;
-use crate::agent::ability::{AgentContext, bounded};
+use super::listen::AbilityOwner;
+use crate::agent::ability::{AgentContext, HeldResult, bounded};
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, Told};
 use crate::agent::proxy::Proxy;
+use crate::agent::{Clock, locked};
 use futures_util::StreamExt;
-use std::sync::Arc;
+use futures_util::future::join_all;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
@@ -168,4 +171,215 @@ fn note(text: String) -> AgentMessage {
 /// The number of a request that cannot be read as a whole; 0 is nobody's.
 fn id_of(line: &str) -> u64 {
     serde_json::from_str::<serde_json::Value>(line).ok().and_then(|value| value.get("id")?.as_u64()).unwrap_or(0)
+}
+
+/// How long lifting one thing may take; past it that is dropped, which closes its connections.
+pub(super) const LIFT_WITHIN: Duration = Duration::from_secs(4);
+/// How long looking at one may take; past it nobody can say how it stands.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+
+const NOT_HELD: &str = "this agent holds no such fault";
+
+/// What is held, by id.
+#[derive(Default)]
+struct Holdings {
+    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+}
+
+struct Slot {
+    /// Ends a fault that is only beginning.
+    cancel: CancellationToken,
+    /// What is held, or the evidence that nothing is; locked while it is being begun, looked at or lifted.
+    state: tokio::sync::Mutex<HeldResult>,
+}
+
+impl Holdings {
+    /// Begins something; when that fails, or is overtaken by a lift, nothing is held.
+    async fn begin(&self, fault: &str, beginning: impl Future<Output = HeldResult>) -> Result<(), String> {
+        let state = tokio::sync::Mutex::new(Err("it was given up while it began".into()));
+        let slot = Arc::new(Slot { cancel: CancellationToken::new(), state });
+        // Taken before anyone else can see the slot.
+        let mut state = slot.state.lock().await;
+        self.insert(fault, slot.clone())?;
+        let begun = tokio::select! {
+            biased;
+            () = slot.cancel.cancelled() => Err("it was lifted before it was in place".to_string()),
+            begun = beginning => begun,
+        };
+        let failed = begun.as_ref().err().cloned();
+        *state = begun.map_err(|reason| format!("it never was in place: {reason}"));
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn insert(&self, fault: &str, slot: Arc<Slot>) -> Result<(), String> {
+        let mut slots = locked(&self.slots);
+        let free = slots.get(fault).is_none_or(|old| {
+            // A slot that is locked is being begun, looked at or lifted: it is in use.
+            old.state.try_lock().is_ok_and(|state| state.is_err())
+        });
+        if !free {
+            return Err(format!("the fault `{fault}` is already held"));
+        }
+        slots.insert(fault.to_string(), slot);
+        Ok(())
+    }
+
+    fn get(&self, fault: &str) -> Option<Arc<Slot>> {
+        locked(&self.slots).get(fault).cloned()
+    }
+
+    /// Whether it is in place.
+    async fn look(&self, id: &str) -> AgentAnswer {
+        let Some(slot) = self.get(id) else { return AgentAnswer::gone(NOT_HELD) };
+        match &*slot.state.lock().await {
+            Ok(held) => tokio::time::timeout(LOOK_WITHIN, held.look()).await.unwrap_or_else(|_| {
+                let reason = format!("looking at it took more than {} s", LOOK_WITHIN.as_secs());
+                AgentAnswer::Failed { reason }
+            }),
+            Err(detail) => AgentAnswer::gone(detail),
+        }
+    }
+
+    /// Makes it what another message asks for, while it is held.
+    async fn change(&self, id: &str, message: Value) -> Result<(), String> {
+        let slot = self.get(id).ok_or_else(|| NOT_HELD.to_string())?;
+        let state = slot.state.lock().await;
+        let held = state.as_ref().map_err(Clone::clone)?;
+        let too_long = |_| Err(format!("changing it took more than {} s", LOOK_WITHIN.as_secs()));
+        tokio::time::timeout(LOOK_WITHIN, held.change(message)).await.unwrap_or_else(too_long)
+    }
+
+    /// Ends it. It stays to be asked about, and stays held when it could not be ended.
+    async fn lift(&self, id: &str) -> Result<String, String> {
+        match self.get(id) {
+            Some(slot) => slot.lift().await,
+            None => Ok(NOT_HELD.into()),
+        }
+    }
+
+    /// Ends everything, side by side, and forgets it; what could not be ended is dropped, which closes its
+    /// connections. Id → why it could not be ended.
+    async fn lift_all(&self) -> BTreeMap<String, String> {
+        let slots = std::mem::take(&mut *locked(&self.slots));
+        let lifts =
+            slots.iter().map(|(fault, slot)| async move { slot.lift().await.err().map(|e| (fault.clone(), e)) });
+        join_all(lifts).await.into_iter().flatten().collect()
+    }
+}
+
+impl Slot {
+    async fn lift(&self) -> Result<String, String> {
+        self.cancel.cancel();
+        let mut state = self.state.lock().await;
+        let held = match &*state {
+            Ok(held) => held,
+            Err(detail) => return Ok(detail.clone()),
+        };
+        let lifted = tokio::time::timeout(LIFT_WITHIN, held.lift()).await;
+        let too_long = |_| Err(format!("lifting it took more than {} s", LIFT_WITHIN.as_secs()));
+        let detail = lifted.unwrap_or_else(too_long)?;
+        *state = Err(detail.clone());
+        Ok(detail)
+    }
+}
+
+/// Messages that are written together at most.
+const BATCH: usize = 256;
+
+/// Writes until all senders are gone, then closes. An error ends it: so does a pipe that takes nothing for
+/// `stuck_after`, as a runner that does not read has lost its lease.
+async fn write_lines(
+    mut to: impl AsyncWrite + Unpin,
+    mut messages: UnboundedReceiver<AgentMessage>,
+    stuck_after: Duration,
+) -> io::Result<()> {
+    let mut batch = Vec::new();
+    let mut lines = Vec::new();
+    while messages.recv_many(&mut batch, BATCH).await > 0 {
+        lines.clear();
+        for message in batch.drain(..) {
+            serde_json::to_writer(&mut lines, &message)?;
+            lines.push(b'\n');
+        }
+        let written = async {
+            to.write_all(&lines).await?;
+            to.flush().await
+        };
+        let stuck = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "the runner does not read"));
+        tokio::time::timeout(stuck_after, written).await.unwrap_or_else(stuck)?;
+    }
+    to.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[tokio::test]
+    async fn a_fault_nobody_holds_is_gone_and_lifted() {
+        let holdings = Holdings::default();
+        assert!(matches!(holdings.look("x").await, AgentAnswer::Gone { .. }));
+        assert!(holdings.lift("x").await.is_ok());
+        assert!(holdings.lift_all().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_could_not_begin_is_gone_and_may_be_tried_again() {
+        let holdings = Holdings::default();
+        assert_eq!(holdings.begin("x", async { Err("no route".into()) }).await, Err("no route".into()));
+        let AgentAnswer::Gone { detail, .. } = holdings.look("x").await else { panic!("it is not held") };
+        assert_eq!(detail, "it never was in place: no route");
+        assert_eq!(holdings.begin("x", async { Err("again".into()) }).await, Err("again".into()));
+    }
+
+    struct Dropped(Arc<AtomicBool>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn lifting_gives_up_what_is_only_beginning() {
+        let holdings = Arc::new(Holdings::default());
+        let dropped = Arc::new(AtomicBool::new(false));
+        let guard = Dropped(dropped.clone());
+        let beginning = async move {
+            let _guard = guard;
+            std::future::pending().await
+        };
+        let mut begin = Box::pin(holdings.begin("x", beginning));
+        assert!(futures_util::FutureExt::now_or_never(&mut begin).is_none());
+        let second = holdings.begin("x", std::future::pending()).await;
+        assert_eq!(second, Err("the fault `x` is already held".into()));
+        let (begun, left) = tokio::join!(begin, holdings.lift_all());
+        assert!(begun.is_err() && left.is_empty());
+        assert!(dropped.load(Ordering::SeqCst), "whatever it had opened is closed");
+    }
+
+    #[tokio::test]
+    async fn one_message_a_line_until_the_senders_are_gone() {
+        let (tx, rx) = unbounded_channel();
+        for n in 0..3 {
+            tx.send(note(format!("line {n}\nwith a break"))).unwrap();
+        }
+        drop(tx);
+        let (near, mut far) = tokio::io::duplex(4096);
+        write_lines(near, rx, Duration::from_secs(5)).await.unwrap();
+        let mut text = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut far, &mut text).await.unwrap();
+        assert_eq!(text.lines().count(), 3);
+        assert_eq!(text.lines().next(), Some(r#"{"msg":"told","told":{"told":"note","text":"line 0\nwith a break"}}"#));
+    }
+
+    #[tokio::test]
+    async fn a_pipe_that_takes_nothing_is_given_up() {
+        let (tx, rx) = unbounded_channel();
+        tx.send(note("x".repeat(100))).unwrap();
+        let (near, _far) = tokio::io::duplex(16);
+        let error = write_lines(near, rx, Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 }

@@ -1,6 +1,6 @@
 //! A whole agent over its real socket: sessions, leases, loads, rules.
 
-use super::listen::serve_sessions;
+use super::listen::{CONTROL, serve_sessions};
 use super::session::AgentSession;
 use super::*;
 use crate::agent::ability::Ability;

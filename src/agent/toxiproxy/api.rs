@@ -1,9 +1,14 @@
-//! The HTTP API: calls, answers and errors as Toxiproxy's.
+//! The HTTP API: calls, answers and errors as Toxiproxy's; and the API in a drill, at the agent in front of a service, for clients inside the
+//! stack's network.
 
-use super::super::proxy::serve_each;
+use super::super::ability::{Ability, AgentContext, HeldResult, Tell, held_task};
+use super::super::protocol::Told;
+use super::super::proxy::{ProxyClient, bind, serve_each};
 use super::proxies::ToxicProxies;
 use super::toxic::{ApiRefusal, ApiToxic};
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
@@ -11,16 +16,16 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// The version of Toxiproxy whose API this is: clients ask for it, and some switch on it.
 const VERSION: &str = "2.12.0";
@@ -190,6 +195,50 @@ fn metrics(proxies: &ToxicProxies) -> String {
         text.extend(proxies.proxies.values().map(|proxy| proxy.samples(&name, which == "sent")));
     }
     text
+}
+
+/// Asks for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ToxiproxyApi {
+    /// The service in front of which the agent stands.
+    pub service: String,
+    /// Where it listens.
+    pub port: u16,
+    /// The services that a call can come from, to tell whose it was.
+    pub clients: Vec<String>,
+}
+
+impl Ability for ToxiproxyApi {
+    const NAME: &'static str = "toxiproxy";
+
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
+        let proxies = ToxicProxies::in_front_of(&self.service, context.proxy()?);
+        let listener = bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))).await;
+        let listener = listener.map_err(|error| {
+            let ToxiproxyApi { service, port, .. } = &self;
+            format!(
+                "Toxiproxy's API cannot listen on port {port} in front of `{service}`: {error}; leave a service that has this port \
+                 itself out of `toxiproxy`"
+            )
+        })?;
+        let (calls, mut called) = unbounded_channel();
+        Ok(held_task(async move {
+            let tell_of = async {
+                while let Some((client, text)) = called.recv().await {
+                    let is_its = |service: String| async move {
+                        let known = ProxyClient::find(Some(&service)).await.ok()??;
+                        known.has(client).then(|| format!("`{service}`"))
+                    };
+                    // A name that nobody has is long in being looked up: the first that fits is enough.
+                    let names: FuturesUnordered<_> = self.clients.iter().cloned().map(is_its).collect();
+                    let named = names.filter_map(std::future::ready).next().await;
+                    let name = named.unwrap_or_else(|| client.to_string());
+                    tell(Told::Note { text: format!("{name} called {text}") });
+                }
+            };
+            tokio::join!(serve(listener, proxies, calls), tell_of);
+        }))
+    }
 }
 
 #[cfg(test)]

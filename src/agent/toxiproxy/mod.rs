@@ -2,10 +2,8 @@
 //! toxics that do something to the bytes of one direction, on connections that are open already as well, or about HTTP requests.
 
 mod api;
-mod in_drill;
 mod proxies;
 mod toxic;
 
-pub use api::serve;
-pub use in_drill::ToxiproxyApi;
+pub use api::{ToxiproxyApi, serve};
 pub use proxies::{ToxicProxies, listen};

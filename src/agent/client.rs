@@ -1,14 +1,16 @@
-//! A connected agent: numbered requests over the channel, heartbeats, and the reader of what comes back.
+//! Runner side of an agent: numbered requests over the channel with their replies, heartbeats, the clock offset from round trips, and the
+//! stream of what it reports.
 
-use super::AgentError;
-use super::offset::{ClockOffset, Offsets};
-use crate::agent::locked;
-use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, HEARTBEAT, LEASE};
+#[cfg(test)]
+mod tests;
+
+use super::locked;
+use super::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, BUILD, HEARTBEAT, LEASE};
 use crate::source::cut;
 use crate::stack::Channel;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
@@ -26,21 +28,20 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(10);
 const HEAD: usize = 200;
 /// Round trips that measure the clock at first.
 const PROBES: usize = 5;
+/// Probes that are remembered: with a heartbeat every 500 ms those of the last ten seconds, so that a drift of the
+/// clocks (some 50 µs/s at worst) stays small beside the round trip.
+const REMEMBERED: usize = 20;
+
+/// Why an agent could not do what was asked: it says so, or its channel is gone or its lease was lost.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct AgentError(String);
 
 /// A connected agent. Cheap to clone; the channel ends when the last clone is dropped or `close` is called.
 #[derive(Clone)]
 pub struct AgentClient(Arc<Inner>);
 
 struct Inner {
-    shared: Arc<Shared>,
-    next: AtomicU64,
-    /// Lines to the agent; `None` once closed.
-    lines: Mutex<Option<mpsc::Sender<String>>>,
-    heartbeat: Mutex<Option<AbortOnDropHandle<()>>>,
-}
-
-/// What the reader and the heartbeat need as well; they must not keep the channel open.
-struct Shared {
     name: String,
     now_us: Box<dyn Fn() -> u64 + Send + Sync>,
     state: Mutex<ConnectionState>,
@@ -48,6 +49,10 @@ struct Shared {
     gone: CancellationToken,
     /// Cancelled when the reader has ended.
     ended: CancellationToken,
+    next: AtomicU64,
+    /// Lines to the agent; `None` once closed.
+    lines: Mutex<Option<mpsc::Sender<String>>>,
+    heartbeat: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -69,13 +74,13 @@ impl AgentClient {
         now_us: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Result<(AgentClient, mpsc::UnboundedReceiver<AgentMessage>), AgentError> {
         let Channel { tx, mut rx } = channel;
-        let (state, gone, ended) = Default::default();
-        let shared = Arc::new(Shared { name, now_us: Box::new(now_us), state, gone, ended });
-        hello(&mut rx).await.map_err(|cause| shared.error(cause))?;
+        let (state, gone, ended, heartbeat) = Default::default();
+        let (now_us, next, lines) = (Box::new(now_us), AtomicU64::new(1), Mutex::new(Some(tx)));
+        let client = AgentClient(Arc::new(Inner { name, now_us, state, gone, ended, next, lines, heartbeat }));
+        hello(&mut rx).await.map_err(|cause| client.0.error(cause))?;
         let (messages, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(read(shared.clone(), rx, messages));
-        let (next, lines, heartbeat) = (AtomicU64::new(1), Mutex::new(Some(tx)), Mutex::new(None));
-        let client = AgentClient(Arc::new(Inner { shared, next, lines, heartbeat }));
+        let (gone, ended) = (client.0.gone.clone(), client.0.ended.clone());
+        tokio::spawn(read(Arc::downgrade(&client.0), (gone, ended), rx, messages));
         for _ in 0..PROBES {
             client.ask(AgentAsk::Heartbeat).await?;
         }
@@ -93,14 +98,14 @@ impl AgentClient {
         match timeout(within, self.0.ask(ask)).await {
             Ok(Ok(AgentAnswer::Failed { reason })) => Err(AgentError(reason)),
             Ok(answer) => answer,
-            Err(_) => Err(self.0.shared.error(format!("it did not answer within {} s", within.as_secs()))),
+            Err(_) => Err(self.0.error(format!("it did not answer within {} s", within.as_secs()))),
         }
     }
 
     /// The agent's clock offset, by the best round trip of the last ten seconds.
     pub fn offset(&self) -> ClockOffset {
         // `open` returns only after the first probes.
-        locked(&self.0.shared.state).offsets.best().unwrap_or(ClockOffset { offset_us: 0, rtt_us: u64::MAX })
+        locked(&self.0.state).offsets.best().unwrap_or(ClockOffset { offset_us: 0, rtt_us: u64::MAX })
     }
 
     /// Closes the channel, which makes the agent lift everything, and waits for it to have done so; `false` when
@@ -108,8 +113,8 @@ impl AgentClient {
     pub async fn close(&self) -> bool {
         locked(&self.0.heartbeat).take();
         locked(&self.0.lines).take();
-        let ended = timeout(CLOSED_WITHIN, self.0.shared.ended.cancelled()).await.is_ok();
-        self.0.shared.give_up("its channel was closed");
+        let ended = timeout(CLOSED_WITHIN, self.0.ended.cancelled()).await.is_ok();
+        self.0.give_up("its channel was closed");
         ended
     }
 }
@@ -119,19 +124,17 @@ impl Inner {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let line = serde_json::to_string(&AgentRequest { id, ask })
             .map_err(|error| AgentError(format!("the request cannot be written: {error}")))?;
-        let lines = locked(&self.lines).clone().ok_or_else(|| self.shared.error("its channel was closed".into()))?;
+        let lines = locked(&self.lines).clone().ok_or_else(|| self.error("its channel was closed".into()))?;
         // A place in the channel first: time spent in our own queue is no part of the round trip.
         let place = tokio::select! {
-            () = self.shared.gone.cancelled() => return Err(self.shared.error("it was given up".into())),
-            place = lines.reserve_owned() => place.map_err(|_| self.shared.error("its channel ended".into()))?,
+            () = self.gone.cancelled() => return Err(self.error("it was given up".into())),
+            place = lines.reserve_owned() => place.map_err(|_| self.error("its channel ended".into()))?,
         };
-        let answer = self.shared.expect(id)?;
+        let answer = self.expect(id)?;
         place.send(line);
-        answer.await.map_err(|_| self.shared.error("its channel ended".into()))
+        answer.await.map_err(|_| self.error("its channel ended".into()))
     }
-}
 
-impl Shared {
     /// The error of whatever is asked now; the first cause stands.
     fn error(&self, otherwise: String) -> AgentError {
         let cause = locked(&self.state).cause.clone().unwrap_or(otherwise);
@@ -190,15 +193,23 @@ async fn hello(rx: &mut mpsc::Receiver<String>) -> Result<(), String> {
     }
 }
 
-async fn read(shared: Arc<Shared>, mut rx: mpsc::Receiver<String>, messages: mpsc::UnboundedSender<AgentMessage>) {
+/// Reads what comes back; it must not keep the channel open.
+async fn read(
+    inner: Weak<Inner>,
+    (gone, ended): (CancellationToken, CancellationToken),
+    mut rx: mpsc::Receiver<String>,
+    messages: mpsc::UnboundedSender<AgentMessage>,
+) {
     let cause = loop {
         let line = tokio::select! {
-            () = shared.gone.cancelled() => break "it was given up".to_string(),
+            () = gone.cancelled() => break "it was given up".to_string(),
             line = rx.recv() => line,
         };
         let Some(line) = line else { break "its channel ended".into() };
         match serde_json::from_str(&line) {
-            Ok(AgentMessage::Reply { id, clock_us, answer }) => shared.reply(id, clock_us, answer),
+            Ok(AgentMessage::Reply { id, clock_us, answer }) => {
+                let _ = inner.upgrade().map(|inner| inner.reply(id, clock_us, answer));
+            }
             Ok(message) => {
                 let lost = message == AgentMessage::LeaseLost;
                 // A runner that wants no messages still wants its answers.
@@ -210,13 +221,13 @@ async fn read(shared: Arc<Shared>, mut rx: mpsc::Receiver<String>, messages: mps
             Err(error) => break format!("it sent a line that cannot be read: {error}: {}", cut(&line, HEAD, "")),
         }
     };
-    shared.give_up(&cause);
-    shared.ended.cancel();
+    let _ = inner.upgrade().map(|inner| inner.give_up(&cause));
+    ended.cancel();
 }
 
 /// Renews the lease. Gives the agent up when it has answered none of the heartbeats of a whole lease: they are counted
 /// and not timed, as a runner that stood still itself must read what is waiting first.
-async fn beat(inner: std::sync::Weak<Inner>) {
+async fn beat(inner: Weak<Inner>) {
     let mut ticks = interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let patience = LEASE.as_millis().checked_div(HEARTBEAT.as_millis()).unwrap_or(1);
@@ -225,7 +236,7 @@ async fn beat(inner: std::sync::Weak<Inner>) {
         ticks.tick().await;
         let Some(inner) = inner.upgrade() else { return };
         if u128::from(unanswered.fetch_add(1, Ordering::Relaxed)) >= patience {
-            inner.shared.give_up(&format!("it answered no heartbeat for {} s", LEASE.as_secs()));
+            inner.give_up(&format!("it answered no heartbeat for {} s", LEASE.as_secs()));
             // Should it live after all, end-of-file makes it lift everything.
             locked(&inner.lines).take();
             return;
@@ -237,5 +248,43 @@ async fn beat(inner: std::sync::Weak<Inner>) {
                 unanswered.store(0, Ordering::Relaxed);
             }
         });
+    }
+}
+
+/// Clock offset of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// Agent's clock (µs since the Unix epoch) minus the runner's drill time in µs.
+    pub offset_us: i64,
+    /// Round trip of the best probe; the offset is wrong by at most half of it.
+    pub rtt_us: u64,
+}
+
+impl ClockOffset {
+    /// From one round trip, as NTP does (RFC 5905, section 8): the agent read its clock somewhere between `sent_us`
+    /// and `received_us`, and the middle of the two is at most half the round trip away from that instant.
+    fn of_probe(sent_us: u64, agent_us: u64, received_us: u64) -> ClockOffset {
+        let rtt_us = received_us.saturating_sub(sent_us);
+        let middle = i128::from(sent_us) + i128::from(rtt_us / 2);
+        let offset = i128::from(agent_us) - middle;
+        let offset_us = i64::try_from(offset).unwrap_or(if offset < 0 { i64::MIN } else { i64::MAX });
+        ClockOffset { offset_us, rtt_us }
+    }
+}
+
+/// The last probes; the one with the shortest round trip counts.
+#[derive(Default)]
+struct Offsets(VecDeque<ClockOffset>);
+
+impl Offsets {
+    fn push(&mut self, probe: ClockOffset) {
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(probe);
+    }
+
+    fn best(&self) -> Option<ClockOffset> {
+        self.0.iter().min_by_key(|probe| probe.rtt_us).copied()
     }
 }
