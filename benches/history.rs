@@ -70,6 +70,7 @@ fn plan(number: usize) -> Announcement {
         steps: (1..9).map(step).collect(),
         detect: None,
         windows: Windows {
+            told_every_us: 0,
             steady_us: 5_000_000,
             impact_within_us: 15_000_000,
             impact_window_us: 1_000_000,
