@@ -56,6 +56,13 @@ macro_rules! named_enum {
     };
 }
 
+/// The list with this name in the `words.txt` beside the file that asks for it.
+macro_rules! words {
+    ($name:literal) => {
+        const { crate::source::list_in(include_str!("words.txt"), $name) }
+    };
+}
+
 /// What a mutex guards, also when somebody has panicked with it: it is never left half changed.
 pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

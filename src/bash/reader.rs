@@ -4,8 +4,8 @@
 
 use super::holds::is_number;
 use super::tree::{
-    Arithmetic, Assignment, BashScript, Expansion, ReadingStop, Redirect, RedirectTarget, ShellWord, SimpleCommand,
-    Statement, StatementKind, Strange,
+    Arithmetic, Assignment, BashScript, Expansion, Redirect, RedirectTarget, ShellWord, SimpleCommand, Statement,
+    StatementKind, Strange,
 };
 use super::word::{EXPANDED, FILLED, Word, WordKind};
 use crate::source::Span;
@@ -37,8 +37,7 @@ pub fn read(text: &str) -> BashScript {
     let is_whole = reader.at >= text.len() && reader.document.is_none();
     let begun = begun.and(if is_whole { Ok(()) } else { Err((reader.at, "it ends before its end")) });
     if let Err((from, what)) = begun {
-        let is_end = text.get(reader.at..).is_none_or(|rest| rest.trim().is_empty());
-        script.stopped = Some(if is_end { ReadingStop::Incomplete(what) } else { ReadingStop::Wrong(what) });
+        script.stopped = Some(what);
         let end = text.trim_end().len();
         script.pieces.extend((from < end).then(|| Span::new(from, end)));
         // Whoever looks for what a text calls wants to know what stands in the lines behind, too.
@@ -155,6 +154,11 @@ impl<'t> BashReader<'t> {
         let stands = self.starts(text);
         self.at += if stands { text.len() } else { 0 };
         stands
+    }
+
+    /// Goes past a `)`, which must stand here.
+    fn close(&mut self, what: Strange) -> Result<(), Strange> {
+        if self.take(")") { Ok(()) } else { Err(what) }
     }
 
     /// Goes past a character that stands for itself.
@@ -351,9 +355,7 @@ impl<'t> BashReader<'t> {
             _ if self.take("((") => StatementKind::Arithmetic(self.arithmetic("))")?),
             _ if self.take("(") => {
                 let body = self.list(&[])?;
-                if !self.take(")") {
-                    return Err("a `(`");
-                }
+                self.close("a `(`")?;
                 StatementKind::Group { body, subshell: true }
             }
             "{" => StatementKind::Group { body: self.between("{", "}")?, subshell: false },
@@ -507,9 +509,7 @@ impl<'t> BashReader<'t> {
                     break;
                 }
             }
-            if !self.take(")") {
-                return Err("a case");
-            }
+            self.close("a case")?;
             items.push(self.list(&["esac"])?);
             if !self.take(";;&") && !self.take(";;") && !self.take(";&") && self.keyword() != "esac" {
                 return Err("a case");
@@ -585,9 +585,7 @@ impl<'t> BashReader<'t> {
         self.skip_blanks()?;
         if self.take("(") {
             self.skip_blanks()?;
-            if !self.take(")") {
-                return Err("a function");
-            }
+            self.close("a function")?;
         }
         self.skip_lines()?;
         if self.keyword() != "{" && (!self.starts("(") || self.starts("((")) {
@@ -924,7 +922,7 @@ impl<'t> BashReader<'t> {
         self.inner += 1;
         let statements = self.list(&[])?;
         self.inner -= 1;
-        if self.take(")") { Ok(statements) } else { Err("a substitution") }
+        self.close("a substitution").map(|()| statements)
     }
 
     fn backticks(&mut self, draft: &mut Draft, quoted: bool) -> Result<(), Strange> {

@@ -17,16 +17,7 @@ pub struct BashScript {
     /// The first thing that is unusual, or read in another way by some version or shell.
     pub odd: Option<Strange>,
     /// Why it was not read to its end.
-    pub stopped: Option<ReadingStop>,
-}
-
-/// Why a text was not read to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadingStop {
-    /// It ends in the middle of a command.
-    Incomplete(Strange),
-    /// Bash would reject it, as far as is known here.
-    Wrong(Strange),
+    pub stopped: Option<Strange>,
 }
 
 impl BashScript {
@@ -35,10 +26,7 @@ impl BashScript {
     /// # Errors
     /// Something is not understood; then nothing of the text is.
     pub fn strict(self) -> Result<Vec<Statement>, Strange> {
-        match (self.odd, self.stopped) {
-            (Some(what), _) | (None, Some(ReadingStop::Incomplete(what) | ReadingStop::Wrong(what))) => Err(what),
-            (None, None) => Ok(self.statements),
-        }
+        self.odd.or(self.stopped).map_or(Ok(self.statements), Err)
     }
 
     /// Every statement, those in others and in substitutions too, each before what it holds.

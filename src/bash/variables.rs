@@ -6,7 +6,7 @@ use crate::bash::{
     Arithmetic, EXPANDED, Expansion, Redirect, RedirectTarget, ShellWord, SimpleCommand, Statement, StatementKind,
     is_name,
 };
-use crate::source::Span;
+use crate::source::{Span, is_among};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What a command does with variables.
@@ -81,8 +81,6 @@ pub fn of_command(text: &str) -> VariableReads {
 /// the variable, and before anything whose assignments are not seen here (`source`, `export $(…)`, a function)
 /// or that may end it well.
 pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
-    // Builtins that are called without a value as often as with one.
-    const INDIFFERENT: [&str; 9] = [":", "exit", "read", "return", "set", "shift", "test", "trap", "wait"];
     let (script, VariableReads { reads, foreseen, .. }, mut needs) =
         (crate::bash::read(text), of_command(text), VariableNeeds::default());
     if script.stopped.is_some() || reads.is_empty() {
@@ -115,7 +113,7 @@ pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
     while let Some((statements, outside)) = open.pop() {
         for (command, is_last) in certain(statements) {
             let says = matches!(command.first(), "echo" | "printf");
-            let indifferent = INDIFFERENT.contains(&command.first()) || says && command.redirects.is_empty();
+            let indifferent = is_among(words!("indifferent"), command.first()) || says && command.redirects.is_empty();
             if !command.is_call() || indifferent {
                 continue;
             }
@@ -271,13 +269,11 @@ fn inner_reads(command: &SimpleCommand, text: &str) -> Option<Vec<(VariableUse, 
 
 /// Which word is the program, behind `sudo`, `timeout 5`, `env A=1`, `nohup` and the like.
 fn program_at(words: &[&str]) -> usize {
-    const WRAPPERS: [&str; 7] = ["sudo", "env", "timeout", "nohup", "exec", "command", "time"];
-    const VALUED: [&str; 8] = ["-u", "--user", "-g", "--group", "-k", "--kill-after", "-s", "--signal"];
     let mut at = 0;
-    while let Some(wrapper) = words.get(at).filter(|word| WRAPPERS.contains(*word)) {
+    while let Some(wrapper) = words.get(at).filter(|word| is_among(words!("wrappers"), word)) {
         at += 1;
         while let Some(word) = words.get(at).filter(|word| word.starts_with('-') || word.contains('=')) {
-            at += if VALUED.contains(word) { 2 } else { 1 };
+            at += if is_among(words!("options of wrappers"), word) { 2 } else { 1 };
         }
         // How long.
         at += usize::from(*wrapper == "timeout");
@@ -527,13 +523,7 @@ fn after(words: &[&str], option: &str) -> Vec<String> {
 
 /// Variables that a shell or its environment sets by itself (bash manual, 5.1 and 5.2; POSIX, 8.3).
 fn is_well_known(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "_", "CDPATH", "COLUMNS", "COMP_WORDS", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME",
-        "GROUPS", "HISTFILE", "HOME", "HOSTNAME", "HOSTTYPE", "IFS", "LANG", "LINENO", "LINES", "LOGNAME", "MACHTYPE",
-        "MAPFILE", "OLDPWD", "OPTARG", "OPTIND", "OSTYPE", "PATH", "PIPESTATUS", "PPID", "PS1", "PS2", "PS4", "PWD",
-        "RANDOM", "REPLY", "SECONDS", "SHELL", "SHELLOPTS", "SHLVL", "SRANDOM", "TERM", "TMPDIR", "TZ", "UID", "USER",
-    ];
-    NAMES.contains(&name) || ["BASH", "COPROC", "LC_"].iter().any(|begin| name.starts_with(begin))
+    is_among(words!("well known"), name) || ["BASH", "COPROC", "LC_"].iter().any(|begin| name.starts_with(begin))
 }
 
 #[cfg(test)]

@@ -66,13 +66,11 @@ pub async fn run(args: AlertsArgs, globals: &super::Globals) -> Result<Exit, Err
 /// The alerts of a scenario, as far as it has some.
 fn set(plan: &Plan, fired: Option<&BTreeSet<String>>) -> Option<AlertRuleSet> {
     let alerts: &AlertsSpec = plan.alerts.as_ref()?;
-    let nobody = plan.oncall.iter().flat_map(|oncall| &oncall.receivers).filter(|receiver| receiver.on_call.is_empty());
-    let silent = alerts.receivers.iter().filter(|receiver| !receiver.delivers);
     Some(AlertRuleSet {
         rules: alerts.rules.clone(),
         alertmanager: alerts.alertmanager.text.clone(),
         prometheus: alerts.prometheus.text.clone(),
-        unwatched: nobody.map(|one| one.name.clone()).chain(silent.map(|one| one.name.clone())).collect(),
+        unwatched: alerts.unwatched(plan.oncall.as_ref()).into_iter().collect(),
         fired: fired.cloned(),
     })
 }

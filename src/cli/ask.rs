@@ -13,13 +13,13 @@ use tokio::sync::oneshot;
 /// Somebody at a terminal, or nobody.
 pub struct Terminal {
     /// Whether there is somebody to ask.
-    present: bool,
+    pub present: bool,
     /// Lines of the runbook, for steps that are a person's.
     text: Vec<String>,
     /// Inputs whose value was not given.
     refused: BTreeSet<String>,
-    /// What must not stand where somebody types.
-    pause: ConsolePause,
+    /// What pauses the console while somebody is asked: nothing may stand where somebody types.
+    pub pause: ConsolePause,
 }
 
 /// Whether somebody can be asked: standard input and standard error are a terminal, outside of CI.
@@ -37,16 +37,6 @@ impl Terminal {
             refused: BTreeSet::new(),
             pause: ConsolePause::default(),
         }
-    }
-
-    /// What pauses the console while somebody is asked.
-    pub fn pause(&self) -> ConsolePause {
-        self.pause.clone()
-    }
-
-    /// Whether there is somebody to ask.
-    pub fn is_present(&self) -> bool {
-        self.present
     }
 }
 

@@ -5,6 +5,7 @@ mod places;
 use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::report::many;
+use crate::runbook::{Runbook, parse};
 use crate::source::{Diagnostics, Severity, Source, Span, render, same_path};
 use crate::spec::{
     AlertsSpec, Plan, check_data, check_objectives, check_variables, find, find_game_day, is_game_day, load,
@@ -46,16 +47,12 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     let mut diags = Diagnostics::default();
     let mut plans = Vec::new();
     for path in &selected.scenarios {
-        let (plan, mistakes) = load(path, &overrides);
-        diags.all.extend(mistakes.all);
-        plans.extend(plan);
+        plans.extend(diags.add(load(path, &overrides)));
     }
     for path in &selected.days {
         // What is wrong with a scenario that was read above as well is shown once.
-        let (day, mistakes) = load_game_day(path, &overrides);
-        diags.all.extend(mistakes.all);
-        let more = day.into_iter().flat_map(|day| day.scenarios).map(|scenario| scenario.plan);
-        for plan in more {
+        let day = diags.add(load_game_day(path, &overrides));
+        for plan in day.into_iter().flat_map(|day| day.scenarios).map(|scenario| scenario.plan) {
             if !plans.iter().any(|known: &Plan| known.source.path == plan.source.path) {
                 plans.push(plan);
             }
@@ -64,18 +61,17 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     for path in selected.runbooks.iter().filter(|path| !plans.iter().any(|plan| follows(plan, path))) {
         match Source::read_in(path, &root_of(path, &overrides)) {
             // Its mistakes are all that is asked for; those that a scenario has told already are shown once.
-            Ok(source) => drop(crate::runbook::parse(&source, &mut diags)),
+            Ok(source) => drop(parse(&source, &mut diags)),
             Err(error) => error.report("the runbook", None, &mut diags),
         }
     }
     for plan in &plans {
-        let Some(runbook) = &plan.runbook else { continue };
-        if !selected.runbooks.iter().any(|path| follows(plan, path)) {
-            selected.runbooks.push(runbook.source.path.clone());
-        }
+        let is_new = |_: &&Runbook| !selected.runbooks.iter().any(|path| follows(plan, path));
+        let new = plan.runbook.as_ref().filter(is_new).map(|runbook| runbook.source.path.clone());
+        selected.runbooks.extend(new);
+        check_objectives(plan, &mut diags);
+        check_data(plan, &mut diags);
     }
-    plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
-    plans.iter().for_each(|plan| check_data(plan, &mut diags));
     if !missing.is_empty() {
         say(&render(&diags, globals.color()));
         return together(missing).map(|()| Exit::Usage);

@@ -6,7 +6,7 @@ mod drill;
 mod reaper_child;
 mod signals;
 
-pub use alone::{Beside, follow};
+pub use alone::follow;
 pub use day::{DayOptions, JobOrder, day};
 pub use signals::{end_on_signals, listen};
 
@@ -21,13 +21,13 @@ use crate::gameday::exit_of;
 use crate::notify::Notifier;
 use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
-use crate::record::{Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, random, write_atomic};
+use crate::record::{
+    Announcement, Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, random, write_atomic,
+};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
-use crate::stack::{
-    AttachError, Platform, ResolveError, ResolvedStack, RunIdentity, StackError, StackOptions, platform,
-};
+use crate::stack::{AttachError, Platform, ResolveError, ResolvedStack, RunIdentity, StackOptions, platform};
 use crate::view::words;
 pub use drill::{Begun, Carried, carry_out};
 use std::collections::BTreeSet;
@@ -81,7 +81,7 @@ pub struct ConductOptions {
 /// Runs all drills, one after the other; the worst exit is the exit.
 pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Error> {
     let platform = platform();
-    platform.connect().await.map_err(environment)?;
+    platform.connect().await?;
     let color = wanted.globals.color();
     // This executable is hashed meanwhile: each drill tells what carried it out.
     let (stacks, _) = tokio::join!(resolved(&*plans, &*platform, color), executed(&*platform));
@@ -137,7 +137,7 @@ fn save_junit(wanted: &ConductOptions, records: &[Record], plans: &[Plan]) -> Re
 /// Whether each plan has a stack that it fits, without starting anything.
 pub async fn resolve(plans: &[Plan], color: bool) -> Result<(), Error> {
     let platform = platform();
-    platform.connect().await.map_err(environment)?;
+    platform.connect().await?;
     resolved(plans, &*platform, color).await.map(drop)
 }
 
@@ -175,7 +175,7 @@ pub async fn resolve_stack(
     open: &mut BTreeSet<String>,
 ) -> Result<Option<Arc<dyn ResolvedStack>>, Error> {
     match platform.resolve(&plan.stack).await {
-        Err(ResolveError::Environment(error)) => Err(environment(error)),
+        Err(ResolveError::Environment(error)) => Err(error.into()),
         Err(error) => {
             open.extend(super::findings::invalid(plan, &error, platform, diags));
             Ok(None)
@@ -189,13 +189,17 @@ pub async fn resolve_stack(
     }
 }
 
+/// A directory of this name, in the one that `out` names or the project has in this folder; `what` says what would be there.
+fn make_dir(globals: &Globals, out: Option<&Path>, folder: &str, name: &str, what: &str) -> Result<RunDir, Error> {
+    let made = RunDir::root(&globals.project, out, folder).and_then(|root| RunDir::create(&root, name));
+    made.map_err(|error| {
+        Error::harness(format!("no {what} could be made: {error}")).hint("name a directory with `--out`")
+    })
+}
+
 /// A directory for a run of this name.
 fn make_run_dir(wanted: &ConductOptions, name: &str) -> Result<RunDir, Error> {
-    let made = RunDir::root(&wanted.globals.project, wanted.out.as_deref(), "runs")
-        .and_then(|root| RunDir::create(&root, name));
-    made.map_err(|error| {
-        Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
-    })
+    make_dir(&wanted.globals, wanted.out.as_deref(), "runs", name, "run directory")
 }
 
 async fn one(
@@ -208,7 +212,7 @@ async fn one(
     let run_dir = make_run_dir(wanted, &plan.name)?;
     let dir = run_dir.path().to_path_buf();
     let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(wanted.no_build) };
-    let stack = resolved.stack(&RunIdentity::of(&run_dir, wanted.keep), &options).await.map_err(environment)?;
+    let stack = resolved.stack(&RunIdentity::of(&run_dir, wanted.keep), &options).await?;
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wanted.ask, runbook);
     let notifier = Notifier::start(&wanted.notified.targets, &dir);
@@ -222,16 +226,8 @@ async fn one(
         seed: wanted.seed.unwrap_or_else(random),
         ..DrillOptions::default()
     };
-    let begun = Begun {
-        plan,
-        stack: &stack,
-        platform,
-        run_dir,
-        options,
-        revision: revision(&wanted.globals.project).await,
-        occasion: None,
-        executed: None,
-    };
+    let who = Announcement { revision: revision(&wanted.globals.project).await, ..Announcement::default() };
+    let begun = Begun { plan, stack: &stack, platform, run_dir, options, who };
     let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
     if wanted.format == TextOrJson::Text {
         say(&report::summary(&record, Some(&dir), wanted.globals.color()));
@@ -265,14 +261,16 @@ fn say_unsent(unsent: &[(String, usize)], run: &Path) {
 fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
     match wanted.format {
         TextOrJson::Json => Box::new(EventsJson::printed()),
-        TextOrJson::Text => Box::new(Console::new(ConsoleOptions {
-            verbosity: Verbosity::from_flags(wanted.globals.quiet, wanted.globals.verbose),
-            color: wanted.globals.color(),
-            live: stderr_is_terminal(),
-            label: None,
-            pause: person.pause(),
-        })),
+        TextOrJson::Text => {
+            Box::new(Console::new(ConsoleOptions { pause: person.pause.clone(), ..console(&wanted.globals, false) }))
+        }
     }
+}
+
+/// How the console shows drills; `is_silent` where standard output has their events.
+fn console(globals: &Globals, is_silent: bool) -> ConsoleOptions {
+    let verbosity = Verbosity::from_flags(globals.quiet || is_silent, globals.verbose);
+    ConsoleOptions { verbosity, color: globals.color(), live: stderr_is_terminal(), ..ConsoleOptions::default() }
 }
 
 /// Commit of the project's Git repository, `-dirty` where files that Git knows have changed; `None` without Git. Part of the
@@ -320,19 +318,8 @@ pub fn kind_of_machine() -> String {
 /// An error of attaching to a stack, as an error of the command.
 pub fn attach_error(error: AttachError) -> Error {
     match error {
-        AttachError::Environment(error) => environment(error),
+        AttachError::Environment(error) => error.into(),
         AttachError::NotRunning { message, hint } => Error::usage(message).hint(hint),
-    }
-}
-
-/// An error of the stack before anything runs, as an error of the command.
-pub fn environment(error: StackError) -> Error {
-    match error {
-        StackError::Environment { operation, cause, hint } => {
-            let hint = hint.unwrap_or_else(|| "`firedrill doctor` says what is missing".into());
-            Error::harness(format!("{operation}: {cause}")).hint(hint)
-        }
-        other => Error::harness(other.to_string()),
     }
 }
 

@@ -44,8 +44,8 @@ pub struct GamedayArgs {
 /// Runs the command.
 pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let overrides = args.allow.overrides(globals, args.vars.clone());
-    let (file, diagnostics) = spec::load_game_day(&spec::find_game_day(&args.gameday, &globals.project)?, &overrides);
-    let mut file = globals.fit(file, &diagnostics)?;
+    let path = spec::find_game_day(&args.gameday, &globals.project)?;
+    let mut file = globals.fit(spec::load_game_day(&path, &overrides))?;
     args.change(&mut file);
     let affected = |revision: &str| gameday::affected(revision, &file, &*platform(), &globals.project);
     let affected_by = args.affected_by.as_deref().map(affected).transpose()?;

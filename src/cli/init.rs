@@ -188,7 +188,7 @@ async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn Resol
         ..StackRequest::default()
     };
     platform.resolve(&spec).await.map_err(|error| match error {
-        ResolveError::Environment(error) => super::conduct::environment(error),
+        ResolveError::Environment(error) => error.into(),
         invalid => {
             let (rejected, help) = platform.rejection();
             Error::usage(format!("{rejected}: {invalid}")).hint(help)
@@ -232,7 +232,7 @@ fn scenario_text(
     let schema = beside.map(|path| format!("# yaml-language-server: $schema={path}\n")).unwrap_or_default();
     let respond = match own {
         true => "# check: values for the inputs of the runbook\n# respond: { vars: { NAME: value } }\n".into(),
-        false => format!("respond:\n  vars:\n    SERVICE: {}\n    URL: {}\n", yaml(&choice.target), choice.url()),
+        false => format!("respond:\n  vars:\n    SERVICE: {}\n    URL: {}\n", yaml(&choice.target), choice.url),
     };
     fill(
         SCENARIO,
@@ -246,7 +246,7 @@ fn scenario_text(
             ("respond", &respond),
             ("load_notes", &load_notes),
             ("fault_notes", &fault_notes),
-            ("url", &choice.url()),
+            ("url", &choice.url),
             ("fault", &choice.fault()),
             ("entry", &choice.entry),
         ],
@@ -265,7 +265,7 @@ fn runbook_text(choice: &InitChoice, name: &str, stack_name: &str, stack: &Path)
             ("alert", &alert),
             ("entry", &choice.entry),
             ("target", &choice.target),
-            ("url", &choice.url()),
+            ("url", &choice.url),
             ("impact", &impact),
             ("mitigation", &mitigation),
             ("rollback", &rollback),

@@ -7,7 +7,7 @@ use crate::agent::protocol::BUILD;
 use crate::engine::Nobody;
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
-use crate::record::{BesideNote, Executed, RunDir, STOP, append_beside, utc_now, utc_text};
+use crate::record::{Announcement, BesideNote, Executed, RunDir, STOP, append_beside, utc_now, utc_text};
 use crate::report::EventsJson;
 use crate::source::render;
 use crate::spec;
@@ -89,24 +89,17 @@ async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exi
     let (plan, diagnostics) = spec::load(&order.scenario, &order.overrides);
     let Some(mut plan) = plan else { return Err(Error::usage(render(&diagnostics, false))) };
     order.rate.into_iter().for_each(|rate| plan.calm(rate));
-    let run_dir = RunDir::create_as(results, &order.run);
+    let run_dir = RunDir::create_as(results, &order.who.run);
     let run_dir = run_dir.map_err(|error| Error::harness(format!("{}: {error}", results.display())))?;
     let platform = platform();
     let resolved = platform.resolve(&plan.stack).await.map_err(|error| Error::harness(error.to_string()))?;
     let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(true) };
-    let stack = resolved.stack(&RunIdentity::of(&run_dir, false), &options).await.map_err(conduct::environment)?;
+    let stack = resolved.stack(&RunIdentity::of(&run_dir, false), &options).await?;
     let node = std::env::var("NODE").unwrap_or_default();
     let machine = format!("a Job on {node}, {}", conduct::kind_of_machine());
-    let begun = Begun {
-        plan: &plan,
-        stack: &stack,
-        platform: &*platform,
-        run_dir,
-        options: order.options,
-        revision: order.revision,
-        occasion: Some(order.occasion),
-        executed: Some(Executed { machine, ..order.executed }),
-    };
+    let executed = order.who.executed.clone().map(|executed| Executed { machine, ..executed });
+    let who = Announcement { executed, ..order.who };
+    let begun = Begun { plan: &plan, stack: &stack, platform: &*platform, run_dir, options: order.options, who };
     let shutdown = conduct::listen()?;
     let Carried { record, saved, .. } =
         carry_out(begun, &mut Nobody, vec![Box::new(EventsJson::printed())], &shutdown).await?;

@@ -182,8 +182,8 @@ impl Globals {
 
     /// What was read for a drill, with its warnings told: an input without a value, a `--var` that no step uses is better said
     /// before than learnt from it.
-    fn fit<T>(&self, read: Option<T>, diags: &Diagnostics) -> Result<T, Error> {
-        let text = render(diags, self.color());
+    fn fit<T>(&self, (read, diags): (Option<T>, Diagnostics)) -> Result<T, Error> {
+        let text = render(&diags, self.color());
         let read = read.filter(|_| !diags.has_errors());
         let read = read.ok_or_else(|| Error::usage(format!("nothing was started\n{text}")))?;
         self.tell(&text);

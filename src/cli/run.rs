@@ -3,7 +3,7 @@
 mod select;
 
 use super::ask::Terminal;
-use super::conduct::{self, Beside, ConductOptions, attach_error};
+use super::conduct::{self, ConductOptions, attach_error};
 use super::{TextOrJson, key_value};
 use crate::engine::{Alone, place_of};
 use crate::error::{Error, Exit};
@@ -91,9 +91,9 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
             .hint("name the one that is up with `--compose-project`; `docker compose ls` lists them"));
     }
     let platform = platform();
-    platform.connect().await.map_err(conduct::environment)?;
+    platform.connect().await?;
     let running = match &args.compose_project {
-        Some(name) => Some(running(&*platform, name, &in_services).await?),
+        Some(name) => Some((name.as_str(), running(&*platform, name, &in_services).await?)),
         None => None,
     };
     toolbox.image = args.toolbox.or(toolbox.image);
@@ -103,13 +103,13 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         globals: super::Globals { verbose: globals.verbose.saturating_add(1), ..globals.clone() },
         out: args.out,
         format: args.format,
-        ask: person.is_present(),
+        ask: person.present,
         ..ConductOptions::default()
     };
     let notes = in_services.iter().map(|service| {
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")
     });
-    let touched = running.iter().map(|running| {
+    let touched = running.iter().map(|(_, running)| {
         format!(
             "what its steps do by `docker` they do to the team's own: their `docker` works on {}; what reads the Compose files (`up`, \
              `create`, `run`, `scale`, `pull`, `config`) is refused, and a step that ends there leaves undone what follows",
@@ -118,8 +118,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
     });
     let notes = touched.chain(notes);
     let alone = Alone { runbook: &runbook, respond: &respond, verify_within: respond.timeout, notes: notes.collect() };
-    conduct::follow(alone, Beside { platform, name: args.compose_project, running, toolbox }, &mut person, &wanted)
-        .await
+    conduct::follow(alone, &*platform, running, toolbox, &mut person, &wanted).await
 }
 
 /// The services in which commands would run.
@@ -144,7 +143,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<(Runbook, Respond, 
         let respond = Respond::alone(phases, args.timeout, args.service.clone());
         let mut diags = Diagnostics::default();
         let runbook = runbook::open(&source, &runbook::ParseOptions::default(), &BTreeMap::new(), &mut diags);
-        return globals.fit(runbook.map(|runbook| (runbook, respond, ToolboxRequest::default())), &diags);
+        return globals.fit((runbook.map(|runbook| (runbook, respond, ToolboxRequest::default())), diags));
     };
     let overrides = globals.overrides(args.vars.iter().cloned());
     let (plan, diags) = spec::load(&spec::find(name, &globals.project)?, &overrides);
@@ -157,7 +156,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<(Runbook, Respond, 
         let (image, directory) = (plan.stack.toolbox_image, plan.stack.directory);
         Ok::<_, Error>((runbook, respond, ToolboxRequest { image, directory }))
     });
-    globals.fit(given.transpose()?, &diags)
+    globals.fit((given.transpose()?, diags))
 }
 
 async fn running(platform: &dyn Platform, name: &str, wanted: &BTreeSet<String>) -> Result<RunningStack, Error> {

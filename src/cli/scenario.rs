@@ -90,11 +90,7 @@ fn load(names: &[String], overrides: &Overrides, globals: &super::Globals) -> Re
     let mut diagnostics = crate::source::Diagnostics::default();
     for name in names {
         match spec::find(name, &globals.project) {
-            Ok(path) => {
-                let (plan, found) = spec::load(&path, overrides);
-                diagnostics.all.extend(found.all);
-                plans.extend(plan);
-            }
+            Ok(path) => plans.extend(diagnostics.add(spec::load(&path, overrides))),
             Err(error) => missing.push(error),
         }
     }
@@ -103,5 +99,5 @@ fn load(names: &[String], overrides: &Overrides, globals: &super::Globals) -> Re
     }
     together(missing)?;
     let all = plans.len() == names.len();
-    globals.fit(all.then_some(plans), &diagnostics)
+    globals.fit((all.then_some(plans), diagnostics))
 }

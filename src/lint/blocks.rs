@@ -1,6 +1,5 @@
 //! RB205 to RB207: blocks of code whose tag does not say what they hold.
 
-use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::runbook::look::{Fence, FenceUse, is_known_program};
 use crate::source::pattern;
@@ -64,8 +63,8 @@ pub(super) fn contradicts(fence: &Fence) -> Option<&'static str> {
 fn begins_with_command(fence: &Fence) -> Option<&str> {
     let mut lines = fence.text().lines().map(str::trim_start);
     let mut words = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-']))?.split_whitespace();
-    let program = words.next().filter(|word| phrases("programs").contains(word))?;
-    (phrases("tags of data").contains(&fence.tag.as_str()) && words.next().is_some()).then_some(program)
+    let program = words.next().filter(|word| phrases!("programs").contains(word))?;
+    (phrases!("tags of data").contains(&fence.tag.as_str()) && words.next().is_some()).then_some(program)
 }
 
 /// RB207: a terminal with prompts and output in a block that says it is a script.
@@ -93,43 +92,14 @@ pub(super) fn terminal(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
 /// What is clearly something else than shell: what it is, how many lines it has at least, and what they match, comments left
 /// out: as a whole, each of them, and one of them.
 static SHAPES: LazyLock<Vec<(&str, usize, [Regex; 3])>> = LazyLock::new(|| {
-    // First words, and second ones of which one must follow.
-    const SQL: &str = r"(?isx) \A\s* (?: BEGIN; | (?: BEGIN; | GRANT | VACUUM | REINDEX | EXPLAIN | WITH | UPDATE
-        | SELECT | SHOW | INSERT\s+INTO | DELETE\s+FROM
-        | ALTER\s+ (?:TABLE|SYSTEM|ROLE|USER|DATABASE|INDEX|SUBSCRIPTION|PUBLICATION)
-        | CREATE\s+ (?:TABLE|INDEX|UNIQUE|DATABASE|USER|ROLE|EXTENSION|SUBSCRIPTION|PUBLICATION)
-        | DROP\s+ (?:TABLE|INDEX|DATABASE|USER|ROLE|SUBSCRIPTION|PUBLICATION) ) \s.*; ) \s*\z";
-    // `up{job="x"} == 0`, `sum(rate(errors[5m])) by (pod)`.
-    let functions = phrases("PromQL").join("|");
-    let selects = r#"[A-Za-z0-9_:]+\{ (?: .*=~?".*\} | .*\}.*=~?" )"#;
-    let query = format!(r"(?x) \A\s* (?: {selects} | (?:{functions}) (?: [^\S\n]*\( | [^\S\n]+b.*\( ) )");
-    const LOG: &str = r"^\s*\[*(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}.*:|(?:time|ts|level|t)=.* msg=)";
-    const SECTION: &str = r"^\s*\[[^ ].*\]\s*$";
-    let below_section = format!("{SECTION}|=");
-    // Of Redis, its Sentinel and `pg_hba.conf`.
-    const DIRECTIVE: &str = r"(?x) ^\s* (?: save\s+[0-9]+\s+[0-9]+
-        | (?:host|hostssl|local) (?:\s+\S+){2,} \s+(?:md5|scram-sha-256|trust|peer|reject)
-        | sentinel\s+ (?:monitor|auth-pass|down-after-milliseconds|failover-timeout|parallel-syncs) (?:\s.*)?
-        | (?:replicaof|masterauth|requirepass|maxmemory|maxmemory-policy|appendonly|appendfsync) (?:\s+\S+){1,2}
-        | (?:bind|port|dir|dbfilename|protected-mode|replica-read-only) (?:\s+\S+){1,3} ) \s*$";
-    let key = |begin: &str| format!(r#"[{begin}A-Za-z0-9_./"'][A-Za-z0-9_./"'-]*:(?:[ \t]|$)"#);
-    let (mapping, item) = (format!(r"^(?:[ \t]|- |---$|{})", key("-")), format!("^[- ]*{}", key("")));
-    let shapes = [
-        ("SQL", 1, [SQL, "", ""]),
-        ("a query of Prometheus", 1, [query.as_str(), "", ""]),
-        ("log lines", 1, ["", LOG, ""]),
-        // `0 2 * * * command`.
-        ("lines of a crontab", 1, ["", r"^\s*(?:[0-9*/,-]+\s+){5}\S", ""]),
-        // `resource "aws_instance" "db" {`.
-        ("Terraform", 1, [r#"\A\s*(?:resource|module|variable|provider|data)[^\S\n].*".*\{[^\S\n]*(?:\n|\z)"#, "", ""]),
-        // Below a section the sign may stand without blanks.
-        ("a configuration file", 1, ["", below_section.as_str(), SECTION]),
-        ("a configuration file", 1, ["", r"^\s*\S+\s+=\s+\S", ""]),
-        ("a configuration file", 1, ["", DIRECTIVE, ""]),
-        // `key:` on every line that is not indented, and on more than one line.
-        ("YAML", 2, ["", mapping.as_str(), item.as_str()]),
-    ];
-    shapes.map(|(what, least, of)| (what, least, of.map(pattern))).into()
+    let functions = phrases!("PromQL").join("|");
+    let shape = |text: &'static str| {
+        let (head, patterns) = text.split_once('\n')?;
+        let (least, what) = head.split_once(' ')?;
+        let mut patterns = patterns.lines().map(|line| pattern(&line.replace("{PromQL}", &functions)));
+        Some((what, least.parse().ok()?, [patterns.next()?, patterns.next()?, patterns.next()?]))
+    };
+    include_str!("shapes.txt").split("\n\n").filter_map(shape).collect()
 });
 
 /// What a text is, in words, when it clearly is something else than shell: a shape counts only where all of it has it.

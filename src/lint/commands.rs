@@ -3,7 +3,7 @@
 //! table of programs.
 
 use super::page::{begin, fixed};
-use super::words::{holds, phrases};
+use super::words::holds;
 use super::{FindingReport, LintPage};
 use crate::bash::{Expansion, OutputTaker, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind};
 use crate::programs::{
@@ -29,7 +29,7 @@ pub(super) fn endless(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         let rest = page.commands().iter().skip(index + 1).take_while(|next| page.in_one_block(shell, next));
         let mut acts = rest.filter(|next| is_kept(shell, next));
         let listed =
-            || page.look.section(begin(shell)).is_some_and(|heading| holds(&heading.text, phrases("cheat sheets")));
+            || page.look.section(begin(shell)).is_some_and(|heading| holds(&heading.text, phrases!("cheat sheets")));
         for call in shell.calls().iter().filter(|call| words_wait(&call.words, false).is_some()) {
             let around = call.around;
             let (name, what, help) = match words_wait(&call.words, around.fed) {
@@ -93,12 +93,11 @@ fn endless_loops(shell: &PageCommand<'_>) -> Vec<Span> {
 
 /// Whether it ends some day, or ends what it stands in: counts, clocks, `read`.
 fn ends(statement: &Statement) -> bool {
-    const ENDING: [&str; 7] = ["break", "exit", "return", "read", "timeout", "[", "test"];
     let computes = |expansion: &&Expansion| matches!(expansion, Expansion::Arithmetic(_));
     match &statement.kind {
         StatementKind::Arithmetic(_) | StatementKind::Test(_) => true,
         StatementKind::Simple(command) => {
-            ENDING.contains(&command.first())
+            phrases!("ending").contains(&command.first())
                 || command.words.iter().any(|word| word.raw == "break")
                 || statement.expansions().iter().any(computes)
         }
@@ -211,10 +210,10 @@ fn needs(arguments: &[&str]) -> bool {
     }
     let mut plain = arguments.iter().filter(|word| !word.starts_with('-'));
     match plain.next() {
-        Some(verb) if phrases("kubectl in namespaces").contains(verb) => true,
-        Some(verb) if phrases("kubectl of any kind").contains(verb) => {
+        Some(verb) if phrases!("kubectl in namespaces").contains(verb) => true,
+        Some(verb) if phrases!("kubectl of any kind").contains(verb) => {
             let kind = plain.next().map_or("", |object| object.split('/').next().unwrap_or_default());
-            phrases("kinds in namespaces").contains(&kind)
+            phrases!("kinds in namespaces").contains(&kind)
         }
         _ => false,
     }
@@ -222,8 +221,6 @@ fn needs(arguments: &[&str]) -> bool {
 
 /// RB213: functions and scripts that nothing else on the page names.
 pub(super) fn unused(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    /// They do something to a file, or say a name, and run neither.
-    const HANDLE: [&str; 9] = ["cat", "chmod", "chown", "echo", "head", "less", "ls", "rm", "tail"];
     // By each name, the numbers of the commands that say it, and where; a number of no command stands for the rest of the page.
     let mut said: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
     for (number, shell) in page.commands().iter().enumerate() {
@@ -233,14 +230,14 @@ pub(super) fn unused(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             let call = begun.checked_sub(1).and_then(|last| calls.get(last)).filter(|call| at < call.span.end);
             // `cat fix.sh | bash` runs it.
             let call = call.filter(|call| matches!(call.around.taker, OutputTaker::Nobody));
-            if !call.is_some_and(|call| HANDLE.contains(&call.program())) {
+            if !call.is_some_and(|call| phrases!("handle").contains(&call.program())) {
                 said.entry(name).or_default().push((number, at));
             }
         }
     }
     let is_read = |reading: FenceUse| matches!(reading, FenceUse::Run | FenceUse::Held);
     let fences = page.look.fences.iter().filter(|fence| !is_read(fence.reading)).map(|fence| fence.text());
-    let texts = page.look.texts.iter().map(|text| text.text()).filter(|text| holds(text, phrases("runs")));
+    let texts = page.look.texts.iter().map(|text| text.text()).filter(|text| holds(text, phrases!("runs")));
     let unfenced = page.unfenced().map(|command| command.text.as_str());
     let code = page
         .look

@@ -2,7 +2,6 @@
 //! programs; here is how they are found behind others, and what is too small to be told.
 
 use super::guard::Guards;
-use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::programs::{self, Word, simple::base, statements};
 use crate::runbook::{is_sql, look::calls_in};
@@ -85,19 +84,18 @@ const DEEPEST: (usize, usize) = (4, 40);
 
 /// What a call destroys, if it does; the first word is the program. `left` is how deep shell text in it is looked at.
 fn harm(words: &[&str], left: usize) -> Option<DestroyedByCall> {
-    const CONTAINERS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc"];
-    const CALLERS: &[&str] = &["nsenter", "chroot", "parallel"];
     let left = left.checked_sub(1)?;
     let (first, rest) = words.split_first()?;
     let program = base(first);
     own(program, rest).or_else(|| {
         // Of a container's tool only what stands behind these is a program.
-        let begin = match CONTAINERS.contains(&program) {
+        let begin = match phrases!("containers").contains(&program) {
             true => rest.iter().position(|word| matches!(*word, "exec" | "run" | "rsh" | "debug" | "--"))?,
             false => 0,
         };
         let runs = programs::script(program).is_some() || programs::wrapper(program).is_some();
-        if begin == 0 && !runs && !CALLERS.contains(&program) && !CONTAINERS.contains(&program) {
+        if begin == 0 && !runs && !phrases!("callers").contains(&program) && !phrases!("containers").contains(&program)
+        {
             return None;
         }
         let rest: Vec<&str> = rest.iter().skip(begin).take(DEEPEST.1).copied().collect();
@@ -113,12 +111,10 @@ fn harm(words: &[&str], left: usize) -> Option<DestroyedByCall> {
 
 /// What a program destroys by itself, and not one that it runs.
 fn own(program: &str, rest: &[&str]) -> Option<DestroyedByCall> {
-    /// Options by which a program looks only, or asks first.
-    const HARMLESS: &[&str] = &["--dry-run", "--dryrun", "--help", "--no-act", "--interactive", "-i", "-I"];
     if is_client(program) {
         return rest.iter().filter(|word| word.contains(' ')).find_map(|word| sql_harm(statement(word)));
     }
-    let harmless = |word: &&str| HARMLESS.contains(word) || word.starts_with("--dry-run=");
+    let harmless = |word: &&str| phrases!("harmless options").contains(word) || word.starts_with("--dry-run=");
     let asks = program == "rm" && rest.iter().any(|word| word.starts_with("-ri") || word.starts_with("-ir"));
     let words: Vec<Word> = [program].iter().chain(rest).map(|word| Word::fixed(*word)).collect();
     if asks || rest.iter().any(harmless) || program != "find" && programs::destroys(&words).is_none() {
@@ -192,7 +188,7 @@ pub(super) fn is_wide(word: &str) -> bool {
 /// Whether a name says that nobody will miss the thing.
 pub(super) fn is_scratch(name: &str) -> bool {
     let name = name.to_lowercase();
-    phrases("scratch").iter().any(|part| name.contains(part))
+    phrases!("scratch").iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]

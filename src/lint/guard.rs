@@ -3,7 +3,7 @@
 use super::LintPage;
 use super::destructive::{DestroyedByCall, is_client, is_scratch, is_wide};
 use super::page::{begin, fixed};
-use super::words::{holds, phrases};
+use super::words::holds;
 use crate::programs::{self, EffectKind, StandardInput};
 use crate::runbook::Step;
 use crate::runbook::look::{Fence, PageCall, PageCommand};
@@ -70,8 +70,8 @@ enum Scope {
 
 impl Warnings {
     fn of(text: &str) -> Warnings {
-        let warns = holds(text, phrases("warns")) || text.contains(SIGNS);
-        Warnings { warns, asks: holds(text, phrases("asks")), listed: holds(text, phrases("listed")) }
+        let warns = holds(text, phrases!("warns")) || text.contains(SIGNS);
+        Warnings { warns, asks: holds(text, phrases!("asks")), listed: holds(text, phrases!("listed")) }
     }
 }
 
@@ -228,7 +228,7 @@ fn before<'a>(call: &PageCall<'a>) -> Vec<Guard<'a>> {
     known.extend((program == "read" || tries || keeps()).then_some(Guard::Always));
     known.extend(call.words.starts_with(&["docker", "system", "df"]).then_some(Guard::Look("prune")));
     let looks = || programs::of_call(&words, StandardInput::Nothing).kind == EffectKind::Looks;
-    if phrases("copies").contains(&program) || matches!(program, "test" | "[") || looks() {
+    if phrases!("copies").contains(&program) || matches!(program, "test" | "[") || looks() {
         known.extend(named().map(Guard::Look));
     }
     // `SELECT pg_terminate_backend(…)` does something.
@@ -303,7 +303,7 @@ fn by_comments(page: &LintPage<'_>, fence: &Fence, comments: &[(usize, Warnings)
     let mut inside = inside.filter_map(|line| line.split_once(" # ").or_else(|| line.split_once("-- ")));
     above.warns
         || above.asks
-        || holds(beside, phrases("warns"))
-        || holds(beside, phrases("asks"))
-        || inside.any(|(_, said)| holds(said, phrases("warns")))
+        || holds(beside, phrases!("warns"))
+        || holds(beside, phrases!("asks"))
+        || inside.any(|(_, said)| holds(said, phrases!("warns")))
 }

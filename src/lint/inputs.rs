@@ -1,7 +1,7 @@
 //! RB202 to RB204: what is to be filled in: placeholders that bash takes for something else, variables that nobody has set
 //! and what that does to `rm -rf "$DIR/"`, and one thing under several names.
 
-use super::words::{phrases, words};
+use super::words::words;
 use super::{FindingReport, LintPage};
 use crate::programs::EffectKind;
 use crate::runbook::RunbookInput;
@@ -153,9 +153,9 @@ fn destroyed(shell: &PageCommand<'_>, input: &RunbookInput) -> Option<String> {
 
 /// Names that are in the environment wherever such a page is followed.
 fn is_custom(name: &str) -> bool {
-    phrases("variables").contains(&name)
-        || phrases("variables beginning").iter().any(|prefix| name.starts_with(prefix))
-        || name.split('_').next_back().is_some_and(|last| phrases("variables ending").contains(&last))
+    phrases!("variables").contains(&name)
+        || phrases!("variables beginning").iter().any(|prefix| name.starts_with(prefix))
+        || name.split('_').next_back().is_some_and(|last| phrases!("variables ending").contains(&last))
 }
 
 /// What text, comments, other blocks, and commands that only ask for it, name.

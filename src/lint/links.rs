@@ -1,7 +1,6 @@
 //! RB401: a link to a file, a folder or a heading that is not there. Anchors are those that GitHub makes of headings, and those
 //! that HTML names; links in a page lead to files of the repository as GitHub and generators of sites resolve them.
 
-use super::words::phrases;
 use super::{FindingReport, LintPage, Project};
 use crate::runbook::look::{self, PageLook, TextKind};
 use crate::source::{Source, Span, TextPattern, beginning, clean, nearest, shorten, tidy};
@@ -66,14 +65,7 @@ fn links(page: &LintPage<'_>) -> Vec<(String, Span)> {
 }
 
 /// Targets that are for somebody else: other schemes, templates, placeholders.
-fn is_foreign(target: &str) -> bool {
-    let scheme = target.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'))
-    });
-    let template = ["{{", "{%", "<%", "${", "$(", "%}", "<", "{"].iter().any(|mark| target.contains(mark));
-    scheme || template || target.starts_with("//") || target.starts_with(['@', '~', '$'])
-}
+static FOREIGN: TextPattern = TextPattern::new(r"^[A-Za-z][A-Za-z0-9+.-]*:|[<{]|\$\(|%\}|^//|^[@~$]");
 
 /// What is wrong with a link of a page, and what to do; `known` is what others of the page have led to.
 fn wrong(
@@ -83,7 +75,7 @@ fn wrong(
     known: &mut HashMap<String, Leads>,
     seen: &mut SeenPages,
 ) -> Option<(String, String)> {
-    if is_foreign(target) {
+    if FOREIGN.is_match(target) {
         return None;
     }
     let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
@@ -252,7 +244,7 @@ fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Leads {
     let first = path.split('/').find(|part| *part != ".." && *part != ".");
     match clean(&folder.join(path)).starts_with(root) {
         true => Leads::Nowhere,
-        false if first.is_some_and(|first| phrases("pages of GitHub").contains(&first)) => Leads::Unknown,
+        false if first.is_some_and(|first| phrases!("pages of GitHub").contains(&first)) => Leads::Unknown,
         false => Leads::Outside,
     }
 }

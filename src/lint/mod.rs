@@ -18,6 +18,9 @@
 #[macro_use]
 #[path = "cases_tests.rs"]
 mod cases;
+#[macro_use]
+mod words;
+
 mod alerts;
 mod blocks;
 mod commands;
@@ -38,7 +41,6 @@ mod structure;
 mod suppress;
 mod syntax;
 mod untrusted;
-mod words;
 
 pub use alerts::alert_files;
 pub use config::{Config, FILE};

@@ -1,7 +1,6 @@
 //! RB302: secrets in a page: tokens of a known form, passwords in URLs and arguments, and what stands under a name that is a
 //! secret's and looks random. Placeholders, variables and what everybody writes in examples are none.
 
-use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::record::{HIDDEN, Redactor, Secret, looks_secret};
 use crate::source::{Diagnostic, Diagnostics, SHORTENED, Source, Span, beginning};
@@ -159,7 +158,7 @@ fn named(text: &str, before: &str, name: &str, found: &mut Vec<SecretFound>) {
 /// `KEY_FINGERPRINT`) is none, and the name of a secret is as often called `secret` as the secret itself.
 fn least(name: &str) -> Option<usize> {
     let lower = name.trim_start_matches('-').to_lowercase();
-    let about = phrases("about a secret").iter().any(|word| lower.contains(word));
+    let about = phrases!("about a secret").iter().any(|word| lower.contains(word));
     let vague = ["key", "keys", "token", "tokens", "secret", "secrets"].contains(&lower.as_str());
     (!about && looks_secret(name)).then_some(if vague { 20 } else { 6 })
 }
@@ -254,7 +253,7 @@ fn is_placeholder(value: &str) -> bool {
     let first = chars.next();
     value.contains(['$', '<', '>', '{', '}', '*', '…', '[', '%', '(']) && !value.contains(char::is_whitespace)
         || first.is_none_or(|first| chars.all(|c| c == first))
-        || phrases("example values").iter().any(|example| lower.contains(example))
+        || phrases!("example values").iter().any(|example| lower.contains(example))
 }
 
 /// Whether a value of at least so many characters looks random: letters and digits in one part of it, and more variety

@@ -2,7 +2,7 @@
 //! way back, whom to call, which alert leads here, which of several ways to take.
 
 use super::page::{begin, fixed};
-use super::words::{find, holds, phrases, words};
+use super::words::{find, holds, words};
 use super::{FindingReport, LintPage, RuleCheck};
 use crate::programs::{self, EffectKind};
 use crate::report::many;
@@ -14,7 +14,7 @@ use crate::source::{Severity, Span};
 pub(super) fn no_mitigation(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let look = page.look;
     let is_incident = page.has_phase(Diagnose)
-        && look.headings.iter().any(|heading| holds(&heading.text, phrases("incident")))
+        && look.headings.iter().any(|heading| holds(&heading.text, phrases!("incident")))
         || page.has_phase(Detect) && page.has_phase(Escalate);
     if page.is_index() || page.has_open_fence() || !is_incident || page.has_phase(Mitigate) || page.has_phase(Rollback)
     {
@@ -23,7 +23,7 @@ pub(super) fn no_mitigation(page: &LintPage<'_>, report: &mut FindingReport<'_>)
     let says_so = look.texts.iter().any(|text| {
         // "**Resolution:** restart it" is a section in all but name; so is a heading that was not understood.
         let lead = text.text().split([':', '.', '\u{2013}', '\u{2014}']).next().unwrap_or_default();
-        text.kind != TextKind::Cell && lead.split_whitespace().count() <= 8 && holds(lead, phrases("helps"))
+        text.kind != TextKind::Cell && lead.split_whitespace().count() <= 8 && holds(lead, phrases!("helps"))
     });
     // Commands and steps under headings that say nothing may be the mitigation.
     let acts = |reading: FenceUse| matches!(reading, FenceUse::Run | FenceUse::Held | FenceUse::Person);
@@ -73,14 +73,14 @@ pub(super) fn no_verification(page: &LintPage<'_>, report: &mut FindingReport<'_
         let fences = look.fences.iter().filter(|fence| (within.start..within.end).contains(&fence.span.start));
         let mut comments =
             fences.flat_map(|fence| fence.text().lines()).filter(|line| line.trim_start().starts_with('#'));
-        texts(within).any(|text| holds(text.text(), phrases("looks")))
-            || comments.any(|line| holds(line, phrases("looks")))
+        texts(within).any(|text| holds(text.text(), phrases!("looks")))
+            || comments.any(|line| holds(line, phrases!("looks")))
     };
     let mut verifying = look.headings.iter().filter(|heading| heading.phase == Verify);
     let verifies = verifying.any(|heading| {
         let within = Span::new(heading.span.end, heading.section_end);
         let expected = page.commands().iter().filter(|shell| shell.command.expected.is_some());
-        holds(&heading.text, phrases("verifies"))
+        holds(&heading.text, phrases!("verifies"))
             || texts(within).next().is_some() && page.unfenced().next().is_none()
             || expected.map(begin).any(|at| (within.start..within.end).contains(&at))
     });
@@ -113,7 +113,7 @@ pub(super) fn no_verification(page: &LintPage<'_>, report: &mut FindingReport<'_
 
 /// RB103: a change that outlives the incident, and no word on how to take it back.
 pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    if page.has_phase(Rollback) || page.says(phrases("takes back")) {
+    if page.has_phase(Rollback) || page.says(phrases!("takes back")) {
         return;
     }
     // A service that is stopped for a while is started again by the page itself.
@@ -137,7 +137,7 @@ pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
 /// RB104: a runbook that leaves its reader alone.
 pub(super) const NOBODY: RuleCheck = RuleCheck::Once {
     has: |page| {
-        page.acts().then(|| page.has_phase(Escalate) || page.says(phrases("who")) || page.project.has_codeowners())
+        page.acts().then(|| page.has_phase(Escalate) || page.says(phrases!("who")) || page.project.has_codeowners())
     },
     by_custom: false,
     says: (
@@ -150,8 +150,8 @@ pub(super) const NOBODY: RuleCheck = RuleCheck::Once {
 pub(super) const NO_ALERT: RuleCheck = RuleCheck::Once {
     // What is planned answers no alert.
     has: |page| {
-        let answers = page.acts() && !holds(page.text(page.top()), phrases("planned"));
-        answers.then(|| is_name_of_alert(page) || page.has_phase(Detect) || page.says(phrases("leads")))
+        let answers = page.acts() && !holds(page.text(page.top()), phrases!("planned"));
+        answers.then(|| is_name_of_alert(page) || page.has_phase(Detect) || page.says(phrases!("leads")))
     },
     by_custom: false,
     says: (
@@ -168,7 +168,7 @@ fn is_name_of_alert(page: &LintPage<'_>) -> bool {
 
 /// RB109: a page of which nobody can tell how old it is.
 pub(super) const NO_DATE: RuleCheck = RuleCheck::Once {
-    has: |page| page.acts().then(|| page.says(phrases("reviewed"))),
+    has: |page| page.acts().then(|| page.says(phrases!("reviewed"))),
     by_custom: true,
     says: (
         "this runbook does not say when somebody last looked at it, and most others do",
@@ -194,7 +194,7 @@ pub(super) fn which_remedy(page: &LintPage<'_>, report: &mut FindingReport<'_>) 
         let governs = &shell.command.governs;
         let mut said = governs.headings.iter().chain(&governs.under);
         let several = shell.step.phase == Mitigate && governs.of_several && changes(shell);
-        several && !said.any(|text| holds(text, phrases("which")) || text.contains('('))
+        several && !said.any(|text| holds(text, phrases!("which")) || text.contains('('))
     });
     if let Some(shell) = untold {
         let heading = page.look.section(begin(shell)).map_or(page.top(), |heading| heading.span);
@@ -240,7 +240,7 @@ pub(super) fn unfinished(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         let whole = text.text();
         let marked = words(whole).find(|(word, span)| MARKS.contains(word) && !is_a_name(whole, *span, text.kind));
         // A phrase counts where it is all that is said: "To be added."
-        let phrase = || find(whole, phrases("unfinished")).filter(|_| words(whole).count() <= 8);
+        let phrase = || find(whole, phrases!("unfinished")).filter(|_| words(whole).count() <= 8);
         // One finding is enough for a block.
         let span = marked.map(|(_, span)| span).or_else(phrase)?;
         (!text.is_code(span)).then(|| text.place(span))
@@ -266,7 +266,7 @@ pub(super) fn only_escalates(page: &LintPage<'_>, report: &mut FindingReport<'_>
     let sentences = texts.flat_map(|text| text.text().split(['.', ';', '!'])).filter(|said| !said.trim().is_empty());
     let mut sentences = sentences.peekable();
     let does = page.look.fences.iter().any(|fence| is_mitigation(fence.span.start));
-    if sentences.peek().is_some() && !does && sentences.all(|sentence| holds(sentence, phrases("calls somebody"))) {
+    if sentences.peek().is_some() && !does && sentences.all(|sentence| holds(sentence, phrases!("calls somebody"))) {
         let found = report.at(first.span, "this mitigation only calls somebody else");
         found.help("say what can be done until they are there, or page them directly");
     }

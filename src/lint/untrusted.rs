@@ -1,6 +1,5 @@
 //! RB303: what comes over the network unread, or unprotected, and is trusted.
 
-use super::words::phrases;
 use super::{FindingReport, LintPage};
 use crate::bash::OutputTaker;
 use crate::runbook::look::{PageCall, PageCommand};
@@ -94,8 +93,8 @@ fn is_outside(host: &str) -> bool {
     }
     // Variables and placeholders as well: nobody knows what they stand for.
     let name = |label: &str| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-    let is_public = host.rsplit_once('.').is_some_and(|(_, last)| phrases("labels in public").contains(&last));
-    is_public && host.split('.').all(|label| name(label) && !phrases("labels inside").contains(&label))
+    let is_public = host.rsplit_once('.').is_some_and(|(_, last)| phrases!("labels in public").contains(&last));
+    is_public && host.split('.').all(|label| name(label) && !phrases!("labels inside").contains(&label))
 }
 
 #[cfg(test)]

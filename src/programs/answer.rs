@@ -2,7 +2,7 @@
 //! nothing, and only by lines that are its own.
 
 use super::table::{self, ErrorLine, ExitMeaning, On, Program};
-use super::{Call, ExitUse, Filtered, Sink, status};
+use super::{Call, ExitUse, Filtered, Sink, among, status};
 use crate::source::{TextPattern, cut};
 use std::fmt;
 
@@ -28,9 +28,6 @@ impl fmt::Display for RefusedAnswer {
         advice.as_ref().map_or(Ok(()), |advice| write!(f, " ({advice})"))
     }
 }
-
-/// Programs that never write to standard output.
-const SILENT: [&str; 10] = ["sleep", "test", "[", "true", "false", ":", "break", "continue", "exit", "return"];
 
 /// The first error that a program of a command wrote, where the exit code of the command, which is 0, cannot tell of it.
 pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<RefusedAnswer> {
@@ -74,7 +71,7 @@ pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Refused
 fn is_silent(call: &Call) -> bool {
     let quiet =
         |word: &String| word == "--quiet" || word.starts_with('-') && !word.starts_with("--") && word.contains('q');
-    SILENT.contains(&call.program()) || call.program().ends_with("grep") && call.arguments().iter().any(quiet)
+    among(call.program(), words!("silent")) || call.program().ends_with("grep") && call.arguments().iter().any(quiet)
 }
 
 /// Whether what a program shows is the output of one whose exit code says nothing: it stands behind it in a pipe, or shows

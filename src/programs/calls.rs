@@ -5,6 +5,8 @@ use super::simple::{Simple, after_options, bare, wrapped};
 use super::table;
 use crate::bash::{Expansion, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
 use crate::programs::{self, Call, ExitUse, Filtered, PipeStage, RefusedAnswer, Sink};
+use crate::source::TextPattern;
+use regex::Captures;
 use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
@@ -403,22 +405,13 @@ fn script_on_input(name: &str, simple: &Simple<'_>, fed: Option<&str>) -> Option
 
 /// A word without its quotes, expansions as they stand there.
 fn plain(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
-    let mut quote = None;
-    let mut chars = word.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(open), c) if c == open => quote = None,
-            (None, '\\') => out.extend(chars.next()),
-            (Some('"'), '\\') => match chars.peek() {
-                Some('"' | '\\' | '$' | '`') => out.extend(chars.next()),
-                _ => out.push('\\'),
-            },
-            _ => out.push(c),
-        }
-    }
-    out
+    static QUOTED: TextPattern = TextPattern::new(r#"(?s)'([^']*)'?|"((?:[^"\\]|\\.?)*)"?|\\(.)?"#);
+    static ESCAPED: TextPattern = TextPattern::new(r#"\\(["\\$`])"#);
+    let bare = |piece: &Captures<'_>| match piece.get(2) {
+        Some(inner) => ESCAPED.replace_all(inner.as_str(), "$1").into_owned(),
+        None => piece.get(1).or(piece.get(3)).map_or("", |inner| inner.as_str()).to_string(),
+    };
+    QUOTED.replace_all(word, bare).into_owned()
 }
 
 #[cfg(test)]

@@ -10,8 +10,6 @@ static WRITES: TextPattern = TextPattern::new(
     r"(?ix) \b (?: (?:insert|merge|replace)\s+into | delete\s+from | copy\s+\S+\s+from | update\s+\S+\s+set | load\s+data
     | truncate\s+\S | drop\s+(?:table|database|schema) | alter\s+table )",
 );
-/// What of Redis changes something else than keys.
-const NO_KEYS: &str = include_str!("no_keys.txt");
 
 /// Whether a command changes data, as far as the programs in it tell that are known here; `sql` says that it is a text of SQL.
 pub fn changes_data(text: &str, sql: bool) -> bool {
@@ -24,7 +22,7 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
         let keys = || {
             table::program(call.program()).filter(|program| program.language == Some(table::InputLanguage::Redis))?;
             let label = labelled(&words, |program| &program.changes)?.to_ascii_lowercase();
-            label.split(' ').nth(1).filter(|verb| !among(verb, NO_KEYS)).map(drop)
+            label.split(' ').nth(1).filter(|verb| !among(verb, words!("no keys"))).map(drop)
         };
         destroys(&words).is_some() || is_sql_client(call.program()) && writes() || keys().is_some()
     })

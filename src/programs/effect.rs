@@ -337,8 +337,7 @@ impl Program {
 
 /// The name of a program that is looked up in the table: a bare one, or one in a folder of the system.
 pub fn name_of(program: &str) -> Option<&str> {
-    const FOLDERS: [&str; 6] = ["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"];
-    let name = FOLDERS.iter().find_map(|folder| program.strip_prefix(folder)).unwrap_or(program);
+    let name = words!("folders").split_whitespace().find_map(|folder| program.strip_prefix(folder)).unwrap_or(program);
     (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
@@ -349,7 +348,6 @@ pub fn is_known(name: &str) -> bool {
 
 /// Why a call may run or read something else than it says: a script by its path, files that a connection string names.
 fn leads_elsewhere(name: &str, program: &Program, arguments: &CallArguments<'_>) -> Option<&'static str> {
-    const FILES: [&str; 5] = ["ssl", "passfile", "service", "krb", "%"];
     let path = |word: &&&Word| word.kind != WordKind::Fixed || word.text.contains('/');
     let starts = matches!(name, "service" | "rc-service" | "invoke-rc.d");
     if starts && arguments.operands.first().filter(path).is_some() {
@@ -359,7 +357,8 @@ fn leads_elsewhere(name: &str, program: &Program, arguments: &CallArguments<'_>)
         let options = arguments.values("-d --dbname -h --host").flatten();
         let operands = arguments.operands.iter().copied();
         let strange = |Word { text, .. }: &Word| {
-            text.contains(['=', ':']) && FILES.iter().any(|file| text.replace("sslmode", "").contains(file))
+            let bare = text.replace("sslmode", "");
+            text.contains(['=', ':']) && words!("connections").split_whitespace().any(|file| bare.contains(file))
         };
         if options.chain(operands).any(strange) {
             return Some("its connection string may name files");
@@ -421,7 +420,7 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
         }
         (_, Some(InputLanguage::Http)) if tells && arguments.operands.is_empty() => None,
         (_, Some(InputLanguage::Http)) => {
-            checked = if name == "curl" { http::CHECKED } else { "" };
+            checked = if name == "curl" { words!("checked options of curl") } else { "" };
             Some(http::of_call(name, &arguments))
         }
         (_, Some(InputLanguage::Sql)) => of_statements(name, program, &arguments, input),

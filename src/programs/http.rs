@@ -7,22 +7,6 @@ use crate::bash::{EXPANDED, FILLED, Word, WordKind};
 use crate::source::TextPattern;
 use percent_encoding::percent_decode_str;
 
-/// Words of an address by which a GET might do something all the same: `/-/reload`, `/cache/flush`.
-const VERBS_OF_ADDRESSES: &str = include_str!("http_verbs.txt");
-/// Words of the paths of what is looked at; any other one may be an order: `/bypass`, `/use/replica`.
-const NOUNS_OF_ADDRESSES: &str = include_str!("http_nouns.txt");
-/// Words at the end of a path that looks, whatever is named before them: `/seal/status`.
-const LOOKING_ENDS: &str = "health healthz metrics stats status";
-/// Ends of the names of files.
-const FILES: &str = "css csv gz html ico js md pdf pem png svg tar tgz txt yaml yml zip";
-/// Names of parameters that say what is looked at, or how it is shown; any other one may set something: `/mode?payments=queue`.
-const PARAMETERS_OF_QUESTIONS: &str = include_str!("http_questions.txt");
-
-/// Options of `curl` whose values are looked at here.
-pub(super) const CHECKED: &str = "-o --output -D --dump-header -w --write-out -G --get --data-urlencode";
-/// Ends of addresses whose queries are PromQL or the like: whatever stands in one, it is a question.
-const QUESTIONS: [&str; 5] = ["/api/v1/query", "/api/v1/query_range", "/api/v1/series", "/api/v1/labels", "/values"];
-
 /// The effect of `curl`, `wget` or `http`, whose other options write and send nothing.
 pub(super) fn of_call(name: &str, arguments: &CallArguments<'_>) -> Effect {
     let unknown = |why: &str| Effect::unknown(format!("HTTP: {why}"));
@@ -59,10 +43,7 @@ pub(super) fn of_call(name: &str, arguments: &CallArguments<'_>) -> Effect {
         value.is_some_and(|value| !beside(&value.text))
     };
     // What a command or a variable holds is sent to nobody.
-    const SENT: &str = "
-        -A -b -e -H -U -u --cookie --data-urlencode --header --oauth2-bearer --password --referer --user --user-agent
-    ";
-    if arguments.values(SENT).flatten().any(|value| value.text.contains(EXPANDED)) {
+    if arguments.values(words!("sent")).flatten().any(|value| value.text.contains(EXPANDED)) {
         return unknown("it sends what is not known here");
     }
     if !arguments.values("-w --write-out").all(shown) || !arguments.values("-H --header").all(header) {
@@ -114,7 +95,7 @@ fn strange(address: &Word, queries: &[&Word], globs: bool) -> Option<(String, bo
     let path = rest.find(['/', '?']).map_or("", |at| rest.get(at..).unwrap_or_default());
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     // What stands below `/admin/` may be an order, whatever its end says.
-    let question = !is_of_admin(path) && QUESTIONS.iter().any(|end| path.ends_with(end));
+    let question = !is_of_admin(path) && words!("questions").split_whitespace().any(|end| path.ends_with(end));
     // `re{load}` is an address that curl puts together.
     let glob = |c: char| c == '*' && address.kind != WordKind::Fixed || "{}[]".contains(c) && globs;
     let open = |c: char| c == EXPANDED || glob(c);
@@ -157,14 +138,14 @@ fn unknown_word(path: &str) -> Option<String> {
     }
     let all: Vec<String> = parts.flat_map(words).collect();
     let file = path.rsplit('/').next().and_then(|last| last.rsplit_once('.'));
-    let is_look =
-        file.is_some_and(|(_, end)| among(end, FILES)) || all.last().is_some_and(|last| among(last, LOOKING_ENDS));
+    let is_look = file.is_some_and(|(_, end)| among(end, words!("files")))
+        || all.last().is_some_and(|last| among(last, words!("looking ends")));
     if is_look && !is_of_admin(path) {
         return None;
     }
     let plural =
         |word: &str| word.len() > 2 && word.ends_with('s') && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
-    all.into_iter().find(|word| !plural(word) && !among(word, NOUNS_OF_ADDRESSES))
+    all.into_iter().find(|word| !plural(word) && !among(word, words!("nouns of addresses")))
 }
 
 fn is_of_admin(path: &str) -> bool {
@@ -175,13 +156,13 @@ fn is_of_admin(path: &str) -> bool {
 fn is_question(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let of_one = ["_id", "-id", "Id"].iter().any(|end| name.ends_with(end));
-    of_one || name.chars().all(|c| c.is_ascii_digit()) || among(&plain, PARAMETERS_OF_QUESTIONS)
+    of_one || name.chars().all(|c| c.is_ascii_digit()) || among(&plain, words!("parameters of questions"))
 }
 
 /// Whether a word is an order; some are ones within others as well: `flushall`.
 fn is_verb(word: &str) -> bool {
     let within = ["delete", "destroy", "failover", "flush", "purge", "restart", "shutdown", "terminate", "truncate"];
-    among(word, VERBS_OF_ADDRESSES) || within.iter().any(|verb| word.contains(verb))
+    among(word, words!("verbs of addresses")) || within.iter().any(|verb| word.contains(verb))
 }
 
 /// The words of a part of an address, in lower case: `/cache/flushAll2` → cache, flush, all.

@@ -3,12 +3,6 @@
 use super::among;
 use crate::bash::{StatementKind, read};
 
-/// Programs with the short options by which they detach themselves, or what they start.
-const DETACHING: &str = "
-memcached:-d mosquitto:-d screen:-d screen:-dm screen:-dmS start-stop-daemon:-b tmux:-d
-";
-/// The long ones, of whatever program.
-const DETACH: [&str; 5] = ["--background", "--daemon", "--daemonize", "--detach", "--fork"];
 /// How deep scripts within scripts (`sh -c '…'`) are looked at.
 const DEEPEST: usize = 3;
 
@@ -61,9 +55,9 @@ fn detaches(program: &str, words: &[&str]) -> Option<String> {
     }
     let short = |word: &str| match word.strip_prefix('-').filter(|_| is_engine) {
         Some(letters) => letters.contains('d') && letters.trim_matches(['d', 'i', 't', 'T']).is_empty(),
-        None => among(&format!("{program}:{word}"), DETACHING),
+        None => among(&format!("{program}:{word}"), words!("detaching")),
     };
-    let long = |word: &str| DETACH.contains(&word.split('=').next().unwrap_or(word));
+    let long = |word: &str| among(word.split('=').next().unwrap_or(word), words!("detach"));
     let option = own.iter().find(|word| short(word)).or_else(|| {
         let mut options = words.iter().skip(1).zip(words.iter().skip(2).map(Some).chain([None]));
         let is_refused =

@@ -7,11 +7,8 @@ use crate::bash::{Word, WordKind};
 /// The effect of `sed`: every script must be of what is known here.
 pub(super) fn of_sed(arguments: &CallArguments<'_>) -> Effect {
     let unknown = |why: &str| Effect::unknown(format!("`sed`: {why}"));
-    const KNOWN: &str = "
-        -n -E -r -u -z -s -e --expression --quiet --silent --regexp-extended --null-data --unbuffered --posix
-    ";
     // What is shortened (`--expr`) is not known either.
-    if let Some(given) = arguments.options.iter().find(|given| !among(&given.name, KNOWN)) {
+    if let Some(given) = arguments.options.iter().find(|given| !among(&given.name, words!("options of sed"))) {
         return unknown(&format!("with `{}`", given.name));
     }
     let mut scripts: Vec<&Word> = arguments.values("-e --expression").flatten().collect();
@@ -152,10 +149,8 @@ pub(super) fn of_awk(words: &[Word]) -> Effect {
 /// Whether a program of `awk` has nothing that writes or runs. What one `awk` might take for a division and another one for
 /// a regular expression is not understood.
 fn awk_looks(program: &str) -> Result<(), &'static str> {
-    const ACTS: [&str; 4] = ["system", "getline", "close", "fflush"];
-    const BEFORE_REGEX: [&str; 8] = ["print", "printf", "return", "in", "else", "do", "case", "exit"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if program.contains('@') || program.split(|c: char| !is_word(c)).any(|word| ACTS.contains(&word)) {
+    if program.contains('@') || program.split(|c: char| !is_word(c)).any(|word| among(word, words!("awk acts"))) {
         return Err("its program may run or write something");
     }
     let mut rest = program;
@@ -172,7 +167,7 @@ fn awk_looks(program: &str) -> Result<(), &'static str> {
                     _ => return Err("a regular expression"),
                 }
             }
-            '/' if before == ')' || before == ']' || before == 'a' && !BEFORE_REGEX.contains(&word) => {
+            '/' if before == ')' || before == ']' || before == 'a' && !among(word, words!("before regex")) => {
                 let line = behind.split('\n').next().unwrap_or_default();
                 match line.split_once('/') {
                     Some((between, _)) if between.contains('"') => return Err("a `/`"),

@@ -11,23 +11,8 @@ use std::collections::{HashMap, HashSet};
 
 /// How deep shell text may stand in shell text.
 const DEEPEST: usize = 4;
-/// Programs that do not look at their standard input, whatever they are told.
-const DEAF: &str = include_str!("deaf.txt");
 /// How many programs that only run another one may stand before a program.
 const MOST_WRAPPERS: usize = 8;
-
-/// Programs of the shell that run something, or change what the words of later commands mean.
-const NEVER: &str = include_str!("never.txt");
-/// Words that may set any variable.
-const SETS: &str = "read eval printf unset mapfile readarray getopts wait let";
-/// Variables that bash sets by itself.
-const SET_BY_BASH: &str = "
-_ COPROC DIRSTACK EPOCHREALTIME FUNCNAME HISTCMD MAPFILE OLDPWD OPTARG OPTIND PIPESTATUS PPID PWD REPLY SRANDOM
-";
-/// Variables that decide what programs run, or what a variable is; a `*` stands for the rest of a name.
-const DANGEROUS: &str = include_str!("dangerous_variables.txt");
-/// Ends of names that only matter to a program that gets them: `AWS_CONFIG_FILE`, `XDG_CONFIG_HOME`, `TAR_OPTIONS`.
-const DANGEROUS_TO_OTHERS: &str = "_CONFIG _CONFIG_DIR _CONFIG_FILE _CONFIG_HOME _FLAGS _HOME _OPTIONS _OPTS _PATH";
 
 /// Whether a format of `printf` has a `%n`, which sets a variable.
 fn counts(format: &str) -> bool {
@@ -67,12 +52,11 @@ fn of_script(text: &str, input: StandardInput<'_>, depth: usize, posix: bool) ->
 }
 
 fn walked(text: &str, input: StandardInput<'_>, mut judge: EffectWalk) -> Effect {
-    const OF_BASH: [&str; 11] = ["[[", "((", "$'", "&>", "<<<", "|&", "<(", ">(", "+=", "function", "\\'"];
     if judge.depth > DEEPEST {
         return Effect::unknown("shell text stands too deep in shell text");
     }
     let plain = text.replace("$((", "");
-    if let Some(sign) = OF_BASH.iter().find(|sign| judge.posix && plain.contains(**sign)) {
+    if let Some(sign) = words!("of bash").split_whitespace().find(|sign| judge.posix && plain.contains(sign)) {
         return Effect::unknown(format!("not every shell reads `{sign}` alike"));
     }
     if text.contains("/dev/tcp/") || text.contains("/dev/udp/") {
@@ -139,7 +123,7 @@ impl EffectWalk {
 
     /// What a variable certainly holds here.
     fn held(&self, name: &String) -> Holds {
-        let own = self.set.contains(name) && !self.sets_others && !among(name, SET_BY_BASH);
+        let own = self.set.contains(name) && !self.sets_others && !among(name, words!("set by bash"));
         self.holds.get(name).copied().filter(|_| own).unwrap_or(Holds::ANYTHING)
     }
 
@@ -163,7 +147,7 @@ impl EffectWalk {
                 StatementKind::Simple(call) => {
                     call.assignments.iter().for_each(|assignment| self.note(&assignment.name, given(assignment)));
                     // `time read x`, `eval 'x=y'`, `printf '%n' x`: it is not followed which variable is set.
-                    self.sets_others |= call.words.iter().any(|piece| among(&piece.word.text, SETS));
+                    self.sets_others |= call.words.iter().any(|piece| among(&piece.word.text, words!("sets")));
                     // `export x=y`
                     if ["read", "export", "declare", "local", "typeset", "command", "builtin"].contains(&call.first()) {
                         let names = call.words.iter().map(|piece| piece.raw.split('=').next().unwrap_or_default());
@@ -450,7 +434,7 @@ impl EffectWalk {
             _ if input == StandardInput::Script && reads(name, arguments) => {
                 Effect::unknown(format!("`{name}` may read a part of the script"))
             }
-            _ if among(name, NEVER) => {
+            _ if among(name, words!("never")) => {
                 Effect::unknown(format!("`{name}` may run something, or change what words mean"))
             }
             "test" | "[" | "export" | "declare" | "local" | "typeset" | "unset" => {
@@ -587,10 +571,6 @@ impl EffectWalk {
 
     /// `ssh [options] HOST words`.
     fn of_ssh(&self, words: &[Word], input: StandardInput<'_>) -> Result<Effect, Effect> {
-        const HARMLESS: &str = "
-            batchmode compression connectionattempts connecttimeout identitiesonly loglevel passwordauthentication port
-            preferredauthentications requesttty serveralivecountmax serveraliveinterval stricthostkeychecking user
-        ";
         let unknown = |what: &str| Err(Effect::unknown(format!("`ssh` with `{what}`")));
         let (mut rest, mut host) = (words, None);
         loop {
@@ -603,7 +583,8 @@ impl EffectWalk {
                 let Some(setting) = option.strip_prefix("-o") else { return true };
                 let setting = setting.trim_start_matches('=').to_lowercase();
                 let nowhere = ["userknownhostsfile=/dev/null", "globalknownhostsfile=/dev/null"];
-                among(setting.split('=').next().unwrap_or_default(), HARMLESS) || nowhere.contains(&setting.as_str())
+                among(setting.split('=').next().unwrap_or_default(), words!("settings of ssh"))
+                    || nowhere.contains(&setting.as_str())
             };
             if let Some(option) = options.iter().find(|option| !known(option)) {
                 return unknown(option);
@@ -656,8 +637,6 @@ impl EffectWalk {
 
     /// `find`: what it runs is judged by itself.
     fn of_find(&self, words: &[Word], input: StandardInput<'_>, wrapped: usize) -> Effect {
-        const VALUED: &str =
-            "-name -iname -path -ipath -type -size -mtime -mmin -newer -user -group -perm -maxdepth -mindepth";
         let acts = |word: &&Word| {
             let name = ["-delete", "-fls", "-fprint", "-ok"].iter().find(|name| word.text.starts_with(*name));
             name.is_some() && word.kind == WordKind::Fixed
@@ -691,7 +670,8 @@ impl EffectWalk {
         }
         let mut rest = own.iter();
         while let Some(word) = rest.next() {
-            let value = if word.kind == WordKind::Fixed && among(&word.text, VALUED) { rest.next() } else { None };
+            let is_valued = word.kind == WordKind::Fixed && among(&word.text, words!("options of find"));
+            let value = if is_valued { rest.next() } else { None };
             let open = value.is_some_and(|value| value.kind == WordKind::Loose);
             if open || word.may_be_option() || word.text.starts_with(FILLED) {
                 return Effect::unknown(format!("`{}` may bring options", value.unwrap_or(word).shown()));
@@ -706,12 +686,12 @@ impl EffectWalk {
 /// The effect of setting a variable; `exported`: for the program before which it stands.
 fn of_variable(name: &str, exported: bool) -> Effect {
     let ends = |known: &str| name.ends_with(known);
-    let dangerous = DANGEROUS.split_ascii_whitespace().any(|known| match known.split_once('*') {
+    let dangerous = words!("dangerous variables").split_ascii_whitespace().any(|known| match known.split_once('*') {
         Some(("", end)) => ends(end),
         Some((begin, _)) => name.starts_with(begin),
         None => name == known,
     });
-    let to_others = || exported && !name.starts_with("PG") && DANGEROUS_TO_OTHERS.split_ascii_whitespace().any(ends);
+    let to_others = || exported && !name.starts_with("PG") && words!("to others").split_ascii_whitespace().any(ends);
     Effect::looks_if(!dangerous && !to_others(), format!("`{name}` decides what other programs do"))
 }
 
@@ -732,7 +712,8 @@ fn on_input(script: &str) -> StandardInput<'static> {
 fn reads(name: &str, words: &[Word]) -> bool {
     let input =
         |word: &Word| ["/dev/", "/proc/", "-S"].iter().any(|sign| word.text.contains(sign)) || word.text.ends_with('-');
-    !(among(name, DEAF) || programs::wrapper(name).is_some_and(|wrapper| !wrapper.feeds)) || words.iter().any(input)
+    !(among(name, words!("deaf")) || programs::wrapper(name).is_some_and(|wrapper| !wrapper.feeds))
+        || words.iter().any(input)
 }
 
 /// Puts something that is not known in the place of a mark.

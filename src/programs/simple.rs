@@ -144,11 +144,8 @@ impl<'a> Simple<'a> {
 
     /// What `docker compose run SERVICE command` runs.
     pub(super) fn of_run(&self) -> Option<Simple<'a>> {
-        const VALUED: [&str; 15] = [
-            "-e", "--env", "-u", "--user", "-w", "--workdir", "-v", "--volume", "-p", "--publish", "-l", "--label",
-            "--name", "--entrypoint", "--cap-add",
-        ];
-        self.behind("run", &VALUED).filter(|_| self.is_of_compose())
+        let valued: Vec<&str> = words!("options of compose run").split_whitespace().collect();
+        self.behind("run", &valued).filter(|_| self.is_of_compose())
     }
 
     /// Whether it is a call of Docker Compose.

@@ -1,5 +1,6 @@
 //! Words of a call that are neither a program nor a verb that the table knows, and what was probably meant.
 
+use super::among;
 use super::effect::name_of;
 use super::table::{self, Program};
 use crate::bash::{Word, WordKind};
@@ -22,10 +23,8 @@ pub fn misspelt(words: &[Word]) -> Option<(String, String)> {
     }
     let slip = verbs.iter().find(|verb| is_slip(&given.text, verb)).map(|verb| verb.to_string());
     // `kubectl pods`: the verb is left out.
-    const KINDS: &str =
-        "pod pods deployment deployments service services svc node nodes ingress configmap secrets jobs";
     let left_out = || {
-        let is_kind = matches!(name, "kubectl" | "oc") && KINDS.split(' ').any(|kind| kind == given.text);
+        let is_kind = matches!(name, "kubectl" | "oc") && among(&given.text, words!("kinds"));
         is_kind.then(|| format!("get {}", given.text))
     };
     slip.or_else(left_out).map(|meant| (format!("{name} {}", given.text), format!("{name} {meant}")))

@@ -5,38 +5,6 @@ use super::among;
 use super::effect::Effect;
 use crate::bash::{EXPANDED, FILLED};
 
-/// Words that begin a statement that only looks, as far as nothing in it does more.
-const LOOKS: &str = "select show explain describe desc values table with pragma use help set";
-
-/// Words that begin a statement that changes something: for the message, and nothing else.
-const CHANGES: &str = include_str!("sql_changes.txt");
-
-/// Words that act wherever they stand: a CTE that writes, EXPLAIN ANALYZE of a DELETE, SELECT … INTO.
-const ACTS: &str = include_str!("sql_acts.txt");
-
-/// What may be set: nothing of it outlives the session, or decides which function a name means.
-const SETTINGS: &str = include_str!("sql_settings.txt");
-
-/// Pragmas of SQLite that tell something, with or without an argument.
-const PRAGMAS: &str = include_str!("sql_pragmas.txt");
-
-/// Words and functions before a parenthesis that change nothing. What executes text (`query_to_xml`), takes a lock that stays
-/// or asks another server is not among them.
-const HARMLESS: &str = include_str!("sql_harmless.txt");
-
-/// Functions that change something: for the message, and nothing else.
-const FUNCTIONS: &str = include_str!("sql_functions.txt");
-
-/// Meta commands of psql that tell something or change how it is shown, beside those that begin with `\d`.
-const META: &str = "\\l \\l+ \\list \\list+ \\x \\timing \\conninfo \\pset \\echo \\q \\c \\connect \\? \\h \\a \\t \\z \\sf \\sf+ \\sv \\G";
-
-/// Commands of sqlite3 that tell something or change how it is shown.
-const DOTS: &str =
-    ".databases .dbinfo .headers .header .indexes .mode .schema .show .stats .tables .timer .version .width";
-
-/// Words that some client takes for a command to itself where they begin a line, whatever stands before it.
-const LINES: &str = "capture delimiter edit go login pager source system tee";
-
 /// A part of a statement.
 #[derive(Debug, PartialEq)]
 enum SqlToken<'t> {
@@ -77,7 +45,7 @@ fn is_harmless(line: &str) -> bool {
     let plain = line.chars().skip(1).all(|c| c.is_ascii_alphanumeric() || " \t_.*?+=:/@%,-".contains(c));
     let describes =
         name.strip_prefix("\\d").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphabetic() || c == '+'));
-    plain && (describes || among(name, META) || among(name, DOTS))
+    plain && (describes || among(name, words!("meta commands")) || among(name, words!("dot commands")))
 }
 
 /// Takes a text apart. Each client has its own sign for the commands to itself.
@@ -147,7 +115,7 @@ fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<SqlToken<'t>>, &'static
 /// and sqlite3.
 fn is_of_client(line: &str) -> bool {
     let word = line.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
-    among(&word.to_ascii_lowercase(), LINES) || line.trim() == "/"
+    among(&word.to_ascii_lowercase(), words!("client lines")) || line.trim() == "/"
 }
 
 fn is_of_word(c: char) -> bool {
@@ -197,10 +165,10 @@ fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
     let lower: Vec<Option<String>> = statement.iter().map(lowered).collect();
     let word = |at: usize| lower.get(at).and_then(Option::as_deref).unwrap_or_default();
     let first = word(0);
-    if among(first, CHANGES) && !among(first, LOOKS) {
+    if among(first, words!("sql changes")) && !among(first, words!("sql looks")) {
         return Effect::changes(format!("SQL: `{}`", first.to_uppercase()));
     }
-    if !among(first, LOOKS) {
+    if !among(first, words!("sql looks")) {
         let begin = shown(statement.first());
         return Effect::unknown(format!("SQL: a statement that begins with `{begin}` is not known"));
     }
@@ -210,10 +178,10 @@ fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
             // Another assignment may stand behind a comma, for the whole server: `SET max_execution_time = 1, GLOBAL read_only = OFF`.
             let several = statement.iter().any(|token| matches!(token, SqlToken::Sign(',' | '@')));
             several && word(at) != "datestyle"
-                || !among(word(at), SETTINGS)
+                || !among(word(at), words!("sql settings"))
                 || word(at) == "time" && word(at + 1) != "zone"
         }
-        "pragma" => !among(word(1), PRAGMAS) || statement.contains(&SqlToken::Sign('=')),
+        "pragma" => !among(word(1), words!("sql pragmas")) || statement.contains(&SqlToken::Sign('=')),
         // They end with their line for mysql: what follows is a statement of its own.
         "use" | "help" => statement.len() > 2,
         _ => false,
@@ -227,7 +195,7 @@ fn of_statement(statement: &[SqlToken<'_>]) -> Effect {
         let function = now == "truncate" && statement.get(at + 1) == Some(&SqlToken::Sign('('));
         let locks =
             before == "for" && (matches!(now, "update" | "share" | "no" | "key") || now.contains([FILLED, EXPANDED]));
-        if at > 0 && !shows && (locks || among(now, ACTS) && !function) {
+        if at > 0 && !shows && (locks || among(now, words!("sql acts")) && !function) {
             return Effect::changes(format!("SQL: `{}`", now.to_uppercase()));
         }
         // A sequence of MariaDB: `NEXT VALUE FOR s`, and `s.nextval` as Oracle has it.
@@ -269,8 +237,8 @@ fn calls(statement: &[SqlToken<'_>], at: usize, name: &str) -> Option<Effect> {
     };
     let own = !qualified || of_system && !matches!(before(4), Some(SqlToken::Sign('.')));
     match () {
-        () if own && (among(name, HARMLESS) || name.starts_with("pg_stat_get_")) => None,
-        () if among(name, FUNCTIONS) => {
+        () if own && (among(name, words!("sql harmless")) || name.starts_with("pg_stat_get_")) => None,
+        () if among(name, words!("sql functions")) => {
             Some(Effect::changes(format!("SQL: the function `{qualifier}{name}()` changes")))
         }
         () => Some(Effect::unknown(format!("SQL: the function `{qualifier}{name}()` is not known"))),

@@ -2,7 +2,7 @@
 //! they are killed. Which they are stands in the table of programs.
 
 use super::simple::{Simple, after_options, bare};
-use crate::programs::{self, Word, endless, interactive};
+use crate::programs::{self, Word, among, endless, interactive};
 
 /// What a command waits for; each with the command as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +16,6 @@ pub enum Waits {
     /// It never ends by itself.
     Forever(String),
 }
-
-const EDITORS: &str = "vi vim nvim nano emacs ed pico joe mcedit visudo vipw sudoedit $EDITOR $VISUAL";
 
 /// What a command waits for, if for anything.
 pub fn waits(command: &Simple<'_>) -> Option<Waits> {
@@ -58,12 +56,11 @@ fn opens(command: &Simple<'_>) -> Option<Waits> {
     }
     // An image of which it is known that it starts a shell, or a shell in any other.
     if arguments.first() == Some(&"run") && is_attached(command) {
-        const SHELLS: &str = "bash sh zsh ash alpine busybox ubuntu debian fedora nicolaka/netshoot";
         let last = arguments.last().and_then(|word| word.split(':').next()).unwrap_or_default();
         let last = last.strip_prefix("/bin/").unwrap_or(last);
-        return SHELLS.split(' ').any(|shell| shell == last).then(|| Waits::Session(format!("{program} run")));
+        return among(last, words!("shells of images")).then(|| Waits::Session(format!("{program} run")));
     }
-    if EDITORS.split(' ').any(|editor| program == editor) {
+    if among(program, words!("editors")) {
         return Some(Waits::Editor(program.to_string()));
     }
     let what = if is_told(command) { None } else { interactive(&plain(command)) }?;

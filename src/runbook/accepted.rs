@@ -7,7 +7,7 @@ use super::text::{is_among, spoken_words, words};
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
 use crate::programs::{self, Call, EffectKind, Word};
 use crate::source::{
-    Diagnostics, MapReader, Node, Source, Span, TextForm, TextPattern, Value, parse, shape, work_tree,
+    Diagnostics, MapReader, Node, Source, Span, TextForm, TextPattern, Value, parse, phrases, shape, work_tree,
 };
 use serde::Serialize;
 use similar::{Algorithm, DiffTag, capture_diff_slices, group_diff_ops};
@@ -629,33 +629,8 @@ fn patched(name: &str, decisions: &[Decision], before: &Accepted) -> Option<Stri
 /// The JSON Schema of readings.
 pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 
-/// Words that leave a decision to a person, wherever they stand in what governs a command.
-const DOUBTS: &str = include_str!("doubts.txt");
-/// The same, of several words.
-const DOUBTING_PHRASES: [&str; 43] = [
-    "stop here", "failing that", "no longer", "used to", "is wrong", "wrong way", "for the record", "was done",
-    " event that", " event of", "(replace ", "wrong:", "bad:", "incorrect:", "❌", "🚫", "⛔", "~~",
-    "one of the following", "one of these", "any of the following", "any of these", "for instance", "in the past",
-    "hold off", "stay away", "leave this alone", "as required", "plan b", "might want", "⚠", "☠", "🛑",
-    "no circumstances", "stop before", "known broken", "removed in ", "removed since ", "anti-pattern", "antipattern",
-    "last year", "somebody wrote", "someone wrote",
-];
-/// Words of a label that says how much there is of something: `Large queues:`.
-const AMOUNTS: &str =
-    "large larger small smaller big bigger huge long longer short shorter many few full empty high low slow busy rare";
-/// What a sentence says that tells when not to go on; the second ones only beside a condition.
-const STOPS: [&str; 9] = [
-    " not continue ", "n't continue ", " not proceed ", "n't proceed ", " skip to ", " skip step ", " skip the next ",
-    " skip the rest ", " skip the remaining ",
-];
-const STOPS_IF: [&str; 7] = [
-    " stop and ", " abort ", " go to step ", " jump to step ", " proceed to step ", " continue with step ",
-    " continue at step ",
-];
 /// Words behind `docker run` that may begin what runs in the container.
 const MOST_IN_RUN: usize = 40;
-/// Words with which a sentence begins that is a condition, or may be.
-const CONDITIONS: &str = "should were where given once has avoid";
 /// A day in a name, as an example has it: `backup-20260224_120000.sql.gz`.
 static DAY: TextPattern =
     TextPattern::new(r#"[-_./](20[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]))(?:[-_.T/)"'\s]|$)"#);
@@ -744,7 +719,7 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
         return Some("the text around it names another way (“or”)".into());
     }
     let word = |texts: &[String]| {
-        let doubts = |word: &String| denies(word) || is_among(DOUBTS, word) || is_lettered(word);
+        let doubts = |word: &String| denies(word) || is_among(words!("doubts"), word) || is_lettered(word);
         let word = texts.iter().flat_map(|text| spoken_words(text)).find(doubts);
         let word = word.or_else(|| texts.iter().find_map(|text| doubting(text).or_else(|| of_form(text))));
         // "After the provider is back" is a condition, but where it is looked whether that has helped.
@@ -768,24 +743,22 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
 /// What in a text is a doubt although no word of it is: a question, the beginning of a condition, "stop here".
 fn doubting(text: &str) -> Option<String> {
     let text = text.to_lowercase();
-    let phrase = DOUBTING_PHRASES.iter().find(|phrase| text.contains(**phrase)).map(|phrase| (*phrase).to_string());
+    let phrase = phrases(words!("doubting phrases")).find(|phrase| text.contains(phrase)).map(str::to_string);
     let is_doubt = |sentence: &&str| sentence.trim_end_matches(['.', '!']) == "stop" || sentence.ends_with('?');
     let doubt = || sentences(&text).find(is_doubt).map(str::to_string);
-    phrase.or_else(doubt).or_else(|| sentence_from(CONDITIONS, &text))
+    phrase.or_else(doubt).or_else(|| sentence_from(words!("conditions"), &text))
 }
 
 /// What of a text is for one case, one place or somebody else, by its form.
 fn of_form(text: &str) -> Option<String> {
-    const ALSO_ASK: &str = "show list get see check";
     let asks = |sentence: &str| {
-        let first = spoken_words(sentence).into_iter().next().unwrap_or_default();
         let of_it = ["empty the ", "slow the "].iter().any(|begin| sentence.to_lowercase().starts_with(begin));
-        phase::is_imperative(sentence) || is_among(ALSO_ASK, &first) || of_it
+        phase::is_order(sentence, words!("orders above a command")) || of_it
     };
     let label = sentences(text).last().filter(|last| last.ends_with(':') && !asks(last));
     let says_amount = |label: &&str| {
         let words = spoken_words(label);
-        words.len() <= 4 && words.iter().any(|word| is_among(AMOUNTS, word))
+        words.len() <= 4 && words.iter().any(|word| is_among(words!("amounts"), word))
     };
     // "Scale it to at least 3 replicas:" is an order; "Escalate to the DBA, who will run:" is one about somebody else.
     let is_order = |found: &str| {
@@ -824,7 +797,8 @@ fn stops(sentence: &str) -> bool {
     let words = spoken_words(sentence);
     let condition = words.iter().any(|word| is_among("if unless when where until once", word));
     let text = format!(" {} ", words.join(" "));
-    STOPS.iter().any(|phrase| text.contains(phrase)) || condition && STOPS_IF.iter().any(|phrase| text.contains(phrase))
+    let says = |list: &'static str| phrases(list).any(|phrase| text.contains(phrase));
+    says(words!("stops")) || condition && says(words!("stops beside a condition"))
 }
 
 /// Whether a text has no letter of the Latin alphabet, but others.

@@ -6,18 +6,9 @@ use super::markdown::{AnnotationComment, CommentPlace, MarkdownBlock, MarkdownCo
 use super::runme;
 use super::settings::{self, Errors, Expect, Retry};
 use super::{BlockSettings, RunbookPhase, unified_name};
-use crate::source::{Diagnostics, Source, Span, TextPattern, did_you_mean, shorten};
+use crate::source::{Diagnostics, Source, Span, TextPattern, did_you_mean, is_among, shorten};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// What an annotation can say about a block.
-const OF_BLOCKS: &[&str] =
-    &["id", "in", "timeout", "retry", "expect", "expect-exit", "errors", "background", "capture", "skip", "choose"];
-/// What it can say at the end of a heading.
-const OF_HEADINGS: &[&str] = &[
-    "id", "phase", "in", "timeout", "retry", "expect", "expect-exit", "errors", "background", "capture", "skip",
-    "choose",
-];
 
 /// Bytes of a value: those of a heading are those of every block below it.
 const LONGEST_VALUE: usize = 1000;
@@ -135,7 +126,7 @@ impl AnnotationReader<'_> {
                 "put it on the line above the code block that it is about, indented like it, or at the end of a heading",
             );
             // Its own mistakes come out at once with its place.
-            self.read(comment, begun, OF_HEADINGS, &mut Note::default());
+            self.read(comment, begun, true, &mut Note::default());
         }
     }
 
@@ -143,7 +134,7 @@ impl AnnotationReader<'_> {
         let Some(begun) = self.begin(comment) else { return };
         let mut note = self.notes.headings.remove(&heading.start).unwrap_or_default();
         note.span = note.span.or(Some(comment.span));
-        self.read(comment, begun, OF_HEADINGS, &mut note);
+        self.read(comment, begun, true, &mut note);
         self.notes.headings.insert(heading.start, note);
     }
 
@@ -159,7 +150,7 @@ impl AnnotationReader<'_> {
             }
             let Some(begun) = self.begin(comment) else { continue };
             note.span = note.span.or(Some(comment.span));
-            self.read(comment, begun, OF_BLOCKS, &mut note);
+            self.read(comment, begun, false, &mut note);
         }
         if code.fenced {
             let (name, background) = runme::attributes(&code.info);
@@ -203,12 +194,14 @@ impl AnnotationReader<'_> {
     }
 
     /// Reads the keys behind `firedrill:` into a note.
-    fn read(&mut self, comment: &AnnotationComment, begin: usize, known: &[&str], note: &mut Note) {
+    fn read(&mut self, comment: &AnnotationComment, begin: usize, of_heading: bool, note: &mut Note) {
+        let known = words!("keys of annotations").split_whitespace().filter(|key| of_heading || *key != "phase");
+        let is_known = |key: &str| known.clone().any(|known| known == key);
         let (entries, broken) = entries(&comment.text.text, begin);
         let place = |span: Span| comment.text.place(span);
         if entries.is_empty() && broken.is_none() {
             let error = self.diags.error(self.source, comment.span, "this annotation says nothing");
-            error.help(did_you_mean("", known.iter().copied()));
+            error.help(did_you_mean("", known.clone()));
         }
         let mut seen: Vec<&str> = Vec::new();
         for entry in &entries {
@@ -221,11 +214,11 @@ impl AnnotationReader<'_> {
                 }
                 return;
             }
-            if !known.contains(&key) {
+            if !is_known(key) {
                 let message = format!("an annotation has no key `{}`", shorten(key));
-                let help = match OF_HEADINGS.contains(&key) {
+                let help = match is_among(words!("keys of annotations"), key) {
                     true => format!("`{key}` can be said at the end of a heading only"),
-                    false => did_you_mean(key, known.iter().copied()),
+                    false => did_you_mean(key, known.clone()),
                 };
                 self.diags.error(self.source, place(entry.key_span), message).label("unknown").help(help);
             } else if seen.contains(&key) {
@@ -234,7 +227,7 @@ impl AnnotationReader<'_> {
             } else if let Err(why) = note.set(entry, place(entry.span), &mut self.patterns) {
                 self.diags.error(self.source, place(entry.span), format!("`{key}`: {why}"));
             }
-            seen.extend(known.contains(&key).then_some(key));
+            seen.extend(is_known(key).then_some(key));
         }
         if let Some((span, message)) = broken {
             self.diags.error(self.source, place(span), message);

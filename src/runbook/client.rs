@@ -9,13 +9,7 @@ use super::prompt;
 use super::runs::CommandRun;
 use super::text::{Excerpt, is_among};
 use super::{Command, Filled, RunbookInput};
-use crate::source::{Source, Span, TextPattern, beginning};
-
-/// Words that begin a statement which needs the client of those before it, or leaves something to those behind it.
-const STATEFUL: &str =
-    "begin commit rollback set use lock prepare declare savepoint \\c \\connect \\set .open consistency var let const";
-/// The same in Redis.
-const STATEFUL_REDIS: &str = "multi exec select auth hello watch readonly";
+use crate::source::{Source, Span, TextPattern, beginning, phrases};
 
 /// A variable of MySQL's sessions: `@x`, not `@@x` or `root@host`.
 static USER_VARIABLE: TextPattern = TextPattern::new(r"(?:^|[^\p{Alphabetic}\p{N}_@'])@[\p{Alphabetic}\p{N}_]");
@@ -121,7 +115,7 @@ fn statements(bare: &str, tag: &str) -> Vec<(String, String)> {
 }
 
 fn is_stateful(text: &str, tag: &str) -> bool {
-    let words = if is_redis(tag) { STATEFUL_REDIS } else { STATEFUL };
+    let words = if is_redis(tag) { words!("stateful in Redis") } else { words!("stateful") };
     let stateful = |(first, second): &(String, String)| {
         let begins = [("create", "temp"), ("start", "transaction"), ("flush", "tables")];
         is_among(words, first) || begins.iter().any(|(word, next)| first == word && second.starts_with(next))
@@ -163,13 +157,9 @@ fn left_open(text: &str, tag: &str) -> Option<&'static str> {
 /// The tag under which a client for a program with this prompt is named.
 pub(super) fn of_prompt(prompt: &str) -> Option<&'static str> {
     let name = prompt.trim_end_matches('>');
+    let known = phrases(words!("prompts")).find_map(|one| one.strip_prefix(name)?.strip_prefix(' '));
     match name {
-        "mysql" => Some("mysql"),
-        "sqlite" => Some("sqlite"),
-        "sql" => Some("sql"),
-        "redis" => Some("redis"),
-        "mongo" | "test" | "admin" => Some("mongodb"),
-        "cqlsh" => Some("cql"),
+        _ if known.is_some() => known,
         _ if name.starts_with("irb(") => Some("ruby"),
         _ if prompt == ">>>" => Some("python"),
         _ if ["#", "=>", "*>"].iter().any(|sign| prompt.ends_with(sign)) => Some("psql"),
@@ -241,7 +231,8 @@ fn stretches(text: &str, dialect: Dialect) -> (Vec<(usize, Quote)>, bool) {
     let mut at = 0;
     while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
         let rest = text.get(at..).unwrap_or_default();
-        let dollar = if sql && dialect != Dialect::MySql { dollar_tag(rest) } else { None };
+        let quotes = c == '$' && sql && dialect != Dialect::MySql;
+        let dollar = if quotes { DOLLARS.find(rest).map(|quote| quote.as_str()) } else { None };
         // `5--1` is no comment in MySQL, `/*! … */` is run by it, and `#` may be an operator elsewhere.
         let dashes =
             rest.strip_prefix("--").is_some_and(|rest| !rest.is_empty() && !rest.starts_with(char::is_whitespace));
@@ -279,34 +270,18 @@ fn stretches(text: &str, dialect: Dialect) -> (Vec<(usize, Quote)>, bool) {
 
 /// Where the last `*/` of a comment stands in which others may begin and end; `text` begins behind its own `/*`.
 fn nested_end(text: &str) -> Option<usize> {
-    let (mut depth, mut at) = (1_u32, 0);
-    while let Some(offset) = text.get(at..)?.find(['/', '*']) {
-        at += offset;
-        let rest = text.get(at..)?;
-        if rest.starts_with("*/") {
-            depth -= 1;
-            if depth == 0 {
-                return Some(at);
-            }
-            at += 2;
-        } else if rest.starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else {
-            at += 1;
-        }
-    }
-    None
+    static MARK: TextPattern = TextPattern::new(r"/\*|\*/");
+    let mut depth = 1_i64;
+    let mut marks = MARK.find_iter(text);
+    let last = marks.find(|mark| {
+        depth += if mark.as_str() == "/*" { 1 } else { -1 };
+        depth == 0
+    });
+    last.map(|mark| mark.start())
 }
 
 /// `$$` or `$body$` at the beginning of a text.
-fn dollar_tag(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix('$')?;
-    let width = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
-    let tag = inner.get(..width)?;
-    let named = tag.is_empty() || tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    (named && inner.get(width..)?.starts_with('$')).then(|| text.get(..width + 2)).flatten()
-}
+static DOLLARS: TextPattern = TextPattern::new(r"^\$(?:[A-Za-z_][A-Za-z0-9_]*)?\$");
 
 fn quote_at(stretches: &[(usize, Quote)], at: usize) -> Quote {
     let begun = stretches.partition_point(|&(start, _)| start <= at);
@@ -347,9 +322,8 @@ fn is_in_angles(name: &str, rest: &str, before: Option<char>) -> bool {
 
 /// Whether several words between `<` and `>` read like a part of a statement.
 fn compares(name: &str) -> bool {
-    const WORDS: &[&str] =
-        &["and", "or", "not", "is", "in", "then", "else", "when", "like", "between", "where", "from"];
-    name.contains(' ') && name.split(' ').any(|word| word.is_empty() || WORDS.contains(&word.to_lowercase().as_str()))
+    name.contains(' ')
+        && name.split(' ').any(|word| word.is_empty() || is_among(words!("comparing"), &word.to_lowercase()))
 }
 
 impl Command {

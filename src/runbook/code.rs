@@ -6,25 +6,7 @@ use crate::bash::lexer::{Lexed, Quoting};
 use crate::bash::variables::Stretches;
 use crate::bash::{BashScript, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
 use crate::programs::{simple::base, wrapper};
-use crate::source::Span;
-
-/// Shells: code behind `-c`, and their standard input.
-const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh"];
-/// Programs with the options behind which they take code, and whether their standard input is code as well.
-const CLIENTS: &[(&str, &str)] = &[
-    ("psql", "-c --command"),
-    ("mysql mariadb", "-e --execute"),
-    ("python python3", "-c"),
-    ("perl", "-e -E"),
-    ("ruby", "-e"),
-    ("node", "-e --eval"),
-    ("php", "-r"),
-    ("mongosh mongo", "--eval"),
-];
-/// Programs whose words are code, where they are called.
-const WHOLE: &[&str] = &["eval", "ssh", "su", "runuser", "watch", "trap"];
-/// Programs that only call another one, beside those that the table has.
-const WRAPPERS: &str = "sshpass chroot nsenter";
+use crate::source::{Span, phrases};
 
 /// Where code stands in a shell command; `masked` is the text with a word for each placeholder.
 pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
@@ -49,14 +31,19 @@ pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
     Stretches::of(spans.into_iter().map(|span| (span.start, span.end)).collect())
 }
 
+/// The options behind which a program takes code.
+fn options(program: &str) -> impl Iterator<Item = &'static str> {
+    phrases(words!("options before code")).filter_map(move |one| one.strip_prefix(program)?.strip_prefix(' '))
+}
+
 fn is_known(word: &str) -> bool {
-    reads_code(word) || WHOLE.contains(&word)
+    reads_code(word) || is_among(words!("whole"), word)
 }
 
 /// Whether its standard input is code.
 fn reads_code(word: &str) -> bool {
     let word = base(word);
-    SHELLS.contains(&word) || word == "ssh" || CLIENTS.iter().any(|(names, _)| is_among(names, word))
+    is_among(words!("shells"), word) || word == "ssh" || options(word).next().is_some()
 }
 
 /// The code in everything that a text calls.
@@ -84,15 +71,15 @@ fn call(command: &SimpleCommand, text: &str, spans: &mut Vec<Span>) {
     for (index, (word, own)) in parts.iter().enumerate() {
         let (name, rest) = (base(word), parts.get(index + 1..).unwrap_or_default());
         let behind_dashes = index.checked_sub(1).and_then(|i| parts.get(i)).is_some_and(|(before, _)| *before == "--");
-        if WHOLE.contains(&name) && (index <= leading || behind_dashes) {
+        if is_among(words!("whole"), name) && (index <= leading || behind_dashes) {
             spans.push(Span::new(own.end, end));
-        } else if SHELLS.contains(&name) {
+        } else if is_among(words!("shells"), name) {
             shell(rest, end, spans);
-        } else if let Some((_, options)) = CLIENTS.iter().find(|(known, _)| is_among(known, name)) {
+        } else if options(name).next().is_some() {
             for (i, (word, own)) in rest.iter().enumerate() {
                 let is_short = |word: &str| word.starts_with('-') && !word.starts_with("--");
                 let short = |option: &str| is_short(option) && is_short(word) && word.contains(&option[1..]);
-                if options.split(' ').any(|option| word.starts_with(option) || short(option)) {
+                if options(name).any(|option| word.starts_with(option) || short(option)) {
                     let end = rest.get(i + 1).map_or(own.end, |(_, next)| next.end);
                     spans.push(Span::new(own.start, end));
                 }
@@ -120,7 +107,7 @@ fn leading(parts: &[(&str, Span)]) -> usize {
     let mut option = false;
     let wraps = |(word, _): &&(&str, Span)| {
         let own = word.starts_with('-');
-        let calls = wrapper(base(word)).is_some() || is_among(WRAPPERS, base(word));
+        let calls = wrapper(base(word)).is_some() || is_among(words!("callers"), base(word));
         let fits = own || option || calls || word.contains('=');
         option = own;
         fits || word.starts_with(|c: char| c.is_ascii_digit())

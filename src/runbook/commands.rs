@@ -41,7 +41,7 @@ pub(super) fn read(
     let tells = matches!(phase, RunbookPhase::Other | RunbookPhase::Reference);
     match language {
         // The application's code is nothing to do for anybody, except where people act.
-        BlockLanguage::Foreign if tells && is_among(language::OF_APPLICATIONS, &tag) => {
+        BlockLanguage::Foreign if tells && is_among(words!("languages of applications"), &tag) => {
             return BlockUse::Data(format!("`{tag}` is code of an application"));
         }
         BlockLanguage::Foreign => return BlockUse::Person(client::needed(&tag)),
@@ -66,13 +66,14 @@ pub(super) fn read(
         Shown::Elsewhere(before) => {
             return BlockUse::Person(format!("a part of it is typed elsewhere (behind `{before}`)"));
         }
-        Shown::Unprompted(_) if code.written => (vec![TypedText { text: code.body.clone(), expected: None }], false),
+        // Whoever wrote a scenario shows no output in it.
+        Shown::Unprompted(_) | Shown::Plain(_) if code.written => {
+            (vec![TypedText { text: code.body.clone(), expected: None }], false)
+        }
         Shown::Unprompted(line) => {
             return BlockUse::Person(format!("`{}` in it has no prompt, and others have one", shorten(&line, 60)));
         }
         Shown::Prompted(typed) => (typed, true),
-        // Whoever wrote a scenario shows no output in it.
-        Shown::Plain(_) if code.written => (vec![TypedText { text: code.body.clone(), expected: None }], false),
         Shown::Plain(typed) => (typed, false),
     };
     // What nothing marks as commands is offered where it looks like some.

@@ -6,7 +6,7 @@ use super::parts::{OpenHeadings, stands_at};
 use super::text::{fold, is_among, lower_words as words, until_char, words as words_of};
 use super::{Command, RunbookPhase, Step, admonitions, bold, language, phase};
 use crate::programs::EffectKind;
-use crate::source::{Pos, Source};
+use crate::source::{Pos, Source, TextPattern};
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -87,17 +87,17 @@ fn digits(hash: Sha256) -> String {
 /// Notes for each command what governs it.
 pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     let blocks = &document.blocks;
-    let uses = session_uses(steps);
-    let meant = meant(source, steps, &uses);
+    let mut uses = session_uses(source, steps);
     let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
     let place = |command: &Command| source.offset(Pos { line: command.line, column: command.column });
-    let all = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind));
-    let mut commands: Vec<(usize, &mut Command)> = all.map(|command| (place(command), command)).collect();
-    commands.sort_by_key(|(at, _)| *at);
+    let all = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind)).zip(&mut uses);
+    let all = all.map(|(command, used)| (place(command), command, std::mem::take(&mut used.meant)));
+    let mut commands: Vec<(usize, &mut Command, Vec<String>)> = all.collect();
+    commands.sort_by_key(|(at, ..)| *at);
     let (commands, mut above) = (commands.into_iter().peekable(), OpenHeadings::new(&document.details));
     above.open.push(Open::default());
     let mut walk =
-        GovernsWalk { source, commands, above, items: Vec::new(), below_label: false, one_title: titles == 1, meant };
+        GovernsWalk { source, commands, above, items: Vec::new(), below_label: false, one_title: titles == 1 };
     walk.blocks(blocks);
     pass_on(steps, &uses);
 }
@@ -111,6 +111,8 @@ struct SessionUse {
     /// What it takes besides, where it does more than look.
     taken: BTreeSet<String>,
     sets: Vec<String>,
+    /// What decides what its words mean.
+    meant: Vec<String>,
 }
 
 /// Stands for the directory among the names of variables.
@@ -128,45 +130,75 @@ fn are_many(names: &BTreeSet<String>) -> bool {
 }
 
 /// What each command takes from its session and leaves there, in the order of the steps.
-fn session_uses(steps: &[Step]) -> Vec<SessionUse> {
+fn session_uses(source: &Source, steps: &[Step]) -> Vec<SessionUse> {
     let mut exported: HashMap<Option<String>, (BTreeSet<String>, bool)> = HashMap::new();
     let mut functions: HashMap<(Option<String>, &str), &Command> = HashMap::new();
+    // The text that has set each name last.
+    let mut setters: HashMap<(Option<String>, String), &str> = HashMap::new();
+    let page = LazyCell::new(|| digits(Sha256::new().chain_update(source.text.as_bytes())));
     let mut uses = Vec::new();
-    for (step, command) in steps.iter().flat_map(|step| step.commands().iter().map(move |command| (step, command))) {
-        let (place, session) = (step.settings(command.block).place, &command.session);
-        let (exports, all) = exported.entry(place.clone()).or_default();
-        let (mut taken, mut left) = (BTreeSet::new(), MOST_FOLLOWED);
-        if !(exports.is_empty() && functions.is_empty()) && command.effect().kind != EffectKind::Looks {
-            let mut open = vec![command];
-            while let Some(caller) = open.pop().filter(|_| taken.len() <= MOST_TAKEN && left > 0) {
-                for name in &caller.session.calls {
-                    let function = functions.get(&(place.clone(), name.as_str())).copied();
-                    if let Some(function) = function.filter(|_| taken.insert(name.clone())) {
-                        taken.extend(reads(function).take(MOST_TAKEN).map(str::to_string));
-                        left = left.saturating_sub(function.session.calls.len());
-                        open.push(function);
+    for step in steps {
+        // What may end the block before a command is reached: `[ -f lock ] || exit 0`.
+        let mut guards: Vec<(usize, &str)> = Vec::new();
+        for command in step.commands() {
+            let (settings, session) = (step.settings(command.block), &command.session);
+            let place = settings.place;
+            let (exports, all) = exported.entry(place.clone()).or_default();
+            let (mut taken, mut left) = (BTreeSet::new(), MOST_FOLLOWED);
+            if !(exports.is_empty() && functions.is_empty()) && command.effect().kind != EffectKind::Looks {
+                let mut open = vec![command];
+                while let Some(caller) = open.pop().filter(|_| taken.len() <= MOST_TAKEN && left > 0) {
+                    for name in &caller.session.calls {
+                        let function = functions.get(&(place.clone(), name.as_str())).copied();
+                        if let Some(function) = function.filter(|_| taken.insert(name.clone())) {
+                            taken.extend(reads(function).take(MOST_TAKEN).map(str::to_string));
+                            left = left.saturating_sub(function.session.calls.len());
+                            open.push(function);
+                        }
                     }
                 }
+                let is_beyond = left == 0 || are_many(exports) || {
+                    taken.extend(exports.iter().cloned());
+                    are_many(&taken)
+                };
+                if is_beyond {
+                    taken = BTreeSet::from([EVERYTHING.to_string()]);
+                }
             }
-            let is_beyond = left == 0 || are_many(exports) || {
-                taken.extend(exports.iter().cloned());
-                are_many(&taken)
+            exports.extend(session.exports.iter().cloned());
+            if *all || session.exports_all.is_some() {
+                exports.extend(command.sets.iter().cloned());
+            }
+            *all = session.exports_all.unwrap_or(*all);
+            let defined = session.sets.iter().filter(|name| name.ends_with("()"));
+            functions.extend(defined.map(|name| ((place.clone(), name.as_str()), command)));
+            let spelt: Vec<String> = reads(command).chain([DIRECTORY]).map(str::to_string).collect();
+            let directory = enters(&command.text).then(|| DIRECTORY.to_string());
+            let sets: Vec<String> = command.sets.iter().chain(&session.sets).cloned().chain(directory).collect();
+            let setter = |name: &String| match name.as_str() {
+                EVERYTHING => Some(page.as_str()),
+                _ => setters.get(&(place.clone(), name.clone())).copied(),
             };
-            if is_beyond {
-                taken = BTreeSet::from([EVERYTHING.to_string()]);
+            guards.retain(|(block, _)| *block == command.block);
+            let mut texts: Vec<&str> = spelt.iter().filter_map(setter).collect();
+            // One text may set many names; it stands at one place.
+            let mut seen: HashSet<*const u8> = texts.iter().map(|text| text.as_ptr()).collect();
+            texts.extend(taken.iter().filter_map(setter).filter(|text| seen.insert(text.as_ptr())));
+            let all = texts.iter().chain(guards.iter().map(|(_, guard)| guard));
+            let is_long = all.map(|text| text.len()).sum::<usize>() > LONGEST_TAKEN;
+            if is_long {
+                texts = vec![page.as_str()];
             }
+            let mut meant: Vec<String> = texts.into_iter().map(str::to_string).collect();
+            meant.extend(place.as_ref().map(|place| format!("in {place}")));
+            meant.extend((settings.background == Some(true)).then(|| "in the background".to_string()));
+            meant.extend((!command.is_shell()).then(|| format!("language {}", command.language)));
+            meant.extend(guards.iter().filter(|_| !is_long).map(|(_, guard)| format!("behind {guard}")));
+            meant.dedup();
+            guards.extend(ends_its_block(&command.text).then_some((command.block, command.text.as_str())));
+            setters.extend(sets.iter().map(|name| ((place.clone(), name.clone()), command.text.as_str())));
+            uses.push(SessionUse { place, spelt, taken, sets, meant });
         }
-        exports.extend(session.exports.iter().cloned());
-        if *all || session.exports_all.is_some() {
-            exports.extend(command.sets.iter().cloned());
-        }
-        *all = session.exports_all.unwrap_or(*all);
-        let defined = session.sets.iter().filter(|name| name.ends_with("()"));
-        functions.extend(defined.map(|name| ((place.clone(), name.as_str()), command)));
-        let spelt = reads(command).chain([DIRECTORY]).map(str::to_string).collect();
-        let directory = enters(&command.text).then(|| DIRECTORY.to_string());
-        let sets = command.sets.iter().chain(&session.sets).cloned().chain(directory).collect();
-        uses.push(SessionUse { place, spelt, taken, sets });
     }
     uses
 }
@@ -176,7 +208,7 @@ fn session_uses(steps: &[Step]) -> Vec<SessionUse> {
 fn pass_on(steps: &mut [Step], uses: &[SessionUse]) {
     let mut doubtful: HashMap<(Option<String>, String), Arc<Vec<String>>> = HashMap::new();
     let commands = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind));
-    for (command, SessionUse { place, spelt, taken, sets }) in commands.zip(uses) {
+    for (command, SessionUse { place, spelt, taken, sets, .. }) in commands.zip(uses) {
         let at = |name: &str| (place.clone(), name.to_string());
         let said = spelt.iter().chain(taken).filter_map(|name| doubtful.get(&at(name)));
         let said = nearest(said.flat_map(|said| said.iter()));
@@ -219,44 +251,6 @@ fn nearest<'t>(texts: impl DoubleEndedIterator<Item = &'t String>) -> Vec<String
     kept
 }
 
-/// For each command, by line and column, what decides what its words mean.
-fn meant(source: &Source, steps: &[Step], uses: &[SessionUse]) -> HashMap<(usize, usize), Vec<String>> {
-    let mut set: HashMap<(Option<String>, &str), &str> = HashMap::new();
-    let page = LazyCell::new(|| digits(Sha256::new().chain_update(source.text.as_bytes())));
-    let (mut found, mut uses) = (HashMap::new(), uses.iter());
-    for step in steps {
-        // What may end the block before a command is reached: `[ -f lock ] || exit 0`.
-        let mut guards: Vec<(usize, &str)> = Vec::new();
-        for (command, SessionUse { place, spelt, taken, sets }) in step.commands().iter().zip(uses.by_ref()) {
-            let setter = |name: &String| match name.as_str() {
-                EVERYTHING => Some(page.as_str()),
-                name => set.get(&(place.clone(), name)).copied(),
-            };
-            guards.retain(|(block, _)| *block == command.block);
-            let mut texts: Vec<&str> = spelt.iter().filter_map(setter).collect();
-            // One text may set many names; it stands at one place.
-            let mut seen: HashSet<*const u8> = texts.iter().map(|text| text.as_ptr()).collect();
-            texts.extend(taken.iter().filter_map(setter).filter(|text| seen.insert(text.as_ptr())));
-            let all = texts.iter().chain(guards.iter().map(|(_, guard)| guard));
-            let is_long = all.map(|text| text.len()).sum::<usize>() > LONGEST_TAKEN;
-            if is_long {
-                texts = vec![page.as_str()];
-            }
-            let mut meant: Vec<String> = texts.into_iter().map(str::to_string).collect();
-            meant.extend(place.as_ref().map(|place| format!("in {place}")));
-            let in_background = step.settings(command.block).background == Some(true);
-            meant.extend(in_background.then(|| "in the background".to_string()));
-            meant.extend((!command.is_shell()).then(|| format!("language {}", command.language)));
-            meant.extend(guards.iter().filter(|_| !is_long).map(|(_, guard)| format!("behind {guard}")));
-            meant.dedup();
-            guards.extend(ends_its_block(&command.text).then_some((command.block, command.text.as_str())));
-            found.insert((command.line, command.column), meant);
-            set.extend(sets.iter().map(|name| ((place.clone(), name.as_str()), command.text.as_str())));
-        }
-    }
-    found
-}
-
 /// Whether what stands below a command in its block may not be reached.
 fn ends_its_block(command: &str) -> bool {
     let words: Vec<&str> = command.split(|c: char| !(c.is_alphanumeric() || "-_".contains(c))).collect();
@@ -277,7 +271,7 @@ struct Open {
     acts: bool,
 }
 
-struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
+struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> {
     source: &'s Source,
     commands: std::iter::Peekable<I>,
     above: OpenHeadings<'s, Open>,
@@ -287,7 +281,6 @@ struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
     below_label: bool,
     /// Whether the page has one title, which names all of it.
     one_title: bool,
-    meant: HashMap<(usize, usize), Vec<String>>,
 }
 
 /// Hands what a section that ends says of others on to the one around it.
@@ -303,7 +296,7 @@ fn close(closed: Open, _: usize, parent: Option<&mut Open>) {
     }
 }
 
-impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
+impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<'a, '_, I> {
     fn blocks(&mut self, blocks: &[MarkdownBlock]) {
         let [ways, cases] = alternatives(blocks, self.above.details);
         let (below_labels, around) = (below_labels(blocks, &self.source.text), self.below_label);
@@ -331,9 +324,9 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
                     };
                     let ways = items.iter().filter(|item| is_way(item)).count();
                     let named: Vec<NamedWay> = items.iter().map(NamedWay::of_item).collect();
-                    let all = NamedWays::of(&named);
+                    let is_several = one_of_several(named.iter());
                     for (item, name) in items.iter().zip(&named) {
-                        let of_several = ways > 1 && is_way(item) || all.have_more_than(name);
+                        let of_several = ways > 1 && is_way(item) || is_several(name);
                         self.items.push((Vec::new(), of_several));
                         self.blocks(&item.blocks);
                         let (said, _) = self.items.pop().unwrap_or_default();
@@ -373,7 +366,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
         let has_another = self.below_label || platforms.len() > 1 || behind.is_some_and(begins_with_or);
         let behind = behind.filter(|text| speaks_of_above(text));
         let mut above_prompts: Option<Vec<String>> = None;
-        while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
+        while let Some((at, command, meant)) = self.commands.next_if(|(at, ..)| *at < code.span.end) {
             let quiet = self.above.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
             quiet.for_each(|open| open.acts = command.effect().kind != EffectKind::Looks);
             if at < code.span.start {
@@ -407,7 +400,6 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> GovernsWalk<'a, '_, I> {
             let below = comments.get(above).map(|(_, line)| *line);
             let points_up = |line: &&str| line.trim_start_matches(['#', ' ']).starts_with(['^', '↑', '⬆']);
             let said: Vec<String> = said.chain(below.filter(points_up).map(fold)).chain(behind.map(fold)).collect();
-            let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
             let has_another = has_another || below.is_some_and(begins_with_or);
             command.governs = Arc::new(Governs { meant, has_another, ..self.governs(said) });
         }
@@ -451,31 +443,21 @@ fn holds_code(blocks: &[MarkdownBlock], is_one: fn(&MarkdownCode) -> bool) -> bo
 
 /// Whether a text behind a block says when the block is for: "Do the above only if …", "Only run this on a replica.", "That is for old plans only."
 fn speaks_of_above(text: &str) -> bool {
-    let words = words(text);
-    let is_this = |word: &String| is_among("this it these them", word);
-    let runs = |verb: &String, what: &String| is_among("run do use execute", verb) && is_this(what);
-    let said = |three: &[String]| {
-        let [a, b, c] = three else { return false };
-        let limits = matches!(a.as_str(), "only" | "not" | "never" | "t");
-        limits && runs(b, c) || c == "only" && runs(a, b) || a == "skip" && is_this(b)
-    };
+    static SAYS: TextPattern = TextPattern::new(
+        r"^ (?:only|not|never) | above | (?:only|not|never|t) (?:run|do|use|execute) (?:this|it|these|them) | (?:run|do|use|execute) (?:this|it|these|them) only | skip (?:this|it|these|them) [^ ]",
+    );
     // "This must only be done on the standby.", "(Not in production.)"
-    let (first, begins) = (words.first(), |list: &'static str| move |word: &String| is_among(list, word));
-    let denies = |two: &[String]| is_among("must should may", &two[0]) && two[1] == "not";
-    let limits = || words.iter().any(begins("only never")) || words.windows(2).any(denies);
-    let is_remark =
-        || words.iter().take(5).any(begins("take takes lasts help helps work works cost costs affect affects"));
-    first.is_some_and(begins("only not never"))
-        || first.is_some_and(begins("this that these those")) && limits() && !is_remark()
-        || words.iter().any(|word| word == "above")
-        || words.windows(3).any(said)
+    static LIMITS: TextPattern =
+        TextPattern::new("^ (?:this|that|these|those) (?:.* )?(?:only|never|(?:must|should|may) not) ");
+    static REMARKS: TextPattern =
+        TextPattern::new("^(?: [^ ]+){0,4} (?:take|takes|lasts|help|helps|work|works|cost|costs|affect|affects) ");
+    let said = format!(" {} ", words(text).join(" "));
+    SAYS.is_match(&said) || LIMITS.is_match(&said) && !REMARKS.is_match(&said)
 }
 
 /// Whether a section says when those behind it are for: *When to use this*, *Prerequisites*, *Before you begin*.
 fn is_of_others(title: &str) -> bool {
-    const WORDS: &str = "when prerequisite prerequisites precondition preconditions condition conditions before warning warnings caution important \
-                         scope applicability limits limitations only note notes";
-    words(phase::strip_number(title)).first().is_some_and(|first| is_among(WORDS, first))
+    words(phase::strip_number(title)).first().is_some_and(|first| is_among(words!("of other sections"), first))
 }
 
 /// Headings that name ways, and those that name causes or cases: each with others of its level below the same heading that do so too.
@@ -549,13 +531,13 @@ fn below_labels(blocks: &[MarkdownBlock], source: &str) -> HashSet<usize> {
     let (mut found, mut begin) = (HashSet::new(), 0);
     for section in blocks.chunk_by(|_, next| next.heading().is_none()) {
         let labels: Vec<Option<NamedWay>> = section.iter().map(names).collect();
-        let all = NamedWays::of(labels.iter().flatten());
+        let is_several = one_of_several(labels.iter().flatten());
         let mut below = false;
         for (index, label) in labels.iter().enumerate() {
             // A platform alone ends nothing.
             below = label
                 .as_ref()
-                .map_or(below, |label| all.have_more_than(label) || below && matches!(label, NamedWay::Platform(_)));
+                .map_or(below, |label| is_several(label) || below && matches!(label, NamedWay::Platform(_)));
             found.extend(below.then_some(begin + index));
         }
         begin += section.len();
@@ -579,8 +561,10 @@ impl NamedWay {
     /// By what stands before a colon, or behind a word such as "with": `Docker Compose: restart it`, `On Kubernetes, roll it back`.
     fn of(text: &str) -> NamedWay {
         let label = text.split(':').next().unwrap_or_default();
-        let (few, leads) =
-            (words(label).len() <= 3, words(text).first().is_some_and(|first| is_among(BEFORE_PLATFORMS, first)));
+        let (few, leads) = (
+            words(label).len() <= 3,
+            words(text).first().is_some_and(|first| is_among(words!("before platforms"), first)),
+        );
         match platform(label).filter(|_| few && label.len() < text.len() || leads) {
             Some(platform) => NamedWay::Platform(platform),
             None if is_trouble(label) => NamedWay::Case,
@@ -594,35 +578,20 @@ impl NamedWay {
     }
 }
 
-/// How many of each there are beside each other.
-#[derive(Default)]
-struct NamedWays<'n> {
-    ways: usize,
-    cases: usize,
-    platforms: HashSet<&'n str>,
-}
-
-impl<'n> NamedWays<'n> {
-    fn of(names: impl IntoIterator<Item = &'n NamedWay>) -> NamedWays<'n> {
-        let mut all = NamedWays::default();
-        for name in names {
-            match name {
-                NamedWay::Way => all.ways += 1,
-                NamedWay::Case => all.cases += 1,
-                NamedWay::Platform(platform) => drop(all.platforms.insert(platform)),
-                NamedWay::Other => {}
-            }
-        }
-        all
-    }
-
-    /// Whether others beside it make one of them one of several.
-    fn have_more_than(&self, name: &NamedWay) -> bool {
-        match name {
-            NamedWay::Way | NamedWay::Platform(_) => self.ways + self.platforms.len() > 1,
-            NamedWay::Case => self.cases > 1,
-            NamedWay::Other => false,
-        }
+/// Whether others of these make one of them one of several.
+fn one_of_several<'n>(names: impl Iterator<Item = &'n NamedWay> + Clone) -> impl Fn(&NamedWay) -> bool {
+    let mut platforms = HashSet::new();
+    let is_way = |name: &&'n NamedWay| match name {
+        NamedWay::Way => true,
+        NamedWay::Platform(platform) => platforms.insert(platform),
+        NamedWay::Case | NamedWay::Other => false,
+    };
+    let cases = names.clone().filter(|name| **name == NamedWay::Case).count();
+    let ways = names.filter(is_way).count();
+    move |name| match name {
+        NamedWay::Way | NamedWay::Platform(_) => ways > 1,
+        NamedWay::Case => cases > 1,
+        NamedWay::Other => false,
     }
 }
 
@@ -634,44 +603,32 @@ fn opens_tab(text: &str) -> bool {
 
 /// Whether a title or a label names what is wrong, and asks for nothing: `Service down`, `2. Pool exhausted`.
 fn is_trouble(title: &str) -> bool {
-    const WRONG: &str = "error errors failed failing failure failures issues problems outage unavailable unreachable exhausted exhaustion timeout timeouts \
-                         expired corrupted corruption degraded crash crashes crashing leak leaks overload overloaded deadlock deadlocks unhealthy high low";
-    const AT_THE_END: &str = "down full stuck slow broken lost missing lagging issue problem";
-    let words = words(phase::strip_number(title));
-    const ALSO_ASK: &str =
-        "list get show count print requeue handle bring take shut turn put free empty try save dump kick";
-    const ENDED: &str = "failed failing down stuck broken slow";
-    let says =
-        words.iter().any(|word| is_among(WRONG, word)) || words.last().is_some_and(|last| is_among(AT_THE_END, last));
-    let asks = words.first().is_some_and(|first| is_among(ALSO_ASK, first));
+    let bare = phase::strip_number(title);
+    let words = words(bare);
+    let says = words.iter().any(|word| is_among(words!("trouble"), word))
+        || words.last().is_some_and(|last| is_among(words!("trouble at the end"), last));
     // "Mitigating high latency" names a phase, "Rollback failed" a case.
     let is_phase = phase::of_heading(title, RunbookPhase::Other) != RunbookPhase::Other
-        && !words.last().is_some_and(|last| is_among(ENDED, last));
-    says && !asks
-        && !is_phase
+        && !words.last().is_some_and(|last| is_among(words!("ended"), last));
+    says && !is_phase
         && words.len() <= 6
         && !words.iter().any(|word| word == "availability")
-        && !phase::is_imperative(phase::strip_number(title))
+        && !phase::is_order(bare, words!("orders of titles"))
         && !phase::is_only_a_phase(title)
 }
 
-/// Words before the name of a platform.
-const BEFORE_PLATFORMS: &str = "for on in with using via";
-
 /// The platform that a label or a comment is for: `For EKS:`, `# Docker Compose: more replicas`.
 fn platform(text: &str) -> Option<String> {
-    const PLATFORMS: &str = "docker compose podman swarm systemd kubernetes kubectl k8s helm openshift eks gke aks ecs aws gcp azure linux macos windows";
-    let first = words(text).into_iter().find(|word| !is_among(BEFORE_PLATFORMS, word));
-    first.filter(|word| is_among(PLATFORMS, word))
+    let first = words(text).into_iter().find(|word| !is_among(words!("before platforms"), word));
+    first.filter(|word| is_among(words!("platforms"), word))
 }
 
 /// Whether a block is a label of what is said of one cause: `**Symptoms:** …`, `- Root cause: …`, a heading `Alert`.
 fn labels_case(block: &MarkdownBlock) -> bool {
-    const LABELS: &str = "symptom symptoms cause causes alert alerts";
     match block {
         MarkdownBlock::Heading { text, .. } | MarkdownBlock::Paragraph { text, .. } => {
             let words = words(text.split(':').next().unwrap_or_default());
-            words.len() <= 3 && words.last().is_some_and(|word| is_among(LABELS, word))
+            words.len() <= 3 && words.last().is_some_and(|word| is_among(words!("labels of cases"), word))
         }
         MarkdownBlock::List { items, .. } => items.iter().any(|item| item.blocks.first().is_some_and(labels_case)),
         _ => false,
@@ -680,21 +637,17 @@ fn labels_case(block: &MarkdownBlock) -> bool {
 
 /// Whether each section below a heading is about another cause or case: *Common issues*, *Failure scenarios*.
 fn is_of_cases(title: &str) -> bool {
-    const CASES: &str = "issues problems causes errors failures scenarios alerts";
-    const SOME: &str = "common known possible typical frequent likely potential";
     let title = phase::strip_number(title);
     let words = words(title);
-    let is_case = |word: &String| is_among(CASES, word);
-    let of_some = words.first().is_some_and(|first| is_among(SOME, first)) && words.iter().any(is_case);
+    let is_case = |word: &String| is_among(words!("cases"), word);
+    let of_some = words.first().is_some_and(|first| is_among(words!("some"), first)) && words.iter().any(is_case);
     !phase::is_imperative(title) && (of_some || words.last().is_some_and(is_case))
 }
 
 /// Whether a heading or an item names a way or a case: `Option A`, `If the disk is full`, `Using helm`.
 fn is_way(text: &str) -> bool {
-    const WORDS: &str =
-        "option way method alternative variant approach case cause scenario if when using via with for on either or";
     let first = words_of(phase::strip_number(text)).next();
     let is_letter =
         |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".):".contains(c));
-    first.is_some_and(|word| is_among(WORDS, &word.to_lowercase()) || is_letter(word))
+    first.is_some_and(|word| is_among(words!("ways"), &word.to_lowercase()) || is_letter(word))
 }

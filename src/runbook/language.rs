@@ -35,20 +35,12 @@ pub(super) fn title(info: &str) -> Option<&str> {
     found.iter().skip(1).flatten().next().map(|title| title.as_str())
 }
 
-/// Languages in which applications are written, and in which nobody works at a prompt.
-pub(super) const OF_APPLICATIONS: &str =
-    "python py python3 ruby rb javascript js node typescript ts go php perl java groovy elixir rust";
-
 /// What the tags stand for; any other is data.
-const TAGS: &[(BlockLanguage, &str)] = &[
-    (BlockLanguage::Shell, "bash sh shell zsh ksh shellscript shell-script"),
-    (BlockLanguage::Console, "console shell-session shellsession sh-session bash-session terminal"),
-    (
-        BlockLanguage::Foreign,
-        "sql psql pgsql postgresql mysql promql logql cypher redis redis-cli mongodb mongosh kql http",
-    ),
-    (BlockLanguage::Foreign, "powershell ps1 pwsh bat batch cmd"),
-    (BlockLanguage::Foreign, OF_APPLICATIONS),
+const TAGS: [(BlockLanguage, &str); 4] = [
+    (BlockLanguage::Shell, words!("tags of shells")),
+    (BlockLanguage::Console, words!("tags of consoles")),
+    (BlockLanguage::Foreign, words!("tags of other languages")),
+    (BlockLanguage::Foreign, words!("languages of applications")),
 ];
 
 /// What a tag stands for.
@@ -106,10 +98,8 @@ pub(super) fn comment_as_shell(tag: &str, body: &mut Excerpt) {
 
 /// Whether a first word is a command that runbooks use, or has the form of one.
 pub(super) fn is_known_command(word: &str) -> bool {
-    /// What the shell does itself, and no table of programs knows.
-    const SHELL: &str = ". [ [[ alias export printf read set source sync test unset wait local declare readonly";
     crate::programs::is_known(word)
-        || is_among(SHELL, word)
+        || is_among(words!("shell"), word)
         // `/usr/bin/x`, not `/api/health`.
         || ["./", "~/", "/usr/", "/bin/", "/sbin/", "/opt/", "/etc/init.d/"].iter().any(|begin| word.starts_with(begin))
 }

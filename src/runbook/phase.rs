@@ -32,26 +32,17 @@ static NAMES: LazyLock<Vec<(RunbookPhase, Where, &str)>> = LazyLock::new(|| {
     include_str!("phases.txt").lines().filter_map(row).collect()
 });
 
-/// Words that change nothing about what a heading names.
-const FILLERS: &str = include_str!("fillers.txt");
-/// Ordinary work: its procedure helps nobody whose service is down.
-const WORK: &str = "backup deploy deployment maintenance migration onboarding release setup upgrade";
-/// Last words that make a noun before them their adjective: a recovery setup recovers nothing.
-const HEADS: &str = "automation config configuration conflicts drill drills endpoint endpoints metrics objectives requirements rules \
-     schedule script scripts setup strategy test testing tests thresholds version";
-/// What is taken back when a rollback takes back the mitigation itself.
-const MITIGATION: &str = "mitigation mitigations workaround workarounds fix fixes procedure steps temporary";
-/// What is looked at afterwards: "Check that the fix worked".
-const CURES: &str = "mitigation mitigations remediation resolution recovery workaround workarounds fix fixes";
-/// Verbs of actions, of looking, and of telling others.
-const VERBS: &str = include_str!("verbs.txt");
-
 /// Whether a sentence asks a person for something: "Restart it", "Then restart it", "Re-enable it".
 pub(super) fn is_imperative(sentence: &str) -> bool {
     let mut words = spoken_words(sentence).into_iter();
     let first = words.next().unwrap_or_default();
     let second = is_among("then please now next finally first also re", &first).then(|| words.next()).flatten();
-    is_among(VERBS, &second.unwrap_or(first))
+    is_among(words!("verbs"), &second.unwrap_or(first))
+}
+
+/// The same, also by one of some other first words, which name something elsewhere: "List them" is one, "List of hosts" may be none.
+pub(super) fn is_order(sentence: &str, also: &str) -> bool {
+    is_imperative(sentence) || spoken_words(sentence).first().is_some_and(|first| is_among(also, first))
 }
 
 /// How clearly a heading names a phase.
@@ -78,7 +69,7 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
         // "Step 2: Roll back" and "Roll back the release" are what the mitigation does; "Rollback" takes it back.
         (Mitigate, Strength::Exact) if phase == Rollback => !is_step(heading),
         (_, Strength::Exact) => true,
-        (Mitigate, Strength::First) if phase == Rollback => words(heading).iter().any(|w| is_among(MITIGATION, w)),
+        (Mitigate, Strength::First) if phase == Rollback => words(heading).iter().any(|w| is_among(words!("undo"), w)),
         (Mitigate, Strength::First) => matches!(phase, Verify | Escalate),
         (Detect | Diagnose | Verify, Strength::First) => matches!(phase, Rollback | Escalate),
         _ => false,
@@ -132,7 +123,8 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
             let width = name.split(' ').count();
             let at = words.windows(width).position(|window| window.iter().eq(name.split(' ')));
             // "Deployment procedures".
-            let ordinary = |at: usize| name.starts_with("procedure") && at > 0 && is_among(WORK, word(at - 1));
+            let ordinary =
+                |at: usize| name.starts_with("procedure") && at > 0 && is_among(words!("work"), word(at - 1));
             let at = at.filter(|at| !ordinary(*at));
             found.extend(at.map(|at| PhaseName { phase: *phase, place: *place, at, end: at + width }));
         }
@@ -141,7 +133,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let all = found.clone();
     found.retain(|one| !all.iter().any(|o| o.at <= one.at && one.end <= o.end && o.end - o.at > one.end - one.at));
     let named = |i: usize| found.iter().any(|found| found.at <= i && i < found.end);
-    let exact = (0..words.len()).all(|i| named(i) || is_among(FILLERS, word(i)));
+    let exact = (0..words.len()).all(|i| named(i) || is_among(words!("fillers"), word(i)));
     found.retain(|found| exact || matches!(found.place, Where::Within | Where::End));
     if let Some(ending) = found.iter().find(|found| found.place == Where::End && found.end == words.len()) {
         return Some((ending.phase, Strength::Exact));
@@ -149,7 +141,8 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let several = words.iter().any(|word| word == "and" || word == "or") || heading.contains(['&', '/', '+']);
     // "Confirm mitigation", "Check that the fix worked", "Post-mitigation checks".
     let joins = |i: usize| is_among("a if our that the whether", word(i));
-    let cured = |one: &PhaseName| one.phase == Mitigate && is_among(CURES, word(one.at)) && (1..one.at).all(joins);
+    let cured =
+        |one: &PhaseName| one.phase == Mitigate && is_among(words!("cures"), word(one.at)) && (1..one.at).all(joins);
     let looks = match word(0) {
         "check" | "confirm" | "monitor" => true,
         "post" => is_among("check checks verification validation monitoring", last),
@@ -162,7 +155,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     // "Alert rules", "Recovery testing"; not "Verify the schedule", "Procedure 2 — load tests".
     let counted = |found: &PhaseName| word(found.end).starts_with(|c: char| c.is_ascii_digit());
     let stands = begun.is_some_and(|begun| is_imperative(word(0)) || counted(begun) || begun.phase == Reference);
-    if words.len() > 1 && !several && !stands && is_among(HEADS, last) {
+    if words.len() > 1 && !several && !stands && is_among(words!("heads"), last) {
         return None;
     }
     // "Recovery verification": the last word says what it is; "Verify the rollback": the first one.

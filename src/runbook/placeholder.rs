@@ -157,14 +157,12 @@ fn name(text: &str, shape: regex::Match<'_>, before: Option<char>) -> Option<Str
         [b'<', ..] => (inner(1), is_in_angles(inner(1), text.get(shape.start()..)?, before)),
         // Not `{{end}}`, `${{ secrets.X }}`.
         [b'{', b'{', ..] => {
-            const KEYWORDS: &[&str] = &["end", "else", "break", "continue", "range", "with", "if", "json"];
-            (inner(2), !KEYWORDS.contains(&inner(2)) && !matches!(before, Some('$' | '%')))
+            (inner(2), !is_among(words!("template keywords"), inner(2)) && !matches!(before, Some('$' | '%')))
         }
         // Not `${pod}`, `%{http_code}`, `@{upstream}`, `{print}`.
         [b'{', ..] => {
-            const WORDS: &[&str] = &["end", "print", "next", "exit", "getline", "range"];
             let other = before.is_some_and(|c| "$%@\\#{".contains(c));
-            (inner(1), !other && !WORDS.contains(&inner(1)) && next != '}')
+            (inner(1), !other && !is_among(words!("awk words"), inner(1)) && next != '}')
         }
         // `YOUR_POD=x` sets a variable of that name; `YOUR_Pod` is no such name.
         [b'Y', b'O', ..] => {
@@ -236,34 +234,27 @@ fn is_in_angles(name: &str, rest: &str, before: Option<char>) -> bool {
     let inside = rest.get(1..).unwrap_or_default();
     let fits = |c: char| c.is_alphanumeric() || "-_ ./:,|()'*+#@".contains(c);
     let last = name.chars().next_back().is_some_and(|c| c.is_alphanumeric() || ".)*'".contains(c));
+    let address = name.contains('@') && !name.contains(' ') && name.contains('.');
+    // `<none>` is what docker prints; `<title>` and the like are HTML when they are closed again.
     if !name.chars().all(fits)
         || !inside.starts_with(char::is_alphanumeric)
         || !last
         || !inside.get(name.len()..).is_some_and(|rest| rest.starts_with('>'))
-    {
-        return false;
-    }
-    // `<none>` is what docker prints; `<title>` and the like are HTML when they are closed again.
-    const NO_PLACEHOLDERS: &[&str] =
-        &["none", "nil", "null", "unset", "unknown", "invalid", "no", "br", "hr", "missing"];
-    let address = name.contains('@') && !name.contains(' ') && name.contains('.');
-    if !name.contains(char::is_alphabetic)
+        || !name.contains(char::is_alphabetic)
         || name.contains("://")
         || address
-        || NO_PLACEHOLDERS.contains(&name)
+        || is_among(words!("no placeholders"), name)
         || near().contains(&format!("</{name}>"))
     {
         return false;
-    }
-    if !name.contains(' ') {
-        return true;
     }
     // `a<b and c>d` compares; `cmd <in.txt 2>err` and `cmd <in.txt -v >out` redirect.
     let words: Vec<&str> = name.split(' ').collect();
     let path = words.first().is_some_and(|word| word.contains(['/', '.']) && !word.ends_with('.'));
     let number = words.last().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit()));
     let compares = before.is_some_and(|c| c.is_alphanumeric() || "_)]".contains(c));
-    !(compares || path || number || words.iter().any(|word| word.is_empty() || word.starts_with('-')))
+    let is_other = compares || path || number || words.iter().any(|word| word.is_empty() || word.starts_with('-'));
+    !(name.contains(' ') && is_other)
 }
 
 /// Whether something of the right shape is one where it stands; `program` is the end of the first name of an interpreter.
@@ -282,17 +273,6 @@ fn stands(text: &str, span: Span, quoting: Quoting, program: Option<usize>) -> b
         _ => true,
     }
 }
-
-/// The last part of the name of something that is filled in says what it stands for.
-const ROLES: &str =
-    "NAME NAMESPACE HOST HOSTNAME CLUSTER POD NODE ID IP ADDRESS TOKEN REGION BUCKET CONTAINER DEPLOYMENT SERVICE";
-/// What names one thing of a kind: `svc/CLUSTER-rw`.
-const KINDS: &str =
-    "svc/ service/ services/ pod/ pods/ po/ deploy/ deployment/ sts/ statefulset/ node/ nodes/ job/ secret/ cm/ pvc/";
-/// Options whose value it is.
-const OPTIONS: &str = "--namespace --context --host --hostname --cluster --cluster-name --container --bucket";
-/// What takes words in capitals as they are.
-const LITERAL: &str = "grep egrep awk sed echo printf redis-cli env printenv unset secret secrets -e --env variable -H -X tr jq export read";
 
 /// Whether a word in capitals is filled in: `-n NAMESPACE`, `svc/CLUSTER-rw`, `https://HOST:8080`. Only where its place says so:
 /// capitals are words of SQL and Redis, signals, methods of HTTP and names of variables far more often.
@@ -328,7 +308,7 @@ fn is_filled_in(text: &str, lexed: &Lexed, found: regex::Match<'_>) -> bool {
         return false;
     }
     let next = tail.chars().next();
-    let role = word.rsplit(['-', '_']).next().is_some_and(|last| is_among(ROLES, last));
+    let role = word.rsplit(['-', '_']).next().is_some_and(|last| is_among(words!("roles"), last));
     let given_to = |programs: &str| before.iter().any(|word| is_among(programs, word));
     let cluster = given_to("kubectl oc helm $KUBECTL k");
     // `https://HOST:PORT/x`, `ssh me@HOST`, `arn:aws:iam::ACCOUNT_ID:role/x`.
@@ -337,7 +317,8 @@ fn is_filled_in(text: &str, lexed: &Lexed, found: regex::Match<'_>) -> bool {
     if in_address && next.is_none_or(|c| matches!(c, ':' | '/' | '"' | '\'')) {
         return !matches!(word, "HTTP" | "HTTPS");
     }
-    if role && (head.ends_with('@') || head.contains("arn:") || suffix && head.is_empty()) || is_among(KINDS, head) {
+    let is_kind = is_among(words!("kinds"), head);
+    if role && (head.ends_with('@') || head.contains("arn:") || suffix && head.is_empty()) || is_kind {
         return true;
     }
     let option = match head.strip_suffix('=') {
@@ -346,10 +327,10 @@ fn is_filled_in(text: &str, lexed: &Lexed, found: regex::Match<'_>) -> bool {
         None => return false,
     };
     let databases = "psql pg_dump pg_restore pg_isready pg_basebackup mysql redis-cli";
-    let value = is_among(OPTIONS, option) || option == "-n" && cluster || option == "-h" && given_to(databases);
+    let value = is_among(words!("names"), option) || option == "-n" && cluster || option == "-h" && given_to(databases);
     // A hyphen can stand in no variable's name: nothing else is written like `SUBSCRIPTION-NAME`.
     let named = word.contains('-') || cluster || given_to("docker ssh scp podman");
-    matches!(next, None | Some('-')) && (value || role && named && head.is_empty() && !given_to(LITERAL))
+    matches!(next, None | Some('-')) && (value || role && named && head.is_empty() && !given_to(words!("literal")))
 }
 
 /// The name of one pod of the author's: `web-7d4b9c6f5d-x2k4p`, `kube-proxy-b9g23`, given to kubectl.

@@ -3,12 +3,10 @@
 
 use super::client::is_plain;
 use super::code;
+use super::text::is_among;
 use super::{Command, RunbookInput};
 use crate::bash::lexer::{Heredoc, Lexed, Quoting, lex};
-use crate::source::Span;
-
-/// Operators of `[[ … ]]` whose operands are evaluated.
-const EVALUATING: &[&str] = &["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"];
+use crate::source::{Span, TextPattern};
 
 /// The inputs of a shell command whose values cannot stand where they would be put.
 pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>) -> Vec<RunbookInput> {
@@ -79,7 +77,7 @@ fn is_arithmetic(masked: &str, at: usize, lexed: &Lexed) -> bool {
     if let Some(open) = before.rfind("[[ ").filter(|&open| !masked.get(open..at).unwrap_or_default().contains(" ]]")) {
         let test = masked.get(open..).unwrap_or_default();
         let test = test.split(" ]]").next().unwrap_or_default();
-        return test.split_whitespace().any(|word| EVALUATING.contains(&word));
+        return test.split_whitespace().any(|word| is_among(words!("evaluating"), word));
     }
     let part = before.rsplit(['\n', ';', '&', '|', '(', '`']).next().unwrap_or_default();
     let mut words = part.split_whitespace();
@@ -91,32 +89,14 @@ fn is_arithmetic(masked: &str, at: usize, lexed: &Lexed) -> bool {
         Some("[" | "test") => words.next_back() == Some("-v"),
         _ => false,
     };
-    evaluated || is_subscript(before) || is_offset(before)
+    evaluated || SUBSCRIPT.is_match(before) || before.rsplit_once("${").is_some_and(|(_, inner)| OFFSET.is_match(inner))
 }
 
 /// `A[<n>]=`, `${A[<n>]}`.
-fn is_subscript(before: &str) -> bool {
-    let Some(open) = before.rfind('[').filter(|&open| !before.get(open..).unwrap_or_default().contains(']')) else {
-        return false;
-    };
-    let ahead = before.get(..open).unwrap_or_default();
-    let stem = ahead.trim_end_matches(is_name);
-    stem.len() < ahead.len()
-        && (stem.is_empty() || stem.ends_with(|c: char| c.is_whitespace() || "{#!;('\"".contains(c)))
-}
+static SUBSCRIPT: TextPattern = TextPattern::new(r#"(?:^|[\s{#!;('"])[A-Za-z0-9_]+\[[^\[\]]*$"#);
 
-/// `${A:<n>}`.
-fn is_offset(before: &str) -> bool {
-    let Some((_, inner)) = before.rsplit_once("${").filter(|(_, inner)| !inner.contains('}')) else { return false };
-    let operator = inner.trim_start_matches(is_name);
-    // `${@:1}` has no name.
-    let operator = operator.trim_start_matches(['@', '*']);
-    operator.strip_prefix(':').is_some_and(|rest| !rest.starts_with(['-', '=', '+', '?']))
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
+/// `${A:<n>}`, what stands behind the `${`; `${@:1}` has no name.
+static OFFSET: TextPattern = TextPattern::new("^[A-Za-z0-9_]*[@*]*:(?:[^}=+?-][^}]*)?$");
 
 #[cfg(test)]
 #[path = "places_tests.rs"]

@@ -40,9 +40,6 @@ struct Prompts<'t> {
     others: Vec<&'t str>,
 }
 
-/// Programs that may print what looks like a command.
-const PRINTS: &str = "alias cat crontab docker echo find git grep head history journalctl kubectl less ls more ps sed systemctl tail top which";
-
 /// `user@host:~/dir$`, `[root@host dir]#`, `bash-5.2$`.
 static HOST: TextPattern = TextPattern::new(
     r"(?x) ^ (?: (?:ba)?sh-[0-9.]+ | \[ [A-Za-z0-9_.@:~/\x20-]* @ [A-Za-z0-9_.@:~/\x20-]* \]
@@ -375,7 +372,7 @@ fn typed_elsewhere(line: &str) -> Option<&str> {
 /// Whether a line between prompts of hosts is a command all the same: nothing `above` it can have printed it.
 fn is_unprompted(line: &str, above: Option<&TypedText>) -> bool {
     let Some(above) = above else { return is_called(line) };
-    let prints = above.text.text.split_whitespace().any(|word| is_among(PRINTS, word));
+    let prints = above.text.text.split_whitespace().any(|word| is_among(words!("prints"), word));
     !prints && super::unfenced::is_command(line) && !line.trim().contains("  ") && !line.contains(':') && !is_row(line)
 }
 

@@ -3,6 +3,8 @@
 
 use crate::source::Span;
 
+pub(super) use crate::source::is_among;
+
 /// Text with its origin: verbatim runs of the source, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Excerpt {
@@ -73,11 +75,6 @@ impl Excerpt {
             (bare, span)
         })
     }
-}
-
-/// Whether a word is one of a list of words with blanks between them.
-pub(super) fn is_among(list: &str, word: &str) -> bool {
-    list.split_whitespace().any(|known| known == word)
 }
 
 /// The first place from `at` on at which a character begins.

@@ -9,16 +9,6 @@ use super::{Unread, phase};
 use crate::source::{Span, TextPattern};
 use std::collections::HashSet;
 
-/// Programs whose names are English words: a line that begins with one is a command only if something else shows it.
-const ENGLISH: &str = include_str!("english.txt");
-/// Words that stand in sentences, and hardly in commands outside of quotes.
-const SENTENCE: &str = "a an and are because before both but by can do each has have if into is it its of or should so sure that the their then this \
-     to until was were when where which while will with you your";
-/// Words right before a command in running text.
-const LEADING: &str = "by call calling enter execute executing invoke issue issuing launch run running runs start type try use using via with";
-/// Words that say that a command is not to be run.
-const AGAINST: &str = "avoid cannot don't forbidden instead never not rather without won't";
-
 /// What Markdown shows otherwise than it is written: `\*`, `&amp;`, `<https://…>`, `<br>`.
 static RENDERED_OTHERWISE: TextPattern = TextPattern::new(r"\\[!-/:-@\[-`{-~]|&[A-Za-z0-9#]+;|<(?:http|br|BR|!--)");
 
@@ -59,7 +49,7 @@ pub(super) fn typed_words(source: &str) -> HashSet<&str> {
 /// Whether a line may be a command: it begins with a known command, and is no sentence.
 fn may_be_command(line: &str) -> bool {
     let plain = first_word(line.trim()).is_some_and(is_known_command);
-    let english = line.split_whitespace().skip(1).any(|word| is_among(SENTENCE, word));
+    let english = line.split_whitespace().skip(1).any(|word| is_among(words!("sentence"), word));
     is_command(line) || plain && !english && !line.trim_end().ends_with(['.', ':', ',', ';', '?', '!'])
 }
 
@@ -80,8 +70,8 @@ fn is_typed(line: &str, known: impl Fn(&str) -> bool, asked: bool) -> bool {
     let marks =
         |word: &str| word.starts_with('-') || word.contains(['/', '|', '=', '$', '>', '<', '"', '\'', '@', ':']);
     let shown = words.clone().any(marks) || program.contains('/');
-    let english = !quoted && words.any(|word| is_among(SENTENCE, word));
-    !ends && !left_out && !english && (asked || shown || !is_among(ENGLISH, program))
+    let english = !quoted && words.any(|word| is_among(words!("sentence"), word));
+    !ends && !left_out && !english && (asked || shown || !is_among(words!("english"), program))
 }
 
 /// A paragraph whose lines are commands, or end in commands below a line that leads to them: where they begin, and the block that
@@ -182,7 +172,7 @@ pub(super) fn of_cell(
     // "docker restart" may be the name of a problem.
     let shown = says("command commands run fix action actions how");
     let marked = || text.split_whitespace().any(|word| is_option(word) || word.contains('/'));
-    if says(AGAINST) || !shown && !marked() {
+    if says(words!("against")) || !shown && !marked() {
         return None;
     }
     let written = source.get(cell.start..cell.end)?;
@@ -216,7 +206,7 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
         "command" | "commands" => back.find(|word| !is_among("a the this these following", word)),
         last => Some(last),
     });
-    let called = last.is_some_and(|word| is_among(LEADING, word));
+    let called = last.is_some_and(|word| is_among(words!("leading"), word));
     let leads = match before.chars().next_back() {
         _ if goes_on.is_some() => goes_on,
         // "Stop the import (`…`), then start it again:"
@@ -232,7 +222,7 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     let options = code.text.split_whitespace().any(is_option);
     let known = |word: &str| is_known_command(word) || name(word) && (options || typed.contains(word));
     let asked = called || goes_on == Some(true);
-    leads.filter(|_| is_typed(&code.text, known, asked) && !words.iter().any(|word| is_among(AGAINST, word)))
+    leads.filter(|_| is_typed(&code.text, known, asked) && !words.iter().any(|word| is_among(words!("against"), word)))
 }
 
 /// Whether the code behind a text is one of several ways: "Do nothing, or", "Otherwise,".
@@ -241,7 +231,7 @@ fn is_alternative(before: &str) -> bool {
     let sentence = before.rsplit(['.', ';', ':']).next().unwrap_or_default();
     // The last of a list of what must not be done, or of what happens, is no way.
     let words = spoken_words(sentence);
-    let is_against = words.iter().any(|word| is_among(AGAINST, word));
+    let is_against = words.iter().any(|word| is_among(words!("against"), word));
     match words.last().map(String::as_str) {
         Some("alternatively" | "otherwise") => true,
         Some("or") => !is_against && (words.iter().any(|word| word == "nothing") || phase::is_imperative(sentence)),

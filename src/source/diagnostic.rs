@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// A text file that was read, with the path as the user named it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// The path as it is shown to the user.
     pub path: PathBuf,
@@ -259,6 +259,12 @@ impl Diagnostics {
         self.all.push(Diagnostic { code: None, level, source: source.clone(), span, message, label: None, help: None });
         let last = self.all.len() - 1;
         &mut self.all[last]
+    }
+
+    /// Adds the mistakes that were found where something was read, and hands that on.
+    pub fn add<T>(&mut self, (read, found): (T, Diagnostics)) -> T {
+        self.all.extend(found.all);
+        read
     }
 
     /// Whether any of them is an error.

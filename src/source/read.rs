@@ -99,25 +99,19 @@ pub fn work_tree(file: &Path) -> Option<&Path> {
 /// a link leads up from where the link leads when a file is opened, and takes the link away where Docker, Compose or kustomize clean the
 /// path first: it must lead outside in neither way.
 pub fn outside(root: &Path, path: &Path) -> Option<String> {
-    let (PathError::Dangling(why) | PathError::Outside(why)) = not_inside(root, path)?;
-    Some(why)
+    not_inside(root, path).map(|(why, _)| why)
 }
 
-/// Why a path is not known to stay in a directory, in words.
-#[derive(Debug)]
-enum PathError {
-    /// A link of it leads to nothing.
-    Dangling(String),
-    /// It leads outside, or nobody can tell where.
-    Outside(String),
-}
+/// Why a path is not known to stay in a directory, and what to do about that.
+type PathProblem = (String, &'static str);
 
-fn not_inside(root: &Path, path: &Path) -> Option<PathError> {
+fn not_inside(root: &Path, path: &Path) -> Option<PathProblem> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     leads_outside(root, &path).or_else(|| leads_outside(root, &clean(&path)))
 }
 
-fn leads_outside(root: &Path, path: &Path) -> Option<PathError> {
+fn leads_outside(root: &Path, path: &Path) -> Option<PathProblem> {
+    const MOVE: &str = "move it into the project, or say with `--root DIR` what the project is";
     let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let (mut there, mut missing) = (path.to_path_buf(), PathBuf::new());
     let real: PathBuf = loop {
@@ -133,20 +127,18 @@ fn leads_outside(root: &Path, path: &Path) -> Option<PathError> {
             _ => {
                 let gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
                 let to = std::fs::read_link(&there).ok().filter(|_| std::fs::metadata(&there).is_err_and(gone));
-                return Some(match to {
-                    Some(to) => PathError::Dangling(format!(
-                        "{} is a link to {}, where nothing is",
-                        there.display(),
-                        to.display()
-                    )),
-                    None => PathError::Outside(format!("{}: where this leads cannot be told", path.display())),
-                });
+                let dangling =
+                    |to: PathBuf| format!("{} is a link to {}, where nothing is", there.display(), to.display());
+                let unknown = || (format!("{}: where this leads cannot be told", path.display()), MOVE);
+                return Some(
+                    to.map(dangling).map_or_else(unknown, |why| (why, "make what it leads to, or name another file")),
+                );
             }
         }
     };
     let leads = if real == path { String::new() } else { format!(" leads to {}, which", real.display()) };
     let told = || format!("{}{leads} is outside of the project {}", path.display(), root.display());
-    (!real.starts_with(&root)).then(|| PathError::Outside(told()))
+    (!real.starts_with(&root)).then(|| (told(), MOVE))
 }
 
 fn cause(error: &std::io::Error) -> String {
@@ -172,11 +164,8 @@ pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
         return at.fail(format!("expected a path, found {}", at.node.describe()));
     };
     let path = beside(&at.source.path, text);
-    let Some(error) = at.source.root.as_ref().and_then(|root| not_inside(root, &path)) else { return Some(path) };
-    let (why, help) = match error {
-        PathError::Dangling(why) => (why, "make what it leads to, or name another file"),
-        PathError::Outside(why) => (why, "move it into the project, or say with `--root DIR` what the project is"),
-    };
+    let problem = at.source.root.as_ref().and_then(|root| not_inside(root, &path));
+    let Some((why, help)) = problem else { return Some(path) };
     at.error(why).help(help);
     None
 }

@@ -19,7 +19,7 @@ const MAX_COPIED: usize = 4 * MAX_BYTES;
 const MAX_MISTAKES: usize = 50;
 
 /// A YAML value and where it stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Node {
     /// What it is.
     pub value: Value,
@@ -29,9 +29,10 @@ pub struct Node {
 }
 
 /// The kinds of YAML values that the files of this project use.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Value {
     /// `null`, `~` or nothing.
+    #[default]
     Null,
     /// Any scalar, as it was written (quotes removed, escapes resolved), and whether it was written plain; a quoted scalar is
     /// always a string.
@@ -111,21 +112,13 @@ fn bytes(span: &serde_yaml::granit_parser::Span) -> Span {
 }
 
 /// A list or map that is still open.
+#[derive(Default)]
 struct OpenNode {
-    content: OpenContent,
+    value: Value,
     span: Span,
     flow: bool,
     anchor: usize,
-}
-
-enum OpenContent {
-    List(Vec<Node>),
-    Map(MapFrame),
-}
-
-#[derive(Default)]
-struct MapFrame {
-    entries: Vec<Entry>,
+    /// Of a map: the keys that it has, the one whose value comes next, with whether it is written plain, and what is merged.
     seen: HashSet<String>,
     key: Option<(String, Span, bool)>,
     merged: Vec<(Node, Span)>,
@@ -158,12 +151,12 @@ impl TreeBuilder<'_> {
                 self.complete(node, anchor)
             }
             Event::SequenceStart(style, anchor, tag) => {
-                let (content, flow) = (OpenContent::List(Vec::new()), style == StructureStyle::Flow);
-                self.open(OpenNode { content, span, flow, anchor }, tag.as_deref(), "seq")
+                let (value, flow) = (Value::List(Vec::new()), style == StructureStyle::Flow);
+                self.open(OpenNode { value, span, flow, anchor, ..OpenNode::default() }, tag.as_deref(), "seq")
             }
             Event::MappingStart(style, anchor, tag) => {
-                let (content, flow) = (OpenContent::Map(MapFrame::default()), style == StructureStyle::Flow);
-                self.open(OpenNode { content, span, flow, anchor }, tag.as_deref(), "map")
+                let (value, flow) = (Value::Map(Vec::new()), style == StructureStyle::Flow);
+                self.open(OpenNode { value, span, flow, anchor, ..OpenNode::default() }, tag.as_deref(), "map")
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => self.alias(id, span),
@@ -185,11 +178,8 @@ impl TreeBuilder<'_> {
         let written = self.source.text.get(span.start..span.end).unwrap_or_default();
         let span = Span::new(span.start, span.start + written.trim_end().len());
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
-            let span = match self.stack.last().map(|open| &open.content) {
-                Some(OpenContent::Map(map)) if span.start >= span.end => map.key.as_ref().map_or(span, |key| key.1),
-                _ => span,
-            };
-            return Some(Node { value: Value::Null, span });
+            let key = self.stack.last().and_then(|open| open.key.as_ref()).filter(|_| span.start >= span.end);
+            return Some(Node { value: Value::Null, span: key.map_or(span, |key| key.1) });
         }
         Some(Node { value: Value::Scalar { text: text.to_string(), plain }, span })
     }
@@ -207,7 +197,7 @@ impl TreeBuilder<'_> {
         }
         self.check_depth(self.stack.len() + 1, open.span)?;
         self.spend(1, 0, open.span)?;
-        if let Some(OpenContent::Map(MapFrame { key: None, .. })) = self.stack.last().map(|open| &open.content) {
+        if let Some(OpenNode { value: Value::Map(_), key: None, .. }) = self.stack.last() {
             self.diags.error(self.source, open.span, "a list or map cannot be a key");
             return None;
         }
@@ -237,29 +227,27 @@ impl TreeBuilder<'_> {
     }
 
     fn close(&mut self, end: Span) -> Option<()> {
-        let Some(OpenNode { content, span, flow, anchor }) = self.stack.pop() else { return Some(()) };
-        let (value, last) = match content {
-            OpenContent::List(items) => {
-                let last = items.last().map(|item| item.span.end);
-                (Value::List(items), last)
+        let Some(mut open) = self.stack.pop() else { return Some(()) };
+        let last = match &open.value {
+            Value::Map(entries) => {
+                let written = entries.iter().map(|entry| entry.value.span.end.max(entry.key_span.end));
+                written.chain(open.merged.iter().map(|(node, key)| node.span.end.max(key.end))).max()
             }
-            OpenContent::Map(mut map) => {
-                let written = map.entries.iter().map(|entry| entry.value.span.end.max(entry.key_span.end));
-                let merged = map.merged.iter().map(|(node, key)| node.span.end.max(key.end));
-                let last = written.chain(merged).max();
-                for (node, key) in std::mem::take(&mut map.merged) {
-                    self.merge(&mut map, node, key);
-                }
-                (Value::Map(map.entries), last)
-            }
+            Value::List(items) => items.last().map(|item| item.span.end),
+            Value::Null | Value::Scalar { .. } => None,
         };
+        for (node, key) in std::mem::take(&mut open.merged) {
+            self.merge(&mut open, node, key);
+        }
         // A block ends with its last child: the parser only notices at the next token, lines later.
+        let OpenNode { value, span, flow, anchor, .. } = open;
         let end = if flow { end.end } else { last.unwrap_or(span.end) };
         self.complete(Node { value, span: Span::new(span.start, end.max(span.start)) }, anchor)
     }
 
     /// Adds the entries that a merge key brings; what is written out wins, then what is merged first.
-    fn merge(&mut self, map: &mut MapFrame, node: Node, key: Span) {
+    fn merge(&mut self, open: &mut OpenNode, node: Node, key: Span) {
+        let Value::Map(own) = &mut open.value else { return };
         let maps = if let Value::List(items) = node.value { items } else { vec![node] };
         for node in maps {
             let Value::Map(entries) = node.value else {
@@ -267,7 +255,7 @@ impl TreeBuilder<'_> {
                 self.mistakes += 1;
                 return;
             };
-            map.entries.extend(entries.into_iter().filter(|entry| map.seen.insert(entry.key.clone())));
+            own.extend(entries.into_iter().filter(|entry| open.seen.insert(entry.key.clone())));
         }
     }
 
@@ -290,31 +278,30 @@ impl TreeBuilder<'_> {
             self.spend(cost.0, cost.1, node.span)?;
             self.anchors.insert(anchor, (node.clone(), cost));
         }
-        let map = match self.stack.last_mut().map(|open| &mut open.content) {
-            None => {
-                self.root = Some(node);
-                return Some(());
-            }
-            Some(OpenContent::List(items)) => {
-                items.push(node);
-                return Some(());
-            }
-            Some(OpenContent::Map(map)) => map,
+        let Some(open) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return Some(());
         };
-        let Some((key, key_span, plain)) = map.key.take() else {
+        let Value::Map(entries) = &mut open.value else {
+            if let Value::List(items) = &mut open.value {
+                items.push(node);
+            }
+            return Some(());
+        };
+        let Some((key, key_span, plain)) = open.key.take() else {
             let Value::Scalar { text, plain } = node.value else {
                 self.diags.error(self.source, node.span, "a key must be text");
                 return None;
             };
-            map.key = Some((text, node.span, plain));
+            open.key = Some((text, node.span, plain));
             return Some(());
         };
         if plain && key == "<<" {
-            map.merged.push((node, key_span));
-        } else if map.seen.insert(key.clone()) {
-            map.entries.push(Entry { key, key_span, value: node });
+            open.merged.push((node, key_span));
+        } else if open.seen.insert(key.clone()) {
+            entries.push(Entry { key, key_span, value: node });
         } else {
-            let first = map.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.start);
+            let first = entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.start);
             let line = self.source.pos(first.unwrap_or_default()).line;
             self.diags
                 .error(self.source, key_span, format!("`{}` is given twice", super::shorten(&key)))

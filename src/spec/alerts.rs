@@ -1,9 +1,9 @@
 //! `alerts:` of a scenario: the team's own Prometheus rules and Alertmanager configuration, and what a drill changes in them.
 //! Where notifications go is the one thing that changes in Alertmanager's; in Prometheus', where it scrapes and sends.
 
-use super::Show;
 use super::find::read_text;
 use super::windows::deadline;
+use super::{OnCall, Show};
 use crate::agent::alerts::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries,
     comparisons, read_address, receiver_url,
@@ -71,6 +71,13 @@ impl AlertsSpec {
         let rules = self.rules.iter().map(|file| ("alert rules", file));
         let silences = self.silences.iter().map(|file| ("silences", file));
         rules.chain([("alertmanager", &self.alertmanager), ("prometheus", &self.prometheus)]).chain(silences)
+    }
+
+    /// The receivers that page nobody: behind whom nobody is on call, and that deliver to nothing.
+    pub fn unwatched(&self, oncall: Option<&OnCall>) -> Vec<String> {
+        let nobody = oncall.iter().flat_map(|oncall| &oncall.receivers).filter(|receiver| receiver.on_call.is_empty());
+        let silent = self.receivers.iter().filter(|receiver| !receiver.delivers);
+        nobody.map(|one| one.name.clone()).chain(silent.map(|one| one.name.clone())).collect()
     }
 
     /// What must never be shown: credentials of the receivers and of scrapes.

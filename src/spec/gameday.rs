@@ -119,9 +119,7 @@ fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<GameDay> 
     let mut scenarios: Vec<DayScenario> = Vec::new();
     let mut complete = true;
     for (path, Wanted { control, repeat, .. }) in select(&wanted, source, diags) {
-        let (plan, mistakes) = load(&path, overrides);
-        diags.all.extend(mistakes.all);
-        let Some(mut plan) = plan else {
+        let Some(mut plan) = diags.add(load(&path, overrides)) else {
             complete = false;
             continue;
         };
@@ -311,7 +309,7 @@ fn folder(project: &Path, diags: &mut Diagnostics) -> Vec<Outline> {
         if scenario.readable {
             there.push(scenario);
         } else {
-            diags.all.extend(load(&path, &Default::default()).1.all);
+            diags.add(load(&path, &Default::default()));
         }
     }
     there

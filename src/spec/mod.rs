@@ -25,7 +25,7 @@ pub use faults::returning;
 pub use find::*;
 pub use gameday::*;
 pub(crate) use objectives::project_services;
-pub use objectives::{DrillObjectives, Objective, Origin, Shortfall, check_objectives};
+pub use objectives::{DrillObjectives, Objective, check_objectives};
 pub use oncall::{OnCall, OnCallReceiver, on_call_schema, read_on_call};
 pub use plan::*;
 pub use respond::{InputUse, check_data, check_environment, input_uses, undecided};

@@ -7,7 +7,6 @@ use crate::assurance::services::{A_PERIOD, Catalog, CriticalService, FILE, read}
 use crate::record::{BudgetInfo, micros};
 use crate::slis::{Ratio, SliSpec};
 use crate::source::{At, Diagnostics, MAX_DURATION, Source, TextForm, parse_period, parse_rate, shape, tidy};
-use std::fmt;
 use std::time::Duration;
 
 /// The objectives of a drill.
@@ -17,8 +16,8 @@ pub struct DrillObjectives {
     pub rto: Option<Objective>,
     /// Recovery point objective, of a DR drill.
     pub rpo: Option<Objective>,
-    /// Where the scenario promises less than a service owes its users.
-    pub shortfalls: Vec<Shortfall>,
+    /// SLIs that promise less than a service owes its users, each with that in words.
+    pub shortfalls: Vec<(String, String)>,
 }
 
 /// An objective that holds.
@@ -26,37 +25,10 @@ pub struct DrillObjectives {
 pub struct Objective {
     /// What must not be exceeded.
     pub value: Duration,
-    /// Who says so.
-    pub from: Origin,
+    /// Who says so, in words.
+    pub from: String,
     /// What the other place says, where it says something else.
-    pub looser: Option<(Duration, Origin)>,
-}
-
-/// Where an objective comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The scenario.
-    Scenario,
-    /// This service of `services.yaml`.
-    Service(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Scenario => f.write_str("the scenario"),
-            Origin::Service(name) => write!(f, "{FILE} for `{name}`"),
-        }
-    }
-}
-
-/// An SLI that promises less than a service owes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shortfall {
-    /// The SLI.
-    pub sli: String,
-    /// In words.
-    pub text: String,
+    pub looser: Option<(Duration, String)>,
 }
 
 /// The services of the project; `Ok(None)` where it lists none, `Err` when the list has mistakes, which are told.
@@ -75,21 +47,22 @@ pub(crate) fn project_services(overrides: &Overrides, diags: &mut Diagnostics) -
 }
 
 impl DrillObjectives {
-    /// Decides them: `rto` and `rpo` are what the scenario itself says.
-    pub fn decide(plan: &Plan, rto: Option<Duration>, rpo: Option<Duration>, catalog: Option<&Catalog>) -> Self {
+    /// Decides them; the plan has what the scenario itself says.
+    pub fn decide(plan: &Plan, catalog: Option<&Catalog>) -> Self {
         let owing = catalog.map_or_else(Default::default, |catalog| owing(plan, catalog));
         let strictest = |of: fn(&CriticalService) -> Option<Duration>| {
             let of_these = |services: &Vec<&CriticalService>| {
                 let owed = services.iter().filter_map(|service| Some((of(service)?, service.name.clone())));
                 owed.min_by_key(|(value, _)| *value)
             };
-            owing.iter().find_map(of_these).map(|(value, name)| (value, Origin::Service(name)))
+            owing.iter().find_map(of_these).map(|(value, name)| (value, format!("{FILE} for `{name}`")))
         };
         let owed_rpo = plan.restore.as_ref().and_then(|_| strictest(|service| service.rpo));
         // Where users notice nothing, nothing has to recover.
         let owed_rto = strictest(|service| service.rto).filter(|_| !plan.impact.none);
         let shortfalls = catalog.map_or_else(Vec::new, |catalog| shortfalls(plan, catalog));
-        DrillObjectives { rto: one(rto, owed_rto), rpo: one(rpo, owed_rpo), shortfalls }
+        let rpo = plan.restore.as_ref().map(|restore| restore.rpo);
+        DrillObjectives { rto: one(plan.rto, owed_rto), rpo: one(rpo, owed_rpo), shortfalls }
     }
 
     /// What readers of a report should know about them.
@@ -100,15 +73,15 @@ impl DrillObjectives {
             let (value, other) = (Show(objective.value), Show(*other));
             Some(format!("{name}: {value} by {}, {other} by {by}; the stricter one holds", objective.from))
         });
-        differ.chain(self.shortfalls.iter().map(|shortfall| shortfall.text.clone())).collect()
+        differ.chain(self.shortfalls.iter().map(|(_, text)| text.clone())).collect()
     }
 }
 
 /// The objective of a scenario's word and a service's.
-fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Objective> {
-    let written = written.map(|value| (value, Origin::Scenario));
+fn one(written: Option<Duration>, owed: Option<(Duration, String)>) -> Option<Objective> {
+    let written = written.map(|value| (value, "the scenario".to_string()));
     // Of equal ones the scenario's own word is named.
-    let mut all: Vec<(Duration, Origin)> = written.into_iter().chain(owed).collect();
+    let mut all: Vec<(Duration, String)> = written.into_iter().chain(owed).collect();
     all.sort_by_key(|(value, _)| *value);
     let mut all = all.into_iter();
     let (value, from) = all.next()?;
@@ -135,7 +108,7 @@ fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c CriticalService>; 2]
 
 /// An SLO is held against the SLIs of its name; where none calls the service, against those of its kind: with a latency, or
 /// without one.
-fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
+fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<(String, String)> {
     let stack = &plan.stack.file;
     let called = |sli: &SliSpec| plan.service_of(plan.loads.iter().find(|load| load.name == sli.series)?);
     let mut found = Vec::new();
@@ -158,12 +131,9 @@ fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
                     (None, Some(owed)) => less.push(("no latency".into(), Show(owed).to_string())),
                     _ => {}
                 }
-                found.extend(less.into_iter().map(|(own, owed)| Shortfall {
-                    sli: sli.name.clone(),
-                    text: format!(
-                        "the SLI `{}` promises {own}, and {FILE} owes the users of `{}` {owed} (SLO `{}`)",
-                        sli.name, service.name, slo.name
-                    ),
+                found.extend(less.into_iter().map(|(own, owed)| {
+                    let (sli, of) = (&sli.name, format!("the users of `{}` {owed} (SLO `{}`)", service.name, slo.name));
+                    (sli.clone(), format!("the SLI `{sli}` promises {own}, and {FILE} owes {of}"))
                 }));
             }
         }
@@ -180,7 +150,7 @@ pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
         let help = "say the same in both, or leave it out of the scenario";
         diags.warning(&plan.source, plan.place(&[key]), message).help(help);
     }
-    for Shortfall { sli, text } in &plan.objectives.shortfalls {
+    for (sli, text) in &plan.objectives.shortfalls {
         let help =
             "a drill that passes says nothing about the rest: promise what is owed, with windows long enough to tell";
         diags.warning(&plan.source, plan.place(&["slis", sli]), text.clone()).help(help);
@@ -289,13 +259,13 @@ mod tests {
     #[test]
     fn the_stricter_one_holds_and_it_is_said_where_they_differ() {
         let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
-        let owed = || (second, Origin::Service("web".into()));
+        let (owed, scenario) = (|| (second, "services.yaml for `web`".to_string()), "the scenario".to_string());
         let strict = one(Some(minute), Some(owed())).unwrap();
-        assert_eq!((strict.value, strict.looser), (second, Some((minute, Origin::Scenario))));
+        assert_eq!((strict.value, strict.looser), (second, Some((minute, scenario.clone()))));
         let own = one(Some(Duration::ZERO), Some(owed())).unwrap();
-        assert_eq!((own.value, own.from, own.looser), (Duration::ZERO, Origin::Scenario, Some(owed())));
+        assert_eq!((own.value, own.from, own.looser), (Duration::ZERO, scenario.clone(), Some(owed())));
         let same = one(Some(second), Some(owed())).unwrap();
-        assert_eq!((same.from, same.looser), (Origin::Scenario, None));
+        assert_eq!((same.from, same.looser), (scenario, None));
         assert_eq!(one(None, None), None);
         let objectives = DrillObjectives { rto: one(Some(minute), Some(owed())), ..DrillObjectives::default() };
         let said = "RTO: 1s by services.yaml for `web`, 1m by the scenario; the stricter one holds";

@@ -6,7 +6,6 @@ use crate::record::SeverityLevel;
 use crate::slis::Ratio;
 use crate::source::{At, Source, TextForm, describe, did_you_mean, is_name, parse, shape, shorten};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,11 +50,6 @@ impl OnCall {
     /// The receiver of that name.
     pub fn receiver(&self, name: &str) -> Option<&OnCallReceiver> {
         self.receivers.iter().find(|receiver| receiver.name == name)
-    }
-
-    /// Path of the file.
-    pub fn path(&self) -> &Path {
-        &self.source.path
     }
 }
 

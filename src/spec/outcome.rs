@@ -20,22 +20,6 @@ const AN_ALERT: TextForm = TextForm::new("a condition like `db_pool_available < 
 const A_LEVEL: TextForm =
     TextForm::new("a level like `L3`", || shape::text(&RestoreLevel::ALL.map(RestoreLevel::name).join("|")));
 
-/// What must come out.
-#[derive(Debug, Clone, Copy)]
-pub struct Expected {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Where it stands.
-    pub at: Span,
-    /// How far the restore must come, and where that stands.
-    pub level: Option<(RestoreLevel, Span)>,
-}
-
-impl Expected {
-    /// What a scenario expects that says nothing about it.
-    pub const DEFAULT: Expected = Expected { verdict: Verdict::Passed, at: Span { start: 0, end: 0 }, level: None };
-}
-
 /// What a scenario says of its impact that says nothing; `slis` are the names of the SLIs, also of those with mistakes.
 pub fn default_impact(slis: &[&str]) -> Option<Impact> {
     let breaches = slis.iter().map(|name| (*name).to_string()).collect();
@@ -199,7 +183,7 @@ fn check_escalation(page: &mut PageExpectation, oncall: Option<&OnCall>, root: &
         (None, ..) => ("nothing says who the second line is".to_string(), "name the file: `oncall: oncall.yaml`"),
         (_, None, _) => ("`escalation` needs the `receiver` of the first page".into(), "its second line is paged"),
         (Some(oncall), Some(first), None) => (
-            format!("{} names no second line for `{}`", oncall.path().display(), shorten(first)),
+            format!("{} names no second line for `{}`", oncall.source.path.display(), shorten(first)),
             "write `acknowledge_within: 5m, then: RECEIVER` there",
         ),
         (.., Some((second, _))) if is_asleep(second) => (
@@ -260,14 +244,12 @@ pub fn check_page(
     }
     page.theory = alerts.theory(page);
     check_escalation(page, oncall, root, map);
-    let nobody = oncall.iter().flat_map(|oncall| &oncall.receivers).filter(|receiver| receiver.on_call.is_empty());
-    let silent = alerts.receivers.iter().filter(|receiver| !receiver.delivers);
-    page.unwatched = nobody.map(|one| one.name.clone()).chain(silent.map(|one| one.name.clone())).collect();
+    page.unwatched = alerts.unwatched(oncall);
     if let (Some(oncall), Some(name)) = (oncall, &page.receiver)
         && oncall.receiver(name).is_none()
     {
         let span = root.get(&["detect", "receiver"]).map_or(Span::default(), |node| node.span);
-        let message = format!("{} does not say who is behind `{}`", oncall.path().display(), shorten(name));
+        let message = format!("{} does not say who is behind `{}`", oncall.source.path.display(), shorten(name));
         map.diags.warning(map.source, span, message).help("add it below `receivers`");
     }
 }
@@ -291,8 +273,8 @@ pub fn read_page_url(at: &mut At<'_>, by: &str) -> Option<String> {
     Some(url)
 }
 
-/// Reads `expect`.
-pub fn read_expect(at: &mut At<'_>) -> Option<Expected> {
+/// Reads `expect`: the verdict that must come out, and how far the restore must come.
+pub fn read_expect(at: &mut At<'_>) -> Option<(Verdict, Option<RestoreLevel>)> {
     let mut map = at.map("`expect`")?;
     let verdict = map.require_by("verdict", |at| {
         // What says nothing about the system cannot be what a scenario is for.
@@ -303,7 +285,6 @@ pub fn read_expect(at: &mut At<'_>) -> Option<Expected> {
         RestoreLevel::from_name(text.trim())
             .ok_or_else(|| format!("`{}` is not a level of a restore: they are `L0` to `L5`", shorten(text)))
     });
-    let [at, at_level] = ["verdict", "level"].map(|key| map.span_of(key));
     map.finish()?;
-    Some(Expected { verdict: verdict?, at, level: level.map(|level| (level, at_level)) })
+    Some((verdict?, level))
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 const A_STEP: Duration = Duration::from_millis(500);
 
 /// A scenario with everything that it names, read and checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// File name without `.yaml`.
     pub name: String,
@@ -215,6 +215,16 @@ impl Plan {
     pub(super) fn place(&self, path: &[&str]) -> Span {
         self.root.get(path).map_or(Span::default(), |node| node.span)
     }
+
+    /// Where the value of a key of the scenario within another one stands, or the nearest thing that stands for it when it was left out.
+    pub(super) fn near(&self, outer: &str, inner: &str) -> Span {
+        let entry = |key: &str| self.root.entries().iter().find(|entry| entry.key == key);
+        match entry(outer) {
+            Some(outer) => outer.value.get(&[inner]).map_or(outer.key_span, |inner| inner.span),
+            // Left out altogether: the objective is what it cannot hold.
+            None => entry("slis").map_or(self.root.span, |slis| slis.key_span),
+        }
+    }
 }
 
 /// Loads, and what SLIs name instead of one.
@@ -335,7 +345,7 @@ impl PlannedFault {
 }
 
 /// What the impact must be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Impact {
     /// `impact: none`: every SLI must keep its objective instead.
     pub none: bool,

@@ -3,19 +3,18 @@
 //! conditions end a drill at once, each read as what it resembles: an impact, a page, an invariant.
 
 use super::loads::named;
-use super::outcome::{Expected, read_floor, read_page_url};
+use super::outcome::{read_floor, read_page_url};
 use super::services::service;
 use super::windows::{LONGEST, deadline, window};
 use super::{
-    BackupSpec, Expectation, Invariant, LedgerSpec, LevelProbe, PlannedFault, RestoreSpec, ServiceScript,
-    StopCondition, StopWhen,
+    BackupSpec, Expectation, Invariant, LedgerSpec, LevelProbe, Plan, RestoreSpec, ServiceScript, StopCondition,
+    StopWhen,
 };
 use crate::assurance::services::A_PERIOD;
 use crate::faults::read_question;
-use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{Comparison, Good, Ratio, Term};
-use crate::source::{At, MapReader, Span, TextForm, did_you_mean, parse_period, parse_size, shape, shorten, tidy};
+use crate::source::{At, MapReader, TextForm, did_you_mean, parse_period, parse_size, shape, shorten, tidy};
 use serde_json::json;
 use std::time::Duration;
 
@@ -37,62 +36,32 @@ const AN_ACKNOWLEDGEMENT: TextForm = TextForm::new("a condition like `status == 
 const LEVELS: [(RestoreLevel, &str); 3] =
     [(RestoreLevel::L1, "readable"), (RestoreLevel::L2, "restored"), (RestoreLevel::L3, "replayed")];
 
-/// What a scenario says of its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScenarioKind {
-    /// A drill like most.
-    Drill,
-    /// A DR drill, and where that stands.
-    Dr(Span),
-    /// Neither; that was told.
-    Unknown,
+/// Reads `kind`: whether it is a DR drill.
+pub fn read_kind(at: &mut At<'_>) -> Option<bool> {
+    at.one_of([("drill", false), ("dr", true)], "is not a kind of drill")
 }
 
-impl ScenarioKind {
-    /// Whether it is a DR drill.
-    pub fn is_dr(self) -> bool {
-        matches!(self, ScenarioKind::Dr(_))
-    }
-}
-
-/// Reads `kind`.
-pub fn read_kind(at: &mut At<'_>) -> Option<ScenarioKind> {
-    let dr = ScenarioKind::Dr(at.node.span);
-    at.one_of([("drill", ScenarioKind::Drill), ("dr", dr)], "is not a kind of drill")
-}
-
-/// The rest of the scenario, as far as it could be read.
-pub struct ScenarioParts<'a> {
-    /// The loads.
-    pub loads: &'a [LoadSpec],
-    /// Names of the loads, also of those with mistakes.
-    pub names: &'a [&'a str],
-    /// The faults.
-    pub faults: &'a [PlannedFault],
-    /// `expect`; `None` when it is wrong.
-    pub expect: Option<Expected>,
-}
-
-/// Reads what a DR drill asserts. `Some(None)` for drills of other kinds, `None` when something is wrong with it.
-pub fn read(kind: ScenarioKind, map: &mut MapReader<'_>, around: &ScenarioParts<'_>) -> Option<Option<RestoreSpec>> {
-    let dr = kind.is_dr();
+/// Reads what a DR drill asserts. `Some(None)` for drills of other kinds, `None` when something is wrong with it. `is_dr` is its kind
+/// where that is known; `loads` are the names of the loads, also of those with mistakes; `expect` is `None` when it is wrong.
+pub fn read(
+    is_dr: Option<bool>,
+    map: &mut MapReader<'_>,
+    plan: &Plan,
+    loads: &[&str],
+    expect: Option<(Verdict, Option<RestoreLevel>)>,
+) -> Option<Option<RestoreSpec>> {
+    let must = is_dr == Some(true);
     // None at all is what synchronous replication promises.
-    let rpo: Option<Duration> = map.read("rpo", dr, |at| at.value());
-    let ledger = map.read("ledger", dr, |at| read_ledger(at, around));
-    let restore = map.read("restore", dr, read_restore);
+    let rpo: Option<Duration> = map.read("rpo", must, |at| at.value());
+    let ledger = map.read("ledger", must, |at| read_ledger(at, plan, loads));
+    let restore = map.read("restore", must, read_restore);
     map.also(of_the_kind());
-    let expect = read_level(kind, map, around.expect);
-    match kind {
-        ScenarioKind::Unknown => return None,
-        ScenarioKind::Drill => {
-            for key in OWN {
-                if map.has(key) {
-                    map.error(map.key_span(key), format!("`{key}` is for DR drills")).help(ADD_KIND);
-                }
-            }
-            return expect.map(|_| None);
+    let expect = expect.and_then(|expect| read_level(is_dr, map, plan, expect));
+    if !is_dr? {
+        for key in OWN.into_iter().filter(|key| map.has(key)).collect::<Vec<_>>() {
+            map.error(map.key_span(key), format!("`{key}` is for DR drills")).help(ADD_KIND);
         }
-        ScenarioKind::Dr(_) => {}
+        return expect.map(|_| None);
     }
     let (backup, production_bytes, probes) = restore?;
     Some(Some(RestoreSpec { rpo: rpo?, ledger: ledger?, backup, production_bytes, probes, expect: expect? }))
@@ -111,49 +80,48 @@ fn of_the_kind() -> serde_json::Value {
 }
 
 /// The level that is expected; `None` when it does not go with the verdict.
-fn read_level(kind: ScenarioKind, map: &mut MapReader<'_>, expect: Option<Expected>) -> Option<RestoreLevel> {
+fn read_level(
+    is_dr: Option<bool>,
+    map: &mut MapReader<'_>,
+    plan: &Plan,
+    (verdict, level): (Verdict, Option<RestoreLevel>),
+) -> Option<RestoreLevel> {
     use Verdict::{
         Damaged, Late, Misrouted, NoImpact, NotRecovered, Passed, StepFailed, Suppressed, TooLate, Undetected,
         Unescalated, Unsteady,
     };
-    let Expected { verdict, at, level } = expect?;
-    let (span, message, help) = match (kind, verdict, level) {
-        (ScenarioKind::Drill, _, Some((_, span))) => (span, "`level` is for DR drills".into(), ADD_KIND),
+    let (message, help) = match (is_dr, verdict, level) {
+        (Some(false), _, Some(_)) => ("`level` is for DR drills".into(), ADD_KIND),
         // With a kind that nobody knows it is not known either whether a level has a place.
-        (ScenarioKind::Drill | ScenarioKind::Unknown, ..) => return Some(RestoreLevel::L5),
-        (_, Passed, None | Some((RestoreLevel::L5, _))) => return Some(RestoreLevel::L5),
-        (_, Passed, Some((level, span))) => (
-            span,
+        (Some(false) | None, ..) => return Some(RestoreLevel::L5),
+        (_, Passed, None | Some(RestoreLevel::L5)) => return Some(RestoreLevel::L5),
+        (_, Passed, Some(level)) => (
             format!("a DR drill that comes to {level} only has not passed"),
             "leave `level` out, or name the verdict that comes out then",
         ),
-        (_, NoImpact | Undetected | Misrouted | Suppressed | Late | Unescalated | Unsteady, level) => (
-            level.map_or(at, |(_, span)| span),
+        (_, NoImpact | Undetected | Misrouted | Suppressed | Late | Unescalated | Unsteady, _) => (
             format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"),
             "expect a verdict that is given once the runbook was followed, like `not_recovered`",
         ),
         (_, _, None) => (
-            at,
             format!("`{verdict}` without `level`: how far does the restore come?"),
             "add the highest level that holds, like `level: L2`",
         ),
-        (_, NotRecovered | TooLate | Damaged | StepFailed, Some((RestoreLevel::L5, _))) => {
-            return Some(RestoreLevel::L5);
-        }
-        (_, _, Some((RestoreLevel::L5, span))) => (
-            span,
+        (_, NotRecovered | TooLate | Damaged | StepFailed, Some(RestoreLevel::L5)) => return level,
+        (_, _, Some(RestoreLevel::L5)) => (
             format!("a restore that comes to L5 does not end as `{verdict}`"),
             "L5 goes with `passed`, with `too_late` where the RTO is missed, with `not_recovered` where the RPO is, with `damaged`, and with `step_failed`",
         ),
-        (_, _, Some((level, _))) => return Some(level),
+        (_, _, Some(_)) => return level,
     };
-    map.error(span, message).help(help);
+    let key = if level.is_some() { "level" } else { "verdict" };
+    map.error(plan.place(&["expect", key]), message).help(help);
     None
 }
 
-fn read_ledger(at: &mut At<'_>, around: &ScenarioParts<'_>) -> Option<LedgerSpec> {
+fn read_ledger(at: &mut At<'_>, plan: &Plan, loads: &[&str]) -> Option<LedgerSpec> {
     let mut map = at.map("`ledger`")?;
-    let load = map.require_by("load", |at| read_load(at, around));
+    let load = map.require_by("load", |at| read_load(at, plan, loads));
     let acknowledged = map.optional_with("acknowledged", AN_ACKNOWLEDGEMENT, |text| {
         let good = Good::parse(text)?;
         match good.terms.iter().any(|term| matches!(term, Term::Latency(..))) {
@@ -161,7 +129,9 @@ fn read_ledger(at: &mut At<'_>, around: &ScenarioParts<'_>) -> Option<LedgerSpec
             false => Ok(good),
         }
     });
-    let survivors = map.require_by("survivors", |at| read_probe(at, "`ledger.survivors`"));
+    let survivors = map.require_by("survivors", |at| {
+        read_probe(at, "`survivors`", "`ledger.survivors`", "Probes", |_| ()).map(|(probe, ())| probe)
+    });
     map.finish()?;
     Some(LedgerSpec {
         load: load?,
@@ -172,16 +142,16 @@ fn read_ledger(at: &mut At<'_>, around: &ScenarioParts<'_>) -> Option<LedgerSpec
 }
 
 /// The load of the ledger: each of its requests is a write with a number that no other one has.
-fn read_load(at: &mut At<'_>, around: &ScenarioParts<'_>) -> Option<String> {
+fn read_load(at: &mut At<'_>, plan: &Plan, loads: &[&str]) -> Option<String> {
     at.diags.describe(shape::filled);
     let load = at.node.text().unwrap_or_default();
-    if !around.names.contains(&load) {
+    if !loads.contains(&load) {
         at.error(format!("the ledger is kept of a load that does not exist: {}", at.node.describe()))
-            .help(did_you_mean(load, around.names.iter().copied()));
-    } else if around.loads.iter().any(|spec| spec.name == load && !spec.is_numbered()) {
+            .help(did_you_mean(load, loads.iter().copied()));
+    } else if plan.loads.iter().any(|spec| spec.name == load && !spec.is_numbered()) {
         at.error(format!("the writes of load `{load}` have no numbers: nobody could tell which are lost"))
             .help("put `{{counter}}` into the path, a header or the body of its request, and store it with the row");
-    } else if let Some(fault) = around.faults.iter().find(|planned| planned.fault.facts.load.as_deref() == Some(load)) {
+    } else if let Some(fault) = plan.faults.iter().find(|planned| planned.fault.facts.load.as_deref() == Some(load)) {
         let message = format!("the fault `{}` sends the same writes as load `{load}`, with the same numbers", fault.id);
         at.error(message).help("give one of the two a load of its own");
     }
@@ -194,12 +164,9 @@ type RestoreParts = (Option<BackupSpec>, Option<u64>, Vec<LevelProbe>);
 fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
     let mut map = at.map("`restore`")?;
     let backup = map.optional_by("backup", |at| {
-        let line = at.line();
-        let mut map = at.map("`backup`")?.of_section("Probes");
-        let probe = probe(&mut map, line, "`restore.backup`");
-        let max_age = map.optional_with("max_age", A_PERIOD, parse_period);
-        map.finish()?;
-        Some(BackupSpec { probe: probe?, max_age })
+        let max_age = |map: &mut MapReader<'_>| map.optional_with("max_age", A_PERIOD, parse_period);
+        let (probe, max_age) = read_probe(at, "`backup`", "`restore.backup`", "Probes", max_age)?;
+        Some(BackupSpec { probe, max_age })
     });
     let production =
         map.optional_with("production_size", A_SIZE, |text| match parse_size(text, "no size like `200GB`")? {
@@ -212,8 +179,10 @@ fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
     }
     let mut probes = Vec::new();
     for (level, key) in LEVELS {
-        let probe = map.require_by(key, |at| read_probe(at, &format!("`restore.{key}`")));
-        probes.extend(probe.map(|probe| LevelProbe { level, name: key.into(), probe, expected: Expectation::Success }));
+        let by = format!("`restore.{key}`");
+        let read =
+            map.require_by(key, |at| read_probe(at, &format!("`{key}`"), &by, "Probes", |_| Expectation::Success));
+        probes.extend(read.map(|(probe, expected)| LevelProbe { level, name: key.into(), probe, expected }));
     }
     let content = map.require_by("content", |at| Some(named(at, read_check)));
     map.finish()?;
@@ -223,23 +192,10 @@ fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
 
 /// Reads a check of the content.
 fn read_check(at: &mut At<'_>) -> Option<LevelProbe> {
-    let (name, line) = (at.key.to_string(), at.line());
-    let what = format!("the check `{}`", shorten(&name));
-    let mut map = at.map(what.as_str())?.of_section("Probes");
-    let probe = probe(&mut map, line, &what);
-    let expected = expected(&mut map, &[AS_BEFORE]).unwrap_or(Expectation::AsBefore);
-    map.finish()?;
-    Some(LevelProbe { level: RestoreLevel::L4, name, probe: probe?, expected })
-}
-
-/// Reads a script for a service; `by` is what names that.
-fn read_probe(at: &mut At<'_>, by: &str) -> Option<ServiceScript> {
-    let line = at.line();
-    let what = format!("`{}`", at.key);
-    let mut map = at.map(what)?.of_section("Probes");
-    let probe = probe(&mut map, line, by);
-    map.finish()?;
-    probe
+    let (name, what) = (at.key.to_string(), format!("the check `{}`", shorten(at.key)));
+    let must = |map: &mut MapReader<'_>| expected(map, &[AS_BEFORE]).unwrap_or(Expectation::AsBefore);
+    let (probe, expected) = read_probe(at, &what, &what, "Probes", must)?;
+    Some(LevelProbe { level: RestoreLevel::L4, name, probe, expected })
 }
 
 /// How long a probe may take unless it says otherwise.
@@ -251,13 +207,23 @@ const A_NUMBER: TextForm = TextForm::new("a comparison like `>= 100`", || {
 const AS_BEFORE: (&str, Expectation) = ("as_before", Expectation::AsBefore);
 const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
 
-/// Reads the keys of a probe: `service`, `run` and `within`.
-pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<ServiceScript> {
+/// Reads a script for a service by its keys `service`, `run` and `within`, and what stands beside them; `by` is what names the service.
+fn read_probe<T>(
+    at: &mut At<'_>,
+    what: &str,
+    by: &str,
+    section: &'static str,
+    beside: impl FnOnce(&mut MapReader<'_>) -> T,
+) -> Option<(ServiceScript, T)> {
+    let line = at.line();
+    let mut map = at.map(what)?.of_section(section);
     let service = map.require_by("service", |at| service(at, by));
     let instead = "ask for what is meant: `test ! -f /data/recovery.signal`";
     let run = map.require_by("run", |at| read_question(at, "one that held", instead));
     let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
-    Some(ServiceScript { service: service?, run: run?, within, line })
+    let beside = beside(&mut map);
+    map.finish()?;
+    Some((ServiceScript { service: service?, run: run?, within, line }, beside))
 }
 
 /// Reads what a probe must write by `output`, `value` and those of `more`, which are asked for by `true`; `None` where nothing says so,
@@ -288,18 +254,15 @@ fn expected(map: &mut MapReader<'_>, more: &[(&'static str, Expectation)]) -> Op
 
 /// Reads one invariant.
 pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
-    let (name, span) = (at.key.to_string(), at.key_span);
-    let what = format!("the invariant `{}`", shorten(&name));
-    let line = at.line();
-    let mut map = at.map(what.as_str())?.of_section("invariants");
-    let probe = probe(&mut map, line, &what);
-    let ways = [AS_BEFORE, ("increases", Expectation::Increases)];
-    let expected = expected(&mut map, &ways);
-    if !["output", "value"].into_iter().chain(ways.map(|(key, _)| key)).any(|key| map.has(key)) {
-        map.error(span, "nothing says what is expected of it").help(WAYS);
-    }
-    map.finish()?;
-    Some(Invariant { name, probe: probe?, expected: expected? })
+    let (name, span, what) = (at.key.to_string(), at.key_span, format!("the invariant `{}`", shorten(at.key)));
+    let (probe, expected) = read_probe(at, &what, &what, "invariants", |map| {
+        let expected = expected(map, &[AS_BEFORE, ("increases", Expectation::Increases)]);
+        if !["output", "value", "as_before", "increases"].into_iter().any(|key| map.has(key)) {
+            map.error(span, "nothing says what is expected of it").help(WAYS);
+        }
+        expected
+    })?;
+    Some(Invariant { name, probe, expected: expected? })
 }
 
 const A_THRESHOLD: TextForm = TextForm::new("a percentage like `10%`", Ratio::shape);

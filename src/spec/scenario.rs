@@ -4,17 +4,14 @@ use super::alerts::{AlertsSpec, read_alerts};
 use super::faults::{interposed, never_cleared, read_faults, returning};
 use super::loads::{self, named};
 use super::objectives::{self, DrillObjectives, Objective, project_services};
-use super::outcome::{Expected, check_page, default_impact, read_detect, read_expect, read_impact};
-use super::plan::sources;
+use super::outcome::{check_page, default_impact, read_detect, read_expect, read_impact};
 use super::respond::WrittenRespond;
-use super::restore::{self, ScenarioKind, read_invariant, read_stop_when};
+use super::restore::{self, read_invariant, read_stop_when};
 use super::windows::{LONGEST, Show, WindowChecks, deadline, hold_after_revert, shown_after, window};
-use super::{OnCall, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
-use crate::agent::source::SliSource;
+use super::{Impact, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
 use crate::programs::EffectKind;
-use crate::record::SeverityLevel;
+use crate::record::{SeverityLevel, Verdict};
 use crate::runbook::{ParseOptions, Runbook, RunbookPhase, Step};
-use crate::slis::SliSpec;
 use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, did_you_mean, parse, shorten, tidy,
 };
@@ -69,8 +66,7 @@ fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Op
     let diags = &mut *at.diags;
     let catalog = project_services(overrides, diags);
     let (mut plan, whole) = read?;
-    let rpo = plan.restore.as_ref().map(|restore| restore.rpo);
-    plan.objectives = DrillObjectives::decide(&plan, plan.rto, rpo, catalog.ok()?.as_ref());
+    plan.objectives = DrillObjectives::decide(&plan, catalog.ok()?.as_ref());
     let value = |objective: &Option<Objective>| objective.as_ref().map(|objective| objective.value);
     plan.rto = value(&plan.objectives.rto);
     if let (Some(restore), Some(rpo)) = (&mut plan.restore, value(&plan.objectives.rpo)) {
@@ -102,40 +98,44 @@ fn of_other_keys() -> Value {
 fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Option<Runbook>)> {
     let (root, source) = (at.node, at.source);
     let names = |key: &str| root.get(&[key]).map_or_else(Vec::new, Node::keys);
+    let (load_names, sli_names) = (names("load"), names("slis"));
+    let mut plan = Plan {
+        name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        source: source.clone(),
+        root: Arc::new(root.clone()),
+        ..Plan::default()
+    };
     let mut map = at.map("the scenario")?.of_section("Top level");
     map.also(of_other_keys());
     let title: Option<String> = map.require("title");
-    let severity: Option<String> = map.optional("severity");
-    let tags = map.optional("tags").unwrap_or_default();
-    let [description, owner] = ["description", "owner"].map(|key| said(map.optional(key)));
-    let oncall = map.optional_by("oncall", super::oncall::read_named);
-    check_severity(severity.as_deref(), oncall.as_ref(), &mut map);
-    let kind = map.default_by("kind", ScenarioKind::Drill, restore::read_kind).unwrap_or(ScenarioKind::Unknown);
+    plan.severity = map.optional("severity");
+    plan.tags = map.optional("tags").unwrap_or_default();
+    [plan.description, plan.owner] = ["description", "owner"].map(|key| said(map.optional(key)));
+    plan.oncall = map.optional_by("oncall", super::oncall::read_named);
+    check_severity(&plan, &mut map);
+    let kind = map.default_by("kind", false, restore::read_kind);
+    let is_dr = kind == Some(true);
     let stack = map.require_by("stack", stack::read);
     let hosts = map.optional_by("hosts", |at| Some(stack::read_hosts(at))).unwrap_or_default();
-    let load_names = names("load");
-    let loads = map.require_by("load", |at| Some(named(at, loads::read_load))).unwrap_or_default();
+    plan.loads = map.require_by("load", |at| Some(named(at, loads::read_load))).unwrap_or_default();
     let slis = map.require_by("slis", |at| Some(named(at, |at| loads::read_sli(at, &load_names)))).unwrap_or_default();
-    let (slis, own): (Vec<_>, Vec<_>) = slis.into_iter().unzip();
-    let own_sources: Vec<Arc<SliSource>> = own.into_iter().flatten().map(Arc::new).collect();
-    warn_unused_loads(root, &slis, &mut map);
+    let (slis, own): (_, Vec<_>) = slis.into_iter().unzip();
+    plan.slis = slis;
+    plan.own_sources = own.into_iter().flatten().map(Arc::new).collect();
+    warn_unused_loads(&plan, &mut map);
     let steady = map.default_by("steady", (STEADY_FOR, STEADY_WITHIN), read_steady);
-    let faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
-    let sli_names = names("slis");
+    plan.faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
     let impact = map.default_by("impact", default_impact(&sli_names)?, |at| read_impact(at, &sli_names));
-    let stop_when = map.optional_by("stop_when", |at| Some(read_stop_when(at, &sli_names))).unwrap_or_default();
-    let max_duration = map.optional_by("max_duration", |at| deadline(at, MAX_DURATION));
-    let alerts = map.optional_by("alerts", read_alerts);
-    let mut detect = map.optional_by("detect", read_detect);
-    if let Some(detect) = &mut detect {
-        // With a mistake in them nothing can be held against the files of the alerts.
-        if alerts.is_some() || !map.has("alerts") {
-            check_page(detect, alerts.as_ref(), oncall.as_ref(), root, &mut map);
-        }
+    plan.stop_when = map.optional_by("stop_when", |at| Some(read_stop_when(at, &sli_names))).unwrap_or_default();
+    plan.max_duration = map.optional_by("max_duration", |at| deadline(at, MAX_DURATION));
+    plan.alerts = map.optional_by("alerts", read_alerts);
+    plan.detect = map.optional_by("detect", read_detect);
+    // With a mistake in them nothing can be held against the files of the alerts.
+    if let Some(detect) = plan.detect.as_mut().filter(|_| plan.alerts.is_some() || !map.has("alerts")) {
+        check_page(detect, plan.alerts.as_ref(), plan.oncall.as_ref(), root, &mut map);
     }
-    if alerts.as_ref().is_some_and(|alerts| alerts.services.is_some())
-        && stack.as_ref().is_some_and(|(stack, _)| stack.cluster.is_some())
-    {
+    let has_services = plan.alerts.as_ref().is_some_and(|alerts| alerts.services.is_some());
+    if has_services && stack.as_ref().is_some_and(|(stack, _)| stack.cluster.is_some()) {
         let message =
             "`services` of `alerts` is for Compose: in a cluster Firedrill cannot change what Alertmanager reads";
         map.error(map.key_span("alerts"), message).help("leave `services` out: Firedrill starts both");
@@ -161,57 +161,25 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let below = std::mem::replace(&mut map.diags.all, above);
     map.diags.all.extend(below);
     let ends = |planned: &&PlannedFault| planned.fault.facts.ends_by_itself && planned.timing.lasts.is_none();
-    for planned in faults.iter().filter(ends).filter(|_| has_runbook) {
+    for planned in plan.faults.iter().filter(ends).filter(|_| has_runbook) {
         map.wrong("faults", format!("`{}` ends by itself: nobody could say that the runbook helped", planned.id))
             .help("give it `lasts`, with `every` where it is to come again, or leave `runbook` out");
     }
     let none = impact.as_ref().is_some_and(|impact| impact.none);
-    if none && !kind.is_dr() && has_runbook {
+    if none && !is_dr && has_runbook {
         map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
-    let counts = || faults.iter().filter(|planned| !planned.timing.noise);
-    if let Some(within) = impact.as_ref().filter(|impact| !impact.none).map(|impact| impact.within) {
-        for planned in counts().filter(|planned| planned.timing.ramp.is_some_and(|ramp| ramp > within)) {
-            let message = format!("`impact.within` is {}: `{}` would not have grown by then", Show(within), planned.id);
-            let key = if map.has("impact") { "impact" } else { "faults" };
-            map.wrong(key, message).help("let it be at least as long as `ramp`");
-        }
-    }
-    if let Some(within) = impact.as_ref().filter(|impact| impact.none).map(|impact| impact.within) {
-        let told_every = own_sources.iter().map(|source| source.interval).max().unwrap_or_default();
-        let short = |planned: &PlannedFault| match (planned.timing.lasts, planned.period()) {
-            _ if planned.fault.facts.unproven => Some((
-                "is started again when it has failed, and only its container is looked at: it may have done nothing",
-                "give it `confirm`: a probe that holds while it does what harms",
-            )),
-            _ if planned.timing.ramp.is_some_and(|ramp| ramp.saturating_mul(2) > within) => Some((
-                "grows for more than half of `within`: most of it would be judged with a part of the fault",
-                "let `within` be at least twice as long as `ramp`",
-            )),
-            (_, Some(period)) => (period > within).then_some((
-                "may need longer than `within` to come again: less than a period of it would be judged",
-                "let `within` be at least `every` and `jitter` together",
-            )),
-            (Some(lasts), None) => (lasts < within.saturating_add(told_every)).then_some((
-                "ends by `lasts` before `within` is over: most of it would be judged without the fault",
-                match told_every.is_zero() {
-                    true => "let the fault last at least as long as `impact.within`",
-                    false => "let the fault last at least as long as `impact.within` and an `every` of `promql`",
-                },
-            )),
-            (None, None) => None,
-        };
-        for (id, (why, help)) in counts().filter_map(|planned| Some((&planned.id, short(planned)?))) {
-            map.wrong("impact", format!("`{id}` {why}")).help(help);
-        }
+    let (counted, told_every) = (plan.faults.iter().filter(|planned| !planned.timing.noise), plan.told_every());
+    for (message, help) in counted.filter_map(|planned| judged_too_early(planned, impact.as_ref()?, told_every)) {
+        map.wrong(if map.has("impact") { "impact" } else { "faults" }, message).help(help);
     }
     let recover = map.read("recover", !none, read_recover);
-    if let (Some((.., true)), Some(why)) = (recover, never_cleared(&faults)) {
+    if let (Some((.., true)), Some(why)) = (recover, never_cleared(&plan.faults)) {
         map.wrong("recover", format!("`cleared` demands that the runbook clears the faults, and {why}"))
             .help("leave `cleared` out");
     }
-    if none && !kind.is_dr() && map.has("recover") {
+    if none && !is_dr && map.has("recover") {
         let message = "nothing has to recover: `recover` says nothing; `impact.within` is what is judged";
         map.diags.warning(map.source, map.key_span("recover"), message).help("leave it out");
     }
@@ -220,31 +188,29 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         let hold = map.optional_by("hold", window).unwrap_or(REVERT_HOLD);
         map.finish().map(|()| hold)
     });
-    let budget = map.optional_by("budget", objectives::read_budget);
-    let expect = map.default_by("expect", Expected::DEFAULT, read_expect);
-    let rto = map.read("rto", kind.is_dr(), |at| deadline(at, MAX_DURATION));
-    let page = detect.as_ref().and_then(|detect| detect.page.as_ref());
-    let waits_for_its_end = page.is_some_and(|page| page.resolves_within_us.is_some());
+    plan.budget = map.optional_by("budget", objectives::read_budget);
+    let expect = map.default_by("expect", (Verdict::Passed, None), read_expect);
+    plan.rto = map.read("rto", is_dr, |at| deadline(at, MAX_DURATION));
+    let waits_for_its_end = plan.page().is_some_and(|page| page.resolves_within_us.is_some());
     let idle = [("detect", "resolves_within", waits_for_its_end), ("rto", "rto", map.has("rto"))];
     for (key, what, _) in idle.into_iter().filter(|(.., is_there)| none && *is_there) {
         let message = format!("with `impact: none` nothing has to recover, so `{what}` says nothing");
         map.wrong(key, message).help("leave one of the two out");
     }
-    let invariants = map.optional_by("invariants", |at| Some(named(at, read_invariant))).unwrap_or_default();
-    if let (ScenarioKind::Dr(span), false) = (kind, has_runbook) {
-        map.error(span, "`kind: dr` without a runbook: nobody would restore anything")
+    plan.invariants = map.optional_by("invariants", |at| Some(named(at, read_invariant))).unwrap_or_default();
+    if is_dr && !has_runbook {
+        map.wrong("kind", "`kind: dr` without a runbook: nobody would restore anything")
             .help("name the one that restores: `runbook: ../runbooks/restore.md`");
     }
-    if none && kind.is_dr() {
+    if none && is_dr {
         map.wrong("impact", "`impact: none` with `kind: dr`: what no user notices is no disaster")
             .help("leave one of the two out");
     }
-    let around = restore::ScenarioParts { loads: &loads, names: &load_names, faults: &faults, expect };
-    let restore = restore::read(kind, &mut map, &around);
+    let restore = restore::read(kind, &mut map, &plan, &load_names, expect);
 
-    let sources: Vec<_> = sources(&loads, &own_sources).collect();
-    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (max_duration, steady, recover) {
-        let shown_after = shown_after(hold, &slis, &sources);
+    let sources: Vec<_> = plan.sources().collect();
+    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (plan.max_duration, steady, recover) {
+        let shown_after = shown_after(hold, &plan.slis, &sources);
         let (least, what) = (steady.saturating_add(hold.max(shown_after)), "`steady.for` and `recover.hold`");
         let what = if shown_after > hold { "`steady.for` and the hold of a recovery" } else { what };
         if most < least {
@@ -254,76 +220,73 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     }
     let complete = map.finish();
     let windows = WindowChecks {
+        plan: &plan,
         sources: &sources,
-        slis: &slis,
         steady: steady.map(|steady| steady.0),
         recover: recover.map(|recover| recover.1),
         revert: revert_hold,
         impact: impact.as_ref(),
-        stop_when: &stop_when,
-        returning: returning(&faults),
-        breaches_named: names("impact").contains(&"breaches"),
-        place: &|outer, inner| place(root, outer, inner),
-        source,
+        returning: returning(&plan.faults),
     };
     windows.check(at.diags);
     complete?;
 
     let (mut stack, stack_source) = stack?;
     stack.allowed = overrides.allowed.clone();
-    stack.interposed = interposed(&faults);
+    stack.interposed = interposed(&plan.faults);
     for service in stack.toxiproxy.clone() {
         stack.interposed.entry(service).or_default();
     }
-    stack.releases = faults.iter().filter_map(|planned| planned.fault.facts.release.clone()).collect();
-    stack.processes = faults.iter().filter_map(|planned| planned.fault.facts.process.clone()).collect();
+    stack.releases = plan.faults.iter().filter_map(|planned| planned.fault.facts.release.clone()).collect();
+    stack.processes = plan.faults.iter().filter_map(|planned| planned.fault.facts.process.clone()).collect();
     stack.hosts = hosts;
-    stack.monitoring = alerts.as_ref().map(AlertsSpec::request);
-    let respond = respond?;
-    let (steady_for, steady_within) = steady?;
-    let revert_hold = hold_after_revert(revert_hold?, &slis, &sources);
+    stack.monitoring = plan.alerts.as_ref().map(AlertsSpec::request);
+    (plan.title, plan.stack, plan.stack_source) = (title?, stack, stack_source);
+    (plan.steady_for, plan.steady_within) = steady?;
+    (plan.impact, plan.respond) = (impact?, respond?);
+    plan.revert_hold = hold_after_revert(revert_hold?, &plan.slis, &sources);
     // With `impact: none` nothing has to recover.
-    let (recover_within, recover_hold, recover_cleared) = recover.unwrap_or((STEADY_WITHIN, RECOVER_HOLD, false));
-    let plan = Plan {
-        name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        title: title?,
-        severity,
-        tags,
-        description,
-        owner,
-        stack,
-        stack_source,
-        left_out: runbook.as_ref().and_then(|runbook| left_out(runbook, &respond.phases)),
-        // What only a step left out would set is an input of those that stay.
-        runbook: runbook.as_ref().map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
-        loads,
-        own_sources,
-        slis,
-        steady_for,
-        steady_within,
-        stop_when,
-        max_duration,
-        faults,
-        oncall,
-        budget,
-        impact: impact?,
-        alerts,
-        detect,
-        respond,
-        recover_within,
-        recover_hold,
-        recover_cleared,
-        revert_hold,
-        rto,
-        invariants,
-        restore: restore?,
-        objectives: DrillObjectives::default(),
-        expect: expect?.verdict,
-        source: source.clone(),
-        root: Arc::new(root.clone()),
-        mentions: std::mem::take(&mut at.diags.mentions),
-    };
+    (plan.recover_within, plan.recover_hold, plan.recover_cleared) =
+        recover.unwrap_or((STEADY_WITHIN, RECOVER_HOLD, false));
+    (plan.restore, plan.expect) = (restore?, expect?.0);
+    let is_followed = |step: &Step| plan.respond.phases.contains(&step.phase);
+    plan.left_out = runbook.as_ref().and_then(|runbook| left_out(runbook, is_followed));
+    // What only a step left out would set is an input of those that stay.
+    plan.runbook = runbook.as_ref().map(|runbook| runbook.only(is_followed));
+    plan.mentions = std::mem::take(&mut at.diags.mentions);
     Some((plan, runbook))
+}
+
+/// Why what is judged within `impact.within` would not be the whole fault, and what to do.
+fn judged_too_early(planned: &PlannedFault, impact: &Impact, told_every: Duration) -> Option<(String, &'static str)> {
+    let (id, within, ramp) = (&planned.id, impact.within, planned.timing.ramp.unwrap_or_default());
+    if !impact.none {
+        let message = format!("`impact.within` is {}: `{id}` would not have grown by then", Show(within));
+        return (ramp > within).then_some((message, "let it be at least as long as `ramp`"));
+    }
+    let (why, help) = match (planned.timing.lasts, planned.period()) {
+        _ if planned.fault.facts.unproven => (
+            "is started again when it has failed, and only its container is looked at: it may have done nothing",
+            "give it `confirm`: a probe that holds while it does what harms",
+        ),
+        _ if ramp.saturating_mul(2) > within => (
+            "grows for more than half of `within`: most of it would be judged with a part of the fault",
+            "let `within` be at least twice as long as `ramp`",
+        ),
+        (_, Some(period)) if period > within => (
+            "may need longer than `within` to come again: less than a period of it would be judged",
+            "let `within` be at least `every` and `jitter` together",
+        ),
+        (Some(lasts), None) if lasts < within.saturating_add(told_every) => (
+            "ends by `lasts` before `within` is over: most of it would be judged without the fault",
+            match told_every.is_zero() {
+                true => "let the fault last at least as long as `impact.within`",
+                false => "let the fault last at least as long as `impact.within` and an `every` of `promql`",
+            },
+        ),
+        _ => return None,
+    };
+    Some((format!("`{id}` {why}"), help))
 }
 
 /// A text in which something is said, without the line end that a block of YAML leaves.
@@ -331,28 +294,18 @@ fn said(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }
 
-/// Where a value stands, or the nearest thing that stands for it when it was left out.
-fn place(root: &Node, outer: &str, inner: &str) -> Span {
-    let entry = |key: &str| root.entries().iter().find(|entry| entry.key == key);
-    match entry(outer) {
-        Some(outer) => outer.value.get(&[inner]).map_or(outer.key_span, |inner| inner.span),
-        // Left out altogether: the objective is what it cannot hold.
-        None => entry("slis").map_or(root.span, |slis| slis.key_span),
-    }
-}
-
 /// A severity of the team is one that its file defines.
-fn check_severity(severity: Option<&str>, oncall: Option<&OnCall>, map: &mut MapReader<'_>) {
-    let Some(severity) = severity else { return };
+fn check_severity(plan: &Plan, map: &mut MapReader<'_>) {
+    let Plan { severity: Some(severity), oncall, .. } = plan else { return };
     let defaults = SeverityLevel::defaults();
-    let levels = oncall.map_or(&defaults, |oncall| &oncall.severities);
+    let levels = oncall.as_ref().map_or(&defaults, |oncall| &oncall.severities);
     let names = levels.iter().map(|level| level.name.as_str());
     if names.clone().any(|name| name == severity) {
         return;
     }
     let (shown, help) = (shorten(severity), did_you_mean(severity, names));
     let told = match oncall {
-        Some(oncall) => map.wrong("severity", format!("`{shown}` is no severity of {}", oncall.path().display())),
+        Some(oncall) => map.wrong("severity", format!("`{shown}` is no severity of {}", oncall.source.path.display())),
         None => {
             let message = format!("`{shown}` is no severity that is defined: the incident is compared with nothing");
             map.diags.warning(map.source, map.span_of("severity"), message)
@@ -361,7 +314,7 @@ fn check_severity(severity: Option<&str>, oncall: Option<&OnCall>, map: &mut Map
     told.help(help);
 }
 
-fn warn_unused_loads(root: &Node, slis: &[SliSpec], map: &mut MapReader<'_>) {
+fn warn_unused_loads(Plan { root, slis, .. }: &Plan, map: &mut MapReader<'_>) {
     // An SLI with a mistake may well mean the load.
     if root.get(&["slis"]).map_or(0, |node| node.entries().len()) != slis.len() {
         return;
@@ -398,16 +351,15 @@ fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
 
 /// The first step that evidently changes something and is not followed: behind the mitigation in a section of no known phase
 /// (*Cleanup*), anywhere in one that only tells something (*Background*), detects or escalates; otherwise before the mitigation (*Setup*).
-fn left_out(runbook: &Runbook, followed: &[RunbookPhase]) -> Option<Step> {
+fn left_out(runbook: &Runbook, is_followed: impl Fn(&Step) -> bool) -> Option<Step> {
     use RunbookPhase::{Detect, Escalate, Mitigate, Other, Reference};
     let changes = |step: &Step| step.commands().iter().any(|command| command.effect().kind == EffectKind::Changes);
     let mut mitigated = false;
     let mut left_out = runbook.steps.iter().filter(|step| {
         mitigated |= step.phase == Mitigate;
-        !followed.contains(&step.phase)
-            && (matches!(step.phase, Detect | Escalate | Reference) || mitigated && step.phase == Other)
+        !is_followed(step) && (matches!(step.phase, Detect | Escalate | Reference) || mitigated && step.phase == Other)
     });
-    let other = |step: &&Step| step.phase == Other && !followed.contains(&Other) && changes(step);
+    let other = |step: &&Step| step.phase == Other && !is_followed(step) && changes(step);
     left_out.find(|step| changes(step)).or_else(|| runbook.steps.iter().find(other)).cloned()
 }
 
@@ -440,8 +392,8 @@ mod tests {
         ] {
             let source = Source::new("r.md", page.as_str());
             let runbook = crate::runbook::parse(&source, &mut Diagnostics::default()).expect("a runbook");
-            let found = left_out(&runbook, &[Diagnose, Mitigate, Verify]).map(|step| step.title);
-            assert_eq!(found.as_deref(), title, "{page}");
+            let found = left_out(&runbook, |step| [Diagnose, Mitigate, Verify].contains(&step.phase));
+            assert_eq!(found.as_ref().map(|step| step.title.as_str()), title, "{page}");
         }
     }
 }

@@ -3,8 +3,7 @@
 //! form that `docker run --env-file` and Compose's `env_file` share. Nothing is expanded.
 
 use super::Var;
-use super::find::files;
-use super::find::is_yaml;
+use super::find::{files, is_yaml};
 use crate::record::{Redactor, SHORTEST_DECLARED, SHORTEST_GUESSED, Secret, looks_secret, url_password};
 use crate::source::{At, Diagnostics, Node, Source, Span, Value, concealed, parse, shape, shorten};
 use serde_json::json;

@@ -1,12 +1,12 @@
 //! Durations of a scenario, and whether its windows can tell anything: a window in which one bad event alone breaks the
 //! objective is a mistake of the scenario, not of the stack.
 
-use super::{Impact, StopCondition, StopWhen};
+use super::{Impact, Plan, StopWhen};
 use crate::agent::source::SliSource;
 pub use crate::assurance::services::Show;
 use crate::load::SLICE;
 use crate::slis::{Comparison, Ratio, SliSpec, Term};
-use crate::source::{At, Diagnostic, Diagnostics, Source, Span};
+use crate::source::{At, Diagnostic, Diagnostics};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,10 +98,10 @@ pub(super) fn slowest(sli: &SliSpec) -> Option<Duration> {
 
 /// What the windows are judged by; what could not be read is left out.
 pub struct WindowChecks<'a> {
+    /// The plan as far as it was read: its SLIs, and what stops it.
+    pub plan: &'a Plan,
     /// Where the events of the SLIs come from.
     pub sources: &'a [Arc<SliSource>],
-    /// The SLIs.
-    pub slis: &'a [SliSpec],
     /// `steady.for`.
     pub steady: Option<Duration>,
     /// `recover.hold`.
@@ -110,24 +110,15 @@ pub struct WindowChecks<'a> {
     pub revert: Option<Duration>,
     /// `impact`.
     pub impact: Option<&'a Impact>,
-    /// `stop_when`.
-    pub stop_when: &'a [StopCondition],
     /// The fault that takes longest to come back.
     pub returning: Option<(&'a str, Duration)>,
-    /// Whether the scenario names the SLIs that must fall. Otherwise any of them will do, and one whose load is too thin
-    /// to show an impact does no harm.
-    pub breaches_named: bool,
-    /// Where they stand: a key of the scenario, a key within it; or what stands for them.
-    pub place: &'a dyn Fn(&str, &str) -> Span,
-    /// The scenario.
-    pub source: &'a Arc<Source>,
 }
 
 impl WindowChecks<'_> {
     /// Checks them against the loads and objectives; what is found is told with its place and a remedy.
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
-        for sli in self.slis {
+        for sli in &self.plan.slis {
             let Some(&SliSource { rate, interval, stays_good, longest, .. }) = source_of(sli, self.sources) else {
                 continue;
             };
@@ -152,7 +143,7 @@ impl WindowChecks<'_> {
 
     /// Notes a mistake about a key of the scenario and a key within it.
     fn error<'d>(&self, diags: &'d mut Diagnostics, outer: &str, inner: &str, message: String) -> &'d mut Diagnostic {
-        diags.error(self.source, (self.place)(outer, inner), message)
+        diags.error(&self.plan.source, self.plan.near(outer, inner), message)
     }
 
     /// Of a source that tells of its events from time to time, a shorter window may hold none.
@@ -196,7 +187,7 @@ impl WindowChecks<'_> {
             "`timeout` of the load is {longest}, and `{name}` takes answers of up to {most} for good: slower ones than `timeout` are bad already"
         );
         let help = format!("give the load `timeout: {most}`");
-        diags.warning(self.source, (self.place)("slis", name), message).help(help);
+        diags.warning(&self.plan.source, self.plan.near("slis", name), message).help(help);
     }
 
     /// What may be so old is good for so long after its source has died. A recovery is held for longer than that, of which there is a limit, and
@@ -211,7 +202,7 @@ impl WindowChecks<'_> {
                      more is not seen in that time"
                 );
                 let help = format!("at least {stays_good}, or a smaller `within` of `{name}` for the drill");
-                diags.warning(self.source, (self.place)("impact", "within"), message).help(help);
+                diags.warning(&self.plan.source, self.plan.near("impact", "within"), message).help(help);
             }
             None if most > LONGEST => {
                 let message = format!(
@@ -226,13 +217,13 @@ impl WindowChecks<'_> {
 
     /// A floor under which one bad event or two fall stops drills for nothing.
     fn check_stop(&self, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
-        for condition in self.stop_when {
+        for condition in &self.plan.stop_when {
             let StopWhen::Below { sli: name, window, .. } = &condition.what else { continue };
             if *name == sli.name && rate * window.as_secs_f64() < IMPACT_EVENTS * (1.0 - ROUNDING) {
                 let message =
                     format!("`stop_when`: {} hold fewer than five events of `{name}` at {rate}/s", Show(*window));
                 let smallest = Show(Duration::from_secs_f64((IMPACT_EVENTS / rate).min(1e9).ceil()));
-                diags.error(self.source, condition.span, message).help(format!("`for: {smallest}` or longer"));
+                diags.error(&self.plan.source, condition.span, message).help(format!("`for: {smallest}` or longer"));
             }
         }
     }
@@ -274,8 +265,9 @@ impl WindowChecks<'_> {
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
         // Five bad events must fit into the window, of this SLI or of another one that will do.
         let shows = |rate: f64| rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING);
-        let mut others =
-            self.slis.iter().filter(|_| !self.breaches_named).filter_map(|sli| source_of(sli, self.sources));
+        // Where the scenario does not name those that must fall, any will do.
+        let names_them = self.plan.root.get(&["impact", "breaches"]).is_some();
+        let mut others = self.plan.slis.iter().filter(|_| !names_them).filter_map(|sli| source_of(sli, self.sources));
         if !shows(rate) && !others.any(|one| shows(one.rate)) {
             let (name, length) = (&sli.name, Show(impact.window));
             let smallest = Show(whole_slices(IMPACT_EVENTS / rate));

@@ -4,7 +4,7 @@
 use super::drill::first_files;
 use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
-use super::{ConductOptions, attach_error, display, environment, make_run_dir, say, swept};
+use super::{ConductOptions, attach_error, display, make_run_dir, say, swept};
 use crate::cli::TextOrJson;
 use crate::cli::ask::Terminal;
 use crate::cli::sealing;
@@ -14,38 +14,27 @@ use crate::gameday::exit_of;
 use crate::record::{EventSink, Observer, RecordObserver, Redactor, utc_now, utc_text};
 use crate::report;
 use crate::stack::{Platform, RunIdentity, RunningStack, StackOptions, ToolboxRequest};
-use std::sync::Arc;
 
-/// What a runbook is followed on.
-pub struct Beside {
-    /// The kind of stack.
-    pub platform: Arc<dyn Platform>,
-    /// Name of the stack that is up, unless the toolbox is alone.
-    pub name: Option<String>,
-    /// What it is.
-    pub running: Option<RunningStack>,
-    /// Its toolbox.
-    pub toolbox: ToolboxRequest,
-}
-
-/// Follows a runbook alone.
+/// Follows a runbook alone, in this toolbox beside the stack that is up, with its name; otherwise beside nothing.
 pub async fn follow(
     alone: Alone<'_>,
-    beside: Beside,
+    platform: &dyn Platform,
+    running: Option<(&str, RunningStack)>,
+    toolbox: ToolboxRequest,
     person: &mut Terminal,
     wanted: &ConductOptions,
 ) -> Result<Exit, Error> {
-    let Beside { platform, name: running_name, running, toolbox } = beside;
-    let shutdown = swept(&*platform, wanted.globals.quiet).await?;
+    let shutdown = swept(platform, wanted.globals.quiet).await?;
     let name = alone.runbook.source.path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let name = format!("run-{}", name.unwrap_or_default());
     let run_dir = make_run_dir(wanted, &name)?;
     let words = match &running {
-        Some(running) => format!("a toolbox beside {}", running.words),
+        Some((_, running)) => format!("a toolbox beside {}", running.words),
         None => "a toolbox alone".to_string(),
     };
     let (identity, options) = (RunIdentity::of(&run_dir, false), StackOptions::from_env(wanted.no_build));
-    let stack = platform.attach(running_name.as_deref(), toolbox, &identity, &options).await.map_err(attach_error)?;
+    let beside = running.as_ref().map(|(name, _)| *name);
+    let stack = platform.attach(beside, toolbox, &identity, &options).await.map_err(attach_error)?;
     let record = RecordObserver::default();
     let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wanted, person)];
     let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
@@ -63,7 +52,7 @@ pub async fn follow(
     // After the last file, and before the reaper goes: it seals what was not sealed.
     let sealed = sealing::seal(run_dir.path()).await;
     reaper.dismiss().await;
-    cleaned.map_err(environment)?;
+    cleaned?;
     if wanted.format == TextOrJson::Text {
         say(&report::summary(&record.record(), Some(run_dir.path()), wanted.globals.color()));
         say(&sealing::lines(&sealed));

@@ -9,7 +9,7 @@ mod run;
 
 pub use remote::JobOrder;
 
-use super::{environment, listen, on_disk, revision, say};
+use super::{listen, on_disk, revision, say};
 use crate::archive::evidence;
 use crate::cli::notify::{LAST_WORDS, Notified};
 use crate::cli::sealing;
@@ -19,10 +19,10 @@ use crate::error::{Error, Exit};
 use crate::gameday::{self, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::notify::Notifier;
 use crate::record::{
-    Day, DayEvent, DayObserver, DayPlan, DaySink, LeftOutDrill, PlannedDrill, Record, RunDir, Stopped, random, utc_now,
+    Day, DayEvent, DayObserver, DayPlan, DaySink, LeftOutDrill, PlannedDrill, Record, Stopped, random, utc_now,
     utc_text, write_atomic,
 };
-use crate::report::{self, ConsoleOptions, DayConsole, Drills, EventsJson, Verbosity};
+use crate::report::{self, DayConsole, Drills, EventsJson};
 use crate::spec::{GameDay, Overrides};
 use crate::stack::{DrillRoom, Limits, REMOTE_SITES, StackOptions, platform};
 use plan::Ready;
@@ -74,7 +74,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     let (site, refused) = match &wanted.on {
         Some(name) => remote::reach(&*platform, name, &file).await.map(|(site, refused)| (Some(site), refused))?,
         None => {
-            platform.connect().await.map_err(environment)?;
+            platform.connect().await?;
             (None, BTreeMap::new())
         }
     };
@@ -87,8 +87,8 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     let mut plan = DayPlan { started_utc, revision: revision.clone(), occasion: gameday::run_of_ci(env), ..plan };
     let ready = plan::ready(drills, &*platform, wanted).await?;
     let DrillRoom { free, capacity, most: quota } = match &site {
-        Some(site) => site.room().await.map_err(environment)?,
-        None => platform.room(None).await.map_err(environment)?,
+        Some(site) => site.room().await?,
+        None => platform.room(None).await?,
     };
     let most = file.parallel.into_iter().chain(quota.as_ref().map(|(most, _)| *most)).min();
     let limits = Limits::new(&capacity, &free, most);
@@ -102,12 +102,8 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
         return Ok(Exit::Passed);
     }
 
-    let dir = RunDir::root(&wanted.globals.project, wanted.out.as_deref(), "gamedays")
-        .and_then(|root| RunDir::create(&root, &plan.name));
-    let dir = dir.map_err(|error| {
-        Error::harness(format!("no directory of the game day could be made: {error}"))
-            .hint("name a directory with `--out`")
-    })?;
+    let (out, what) = (wanted.out.as_deref(), "directory of the game day");
+    let dir = super::make_dir(&wanted.globals, out, "gamedays", &plan.name, what)?;
     plan.id = dir.id().to_string();
     plan.drills.extend(refused.iter().map(|(drill, _)| drill.clone()));
     if let Some(source) = &file.source {
@@ -121,15 +117,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     // A path that cannot be written is told before anything runs.
     save_junit(&Drills::default(), wanted.junit.as_deref())?;
     let signals = listen()?;
-    let console = DayConsole::new(ConsoleOptions {
-        verbosity: Verbosity::from_flags(
-            wanted.globals.quiet || wanted.format == TextOrJson::Json,
-            wanted.globals.verbose,
-        ),
-        color: wanted.globals.color(),
-        live: crate::output::stderr_is_terminal(),
-        ..ConsoleOptions::default()
-    });
+    let console = DayConsole::new(super::console(&wanted.globals, wanted.format == TextOrJson::Json));
     let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
     if wanted.format == TextOrJson::Json {
         observers.push(Box::new(EventsJson::printed()));

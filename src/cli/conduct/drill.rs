@@ -9,10 +9,7 @@ use crate::cli::sealing::{save, seal};
 use crate::engine::ledger::Ledger;
 use crate::engine::{self, DrillOptions, Job, Operator, Shutdown};
 use crate::error::Error;
-use crate::record::{
-    Announcement, DayAttempt, EventSink, Executed, Observer, Record, RecordObserver, Redactor, RunDir, utc_now,
-    utc_text,
-};
+use crate::record::{Announcement, EventSink, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
 use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
@@ -32,12 +29,9 @@ pub struct Begun<'a> {
     pub run_dir: RunDir,
     /// What the command line decides.
     pub options: DrillOptions,
-    /// Commit of the project, where that is known.
-    pub revision: Option<String>,
-    /// The game day that it is part of.
-    pub occasion: Option<DayAttempt>,
-    /// Who carries it out, where that is known before; then whoever started this process undoes what a killed one leaves.
-    pub executed: Option<Executed>,
+    /// What of its first event only the caller knows: the commit, the game day, and who carries it out, where that is known before; then
+    /// whoever started this process undoes what a killed one leaves.
+    pub who: Announcement,
 }
 
 /// What a drill came to.
@@ -60,27 +54,20 @@ pub async fn carry_out(
     observers: Vec<Box<dyn Observer>>,
     shutdown: &Shutdown,
 ) -> Result<Carried, Error> {
-    let Begun { plan, stack, platform, run_dir, options, revision, occasion, executed } = drill;
+    let Begun { plan, stack, platform, run_dir, options, mut who } = drill;
     let record = RecordObserver::default();
     let mut all: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
     all.extend(observers);
     let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
     let (events, ledger) = first_files(&run_dir, plan.made_from(), &redactor, options.keep)?;
     // Last, so that it never completes the record of a drill that did not begin.
-    let reaper = if executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
+    let reaper = if who.executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
     let sink = EventSink::new(Some(events), redactor, all);
     let options = with_earlier(options, run_dir.path(), plan);
-    let who = Announcement {
-        run: run_dir.id().to_string(),
-        started_utc: utc_text(utc_now()),
-        revision,
-        occasion,
-        executed: match executed {
-            Some(known) => Some(known),
-            None => Some(super::executed(platform).await),
-        },
-        ..Announcement::default()
-    };
+    (who.run, who.started_utc) = (run_dir.id().to_string(), utc_text(utc_now()));
+    if who.executed.is_none() {
+        who.executed = Some(super::executed(platform).await);
+    }
     let announcement = engine::announce(plan, &options, who);
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
     let asked = stop_when_asked(run_dir.path(), shutdown);

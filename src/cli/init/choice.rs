@@ -14,10 +14,8 @@ const CLIENTS: &str = include_str!("clients.md");
 pub struct InitChoice {
     /// The service that users call.
     pub entry: String,
-    /// Port and path of the request.
-    pub port: u16,
-    /// See `port`.
-    pub path: String,
+    /// The request of the load.
+    pub url: String,
     /// What to check about the request.
     pub load_notes: Vec<String>,
     /// The service that breaks.
@@ -118,8 +116,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     }
     Ok(InitChoice {
         entry: entry.name.clone(),
-        port: entry.port.unwrap_or(8080),
-        path: path.unwrap_or_else(|| "/".into()),
+        url: format!("http://{}:{}{}", entry.name, entry.port.unwrap_or(8080), path.as_deref().unwrap_or("/")),
         load_notes,
         target: target.name.clone(),
         kind,
@@ -194,11 +191,6 @@ impl InitChoice {
     /// Name of scenario and runbook, unless the command line gives one.
     pub fn name(&self) -> String {
         format!("{}-{}", self.target, self.draft.name)
-    }
-
-    /// The request of the load.
-    pub fn url(&self) -> String {
-        format!("http://{}:{}{}", self.entry, self.port, self.path)
     }
 
     /// Title of scenario and runbook.

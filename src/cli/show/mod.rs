@@ -143,9 +143,7 @@ fn followed(
 ) -> Result<Option<View>, Error> {
     let path = spec::find(name, &globals.project)?;
     let overrides = globals.overrides([]);
-    let (whole, found) = spec::load_whole(&path, &overrides);
-    diags.all.extend(found.all);
-    let Some((plan, whole)) = whole else { return Ok(None) };
+    let Some((plan, whole)) = diags.add(spec::load_whole(&path, &overrides)) else { return Ok(None) };
     let Some(mut runbook) = whole else {
         return Err(Error::usage(format!("{} follows no runbook", path.display())));
     };

@@ -12,15 +12,6 @@ const NEWEST: usize = 3;
 /// So many of the newest game days are looked into.
 const DAYS: usize = 5;
 
-/// What is known of a scenario's drills.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Earlier {
-    /// How long the longest of the newest ones took that ended.
-    pub took: Option<Duration>,
-    /// What the newest one used.
-    pub used: Option<Use>,
-}
-
 /// How many game days of this name there are.
 pub fn days(wanted: &DayOptions, name: &str) -> u64 {
     let root = wanted.out.clone().unwrap_or_else(|| own(&wanted.globals.project, "gamedays"));
@@ -28,8 +19,8 @@ pub fn days(wanted: &DayOptions, name: &str) -> u64 {
     all.iter().filter(|dir| dir.is_named(name)).count() as u64
 }
 
-/// What the newest drills of a scenario tell.
-pub fn drill(project: &Path, out: Option<&Path>, scenario: &str) -> Earlier {
+/// What the newest drills of a scenario tell: how long the longest of those took that ended, and what the newest one used.
+pub fn drill(project: &Path, out: Option<&Path>, scenario: &str) -> (Option<Duration>, Option<Use>) {
     let mut roots = vec![own(project, "runs")];
     for days in [Some(own(project, "gamedays")), out.map(Path::to_path_buf)].into_iter().flatten() {
         let newest = RunDir::list(&days).unwrap_or_default();
@@ -42,7 +33,7 @@ pub fn drill(project: &Path, out: Option<&Path>, scenario: &str) -> Earlier {
     // The id holds only the beginning of a long name.
     let own = || records.iter().filter(|record| record.plan.as_ref().is_some_and(|plan| plan.scenario == scenario));
     let whole = own().filter(|record| record.ended && record.passed());
-    Earlier { took: whole.map(|record| Duration::from_micros(record.last_us.0)).max(), used: own().find_map(Use::of) }
+    (whole.map(|record| Duration::from_micros(record.last_us.0)).max(), own().find_map(Use::of))
 }
 
 fn own(project: &Path, folder: &str) -> PathBuf {

@@ -43,11 +43,11 @@ pub async fn ready(
         known.insert(name.to_string(), (stack, earlier));
     }
     let ready = drills.into_iter().filter_map(|entry| {
-        let (stack, earlier) = known.get(&entry.plan.name)?;
+        let (stack, (took, used)) = known.get(&entry.plan.name)?;
         let demand = stack.demand();
         Some(Ready {
-            demand: earlier.used.map_or(demand, |used| demand.measured(used)),
-            expected: earlier.took.unwrap_or_else(|| gameday::expected(&entry.plan)),
+            demand: used.map_or(demand, |used| demand.measured(used)),
+            expected: took.unwrap_or_else(|| gameday::expected(&entry.plan)),
             drill: entry,
             stack: stack.clone(),
             no_images: None,

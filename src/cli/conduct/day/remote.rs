@@ -2,8 +2,8 @@
 //! drill prints is written down as it comes, so that of one that is lost everything is there that was heard of it.
 
 use super::super::drill::{Carried, with_earlier};
+use super::super::on_disk;
 use super::super::reaper_child::Reaper;
-use super::super::{environment, on_disk};
 use super::plan::Ready;
 use super::run::{AttemptEnded, AttemptRun};
 use crate::agent::protocol::BUILD;
@@ -13,7 +13,7 @@ use crate::engine::{DrillOptions, ledger, reaper};
 use crate::error::Error;
 use crate::gameday::{self, PreparedDrill};
 use crate::output::log_line;
-use crate::record::{DayAttempt, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
+use crate::record::{Announcement, Executed, Observer, Record, RunDir, RunOutcome, Stamped};
 use crate::source::{Diagnostics, Node, Source, Value, outside, parse};
 use crate::spec::{self, GameDay, Overrides, Plan};
 use crate::stack::{Platform, RemoteDrill, RemoteEnd, RemoteSite, RemoteStop, RunIdentity, SourceFiles, StackError};
@@ -39,8 +39,8 @@ const OWN: [&str; 5] = ["lock", "manifest.json", "ledger.jsonl", "reaper.log", "
 /// What a runner elsewhere is told: one drill, as the game day has planned it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct JobOrder {
-    /// Id of the run.
-    pub run: String,
+    /// What of its first event is known here: the run, the commit, where it stands in the game day, and who carries it out.
+    pub who: Announcement,
     /// The scenario's file.
     pub scenario: PathBuf,
     /// What the command line adds to it; the root is known.
@@ -49,12 +49,6 @@ pub struct JobOrder {
     pub rate: Option<f64>,
     /// What is decided about it, with what earlier drills tell.
     pub options: DrillOptions,
-    /// Where it stands in the game day.
-    pub occasion: DayAttempt,
-    /// Commit of the project.
-    pub revision: Option<String>,
-    /// Who carries it out.
-    pub executed: Executed,
 }
 
 /// A place where drills can be carried out, and the scenarios that cannot be drilled there, with the reason.
@@ -75,7 +69,7 @@ pub async fn reach(platform: &dyn Platform, name: &str, file: &GameDay) -> Resul
         }
     }
     let requests: Vec<_> = fit.iter().map(|plan| &plan.stack).collect();
-    for (at, why) in site.reach(&requests).await.map_err(environment)? {
+    for (at, why) in site.reach(&requests).await? {
         refused.extend(fit.get(at).map(|plan| (plan.name.clone(), why)));
     }
     if refused.len() == file.scenarios.len() {
@@ -106,7 +100,7 @@ impl RemoteDay {
         rate: Option<f64>,
     ) -> Result<RemoteDay, Error> {
         let day = RunIdentity::of(dir, false);
-        site.open(&day).await.map_err(environment)?;
+        site.open(&day).await?;
         let executed = Executed { engine: site.version().await, ..super::super::executed(platform).await };
         Ok(RemoteDay { site, overrides, rate, day, executed })
     }
@@ -116,7 +110,7 @@ impl RemoteDay {
     /// # Errors
     /// Harness when something of it is left.
     pub async fn close(&self) -> Result<(), Error> {
-        let left = self.site.close(&self.day).await.map_err(environment)?.left;
+        let left = self.site.close(&self.day).await?.left;
         match left.is_empty() {
             true => Ok(()),
             false => Err(Error::harness(format!("left behind: {}", left.join(", ")))
@@ -138,14 +132,17 @@ impl RemoteDay {
         let root = spec::root_of(&plan.source.path, &self.overrides);
         let options = DrillOptions { control: planned.control, seed, ..DrillOptions::default() };
         let order = JobOrder {
-            run: run_dir.id().to_string(),
+            who: Announcement {
+                run: run_dir.id().to_string(),
+                revision: runner.revision.clone(),
+                occasion: Some(occasion),
+                executed: Some(self.executed.clone()),
+                ..Announcement::default()
+            },
             scenario: plan.source.path.clone(),
             overrides: Overrides { root: Some(root.clone()), ..self.overrides.clone() },
             rate: self.rate,
             options: with_earlier(options, run_dir.path(), &plan),
-            occasion,
-            revision: runner.revision.clone(),
-            executed: self.executed.clone(),
         };
         let drill = RemoteDrill {
             run: RunIdentity::of(&run_dir, false),
@@ -159,7 +156,7 @@ impl RemoteDay {
             build: BUILD,
         };
         if let Some(why) = no_images {
-            return Err(environment(why));
+            return Err(why.into());
         }
         let mut heard = HeardEvents::create(&run_dir, observers).map_err(failed)?;
         let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false).map_err(failed)?;

@@ -2,15 +2,14 @@
 //! at a drill is a task of its own, so that nothing that happens to it happens to another.
 
 use super::super::drill::{Begun, Carried, carry_out};
-use super::super::environment;
 use super::plan::Ready;
 use super::remote::RemoteDay;
 use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
 use crate::gameday::{Came, DaySchedule, NextStart, PreparedDrill, Start, Waiting};
 use crate::record::{
-    DayAttempt, DayEvent, DaySink, Event, MachineSample, Observer, Phase, Record, RunDir, RunOutcome, Stamped, Verdict,
-    micros,
+    Announcement, DayAttempt, DayEvent, DaySink, Event, MachineSample, Observer, Phase, Record, RunDir, RunOutcome,
+    Stamped, Verdict, micros,
 };
 use crate::report::DayConsole;
 use crate::stack::{Admission, Available, Demand, Limits, Platform, RunIdentity, StackOptions};
@@ -308,19 +307,12 @@ impl AttemptRun {
         let Runner { platform, options, revision, concurrent, stop, .. } = &*self.runner;
         let Ready { drill: PreparedDrill { planned, plan, seed }, stack, no_images, .. } = self.ready;
         let options = StackOptions { secrets: plan.secrets(), no_images, ..options.clone() };
-        let stack = stack.stack(&RunIdentity::of(&self.run_dir, false), &options).await.map_err(environment)?;
+        let stack = stack.stack(&RunIdentity::of(&self.run_dir, false), &options).await?;
         let _counted = concurrent.enter();
         let concurrent = concurrent.clone();
-        let begun = Begun {
-            plan: &plan,
-            stack: &stack,
-            platform: &**platform,
-            run_dir: self.run_dir,
-            options: DrillOptions { control: planned.control, seed, concurrent, ..DrillOptions::default() },
-            revision: revision.clone(),
-            occasion: Some(self.occasion),
-            executed: None,
-        };
+        let options = DrillOptions { control: planned.control, seed, concurrent, ..DrillOptions::default() };
+        let who = Announcement { revision: revision.clone(), occasion: Some(self.occasion), ..Announcement::default() };
+        let begun = Begun { plan: &plan, stack: &stack, platform: &**platform, run_dir: self.run_dir, options, who };
         carry_out(begun, &mut Nobody, self.observers, stop).await
     }
 }
