@@ -1,16 +1,15 @@
-//! RB208 to RB213: commands that keep those behind them from running, that wait without a limit, that no program accepts, that
-//! fail and say nothing, that name no namespace, or that make what nothing runs. What is known of each program stands in the
-//! table of programs.
+//! RB208 to RB212: commands that keep those behind them from running, that wait without a limit, that no program accepts, that
+//! fail and say nothing, or that name no namespace. What is known of each program stands in the table of programs.
 
 use super::page::{begin, fixed};
 use super::words::holds;
 use super::{FindingReport, LintPage};
-use crate::bash::{Expansion, OutputTaker, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind};
+use crate::bash::{Expansion, OutputTaker, SimpleCommand, Statement, StatementKind};
 use crate::programs::{
     Call, Calls, EffectKind, Waits, goes_on_after_errors, holds_anyway, incomplete, misspelt, words_wait,
 };
 use crate::runbook::RunbookPhase::{Mitigate, Rollback, Verify};
-use crate::runbook::look::{FenceUse, PageCommand};
+use crate::runbook::look::PageCommand;
 use crate::source::Span;
 use std::collections::HashMap;
 
@@ -219,80 +218,6 @@ fn needs(arguments: &[&str]) -> bool {
     }
 }
 
-/// RB213: functions and scripts that nothing else on the page names.
-pub(super) fn unused(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    // By each name, the numbers of the commands that say it, and where; a number of no command stands for the rest of the page.
-    let mut said: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
-    for (number, shell) in page.commands().iter().enumerate() {
-        let calls = shell.calls();
-        for (name, at) in names_in(&shell.masked) {
-            let begun = calls.partition_point(|call| call.span.start <= at);
-            let call = begun.checked_sub(1).and_then(|last| calls.get(last)).filter(|call| at < call.span.end);
-            // `cat fix.sh | bash` runs it.
-            let call = call.filter(|call| matches!(call.around.taker, OutputTaker::Nobody));
-            if !call.is_some_and(|call| phrases!("handle").contains(&call.program())) {
-                said.entry(name).or_default().push((number, at));
-            }
-        }
-    }
-    let is_read = |reading: FenceUse| matches!(reading, FenceUse::Run | FenceUse::Held);
-    let fences = page.look.fences.iter().filter(|fence| !is_read(fence.reading)).map(|fence| fence.text());
-    let texts = page.look.texts.iter().map(|text| text.text()).filter(|text| holds(text, phrases!("runs")));
-    let unfenced = page.unfenced().map(|command| command.text.as_str());
-    let code = page
-        .look
-        .texts
-        .iter()
-        .flat_map(|text| text.code.iter().filter_map(|span| text.text().get(span.start..span.end)));
-    for (name, at) in fences.chain(texts).chain(unfenced).chain(code).flat_map(names_in) {
-        said.entry(name).or_default().push((usize::MAX, at));
-    }
-    for (number, shell) in page.commands().iter().enumerate().filter(|(_, shell)| shell.command.is_shell()) {
-        for statement in shell.script().all() {
-            let Some((name, own)) = made(statement).filter(|(name, _)| name.chars().all(is_of_name)) else { continue };
-            let is_own = |at: usize| own.iter().any(|span| (span.start..span.end).contains(&at));
-            let elsewhere = |(by, at): &(usize, usize)| *by != number || !is_own(*at);
-            if !said.get(name).is_some_and(|places| places.iter().any(elsewhere)) {
-                let place = page.first_line(shell.place(statement.span));
-                report
-                    .at(place, format!("`{name}` is only made here: nothing on this page runs it"))
-                    .help("run it where it is needed, or leave it out");
-            }
-        }
-    }
-}
-
-/// The name of the function that a statement defines, or of the script that it writes from a here-document, and the places of both.
-fn made(statement: &Statement) -> Option<(&str, Vec<Span>)> {
-    const ENDINGS: [&str; 5] = [".sh", ".bash", ".py", ".pl", ".rb"];
-    if let StatementKind::Function { name, .. } = &statement.kind {
-        return Some((name, vec![statement.span]));
-    }
-    let redirects = &statement.simple()?.redirects;
-    let body = redirects.iter().find_map(|redirect| match redirect.to {
-        RedirectTarget::Text { body, .. } => body,
-        _ => None,
-    })?;
-    let path = redirects.iter().filter(|redirect| !redirect.is_input()).find_map(Redirect::word)?;
-    let path = path.raw.trim_matches(['"', '\'']);
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    // What lies in `/etc/profile.d` is run by others.
-    if folder.ends_with(".d") {
-        return None;
-    }
-    ENDINGS.iter().any(|ending| name.ends_with(ending)).then(|| (name, vec![statement.span, body]))
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
-/// The names of functions and files in a text, without the folders of these, and where each begins.
-fn names_in(text: &str) -> impl Iterator<Item = (&str, usize)> {
-    let names = text.split(|c| !is_of_name(c)).map(|name| name.trim_matches('.'));
-    names.map(|name| (name, Span::of_part(text, name).start))
-}
-
 #[cfg(test)]
 mod tests {
     cases! {
@@ -373,24 +298,6 @@ mod tests {
             "# T\n\n```bash\nkubectl get pods -A\nkubectl get nodes\nkubectl apply -f x.yaml\nkubectl version\n```\n",
             "# T\n\n```bash\nkubectl config set-context --current --namespace=shop\nkubectl get pods\n```\n",
             "# T\n\n```bash\nkubectl get pods -n shop\nkubectl $WHERE get pods\nkubectl exec -itn shop web -- sh\n```\n",
-        ],
-    }
-
-    cases! {
-        rb213,
-        bad: [
-            "# T\n\nWith a function:\n\n```bash\nls\ndrain() {\n  redis-cli flushall\n}\n```\n" => [(7, 1)],
-            "# T\n\n- ```console\n  $ function drain { drain; }\n  $ echo drain\n  ```\n" => [(4, 5)],
-            "# T\n\n```bash\ncat > /tmp/fix.sh <<'EOF'\n# fix.sh\nredis-cli flushall\nEOF\nchmod +x /tmp/fix.sh\n```\n" => [(4, 1)],
-        ],
-        good: [
-            "# T\n\n```bash\ndrain() { redis-cli flushall; }\n```\n\n```bash\nif x; then y \"$(drain)\"; fi\n```\n",
-            "# T\n\n```bash\ndrain() { redis-cli flushall; }\ntrap drain EXIT\n```\n",
-            "# T\n\n```bash\ndrain() { redis-cli flushall; }\n```\n\nThen run `drain`.\n",
-            "# T\n\n```bash\ndrain() { redis-cli flushall; }\n```\n\n```text\n0 2 * * * drain\n```\n",
-            "# T\n\n```bash\ncat > fix.sh <<'EOF'\nls\nEOF\nchmod +x fix.sh && ./fix.sh\n```\n",
-            "# T\n\n```bash\ncat <<'EOF' > \"$DIR/fix.sh\"\nls\nEOF\n```\n\n```bash\nssh web1 bash -s < \"$DIR/fix.sh\"\n```\n",
-            "# T\n\n```bash\ncat > app.yaml <<EOF\na: b\nEOF\ncat > a.sh <<EOF\nls\nEOF\ncat a.sh | bash\ncat < fix.sh\nbash fix.sh <<EOF\ny\nEOF\n```\n",
         ],
     }
 }

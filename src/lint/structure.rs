@@ -1,4 +1,4 @@
-//! RB101 to RB110: what a runbook leaves out that somebody who was woken up needs: what helps, whether it has helped, the
+//! RB101 to RB109: what a runbook leaves out that somebody who was woken up needs: what helps, whether it has helped, the
 //! way back, whom to call, which alert leads here, which of several ways to take.
 
 use super::page::{begin, fixed};
@@ -175,17 +175,6 @@ pub(super) const NO_DATE: RuleCheck = RuleCheck::Once {
         "add the date of its last review, as the other pages have it",
     ),
 };
-
-/// RB110: commands that may be what heals, where it is only to be seen whether something has helped.
-pub(super) fn changing_verification(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    let verifying = page.commands().iter().filter(|shell| shell.step.phase == Verify);
-    for shell in verifying.filter(|shell| shell.command.effect().kind == EffectKind::Changes) {
-        let place = page.first_line(shell.place(Span::new(0, shell.command.text.len())));
-        report.at(place, "this changes something, and stands in the verification").help(
-            "move it into the mitigation: a recovery that needs it is not the mitigation's alone, and it runs whenever somebody checks",
-        );
-    }
-}
 
 /// RB106: a choice that is left to somebody who cannot know.
 pub(super) fn which_remedy(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
@@ -401,18 +390,6 @@ mod tests {
         rb109,
         bad: [],
         good: ["# T\n\n## Fix\n\nRestart it.\n"],
-    }
-
-    cases! {
-        rb110,
-        bad: [
-            "# T\n\n## Fix\n\nx\n\n## Verify\n\n```bash\nkubectl get pods\nkubectl rollout restart deploy/x\n```\n" => [(11, 1)],
-            "# T\n\n## Fix\n\nx\n\n## Verification\n\n1. a\n   ```console\n   $ docker compose restart x\n   ```\n" => [(11, 6)],
-        ],
-        good: [
-            "# T\n\n## Fix\n\n```bash\nkubectl rollout restart deploy/x\n```\n\n## Verify\n\n```bash\nkubectl get pods\n```\n",
-            "# T\n\n## Fix\n\nx\n\n## Verify\n\n```bash\nshop-check --all\n```\n",
-        ],
     }
 
     #[test]

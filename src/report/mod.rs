@@ -2,7 +2,7 @@
 //! them with their game days. What is told is worded in `view`; one place writes the files.
 
 pub use crate::view::clock;
-pub use crate::view::format::{budget_left, percent, seconds};
+pub use crate::view::format::{budget_left, mean, percent, quantile, seconds};
 pub(crate) use crate::view::written;
 pub use crate::view::{Drills, StatusSymbol, many};
 

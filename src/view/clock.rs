@@ -34,6 +34,11 @@ pub fn clock(started: OffsetDateTime, at: DrillTime) -> String {
     started.checked_add(since).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
+/// The day of a time in RFC 3339.
+pub fn day(utc: &str) -> &str {
+    utc.get(..10).unwrap_or(utc)
+}
+
 /// `20 November 2026, 06:41 UTC` of a time in RFC 3339; the text itself where it is none.
 pub fn date(utc: &str) -> String {
     let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");

@@ -1,6 +1,22 @@
-//! Numbers as people read them: durations, ratios, bytes, counts. Nowhere else is a number formatted for people.
+//! Numbers as people read them: durations, ratios, bytes, counts, and what several come to. Nowhere else is a number formatted for
+//! people.
 
 pub use crate::record::{grouped, percent};
+
+/// The quantile `q` in 0..=1 of sorted values, with linear interpolation between neighbours (Hyndman and Fan's type 7);
+/// `None` without values.
+pub fn quantile(sorted: &[u64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let at = q.clamp(0.0, 1.0) * last as f64;
+    let low = *sorted.get(at.floor() as usize)? as f64;
+    let high = *sorted.get(at.ceil() as usize)? as f64;
+    Some(low + (high - low) * at.fract())
+}
+
+/// The mean; no number without values.
+pub fn mean(values: &[u64]) -> f64 {
+    values.iter().map(|value| *value as f64).sum::<f64>() / values.len() as f64
+}
 
 /// A duration in seconds with two decimals, as minutes from 100 s on: `0.41 s`, `12.30 s`, `2 min 05 s`.
 pub fn seconds(us: u64) -> String {
@@ -64,6 +80,14 @@ pub fn span(us: u64) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantile(&[7], 0.9), Some(7.0));
+        assert_eq!(quantile(&[1, 2, 3, 4], 0.5), Some(2.5));
+        assert_eq!(quantile(&[0, 10], 0.9), Some(9.0));
+    }
 
     #[test]
     fn numbers_as_people_read_them() {

@@ -40,7 +40,7 @@ impl RunStanding {
     fn of(record: &Record) -> RunStanding {
         match record.outcome() {
             RunOutcome::Interrupted => RunStanding::Interrupted,
-            _ if !record.ended || record.verdict == Verdict::Incomplete => RunStanding::Incomplete,
+            _ if record.is_unfinished() => RunStanding::Incomplete,
             RunOutcome::Broken if record.disturbed.is_some() => RunStanding::Disturbed,
             RunOutcome::Broken => RunStanding::HarnessError,
             RunOutcome::Passed if record.is_control() => RunStanding::ControlHeld,

@@ -3,6 +3,7 @@
 
 use super::run::{IndexedRun, RunStanding};
 use crate::record::Verdict;
+use crate::report::{mean, quantile};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -275,16 +276,6 @@ pub enum Direction {
 }
 }
 
-/// The quantile `q` in 0..=1 of sorted values, with linear interpolation between neighbours (Hyndman and Fan's type 7);
-/// `None` without values.
-pub fn quantile(sorted: &[u64], q: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let at = q.clamp(0.0, 1.0) * last as f64;
-    let low = *sorted.get(at.floor() as usize)? as f64;
-    let high = *sorted.get(at.ceil() as usize)? as f64;
-    Some(low + (high - low) * at.fract())
-}
-
 fn sorted(values: &[u64]) -> Vec<u64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
@@ -296,11 +287,10 @@ impl Spread {
     pub fn of(values: &[u64]) -> Option<Spread> {
         let sorted = sorted(values);
         let at = |q| quantile(&sorted, q);
-        let mean = sorted.iter().map(|value| *value as f64).sum::<f64>() / sorted.len() as f64;
         Some(Spread {
             runs: values.len(),
             median_us: at(0.5)? as u64,
-            mean_us: mean as u64,
+            mean_us: mean(&sorted) as u64,
             iqr_us: (at(0.75)? - at(0.25)?) as u64,
             trend: TimeTrend::of(values),
         })
@@ -338,14 +328,6 @@ mod robust_tests {
     use proptest::prelude::*;
 
     const S: u64 = 1_000_000;
-
-    #[test]
-    fn quantiles_lie_between_neighbours() {
-        assert_eq!(quantile(&[], 0.5), None);
-        assert_eq!(quantile(&[7], 0.9), Some(7.0));
-        assert_eq!(quantile(&[1, 2, 3, 4], 0.5), Some(2.5));
-        assert_eq!(quantile(&[0, 10], 0.9), Some(9.0));
-    }
 
     #[test]
     fn one_odd_run_moves_the_mean_and_not_the_median() {

@@ -2,9 +2,8 @@
 //! an action changed; of drills, and of real incidents beside them. Pure functions.
 
 use super::RealIncident;
-use super::run::IndexedRun;
 use crate::record::Record;
-use crate::report::{Quarter, clock};
+use crate::report::{Quarter, SeenRun, mean};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
@@ -109,11 +108,8 @@ pub struct HistoryTrend {
 impl TrendPoint {
     /// A drill; `None` for controls, for scenarios that exist to fail, and for what says nothing.
     pub fn of_drill(record: &Record) -> Option<TrendPoint> {
-        let run = IndexedRun::of(record).ok()?;
-        let plan = record.plan.as_deref().filter(|plan| !plan.alone && !record.expects_failure())?;
-        if !run.standing.counts() {
-            return None;
-        }
+        let run = SeenRun::of_drill(record).filter(SeenRun::is_judged)?;
+        let (plan, figures) = (record.plan.as_deref()?, record.figures());
         let measured = record.severity.as_ref().and_then(|measured| measured.severity.clone());
         let failure = |fault: &crate::record::FaultInfo| {
             let class = fault.covers.clone().unwrap_or_else(|| fault.kind.clone());
@@ -121,14 +117,14 @@ impl TrendPoint {
         };
         let faults = plan.faults.iter().filter(|_| record.injected_us().is_some());
         Some(TrendPoint {
-            at: clock::instant(&plan.started_utc),
-            scenario: Some(plan.scenario.clone()),
+            at: run.at,
             severity: measured.or_else(|| plan.severity.clone()).unwrap_or_else(|| "none".into()),
             // Two faults of a class on a service are one failure of it.
             failures: faults.flat_map(failure).collect::<BTreeSet<_>>().into_iter().collect(),
-            times_us: [run.to_detect_us, run.to_mitigation_us, run.to_recover_us],
-            failed: run.standing == super::RunStanding::Failed,
+            times_us: [figures.to_detect_us, figures.to_mitigation_us, figures.to_recover_us],
+            failed: !run.passed(),
             id: run.run,
+            scenario: Some(run.scenario),
         })
     }
 
@@ -151,7 +147,7 @@ impl MeanInterval {
     /// Of these values; `None` without any.
     pub fn of(values: &[u64]) -> Option<MeanInterval> {
         let n = values.len() as f64;
-        let mean = values.iter().map(|value| *value as f64).sum::<f64>() / n;
+        let mean = mean(values);
         let half = values.len().checked_sub(2).map(|at| {
             let t = STUDENT.get(at).copied().unwrap_or(1.96);
             let variance = values.iter().map(|value| (*value as f64 - mean).powi(2)).sum::<f64>() / (n - 1.0);

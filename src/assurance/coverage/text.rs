@@ -6,6 +6,7 @@ use super::matrix::{
 };
 use crate::assurance::services::show;
 use crate::output::visible;
+use crate::report::clock::day;
 use crate::report::{Paint, StatusSymbol, column, wrap};
 use std::time::Duration;
 
@@ -139,13 +140,12 @@ pub(super) fn last(proof: &Proof) -> String {
 
 /// `2026-11-20, 3 days ago`.
 fn when(drill: &LastDrill) -> String {
-    let day = drill.at_utc.get(..10).unwrap_or(&drill.at_utc);
     let ago = match drill.days_ago {
         0 => "today".to_string(),
         1 => "1 day ago".to_string(),
         days => format!("{days} days ago"),
     };
-    format!("{day}, {ago}")
+    format!("{}, {ago}", day(&drill.at_utc))
 }
 
 /// How long users waited, and how long they may.

@@ -5,7 +5,8 @@ use super::{
     DrillReport, FindingRow, NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter,
 };
 use crate::record::utc_text;
-use crate::view::clock::instant;
+use crate::view::clock::{day, instant};
+use crate::view::format::quantile;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files of notes that can have something open: of this quarter, of none, and of earlier ones.
@@ -188,7 +189,7 @@ pub(super) fn trend(input: &DrInput) -> Vec<DrTrend> {
                 quarter,
                 runs: own.len(),
                 passed: own.iter().filter(|seen| seen.passed()).count(),
-                rto_median_us: median(&rto),
+                rto_median_us: quantile(&rto, 0.5).map(|median| median as u64),
                 rto_worst_us: rto.last().copied(),
                 rpo_worst_us: own.iter().filter_map(|seen| seen.rpo_us).max(),
             }
@@ -197,19 +198,4 @@ pub(super) fn trend(input: &DrInput) -> Vec<DrTrend> {
         DrTrend { scenario: scenario.to_string(), expects_failure, quarters: quarters.map(of).to_vec() }
     };
     scenarios.into_iter().map(trend).collect()
-}
-
-/// The median of sorted numbers: of two in the middle their mean.
-fn median(sorted: &[u64]) -> Option<u64> {
-    let middle = sorted.len() / 2;
-    let upper = *sorted.get(middle)?;
-    match sorted.len() % 2 {
-        1 => Some(upper),
-        _ => Some(sorted.get(middle - 1)?.midpoint(upper)),
-    }
-}
-
-/// The date of a time in RFC 3339.
-pub(super) fn day(utc: &str) -> &str {
-    utc.get(..10).unwrap_or(utc)
 }

@@ -134,14 +134,9 @@ impl SeenRun {
         SeenRun::of(record).filter(counts)
     }
 
-    /// Whether its scenario was drilled by it: with its runbook, to an end that says how the scenario stands.
-    pub fn is_conclusive(&self) -> bool {
-        self.ended && !self.control && self.is_judged()
-    }
-
-    /// Whether it says something about the runbook: a harness that broke and an interruption do not.
+    /// Whether it says something about the runbook: a control, a harness that broke, an interruption and a run without an end do not.
     pub fn is_judged(&self) -> bool {
-        matches!(self.outcome, RunOutcome::Passed | RunOutcome::Failed)
+        !self.control && matches!(self.outcome, RunOutcome::Passed | RunOutcome::Failed)
     }
 
     /// Whether it says that it is of the future, by more than clocks differ: nobody knows when it was made, and it counts for nothing.

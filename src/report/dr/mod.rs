@@ -35,8 +35,8 @@ impl<'a> DrReport<'a> {
             input.drills.iter().filter_map(|one| drill::drill(one, quarter, &input.notes)).collect();
         let mine = || input.seen.iter().filter(|seen| quarter.contains(seen.at));
         let incomplete: Vec<&SeenRun> = mine().filter(|seen| seen.dr && !seen.ended).collect();
-        let before = input.seen.iter().filter(|seen| seen.dr && seen.is_conclusive() && seen.at < quarter.start());
-        let was_drilled = |name: &str| mine().any(|seen| seen.scenario == name && seen.is_conclusive());
+        let before = input.seen.iter().filter(|seen| seen.dr && seen.is_judged() && seen.at < quarter.start());
+        let was_drilled = |name: &str| mine().any(|seen| seen.scenario == name && seen.is_judged());
         let not_drilled = input.scenarios.iter().filter(|(name, _)| !was_drilled(name));
         let mut report = DrReport {
             attested: false,

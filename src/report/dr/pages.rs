@@ -1,7 +1,6 @@
 //! The pages of the report. `pages.txt` is the document, section by section, once for every format; what it says that needs
 //! more than a field of the report stands here.
 
-use super::follow::{self, day};
 use super::pages;
 use super::{
     ActionRow, DrHeader, DrReport, DrServiceFacts, DrTrend, DrVerdict, DrillReport, Quarter, Retest, RiskRow, SeenRun,
@@ -13,6 +12,7 @@ use crate::record::{
 };
 use crate::report::escape::html_prose;
 use crate::report::{markdown, markdown_text};
+use crate::view::clock::{self, day};
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, many};
 use crate::view::{StatusSymbol, StepView, format, written};

@@ -5,6 +5,7 @@ use super::index::Update;
 use super::run::{IndexedRun, RunStanding};
 use super::summary::{RunbookChange, RunbookVersion, Spread, Summary};
 use crate::record::Verdict;
+use crate::report::clock::day;
 use crate::report::seconds;
 use page::{HistoryPage, counted, minute, share};
 use serde::Serialize;
@@ -83,10 +84,6 @@ fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
 
 fn dash() -> String {
     "–".into()
-}
-
-fn day(utc: &str) -> &str {
-    utc.get(..10).unwrap_or(utc)
 }
 
 /// `92% (11 of 12)`.
