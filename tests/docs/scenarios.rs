@@ -164,6 +164,9 @@ fn defaults_are_those_of_the_program() {
     }
     least.insert("load".into(), "load: { checkout: { request: GET http://checkout:8080/, rate: 50/s } }\n".into());
     least.insert("recover".into(), "recover: { within: 30s }\n".into());
+    // With a rate and an objective for which the default hold after the revert is long enough.
+    let sli = "slis: { availability: { load: checkout, good: status < 500, objective: 99% } }\n";
+    least.insert("slis".into(), sli.into());
     let path = project.path().join("scenarios/least.yaml");
     std::fs::write(&path, least.into_values().collect::<String>()).expect("a scenario");
     let (plan, diags) = spec::load(&path, &Overrides::default());

@@ -70,7 +70,7 @@ impl AttachedStack {
 
     async fn start(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
         let redactor = Redactor::new(self.secrets());
-        let compose = ComposeCommand::new(self.endpoint.clone(), redactor, &self.run.dir, cancel);
+        let compose = ComposeCommand::of(self.endpoint.clone(), redactor, &self.run.dir, cancel);
         let began = Instant::now();
         let agent = images::agent(&compose, &self.options).await?;
         let _ = self.agent.set(agent.clone());

@@ -73,7 +73,7 @@ impl Ran {
 
 impl ComposeCommand {
     /// Without options.
-    pub fn new(endpoint: Endpoint, redactor: Redactor, run_dir: &Path, cancel: &CancellationToken) -> ComposeCommand {
+    pub fn of(endpoint: Endpoint, redactor: Redactor, run_dir: &Path, cancel: &CancellationToken) -> ComposeCommand {
         let (run_dir, cancel) = (run_dir.to_path_buf(), cancel.clone());
         ComposeCommand { endpoint, options: Vec::new(), redactor, run_dir, cancel, build_within: BUILD_WITHIN }
     }

@@ -141,7 +141,7 @@ impl ComposeStack {
         let options = project.iter().chain(&model::RESOLVED).map(|option| option.to_string()).collect();
         let mut endpoint = self.endpoint.clone();
         self.model.given.iter().for_each(|(name, value)| endpoint.set(&model::given_as(name), value));
-        ComposeCommand { options, ..ComposeCommand::new(endpoint, self.redactor.clone(), &self.run.dir, cancel) }
+        ComposeCommand { options, ..ComposeCommand::of(endpoint, self.redactor.clone(), &self.run.dir, cancel) }
     }
 
     /// Hides the stack's secrets.

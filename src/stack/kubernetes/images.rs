@@ -59,7 +59,7 @@ pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) ->
     }
     let _making = MAKING.lock().await;
     let endpoint = Endpoint::resolve().await?;
-    let compose = ComposeCommand::new(endpoint, redactor.clone(), &run.dir, cancel);
+    let compose = ComposeCommand::of(endpoint, redactor.clone(), &run.dir, cancel);
     let compose = ComposeCommand { build_within: BUILD_WITHIN, ..compose };
     let own = FiredrillImages::ensure(&compose, request, options).await?;
     let own = FiredrillImages { toolbox: with_kubectl(&compose, &own.toolbox).await?, ..own };
