@@ -4,7 +4,7 @@
 /// The list of this name, as it is written.
 ///
 /// # Panics
-/// Where no list has the name; in a constant, the compiler says so.
+/// Where no list has the name, or it is empty; in a constant, the compiler says so.
 pub const fn list_in(lists: &'static str, name: &str) -> &'static str {
     let (text, name) = (lists.as_bytes(), name.as_bytes());
     let mut line = 0;
@@ -12,7 +12,9 @@ pub const fn list_in(lists: &'static str, name: &str) -> &'static str {
         let end = find(text, line, b"\n");
         if begins(text, line, name) && begins(text, line + name.len(), b": ") {
             let (_, list) = lists.split_at(end);
-            return list.split_at(find(list.as_bytes(), 0, b"\n\n")).0;
+            let list = list.split_at(find(list.as_bytes(), 0, b"\n\n")).0;
+            assert!(!list.is_empty(), "the list is empty");
+            return list;
         }
         line = end + 1;
     }

@@ -33,6 +33,7 @@ pub use source_files::SourceFiles;
 pub use tools::{CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, ToolCall, Tools, WINDOW};
 
 use crate::error::Error;
+use crate::output::quoted;
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -278,7 +279,12 @@ pub enum StackError {
 /// For commands that work with the engine and run no drill: exit 3, with what to do about it.
 impl From<StackError> for Error {
     fn from(error: StackError) -> Self {
-        let told = Error::harness(error.to_string());
+        let told = Error::harness(match &error {
+            StackError::Build { tail, .. } | StackError::Unhealthy { tail, .. } if !tail.is_empty() => {
+                format!("{error}\n  {}", quoted(tail))
+            }
+            _ => error.to_string(),
+        });
         match error {
             StackError::Environment { hint, .. } => {
                 told.hint(hint.unwrap_or_else(|| "`firedrill doctor` says what is missing".into()))

@@ -20,8 +20,10 @@ const WAITED: Duration = Duration::from_secs(8);
 const MAKE_IT_FAIL: &str = "`recover: { cleared: true }` in the scenario makes this a failure (for a fault without `every`), and so does an entry of \
                             `invariants` that does not hold beside the fault";
 
+type Doubt = fn(&Record) -> Option<String>;
+
 /// What makes a pass worth a look, and what its headline says of that; the first one counts.
-const DOUBTS: [(fn(&Record) -> Option<String>, &str); 4] = [
+const DOUBTS: [(Doubt, &str); 4] = [
     (healed_in_control, "perhaps without the runbook"),
     (served_beside, "the fault was still active"),
     (helped_beside, "perhaps not by the mitigation alone"),

@@ -173,7 +173,7 @@ impl Stack for AttachedStack {
         let target = StepTarget::Project {
             name: project.name.clone(),
             files: project.files.clone(),
-            endpoint: self.endpoint.clone(),
+            endpoint: Box::new(self.endpoint.clone()),
             dir: self.run.dir.clone(),
             toolbox: toolbox.clone(),
         };

@@ -207,10 +207,10 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
     }
 }
 
-/// Pauses a container. The runtime gives up on one that starts processes all the time ("unable to freeze"): the next attempt may find
-/// it at rest.
 type ApiResult = Result<(), ApiError>;
 
+/// Pauses a container. The runtime gives up on one that starts processes all the time ("unable to freeze"): the next attempt may find
+/// it at rest.
 async fn pause(docker: &Docker, id: &str) -> ApiResult {
     for _ in 0..4 {
         match docker.pause_container(id).await {

@@ -60,7 +60,7 @@ pub(super) enum StepTarget {
     /// Those of a drill.
     Drill(Box<ComposeStack>),
     /// Those of a project that is up, as it is. `files` is what it is made from, if that is known here; `toolbox` is a container.
-    Project { name: String, files: Option<ProjectFiles>, endpoint: Endpoint, dir: PathBuf, toolbox: String },
+    Project { name: String, files: Option<ProjectFiles>, endpoint: Box<Endpoint>, dir: PathBuf, toolbox: String },
 }
 
 impl StepTarget {
@@ -350,7 +350,6 @@ impl StepTools {
         Ok(exit)
     }
 
-    /// The team's own file, as the step's environment makes it.
     /// The team's containers, and where the step stands if that matters.
     async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, NotDone> {
         let endpoint = self.target.endpoint();
@@ -372,6 +371,7 @@ impl StepTools {
     }
 }
 
+/// The team's own file, as the step's environment makes it.
 async fn config(stack: &ComposeStack, ask: &Request<Compose>, step: &StepCall<'_>) -> Result<i32, NotDone> {
     let StepCall { call, io, cancel } = step;
     let rereading = Rereading { stack, env: &call.env, profiles: &ask.profiles, out: &io.out, cancel };
