@@ -3,7 +3,6 @@
 //! came, level by level, and which acknowledged writes survived it. The load goes on meanwhile.
 
 use super::context::{ARRIVAL, Context, SETTLE};
-use super::impact::hold_after;
 use super::monitor::shown;
 use super::probe::{
     self, ProbeAnswer, ask_probe, beside, ended, facts, is_checksum_of_nothing, judged, kept, numbers, too_old,
@@ -169,12 +168,11 @@ pub(super) async fn after_restore(
     cx.end_phase();
     let started = cx.sink.now();
     let Incident { impact, recovered, .. } = &*incident;
-    let hold = recovered.hold.unwrap_or_else(|| hold_after(cx.plan, impact.onset(), None));
-    let levels = levels(cx, restore, baseline, (recovered.recovery, hold, impact.steady)).await;
+    let levels = levels(cx, restore, baseline, (recovered.recovery, impact.steady)).await;
     let read = read_back(cx, &restore.ledger.survivors).await;
     cx.sink.emit(Event::ReadBack(read.0.clone()));
     let complete = ledger_is_complete(cx, &restore.ledger.load).await;
-    let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx, hold);
+    let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx);
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
     let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
     let time = judge_time(cx, incident);
@@ -207,7 +205,7 @@ async fn levels(
     cx: &Context<'_>,
     restore: &RestoreSpec,
     baseline: &Baseline,
-    users: (Option<Recovery>, Duration, TimeSpan),
+    users: (Option<Recovery>, TimeSpan),
 ) -> Levels {
     let mut seen: Vec<(RestoreLevel, &str, bool)> = Vec::new();
     let (mut failed, mut broke) = (None, None);
@@ -247,8 +245,8 @@ async fn levels(
 }
 
 /// How long users may take to show that they are still served.
-fn asking_users(cx: &Context<'_>, hold: Duration) -> Duration {
-    shown_within(cx) + hold + cx.longest_request() + SETTLE
+fn asking_users(cx: &Context<'_>) -> Duration {
+    shown_within(cx) + cx.plan.recover_hold + cx.longest_request() + SETTLE
 }
 
 /// How long it takes to show that users lost the service just now; what a query tells is of the time before.
@@ -256,18 +254,20 @@ fn shown_within(cx: &Context<'_>) -> Duration {
     cx.plan.told_every() + cx.plan.impact.window
 }
 
-/// Whether every SLI still meets its objective over a hold, and nobody is refused what users got when the stack was `steady`, of any load, now
-/// that everything else was asked: the hold ends once it would show that users lost the service meanwhile.
+/// Whether every SLI still meets its objective over `recover.hold`, and nobody is refused what users got when the stack was `steady`, of any load,
+/// now that everything else was asked: the window ends once it would show that users lost the service meanwhile. A longer hold of the recovery would
+/// only be more tolerant here.
 async fn still_served(
     cx: &Context<'_>,
-    (recovery, hold, steady): (Option<Recovery>, Duration, TimeSpan),
+    (recovery, steady): (Option<Recovery>, TimeSpan),
 ) -> Result<(bool, String), Stop> {
+    let hold = cx.plan.recover_hold;
     let now = cx.sink.now();
     let ends = now.plus(shown_within(cx));
     let begins = DrillTime(ends.0.saturating_sub(micros(hold)));
     let since = recovery.map_or(now, |recovery| recovery.from).max(begins);
     let again = |timeline: &Timeline| timeline.held_again(hold, since, Some(steady));
-    let held = cx.monitor.until(now.plus(asking_users(cx, hold)), |monitor| monitor.timeline(again)?.ok());
+    let held = cx.monitor.until(now.plus(asking_users(cx)), |monitor| monitor.timeline(again)?.ok());
     if let Some(levels) = held.await?.or_else(|| cx.monitor.timeline(again)?.ok()) {
         return Ok((true, format!("every SLI still held: {}", shown(&levels))));
     }

@@ -22,7 +22,8 @@ pub fn exit_of(outcome: RunOutcome) -> Exit {
 /// soon. An earlier drill of the scenario knows it better.
 pub fn expected(plan: &Plan) -> Duration {
     let impact = if plan.impact.none { plan.impact.within } else { plan.impact.window };
-    UP_AND_DOWN + plan.steady_for + impact + plan.recover_hold.max(plan.shown_after()) + plan.revert_hold
+    let hold = plan.recover_hold.max(plan.shown_after());
+    UP_AND_DOWN + plan.steady_for + impact + hold + plan.told_every() + plan.revert_hold
 }
 
 #[cfg(test)]

@@ -689,11 +689,7 @@ mod tests {
         let absent = prom(&format!("good: 'sum(rate(b[{{{{window}}}}]))', bad_may_be_absent: true, {total}"));
         assert!(absent.contains("is about the query `bad`"), "{absent}");
         let rare = prom("bad: 'rate(b[{{window}}])', total: 'rate(a[{{window}}])', every: 5s, rate: 50/s");
-        assert_eq!(
-            rare,
-            "`impact.window` is 1s: `x` is told every 5s, and may have no event in it\n\
-                          `revert.hold` is 2s: `x` is told every 5s, and may have no event in it\n"
-        );
+        assert_eq!(rare, "`impact.window` is 1s: `x` is told every 5s, and may have no event in it\n");
         let slo = |of: &str| with_slis(&format!("x: {{ slo: slo.yaml{of} }}"));
         let asked = ", prometheus: { url: http://shop:9090, every: 1s, rate: 500/s }";
         assert_eq!(slo(&format!("#answers{asked}")), "");

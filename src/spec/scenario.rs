@@ -209,7 +209,9 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let restore = restore::read(kind, &mut map, &plan, &load_names, expect);
 
     let sources: Vec<_> = plan.sources().collect();
-    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (plan.max_duration, steady, recover) {
+    let revert_hold = revert_hold.map(|hold| hold_after_revert(hold, &plan.slis, &sources));
+    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (plan.max_duration, steady, recover.filter(|_| !none))
+    {
         let shown_after = shown_after(hold, &plan.slis, &sources);
         let (least, what) = (steady.saturating_add(hold.max(shown_after)), "`steady.for` and `recover.hold`");
         let what = if shown_after > hold { "`steady.for` and the hold of a recovery" } else { what };
@@ -243,8 +245,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     stack.monitoring = plan.alerts.as_ref().map(AlertsSpec::request);
     (plan.title, plan.stack, plan.stack_source) = (title?, stack, stack_source);
     (plan.steady_for, plan.steady_within) = steady?;
-    (plan.impact, plan.respond) = (impact?, respond?);
-    plan.revert_hold = hold_after_revert(revert_hold?, &plan.slis, &sources);
+    (plan.impact, plan.respond, plan.revert_hold) = (impact?, respond?, revert_hold?);
     // With `impact: none` nothing has to recover.
     (plan.recover_within, plan.recover_hold, plan.recover_cleared) =
         recover.unwrap_or((STEADY_WITHIN, RECOVER_HOLD, false));

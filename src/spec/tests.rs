@@ -359,19 +359,14 @@ recover: { within: 20s }
     assert_eq!(plan_of(&rarely).revert_hold.as_secs(), 50, "five events");
     let counted = rare.replace("query: { service: db, sql: SELECT true, every: 10s }", COUNTED);
     let told = mistakes(&counted.replace("none", "{ none: true, within: 5s }"));
-    for key in ["steady.for", "impact.within", "revert.hold"] {
+    for key in ["steady.for", "impact.within"] {
         assert!(told.contains(&format!("`{key}` is ")) && told.contains("is told every 10s"), "{key}: {told}");
     }
-    let counted = format!(
-        "{}steady: {{ for: 20s }}\nrevert: {{ hold: 19s }}\n",
-        counted.replace("none", "{ none: true, within: 20s }")
-    );
-    let told = mistakes(&counted);
-    assert!(told.contains("`revert.hold` is 19s: `rare` is told every 10s, and what happens after the last"), "{told}");
-    assert_eq!(mistakes(&counted.replace("19s", "20s")), "");
+    let counted = format!("{}steady: {{ for: 20s }}\n", counted.replace("none", "{ none: true, within: 20s }"));
+    assert!(plan_of(&counted).revert_hold.as_secs() >= 20, "a telling of after the undo lies within it");
     let lasting = |lasts: &str| {
         let faults = format!("faults:\n  - container_kill: {{ service: db }}\n    lasts: {lasts}");
-        mistakes(&counted.replace("19s", "20s").replace(kill, &faults))
+        mistakes(&counted.replace(kill, &faults))
     };
     assert!(lasting("29s").contains("would be judged without the fault"), "{}", lasting("29s"));
     assert_eq!(lasting("30s"), "");

@@ -61,12 +61,14 @@ pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
     events_needed(objective).is_none_or(|needed| events < needed * (1.0 - ROUNDING))
 }
 
-/// How long every SLI must hold after the revert: `revert.hold`, and so long that one bad event alone breaks the objective of none, and that
-/// at least five events of each are due. Any good window of so long will do, and a few events are good by chance.
+/// How long every SLI must hold after the revert: `revert.hold`, and so long that one bad event alone breaks the objective of none, that at least
+/// five events of each are due, and that a telling of what comes from time to time lies within it. Any good window of so long will do, and a few
+/// events are good by chance.
 pub fn hold_after_revert(written: Duration, slis: &[SliSpec], sources: &[Arc<SliSource>]) -> Duration {
     let needed = slis.iter().filter_map(|sli| {
         let events = events_needed(sli.objective)?.max(IMPACT_EVENTS);
-        Some(whole_slices(events / source_of(sli, sources)?.rate))
+        let source = source_of(sli, sources)?;
+        Some(whole_slices(events / source.rate).max(source.interval.saturating_mul(2)))
     });
     needed.fold(written, Duration::max)
 }
@@ -77,7 +79,9 @@ pub fn shown_after(window: Duration, slis: &[SliSpec], sources: &[Arc<SliSource>
     let shown = slis.iter().filter_map(|sli| {
         let source = source_of(sli, sources).filter(|source| !source.stays_good.is_zero())?;
         let allowed = window.mul_f64(1.0 - sli.objective.get());
-        Some(whole_slices((source.stays_good + allowed).as_secs_f64() + 1.0 / source.rate))
+        // Its first good answer may have been asked for so much earlier.
+        let after = source.stays_good + source.longest + allowed;
+        Some(whole_slices(after.as_secs_f64() + 1.0 / source.rate))
     });
     shown.max().unwrap_or_default()
 }
@@ -106,7 +110,7 @@ pub struct WindowChecks<'a> {
     pub steady: Option<Duration>,
     /// `recover.hold`.
     pub recover: Option<Duration>,
-    /// `revert.hold`, where the scenario says it or it is that by default.
+    /// How long every SLI must hold after the revert.
     pub revert: Option<Duration>,
     /// `impact`.
     pub impact: Option<&'a Impact>,
@@ -118,6 +122,13 @@ impl WindowChecks<'_> {
     /// Checks them against the loads and objectives; what is found is told with its place and a remedy.
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
+        if let Some(hold) = self.revert.filter(|hold| *hold > LONGEST) {
+            let message = format!(
+                "users would have to be served for {} after the revert, until enough events are due",
+                Show(hold)
+            );
+            self.error(diags, "slis", "", message).help("a higher rate, or another objective for the drill");
+        }
         for sli in &self.plan.slis {
             let Some(&SliSource { rate, interval, stays_good, longest, .. }) = source_of(sli, self.sources) else {
                 continue;
@@ -160,7 +171,6 @@ impl WindowChecks<'_> {
             ("impact", "window", breach.map(|impact| impact.window)),
             ("impact", "within", none.map(|impact| impact.within)),
             ("recover", "hold", hold),
-            ("revert", "hold", self.revert),
         ] {
             let Some(window) = window.filter(|window| *window < interval) else { continue };
             let least = if inner == "hold" { needed } else { interval };
@@ -169,13 +179,12 @@ impl WindowChecks<'_> {
                 format!("`{outer}.{inner}` is {window}: `{name}` is told every {every}, and may have no event in it");
             self.error(diags, outer, inner, message).help(format!("at least {}", Show(least)));
         }
-        for (outer, hold) in [("recover", hold), ("revert", self.revert)] {
-            let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) else { continue };
+        if let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) {
             let hold = Show(hold);
             let message = format!(
-                "`{outer}.hold` is {hold}: `{name}` is told every {every}, and what happens after the last telling in it is never judged"
+                "`recover.hold` is {hold}: `{name}` is told every {every}, and what happens after the last telling in it is never judged"
             );
-            self.error(diags, outer, "hold", message).help(format!("at least {}, twice as long", Show(needed)));
+            self.error(diags, "recover", "hold", message).help(format!("at least {}, twice as long", Show(needed)));
         }
     }
 
@@ -350,8 +359,8 @@ mod tests {
         let shown = |window: u64, objective: &str, source: Arc<SliSource>| {
             shown_after(Duration::from_secs(window), &[sli(objective)], &[source]).as_millis()
         };
-        assert_eq!(shown(20, "95%", source(1.0, 20)), 22_000, "one of twenty may be bad, and two may not");
-        assert_eq!(shown(5, "80%", source(10.0, 20)), 21_100);
+        assert_eq!(shown(20, "95%", source(1.0, 20)), 24_000, "one of twenty may be bad, and two may not");
+        assert_eq!(shown(5, "80%", source(10.0, 20)), 23_100);
         assert_eq!(shown(5, "80%", source(10.0, 0)), 0);
     }
 

@@ -201,7 +201,7 @@ mod tests {
         assert!(told.contains("`firedrill scenario db-pool --control`"), "{told}");
         let images = record.stack.as_ref().unwrap().images.clone();
         let run = "20261119T064112Z-db-pool-0001".to_string();
-        let control = EarlierControl { run, images, healed: false, watched_us: 0 };
+        let control = EarlierControl { run, images, healed: false, watched_us: 600_000_000 };
         let at = Location { path: "s.yaml".into(), line: 1 };
         let plan = record.plan.as_deref_mut().unwrap();
         plan.last_control = Some(control);

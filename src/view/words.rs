@@ -194,10 +194,7 @@ pub fn recovered_while_waiting(record: &Record) -> Option<String> {
     let begun = commands.filter_map(|(step, command)| counts(step, command).then_some(command));
     let last = begun.max_by_key(|command| command.ended_us.unwrap_or(recovered))?;
     let waited = recovered.since(last.ended_us.filter(|ended| *ended >= began)?);
-    let watched = last_control(record).map(|control| control.watched_us).unwrap_or_default();
-    let injecting = record.phases.iter().find(|phase| phase.phase == Phase::Inject)?;
-    let is_excluded = recovered.since(injecting.started_us) <= Duration::from_micros(watched);
-    (record.verdict == Verdict::Passed && waited >= WAITED && !is_excluded).then(|| {
+    (record.verdict == Verdict::Passed && waited >= WAITED && !control_excludes(record)).then(|| {
         format!(
             "users recovered {:.1} s after the mitigation's last command (`{}`) had ended: after a fault that ends by itself, it \
              would look the same; `--control` shows whether this one does",
@@ -360,13 +357,21 @@ pub fn station(what: &FaultEvent) -> (StatusSymbol, &'static str) {
     (symbol, what.words())
 }
 
+/// Whether users did not recover by themselves in the last control, which was watched for as long as this drill took to recover.
+pub fn control_excludes(record: &Record) -> bool {
+    let injecting = record.phases.iter().find(|phase| phase.phase == Phase::Inject);
+    last_control(record).zip(injecting).zip(record.recovered_us()).is_some_and(|((control, injecting), recovered)| {
+        !control.healed && recovered.since(injecting.started_us) <= Duration::from_micros(control.watched_us)
+    })
+}
+
 /// Whether a fault that is gone may as well have ended by itself: long after the mitigation's last command or after the runbook, and no control
 /// is known in which users did not recover.
 pub fn perhaps_by_itself(record: &Record, fault: &FaultRecord) -> bool {
     let gone = fault.life.iter().filter(|moment| moment.what == FaultEvent::ClearedByRunbook);
     let is_late =
         gone.clone().any(|moment| moment.detail.contains(GONE_LATER)) || recovered_while_waiting(record).is_some();
-    is_late && gone.count() > 0 && last_control(record).is_none_or(|control| control.healed)
+    is_late && gone.count() > 0 && !control_excludes(record)
 }
 
 /// What became of a fault: how it stood after the runbook, and how it was undone.
@@ -580,9 +585,12 @@ mod tests {
         assert_eq!(told(&record), (StatusSymbol::Warn, perhaps.into()));
         let images = record.stack.as_ref().unwrap().images.clone();
         let run = "20261119T064112Z-db-pool-0001".to_string();
-        let control = EarlierControl { run, images, healed: false, watched_us: 1 };
+        let control = EarlierControl { run, images, healed: false, watched_us: 600_000_000 };
         record.plan.as_deref_mut().unwrap().last_control = Some(control.clone());
         assert!(told(&record).1.starts_with("cleared by the runbook"), "{}", told(&record).1);
+        let short = EarlierControl { watched_us: 1, ..control.clone() };
+        record.plan.as_deref_mut().unwrap().last_control = Some(short);
+        assert!(told(&record).1.starts_with("gone; "), "watched for less long: {}", told(&record).1);
         record.plan.as_deref_mut().unwrap().last_control = Some(EarlierControl { healed: true, ..control });
         assert!(told(&record).1.starts_with("gone; "), "{}", told(&record).1);
     }

@@ -86,10 +86,10 @@ pub fn not_shown(record: &Record) -> Vec<String> {
     let is_pass = record.verdict == Verdict::Passed && !record.is_control();
     let Some(plan) = record.plan.as_ref().filter(|_| is_pass) else { return Vec::new() };
     let by_runbook = record.mitigation_started_us.is_some() && record.recovered_us().is_some();
-    let control = (by_runbook && words::last_control(record).is_none()).then(|| {
+    let control = (by_runbook && !words::control_excludes(record) && words::healed_in_control(record).is_none()).then(|| {
         format!(
-            "users might have recovered by themselves: no control of this scenario, stack and images was known when the drill began; \
-             `{} --control` shows whether they do",
+            "users might have recovered by themselves: no control of this scenario, stack and images was known when the drill began, or none \
+             that watched for so long; `{} --control` shows whether they do",
             again(plan)
         )
     });
