@@ -5,7 +5,7 @@
 mod accepted;
 
 use firedrill::agent::protocol::BUILD;
-use firedrill::record::{DayAttempt, Event, Executed, Stamped, StepStatus};
+use firedrill::record::{Announcement, DayAttempt, Event, Executed, Stamped, StepStatus};
 use firedrill::stack::RUNNER_BUILD;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -189,9 +189,15 @@ fn a_drill_that_is_a_job_prints_its_story_and_is_sealed_behind_its_reports() {
     let run = format!("20260101T000000Z-job-{:08x}", std::process::id());
     let occasion = DayAttempt { day: "20260101T000000Z-day-00000001".into(), number: 1, attempt: 1 };
     let executed = Executed { by: Some("ada".into()), ..Executed::default() };
+    let who = Announcement {
+        run: run.clone(),
+        occasion: Some(occasion.clone()),
+        executed: Some(executed.clone()),
+        ..Announcement::default()
+    };
     let order = serde_json::json!({
-        "run": run, "scenario": root.join("drill.yaml"), "rate": null, "overrides": { "vars": {}, "project": root, "root": root },
-        "options": { "control": false, "keep": false, "seed": 7 }, "occasion": occasion, "revision": null, "executed": executed,
+        "who": who, "scenario": root.join("drill.yaml"), "rate": null, "overrides": { "vars": {}, "project": root, "root": root },
+        "options": { "control": false, "keep": false, "seed": 7 },
     });
     let mut archive = tar::Builder::new(File::create(root.join("files.tar")).expect("a file"));
     let mut add = |inside: &Path, text: &str| {
