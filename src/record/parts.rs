@@ -242,7 +242,7 @@ pub struct HoldRecord {
     pub parts: Option<Parts>,
 }
 
-/// What is told of a fault that was gone at the end of the hold and not when the runbook had ended, in the detail of its event.
+/// Stands in the detail of the event of a fault that was gone at the end of the hold, and not when the runbook had ended.
 pub const GONE_LATER: &str = "when the runbook had ended it was still there";
 /// What is waited for in the phase recover, in the words of its `waited`.
 pub const WAIT_RECOVERED: &str = "every SLI to recover and hold";
