@@ -61,7 +61,8 @@ fn with_restore(mut record: Record) -> Record {
     let survivors = record.writes.iter().filter(|write| !lost(write.ended())).map(|write| write.number());
     let survivors = Some(survivors.collect::<Numbers>());
     let evidence = "they were read".to_string();
-    record.read_back = Some(ReadBackRecord { asked_us: DrillTime(until), survivors, duplicates: 1, evidence });
+    record.read_back =
+        Some(ReadBackRecord { asked_us: DrillTime(until), survivors, duplicates: 1, evidence, before: None });
     let facts = [("id", "base-20261120T060000Z"), ("taken", "2026-11-20T06:00:00Z"), ("bytes", "48211968")];
     record.backup = Some(facts.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect());
     let levels = [

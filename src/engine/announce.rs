@@ -107,6 +107,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
             recover_cleared: plan.recover_cleared,
             revert_hold_us: micros(plan.revert_hold),
             told_every_us: micros(plan.told_every()),
+            shown_after_us: Some(micros(plan.shown_after())),
             impact_none: plan.impact.none,
         },
         vars: shown_vars(&plan.respond),

@@ -203,7 +203,8 @@ async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Opera
     let injected = inject(cx).await?;
     cx.begin(Phase::Impact);
     let impact = impact(cx, injected, steady.window).await?;
-    let recovered = Recovered::unseen(Ok(impact.passed.clone().unwrap_or_default()));
+    let running = std::mem::take(&mut steady.running);
+    let recovered = Recovered { running, ..Recovered::unseen(Ok(impact.passed.clone().unwrap_or_default())) };
     let names = std::mem::take(&mut steady.names);
     let mut incident = Incident { names, impact, responded: Responded::default(), recovered };
     if incident.impact.passed.is_some() {

@@ -11,6 +11,7 @@ use crate::slis::window::Timeline;
 use crate::source::{host_of, list};
 use crate::spec::PlannedFault;
 use crate::stack::{NetworkNames, ProxyBypass, StackResult};
+use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -449,6 +450,15 @@ impl CommonContext<'_> {
             }),
             Err(error) => Some(format!("whether everybody finds the hosts of the load cannot be told: {error}")),
         }
+    }
+
+    /// How many containers of each service run, of the services that could be asked.
+    pub(super) async fn running(&self) -> BTreeMap<String, usize> {
+        let asked = self.stack.services().into_iter().map(async |service| {
+            let found = tokio::time::timeout(ASKED_WITHIN, self.stack.containers(&service)).await.ok()?.ok()?;
+            Some((service, found.iter().filter(|container| container.status == "running").count()))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {

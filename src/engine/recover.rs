@@ -12,13 +12,15 @@ use super::respond::{ChangingStep, Responded, runs};
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, HoldRecord, Location, MeasuredSeverity, Parts, Phase, RecoveryRecord,
-    Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros, percent, severity_of, understated,
+    Check, CheckOutcome, DrillTime, Event, HoldRecord, Location, MeasuredSeverity, Parts, Phase, ReadBackRecord,
+    RecoveryRecord, Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros, percent, severity_of,
+    understated,
 };
 use crate::runbook::{RunbookPhase, Step};
-use crate::slis::window::{Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
+use crate::slis::window::{ImpactSize, Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
 use crate::spec::PlannedFault;
 use crate::stack::NetworkNames;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What users felt, what was done about it, and what that came to.
@@ -44,12 +46,24 @@ pub(super) struct Recovered {
     pub steady: Option<TimeSpan>,
     /// The SLIs are met, and no recovery is seen only because users are refused what they got before.
     pub refused: bool,
+    /// The survivors of the ledger, once they were read back.
+    pub read_back: Option<ReadBackRecord>,
+    /// How many containers of each service ran when the stack was steady.
+    pub running: BTreeMap<String, usize>,
 }
 
 impl Recovered {
     /// Nobody looked.
     pub fn unseen(outcome: Result<String, Stop>) -> Recovered {
-        Recovered { outcome, recovery: None, hold: None, steady: None, refused: false }
+        Recovered {
+            outcome,
+            recovery: None,
+            hold: None,
+            steady: None,
+            refused: false,
+            read_back: None,
+            running: BTreeMap::new(),
+        }
     }
 }
 
@@ -92,7 +106,9 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
         cx.hold = seen.hold;
         let window = cx.plan.recover_hold;
         let steady = Some(impact.steady);
-        let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady };
+        let size = impact_size(cx, steady);
+        let query =
+            RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady, impact: size };
         let latest = ended.plus(within).max(cx.phase_began).max(grown.unwrap_or_default());
         let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
         // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
@@ -170,6 +186,17 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             let answers = |timeline: &Timeline| timeline.answered_otherwise(impact.steady, (from_us, to_us));
             for answers in cx.monitor.timeline(answers) {
                 cx.sink.note(answers.text);
+            }
+            // Without what came after it.
+            let before = RecoveryQuery { runbook_ended: grown, hold: cx.plan.recover_hold, ..query };
+            let earlier = cx.monitor.timeline(|timeline| timeline.recovered(None, &before)?.ok());
+            if let Some(earlier) = earlier.filter(|earlier| followed && earlier.to < from_us) {
+                let by = lost_by(cx, seen.steady, earlier.to, responded);
+                cx.sink.note(format!(
+                    "users had recovered {} after the first mitigating command, and lost the service again{} before they recovered for good",
+                    seconds(earlier.at.since(from)),
+                    by.map_or_else(String::new, |step| format!(" when or after the step at {step} ran,"))
+                ));
             }
             each_sli(cx, &query, Some(at), &where_it_should_have_helped(cx, unverified));
             cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
@@ -339,7 +366,8 @@ pub(super) async fn no_relapse(
     let Some(recovery) = recovered.recovery else { return Ok(()) };
     let (began, hold) = (cx.sink.now(), cx.plan.recover_hold);
     let deadline = began.plus(cx.longest_request() + ARRIVAL);
-    let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
+    let size = impact_size(cx, recovered.steady);
+    let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold, size);
     let seen = cx.monitor.until(deadline, |monitor| monitor.timeline(relapsed).map(Result::unwrap_or_default));
     let seen = seen.await?;
     cx.waited(WAIT_SERVED, until, deadline.since(until), seen.is_some());
@@ -424,11 +452,19 @@ fn served_before(cx: &Context<'_>, impact: &FaultImpact, onset: Option<Duration>
     impact.felt_again_within(cx.plan).is_none() || cx.stayed_away(since, begun, to_hurt).is_none()
 }
 
+/// What would be an impact in this drill, where users were to feel one.
+fn impact_size(cx: &Context<'_>, steady: Option<TimeSpan>) -> Option<ImpactSize> {
+    let impact = &cx.plan.impact;
+    let steady = steady.filter(|_| !impact.none)?;
+    Some(ImpactSize { below: impact.below, window: impact.window, steady })
+}
+
 /// The last step that did more than look within the window in which users lost the service again that they had had until `held`.
 fn lost_by(cx: &Context<'_>, steady: Option<TimeSpan>, held: DrillTime, responded: &Responded) -> Option<Location> {
     let (now, window) = (cx.sink.now(), cx.plan.recover_hold);
     let fell = cx.monitor.timeline(|timeline| {
-        let missed = timeline.relapsed(held, now, window).and_then(Result::ok).unwrap_or_default();
+        let missed = timeline.relapsed(held, now, window, impact_size(cx, steady));
+        let missed = missed.and_then(Result::ok).unwrap_or_default();
         let refused = timeline.refused_after(steady, held, now, window).map(|(at, _)| at);
         missed.iter().map(|level| level.to).chain(refused).min()
     })?;

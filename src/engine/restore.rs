@@ -10,8 +10,9 @@ use super::probe::{
 use super::recover::{Incident, judge_time};
 use super::stop::Stop;
 use crate::record::{
-    Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, ReadBackRecord, RestoreLevel, Verdict,
-    WAIT_AFTER, WAIT_BEFORE, WriteRecord, backup_age_us, begin_of, fault_of_losses, grouped, micros,
+    Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, ReadBackRecord, RestoreLevel,
+    Unaccounted, Verdict, WAIT_AFTER, WAIT_BEFORE, WriteRecord, backup_age_us, begin_of, fault_of_losses, grouped,
+    lost_since, micros,
 };
 use crate::slis::window::{Recovery, TimeSpan, Timeline};
 use crate::spec::{Expectation, LevelProbe, Plan, RestoreSpec, ServiceScript};
@@ -26,6 +27,8 @@ pub(super) struct Baseline {
     contents: BTreeMap<String, Vec<u8>>,
     /// What the backup says about itself.
     backup: BTreeMap<String, String>,
+    /// Survivors that are no writes of the ledger.
+    unaccounted: Unaccounted,
 }
 
 /// How the levels were seen.
@@ -92,15 +95,17 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
         cx.sink.emit(Event::ContentNoted(ContentRecord { name: check.name.clone(), text: kept(&whole.stdout) }));
         baseline.contents.insert(check.name.clone(), whole.stdout);
     }
-    ledger_holds(cx, restore).await?;
+    baseline.unaccounted = ledger_holds(cx, restore).await?;
     Ok(baseline)
 }
 
 /// The ledger must be one: writes are acknowledged, and what was acknowledged is there as long as nothing is broken.
-async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(), Stop> {
+async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Unaccounted, Stop> {
     let ledger = &restore.ledger;
     let (read, broke) = read_back(cx, &ledger.survivors).await;
-    broke.map_or(Ok(()), Err)?;
+    if let Some(broke) = broke {
+        return Err(broke);
+    }
     let Some(survivors) = &read.survivors else {
         return Err(unsteady(cx, &ledger.survivors, "the survivors cannot be read", &read.evidence));
     };
@@ -131,7 +136,7 @@ async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(), Sto
         );
         return Err(unsteady(cx, &ledger.survivors, "there are survivors that were never sent", &why));
     }
-    Ok(())
+    Ok(Unaccounted { unknown: unknown.len() as u64, duplicates: read.duplicates })
 }
 
 /// How many writes of a load may be among the survivors before it is known how they ended.
@@ -169,7 +174,8 @@ pub(super) async fn after_restore(
     let started = cx.sink.now();
     let Incident { impact, recovered, .. } = &*incident;
     let levels = levels(cx, restore, baseline, (recovered.recovery, impact.steady)).await;
-    let read = read_back(cx, &restore.ledger.survivors).await;
+    let mut read = read_back(cx, &restore.ledger.survivors).await;
+    read.0.before = Some(baseline.unaccounted);
     cx.sink.emit(Event::ReadBack(read.0.clone()));
     let complete = ledger_is_complete(cx, &restore.ledger.load).await;
     let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx);
@@ -186,6 +192,7 @@ pub(super) async fn after_restore(
     let data_lost = figures.as_ref().is_some_and(DataFigures::is_lossy);
     let figures = figures.map(|figures| figures.bounded(backup_age));
     let (lost, point) = judge_point(cx, restore, &read, complete, figures, started);
+    incident.recovered.read_back = Some(read.0);
     let stops: Vec<Stop> = [level, time, point].into_iter().flatten().collect();
     let outcome = &mut incident.recovered.outcome;
     *outcome = match (std::mem::replace(outcome, Ok(String::new())), stops.first()) {
@@ -330,7 +337,7 @@ type ReadBack = (ReadBackRecord, Option<Stop>);
 /// Reads the survivors back.
 async fn read_back(cx: &Context<'_>, survivors: &ServiceScript) -> ReadBack {
     let (asked_us, evidence) = (cx.sink.now(), String::new());
-    let mut seen = ReadBackRecord { asked_us, survivors: None, duplicates: 0, evidence };
+    let mut seen = ReadBackRecord { asked_us, survivors: None, duplicates: 0, evidence, before: None };
     let looked = match ask_probe(cx, survivors).await {
         Ok(looked) => looked,
         Err(stop) => {
@@ -359,6 +366,30 @@ async fn read_back(cx: &Context<'_>, survivors: &ServiceScript) -> ReadBack {
         }
     }
     (seen, None)
+}
+
+/// After the revert, of a restore that had passed: what was stored then and what was acknowledged since is still there. Undoing a fault brings
+/// back what the runbook had done without, such as an old primary.
+pub(super) async fn still_stored(cx: &Context<'_>, first: Option<&ReadBackRecord>) -> Result<(), Stop> {
+    let (Some(restore), Some(first)) = (cx.restoring(), first) else { return Ok(()) };
+    let at = cx.in_scenario(restore.ledger.survivors.line);
+    let (again, broke) = read_back(cx, &restore.ledger.survivors).await;
+    cx.sink.emit(Event::ReadBack(again.clone()));
+    broke.map_or(Ok(()), Err)?;
+    if again.survivors.is_none() {
+        let reason = format!("the survivors cannot be read back after the revert: {}", again.evidence);
+        return Err(Stop::new(Verdict::NotReverted, reason).at(at));
+    }
+    let unknown = |why| Stop::harness(format!("which writes are lost after the revert cannot be told: {why}"));
+    ledger_is_complete(cx, &restore.ledger.load).await.map_err(unknown)?;
+    let lost = cx.monitor.writes(|writes| lost_since(writes, first, &again));
+    let Some(number) = lost.iter().next() else { return Ok(()) };
+    let count = grouped(lost.len() as u64);
+    let reason = format!(
+        "after the revert {count} writes are gone that were stored before it or acknowledged since, the first is number {number}: {}",
+        again.evidence
+    );
+    Err(Stop::new(Verdict::Damaged, reason).at(at))
 }
 
 /// Waits until it is known of every write that was due by now how it ended: only then can nothing be missing from the
@@ -406,6 +437,10 @@ fn judge_point(
     }
     if figures.lost_served > 0 {
         let what = "writes are lost that were acknowledged after users had recovered";
+        return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
+    }
+    if figures.brought > 0 {
+        let what = "the restore brought rows that nobody wrote, or some of them twice";
         return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
     }
     if !figures.meets_rpo(rpo_us) {

@@ -5,11 +5,16 @@ use super::context::{Context, SETTLE, seconds};
 use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
+use super::restore::still_stored;
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::{TimeSpan, Timeline};
 use crate::source::list;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// What undoing a fault may cost users without a word.
+const SHORTLY: Duration = Duration::from_secs(1);
 
 /// `recovering` is when a recovery began to be looked for.
 pub(super) async fn revert(
@@ -55,11 +60,27 @@ pub(super) async fn revert(
             (reason, None) => Stop::new(Verdict::NotReverted, reason),
         }),
         true if !cx.unspoiled() || cx.control || cancel.is_cancelled() => Ok(gone(cx)),
-        true => hold(cx, undone, recovered.steady, cancel).await,
+        true => match hold(cx, undone, recovered.steady, cancel).await {
+            Ok(evidence) if !cancel.is_cancelled() => {
+                let stored = cancel.run_until_cancelled(still_stored(cx, recovered.read_back.as_ref())).await;
+                stored.unwrap_or(Ok(())).map(|()| evidence)
+            }
+            held => held,
+        },
     };
     match held {
         Ok(evidence) => {
             cx.decided(Check::Revert, started, CheckOutcome::Passed { evidence });
+            if cx.unspoiled() && !recovered.running.is_empty() {
+                let running = cancel.run_until_cancelled(cx.running()).await.unwrap_or_default();
+                for (service, before) in &recovered.running {
+                    if let Some(now) = running.get(service).filter(|now| *now < before) {
+                        cx.sink.note(format!(
+                            "`{service}` runs in {now} of the {before} containers that it had before the fault"
+                        ));
+                    }
+                }
+            }
             // The invariants are asked a last time, of a drill that would pass.
             if cx.unspoiled() {
                 let asked = ask_invariants(cx, invariants, InvariantTime::Reverted);
@@ -111,7 +132,13 @@ async fn hold(
     cx.waited("every SLI to hold after the revert", undone, within, held.is_some());
     let length = seconds(hold);
     if let Some(levels) = held {
-        cx.window_held(Phase::Revert, &levels);
+        let (begins, _) = cx.window_held(Phase::Revert, &levels);
+        if begins.since(from) >= SHORTLY {
+            cx.sink.note(format!(
+                "after the last undo users were not served as they should be for {}",
+                seconds(begins.since(undone))
+            ));
+        }
         return Ok(format!("{} and every SLI held for {length}: {}", gone(cx), shown(&levels)));
     }
     cx.undisturbed()?;

@@ -23,6 +23,7 @@ use crate::slis::window::TimeSpan;
 use crate::spec::sources;
 use crate::stack::{AgentRole, NetworkNames, Stack, TOXIPROXY_PORT};
 use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,8 @@ pub(super) struct Steady {
     pub baseline: Baseline,
     /// The names that the hosts of the load had.
     pub names: NetworkNames,
+    /// How many containers of each service ran.
+    pub running: BTreeMap<String, usize>,
     /// The window in which every SLI met its objective.
     pub window: TimeSpan,
 }
@@ -74,8 +77,9 @@ pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
         let asked = ask_invariants(cx, &mut invariants, InvariantTime::Steady).await;
         asked.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
         let names = cx.names_of_hosts().await.map_err(|error| cx.failed(Check::Steady, started, error.into()))?;
+        let running = cx.running().await;
         cx.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
-        return Ok(Steady { session, invariants, baseline, names, window });
+        return Ok(Steady { session, invariants, baseline, names, running, window });
     }
     Err(cx.failed(Check::Steady, started, cx.stop_at("steady", Verdict::Unsteady, why_unsteady(cx))))
 }

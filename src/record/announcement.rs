@@ -375,6 +375,10 @@ pub struct Windows {
     /// an injection begin so much later. 0 where each event is told by itself.
     #[serde(default, skip_serializing_if = "super::parts::is_zero")]
     pub told_every_us: u64,
+    /// How long an SLI of which events stay good for a while needs to show that nothing new comes any more: a recovery is held at least so
+    /// long. 0 where there is none; records of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_after_us: Option<u64>,
     /// Whether `impact: none` turns the drill round.
     pub impact_none: bool,
 }

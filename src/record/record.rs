@@ -106,6 +106,9 @@ pub struct Record {
     /// The survivors of the ledger, once they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_back: Option<ReadBackRecord>,
+    /// The same after the revert, where that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_again: Option<ReadBackRecord>,
     /// Notes.
     pub notes: Vec<NoteRecord>,
     /// What was left behind, in plain words.
@@ -242,7 +245,8 @@ impl Record {
             Event::Probed { level, name, held, evidence } => {
                 self.probes.push(ProbeRecord { at_us, level, name, held, evidence });
             }
-            Event::ReadBack(read) => self.read_back = Some(read),
+            Event::ReadBack(read) if self.read_back.is_none() => self.read_back = Some(read),
+            Event::ReadBack(read) => self.read_again = Some(read),
             Event::CheckEnded { check, started_us, outcome } => {
                 self.checks.push(CheckResult { check, outcome, started_us, ended_us: at_us });
             }

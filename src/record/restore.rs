@@ -170,6 +170,18 @@ pub struct ReadBackRecord {
     pub duplicates: u64,
     /// What was read in words, or why it could not be.
     pub evidence: String,
+    /// What nobody can account for as long as nothing was broken; records of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Unaccounted>,
+}
+
+/// Survivors that are no writes of the ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unaccounted {
+    /// Those whose number was never sent, or whose write has not ended.
+    pub unknown: u64,
+    /// How often a number came more than once.
+    pub duplicates: u64,
 }
 
 /// A set of numbers, written as ranges: `0-411,413`.
@@ -290,6 +302,9 @@ pub struct DataFigures {
     pub unknown: u64,
     /// Numbers that were there more than once.
     pub duplicates: u64,
+    /// Of these two, those that were not there before the fault. Where numbers came more than once then, it is only told that they do.
+    #[serde(skip)]
+    pub brought: u64,
     /// Writes that were acknowledged after the survivors were asked for: they are not judged.
     #[serde(default)]
     pub acknowledged_later: u64,
@@ -316,6 +331,16 @@ pub fn fault_of_losses(
     let mut later = confirmed.windows(2).rev().filter(|pair| pair[1] <= read.asked_us);
     let later = later.find(|pair| lost.iter().any(|at| *at > pair[0] && *at <= pair[1]));
     later.map(|pair| pair[1]).or(confirmed.first().copied())
+}
+
+/// The acknowledged writes that were there when the survivors were first read back, or were acknowledged later, and are no longer there.
+pub fn lost_since(writes: &[WriteRecord], first: &ReadBackRecord, again: &ReadBackRecord) -> Numbers {
+    let (Some(first_there), Some(there)) = (&first.survivors, &again.survivors) else { return Numbers::default() };
+    let stored = writes.iter().filter(|write| {
+        let known = first_there.contains(write.number()) || write.ended() > first.asked_us;
+        write.is_acknowledged() && write.ended() <= again.asked_us && known
+    });
+    stored.map(|write| write.number()).filter(|number| !there.contains(*number)).collect()
 }
 
 /// When the injection began that was confirmed then, by when each began and was confirmed.
@@ -365,6 +390,10 @@ impl DataFigures {
             }
         }
         figures.unknown = survivors.iter().filter(|number| !ended.contains(number)).count() as u64;
+        figures.brought = read.before.map_or(0, |before| {
+            let again = if before.duplicates == 0 { read.duplicates } else { 0 };
+            figures.unknown.saturating_sub(before.unknown) + again
+        });
         figures.rpo_us = oldest.map_or(0, |oldest| fault.0.saturating_sub(oldest.0));
         let survived = |write: &WriteRecord| write.is_acknowledged() && survivors.contains(write.number());
         figures.rpo_at_least =

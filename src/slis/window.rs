@@ -96,6 +96,11 @@ impl Level {
         self.bad() as f64 - expected > BEYOND_CHANCE * (expected * (1.0 - share)).sqrt()
     }
 
+    /// Whether it is so far below a threshold, and by so many bad events, that it may be an impact.
+    fn is_impact(&self, below: Ratio) -> bool {
+        self.below(below) && self.bad() >= MIN_BAD
+    }
+
     /// Whether the ratio is below a threshold; never without data.
     pub fn below(&self, threshold: Ratio) -> bool {
         self.ratio().is_some_and(|ratio| ratio + TOLERANCE < threshold.get())
@@ -202,6 +207,19 @@ pub struct RecoveryQuery {
     /// When the stack was steady: an SLI like `status < 500` counts 404 and 429 as good, but users who are refused what they got then are
     /// not served. `None` where nobody knows.
     pub steady: Option<TimeSpan>,
+    /// What would be an impact is no recovery, however long the hold is in which it comes. `None` where users were to notice nothing.
+    pub impact: Option<ImpactSize>,
+}
+
+/// How much of bad events in how short a time is an impact.
+#[derive(Debug, Clone, Copy)]
+pub struct ImpactSize {
+    /// `impact.below`.
+    pub below: Ratio,
+    /// `impact.window`.
+    pub window: Duration,
+    /// When the stack was steady: of an SLI with bad events even then there must be more than chance makes of these.
+    pub steady: TimeSpan,
 }
 
 /// How long users must be served for a recovery to count: `configured` (`recover.hold`), never less than an SLI of which events stay good
@@ -297,9 +315,10 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
 /// How many of the answers of a kind, so many of all in a window, refuse users what they got: an error where most got none, one that sends
 /// elsewhere where most were answered, or a page where most got data. Of a kind that hardly any request had (less than 1%) each does; of
 /// another one those beyond its share, once they are more than twice that, and more than chance makes of it. That there was no complete
-/// answer only an SLI tells: of a load that none looks at (no `objective`) it is an error, too.
-fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, u64) -> u64 + use<> {
-    let is_error = move |result: &str| status_of(result).map_or(objective.is_none(), |status| status >= 400);
+/// answer only an SLI tells: of a load that none looks at it is an error, too.
+fn refusals(then: &[(&str, u64)], promised: OfStatus) -> impl Fn(&str, u64, u64) -> u64 + use<> {
+    let is_error =
+        move |result: &str| status_of(result).map_or(matches!(promised, OfStatus::Unmeasured), |status| status >= 400);
     let most = |of: &dyn Fn(&str) -> bool| sum(then, of) * 2 > sum(then, |_| true);
     let is_served = |result: &str| !is_error(result);
     let is_page = |result: &str| result.ends_with(OF_A_PAGE);
@@ -319,11 +338,38 @@ fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, 
     }
 }
 
-/// Whether so many of these events are more refusals than the objective allows, where there is one, and more than one in ten: a single
-/// answer in a short window is no finding. Only where there is an objective `check` sees to it that the window has enough of them.
-fn too_many(refused: u64, all: u64, objective: Option<f64>) -> bool {
-    let allowed = (1.0 - objective.unwrap_or(1.0)).max(REFUSED) * all as f64;
-    refused as f64 > allowed.max(if objective.is_some() { 0.0 } else { 1.0 })
+/// What the SLIs of a load promise of the status of its answers.
+#[derive(Clone, Copy)]
+enum OfStatus {
+    /// The strictest objective of those about it.
+    Judged(f64),
+    /// No SLI looks at it: the strictest objective of the others.
+    Unseen(f64),
+    /// There are no SLIs.
+    Unmeasured,
+}
+
+impl OfStatus {
+    /// Whether so many of these events are more refusals than the objective allows, and, where an SLI takes them for good or there is none, more
+    /// than one in ten: a single answer in a short window is no finding. Only where there is an objective `check` sees to it that the window
+    /// has enough of them.
+    fn too_many(self, refused: u64, all: u64) -> bool {
+        let of_all = |share: f64| share * all as f64;
+        let allowed = match self {
+            OfStatus::Judged(objective) => of_all((1.0 - objective).max(REFUSED)),
+            OfStatus::Unseen(objective) => {
+                let few = of_all(1.0 - objective).max((MIN_BAD - 1) as f64);
+                few.min(of_all((1.0 - objective).max(REFUSED)))
+            }
+            OfStatus::Unmeasured => of_all(REFUSED).max(1.0),
+        };
+        refused as f64 > allowed * (1.0 + TOLERANCE)
+    }
+}
+
+/// Whether an SLI is about the status of answers; a record has the text of its condition alone.
+fn is_of_status(sli: &SliSpec) -> bool {
+    sli.good.text.contains("status")
 }
 
 /// From one instant until another.
@@ -443,10 +489,10 @@ impl Timeline {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
             let ((usual, times), (result, _)) = (then.first()?, now.first()?);
             let (all_then, all_now) = (sum(&then, |_| true), sum(&now, |_| true));
-            let objective = self.strictest_objective(load);
-            let (is_rare, refusals) = (rare(&then), refusals(&then, objective));
+            let promised = self.promised_of_status(load);
+            let (is_rare, refusals) = (rare(&then), refusals(&then, promised));
             let refused: u64 = now.iter().map(|(result, count)| refusals(result, *count, all_now)).sum();
-            let refused = too_many(refused, all_now, objective);
+            let refused = promised.too_many(refused, all_now);
             if !(refused || is_rare(result) && sum(&now, |known| known == *result) * 2 > all_now) {
                 return None;
             }
@@ -468,7 +514,7 @@ impl Timeline {
 
     /// Whether everything is known until then about the loads that no SLI looks at: who is refused there has not been seen before.
     pub fn others_known(&self, until: DrillTime) -> bool {
-        self.unknown_loads(until).all(|load| self.strictest_objective(load).is_some())
+        self.unknown_loads(until).all(|load| !matches!(self.promised_of_status(load), OfStatus::Unmeasured))
     }
 
     /// The loads of which not everything is known until then.
@@ -477,17 +523,19 @@ impl Timeline {
         self.loads.iter().filter(is_unknown).map(|(load, _)| load.as_str())
     }
 
-    /// What the strictest SLI of a load promises, as a ratio: of those about the status of its answers, where it has one. `None` where
-    /// no SLI looks at it.
-    fn strictest_objective(&self, load: &str) -> Option<f64> {
-        self.judging(load).map(|(_, sli)| sli.objective.get()).reduce(f64::max)
+    /// What the SLIs of a load promise of the status of its answers.
+    fn promised_of_status(&self, load: &str) -> OfStatus {
+        let strictest = self.judging(load).map(|(_, sli)| sli.objective.get()).reduce(f64::max);
+        match strictest {
+            Some(objective) if self.judging(load).any(|(_, sli)| is_of_status(sli)) => OfStatus::Judged(objective),
+            Some(objective) => OfStatus::Unseen(objective),
+            None => OfStatus::Unmeasured,
+        }
     }
 
     /// The SLIs of a load about the status of its answers, or all of them where none is, each with its place among those of the load.
     fn judging<'t>(&'t self, load: &'t str) -> impl Iterator<Item = (usize, &'t SliSpec)> {
         let of_load = move || self.slis.iter().filter(move |sli| sli.series == load);
-        // A record has the text of a condition alone.
-        let is_of_status = |sli: &SliSpec| sli.good.text.contains("status");
         let has_status = of_load().any(is_of_status);
         of_load().enumerate().filter(move |(_, sli)| !has_status || is_of_status(sli))
     }
@@ -515,8 +563,8 @@ impl Timeline {
     ) -> Option<TimeSpan> {
         let steady = steady?;
         self.loads.iter().find_map(|(load, line)| {
-            let (then, objective) = (line.results(steady.0, steady.1), self.strictest_objective(load));
-            let refusals = refusals(&then, objective);
+            let (then, promised) = (line.results(steady.0, steady.1), self.promised_of_status(load));
+            let refusals = refusals(&then, promised);
             let inside = line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
             let inside: Vec<&Total> = inside.skip_while(|slice| slice.results.values().sum::<u64>() == 0).collect();
             let kinds: BTreeSet<&String> = inside.iter().flat_map(|slice| slice.results.keys()).collect();
@@ -545,7 +593,7 @@ impl Timeline {
                 });
                 let judged: u64 = window.iter().map(|(.., judged)| judged).sum();
                 let refused = refused.sum::<u64>().saturating_sub(judged);
-                refused >= least && too_many(refused, all, objective)
+                refused >= least && promised.too_many(refused, all)
             };
             let wanted = slices(window).min(counts.len());
             let begins = counts.get(..1).is_some_and(too_much).then_some((0, 1));
@@ -612,12 +660,11 @@ impl Timeline {
                 (first + 1..=of.known.len()).map_while(|end| of.level(first.max(end.saturating_sub(wanted)), end));
             let mut in_time = levels.take_while(|level| level.to <= deadline);
             let usual = query.steady.and_then(|(from, to)| of.level(of.before(from), of.before(to)));
-            let is_hit = |level: &Level| level.below(query.below) && level.bad() >= MIN_BAD;
             // What a short window cannot tell from chance the whole time until its end may.
             let whole = |level: &Level| of.level(first, of.before(level.to));
             let is_no_chance = |level: &Level| level.is_beyond_chance(usual.as_ref());
             let hit = in_time.find(|level| {
-                is_hit(level) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
+                level.is_impact(query.below) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
             });
             match hit {
                 Some(level) => hits.push(Hit { at: level.to, level }),
@@ -707,8 +754,8 @@ impl Timeline {
     }
 
     /// **Recovered**, for all SLIs or (`only`) for one of them: t is the start of the first slice that began at `from` or
-    /// later, has events and no bad one, and from which every objective is met over [t, t + `hold`]. The time told is the
-    /// instant at which the first good answer of that window was complete; it must come by `ended + within`. Where SLIs look
+    /// later, has events and no bad one, and from which every objective is met over [t, t + `hold`], without a moment in it that would be an
+    /// impact. The time told is the instant at which the first good answer of that window was complete; it must come by `ended + within`. Where SLIs look
     /// at several loads, the first slice with events from t on must be without a bad event in each of them, and the last load
     /// to have a good answer decides. `Err` comes when every t until the deadline has been looked at, and carries the SLIs over
     /// the last window.
@@ -720,11 +767,16 @@ impl Timeline {
         let mut starts: Vec<_> = known.filter(|s| s.due > 0 && s.start >= query.from).map(|s| s.start).collect();
         starts.sort_unstable();
         starts.dedup();
+        // A window that shows that users do not recover from t on shows it of every later one until it begins.
+        let mut none_until = None;
         for t in starts.into_iter().take_while(|t| deadline.is_none_or(|deadline| *t <= deadline)) {
+            if Some(t) <= none_until {
+                continue;
+            }
             match recovered_at(&chosen, t, query) {
                 // Later windows have their first good answer later still.
                 Some(Ok(recovery)) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
-                    return Some(Err(self.latest_of(only, query.hold)));
+                    return Some(Err(self.latest_of(&chosen, query)));
                 }
                 // One SLI by itself says nothing of whether users are served.
                 Some(Ok(recovery))
@@ -734,7 +786,7 @@ impl Timeline {
                             .is_some() => {}
                 Some(Ok(recovery)) if only.is_none() && !self.others_known(recovery.to) => return None,
                 Some(Ok(recovery)) => return Some(Ok(recovery)),
-                Some(Err(())) => {}
+                Some(Err(bad)) => none_until = Some(bad),
                 None => return None,
             }
         }
@@ -742,20 +794,37 @@ impl Timeline {
         let all_seen = deadline.is_some_and(|deadline| {
             !chosen.is_empty() && chosen.iter().all(|of| of.covered_until().is_some_and(|until| until > deadline))
         });
-        all_seen.then(|| Err(self.latest_of(only, query.hold)))
+        all_seen.then(|| Err(self.latest_of(&chosen, query)))
     }
 
-    fn latest_of(&self, only: Option<&str>, window: Duration) -> Vec<Level> {
-        self.latest(window).into_iter().filter(|level| only.is_none_or(|only| only == level.sli)).collect()
+    /// These SLIs over the last hold; where all of them meet their objective over it, one that fell in it as for an impact.
+    fn latest_of(&self, chosen: &[SliLine<'_>], query: &RecoveryQuery) -> Vec<Level> {
+        let of = |level: &Level| chosen.iter().any(|of| of.sli.name == level.sli);
+        let levels: Vec<Level> = self.latest(query.hold).into_iter().filter(of).collect();
+        let felt = levels.iter().all(Level::met).then_some(query.impact).flatten().map(|impact| {
+            let felt = |of: &SliLine<'_>| of.first_felt(impact, of.before(span_of(&levels).0)..=of.known.len());
+            chosen.iter().filter_map(felt).collect()
+        });
+        felt.filter(|felt: &Vec<Level>| !felt.is_empty()).unwrap_or(levels)
     }
 
     /// **Relapse**: the first trailing window of length `window` (`recover.hold`) that ends after `held`, and is over by `until`, in which an SLI
-    /// misses its objective. `Ok` carries the SLIs that miss in it, `Err` comes when everything until then is known, of every load.
-    pub fn relapsed(&self, held: DrillTime, until: DrillTime, window: Duration) -> WindowAnswer<Vec<Level>, ()> {
+    /// misses its objective, or one that would be an `impact`. `Ok` carries the SLIs that miss in it, `Err` comes when everything until then is known, of every load.
+    pub fn relapsed(
+        &self,
+        held: DrillTime,
+        until: DrillTime,
+        window: Duration,
+        impact: Option<ImpactSize>,
+    ) -> WindowAnswer<Vec<Level>, ()> {
         if self.slis.iter().any(|sli| !self.loads.contains_key(&sli.series)) {
             return None;
         }
-        let missed = self.sli_lines().filter_map(|of| of.first_missed(window, of.before(held) + 1..=of.before(until)));
+        let missed = self.sli_lines().filter_map(|of| {
+            let ends = of.before(held) + 1..=of.before(until);
+            let felt = impact.and_then(|impact| of.first_felt(impact, ends.clone()));
+            of.first_missed(window, ends).into_iter().chain(felt).min_by_key(|level| level.to)
+        });
         let missed: Vec<Level> = missed.collect();
         // Which was the first is known once everything until its end is.
         match (missed.iter().map(|level| level.to).min(), self.closed_until()) {
@@ -825,14 +894,14 @@ impl Deref for SliLine<'_> {
     }
 }
 
-/// [`Timeline::recovered`] of a window that begins here.
-fn recovered_at(chosen: &[SliLine<'_>], t: DrillTime, query: &RecoveryQuery) -> WindowAnswer<Recovery, ()> {
+/// [`Timeline::recovered`] of a window that begins here; an error is the begin of what shows that there is none.
+fn recovered_at(chosen: &[SliLine<'_>], t: DrillTime, query: &RecoveryQuery) -> WindowAnswer<Recovery, DrillTime> {
     let mut open = false;
     let mut recovery = Recovery { at: t, from: t, to: t };
     for of in chosen {
         let begin = of.before(t);
         match of.known.iter().skip(begin).find(|slice| slice.due > 0) {
-            Some(first) if first.good.get(of.at) != Some(&first.due) => return Some(Err(())),
+            Some(first) if first.good.get(of.at) != Some(&first.due) => return Some(Err(t)),
             Some(_) => {}
             None => open = true,
         }
@@ -843,11 +912,14 @@ fn recovered_at(chosen: &[SliLine<'_>], t: DrillTime, query: &RecoveryQuery) -> 
         };
         let end = begin.saturating_add(slices(query.hold)).max(at_least);
         let ends = begin.saturating_add(slices(query.window))..=end.min(of.known.len());
-        if of.first_missed(query.window, ends).is_some() {
-            return Some(Err(()));
+        let felt = |impact: ImpactSize| {
+            of.first_felt(impact, begin.saturating_add(slices(impact.window))..=end.min(of.known.len()))
+        };
+        if let Some(bad) = of.first_missed(query.window, ends).or_else(|| felt(query.impact?)) {
+            return Some(Err(bad.from));
         }
         match of.level(begin, end) {
-            Some(level) if !level.met() => return Some(Err(())),
+            Some(level) if !level.met() => return Some(Err(t)),
             Some(level) => {
                 recovery.to = recovery.to.max(level.to);
                 recovery.at = recovery.at.max(of.first_good(begin, end).unwrap_or(t));
@@ -908,6 +980,16 @@ impl SliLine<'_> {
     fn first_missed(&self, window: Duration, mut ends: RangeInclusive<usize>) -> Option<Level> {
         let wanted = slices(window);
         ends.find_map(|end| self.level(end.checked_sub(wanted)?, end).filter(|level| !level.met()))
+    }
+
+    /// The first window with one of these ends that would be an impact.
+    fn first_felt(&self, impact: ImpactSize, mut ends: RangeInclusive<usize>) -> Option<Level> {
+        let (wanted, (from, to)) = (slices(impact.window), impact.steady);
+        let usual = self.level(self.before(from), self.before(to));
+        ends.find_map(|end| {
+            let level = self.level(end.checked_sub(wanted)?, end)?;
+            (level.is_impact(impact.below) && level.is_beyond_chance(usual.as_ref())).then_some(level)
+        })
     }
 
     /// [`Timeline::served_before`] of one SLI; also `None` where it had no bad event since then, or nothing is known of it.

@@ -370,6 +370,17 @@ recover: { within: 20s }
     };
     assert!(lasting("29s").contains("would be judged without the fault"), "{}", lasting("29s"));
     assert_eq!(lasting("30s"), "");
+    let faults = "faults:\n  - container_kill: { service: db }\n    lasts: 30s";
+    let mut calm = plan_of(&counted.replace(kill, faults));
+    calm.calm(5.0);
+    assert_eq!(calm.impact.within.as_secs(), 20, "what is told is of 10 s before, and the fault is there for 30 s");
+    let of_hours = counted.replace("rate: 50/s", "rate: 0.001/s");
+    let told = mistakes(&of_hours);
+    assert!(told.contains("users would have to be served for 100000s after the revert"), "{told}");
+    let feed = "freshness: { query: { service: db, sql: SELECT max(at) FROM orders }, within: 30s }";
+    let old = rare.replace("query: { service: db, sql: SELECT true, every: 10s }", feed);
+    let told = mistakes(&old.replace("none", "{ none: true, within: 20s }"));
+    assert!(told.contains("`impact.within` is 20s, and `rare` stays good for 30s after the last new one"), "{told}");
 }
 
 const COUNTED: &str =

@@ -11,8 +11,8 @@ use restore::says_enough;
 use super::{StatusSymbol, advice, filters, template_lines, template_section, words};
 use crate::output::one_line;
 use crate::record::{
-    CommandRecord, DrillTime, FaultAfter, FaultEvent, FaultInfo, Figures, InvariantRecord, Phase, Record, StepInfo,
-    StepRecord, StepStatus, Verdict,
+    CommandRecord, DataFigures, DrillTime, FaultAfter, FaultEvent, FaultInfo, Figures, InvariantRecord, Phase, Record,
+    StepInfo, StepRecord, StepStatus, Verdict,
 };
 use askama::Template;
 
@@ -156,12 +156,19 @@ fn done(info: &FaultInfo) -> String {
     if verb && !own_words { format!("it {summary}") } else { summary }
 }
 
-/// Writes that were acknowledged after users had recovered and are lost, where no invariant says what was destroyed.
+/// What became of the writes of a ledger that no invariant says to be destroyed.
+fn ledger_figures(record: &Record) -> Option<DataFigures> {
+    record.invariants.iter().all(|answer| answer.held).then(|| record.data_figures()).flatten()
+}
+
+/// Writes that were acknowledged after users had recovered and are lost.
 fn lost_served(record: &Record) -> u64 {
-    match record.invariants.iter().all(|answer| answer.held) {
-        true => record.data_figures().map_or(0, |data| data.lost_served),
-        false => 0,
-    }
+    ledger_figures(record).map_or(0, |data| data.lost_served)
+}
+
+/// Rows that a restore brought and that nobody wrote, or that are there twice.
+fn brought(record: &Record) -> u64 {
+    ledger_figures(record).map_or(0, |data| data.brought)
 }
 
 /// How the faults stood when the drill gave up: the state, and the evidence.

@@ -36,6 +36,18 @@ async fn what_a_runbook_breaks_again_at_its_end_is_no_recovery() {
 }
 
 #[tokio::test]
+async fn a_pass_says_that_users_had_recovered_before_and_lost_the_service_again() {
+    let told = Case::new()
+        .replace("healthy", "await-health\nsleep 3000\nunfix\nsleep 500\nfix\nawait-health")
+        .set("recover", "{ within: 6s, hold: 1s }")
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]);
+    let notes: Vec<&str> = told.record.notes.iter().map(|note| note.text.as_str()).collect();
+    assert!(notes.iter().any(|note| note.contains("lost the service again when or after the step at")), "{notes:?}");
+}
+
+#[tokio::test]
 async fn a_fault_that_comes_back_after_a_half_hearted_mitigation_does_not_recover() {
     let told = Case::new()
         .replace("fix", "clear")

@@ -132,9 +132,26 @@ async fn orders_that_are_lost_after_users_had_recovered_are_damage() {
 async fn orders_that_nobody_was_promised_and_that_nobody_sent_are_told_apart() {
     let fate = Fate { store_unanswered: 3, invent: vec![1_000_000, 1_000_001, 1_000_001], ..Fate::default() };
     let (told, _) = on(fate, &[]).await;
-    told.verdict(Verdict::Passed, &["never acknowledged and there: 3", "never sent: 2", "more than once: 1"]);
+    let brought =
+        ["brought rows that nobody wrote", "never acknowledged and there: 3", "never sent: 2", "more than once: 1"];
+    told.verdict(Verdict::Damaged, &brought).failed(Check::RecoveryPoint);
     let figures = figures(&told);
     assert_eq!((figures.unacknowledged_survived.len(), figures.unknown, figures.duplicates), (3, 2, 1));
+    let (told, _) = on(Fate { store_unanswered: 3, ..Fate::default() }, &[]).await;
+    told.verdict(Verdict::Passed, &["never acknowledged and there: 3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_that_go_elsewhere_once_the_fault_is_undone_are_damage() {
+    let (told, _) = on(Fate { splits: true, ..Fate::default() }, &[]).await;
+    told.verdict(Verdict::Damaged, &["after the revert", "writes are gone"]).failed(Check::Revert);
+    told.passed(Check::RecoveryPoint).passed(Check::RestoreLevel);
+    let stays = told.record.read_again.as_ref().and_then(|read| read.survivors.as_ref()).expect("survivors");
+    assert!(told.record.writes.iter().any(|write| write.is_acknowledged() && !stays.contains(write.number())));
+    let (told, shop) = on(Fate::default(), &[]).await;
+    told.verdict(Verdict::Passed, &[]);
+    let asked = shop.asked();
+    assert_eq!(asked.iter().filter(|script| *script == "survivors").count(), 3, "at last after the revert");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

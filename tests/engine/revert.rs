@@ -36,6 +36,14 @@ async fn users_who_are_refused_after_the_faults_are_gone_are_not_reverted() {
     told.verdict(Verdict::NotReverted, &words).failed(Check::Revert).passed(Check::StillServed);
 }
 
+#[tokio::test]
+async fn a_pass_says_which_service_has_fewer_containers_than_before() {
+    let told = Case::new().on(lifts("http_status"), |controls| controls.world.lose_web()).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let notes: Vec<&str> = told.record.notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(notes, ["`web` runs in 0 of the 1 containers that it had before the fault"]);
+}
+
 /// A source that counts every two seconds counts first what was good before.
 #[tokio::test]
 async fn what_a_source_counts_from_time_to_time_holds_from_its_next_count_on() {

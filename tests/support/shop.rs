@@ -33,6 +33,8 @@ pub struct Fate {
     pub lose_before: usize,
     /// The first orders after the restore are lost once they were answered, so many.
     pub lose_after: usize,
+    /// With the undo a second database is back, and gets every other order.
+    pub splits: bool,
     /// Orders that are stored under the fault and answered with 503, so many.
     pub store_unanswered: usize,
     /// Numbers that nobody has sent.
@@ -49,6 +51,7 @@ pub struct Fate {
 
 #[derive(Debug, Default)]
 struct State {
+    split: bool,
     failing: bool,
     refusing: bool,
     began_to_fail: Option<Instant>,
@@ -137,6 +140,10 @@ impl Shop {
             state.lost.push((number, now));
             return 201;
         }
+        if state.split && number.is_multiple_of(2) {
+            state.lost.push((number, now));
+            return 201;
+        }
         state.rows.push((number, now));
         201
     }
@@ -186,7 +193,7 @@ impl Shop {
                 ends(0, String::new(), "")
             }
             "mend" => {
-                state.failing = false;
+                (state.failing, state.split) = (false, self.fate.splits);
                 ends(0, String::new(), "")
             }
             "is-broken" => ends(i64::from(!state.failing), String::new(), ""),

@@ -149,6 +149,7 @@ struct State {
     turns: Option<Instant>,
     /// When users were refused what they got.
     refused: Vec<Interval>,
+    web_is_lost: bool,
     /// When a fault ended first.
     ended: Option<Instant>,
     agents: BTreeMap<String, UnboundedSender<Order>>,
@@ -268,6 +269,16 @@ impl World {
     /// Users suffer from so long after now on, whatever becomes of the faults.
     pub fn break_later(&self, after: Duration) {
         self.lock().scars.push((Instant::now() + after, None));
+    }
+
+    /// From now on `web` has no container; that users do not notice.
+    pub fn lose_web(&self) {
+        self.lock().web_is_lost = true;
+    }
+
+    /// Whether `web` has no container any more.
+    pub fn web_is_lost(&self) -> bool {
+        self.lock().web_is_lost
     }
 
     /// From now on users are told that there is no such thing, whatever else is wrong.

@@ -11,10 +11,10 @@ use crate::record::{
     AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
     ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity, PageExpectation, Phase, Record,
     RecoveryRecord, RestoreLevel, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED,
-    WindowRecord, detect_from, read_file, severity_of,
+    WindowRecord, detect_from, lost_since, read_file, severity_of,
 };
 use crate::report;
-use crate::slis::window::{Hit, ImpactQuery, Recovery, RecoveryQuery, TimeSpan, Timeline, required_hold};
+use crate::slis::window::{Hit, ImpactQuery, ImpactSize, Recovery, RecoveryQuery, TimeSpan, Timeline, required_hold};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
 use serde::Serialize;
 use serde_json::Value;
@@ -163,7 +163,8 @@ impl<'a> Anew<'a> {
         // How much of a fault was left only the moment knew.
         let parts = told.hold.and_then(|hold| hold.parts);
         let returns = Duration::from_micros(told.hold.map_or(0, |hold| hold.returns_us));
-        let shown_after = Duration::from_micros(told.hold.map_or(0, |hold| hold.shown_after_us));
+        let shown_after = windows.shown_after_us.or(told.hold.map(|hold| hold.shown_after_us));
+        let shown_after = Duration::from_micros(shown_after.unwrap_or_default());
         let configured = Duration::from_micros(windows.recover_hold_us);
         let hold = required_hold(configured, onset, window, returns, parts, shown_after);
         if let Some(recorded) = &told.hold {
@@ -299,10 +300,18 @@ impl<'a> Anew<'a> {
                     .then(|| format!("of `{load}` a slice is missing after {} µs", known.0))
             }));
             rows.row(&figure, if missed.is_empty() { "held".into() } else { missed.join("; ") }, "held");
-            if held.phase == Phase::Steady {
-                let wanted = self.plan.windows.steady_us.div_ceil(SLICE_US);
-                let whole = (held.to_us.0.saturating_sub(held.from_us.0) + SLICE_US / 2) / SLICE_US;
-                rows.row("slices of the steady window", wanted, whole);
+            let windows = &self.plan.windows;
+            let wanted = match held.phase {
+                Phase::Revert => windows.revert_hold_us,
+                _ => windows.steady_us,
+            };
+            let whole = (held.to_us.0.saturating_sub(held.from_us.0) + SLICE_US / 2) / SLICE_US;
+            rows.row(&format!("slices of the {} window", held.phase.name()), wanted.div_ceil(SLICE_US), whole);
+            let undone = self.told.faults.iter().filter_map(|fault| fault.undone()).max();
+            if let Some(undone) = undone.filter(|_| held.phase == Phase::Revert) {
+                let earliest = undone.plus(Duration::from_micros(windows.told_every_us));
+                let early = earliest.0.saturating_sub(held.from_us.0);
+                rows.row("the window after the revert begins too early by", 0, early);
             }
         }
     }
@@ -429,7 +438,14 @@ impl<'a> Anew<'a> {
         let grown = self.told.counted_faults().filter_map(|fault| fault.at(FaultEvent::Grown)).max();
         let runbook_ended = followed.then_some(recover).max(grown);
         let steady = self.steady_window();
-        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady })
+        let impact = self.impact_size();
+        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady, impact })
+    }
+
+    fn impact_size(&self) -> Option<ImpactSize> {
+        let (windows, steady) = (&self.plan.windows, self.steady_window()?);
+        let below = windows.impact_below.and_then(Ratio::new).filter(|_| !windows.impact_none)?;
+        Some(ImpactSize { below, window: Duration::from_micros(windows.impact_window_us), steady })
     }
 
     fn steady_window(&self) -> Option<TimeSpan> {
@@ -459,7 +475,7 @@ impl<'a> Anew<'a> {
         self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
         let until = self.told.phases.iter().find(|phase| phase.phase == Phase::Revert)?.started_us;
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
-        let missed = self.timeline.relapsed(recovery.to, until, window).and_then(Result::ok);
+        let missed = self.timeline.relapsed(recovery.to, until, window, self.impact_size()).and_then(Result::ok);
         let refused = self.timeline.refused_after(self.steady_window(), recovery.to, until, window);
         missed.iter().flatten().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
     }
@@ -554,13 +570,18 @@ impl<'a> Anew<'a> {
             return None;
         }
         let lost = |time: InvariantTime| anew.invariants.iter().any(|i| i.time == time && !i.held);
+        let lost_again = || {
+            let (Some(first), Some(again)) = (&told.read_back, &told.read_again) else { return false };
+            !lost_since(&told.writes, first, again).is_empty()
+        };
         let spoiled = || {
             let undone = told.faults.iter().all(|fault| fault.settled().is_some());
             // A control does not wait for users to be served again.
             let held = plan.control || told.windows.iter().any(|window| window.phase == Phase::Revert);
             match () {
                 () if !undone || !held => Verdict::NotReverted,
-                () if lost(InvariantTime::Reverted) => Verdict::Damaged,
+                () if told.read_again.as_ref().is_some_and(|again| again.survivors.is_none()) => Verdict::NotReverted,
+                () if lost_again() || lost(InvariantTime::Reverted) => Verdict::Damaged,
                 () if !self.asked(InvariantTime::Reverted) => Verdict::Incomplete,
                 () if !told.left.is_empty() => Verdict::Leaked,
                 // Where nothing else is wrong, and a control measures none.
@@ -637,7 +658,7 @@ impl<'a> Anew<'a> {
             () if plan.restore.is_some() && told.restore_level() != Some(RestoreLevel::L5) => Verdict::NotRecovered,
             () if too_late() => Verdict::TooLate,
             () if missed_rpo() => Verdict::NotRecovered,
-            () if data.as_ref().is_some_and(|data| data.lost_served > 0) => Verdict::Damaged,
+            () if data.as_ref().is_some_and(|data| data.lost_served > 0 || data.brought > 0) => Verdict::Damaged,
             () if !lost_little() => Verdict::NotRecovered,
             () if anew.relapsed_us.is_some() => Verdict::NotRecovered,
             () => spoiled(),

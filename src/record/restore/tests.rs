@@ -35,7 +35,8 @@ fn record(writes: Vec<WriteRecord>, survivors: Option<Numbers>, asked: u64, begu
         .collect();
     record.writes = writes;
     let evidence = String::new();
-    record.read_back = Some(ReadBackRecord { asked_us: DrillTime(asked), survivors, duplicates: 3, evidence });
+    record.read_back =
+        Some(ReadBackRecord { asked_us: DrillTime(asked), survivors, duplicates: 3, evidence, before: None });
     record
 }
 
@@ -130,7 +131,7 @@ fn a_loss_is_measured_from_the_last_fault_that_may_have_lost_it() {
         let writes = writes.iter().map(|(at, acknowledged)| WriteRecord(0, DrillTime(*at), *acknowledged));
         let confirmed = confirmed.iter().map(|at| DrillTime(*at));
         let (asked_us, survivors) = (DrillTime(100), Some(Numbers::default()));
-        let read = ReadBackRecord { asked_us, survivors, duplicates: 0, evidence: String::new() };
+        let read = ReadBackRecord { asked_us, survivors, duplicates: 0, evidence: String::new(), before: None };
         fault_of_losses(&writes.collect::<Vec<_>>(), &read, confirmed).map(|at| at.0)
     };
     assert_eq!([from(&[(5, true)], &[]), from(&[], &[10]), from(&[(5, true)], &[10])], [None, Some(10), Some(10)]);
@@ -146,6 +147,20 @@ fn a_loss_is_measured_from_the_last_fault_that_may_have_lost_it() {
         record(writes, Some([1].into_iter().collect()), 200, 1, 2).data_figures().unwrap().rpo_us
     };
     assert_eq!([lost(2), lost(3), lost(60)], [1; 3], "what was acknowledged between the two has survived");
+}
+
+#[test]
+fn what_a_restore_brought_is_what_was_not_there_before_the_fault() {
+    let brought = |before: Option<(u64, u64)>| {
+        let mut record = record(Vec::new(), Some([3, 7].into_iter().collect()), 200, 1, 2);
+        let read = record.read_back.as_mut().unwrap();
+        read.before = before.map(|(unknown, duplicates)| Unaccounted { unknown, duplicates });
+        record.data_figures().unwrap().brought
+    };
+    assert_eq!(brought(Some((0, 0))), 5, "two that nobody wrote, and three that came again");
+    assert_eq!(brought(Some((2, 0))), 3, "rows of a seed");
+    assert_eq!(brought(Some((2, 1))), 0, "where some came again before, more may");
+    assert_eq!(brought(None), 0);
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn recovery(from: u64, ended: Option<u64>, within: u64, hold: u64) -> RecoveryQu
         window: ms(hold),
         runbook_ended: None,
         steady: None,
+        impact: None,
     }
 }
 
@@ -186,7 +187,7 @@ fn a_load_that_no_sli_looks_at_must_be_answered_as_before() {
     // Of requests that are under way nobody knows whether they are refused.
     assert_eq!(found(14, [served, served, served]), None);
     assert_eq!(found(15, [served, served, served]), Some(Ok(at(1000))));
-    let relapsed = |load| with(load, [served; 3]).relapsed(at(2000), at(3000), ms(500));
+    let relapsed = |load| with(load, [served; 3]).relapsed(at(2000), at(3000), ms(500), None);
     assert_eq!((relapsed(29), relapsed(30)), (None, Some(Err(()))));
     // One answer in a short window is no finding, however few there are.
     let mut timeline = Timeline::new(&[sli("a", "promql:a", 0.9)]);
@@ -256,6 +257,23 @@ fn who_gets_what_only_some_got_has_not_recovered() {
     let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
     let Some(Ok(first)) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
     assert_eq!((first.from, first.to), (at(2500), at(3000)));
+}
+
+#[test]
+fn errors_that_no_sli_looks_at_need_not_be_one_in_ten() {
+    let refused = |text: &str, missing: u64| {
+        let good = Good { text: text.into(), terms: vec![] };
+        let mut timeline = Timeline::new(&[SliSpec { good, ..sli("a", "web", 0.99) }]);
+        for index in 0..20 {
+            let missing = if index < 10 { 0 } else { missing };
+            let results = [("500".to_string(), missing), ("200".to_string(), 10 - missing)];
+            timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
+        }
+        timeline.refused(Some((at(0), at(1000))), (at(1000), at(2000))).is_some()
+    };
+    assert!(refused("latency < 300ms", 1), "an error that comes quickly is good there");
+    assert!(!refused("latency < 300ms", 0));
+    assert!(!refused("status < 500", 1), "the SLI judges it itself");
 }
 
 #[test]
@@ -479,6 +497,26 @@ fn a_longer_hold_is_not_more_tolerance() {
 }
 
 #[test]
+fn what_would_be_an_impact_is_no_recovery_and_a_relapse() {
+    // Half a second of nothing but errors in every ten: 95% over ten, and 50% over the worst second.
+    let bursts = |first: usize| (0..400).map(move |i| (5, if i >= first && (i - first) % 100 < 5 { 0 } else { 5 }));
+    let line = timeline(0.9, &bursts(20).collect::<Vec<_>>());
+    let impact = ImpactSize { below: Ratio::new(0.9).unwrap(), window: ms(1000), steady: (at(0), at(2000)) };
+    let query = recovery(2000, Some(2500), 5000, 10_000);
+    assert!(matches!(line.recovered(None, &query), Some(Ok(_))), "each window of ten seconds meets the objective");
+    let query = RecoveryQuery { impact: Some(impact), ..query };
+    let Some(Err(levels)) = line.recovered(None, &query) else { panic!("it comes back") };
+    assert_eq!((levels[0].good, levels[0].valid), (40, 50), "{levels:?}");
+    let usual = ImpactSize { steady: (at(2000), at(3000)), ..impact };
+    let query = RecoveryQuery { impact: Some(usual), ..query };
+    assert!(matches!(line.recovered(None, &query), Some(Ok(_))), "no more than what was bad while steady");
+    let line = timeline(0.9, &bursts(150).collect::<Vec<_>>());
+    assert_eq!(line.relapsed(at(14_000), at(20_000), ms(10_000), None), Some(Err(())));
+    let Some(Ok(missed)) = line.relapsed(at(14_000), at(20_000), ms(10_000), Some(impact)) else { panic!("it is") };
+    assert_eq!(missed[0].to, at(15_200), "more than a tenth of a second, and five events of it");
+}
+
+#[test]
 fn users_must_be_served_for_the_hold_after_the_end_of_the_runbook_as_well() {
     // Served from 1 s on, and no longer from 3 s on; the hold of a second was over at 2 s.
     let counts: Vec<_> = (0..60).map(|i| (5, if (10..30).contains(&i) { 5 } else { 0 })).collect();
@@ -586,15 +624,15 @@ fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
 fn what_breaks_again_before_the_revert_is_a_relapse() {
     let counts: Vec<_> = (0..60).map(|i| (5, if (40..44).contains(&i) { 0 } else { 5 })).collect();
     let line = timeline(0.9, &counts);
-    let Some(Ok(missed)) = line.relapsed(at(2000), at(5000), ms(1000)) else { panic!("a relapse") };
+    let Some(Ok(missed)) = line.relapsed(at(2000), at(5000), ms(1000), None) else { panic!("a relapse") };
     assert_eq!((missed[0].from, missed[0].to), (at(3200), at(4200)), "the first window that misses");
-    assert_eq!(line.relapsed(at(2000), at(3900), ms(1000)), Some(Err(())), "all was well until then");
+    assert_eq!(line.relapsed(at(2000), at(3900), ms(1000), None), Some(Err(())), "all was well until then");
     assert_eq!(
-        line.relapsed(at(5400), at(6000), ms(1000)),
+        line.relapsed(at(5400), at(6000), ms(1000), None),
         Some(Err(())),
         "what lies before the hold was judged there"
     );
-    assert_eq!(line.relapsed(at(5400), at(6100), ms(1000)), None);
+    assert_eq!(line.relapsed(at(5400), at(6100), ms(1000), None), None);
 }
 
 #[test]
@@ -603,7 +641,7 @@ fn which_load_missed_first_is_known_once_its_requests_have_ended() {
         let mut line = Timeline::new(&[sli("a", "web", 0.9), sli("b", "jobs", 0.9)]);
         (0..50).for_each(|i| line.push(slice("web", i, 5, &[("a", if i < 40 { 5 } else { 0 })])));
         (0..jobs).for_each(|i| line.push(slice("jobs", i, 5, &[("b", if i < 35 { 5 } else { 0 })])));
-        line.relapsed(at(2000), at(5000), ms(1000))
+        line.relapsed(at(2000), at(5000), ms(1000), None)
     };
     assert_eq!(known(34), None, "those of jobs from 3.4 s on are under way");
     let Some(Ok(missed)) = known(40) else { panic!("a relapse") };
@@ -703,7 +741,7 @@ fn where_a_count_failed_nothing_is_met_and_nothing_is_proven() {
     assert!(matches!(timeline.held(at(0), ms(1000)), Some(Ok(_))));
     assert!(matches!(timeline.held(at(1000), ms(1000)), Some(Err(_))), "nobody knows of one slice");
     assert_eq!(
-        timeline.relapsed(at(1000), at(3000), ms(500)),
+        timeline.relapsed(at(1000), at(3000), ms(500), None),
         Some(Ok(timeline.breached(at(1000), at(3000), ms(500))))
     );
     assert!(timeline.breached(at(1600), at(3000), ms(500)).is_empty());

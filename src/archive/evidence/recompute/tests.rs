@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, lines_of, record_of};
-use crate::record::{AlertStation, HoldRecord, InvariantInfo, Location, RULES, ReadBackRecord, Slice};
+use crate::record::{AlertStation, HoldRecord, InvariantInfo, Location, RULES, ReadBackRecord, Slice, Unaccounted};
 use std::fs;
 
 const SLICES: u64 = 200;
@@ -18,6 +18,7 @@ fn events(cured: u64) -> Vec<Stamped> {
     plan.windows.impact_below = Some(0.9);
     plan.windows.steady_us = 5_000_000;
     plan.windows.recover_hold_us = 1_000_000;
+    plan.windows.revert_hold_us = 600_000;
     plan.detect = None;
     plan.windows.detect_within_us = None;
     plan.steps.clear();
@@ -109,17 +110,17 @@ fn events(cured: u64) -> Vec<Stamped> {
     say(told + 31, Event::PhaseStarted { phase: Phase::Revert });
     say(told + 40, life(FaultEvent::Reverted));
     say(
-        told + 90,
+        told + 130,
         Event::WindowHeld(WindowRecord {
             phase: Phase::Revert,
-            from_us: tenths(cured + 14),
-            to_us: tenths(cured + 20),
+            from_us: tenths(cured + 20),
+            to_us: tenths(cured + 26),
         }),
     );
-    answers(InvariantTime::Reverted, 300).into_iter().for_each(|answer| say(told + 91, answer));
+    answers(InvariantTime::Reverted, 300).into_iter().for_each(|answer| say(told + 131, answer));
     let reason = "users recovered".to_string();
-    say(told + 91, Event::Judged { verdict: Verdict::Passed, reason, at: None });
-    say(told + 92, Event::Ended { left: Vec::new(), kept: false });
+    say(told + 131, Event::Judged { verdict: Verdict::Passed, reason, at: None });
+    say(told + 132, Event::Ended { left: Vec::new(), kept: false });
     all.sort_by_key(|(at, _)| *at);
     let stamp =
         |(seq, (at, event)): (usize, (u64, Event))| Stamped { seq: seq as u64, at_us: DrillTime(at * 10_000), event };
@@ -154,6 +155,24 @@ fn a_drill_comes_to_what_it_came_to() {
     assert_eq!(differ(&events(110), &[]), Vec::<String>::new());
     let late = differ(&events(170), &[]);
     assert!(late.is_empty(), "{late:?}");
+}
+
+#[test]
+fn the_window_after_the_revert_is_whole_and_begins_after_the_undo() {
+    let revert = |from: u64, to: u64| {
+        let mut all = events(110);
+        for stamped in &mut all {
+            if let Event::WindowHeld(held) = &mut stamped.event
+                && held.phase == Phase::Revert
+            {
+                (held.from_us, held.to_us) = (tenths(from), tenths(to));
+            }
+        }
+        differ(&all, &[])
+    };
+    assert_eq!(revert(131, 137), Vec::<String>::new());
+    assert_eq!(revert(130, 135), ["slices of the revert window"]);
+    assert_eq!(revert(128, 134), ["the window after the revert begins too early by"]);
 }
 
 #[test]
@@ -339,23 +358,25 @@ fn what_a_query_tells_first_is_of_the_time_before() {
 }
 
 #[test]
-fn acknowledged_writes_that_are_lost_after_the_recovery_are_damage() {
+fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wrote_are_damage() {
     let restore = record_of(Story::RestorePassed).plan.unwrap().restore;
-    let judged = |lost_at: u64, verdict: Verdict| {
+    let judged = |lost_at: u64, brought: Option<u64>, verdict: Verdict| {
         let level = |level| Event::Probed { level, name: "seen".into(), held: true, evidence: String::new() };
         let mut more: Vec<(u64, Event)> = RestoreLevel::ALL.into_iter().skip(1).map(|of| (1279, level(of))).collect();
         for (write, at) in [(0, 500), (1, lost_at)] {
             more.push((at, Event::Written { write, ended_us: DrillTime(at * 10_000), acknowledged: true }));
         }
-        let (survivors, evidence) = (Some([0].into_iter().collect()), String::new());
-        let read = ReadBackRecord { asked_us: DrillTime(12_790_000), survivors, duplicates: 0, evidence };
+        let (survivors, evidence) = (Some(brought.into_iter().chain([0]).collect()), String::new());
+        let before = Some(Unaccounted::default());
+        let read = ReadBackRecord { asked_us: DrillTime(12_790_000), survivors, duplicates: 0, evidence, before };
         more.push((1279, Event::ReadBack(read)));
         differ(&with(more, |plan| plan.restore.clone_from(&restore), verdict), &[])
     };
     // Users had recovered at 11.02 s.
-    assert_eq!(judged(1102, Verdict::Passed), Vec::<String>::new());
-    assert_eq!(judged(1103, Verdict::Damaged), Vec::<String>::new());
-    assert!(judged(1103, Verdict::Passed).contains(&"verdict".to_string()));
+    assert_eq!(judged(1102, None, Verdict::Passed), Vec::<String>::new());
+    assert_eq!(judged(1103, None, Verdict::Damaged), Vec::<String>::new());
+    assert!(judged(1103, None, Verdict::Passed).contains(&"verdict".to_string()));
+    assert_eq!(judged(1102, Some(7), Verdict::Damaged), Vec::<String>::new(), "a row that nobody wrote");
 }
 
 #[test]

@@ -134,6 +134,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             recover_cleared: false,
             revert_hold_us: 2_000_000,
             told_every_us: 0,
+            shown_after_us: None,
             impact_below: None,
             impact_none: false,
         },

@@ -150,7 +150,10 @@ pub(crate) fn dr_events_of(story: DrStory) -> Vec<Stamped> {
         false => "psql exited 2: could not connect to the server",
     };
     let asked_us = DrillTime(end * 1000);
-    tell(end + 1, Event::ReadBack(ReadBackRecord { asked_us, survivors, duplicates: 0, evidence: evidence.into() }));
+    tell(
+        end + 1,
+        Event::ReadBack(ReadBackRecord { asked_us, survivors, duplicates: 0, evidence: evidence.into(), before: None }),
+    );
     events.iter_mut().zip(0..).for_each(|(stamped, seq)| stamped.seq = seq);
     events
 }

@@ -295,7 +295,7 @@ impl Script {
                 (Some(all), u64::from(story == Story::RestoreRpoMissed), evidence)
             }
         };
-        self.push(Event::ReadBack(ReadBackRecord { asked_us, survivors, duplicates, evidence }));
+        self.push(Event::ReadBack(ReadBackRecord { asked_us, survivors, duplicates, evidence, before: None }));
     }
 
     fn decide(&mut self, well: bool) {
