@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyRoute};
+use firedrill::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyPort};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
@@ -60,7 +60,7 @@ fn through(c: &mut Criterion) {
     let (direct, proxy, through) = runtime.block_on(async {
         let port = service().await;
         let (listener, reach) = listen().await;
-        let proxy = Proxy::serve(vec![ProxyRoute { listener, host: "127.0.0.1".into(), port, http: true }]);
+        let proxy = Proxy::serve("127.0.0.1", vec![(listener, ProxyPort { port, http: true })]);
         (port, proxy, reach)
     });
     let mut group = c.benchmark_group("request");

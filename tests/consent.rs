@@ -2,7 +2,7 @@
 //! other people's (`FIREDRILL_CORPUS`), by patterns that know nothing of the table of programs.
 
 use firedrill::programs::EffectKind;
-use firedrill::runbook::{Handling, ParseOptions, parse_with};
+use firedrill::runbook::{Handling, parse_with};
 use firedrill::source::{Diagnostics, Source};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,12 +52,11 @@ fn nothing_that_changes_something_runs_without_a_reading() {
     }
     let patterns: Vec<Regex> = CHANGES.iter().map(|pattern| Regex::new(pattern).expect("a pattern")).collect();
     let clients: BTreeSet<String> = ["sql", "redis"].map(str::to_string).into();
-    let reading = ParseOptions { clients, bridged: true };
     let (mut ran, mut open) = (0, 0);
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     for path in all {
         let Ok(source) = Source::read(&path) else { continue };
-        let Some(mut runbook) = parse_with(&source, &reading, &mut Diagnostics::default()) else { continue };
+        let Some(mut runbook) = parse_with(&source, &clients, &mut Diagnostics::default()) else { continue };
         runbook.settle(&BTreeMap::new());
         for step in &runbook.steps {
             for command in step.commands() {

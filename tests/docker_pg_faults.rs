@@ -122,7 +122,7 @@ type Notes = UnboundedReceiver<Told>;
 
 async fn begin(id: &str, ability: impl Ability) -> (Result<Box<dyn Holding>, String>, Notes) {
     let (tx, told) = unbounded_channel();
-    let context = AgentContext::new(Clock::start(), None);
+    let context = AgentContext { clock: Clock::start(), proxy: None, loads: Default::default() };
     (ability.begin(id, &context, std::sync::Arc::new(move |told| drop(tx.send(told)))).await, told)
 }
 

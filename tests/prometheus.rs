@@ -144,7 +144,8 @@ impl Telling {
     async fn begin(counts: PacedQuestion<PromCounts>) -> Result<Telling, String> {
         let (tx, told) = unbounded_channel();
         let tell: Tell = Arc::new(move |what| drop(tx.send(what)));
-        let held = counts.begin("x", &AgentContext::new(Clock::start(), None), tell).await?;
+        let context = AgentContext { clock: Clock::start(), proxy: None, loads: Default::default() };
+        let held = counts.begin("x", &context, tell).await?;
         Ok(Telling { told, _held: held, notes: Vec::new() })
     }
 

@@ -51,11 +51,6 @@ pub struct AgentContext {
 }
 
 impl AgentContext {
-    /// A context in which nothing was begun yet.
-    pub fn new(clock: Clock, proxy: Option<Proxy>) -> AgentContext {
-        AgentContext { clock, proxy, loads: Mutex::default() }
-    }
-
     pub(super) fn proxy(&self) -> Result<&Proxy, String> {
         self.proxy.as_ref().ok_or_else(|| "this agent is not in front of a service".into())
     }

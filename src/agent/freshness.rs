@@ -81,8 +81,7 @@ fn read_answer(at: &mut At<'_>) -> Option<(String, AnswerPlace, (Duration, Durat
     let help =
         "the time stands in the answer's JSON (`at`) or in a header; a file that is served has `header: Last-Modified`";
     map.exactly_one(&["at", "header"], help);
-    map.finish()?;
-    Some((url?, pointer.or(header)?, pace))
+    map.finish_with(|| Some((url?, pointer.or(header)?, pace)))
 }
 
 impl AnswerAge {

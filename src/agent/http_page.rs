@@ -76,12 +76,7 @@ fn text_of(url: &str, answer: Result<PageAnswer, PageError>) -> Result<String, S
     String::from_utf8(answer.into_body().into()).map_err(|_| format!("the page of {server} is not UTF-8"))
 }
 
-async fn exchange(
-    url: &str,
-    method: Method,
-    (name, value): (HeaderName, &str),
-    body: Bytes,
-) -> Result<PageAnswer, PageError> {
+async fn exchange(url: &str, method: Method, own: (HeaderName, &str), body: Bytes) -> Result<PageAnswer, PageError> {
     let protocol = |text: String| PageError { text, failure: Failure::Protocol };
     let (server, page) = parse_page(url).map_err(protocol)?;
     let place = (host(&server), server.port_u16().unwrap_or(80));
@@ -98,7 +93,7 @@ async fn exchange(
     let request = Request::builder()
         .method(method)
         .uri(page.path_and_query().map_or("/", |path| path.as_str()))
-        .header(name, value)
+        .header(own.0, own.1)
         .header(HOST, server.as_str())
         .header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")))
         .body(Full::new(body))

@@ -125,7 +125,7 @@ mod tests {
     #[tokio::test]
     async fn this_machine_tells() {
         let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
-        let context = AgentContext::new(crate::agent::Clock::start(), None);
+        let context = AgentContext { clock: crate::agent::Clock::start(), proxy: None, loads: Default::default() };
         let tell: Tell = std::sync::Arc::new(move |told| drop(tx.send(told)));
         let _watch = MachineWatch {}.begin("machine", &context, tell).await.unwrap();
         let told = tokio::time::timeout(Duration::from_secs(60), rx.recv()).await.unwrap().unwrap();

@@ -22,13 +22,6 @@ pub struct Sample {
     pub value: f64,
 }
 
-impl Sample {
-    /// The value of a label.
-    pub fn label(&self, name: &str) -> Option<&str> {
-        self.labels.get(name).map(String::as_str)
-    }
-}
-
 /// Every sample of a page, or the first line that is wrong.
 pub fn parse(page: &str) -> Result<Vec<Sample>, String> {
     let lines = page.split('\n').map(|line| line.trim_matches([' ', '\t', '\r'])).enumerate();
@@ -83,10 +76,10 @@ mod tests {
         assert_eq!(one("up 1"), Sample { name: "up".into(), labels: BTreeMap::new(), value: 1.0 });
         assert_eq!(one("job:up:rate5m{} 1.5e3 1395066363000").value, 1500.0);
         let sample = one(" http_total{ code = \"200\" , path=\"C:\\\\a\\\"b\\n\\x}\", } 3\r");
-        assert_eq!((sample.label("code"), sample.label("path")), (Some("200"), Some("C:\\a\"b\n\\x}")));
+        assert_eq!((&*sample.labels["code"], &*sample.labels["path"]), ("200", "C:\\a\"b\n\\x}"));
         let exemplar = "h_bucket{le=\"+Inf\"} 17 1520879607.789 # {trace_id=\"abc\"} 0.67 1520879607.7";
-        assert_eq!((one(exemplar).value, one(exemplar).label("le").map(str::to_string)), (17.0, Some("+Inf".into())));
-        assert_eq!(one("x{a=\"ü # \"} 1").label("a"), Some("ü # "));
+        assert_eq!((one(exemplar).value, one(exemplar).labels["le"].clone()), (17.0, "+Inf".into()));
+        assert_eq!(one("x{a=\"ü # \"} 1").labels["a"], "ü # ");
     }
 
     #[test]

@@ -29,59 +29,27 @@ pub struct AgentRequest {
 pub enum AgentAsk {
     /// Renews the lease; the reply carries the agent's clock.
     Heartbeat,
-    /// Begins something under an id that is free, and holds it until it is lifted or the channel ends.
-    Begin {
-        /// `Ability::NAME`.
-        ability: String,
-        /// Id: of a fault, of a load.
-        id: String,
-        /// The ability as JSON.
-        message: Value,
-    },
+    /// Begins something under an id that is free (of a fault, of a load), and holds it until it is lifted or the channel ends: the
+    /// ability of the name `ability` (`Ability::NAME`), which is `message` as JSON.
+    Begin { ability: String, id: String, message: Value },
     /// Makes what was begun what another message of its ability asks for, without ending it in between.
-    Change {
-        /// Its id.
-        id: String,
-        /// The ability as JSON.
-        message: Value,
-    },
+    Change { id: String, message: Value },
     /// Asks whether what was begun is in place.
-    Look {
-        /// Its id.
-        id: String,
-    },
+    Look { id: String },
     /// Ends it; idempotent, also for what was never begun.
-    Lift {
-        /// Its id.
-        id: String,
-    },
+    Lift { id: String },
 }
 
-/// Agent → runner.
+/// Agent → runner. `clock_us` is the agent's clock, in microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "msg", rename_all = "snake_case")]
 pub enum AgentMessage {
-    /// First message: the agent is there.
-    Hello {
-        /// `BUILD`.
-        version: String,
-        /// Agent's clock, microseconds since the Unix epoch.
-        clock_us: u64,
-    },
-    /// The answer to a request.
-    Reply {
-        /// Number of the request.
-        id: u64,
-        /// Agent's clock, microseconds since the Unix epoch.
-        clock_us: u64,
-        /// How it went.
-        answer: AgentAnswer,
-    },
+    /// First message: the agent is there, of this `BUILD`.
+    Hello { version: String, clock_us: u64 },
+    /// The answer to the request of this number.
+    Reply { id: u64, clock_us: u64, answer: AgentAnswer },
     /// What an ability tells of its own accord.
-    Told {
-        /// What it is.
-        told: Told,
-    },
+    Told { told: Told },
     /// The lease ended (no heartbeat in time); everything was lifted and nothing more is taken.
     LeaseLost,
 }
@@ -92,65 +60,31 @@ pub enum AgentMessage {
 pub enum Told {
     /// What the generator of a source reports, by the agent's clock.
     Load(LoadReport),
-    /// A scrape.
-    Sample {
-        /// Agent's clock when the scrape ended.
-        clock_us: u64,
-        /// The value that decided, if the metric was there.
-        value: Option<f64>,
-        /// Whether the condition holds.
-        holds: bool,
-        /// Why there is no value.
-        error: Option<String>,
-        /// Whether the page could be read: a metric that is not on it (yet) is no alert, as in PromQL.
-        readable: bool,
-    },
+    /// A scrape that ended at `clock_us` by the agent's clock: the value that decided, or why there is none, and whether the condition
+    /// holds. The page was `readable`: a metric that is not on it (yet) is no alert, as in PromQL.
+    Sample { clock_us: u64, value: Option<f64>, holds: bool, error: Option<String>, readable: bool },
     /// Something became of an alert of the team's own rules; when, is by the agent's clock.
     Alert(AlertMoment),
     /// Prometheus or Alertmanager is gone, or too much was told: nothing can be said about alerts any more.
-    AlertsLost {
-        /// Why.
-        why: String,
-    },
+    AlertsLost { why: String },
     /// How busy the machine is.
     Machine(MachineSample),
     /// Something that people should know: `the session was terminated`, `came back`.
-    Note {
-        /// The text.
-        text: String,
-    },
+    Note { text: String },
 }
 
-/// The answer to a request.
+/// The answer to a request. `detail` is the evidence; `acted` is how often it acted, where that is counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum AgentAnswer {
-    /// Done; the text is the evidence where there is any.
-    Done {
-        /// Evidence.
-        detail: String,
-    },
+    /// Done; with evidence where there is any.
+    Done { detail: String },
     /// It is in place.
-    InPlace {
-        /// Evidence.
-        detail: String,
-        /// How often it acted, where that is counted.
-        acted: Option<u64>,
-    },
-    /// It is not in place (any more).
-    Gone {
-        /// Evidence.
-        detail: String,
-        /// Nobody ended it.
-        by_itself: bool,
-        /// How often it had acted, where that is counted.
-        acted: Option<u64>,
-    },
-    /// It could not be done.
-    Failed {
-        /// What failed, then why.
-        reason: String,
-    },
+    InPlace { detail: String, acted: Option<u64> },
+    /// It is not in place (any more); `by_itself`: nobody ended it.
+    Gone { detail: String, by_itself: bool, acted: Option<u64> },
+    /// It could not be done: what failed, then why.
+    Failed { reason: String },
 }
 
 impl AgentAnswer {

@@ -68,7 +68,7 @@ fn evaluate(series: &[prometheus::Sample], when: &MetricCondition) -> Result<(f6
     for sample in series.iter().filter(|sample| sample.name == when.metric) {
         let same = |(name, value): (&String, &String)| {
             // An absent label and an empty one are the same, as in PromQL.
-            sample.label(name).unwrap_or_default() == value
+            sample.labels.get(name).map_or("", String::as_str) == value
         };
         if !when.labels.iter().all(same) {
             continue;
@@ -189,7 +189,7 @@ mod tests {
         let condition = when("pool", &[], Comparison::Less, 1.0);
         let url = format!("http://{address}/m");
         let watch = MetricWatch { url, every: Duration::from_millis(5), when: condition };
-        let context = AgentContext::new(crate::agent::Clock::start(), None);
+        let context = AgentContext { clock: crate::agent::Clock::start(), proxy: None, loads: Default::default() };
         let tell: Tell = std::sync::Arc::new(move |told| drop(tx.send(told)));
         let _watch = watch.begin("alert", &context, tell).await.expect("a watch");
         let mut got = Vec::new();

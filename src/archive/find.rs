@@ -77,9 +77,8 @@ pub fn read_all(paths: &[PathBuf]) -> io::Result<Drills> {
 /// How long the runbook of a scenario took in the drills below these paths, from its begin to the end of its last mitigating command:
 /// the longest of the last ten. `None` where there is none.
 pub fn runbook_took(paths: &[PathBuf], scenario: &str) -> Option<Duration> {
-    let took = newest_first(paths, scenario).filter_map(|dir| {
-        let record = read_run(&dir).ok()?;
-        record.plan.as_ref().filter(|plan| plan.scenario == scenario && !plan.control && !plan.alone)?;
+    let took = newest_drills(paths, scenario).filter_map(|record| {
+        record.plan.as_ref().filter(|plan| !plan.control && !plan.alone)?;
         let begun = record.phases.iter().find(|phase| phase.phase == Phase::Respond)?.started_us;
         Some(record.mitigation_ended_us?.since(begun))
     });
@@ -105,11 +104,18 @@ pub fn last_control(paths: &[PathBuf], wanted: &Announcement) -> Option<EarlierC
     })
 }
 
-/// The runs below these paths that have the name of a scenario in their ids.
+/// The records of a scenario below these paths, as far as they can be read, newest first.
+pub fn newest_drills(paths: &[PathBuf], scenario: &str) -> impl Iterator<Item = Record> {
+    let records = newest_first(paths, scenario).filter_map(|dir| read_run(&dir).ok());
+    records.filter(move |record| record.plan.as_ref().is_some_and(|plan| plan.scenario == scenario))
+}
+
+/// The runs below these paths that have the name of a scenario in their ids, as far as an id holds a name.
 fn newest_first(paths: &[PathBuf], scenario: &str) -> impl Iterator<Item = PathBuf> {
     let runs = find(paths).map(|found| found.runs).unwrap_or_default();
     let name = format!("-{scenario}-");
-    runs.into_iter().rev().filter(move |dir| run_id(dir).is_some_and(|id| id.contains(&name)))
+    let is_named = move |dir: &Path| RunDir::open(dir).is_ok_and(|run| run.is_named(scenario));
+    runs.into_iter().rev().filter(move |dir| run_id(dir).is_some_and(|id| id.contains(&name)) || is_named(dir))
 }
 
 /// A game day that was killed has not heard of the ends of its last drills; their own records have, where they came to one.

@@ -6,6 +6,6 @@ mod find;
 pub mod history;
 
 pub use find::{
-    FoundRuns, find, is_under_way, last_control, read_all, read_day, read_events, read_run, read_story, run_id,
-    runbook_took,
+    FoundRuns, find, is_under_way, last_control, newest_drills, read_all, read_day, read_events, read_run, read_story,
+    run_id, runbook_took,
 };

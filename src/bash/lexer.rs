@@ -4,9 +4,6 @@
 
 use crate::source::{Span, TextPattern};
 
-/// Longer subscripts of arrays are not looked through.
-const MAX_SUBSCRIPT: usize = 256;
-
 /// How a byte is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quoting {
@@ -172,14 +169,43 @@ impl Lexer<'_> {
     fn run(&mut self) {
         while self.at < self.bytes.len() {
             self.mark(self.at, self.base());
-            match self.frames.last().copied() {
-                Some(OpenQuote::Double) => self.double(),
-                Some(OpenQuote::Parameter(quoted, _)) => self.parameter(quoted),
-                Some(OpenQuote::Arithmetic(depth)) => self.arithmetic(depth),
-                top => self.command(top),
-            }
+            self.step();
         }
         self.out.open |= !self.frames.is_empty() || !self.pending.is_empty();
+    }
+
+    /// Takes what stands next, by what is open.
+    fn step(&mut self) {
+        use OpenQuote::{Arithmetic, Double, Parameter, Substitution};
+        match (self.frames.last().copied(), self.peek(0), self.peek(1)) {
+            (Some(Double), b'"', _) | (Some(Parameter(..)), b'}', _) => self.pop(1),
+            (Some(Arithmetic(0)), b')', b')') => self.pop(2),
+            (Some(Arithmetic(depth)), b')', _) => self.replace(Arithmetic(depth.saturating_sub(1))),
+            (Some(Arithmetic(depth)), b'(', _) => self.replace(Arithmetic(depth + 1)),
+            (Some(Double), ..) => self.other(),
+            (_, b'"', _) => self.push(Double, 1),
+            (Some(Parameter(true, _)), ..) => self.other(),
+            (_, b'\'', _) => self.single(),
+            (Some(Parameter(..) | Arithmetic(_)), ..) => self.other(),
+            // Commands: the top level, `$(…)` and backticks.
+            (_, b'\n', _) => self.newline(),
+            (_, b'#', _) if self.at_word_start() => self.comment(),
+            (_, b'$', b'\'') => self.ansi_c(),
+            (_, b'$', b'"') => self.push(Double, 2),
+            (_, b'<', b'<') if self.peek(2) == b'<' => self.at += 3,
+            (_, b'<', b'<') => self.operator(),
+            (_, b'(', b'(') if self.at_word_start() => self.push(Arithmetic(0), 2),
+            _ if self.expansion() => {}
+            (Some(Substitution(depth, cases)), b'(', _) => self.replace(Substitution(depth + 1, cases)),
+            (Some(Substitution(depth, cases)), b')', _) if depth > 0 => self.replace(Substitution(depth - 1, cases)),
+            // Not the `)` of a pattern.
+            (Some(Substitution(_, 0)), b')', _) => self.pop(1),
+            (Some(Substitution(depth, cases)), ..) if self.word("case") => self.replace(Substitution(depth, cases + 1)),
+            (Some(Substitution(depth, cases)), ..) if self.word("esac") => {
+                self.replace(Substitution(depth, cases.saturating_sub(1)));
+            }
+            _ => self.at += 1,
+        }
     }
 
     /// What double quotes and everything else have in common. True if it took something.
@@ -198,7 +224,7 @@ impl Lexer<'_> {
             }
             (b'$', b'$', _) => self.at += 2,
             (b'$', c, _) if c.is_ascii_alphabetic() || c == b'_' => {
-                let name = self.name(self.at + 1);
+                let name = name_of(self.text.get(self.at + 1..).unwrap_or_default()).to_string();
                 let span = Span::new(self.at, self.at + 1 + name.len());
                 self.at = span.end;
                 let optional = self.in_optional();
@@ -213,77 +239,35 @@ impl Lexer<'_> {
         self.frames.iter().any(|frame| matches!(frame, OpenQuote::Parameter(_, true)))
     }
 
-    fn name(&self, at: usize) -> String {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        if rest.first().is_none_or(u8::is_ascii_digit) {
-            return String::new();
-        }
-        let width = rest.iter().take_while(|c| c.is_ascii_alphanumeric() || **c == b'_').count();
-        self.text.get(at..at + width).unwrap_or_default().to_string()
-    }
-
     /// Notes the variable of a `${…}` that begins at `start`; whether bash expands what is in it only for some values.
     fn braced(&mut self, start: usize) -> bool {
-        let mut at = start + 2;
-        let prefix = matches!(self.bytes.get(at), Some(b'#' | b'!'));
-        at += usize::from(prefix);
-        let name = self.name(at);
-        // `${1:-…}`, `${@:-…}`
-        let numbers = self.bytes.iter().skip(at).take_while(|c| c.is_ascii_digit() || b"@*".contains(c));
-        at += if name.is_empty() { numbers.count() } else { name.len() };
-        if self.bytes.get(at) == Some(&b'[') {
-            // Bounded, so that a text of nothing but openings is read in linear time.
-            let rest = self.bytes.get(at..).unwrap_or_default();
-            at += rest.iter().take(MAX_SUBSCRIPT).position(|&c| c == b']').map_or(0, |i| i + 1);
-        }
-        let colon = self.bytes.get(at) == Some(&b':');
-        let operator = self.bytes.get(at + usize::from(colon)).copied().unwrap_or(0);
-        let optional = matches!(operator, b'-' | b'=' | b'+' | b'?');
+        // A sign before the name, the name (none in `${1:-…}`, `${@:-…}`), a subscript, which is bounded so that a text of nothing but
+        // openings is read in linear time, and the operator.
+        static BEGINNING: TextPattern =
+            TextPattern::new(r"(?s)^\$\{([#!]?)(?:([A-Za-z_][A-Za-z0-9_]*)|[0-9@*]*)(?:\[[^\]]{0,254}\])?(:?(.)?)");
+        let Some(found) = self.text.get(start..).and_then(|text| BEGINNING.captures(text)) else { return false };
+        let group = |number: usize| found.get(number).map_or("", |group| group.as_str());
+        let (sign, name, operator) = (group(1), group(2).to_string(), group(4));
+        let at = start + found.get(3).map_or(0, |behind| behind.start());
+        let (prefix, optional) = (!sign.is_empty(), matches!(operator, "-" | "=" | "+" | "?"));
         // `${!prefix*}` lists names and reads nothing.
-        if name.is_empty() || prefix && matches!(operator, b'*' | b'@') {
+        if name.is_empty() || prefix && matches!(operator, "*" | "@") {
             return optional;
         }
-        let closed = self.bytes.get(at) == Some(&b'}');
         // `${X#https://}` is told as a whole where nothing stands in it that could end earlier or later.
         let more = self.text.get(at..).unwrap_or_default().bytes().take(40);
         let more = more.take_while(|c| !b"${'\"`\\\n}".contains(c)).count();
         let whole = if self.bytes.get(at + more) == Some(&b'}') { at + more + 1 } else { at };
-        let span = Span::new(start, if closed { at + 1 } else { whole });
-        let has_default = !prefix && optional && operator != b'?';
+        let span = Span::new(start, whole);
+        let has_default = !prefix && optional && operator != "?";
         // `${#X}` asks how long it is: a value from elsewhere would spoil the answer.
-        let asks = self.bytes.get(start + 2) == Some(&b'#');
-        let assigns = has_default && operator == b'=';
-        let has_default = has_default || asks;
+        let (assigns, has_default) = (has_default && operator == "=", has_default || sign == "#");
         self.out.reads.push(VariableUse { name, span, has_default, assigns, optional: self.in_optional() });
         optional
     }
 
-    fn double(&mut self) {
-        if self.peek(0) == b'"' { self.pop(1) } else { self.other() }
-    }
-
     fn other(&mut self) {
         self.at += usize::from(!self.expansion());
-    }
-
-    fn parameter(&mut self, quoted: bool) {
-        match self.peek(0) {
-            b'}' => self.pop(1),
-            b'"' => self.push(OpenQuote::Double, 1),
-            b'\'' if !quoted => self.single(),
-            _ => self.other(),
-        }
-    }
-
-    fn arithmetic(&mut self, depth: u32) {
-        match (self.peek(0), self.peek(1)) {
-            (b')', b')') if depth == 0 => self.pop(2),
-            (b')', _) => self.replace(OpenQuote::Arithmetic(depth.saturating_sub(1))),
-            (b'(', _) => self.replace(OpenQuote::Arithmetic(depth + 1)),
-            (b'"', _) => self.push(OpenQuote::Double, 1),
-            (b'\'', _) => self.single(),
-            _ => self.other(),
-        }
     }
 
     fn replace(&mut self, frame: OpenQuote) {
@@ -295,38 +279,6 @@ impl Lexer<'_> {
     fn at_word_start(&self) -> bool {
         let before = self.at.checked_sub(1).and_then(|i| self.bytes.get(i));
         before.is_none_or(|c| c.is_ascii_whitespace() || matches!(c, b';' | b'&' | b'|' | b'(' | b')' | b'`'))
-    }
-
-    /// Commands: the top level, `$(…)` and backticks.
-    fn command(&mut self, top: Option<OpenQuote>) {
-        match (self.peek(0), self.peek(1), self.peek(2)) {
-            (b'\n', ..) => self.newline(),
-            (b'#', ..) if self.at_word_start() => self.comment(),
-            (b'\'', ..) => self.single(),
-            (b'$', b'\'', _) => self.ansi_c(),
-            (b'$', b'"', _) => self.push(OpenQuote::Double, 2),
-            (b'"', ..) => self.push(OpenQuote::Double, 1),
-            (b'<', b'<', b'<') => self.at += 3,
-            (b'<', b'<', _) => self.operator(),
-            (b'(', b'(', _) if self.at_word_start() => self.push(OpenQuote::Arithmetic(0), 2),
-            _ if self.expansion() => {}
-            (c, ..) => match top {
-                Some(OpenQuote::Substitution(depth, cases)) => self.substitution(c, depth, cases),
-                _ => self.at += 1,
-            },
-        }
-    }
-
-    fn substitution(&mut self, c: u8, depth: u32, cases: u32) {
-        match c {
-            b'(' => self.replace(OpenQuote::Substitution(depth + 1, cases)),
-            b')' if depth > 0 => self.replace(OpenQuote::Substitution(depth - 1, cases)),
-            // Not the `)` of a pattern.
-            b')' if cases == 0 => self.pop(1),
-            b'c' if self.word("case") => self.replace(OpenQuote::Substitution(depth, cases + 1)),
-            b'e' if self.word("esac") => self.replace(OpenQuote::Substitution(depth, cases.saturating_sub(1))),
-            _ => self.at += 1,
-        }
     }
 
     fn word(&self, word: &str) -> bool {
@@ -370,42 +322,24 @@ impl Lexer<'_> {
         while matches!(self.peek(0), b' ' | b'\t') {
             self.at += 1;
         }
-        // What is quoted, a backslash, or what stands for itself.
-        static PIECE: TextPattern = TextPattern::new(r#"^(?:'([^'\n]*)'?|"([^"\n]*)"?|\\|([^\x20\t\n;&|()<>'"\\]+))"#);
-        let (mut delimiter, mut quoted) = (String::new(), false);
-        let piece = |at: usize| PIECE.captures(self.text.get(at..)?);
-        while let Some(piece) = piece(self.at) {
-            self.at += piece.get(0).map_or(0, |whole| whole.len());
-            quoted |= piece.get(3).is_none();
-            delimiter.extend((1..4).find_map(|group| piece.get(group)).map(|text| text.as_str()));
-        }
-        if !delimiter.is_empty() || quoted {
-            self.pending.push((Span::new(start, self.at), delimiter, quoted, strip));
+        let (word, name, quoted) = delimiter(self.text.get(self.at..).unwrap_or_default());
+        self.at += word.len();
+        if !word.is_empty() {
+            self.pending.push((Span::new(start, self.at), name, quoted, strip));
         }
     }
 
     fn newline(&mut self) {
         self.out.line_ends.extend((self.frames.is_empty() && self.pending.is_empty()).then_some(self.at));
         self.at += 1;
-        for (operator, delimiter, quoted, strip) in std::mem::take(&mut self.pending) {
+        for (operator, name, quoted, strip) in std::mem::take(&mut self.pending) {
             let start = self.at;
             self.mark(start, if quoted { Quoting::RawHeredoc } else { Quoting::Heredoc });
-            let mut end = None;
-            while self.at < self.bytes.len() {
-                let rest = self.text.get(self.at..).unwrap_or_default();
-                let line = rest.split('\n').next().unwrap_or_default();
-                let bare = if strip { line.trim_start_matches('\t') } else { line };
-                if bare == delimiter {
-                    end = Some(self.at);
-                    self.at += line.len();
-                    break;
-                }
-                self.at += line.len() + 1;
-            }
-            self.at = self.at.min(self.bytes.len());
-            self.out.open |= end.is_none();
+            let last = last_line(self.text, start, &name, strip);
+            self.at = last.map_or(self.bytes.len(), |(_, end)| end);
+            self.out.open |= last.is_none();
             if !quoted {
-                self.heredoc_reads(start, end.unwrap_or(self.at));
+                self.heredoc_reads(start, last.map_or(self.at, |(begin, _)| begin));
             }
             self.out.heredocs.push(Heredoc { operator, body: Span::new(start, self.at) });
             // The newline after the delimiter ends the line; a second body begins right behind it.
@@ -430,6 +364,38 @@ impl Lexer<'_> {
         self.frames.truncate(open);
         self.at = resume;
     }
+}
+
+/// The name of a variable with which a text begins.
+pub(super) fn name_of(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    text.get(..end).filter(|name| !name.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default()
+}
+
+/// The delimiter of a here-document with which a text begins: as it is written, as a line has it, and whether it is quoted.
+pub(super) fn delimiter(text: &str) -> (&str, String, bool) {
+    // What is quoted, a backslash, or what stands for itself.
+    static PIECE: TextPattern = TextPattern::new(r#"^(?:'([^'\n]*)'?|"([^"\n]*)"?|\\|([^\x20\t\n;&|()<>'"\\]+))"#);
+    let (mut width, mut name, mut quoted) = (0, String::new(), false);
+    while let Some(piece) = text.get(width..).and_then(|rest| PIECE.captures(rest)) {
+        width += piece.get(0).map_or(0, |whole| whole.len());
+        quoted |= piece.get(3).is_none();
+        name.extend((1..4).find_map(|group| piece.get(group)).map(|text| text.as_str()));
+    }
+    (text.get(..width).unwrap_or_default(), name, quoted)
+}
+
+/// Where the line begins that ends a here-document whose lines begin at `from`, and where that line ends. Of `strip` the tabs before it
+/// do not count.
+pub(super) fn last_line(text: &str, from: usize, delimiter: &str, strip: bool) -> Option<(usize, usize)> {
+    let mut at = from;
+    text.get(from..)?.split_inclusive('\n').find_map(|line| {
+        let begin = at;
+        at += line.len();
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        let bare = if strip { line.trim_start_matches('\t') } else { line };
+        (bare == delimiter).then_some((begin, begin + line.len()))
+    })
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
         (maybe || is_function(command.first())) && !keep.contains(&key(text, command))
     };
     let mut edits = Vec::new();
-    leave_out_all(&script.statements, (false, watches), &is_left, &mut edits);
+    leave_out(&script.statements, (false, watches), &is_left, &mut edits);
     Some(edited(text, edits))
 }
 
@@ -66,14 +66,34 @@ fn key(text: &str, command: &SimpleCommand) -> String {
     all.replace("1>", ">")
 }
 
-fn leave_out_all(
+/// `maybe`: the shell may not come to the statements.
+fn leave_out(
     statements: &[Statement],
     (mut maybe, subshells): (bool, bool),
     is_left: &dyn Fn(&SimpleCommand, bool) -> bool,
     edits: &mut Vec<(Span, &'static str)>,
 ) {
     for statement in statements {
-        leave_out(statement, (maybe, subshells), is_left, edits);
+        match &statement.kind {
+            StatementKind::Simple(command) => leave_out_call(command, maybe, is_left, edits),
+            StatementKind::Test(_) | StatementKind::Arithmetic(_) if statement.substituted().is_empty() => {
+                edits.push((statement.span, ":"));
+            }
+            StatementKind::Function { body, .. } if subshells => {
+                edits.push((Span::new(statement.span.start, body.span.start), ""));
+            }
+            _ => {}
+        }
+        let is_seen = |list: &[Statement]| match &statement.kind {
+            StatementKind::Background(_) => false,
+            StatementKind::Function { .. } | StatementKind::Group { subshell: true, .. } => subshells,
+            // The shell itself comes to a simple command in a pipeline before that gets a process of its own.
+            StatementKind::Pipeline(_) => subshells || list.iter().all(|stage| stage.simple().is_some()),
+            _ => true,
+        };
+        for (list, passed_by) in statement.lists().into_iter().filter(|(list, _)| is_seen(list)) {
+            leave_out(list, (maybe || passed_by, subshells), is_left, edits);
+        }
         let mut simple = Statement::all(std::slice::from_ref(statement)).into_iter().filter_map(Statement::simple);
         let leaves = |name: &str| matches!(name, "exit" | "return" | "break" | "continue");
         maybe |= !matches!(statement.kind, StatementKind::Function { .. })
@@ -81,61 +101,23 @@ fn leave_out_all(
     }
 }
 
-/// `maybe`: the shell may not come to the statement.
-fn leave_out(
-    statement: &Statement,
-    (maybe, subshells): (bool, bool),
+fn leave_out_call(
+    command: &SimpleCommand,
+    maybe: bool,
     is_left: &dyn Fn(&SimpleCommand, bool) -> bool,
     edits: &mut Vec<(Span, &'static str)>,
 ) {
-    let mut all = |parts: &[Statement], maybe: bool| leave_out_all(parts, (maybe, subshells), is_left, edits);
-    match &statement.kind {
-        StatementKind::Simple(command) => {
-            let asks = matches!(command.first(), "[" | "test");
-            // What a function that is called writes to is opened whatever it runs.
-            let (maybe, is_function) = (is_left(command, maybe), is_left(command, false));
-            let Some(first) = command.words.first().filter(|_| asks || maybe && command.is_call()) else { return };
-            edits.push((Span::new(first.span.start, first.span.start), ": "));
-            for redirect in command.redirects.iter().filter(|_| maybe && !is_function) {
-                if let RedirectTarget::Write(word) = &redirect.to
-                    && word.inside.is_empty()
-                {
-                    edits.push((word.span, "/dev/null"));
-                }
-            }
+    let asks = matches!(command.first(), "[" | "test");
+    // What a function that is called writes to is opened whatever it runs.
+    let (maybe, is_function) = (is_left(command, maybe), is_left(command, false));
+    let Some(first) = command.words.first().filter(|_| asks || maybe && command.is_call()) else { return };
+    edits.push((Span::new(first.span.start, first.span.start), ": "));
+    for redirect in command.redirects.iter().filter(|_| maybe && !is_function) {
+        if let RedirectTarget::Write(word) = &redirect.to
+            && word.inside.is_empty()
+        {
+            edits.push((word.span, "/dev/null"));
         }
-        StatementKind::Test(_) | StatementKind::Arithmetic(_) if statement.substituted().is_empty() => {
-            edits.push((statement.span, ":"));
-        }
-        StatementKind::Not(inner) | StatementKind::Redirected(inner, _) => all(std::slice::from_ref(&**inner), maybe),
-        StatementKind::Function { body, .. } if subshells => {
-            edits.push((Span::new(statement.span.start, body.span.start), ""));
-            leave_out(body, (true, subshells), is_left, edits);
-        }
-        StatementKind::Group { body, subshell } if !subshell || subshells => all(body, maybe),
-        StatementKind::AndOr(first, rest) => {
-            leave_out(first, (maybe, subshells), is_left, edits);
-            rest.iter().for_each(|(_, part)| leave_out(part, (true, subshells), is_left, edits));
-        }
-        // The shell itself comes to a simple command in a pipeline before that gets a process of its own.
-        StatementKind::Pipeline(stages) => {
-            let seen = stages.iter().map(|(stage, _)| stage).filter(|stage| subshells || stage.simple().is_some());
-            seen.for_each(|stage| leave_out(stage, (maybe, subshells), is_left, edits));
-        }
-        StatementKind::If(branches, rest) => {
-            for (number, (condition, body)) in branches.iter().enumerate() {
-                all(condition, maybe || number > 0);
-                all(body, true);
-            }
-            all(rest, true);
-        }
-        StatementKind::Loop { condition, body, .. } => {
-            all(condition, maybe);
-            all(body, true);
-        }
-        StatementKind::For { body, .. } => all(body, true),
-        StatementKind::Case(_, items) => items.iter().for_each(|item| all(item, true)),
-        _ => {}
     }
 }
 

@@ -3,12 +3,13 @@
 //! must not be too lenient, as a grammar for editors is, which takes `[ a || reboot ]` for one test.
 
 use super::holds::is_number;
+use super::lexer::{delimiter, last_line, name_of};
 use super::tree::{
     Arithmetic, Assignment, BashScript, Expansion, Redirect, RedirectTarget, ShellWord, SimpleCommand, Statement,
     StatementKind, Strange,
 };
 use super::word::{EXPANDED, FILLED, Word, WordKind};
-use crate::source::Span;
+use crate::source::{Span, TextPattern};
 
 /// Longer texts are odd.
 const MAX_TEXT: usize = 16 * 1024;
@@ -115,12 +116,6 @@ impl Draft {
 /// Whether a text is what a variable can be called.
 pub fn is_name(text: &str) -> bool {
     !text.is_empty() && name_of(text) == text
-}
-
-/// The name of a variable with which a text begins.
-fn name_of(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
-    text.get(..end).filter(|name| !name.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default()
 }
 
 impl<'t> BashReader<'t> {
@@ -327,7 +322,7 @@ impl<'t> BashReader<'t> {
             self.at += 1;
             self.skip_blanks()?;
         }
-        let negated = self.at > start;
+        let (begin, negated) = (self.at, self.at > start);
         let mut stages = Vec::new();
         loop {
             let stage = self.command()?;
@@ -339,8 +334,7 @@ impl<'t> BashReader<'t> {
             }
             self.skip_lines()?;
         }
-        let ends = stages.first().zip(stages.last());
-        let span = ends.map_or(Span::default(), |((first, _), (last, _))| Span::new(first.span.start, last.span.end));
+        let span = Span::new(begin, stages.last().map_or(begin, |(last, _): &(Statement, bool)| last.span.end));
         let inner = match stages.len() {
             1 => stages.pop().ok_or("a pipeline")?.0,
             _ => Statement { span, kind: StatementKind::Pipeline(stages) },
@@ -728,29 +722,16 @@ impl<'t> BashReader<'t> {
 
     /// A here-document, behind its operator.
     fn document(&mut self, operator: usize, strip: bool) -> Result<RedirectTarget, Strange> {
-        let mut word = self.keyword();
-        // `<<'END OF IT'`
-        if let Some(quote) =
-            word.chars().next().filter(|c| matches!(c, '\'' | '"') && !word.get(1..).is_some_and(|w| w.contains(*c)))
-        {
-            let end =
-                self.rest().get(1..).and_then(|rest| rest.split('\n').next()?.find(quote)).ok_or("a here-document")?;
-            word = self.rest().get(..end + 2).unwrap_or_default();
-        }
-        if word.is_empty() {
+        static PLAIN: TextPattern = TextPattern::new(r#"^(?:\\?[A-Za-z0-9_]+|'[A-Za-z0-9_]+'|"[A-Za-z0-9_]+")$"#);
+        let (word, name, quoted) = delimiter(self.rest());
+        let is_open = |quote: char| word.starts_with(quote) && word.matches(quote).count() == 1;
+        if word.is_empty() || is_open('\'') || is_open('"') {
             return Err("a here-document");
         }
         self.at += word.len();
-        let bare = word.trim_start_matches('\\');
-        // Behind a backslash a quote is a letter.
-        let quote = ['\'', '"'].into_iter().find(|quote| bare.len() == word.len() && bare.starts_with(*quote));
-        let name = quote.and_then(|quote| bare.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(bare);
-        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        self.odd_if(self.inner > 0 || word.len() - bare.len() > 1 || !plain, "a here-document");
-        let name = name.replace(['\'', '"', '\\'], "");
-        let line = self.document.map(|(line, resume)| (line, resume, line >= self.at));
-        let (end, from) = match line {
-            Some((line, resume, true)) => (line, resume),
+        self.odd_if(self.inner > 0 || !PLAIN.is_match(word), "a here-document");
+        let (end, from) = match self.document {
+            Some((line, resume)) if line >= self.at => (line, resume),
             Some(_) => return Err("a here-document"),
             None => {
                 let end = self.rest().find('\n').map(|offset| self.at + offset);
@@ -758,26 +739,15 @@ impl<'t> BashReader<'t> {
                 (end, end + 1)
             }
         };
-        let (mut at, mut body) = (from, String::new());
-        let last = loop {
-            let Some(line) = self.text.get(at..).filter(|rest| !rest.is_empty()) else {
-                self.at = self.text.len();
-                return Err("a here-document without an end");
-            };
-            let line = line.split('\n').next().unwrap_or_default();
-            let bare = if strip { line.trim_start_matches('\t') } else { line };
-            let begin = at;
-            at += line.len() + 1;
-            if bare.strip_suffix('\r').unwrap_or(bare) == name {
-                break begin;
-            }
-            body.push_str(bare);
-            body.push('\n');
+        let Some((last, after)) = last_line(self.text, from, &name, strip) else {
+            self.at = self.text.len();
+            return Err("a here-document without an end");
         };
+        let body = self.text.get(from..last).unwrap_or_default().split_inclusive('\n');
+        let body: String = body.map(|line| if strip { line.trim_start_matches('\t') } else { line }).collect();
         // The line of the delimiter may be the last one, without an end of its own.
-        self.document = Some((end, at.min(self.text.len())));
-        self.passed.push((operator, at - 1));
-        let known = quote.is_some() || word.len() > bare.len();
+        self.document = Some((end, (after + 1).min(self.text.len())));
+        self.passed.push((operator, after));
         let runs = |(at, _): (usize, &str)| {
             let rest = body.get(at + 1..).unwrap_or_default();
             let inner = rest.strip_prefix('{').map(|inner| inner.get(name_of(inner).len()..).unwrap_or_default());
@@ -785,8 +755,8 @@ impl<'t> BashReader<'t> {
         };
         // A line that goes on hides what it goes on with: a delimiter, a `$(`.
         let is_odd = body.contains('`') || body.contains("\\\n") || body.match_indices('$').any(runs);
-        self.odd_if(!known && is_odd, "a here-document that runs something");
-        let known = (known || !body.contains(['$', '\\'])) && !body.contains([FILLED, EXPANDED]);
+        self.odd_if(!quoted && is_odd, "a here-document that runs something");
+        let known = (quoted || !body.contains(['$', '\\'])) && !body.contains([FILLED, EXPANDED]);
         let lines = Span::new(from, last.saturating_sub(1).max(from));
         Ok(RedirectTarget::Text { known: Some(body).filter(|_| known), inside: Vec::new(), body: Some(lines) })
     }
@@ -995,8 +965,7 @@ impl<'t> BashReader<'t> {
                 return self.double(draft);
             }
             Some('@') => draft.open(true, None),
-            Some('*') => draft.open(!quoted, None),
-            Some('0'..='9') => draft.open(!quoted, None),
+            Some('*' | '0'..='9') => draft.open(!quoted, None),
             Some('?' | '#' | '$' | '!') => draft.open(false, Some(Vec::new())),
             Some('-') => draft.open(false, None),
             next => {
@@ -1031,8 +1000,7 @@ impl<'t> BashReader<'t> {
         splits |= name == "@";
         if self.take("}") {
             let number = match name {
-                _ if length => Some(Vec::new()),
-                "?" | "#" | "$" | "!" => Some(Vec::new()),
+                _ if length || matches!(name, "?" | "#" | "$" | "!") => Some(Vec::new()),
                 name => Some(vec![name.to_string()]).filter(|_| is_name(name) && !element),
             };
             draft.open(splits && !(number.as_ref().is_some_and(Vec::is_empty)), number);

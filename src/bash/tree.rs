@@ -211,25 +211,36 @@ impl Statement {
         out
     }
 
-    /// The statements that it is made of, in order; not what stands in substitutions.
-    pub fn parts(&self) -> Vec<&Statement> {
+    /// The lists of statements that it is made of, in order, each with whether its shell may pass it by: a branch, what stands behind
+    /// `&&`; not what stands in substitutions.
+    pub fn lists(&self) -> Vec<(&[Statement], bool)> {
+        use std::slice::from_ref;
         match &self.kind {
             StatementKind::Simple(_) | StatementKind::Test(_) | StatementKind::Arithmetic(_) => Vec::new(),
             StatementKind::AndOr(first, rest) => {
-                std::iter::once(&**first).chain(rest.iter().map(|(_, part)| part)).collect()
+                let rest = rest.iter().map(|(_, part)| (from_ref(part), true));
+                std::iter::once((from_ref(&**first), false)).chain(rest).collect()
             }
-            StatementKind::Pipeline(stages) => stages.iter().map(|(stage, _)| stage).collect(),
+            StatementKind::Pipeline(stages) => stages.iter().map(|(stage, _)| (from_ref(stage), false)).collect(),
             StatementKind::Not(inner) | StatementKind::Background(inner) | StatementKind::Redirected(inner, _) => {
-                vec![inner]
+                vec![(from_ref(&**inner), false)]
             }
-            StatementKind::Function { body, .. } => vec![body],
-            StatementKind::Group { body, .. } | StatementKind::For { body, .. } => body.iter().collect(),
+            StatementKind::Function { body, .. } => vec![(from_ref(&**body), true)],
+            StatementKind::Group { body, .. } => vec![(&body[..], false)],
+            StatementKind::For { body, .. } => vec![(&body[..], true)],
             StatementKind::If(branches, rest) => {
-                branches.iter().flat_map(|(condition, body)| condition.iter().chain(body)).chain(rest).collect()
+                let branches = branches.iter().enumerate();
+                let lists = branches.flat_map(|(number, (asks, body))| [(&asks[..], number > 0), (&body[..], true)]);
+                lists.chain([(&rest[..], true)]).collect()
             }
-            StatementKind::Loop { condition, body, .. } => condition.iter().chain(body).collect(),
-            StatementKind::Case(_, items) => items.iter().flatten().collect(),
+            StatementKind::Loop { condition, body, .. } => vec![(&condition[..], false), (&body[..], true)],
+            StatementKind::Case(_, items) => items.iter().map(|item| (&item[..], true)).collect(),
         }
+    }
+
+    /// The statements that it is made of, in order; not what stands in substitutions.
+    pub fn parts(&self) -> Vec<&Statement> {
+        self.lists().into_iter().flat_map(|(list, _)| list).collect()
     }
 
     /// What bash does to expand its own words, those of its parts left out.

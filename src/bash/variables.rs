@@ -6,7 +6,7 @@ use crate::bash::{
     Arithmetic, EXPANDED, Expansion, Redirect, RedirectTarget, ShellWord, SimpleCommand, Statement, StatementKind,
     is_name,
 };
-use crate::source::{Span, is_among};
+use crate::source::{Span, TextPattern, is_among};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What a command does with variables.
@@ -214,18 +214,14 @@ fn listed(statements: &[Statement], is_last: bool) -> Vec<(&Statement, bool)> {
 
 /// The variable with which a word begins, as it is written, where without its value the word is gone (`true`) or begins with a `/`.
 fn bearing(raw: &str) -> Option<(&str, bool)> {
-    let rest = raw.trim_start_matches('"').strip_prefix('$')?;
-    let (name, behind) = match rest.strip_prefix('{') {
-        Some(rest) => rest.split_once('}')?,
-        None => rest.split_at(rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())),
-    };
-    let (name, each) = match name.strip_suffix("[@]") {
-        Some(name) => (name, true),
-        None => (name.strip_suffix("[*]").unwrap_or(name), false),
-    };
+    static BEGINNING: TextPattern =
+        TextPattern::new(r#"(?s)^"*\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?:\[([@*])\])?\}|([A-Za-z_][A-Za-z0-9_]*))(.*)$"#);
+    let found = BEGINNING.captures(raw)?;
+    let (name, behind) = (found.get(1).or(found.get(3))?.as_str(), found.get(4)?.as_str());
     // Of an empty array `"${X[@]}"` leaves no word either.
+    let each = found.get(2).is_some_and(|all| all.as_str() == "@");
     let gone = raw.starts_with('$') && behind.is_empty() || each && behind == "\"";
-    (is_name(name) && (gone || behind.trim_start_matches('"').starts_with('/'))).then_some((name, gone))
+    (gone || behind.trim_start_matches('"').starts_with('/')).then_some((name, gone))
 }
 
 /// Stretches of a text that may overlap: where each begins, and how far those that have begun by then reach.
@@ -244,9 +240,14 @@ impl Stretches {
         Stretches(spans)
     }
 
+    /// Where the last one of those ends that begin up to there.
+    pub fn reach(&self, at: usize) -> usize {
+        self.0[..self.0.partition_point(|&(from, _)| from <= at)].last().map_or(0, |&(_, to)| to)
+    }
+
     /// Whether one of them holds the byte.
     pub fn hold(&self, at: usize) -> bool {
-        self.0[..self.0.partition_point(|&(from, _)| from <= at)].last().is_some_and(|&(_, to)| at < to)
+        at < self.reach(at)
     }
 }
 

@@ -2,14 +2,15 @@
 //! and the decisions are written into the reading beside it.
 
 use super::ask::{answer, is_somebody_there};
+use super::evidence::{entries, folders};
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config};
 use crate::output::{Live, print, say, visible};
 use crate::record::write_atomic;
 use crate::report::{Paint, fold, many, wrap};
 use crate::runbook::{
-    self, Command, Decision, DecisionState, Do, FOLDER, ParseOptions, Reviewed, Runbook, RunbookPhase, SUFFIX, doubt,
-    path_of, places, proposal, written_reading,
+    self, Command, Decision, DecisionState, Do, FOLDER, Reviewed, Runbook, RunbookPhase, SUFFIX, doubt, path_of,
+    places, proposal, written_reading,
 };
 use crate::source::{Diagnostics, Source, beginning, render, tidy};
 use crate::spec::{self, FollowedRunbook};
@@ -29,6 +30,8 @@ const ROOM: usize = 8;
 const UNCLEAR: &str = "  r, s, p, w, a, o, b or q; a way is written as `backend: postgres`\n";
 /// The answer to what would decide another command by the way of the one before.
 const EACH_WAY: &str = "  a way is decided for each command: `w`\n";
+/// So deep below the folders that are named readings are looked for.
+const DEEPEST: usize = 16;
 /// Longest time that Git may take to say who somebody is.
 const GIT: Duration = Duration::from_secs(10);
 
@@ -205,9 +208,8 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
         let source = Source::read(&file).map_err(|error| error.report("the runbook", None, &mut diags));
         let Ok(source) = source else { continue };
         let of = file.canonicalize().ok().and_then(|whole| followed.get(&whole).cloned()).unwrap_or_default();
-        let reading = ParseOptions { clients: of.clients, bridged: true };
         let mut of_page = Diagnostics::default();
-        let mut runbook = runbook::parse_with(&source, &reading, &mut of_page);
+        let mut runbook = runbook::parse_with(&source, &of.clients, &mut of_page);
         if let Some(runbook) = &mut runbook {
             runbook.decide(&BTreeMap::new(), &mut of_page);
         }
@@ -294,31 +296,21 @@ fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<
 
 /// Readings whose runbook is not there, in the folders that were named and in `readings/`.
 fn orphans(paths: &[PathBuf], globals: &super::Globals) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = match paths.is_empty() {
+    let named: Vec<PathBuf> = match paths.is_empty() {
         true => vec![globals.project.join("runbooks"), globals.project.join(FOLDER)],
         false => paths.iter().filter(|path| path.is_dir()).cloned().collect(),
     };
-    let mut found = Vec::new();
-    let mut left = 10_000_usize;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            left = left.saturating_sub(1);
-            let (path, is_dir) = (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()));
-            if is_dir && left > 0 {
-                folders.push(path);
-                continue;
-            }
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let Some(stem) = name.strip_suffix(SUFFIX) else { continue };
-            // What lies below `readings/` is about the same path without it.
-            let above: PathBuf = path.components().filter(|part| part.as_os_str() != FOLDER).collect();
-            let mut named = [".md", ".markdown", ""].into_iter().map(|end| format!("{stem}{end}"));
-            let is_there = |name: String| path.with_file_name(&name).exists() || above.with_file_name(&name).exists();
-            if !named.any(is_there) {
-                found.push(tidy(&path));
-            }
-        }
-    }
+    let is_orphan = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(stem) = name.strip_suffix(SUFFIX) else { return false };
+        // What lies below `readings/` is about the same path without it.
+        let above: PathBuf = path.components().filter(|part| part.as_os_str() != FOLDER).collect();
+        let mut named = [".md", ".markdown", ""].into_iter().map(|end| format!("{stem}{end}"));
+        !named.any(|name| path.with_file_name(&name).exists() || above.with_file_name(&name).exists())
+    };
+    let below = named.iter().flat_map(|folder| folders(folder, DEEPEST));
+    let readings = named.iter().cloned().chain(below).flat_map(|folder| entries(&folder)).filter(is_orphan);
+    let mut found: Vec<PathBuf> = readings.map(|path| tidy(&path)).collect();
     found.sort();
     found
 }
@@ -366,7 +358,8 @@ async fn ask(page: &Page, by: &str, again: bool, globals: &super::Globals) -> (D
     let mut last: Option<((usize, usize), Do)> = None;
     while let Some(case) = open.get(at) {
         let proposed = proposed(case);
-        say(&question(page, case, (at + 1, open.len()), proposed.as_ref(), globals));
+        let (which, paint) = (format!("{} of {}", at + 1, open.len()), Paint { color: globals.color() });
+        say(&question(page, case, &which, proposed.as_ref(), paint));
         let Some(said) = answer("  > ".to_string(), false).await else { return (decided, true) };
         let about = |case: &Reviewed<'_>, what: &Do| Decision::about(case.command, what.clone(), by, &today());
         let before = last.clone().filter(|(block, _)| *block == case.block);
@@ -436,16 +429,10 @@ async fn choice(page: &Page, decided: &Decided) -> Option<Do> {
 
 /// What is asked: what governs the command, the lines of the runbook with it marked, what has changed, what it does and how that is
 /// known, and the proposal.
-fn question(
-    page: &Page,
-    case: &Reviewed<'_>,
-    (number, of): (usize, usize),
-    proposed: Option<&Do>,
-    globals: &super::Globals,
-) -> String {
+fn question(page: &Page, case: &Reviewed<'_>, which: &str, proposed: Option<&Do>, paint: Paint) -> String {
     let Command { line, governs, text, unread, .. } = case.command;
-    let (paint, room) = (Paint { color: globals.color() }, Live::size().1.saturating_sub(ROOM));
-    let mut out = format!("\n{}\n", paint.bold(&format!("{number} of {of}  {}:{line}", page.path().display())));
+    let room = Live::size().1.saturating_sub(ROOM);
+    let mut out = format!("\n{}\n", paint.bold(&format!("{which}  {}:{line}", page.path().display())));
     // What goes on is indented: no part of a page passes for a line of the question.
     let mut add = |lead: &str, rows: Vec<String>, is_bold: bool| {
         for (at, row) in rows.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `firedrill actions`: what is to be done after drills and incidents.
 
-use super::evidence::each_run;
+use super::evidence::{each_run, found_runs};
 use crate::archive;
 use crate::assurance::actions::{ACTIONS, ActionItem, Actions, read_actions};
 use crate::error::{Error, Exit};
@@ -53,9 +53,9 @@ pub fn named_runs(actions: &Actions, paths: &[PathBuf], project: &Path) -> Resul
         let is = |run: &Option<String>| run.as_deref() == Some(id);
         actions.items.iter().any(|item| is(&item.run) || is(&item.action.verified_by))
     };
-    let wanted = |dir: &Path| archive::run_id(dir).is_some_and(|id| named(&id));
-    let mut seen = Vec::new();
-    each_run(paths, project, wanted, |record| seen.extend(SeenRun::of(record)))?;
+    let (mut found, mut seen) = (found_runs(paths, project)?, Vec::new());
+    found.runs.retain(|dir| archive::run_id(dir).is_some_and(|id| named(&id)));
+    each_run(found, |record| seen.extend(SeenRun::of(record)));
     Ok(seen)
 }
 

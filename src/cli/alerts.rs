@@ -1,6 +1,6 @@
 //! `firedrill alerts lint`: what is wrong with the team's alert rules, before one of them has to fire.
 
-use super::evidence::{EVERY, each_run};
+use super::evidence::{each_run, found_runs};
 use crate::assurance::alert_rules::{AlertRuleSet, lint};
 use crate::error::{Error, Exit};
 use crate::output::{print, say_line};
@@ -67,9 +67,9 @@ pub async fn run(args: AlertsArgs, globals: &super::Globals) -> Result<Exit, Err
 fn set(plan: &Plan, fired: Option<&BTreeSet<String>>) -> Option<AlertRuleSet> {
     let alerts: &AlertsSpec = plan.alerts.as_ref()?;
     Some(AlertRuleSet {
-        rules: alerts.rules.clone(),
-        alertmanager: alerts.alertmanager.text.clone(),
-        prometheus: alerts.prometheus.text.clone(),
+        rules: alerts.rules.iter().map(|(source, _)| source.clone()).collect(),
+        alertmanager: alerts.alertmanager.0.text.clone(),
+        prometheus: alerts.prometheus.0.text.clone(),
         unwatched: alerts.unwatched(plan.oncall.as_ref()).into_iter().collect(),
         fired: fired.cloned(),
     })
@@ -78,9 +78,9 @@ fn set(plan: &Plan, fired: Option<&BTreeSet<String>>) -> Option<AlertRuleSet> {
 /// Names of the alerts that fired in these runs.
 fn fired(paths: &[PathBuf], globals: &super::Globals) -> Result<BTreeSet<String>, Error> {
     let mut fired = BTreeSet::new();
-    each_run(paths, &globals.project, EVERY, |record| {
+    each_run(found_runs(paths, &globals.project)?, |record| {
         let fires = |moment: &&AlertMoment| !matches!(moment.station, AlertStation::Pending | AlertStation::Ended);
         fired.extend(record.alerts.iter().filter(fires).map(|moment| moment.name().to_string()));
-    })?;
+    });
     Ok(fired)
 }

@@ -1,7 +1,7 @@
 //! `firedrill budget`: how much is left of each error budget, what the policy says then, and whether a release may go out.
 
-use super::evidence::{EVERY, each_run};
-use super::{read_file, read_own};
+use super::evidence::{each_run, found_runs};
+use super::{Globals, read_file, read_own};
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
 use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, BudgetRelease, read_policy, regained};
@@ -62,12 +62,13 @@ enum BudgetCommand {
 }
 
 /// Runs the command.
-pub async fn run(args: BudgetArgs, globals: &super::Globals) -> Result<Exit, Error> {
+pub async fn run(args: BudgetArgs, globals: &Globals) -> Result<Exit, Error> {
     let now = utc_now();
     let policy = read_own(None, BUDGETS, "the budget policy", globals, read_policy)?.unwrap_or_default();
+    let files: Vec<&PathBuf> = policy.slos.iter().chain(&args.slos).collect();
     let (mut budgets, bad, unknown) = match &args.prometheus {
-        Some(url) => (of_prometheus(url, &policy, &args.slos, globals).await?, Vec::new(), None),
-        None => of_past(args.incidents.as_deref(), args.drills, globals, now)?,
+        Some(url) => (of_prometheus(url, &files, globals).await?, Vec::new(), None),
+        None => of_past(args.incidents.as_deref(), args.drills, globals)?,
     };
     if let Some(name) = &args.service {
         let known: Vec<String> = budgets.iter().map(|budget| budget.service.clone()).collect();
@@ -162,13 +163,8 @@ impl<'a> BudgetState<'a> {
 type KnownSpending = (Vec<BudgetLeft>, Vec<BadTime>, Option<String>);
 
 /// What incidents and drills took as far as they could be read.
-pub(super) fn of_past(
-    incidents: Option<&Path>,
-    drills: bool,
-    globals: &super::Globals,
-    now: OffsetDateTime,
-) -> Result<KnownSpending, Error> {
-    let mut diags = Diagnostics::default();
+pub(super) fn of_past(incidents: Option<&Path>, drills: bool, globals: &Globals) -> Result<KnownSpending, Error> {
+    let (now, mut diags) = (utc_now(), Diagnostics::default());
     let catalog = project_services(&globals.overrides([]), &mut diags)
         .map_err(|()| globals.mistakes("the list of services has mistakes", &diags))?;
     let path = incidents.map_or_else(|| tidy(&globals.project.join(INCIDENTS)), Path::to_path_buf);
@@ -209,10 +205,10 @@ pub(super) fn of_past(
     let mut unknown = None;
     if drills {
         let mut judged = 0;
-        let unread = each_run(&[], &globals.project, EVERY, |record| {
+        let unread = each_run(found_runs(&[], &globals.project)?, |record| {
             judged += usize::from(SeenRun::of_drill(record).is_some_and(|drill| drill.is_judged()));
             bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
-        })?;
+        });
         unknown = match unread.len() {
             0 if is_there || judged > 0 => None,
             0 => Some(format!("there is neither {} nor a drill that says anything", path.display())),
@@ -230,14 +226,9 @@ pub(super) fn of_past(
 }
 
 /// What a Prometheus has counted of the SLOs in files.
-async fn of_prometheus(
-    url: &str,
-    policy: &BudgetPolicy,
-    slos: &[PathBuf],
-    globals: &super::Globals,
-) -> Result<Vec<BudgetLeft>, Error> {
+async fn of_prometheus(url: &str, files: &[&PathBuf], globals: &Globals) -> Result<Vec<BudgetLeft>, Error> {
     let mut budgets = Vec::new();
-    for path in policy.slos.iter().chain(slos) {
+    for path in files {
         for slo in read_file(&tidy(path), "the file of SLOs", globals, read_slos)? {
             let left = match error_ratio(url, &slo).await {
                 Ok(ratio) if slo.objective.get() < 1.0 => Ok(1.0 - ratio / (1.0 - slo.objective.get())),

@@ -2,6 +2,7 @@
 
 mod places;
 
+use super::findings::StackCheck;
 use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::report::many;
@@ -11,7 +12,7 @@ use crate::spec::{
     AlertsSpec, Plan, check_data, check_objectives, check_variables, find, find_game_day, is_game_day, load,
     load_game_day, project_game_days, project_scenarios, root_of,
 };
-use crate::stack::{AlertFiles, AlertFinding, Platform, ResolvedStack, StackError, platform};
+use crate::stack::{AlertFiles, AlertFinding, ResolvedStack, StackError, platform};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,22 +81,22 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
         check_actions(&args.runs, globals, &mut diags)?;
     }
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
-    let mut open = BTreeSet::new();
     let platform = platform();
-    let resolved = resolve_stacks(&plans, &*platform, &mut diags, &mut open).await;
-    if let (Ok(stacks), false) = (&resolved, diags.has_errors()) {
-        print(&check_programs(&plans, stacks, &*platform, &mut diags).await)?;
-        print(&check_alerts(&plans, &*platform, &mut diags).await)?;
+    let mut check = StackCheck::new(&*platform, diags);
+    let resolved = resolve_stacks(&plans, &mut check).await;
+    if let (Ok(stacks), false) = (&resolved, check.diags.has_errors()) {
+        print(&check_programs(&plans, stacks, &mut check).await)?;
+        print(&check_alerts(&plans, &mut check).await)?;
     }
-    if diags.has_errors() || resolved.is_ok() {
-        let exit = report(&diags, &selected, args.strict, globals)?;
-        say(&super::findings::consent(&open, &*platform).map(|how| format!("help: {how}\n")).unwrap_or_default());
+    if check.diags.has_errors() || resolved.is_ok() {
+        let exit = report(&check.diags, &selected, args.strict, globals)?;
+        say(&check.consent().map(|how| format!("help: {how}\n")).unwrap_or_default());
         if let Err(error) = resolved {
             say(&format!("error: {error}\n"));
         }
         return Ok(exit);
     }
-    say(&render(&diags, globals.color()));
+    say(&render(&check.diags, globals.color()));
     resolved.map(|_| Exit::Passed)
 }
 
@@ -157,21 +158,19 @@ fn follows(plan: &Plan, path: &Path) -> bool {
     plan.runbook.as_ref().is_some_and(|runbook| same_path(&runbook.source.path, path))
 }
 
-/// Resolves the stacks of these plans and notes what only the resolved model tells. What could be allowed is added to `open`.
-async fn resolve_stacks(
-    plans: &[Plan],
-    platform: &dyn Platform,
-    diags: &mut Diagnostics,
-    open: &mut BTreeSet<String>,
-) -> Result<Vec<Option<Arc<dyn ResolvedStack>>>, Error> {
+/// The stack of a plan, where it can be used.
+type MaybeStack = Option<Arc<dyn ResolvedStack>>;
+
+/// Resolves the stacks of these plans and notes what only the resolved model tells.
+async fn resolve_stacks(plans: &[Plan], check: &mut StackCheck<'_>) -> Result<Vec<MaybeStack>, Error> {
     let mut stacks = Vec::new();
     for plan in plans {
-        let stack = super::conduct::resolve_stack(plan, platform, diags, open).await?;
+        let stack = check.resolve(plan).await?;
         if let Some(stack) = &stack {
             if let Some(named) = stack.variables() {
-                check_variables(plan, &named, diags);
+                check_variables(plan, &named, &mut check.diags);
             }
-            places::check_ports_and_calls(plan, &**stack, diags);
+            places::check_ports_and_calls(plan, &**stack, &mut check.diags);
         }
         stacks.push(stack);
     }
@@ -180,18 +179,13 @@ async fn resolve_stacks(
 
 /// Notes programs that steps use and that are not where they run, as the images have them. Returns what there is to say
 /// about places into which nobody could look.
-async fn check_programs(
-    plans: &[Plan],
-    stacks: &[Option<Arc<dyn ResolvedStack>>],
-    platform: &dyn Platform,
-    diags: &mut Diagnostics,
-) -> String {
+async fn check_programs(plans: &[Plan], stacks: &[MaybeStack], check: &mut StackCheck<'_>) -> String {
     let mut unseen = BTreeSet::new();
     let looked = async {
-        platform.connect().await?;
+        check.platform.connect().await?;
         for (plan, stack) in plans.iter().zip(stacks) {
             let Some(stack) = stack else { continue };
-            for place in places::check_programs(plan, &**stack, diags).await? {
+            for place in places::check_programs(plan, &**stack, &mut check.diags).await? {
                 unseen.insert(format!("{place} ({})", plan.stack.file.display()));
             }
         }
@@ -210,18 +204,18 @@ async fn check_programs(
 
 /// Notes what Prometheus' and Alertmanager's own tools say about the files of alerts, once for each set of files. Returns why
 /// nobody could look.
-async fn check_alerts(plans: &[Plan], platform: &dyn Platform, diags: &mut Diagnostics) -> String {
+async fn check_alerts(plans: &[Plan], check: &mut StackCheck<'_>) -> String {
     let mut looked: Vec<AlertFiles> = Vec::new();
     for alerts in plans.iter().filter_map(|plan| plan.alerts.as_ref()) {
         let files = alerts.to_check();
         if looked.contains(&files) {
             continue;
         }
-        let found = platform.check_alerts(&files).await.map_err(|error| error.to_string());
+        let found = check.platform.check_alerts(&files).await.map_err(|error| error.to_string());
         let no_image = || "their image is not on this machine until a drill or scripts/setup.sh makes it".to_string();
         match found.and_then(|found| found.ok_or_else(no_image)) {
             Err(why) => return format!("not looked at: what promtool and amtool say about the alerts: {why}\n"),
-            Ok(findings) => findings.iter().for_each(|finding| note_alerts(alerts, finding, diags)),
+            Ok(findings) => findings.iter().for_each(|finding| note_alerts(alerts, finding, &mut check.diags)),
         }
         looked.push(files);
     }

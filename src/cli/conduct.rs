@@ -1,17 +1,15 @@
 //! Carries out drills from a checked plan to files on disk: the run directory, the reaper, the sinks, the reports.
 
-mod alone;
 mod day;
 mod drill;
 mod reaper_child;
 mod signals;
 
-pub use alone::follow;
 pub use day::{DayOptions, JobOrder, day};
 pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
-use super::consent::Settled;
+use super::findings::StackCheck;
 use super::notify::{LAST_WORDS, Notified};
 use super::sealing;
 use super::{Globals, TextOrJson};
@@ -26,11 +24,10 @@ use crate::record::{
 };
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
-use crate::spec::{self, Plan};
-use crate::stack::{AttachError, Platform, ResolveError, ResolvedStack, RunIdentity, StackOptions, platform};
+use crate::spec::Plan;
+use crate::stack::{AttachError, Platform, ResolvedStack, RunIdentity, StackOptions, platform};
 use crate::view::words;
-pub use drill::{Begun, Carried, carry_out};
-use std::collections::BTreeSet;
+pub use drill::{Begun, Carried, carry_out, follow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the command line asks for.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub struct ConductOptions {
     /// Seed of everything random in the drill; drawn and recorded when it is not given.
     #[arg(long)]
@@ -88,10 +85,8 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
     let stacks = match stacks {
         Ok(stacks) => stacks,
         Err(error) => match super::consent::settle(plans, &*platform).await? {
-            Settled::Given => resolved(&*plans, &*platform, color).await?,
-            // The question has told it all.
-            Settled::Declined => return Err(Error::usage("nothing was started: this was not allowed")),
-            Settled::NotAsked => return Err(error),
+            true => resolved(&*plans, &*platform, color).await?,
+            false => return Err(error),
         },
     };
     let shutdown = swept(&*platform, wanted.globals.quiet).await?;
@@ -147,46 +142,15 @@ async fn resolved<'p>(
     platform: &dyn Platform,
     color: bool,
 ) -> Result<Vec<Arc<dyn ResolvedStack>>, Error> {
-    let mut diagnostics = Diagnostics::default();
-    let (mut stacks, mut open) = (Vec::new(), BTreeSet::new());
+    let (mut check, mut stacks) = (StackCheck::new(platform, Diagnostics::default()), Vec::new());
     for plan in plans {
-        stacks.extend(resolve_stack(plan, platform, &mut diagnostics, &mut open).await?);
+        stacks.extend(check.resolve(plan).await?);
     }
-    if diagnostics.has_errors() {
-        let text = crate::source::render(&diagnostics, color);
-        let error = Error::usage(format!("nothing was started\n{text}"));
-        return Err(match super::findings::consent(&open, platform) {
-            Some(how) => error.hint(how),
-            None => error,
-        });
+    if check.diags.has_errors() {
+        let text = crate::source::render(&check.diags, color);
+        return Err(Error { hint: check.consent(), ..Error::usage(format!("nothing was started\n{text}")) });
     }
     Ok(stacks)
-}
-
-/// Resolves the stack of a plan and notes what only that tells: services and variables that it does not have, settings that a
-/// drill cannot or should not have. What a person could allow is added to `open`. `None` when it cannot be used.
-///
-/// # Errors
-/// When the engine does not answer.
-pub async fn resolve_stack(
-    plan: &Plan,
-    platform: &dyn Platform,
-    diags: &mut Diagnostics,
-    open: &mut BTreeSet<String>,
-) -> Result<Option<Arc<dyn ResolvedStack>>, Error> {
-    match platform.resolve(&plan.stack).await {
-        Err(ResolveError::Environment(error)) => Err(error.into()),
-        Err(error) => {
-            open.extend(super::findings::invalid(plan, &error, platform, diags));
-            Ok(None)
-        }
-        Ok(stack) => {
-            spec::check_services(plan, &stack.services(), &stack.hosts(), diags);
-            spec::check_environment(plan, |service| stack.environment(service), diags);
-            open.extend(super::findings::resolved(plan, &*stack, diags));
-            Ok(Some(stack))
-        }
-    }
 }
 
 /// A directory of this name, in the one that `out` names or the project has in this folder; `what` says what would be there.

@@ -69,17 +69,6 @@ impl Remembered {
     }
 }
 
-/// How a person has answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settled {
-    /// With yes, to something at least.
-    Given,
-    /// With no.
-    Declined,
-    /// Nobody was asked.
-    NotAsked,
-}
-
 /// A name of `--allow-host`.
 fn right(text: &str) -> Result<String, String> {
     let known: Vec<String> = platform().rights().into_iter().map(|right| right.name).collect();
@@ -90,17 +79,17 @@ fn right(text: &str) -> Result<String, String> {
 }
 
 /// Asks the person at the terminal for what the stacks of these plans ask of the host, and remembers a yes. Nobody is asked where
-/// nobody is there, or where nothing is asked for that can be allowed.
+/// nobody is there, or where nothing is asked for that can be allowed. Whether they said yes to something.
 ///
 /// # Errors
-/// `Usage` when what was allowed before cannot be read: it would be lost with the next yes.
-pub(super) async fn settle(plans: &mut [Plan], platform: &dyn Platform) -> Result<Settled, Error> {
+/// `Usage` when they say no, or when what was allowed before cannot be read: it would be lost with the next yes.
+pub(super) async fn settle(plans: &mut [Plan], platform: &dyn Platform) -> Result<bool, Error> {
     if !is_somebody_there() {
-        return Ok(Settled::NotAsked);
+        return Ok(false);
     }
-    let mut settled = Settled::NotAsked;
+    let mut given = false;
     for plan in plans {
-        let Ok(resolved) = platform.resolve(&plan.stack).await else { return Ok(Settled::NotAsked) };
+        let Ok(resolved) = platform.resolve(&plan.stack).await else { return Ok(false) };
         let asked = resolved.asked();
         let allowed = &plan.stack.allowed;
         let open = |right: &Option<String>| right.as_ref().is_none_or(|right| !allowed.rights.contains(right));
@@ -108,7 +97,7 @@ pub(super) async fn settle(plans: &mut [Plan], platform: &dyn Platform) -> Resul
             continue;
         }
         if asked.asks.iter().any(|ask| ask.right.is_none()) {
-            return Ok(Settled::NotAsked);
+            return Ok(false);
         }
         let file = file();
         let earlier = file.as_deref().map_or(Ok(Vec::new()), read).map_err(|error| Error::usage(error).hint(MEND))?;
@@ -116,16 +105,17 @@ pub(super) async fn settle(plans: &mut [Plan], platform: &dyn Platform) -> Resul
         let new = Remembered::of(&asked, plan.stack.root.clone(), stack);
         let said = answer(question(&asked, &new, &earlier, file.as_deref()), false).await;
         if !said.is_some_and(|said| matches!(said.trim(), "y" | "Y" | "yes")) {
-            return Ok(Settled::Declined);
+            // The question has told it all.
+            return Err(Error::usage("nothing was started: this was not allowed"));
         }
         let kept = file.ok_or_else(|| "neither XDG_CONFIG_HOME nor HOME is set".to_string());
         if let Err(error) = kept.and_then(|file| remember(&file, new)) {
             say_line(&format!("it is allowed for this run only, and could not be remembered: {error}"));
         }
         plan.stack.allowed.digests.insert(asked.digest);
-        settled = Settled::Given;
+        given = true;
     }
-    Ok(settled)
+    Ok(given)
 }
 
 /// What to do about a file that cannot be read.

@@ -1,5 +1,6 @@
 //! `firedrill coverage`: which failures of the critical services were drilled, when last, and with which verdict.
 
+use super::Globals;
 use super::evidence::{self, Scenarios};
 use crate::assurance::coverage::{self, Coverage};
 use crate::assurance::services::{self, Catalog, EXAMPLE, FILE};
@@ -31,7 +32,7 @@ pub struct CoverageArgs {
 }
 
 /// Runs the command.
-pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, Error> {
+pub async fn run(args: CoverageArgs, globals: &Globals) -> Result<Exit, Error> {
     let scenarios = evidence::scenarios(&globals.project);
     let catalog = catalog(args.services.as_deref(), &scenarios, globals)?.ok_or_else(|| {
         let path = tidy(&globals.project.join(FILE));
@@ -70,11 +71,7 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
 }
 
 /// The critical services, from the file that is named or that of the project; `None` where the project has none.
-pub fn catalog(
-    named: Option<&Path>,
-    scenarios: &Scenarios,
-    globals: &super::Globals,
-) -> Result<Option<Catalog>, Error> {
+pub fn catalog(named: Option<&Path>, scenarios: &Scenarios, globals: &Globals) -> Result<Option<Catalog>, Error> {
     let read = |source: &_, diags: &mut _| services::read(source, Some(&scenarios.named()), diags);
     super::read_own(named, FILE, "the list of services", globals, read)
 }

@@ -1,6 +1,7 @@
-//! What coverage and lint look at beside runbooks: the scenarios of the project, and the drills that lie on disk.
+//! What lies on disk beside runbooks: the scenarios of the project, its drills, and which run is meant by a name: its directory, its id or
+//! a part of it, `latest`.
 
-use crate::archive;
+use crate::archive::{self, FoundRuns};
 use crate::assurance::coverage::Scenario;
 use crate::assurance::services::ProjectNames;
 use crate::error::Error;
@@ -9,9 +10,12 @@ use crate::output::say_line;
 use crate::record::{Record, Verdict};
 use crate::report::SeenRun;
 use crate::runbook::Command;
-use crate::source::{Severity, tidy};
+use crate::source::{Severity, list, shorten, tidy};
 use crate::spec::{Overrides, Plan, PlannedFault, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};
+
+/// Folders that hold other people's code.
+const FOREIGN: [&str; 5] = ["node_modules", "vendor", "target", "venv", "site-packages"];
 
 /// The scenarios of a project.
 #[derive(Debug, Default)]
@@ -83,7 +87,7 @@ fn coverable(plan: &Plan) -> Scenario {
 /// thousands.
 pub fn drills(paths: &[PathBuf], project: &Path) -> Result<Vec<SeenRun>, Error> {
     let mut drills = Vec::new();
-    each_run(paths, project, EVERY, |record| drills.extend(SeenRun::of_drill(record)))?;
+    each_run(found_runs(paths, project)?, |record| drills.extend(SeenRun::of_drill(record)));
     Ok(drills)
 }
 
@@ -93,25 +97,87 @@ pub fn runs_of(paths: &[PathBuf], project: &Path) -> Vec<PathBuf> {
     if paths.is_empty() && own.is_dir() { vec![own] } else { paths.to_vec() }
 }
 
-/// Every run is wanted.
-pub const EVERY: fn(&Path) -> bool = |_| true;
+/// The runs below these paths; below the project's `.firedrill` when none is named.
+pub fn found_runs(paths: &[PathBuf], project: &Path) -> Result<FoundRuns, Error> {
+    archive::find(&runs_of(paths, project))
+        .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))
+}
 
-/// Hands each of these runs that is wanted, by its directory, to `take`, one at a time; warns of what cannot be read, and returns it.
-pub fn each_run(
-    paths: &[PathBuf],
-    project: &Path,
-    wanted: impl Fn(&Path) -> bool,
-    mut take: impl FnMut(&Record),
-) -> Result<Vec<String>, Error> {
-    let found = archive::find(&runs_of(paths, project))
-        .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
+/// Hands each of these runs to `take`, one at a time; warns of what cannot be read, and returns it.
+pub fn each_run(found: FoundRuns, mut take: impl FnMut(&Record)) -> Vec<String> {
     let mut problems = found.problems;
-    for dir in found.runs.iter().filter(|dir| wanted(dir)) {
+    for dir in &found.runs {
         match archive::read_run(dir) {
             Ok(record) => take(&record),
             Err(error) => problems.push(error.to_string()),
         }
     }
     problems.iter().for_each(|problem| say_line(&format!("warning: {problem}")));
-    Ok(problems)
+    problems
+}
+
+/// The directory of the run that is meant.
+pub fn run_dir(name: &str, project: &Path) -> Result<PathBuf, Error> {
+    let path = Path::new(name);
+    if archive::run_id(path).is_some() {
+        return Ok(path.to_path_buf());
+    }
+    let mut found = all(project)?;
+    found.retain(|(id, _)| name == "latest" || id.contains(name));
+    let newest: Vec<&str> = found.iter().rev().take(3).map(|(id, _)| id.as_str()).collect();
+    match found.as_slice() {
+        [] => Err(Error::usage(format!("there is no run `{}`", shorten(name)))
+            .hint("name its directory, its id or a part of it, or `latest`; `firedrill history SCENARIO` has ids")),
+        [(_, dir)] => Ok(dir.clone()),
+        [.., (_, dir)] if name == "latest" => Ok(dir.clone()),
+        several => Err(Error::usage(format!("`{}` stands in the ids of {} runs", shorten(name), several.len()))
+            .hint(format!("the newest are {}", list(&newest)))),
+    }
+}
+
+/// The real directory of the run that is named, otherwise of the newest drill that runs now.
+pub fn named_or_running(name: Option<&str>, project: &Path) -> Result<PathBuf, Error> {
+    let alive = || all(project).map(|all| all.into_iter().rev().find(|(_, dir)| archive::is_under_way(dir)));
+    let none = || Error::usage("no drill is running in this project").hint("`--run RUN` names one that has ended");
+    let dir = match name {
+        Some(name) => run_dir(name, project)?,
+        None => alive()?.ok_or_else(none)?.1,
+    };
+    dir.canonicalize().map_err(|error| Error::harness(format!("{}: {error}", dir.display())))
+}
+
+/// Who sits at this terminal.
+pub fn user() -> String {
+    let named = ["USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
+    named.unwrap_or_else(|| "somebody".into())
+}
+
+/// Every run of the project, oldest first.
+fn all(project: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let mut all: Vec<_> =
+        found_runs(&[], project)?.runs.into_iter().filter_map(|dir| Some((archive::run_id(&dir)?, dir))).collect();
+    all.sort();
+    Ok(all)
+}
+
+/// What lies in a folder, by name.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    all.sort();
+    all
+}
+
+/// The folders below one, so deep: none that is hidden or holds other people's code.
+pub fn folders(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let is_own = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
+        // A link may lead out of the project, or round in circles.
+        let is_folder = path.symlink_metadata().is_ok_and(|about| about.is_dir());
+        is_folder && !name.starts_with('.') && !FOREIGN.contains(&name)
+    };
+    let with_those_below = |path: PathBuf| {
+        let below = if depth > 1 { folders(&path, depth - 1) } else { Vec::new() };
+        std::iter::once(path).chain(below)
+    };
+    entries(folder).into_iter().filter(is_own).flat_map(with_those_below).collect()
 }

@@ -8,7 +8,7 @@ use crate::spec::{self, GameDay};
 use crate::stack::platform;
 
 /// Runs a game day: many drills side by side, as one occasion with one report.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 pub struct GamedayArgs {
     /// The game day: a name (`nightly` is `gamedays/nightly.yaml`) or a path.
     gameday: String,

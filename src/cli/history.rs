@@ -1,7 +1,7 @@
 //! `firedrill history`: what many runs say together.
 
-use super::evidence::{EVERY, each_run};
-use super::read_own;
+use super::evidence::{each_run, found_runs};
+use super::{Globals, read_own};
 use crate::archive::history::{
     ClosedAction, HISTORY_FORMAT, HistoryTrend, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint,
     Update, Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
@@ -12,7 +12,7 @@ use crate::record::{utc_now, write_atomic};
 use crate::report::SeenRun;
 use crate::source::{did_you_mean, parse_period, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use time::{Date, OffsetDateTime, Time};
 
@@ -32,9 +32,6 @@ pub struct HistoryArgs {
     /// Only runs that began since: `12h`, `30d`, `2w` ago, or a day such as `2026-11-01`.
     #[arg(long, global = true, value_name = "WHEN")]
     since: Option<String>,
-    /// Only the last N runs of each scenario.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    last: Option<u32>,
     /// JSON instead of a table.
     #[arg(long, global = true, conflicts_with = "markdown")]
     json: bool,
@@ -61,16 +58,12 @@ enum Sub {
 }
 
 /// Runs the command.
-pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Error> {
+pub async fn run(args: HistoryArgs, globals: &Globals) -> Result<Exit, Error> {
     let home = tidy(&globals.project.join(".firedrill"));
     let index = args.index.clone().unwrap_or_else(|| home.join("history.json"));
     let roots = super::evidence::runs_of(&args.from, &globals.project);
     if let Some(Sub::Trend { incidents, html }) = &args.command {
-        let given = [
-            ("a scenario", args.scenario.is_some()),
-            ("`--index`", args.index.is_some()),
-            ("`--last`", args.last.is_some()),
-        ];
+        let given = [("a scenario", args.scenario.is_some()), ("`--index`", args.index.is_some())];
         if let Some((what, _)) = given.iter().find(|(_, is_given)| *is_given) {
             let told = format!("`history trend` takes no notice of {what}: it reads every run and every incident");
             return Err(Error::usage(told).hint("`--from` and `--since` choose among them"));
@@ -87,7 +80,7 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
         since.is_none_or(|since| run.started_us >= since)
             && args.scenario.as_ref().is_none_or(|name| run.scenario == *name)
     };
-    let runs = last_of_each(all.iter().filter(is_asked).cloned().collect(), args.last);
+    let runs: Vec<IndexedRun> = all.iter().filter(is_asked).cloned().collect();
     match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
         (None, None) => empty(&args, globals, &update),
         (Some(name), None) => {
@@ -119,17 +112,12 @@ fn show<T: serde::Serialize>(what: &T, text: fn(&T, PageForm) -> String, args: &
 }
 
 /// Drills, incidents and actions side by side.
-fn trend(
-    path: Option<&Path>,
-    html: Option<&Path>,
-    args: &HistoryArgs,
-    globals: &super::Globals,
-) -> Result<Exit, Error> {
+fn trend(path: Option<&Path>, html: Option<&Path>, args: &HistoryArgs, globals: &Globals) -> Result<Exit, Error> {
     let (mut points, mut seen) = (Vec::new(), Vec::new());
-    each_run(&args.from, &globals.project, EVERY, |record| {
+    each_run(found_runs(&args.from, &globals.project)?, |record| {
         points.extend(TrendPoint::of_drill(record));
         seen.extend(SeenRun::of(record));
-    })?;
+    });
     let incidents = read_own(path, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
     if let Some(since) = args.since.as_deref().map(|text| since(text, utc_now())).transpose()? {
@@ -143,7 +131,7 @@ fn trend(
     });
     let mut trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
     if incidents.is_some() {
-        let (left, _, _) = super::budget::of_past(path, false, globals, utc_now())?;
+        let (left, _, _) = super::budget::of_past(path, false, globals)?;
         trend.budgets = left.into_iter().map(|own| (own.service, own.slo, own.left.ok())).collect();
     }
     if let Some(file) = html {
@@ -167,22 +155,8 @@ fn since(text: &str, now: OffsetDateTime) -> Result<i64, Error> {
     Ok(i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MIN))
 }
 
-/// The last `n` runs of each scenario, in their order.
-fn last_of_each(mut runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
-    let Some(n) = n else { return runs };
-    let mut seen = BTreeMap::<String, u32>::new();
-    runs.reverse();
-    runs.retain(|run| {
-        let seen = seen.entry(run.scenario.clone()).or_default();
-        *seen += 1;
-        *seen <= n
-    });
-    runs.reverse();
-    runs
-}
-
 /// Nothing is no mistake: a new project has no history yet.
-fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Result<Exit, Error> {
+fn empty(args: &HistoryArgs, globals: &Globals, update: &Update) -> Result<Exit, Error> {
     if args.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
         return show(&overview, overview_text, args);
@@ -201,7 +175,7 @@ fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Resul
 }
 
 /// What became of the index goes to standard error, so that a table can be piped.
-fn tell(update: &Update, globals: &super::Globals) {
+fn tell(update: &Update, globals: &Globals) {
     for note in &update.notes {
         say_line(&format!("note: {note}"));
     }

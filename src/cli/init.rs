@@ -6,6 +6,8 @@ mod facts;
 mod routes;
 mod text;
 
+use super::evidence::{entries, folders};
+use super::findings::StackCheck;
 use crate::error::{Error, Exit};
 use crate::output::{print, say, visible};
 use crate::record::utc_now;
@@ -14,7 +16,6 @@ use crate::spec::{self, check_services};
 use crate::stack::{Platform, ResolveError, ResolvedStack, ServiceFacts, StackRequest, platform};
 use crate::view::answers::capital;
 use choice::{InitChoice, choose};
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +29,6 @@ const STUB: &str = include_str!("init/compose.yaml");
 const COMPOSE_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 /// How deep below the project a Compose file is looked for.
 const FOLDERS_DEEP: usize = 3;
-/// Folders that hold other people's code.
-const FOREIGN: [&str; 5] = ["node_modules", "vendor", "target", "venv", "site-packages"];
 /// Where a project may keep its copy of the schema.
 const SCHEMAS: [&str; 2] = ["scenarios/scenario.schema.json", "docs/scenario.schema.json"];
 
@@ -82,11 +81,11 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     let scenario = project.join(format!("scenarios/{name}.yaml"));
     let own = args.runbook.is_some();
     let runbook = args.runbook.unwrap_or_else(|| project.join(format!("runbooks/{name}.md")));
-    files.push((scenario.clone(), scenario_text(&choice, &stack, &stack_name, &project, (&runbook, own))));
+    let [text, of_runbook] = texts(&choice, &name, (&stack, &stack_name), &project, (&runbook, own));
+    files.push((scenario.clone(), text));
     if !own {
-        let text = runbook_text(&choice, &name, &stack_name, &stack);
-        let reading = super::accept::all(&runbook, &text)?;
-        files.push((runbook.clone(), text));
+        let reading = super::accept::all(&runbook, &of_runbook)?;
+        files.push((runbook.clone(), of_runbook));
         files.push(reading);
     } else if !runbook.is_file() {
         return Err(Error::usage(format!("there is no runbook `{}`", visible(&runbook.to_string_lossy()))));
@@ -158,28 +157,6 @@ fn is_compose(path: &Path) -> bool {
         && std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| line.trim_end() == "services:"))
 }
 
-/// What lies in a folder, by name.
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    all.sort();
-    all
-}
-
-/// The folders below one, so deep: none that is hidden or holds other people's code.
-fn folders(folder: &Path, depth: usize) -> Vec<PathBuf> {
-    let is_own = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
-        // A link may lead out of the project, or round in circles.
-        let is_folder = path.symlink_metadata().is_ok_and(|about| about.is_dir());
-        is_folder && !name.starts_with('.') && !FOREIGN.contains(&name)
-    };
-    let with_those_below = |path: PathBuf| {
-        let below = if depth > 1 { folders(&path, depth - 1) } else { Vec::new() };
-        std::iter::once(path).chain(below)
-    };
-    entries(folder).into_iter().filter(is_own).flat_map(with_those_below).collect()
-}
-
 async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn ResolvedStack>, Error> {
     let spec = StackRequest {
         file: stack.to_path_buf(),
@@ -216,16 +193,17 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn scenario_text(
+/// The texts of the scenario and of its runbook.
+fn texts(
     choice: &InitChoice,
-    stack: &Path,
-    stack_name: &str,
+    name: &str,
+    (stack, stack_name): (&Path, &str),
     project: &Path,
     (runbook, own): (&Path, bool),
-) -> String {
+) -> [String; 2] {
     let load_notes: String = choice.load_notes.iter().map(|note| format!("    # {note}\n")).collect();
     let fault_notes: String = choice.draft.check.iter().map(|check| format!("  # check: {check}\n")).collect();
-    let shown = from_scenarios(stack, project);
+    let (shown, title) = (from_scenarios(stack, project), capital(&choice.title()));
     // Only where it is there: a path that leads nowhere would be marked by the editor.
     let schema = SCHEMAS.iter().find(|path| project.join(path).is_file());
     let beside = schema.map(|path| path.strip_prefix("scenarios/").map_or(format!("../{path}"), str::to_string));
@@ -234,49 +212,37 @@ fn scenario_text(
         true => "# check: values for the inputs of the runbook\n# respond: { vars: { NAME: value } }\n".into(),
         false => format!("respond:\n  vars:\n    SERVICE: {}\n    URL: {}\n", yaml(&choice.target), choice.url),
     };
-    fill(
-        SCENARIO,
-        &[
-            ("schema", &schema),
-            ("from", &visible(&shown)),
-            ("title", &yaml(&capital(&choice.title()))),
-            ("tags", &yaml(stack_name)),
-            ("stack", &yaml(&shown)),
-            ("runbook", &yaml(&from_scenarios(runbook, project))),
-            ("respond", &respond),
-            ("load_notes", &load_notes),
-            ("fault_notes", &fault_notes),
-            ("url", &choice.url),
-            ("fault", &choice.fault()),
-            ("entry", &choice.entry),
-        ],
-    )
-}
-
-fn runbook_text(choice: &InitChoice, name: &str, stack_name: &str, stack: &Path) -> String {
     let [impact, mitigation, rollback] = choice.words();
-    let alert: String = name.split(['-', '_', '.']).map(capital).collect();
-    let text = fill(
-        RUNBOOK,
-        &[
-            ("title", &capital(&choice.title())),
-            ("project", stack_name),
-            ("today", &utc_now().date().to_string()),
-            ("alert", &alert),
-            ("entry", &choice.entry),
-            ("target", &choice.target),
-            ("url", &choice.url),
-            ("impact", &impact),
-            ("mitigation", &mitigation),
-            ("rollback", &rollback),
-        ],
-    );
+    let values: [(&str, &str); 20] = [
+        ("schema", &schema),
+        ("from", &visible(&shown)),
+        ("title", &title),
+        ("title as yaml", &yaml(&title)),
+        ("tags", &yaml(stack_name)),
+        ("stack", &yaml(&shown)),
+        ("runbook", &yaml(&from_scenarios(runbook, project))),
+        ("respond", &respond),
+        ("load_notes", &load_notes),
+        ("fault_notes", &fault_notes),
+        ("url", &choice.url),
+        ("fault", &choice.fault()),
+        ("entry", &choice.entry),
+        ("project", stack_name),
+        ("today", &utc_now().date().to_string()),
+        ("alert", &name.split(['-', '_', '.']).map(capital).collect::<String>()),
+        ("target", &choice.target),
+        ("impact", &impact),
+        ("mitigation", &mitigation),
+        ("rollback", &rollback),
+    ];
     let file = stack.file_name().unwrap_or_default().to_string_lossy();
-    match COMPOSE_FILES.contains(&&*file) {
+    let text = fill(RUNBOOK, &values);
+    let text = match COMPOSE_FILES.contains(&&*file) {
         true => text,
         // Compose does not find it by itself.
         false => text.replace("docker compose ", &format!("docker compose -f {} ", quoted(&file))),
-    }
+    };
+    [fill(SCENARIO, &values), text]
 }
 
 /// A word for bash.
@@ -321,17 +287,18 @@ async fn judge(
     allow: &super::consent::Allow,
 ) -> Result<Exit, Error> {
     let overrides = allow.overrides(globals, []);
-    let mut how = None;
-    let (plan, mut diags) = spec::load(scenario, &overrides);
-    if let Some(plan) = plan {
-        if let Some(platform) = platform {
-            let mut open = BTreeSet::new();
-            super::conduct::resolve_stack(&plan, platform, &mut diags, &mut open).await?;
-            how = super::findings::consent(&open, platform);
-        } else {
+    let (mut how, (plan, mut diags)) = (None, spec::load(scenario, &overrides));
+    match (plan, platform) {
+        (Some(plan), Some(platform)) => {
+            let mut check = StackCheck::new(platform, diags);
+            check.resolve(&plan).await?;
+            (how, diags) = (check.consent(), check.diags);
+        }
+        (Some(plan), None) => {
             let services = [of_stub().name];
             check_services(&plan, &services, &services, &mut diags);
         }
+        (None, _) => {}
     }
     say(&render(&diags, globals.color()));
     say(&how.map(|how| format!("help: {how}\n")).unwrap_or_default());

@@ -29,7 +29,6 @@ mod proxy;
 mod reaper;
 mod report;
 mod run;
-mod runs;
 mod scenario;
 mod schema;
 mod sealing;
@@ -50,7 +49,7 @@ use std::sync::Arc;
 
 /// Proves that runbooks work: breaks a real stack on purpose, follows the Markdown runbook while the fault is still
 /// on, and fails when the users' indicators do not recover.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "firedrill", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
@@ -102,7 +101,7 @@ enum CommandSubject {
 /// The commands, each by the file that runs it and its arguments there, with its subjects.
 macro_rules! subcommands {
     ($($(#[$meta:meta])* $name:ident($module:ident::$args:ident) [$($subject:ident),*],)+) => {
-        #[derive(Debug, Subcommand)]
+        #[derive(Subcommand)]
         enum Subcommands {
             $($(#[$meta])* $name($module::$args),)+
             #[command(hide = true)]

@@ -1,6 +1,6 @@
 //! `firedrill note`: writes something down about the drill that runs, or about a run that has ended.
 
-use super::runs;
+use super::evidence::{named_or_running, user};
 use crate::error::{Error, Exit};
 use crate::output::{print, visible};
 use crate::record::{BesideNote, Redactor, append_beside, secrets_in_text, utc_now, utc_text};
@@ -23,10 +23,10 @@ pub async fn run(args: NoteArgs, globals: &super::Globals) -> Result<Exit, Error
     if text.is_empty() {
         return Err(Error::usage("the note is empty"));
     }
-    let dir = runs::named_or_running(args.run.as_deref(), &globals.project)?;
+    let dir = named_or_running(args.run.as_deref(), &globals.project)?;
     // What is written down is shown in reports and sent.
     let text = Redactor::new(secrets_in_text(text)).text(text);
-    let note = BesideNote { at_utc: utc_text(utc_now()), by: runs::user(), text };
+    let note = BesideNote { at_utc: utc_text(utc_now()), by: user(), text };
     let under_way = crate::archive::is_under_way(&dir);
     append_beside(&dir, "notes", &note).map_err(|error| Error::harness(format!("the note: {error}")))?;
     let where_to = if under_way { "the timeline of" } else { "a file beside" };

@@ -29,20 +29,13 @@ pub struct Notify {
     notify_every: Duration,
 }
 
-/// The same with what the environment has for it.
+/// The same with what the environment has for it. A target has its secret, so none of this can be shown by `Debug`.
 #[derive(Clone, Default)]
 pub struct Notified {
     /// Whom.
     pub targets: Vec<ReadyTarget>,
     /// How often.
     pub every: Duration,
-}
-
-impl std::fmt::Debug for Notified {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A target has its secret.
-        f.debug_struct("Notified").field("targets", &self.targets.len()).field("every", &self.every).finish()
-    }
 }
 
 impl Notify {

@@ -1,6 +1,6 @@
 //! `firedrill postmortem`: drafts the postmortem of a run.
 
-use super::{actions, runs};
+use super::{actions, evidence};
 use crate::archive;
 use crate::error::{Error, Exit};
 use crate::output::print_file;
@@ -26,7 +26,7 @@ pub struct PostmortemArgs {
 
 /// Runs the command.
 pub async fn run(args: PostmortemArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let dir = runs::run_dir(&args.run, &globals.project)?;
+    let dir = evidence::run_dir(&args.run, &globals.project)?;
     let broken = |error: std::io::Error| Error::usage(error.to_string());
     let record = archive::read_run(&dir).map_err(broken)?;
     let run = record.plan.as_ref().map(|plan| plan.run.clone());

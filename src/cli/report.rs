@@ -1,16 +1,15 @@
 //! `firedrill report`: makes reports again from what is on disk, for one drill, a game day, or the shards of one.
 
-mod choice;
 mod dr;
-mod place;
 
+use super::evidence::found_runs;
+use crate::archive;
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
 use crate::output::{print, print_annotations, print_file, print_json, say_line};
 use crate::record::write_atomic;
 use crate::report::{self, Drills};
-use choice::ReportChoice;
-use place::Places;
+use crate::source::{clean, tidy};
 use std::path::{Path, PathBuf};
 
 /// Makes reports from what is on disk: of one drill, of a game day, of its shards together. Without options the summary, at the
@@ -109,7 +108,7 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
         (&args.csv, report::csv, print),
     ];
     let files = asked(&formats, args.annotations)?;
-    let ReportChoice { drills, dirs } = choice::choose(&args.paths, &globals.project)?;
+    let (drills, dirs) = choose(&args.paths, &globals.project)?;
     for problem in &drills.unread {
         say_line(&format!("left out, because it cannot be read: {problem}"));
     }
@@ -145,5 +144,124 @@ fn summary(drills: &Drills, dirs: &[PathBuf], globals: &super::Globals) -> Strin
     }
 }
 
+/// The game days and drills below `paths`; without any, the newest of the project. With the run directories that were looked at. Nothing at all is an error.
+fn choose(paths: &[PathBuf], project: &Path) -> Result<(Drills, Vec<PathBuf>), Error> {
+    if !paths.is_empty() {
+        let drills = archive::read_all(paths).map_err(|error| {
+            let hint = "name a run directory, the directory of a game day, or one that holds some";
+            Error::usage(error.to_string()).hint(hint)
+        })?;
+        return match drills.is_empty() {
+            true => Err(nothing(paths, &drills.unread)),
+            false => Ok((drills, runs_below(paths))),
+        };
+    }
+    let found = found_runs(&[], project)?;
+    for candidate in newest_first(&found) {
+        let candidate = [candidate];
+        let Ok(mut drills) = archive::read_all(&candidate) else { continue };
+        // A runbook that was followed alone is no drill: then the one before it is meant. What cannot be read may be one.
+        match (drills.is_empty(), drills.unread.is_empty()) {
+            (true, true) => continue,
+            (true, false) => return Err(nothing(&candidate, &drills.unread)),
+            // What could not be looked into may be newer.
+            (false, _) => drills.unread.extend(found.problems),
+        }
+        return Ok((drills, runs_below(&candidate)));
+    }
+    Err(nothing(&[tidy(&project.join(".firedrill"))], &found.problems))
+}
+
+fn runs_below(paths: &[PathBuf]) -> Vec<PathBuf> {
+    archive::find(paths).map(|found| found.runs).unwrap_or_default()
+}
+
+/// Game days, and the runs that belong to none; ids sort by time.
+fn newest_first(found: &archive::FoundRuns) -> Vec<PathBuf> {
+    let own = found.runs.iter().filter(|run| !found.days.iter().any(|day| run.starts_with(day)));
+    let mut all: Vec<PathBuf> = found.days.iter().chain(own).cloned().collect();
+    all.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
+    all
+}
+
+fn nothing(paths: &[PathBuf], problems: &[String]) -> Error {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let mut message = format!("there is neither a drill nor a game day in {}", names.join(", "));
+    message.extend(problems.iter().map(|problem| format!("\n{problem}")));
+    Error::usage(message).hint(
+        "name a directory that holds some, such as unpacked artifacts of CI; `firedrill scenario NAME` makes a drill",
+    )
+}
+
+/// Where paths of records may begin, and where the repository does.
+struct Places {
+    /// The directory that the command was started in, and the project's: drills may have been started in either.
+    starts: Vec<PathBuf>,
+    /// The root of the repository, when there is one.
+    root: Option<PathBuf>,
+}
+
+impl Places {
+    /// As seen from the current directory.
+    fn here(project: &Path) -> Places {
+        let here = std::env::current_dir().and_then(std::fs::canonicalize).ok();
+        let project = std::fs::canonicalize(project).ok();
+        Places::new(here.into_iter().chain(project).collect())
+    }
+
+    fn new(starts: Vec<PathBuf>) -> Places {
+        let above = starts.first().into_iter().flat_map(|start| start.ancestors());
+        // A file in a work tree, a directory elsewhere.
+        let root = above.into_iter().find(|dir| dir.join(".git").exists()).map(Path::to_path_buf);
+        Places { starts, root }
+    }
+
+    /// The path from the root of the repository; as it is, where that cannot be told.
+    fn at_root(&self, path: &str) -> String {
+        let Some(root) = &self.root else { return path.to_string() };
+        // The file may be gone.
+        let candidates = self.starts.iter().map(|start| clean(&start.join(path)));
+        let found = candidates.into_iter().find(|candidate| candidate.starts_with(root) && candidate.is_file());
+        let first = self.starts.first().map(|start| clean(&start.join(path)));
+        let full = found.or(first.filter(|full| full.starts_with(root)));
+        match full.as_deref().and_then(|full| full.strip_prefix(root).ok()) {
+            Some(path) => path.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"),
+            None => path.to_string(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod place_tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn paths_begin_at_the_root_of_the_repository() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        fs::create_dir_all(root.join("services/shop/runbooks")).unwrap();
+        fs::create_dir_all(root.join(".git")).unwrap();
+        fs::write(root.join("services/shop/runbooks/a.md"), "").unwrap();
+        let shop = Places::new(vec![root.join("services/shop")]);
+        assert_eq!(shop.at_root("runbooks/a.md"), "services/shop/runbooks/a.md");
+        assert_eq!(shop.at_root("./runbooks/../runbooks/a.md"), "services/shop/runbooks/a.md");
+        assert_eq!(shop.at_root("runbooks/gone.md"), "services/shop/runbooks/gone.md");
+        let absolute = root.join("services/shop/runbooks/a.md");
+        assert_eq!(shop.at_root(&absolute.to_string_lossy()), "services/shop/runbooks/a.md");
+        assert_eq!(shop.at_root("/elsewhere/a.md"), "/elsewhere/a.md");
+        // Reported at the root, drilled in the project.
+        let both = Places::new(vec![root.clone(), root.join("services/shop")]);
+        assert_eq!(both.at_root("runbooks/a.md"), "services/shop/runbooks/a.md");
+        assert_eq!(both.at_root("services/shop/runbooks/a.md"), "services/shop/runbooks/a.md");
+    }
+
+    #[test]
+    fn without_a_repository_paths_stay() {
+        let places = Places { starts: vec![PathBuf::from("/x")], root: None };
+        assert_eq!(places.at_root("runbooks/a.md"), "runbooks/a.md");
+    }
+}

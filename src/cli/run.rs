@@ -1,21 +1,17 @@
 //! `firedrill run`: follows a runbook alone, without a scenario, for trying it while it is written.
 
-mod select;
-
 use super::ask::Terminal;
 use super::conduct::{self, ConductOptions, attach_error};
-use super::{TextOrJson, key_value};
+use super::key_value;
 use crate::engine::{Alone, place_of};
 use crate::error::{Error, Exit};
 use crate::output::print;
-use crate::runbook::{self, Runbook, RunbookPhase};
-use crate::source::{Diagnostics, did_you_mean, list, parse_duration};
+use crate::runbook::{self, Runbook, RunbookPhase, Step};
+use crate::source::{Diagnostics, did_you_mean, list, nearest};
 use crate::spec::{self, Respond};
 use crate::stack::{Place, Platform, RunningStack, ToolboxRequest, platform};
-use select::selected;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Follows a runbook alone, without a scenario: in a toolbox of its own, beside a Compose project that is up or beside
 /// nothing. For trying a runbook while it is written; nothing is broken, so nothing is proved.
@@ -48,21 +44,6 @@ pub struct RunArgs {
     /// Run commands in the container of this service unless their block says otherwise, instead of in the toolbox.
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
-    /// Deadline of a command, and how long a step that verifies is tried again [default: 30s].
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    timeout: Option<Duration>,
-    /// Image of the toolbox, instead of the built-in one.
-    #[arg(long, value_name = "IMAGE")]
-    toolbox: Option<String>,
-    /// Ask nobody, also at a terminal: a step for a person is skipped, and an input without a value blocks its step.
-    #[arg(long)]
-    no_input: bool,
-    /// Directory in which the run gets a directory of its own [default: .firedrill/runs].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// What to print: for people, or every event as a line of JSON on standard output.
-    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
-    format: TextOrJson,
 }
 
 fn phase(name: &str) -> Result<RunbookPhase, String> {
@@ -71,14 +52,13 @@ fn phase(name: &str) -> Result<RunbookPhase, String> {
 
 /// Runs the command.
 pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let (runbook, mut respond, mut toolbox) = given(&args, globals)?;
+    let (runbook, mut respond, toolbox) = given(&args, globals)?;
     for (name, value) in &args.vars {
         respond.give(name, value);
     }
     if args.service.is_some() {
         respond.service.clone_from(&args.service);
     }
-    respond.timeout = args.timeout.unwrap_or(respond.timeout);
     let runbook = selected(&runbook, args.from.as_deref(), &args.only, &respond.phases)?;
     if args.dry_run {
         let (text, blocked) = super::show::as_followed(&runbook, &respond);
@@ -96,13 +76,10 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         Some(name) => Some((name.as_str(), running(&*platform, name, &in_services).await?)),
         None => None,
     };
-    toolbox.image = args.toolbox.or(toolbox.image);
-    let mut person = Terminal::new(!args.no_input && args.format == TextOrJson::Text, &runbook.source.text);
+    let mut person = Terminal::new(true, &runbook.source.text);
     let wanted = ConductOptions {
         // Who tries a runbook wants to see what its commands say.
         globals: super::Globals { verbose: globals.verbose.saturating_add(1), ..globals.clone() },
-        out: args.out,
-        format: args.format,
         ask: person.present,
         ..ConductOptions::default()
     };
@@ -140,9 +117,9 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<(Runbook, Respond, 
     let Some(name) = &args.scenario else {
         let source = super::show::read(args.runbook.as_deref().unwrap_or(Path::new("")), &globals.project)?;
         let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
-        let respond = Respond::alone(phases, args.timeout, args.service.clone());
+        let respond = Respond::alone(phases, None, args.service.clone());
         let mut diags = Diagnostics::default();
-        let runbook = runbook::open(&source, &runbook::ParseOptions::default(), &BTreeMap::new(), &mut diags);
+        let runbook = runbook::open(&source, &mut diags);
         return globals.fit((runbook.map(|runbook| (runbook, respond, ToolboxRequest::default())), diags));
     };
     let overrides = globals.overrides(args.vars.iter().cloned());
@@ -165,5 +142,124 @@ async fn running(platform: &dyn Platform, name: &str, wanted: &BTreeSet<String>)
         None => Ok(running),
         Some(missing) => Err(Error::usage(format!("the Compose project `{name}` has no service `{missing}`"))
             .hint(format!("it has {}", list(&running.services)))),
+    }
+}
+
+/// The runbook with these steps alone: `only` these, or those of these phases beginning with `from`. A variable that only a step
+/// left out would set is an input of those that stay.
+///
+/// # Errors
+/// `usage` when a step is not there, or none is left.
+fn selected(runbook: &Runbook, from: Option<&str>, only: &[String], phases: &[RunbookPhase]) -> Result<Runbook, Error> {
+    let only = only.iter().map(|name| step(runbook, name)).collect::<Result<Vec<&Step>, Error>>()?;
+    let from = from.map(|name| step(runbook, name)).transpose()?;
+    let begin = from.map_or(0, |from| from.line);
+    let chosen = runbook.only(|step| {
+        if !only.is_empty() {
+            return only.iter().any(|only| only.id == step.id);
+        }
+        // The one that is named is followed, whatever its phase.
+        let named = from.is_some_and(|from| from.id == step.id);
+        named || (step.line >= begin && phases.contains(&step.phase))
+    });
+    if !chosen.steps.is_empty() {
+        return Ok(chosen);
+    }
+    let wanted: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
+    let mut there: Vec<&str> = Vec::new();
+    for step in &runbook.steps {
+        if !there.contains(&step.phase.name()) {
+            there.push(step.phase.name());
+        }
+    }
+    let error = Error::usage(format!("the runbook has no step in {}", list(&wanted)));
+    Err(match there.is_empty() {
+        true => error.hint("it has no steps at all"),
+        false => error.hint(format!("it has steps in {}; select what to follow with `--phases`", list(&there))),
+    })
+}
+
+/// The step of that id, or of that part of it behind the slash.
+fn step<'r>(runbook: &'r Runbook, name: &str) -> Result<&'r Step, Error> {
+    if let Some(step) = runbook.steps.iter().find(|step| step.id == name) {
+        return Ok(step);
+    }
+    let ids = || runbook.steps.iter().map(|step| step.id.as_str());
+    let slug = |id: &'r str| id.split_once('/').map_or(id, |(_, slug)| slug);
+    let found: Vec<&Step> = runbook.steps.iter().filter(|step| slug(&step.id) == name).collect();
+    match found[..] {
+        [step] => Ok(step),
+        [] => {
+            let near = nearest(name, ids().map(|id| if name.contains('/') { id } else { slug(id) }));
+            Err(Error::usage(format!("the runbook has no step `{name}`")).hint(match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has {}", list(&ids().collect::<Vec<_>>())),
+            }))
+        }
+        _ => {
+            let ids: Vec<&str> = found.iter().map(|step| step.id.as_str()).collect();
+            Err(Error::usage(format!("`{name}` may be {}", list(&ids))).hint("give the whole id"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    const TEXT: &str = "\
+# Shop
+
+## Diagnosis
+
+### Step 1: Look
+
+```bash
+true
+```
+
+## Mitigation
+
+### Step 2: Restart
+
+```bash
+true
+```
+
+## Rollback
+
+### Step 3: Restart
+
+```bash
+true
+```
+";
+
+    fn ids(from: Option<&str>, only: &[&str], phases: &[RunbookPhase]) -> Result<Vec<String>, String> {
+        let runbook = crate::runbook::parse(&Source::new("shop.md", TEXT), &mut Diagnostics::default()).unwrap();
+        let only: Vec<String> = only.iter().map(|name| name.to_string()).collect();
+        let chosen = selected(&runbook, from, &only, phases).map_err(|error| error.to_string())?;
+        Ok(chosen.steps.into_iter().map(|step| step.id).collect())
+    }
+
+    #[test]
+    fn steps_are_named_by_their_id_or_by_the_part_behind_the_slash() {
+        use RunbookPhase::{Diagnose, Mitigate, Verify};
+        let usual = [Diagnose, Mitigate, Verify];
+        assert_eq!(ids(None, &[], &usual).unwrap(), ["diagnose/look", "mitigate/restart"]);
+        assert_eq!(ids(Some("mitigate/restart"), &[], &usual).unwrap(), ["mitigate/restart"]);
+        assert_eq!(ids(Some("rollback/restart"), &[], &usual).unwrap(), ["rollback/restart"]);
+        assert_eq!(ids(None, &["look", "rollback/restart"], &usual).unwrap(), ["diagnose/look", "rollback/restart"]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_with_what_is() {
+        let error = ids(None, &["lok"], &[]).unwrap_err();
+        assert!(error.contains("no step `lok`") && error.contains("did you mean `look`?"), "{error}");
+        let error = ids(Some("restart"), &[], &[]).unwrap_err();
+        assert!(error.contains("`mitigate/restart` and `rollback/restart`"), "{error}");
+        let error = ids(None, &[], &[RunbookPhase::Verify]).unwrap_err();
+        assert!(error.contains("no step in `verify`") && error.contains("--phases"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! `firedrill stop`: ends a drill that runs, from another terminal, as Ctrl-C does in its own.
 
-use super::runs;
+use super::evidence::{named_or_running, user};
 use crate::error::{Error, Exit};
 use crate::output::{print, visible};
 use crate::record::{BesideNote, STOP, Verdict, append_beside, utc_now, utc_text};
@@ -24,12 +24,12 @@ pub struct StopArgs {
 
 /// Runs the command.
 pub async fn run(args: StopArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let dir = runs::named_or_running(args.run.as_deref(), &globals.project)?;
+    let dir = named_or_running(args.run.as_deref(), &globals.project)?;
     let run = visible(&dir.file_name().unwrap_or_default().to_string_lossy());
     if !crate::archive::is_under_way(&dir) {
         return Err(Error::usage(format!("{run} is not running")));
     }
-    let asked = BesideNote { at_utc: utc_text(utc_now()), by: runs::user(), text: args.why.trim().to_string() };
+    let asked = BesideNote { at_utc: utc_text(utc_now()), by: user(), text: args.why.trim().to_string() };
     append_beside(&dir, STOP, &asked).map_err(|error| Error::harness(format!("the run cannot be told: {error}")))?;
     let began = Instant::now();
     while crate::archive::is_under_way(&dir) {

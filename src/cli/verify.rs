@@ -1,6 +1,7 @@
 //! `firedrill verify`: holds runs to their manifests, and manifests to the chain beside them.
 
 use super::TextOrJson;
+use super::evidence::runs_of;
 use crate::archive;
 use crate::archive::evidence::{self, Digest, Head, Kept, SealState, Verification};
 use crate::error::{Error, Exit};
@@ -21,7 +22,7 @@ const NAME_A_RUN: &str = "name a run directory, or one that holds some, such as 
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// Run directories, directories that hold some, unpacked artifacts of CI, at any depth
-    /// [default: .firedrill/runs and .firedrill/gamedays of the project].
+    /// [default: .firedrill of the project].
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// A head that was written down earlier: it must still be in a chain. May be given several times.
@@ -49,10 +50,12 @@ pub struct VerifyArgs {
 
 /// Runs the command.
 pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let paths = match args.paths.as_slice() {
-        [] => own(&globals.project)?,
-        named => named.to_vec(),
-    };
+    let paths = runs_of(&args.paths, &globals.project);
+    if paths.is_empty() {
+        let home = tidy(&globals.project.join(".firedrill"));
+        return Err(Error::usage(format!("there are no runs in {}", home.display()))
+            .hint("name a directory that holds some; `firedrill scenario NAME` makes a drill"));
+    }
     if args.recompute {
         return recompute(&paths, globals.quiet);
     }
@@ -142,18 +145,6 @@ fn digest(text: &str) -> Result<Digest, String> {
 
 fn verified(paths: &[PathBuf]) -> Result<Verification, Error> {
     evidence::verify(paths).map_err(|error| Error::usage(error.to_string()).hint(NAME_A_RUN))
-}
-
-/// The roots of the project.
-fn own(project: &Path) -> Result<Vec<PathBuf>, Error> {
-    let home = tidy(&project.join(".firedrill"));
-    let roots: Vec<PathBuf> =
-        ["runs", "gamedays"].map(|name| home.join(name)).into_iter().filter(|p| p.is_dir()).collect();
-    match roots.is_empty() {
-        false => Ok(roots),
-        true => Err(Error::usage(format!("there are no runs in {}", home.display()))
-            .hint("name a directory that holds some; `firedrill scenario NAME` makes a drill")),
-    }
 }
 
 /// Seals what was never sealed; what failed, a line each. Runs go before the game days that they are part of.

@@ -1,6 +1,6 @@
 //! What the faults that an agent holds have in common: being asked for, confirmed and lifted over its channel.
 
-use super::{EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
+use super::{EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo};
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgServer, PgTarget};
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
@@ -63,8 +63,6 @@ type Asked = dyn Fn(&FaultContext<'_>) -> FaultResult<AgentAsk> + Send + Sync;
 
 /// A fault that an agent holds.
 pub struct AgentFault {
-    /// What it says of itself.
-    pub(super) facts: FaultFacts,
     /// Nothing undoes it.
     pub(super) irreversible: bool,
     /// Who holds it.
@@ -73,14 +71,17 @@ pub struct AgentFault {
     pub(super) asked: Box<Asked>,
 }
 
+/// One, as it was read.
+pub(super) type ReadAgentFault = ReadFault<AgentFault>;
+
 impl AgentFault {
     /// One that the drill's agent holds.
     pub(super) fn of_drill(
         summary: String,
         asked: impl Fn(&FaultContext<'_>) -> FaultResult<AgentAsk> + Send + Sync + 'static,
-    ) -> AgentFault {
+    ) -> (FaultFacts, AgentFault) {
         let facts = FaultFacts { summary, ..FaultFacts::default() };
-        AgentFault { facts, irreversible: false, role: AgentRole::Drill, asked: Box::new(asked) }
+        (facts, AgentFault { irreversible: false, role: AgentRole::Drill, asked: Box::new(asked) })
     }
 
     /// One that the agent in front of a service holds, by this rule.
@@ -88,12 +89,12 @@ impl AgentFault {
         place: &ProxyPlace,
         summary: String,
         rule: impl Fn(&FaultContext<'_>) -> R + Send + Sync + 'static,
-    ) -> AgentFault {
-        let mut fault = AgentFault::of_drill(summary, move |context| Ok(rule(context).ask(context.id)));
-        fault.facts.services = vec![place.service.clone()];
-        fault.facts.client = place.from.clone();
-        fault.facts.interposes = Some((place.service.clone(), place.port().into_iter().collect()));
-        AgentFault { role: AgentRole::Proxy { service: place.service.clone() }, ..fault }
+    ) -> (FaultFacts, AgentFault) {
+        let (facts, fault) = AgentFault::of_drill(summary, move |context| Ok(rule(context).ask(context.id)));
+        let (services, client) = (vec![place.service.clone()], place.from.clone());
+        let interposes = Some((place.service.clone(), place.port().into_iter().collect()));
+        let role = AgentRole::Proxy { service: place.service.clone() };
+        (FaultFacts { services, client, interposes, ..facts }, AgentFault { role, ..fault })
     }
 
     /// One that the drill's agent holds on a PostgreSQL server.
@@ -102,14 +103,17 @@ impl AgentFault {
         summary: String,
         returns: Option<Duration>,
         asked: impl Fn(PgTarget, &str) -> AgentAsk + Send + Sync + 'static,
-    ) -> AgentFault {
+    ) -> (FaultFacts, AgentFault) {
         let (services, secrets) = (vec![server.service.clone()], server.secrets());
-        let mut fault = AgentFault::of_drill(summary, move |context| {
+        let (facts, fault) = AgentFault::of_drill(summary, move |context| {
             let target = server.target(&context.stack.environment(&server.service));
             Ok(asked(target.map_err(|(operation, cause)| FaultError::new(operation, cause))?, context.id))
         });
-        (fault.facts.services, fault.facts.secrets, fault.facts.returns) = (services, secrets, returns);
-        fault
+        (FaultFacts { services, secrets, returns, ..facts }, fault)
+    }
+
+    fn is_in_front(&self) -> bool {
+        matches!(self.role, AgentRole::Proxy { .. })
     }
 
     async fn look(&self, context: &FaultContext<'_>, operation: &str) -> FaultResult<AgentAnswer> {
@@ -119,10 +123,6 @@ impl AgentFault {
 
 #[async_trait]
 impl Inject for AgentFault {
-    fn facts(&self) -> FaultFacts {
-        self.facts.clone()
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         // What cannot be asked for is no fault.
         (self.asked)(context)?;
@@ -160,7 +160,7 @@ impl Inject for AgentFault {
             answer => answer?,
         };
         let AgentAnswer::Gone { detail, by_itself: true, .. } = answer else { return Ok(None) };
-        let instead = if self.facts.interposes.is_some() { "leave `first` out" } else { "give it `returns`" };
+        let instead = if self.is_in_front() { "leave `first` out" } else { "give it `returns`" };
         Ok(Some(format!(
             "the fault `{}` ended by itself: {detail}; the drill cannot say that the runbook helped; {instead}",
             context.id
@@ -168,7 +168,7 @@ impl Inject for AgentFault {
     }
 
     async fn acted(&self, context: &FaultContext<'_>) -> FaultResult<Option<u64>> {
-        if self.facts.interposes.is_none() {
+        if !self.is_in_front() {
             return Ok(None);
         }
         match self.look(context, "ask").await? {

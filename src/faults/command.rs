@@ -18,8 +18,8 @@
 
 use super::undo::read_undo;
 use super::{
-    FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers,
-    read_covers,
+    FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, ReadFault, Undo,
+    containers, read_covers,
 };
 use crate::programs::{self, RefusedAnswer, Sink};
 use crate::source::{At, MapReader};
@@ -41,8 +41,6 @@ pub struct CommandFault {
     /// Nothing undoes it without one: it goes with the stack.
     undo: Option<String>,
     confirm: String,
-    summary: Option<String>,
-    covers: Option<String>,
 }
 
 /// Reads a script.
@@ -125,39 +123,32 @@ pub(super) fn first_line(script: &str) -> String {
     format!("{first}{more}")
 }
 
-impl CommandFault {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service = map.require("service");
-        let run = map.require_by("run", read_script);
-        let instead =
-            "ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`";
-        let confirm = map.require_by("confirm", |at| read_question(at, "the fault in place", instead));
-        let undo = read_undo(map, "`command`");
-        let summary = map.optional("summary");
-        let covers = read_covers(map);
-        Some(CommandFault { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<CommandFault> {
+    let service: Option<String> = map.require("service");
+    let run = map.require_by("run", read_script);
+    let instead = "ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`";
+    let confirm = map.require_by("confirm", |at| read_question(at, "the fault in place", instead));
+    let undo = read_undo(map, "`command`");
+    let summary: Option<String> = map.optional("summary");
+    let covers = read_covers(map);
+    let (service, run) = (service?, run?);
+    let summary = match summary {
+        Some(summary) => format!("{summary} (by a command in `{service}`)"),
+        None => format!("runs `{}` in `{service}`", first_line(&run)),
+    };
+    let warning = programs::left_running(&run).map(|what| {
+        let message = format!(
+            "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
+        );
+        ("run", message, "use the fault `process`, which runs in a container of its own")
+    });
+    let facts = FaultFacts { summary, services: vec![service.clone()], covers, warning, ..FaultFacts::default() };
+    Some((facts, CommandFault { service, run, undo: undo?, confirm: confirm? }))
 }
 
 #[async_trait]
 impl Inject for CommandFault {
-    fn facts(&self) -> FaultFacts {
-        let service = &self.service;
-        let summary = match &self.summary {
-            Some(summary) => format!("{summary} (by a command in `{service}`)"),
-            None => format!("runs `{}` in `{service}`", first_line(&self.run)),
-        };
-        let warning = programs::left_running(&self.run).map(|what| {
-            let message = format!(
-                "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
-            );
-            ("run", message, "use the fault `process`, which runs in a container of its own")
-        });
-        let (services, covers) = (vec![service.clone()], self.covers.clone());
-        FaultFacts { summary, services, covers, warning, ..FaultFacts::default() }
-    }
-
     /// What `confirm` says to be in place before `run` would prove nothing. That it has no answer yet is none.
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let service = self.service.clone();

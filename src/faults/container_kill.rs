@@ -9,7 +9,9 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultFacts, FaultResult, Inject, LOOK_EVERY, MAY_FAIL_FOR, Presence, Undo, read_returns};
+use super::{
+    FaultContext, FaultFacts, FaultResult, Inject, LOOK_EVERY, MAY_FAIL_FOR, Presence, ReadFault, Undo, read_returns,
+};
 use crate::source::{MapReader, TextForm, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use async_trait::async_trait;
@@ -45,15 +47,19 @@ fn signal(text: &str) -> Result<String, String> {
     Err(format!("`{text}` is not a signal that ends a container; {}", did_you_mean(&name, SIGNALS)))
 }
 
-impl ContainerKill {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let selected = SelectedContainers::read(map);
-        let signal = map.optional_with("signal", A_SIGNAL, signal);
-        let returns = read_returns(map);
-        Some(ContainerKill { selected: selected?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ContainerKill> {
+    let selected = SelectedContainers::read(map);
+    let signal = map.optional_with("signal", A_SIGNAL, signal);
+    let returns = read_returns(map);
+    let (selected, signal) = (selected?, signal.unwrap_or_else(|| "SIGKILL".into()));
+    let again = returns.map_or_else(String::new, |after| format!(", and again {after:?} after each start"));
+    let summary = format!("kills {} with {signal}{again}", selected.describe());
+    let facts = FaultFacts { returns, ..selected.facts(summary, Need::Containers) };
+    Some((facts, ContainerKill { selected, signal, returns }))
+}
 
+impl ContainerKill {
     fn kill(&self) -> ContainerOp {
         ContainerOp::Kill { signal: self.signal.clone() }
     }
@@ -61,12 +67,6 @@ impl ContainerKill {
 
 #[async_trait]
 impl Inject for ContainerKill {
-    fn facts(&self) -> FaultFacts {
-        let again = self.returns.map_or_else(String::new, |after| format!(", and again {after:?} after each start"));
-        let summary = format!("kills {} with {}{again}", self.selected.describe(), self.signal);
-        FaultFacts { returns: self.returns, ..self.selected.facts(summary, Need::Containers) }
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         self.selected.undo(context.stack, |_| Ok(ContainerOp::Start)).await
     }

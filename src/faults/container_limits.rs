@@ -7,7 +7,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultResult, Inject, Presence, ReadFault, Undo};
 use crate::source::{MapReader, TextForm, decimal, parse_size, shape};
 use crate::stack::{ContainerLimits, ContainerOp, ContainerState, Need};
 use async_trait::async_trait;
@@ -45,22 +45,24 @@ fn memory(text: &str) -> Result<i64, String> {
     }
 }
 
-impl ContainerLimited {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let selected = SelectedContainers::read(map);
-        let nano_cpus = map.optional_with("cpus", CPUS, cpus);
-        let memory = map.optional_with("memory", MEMORY, memory);
-        let pids = map.optional_by("pids", |at| {
-            at.number(1..=u32::MAX, "a number from 1 on", "a number of processes from 1 on").map(i64::from)
-        });
-        if map.has("service") && ["cpus", "memory", "pids"].iter().all(|key| !map.has(key)) {
-            map.error(map.span(), "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
-        }
-        let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
-        Some(ContainerLimited { selected: selected?, limits: ContainerLimits { nano_cpus, memory, pids } })
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ContainerLimited> {
+    let selected = SelectedContainers::read(map);
+    let nano_cpus = map.optional_with("cpus", CPUS, cpus);
+    let memory = map.optional_with("memory", MEMORY, memory);
+    let pids = map.optional_by("pids", |at| {
+        at.number(1..=u32::MAX, "a number from 1 on", "a number of processes from 1 on").map(i64::from)
+    });
+    if map.has("service") && ["cpus", "memory", "pids"].iter().all(|key| !map.has(key)) {
+        map.error(map.span(), "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
     }
+    let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
+    let (selected, limits) = (selected?, ContainerLimits { nano_cpus, memory, pids });
+    let summary = format!("gives {} no more than {}", selected.describe(), words(limits));
+    Some((selected.facts(summary, Need::Containers), ContainerLimited { selected, limits }))
+}
 
+impl ContainerLimited {
     /// The limits of a container that had these, with the fault: none is raised.
     fn over(&self, had: ContainerLimits) -> ContainerLimits {
         let lower = |wanted: i64, had: i64| match (wanted > 0, had > 0) {
@@ -88,11 +90,6 @@ fn words(ContainerLimits { nano_cpus, memory, pids }: ContainerLimits) -> String
 
 #[async_trait]
 impl Inject for ContainerLimited {
-    fn facts(&self) -> FaultFacts {
-        let summary = format!("gives {} no more than {}", self.selected.describe(), words(self.limits));
-        self.selected.facts(summary, Need::Containers)
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let had = |running: &[ContainerState]| {
             let first = running.first().map(|state| state.limits).unwrap_or_default();

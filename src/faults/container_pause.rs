@@ -6,7 +6,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultFacts, FaultResult, Inject, Presence, Undo};
+use super::{FaultContext, FaultResult, Inject, Presence, ReadFault, Undo};
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, Need};
 use async_trait::async_trait;
@@ -16,19 +16,15 @@ pub struct ContainerPause {
     selected: SelectedContainers,
 }
 
-impl ContainerPause {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        Some(ContainerPause { selected: SelectedContainers::read(map)? })
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ContainerPause> {
+    let selected = SelectedContainers::read(map)?;
+    let facts = selected.facts(format!("pauses {}", selected.describe()), Need::Containers);
+    Some((facts, ContainerPause { selected }))
 }
 
 #[async_trait]
 impl Inject for ContainerPause {
-    fn facts(&self) -> FaultFacts {
-        self.selected.facts(format!("pauses {}", self.selected.describe()), Need::Containers)
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         self.selected.undo(context.stack, |_| Ok(ContainerOp::Unpause)).await
     }

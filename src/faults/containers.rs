@@ -239,17 +239,10 @@ pub(super) async fn restore(
             _ => Err(FaultError::new(format!("{} of `{service}` ({name})", words(op).0), cause)),
         }
     });
-    let (mut what, mut seen, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for outcome in join_all(operated).await {
-        match outcome {
-            Ok((done, text)) => {
-                what.extend(done);
-                seen.push(text);
-            }
-            Err(error) => failures.push(error),
-        }
-    }
-    let mut failures = failures.into_iter();
+    let (done, failed): (Vec<_>, Vec<_>) = join_all(operated).await.into_iter().partition(Result::is_ok);
+    let (what, seen): (Vec<Option<String>>, Vec<String>) = done.into_iter().flatten().unzip();
+    let what: Vec<String> = what.into_iter().flatten().collect();
+    let mut failures = failed.into_iter().filter_map(Result::err);
     let Some(FaultError { operation, cause, output }) = failures.next() else {
         return Ok(Undone { what, output: seen.join(", ") });
     };

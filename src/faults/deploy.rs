@@ -7,7 +7,7 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
@@ -64,45 +64,50 @@ pub(super) async fn take_back(service: &str, marks: &Fingerprint, stack: &dyn St
     Ok(Undone::of([format!("took the release of `{service}` back")]))
 }
 
-impl Deploy {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service = map.require("service");
-        let variables = map.optional_by("variables", settings);
-        let image: Option<String> = map.optional("image");
-        let command: Option<Vec<String>> = map.optional("command");
-        if command.as_ref().is_some_and(Vec::is_empty) {
-            map.wrong("command", "`command` is empty")
-                .help("leave it out, or write its words like `[serve, --port, \"80\"]`");
-        }
-        let environment = map.optional_by("environment", settings);
-        let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
-        // A map without a service says so, and is told once.
-        if nothing && map.node("service").is_some() {
-            map.error(map.span(), "`deploy` releases nothing")
-                .help("say what the release changes: `variables`, `image`, `command` or `environment`");
-        }
-        let release = Release {
-            variables: variables.unwrap_or_default(),
-            image,
-            command,
-            environment: environment.unwrap_or_default(),
-        };
-        Some(Deploy { service: service?, release })
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Deploy> {
+    let service: Option<String> = map.require("service");
+    let variables = map.optional_by("variables", settings);
+    let image: Option<String> = map.optional("image");
+    let command: Option<Vec<String>> = map.optional("command");
+    if command.as_ref().is_some_and(Vec::is_empty) {
+        map.wrong("command", "`command` is empty")
+            .help("leave it out, or write its words like `[serve, --port, \"80\"]`");
     }
-
-    /// What the release sets, for people: `CHECKOUT_VERSION=1.5.0`.
-    fn describe(&self) -> String {
-        let Release { variables, image, command, environment } = &self.release;
-        let setting = |(name, value): (&String, &String)| match looks_secret(name) || url_password(value).is_some() {
-            true => format!("another {name}"),
-            false => format!("{name}={value}"),
-        };
-        let mut all: Vec<String> = variables.iter().chain(environment).map(setting).collect();
-        all.extend(image.as_ref().map(|image| format!("the image {image}")));
-        all.extend(command.as_ref().map(|words| format!("the command `{}`", concealed(words).0)));
-        all.join(", ")
+    let environment = map.optional_by("environment", settings);
+    let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
+    // A map without a service says so, and is told once.
+    if nothing && map.node("service").is_some() {
+        map.error(map.span(), "`deploy` releases nothing")
+            .help("say what the release changes: `variables`, `image`, `command` or `environment`");
     }
+    let (service, variables, environment) = (service?, variables.unwrap_or_default(), environment.unwrap_or_default());
+    // For people: `CHECKOUT_VERSION=1.5.0`.
+    let setting = |(name, value): (&String, &String)| match looks_secret(name) || url_password(value).is_some() {
+        true => format!("another {name}"),
+        false => format!("{name}={value}"),
+    };
+    let secret = |(name, value): (&String, &String)| match url_password(value) {
+        Some(password) => Some(password.to_string()),
+        None => looks_secret(name).then(|| value.clone()),
+    };
+    let all = || variables.iter().chain(&environment);
+    let (command_shown, command_secrets) = command.as_deref().map(concealed).unzip();
+    let command_shown = command_shown.map(|shown| format!("the command `{shown}`"));
+    let image_shown = image.as_ref().map(|image| format!("the image {image}"));
+    let sets: Vec<String> = all().map(setting).chain(image_shown).chain(command_shown).collect();
+    let secrets = all().filter_map(secret).chain(command_secrets.into_iter().flatten()).collect();
+    let release = Release { variables, image, command, environment };
+    let facts = FaultFacts {
+        summary: format!("releases `{service}` with {}", sets.join(", ")),
+        services: vec![service.clone()],
+        secrets,
+        release: Some((service.clone(), release.clone())),
+        prepare_within: Some(PREPARE_WITHIN),
+        inject_within: Some(RELEASE_WITHIN),
+        ..FaultFacts::default()
+    };
+    Some((facts, Deploy { service, release }))
 }
 
 /// Where the release stands, by what the service's containers were made with. A container that has some of it is a
@@ -136,24 +141,6 @@ fn presence(service: &str, marks: &Fingerprint, containers: &[(ContainerState, F
 
 #[async_trait]
 impl Inject for Deploy {
-    fn facts(&self) -> FaultFacts {
-        let all = self.release.variables.iter().chain(&self.release.environment);
-        let of = |(name, value): (&String, &String)| match url_password(value) {
-            Some(password) => Some(password.to_string()),
-            None => looks_secret(name).then(|| value.clone()),
-        };
-        let command = self.release.command.iter().flat_map(|words| concealed(words).1);
-        FaultFacts {
-            summary: format!("releases `{}` with {}", self.service, self.describe()),
-            services: vec![self.service.clone()],
-            secrets: all.filter_map(of).chain(command).collect(),
-            release: Some((self.service.clone(), self.release.clone())),
-            prepare_within: Some(PREPARE_WITHIN),
-            inject_within: Some(RELEASE_WITHIN),
-            ..FaultFacts::default()
-        }
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let operation = format!("prepare the release of `{}`", self.service);
         let marks = context.stack.preview(&self.service, &self.release).await.map_err(FaultError::of(&operation))?;

@@ -9,7 +9,9 @@
 //! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
 //! ```
 
-use super::{FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use super::{
+    FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, ReadFault, Undo,
+};
 use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm, parse_size, shape, shorten};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
@@ -66,47 +68,62 @@ fn text(text: &str) -> Result<String, String> {
     }
 }
 
-impl Files {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service = map.require("service");
-        let path = map.require_with("path", A_PATH, path);
-        let deeds = ["remove", "truncate", "flip"].map(|deed| (deed, deed));
-        let deed = map.require_by("do", |at| at.one_of(deeds, "cannot be done to a file"));
-        let to = map.optional_with("to", A_CUT, cut);
-        let at: Option<u64> = map.optional("at");
-        let find = map.optional_with("find", A_TEXT, text);
-        let irreversible: Option<bool> = map.optional("irreversible");
-        if let Some(deed) = deed {
-            for (key, of) in [("to", "truncate"), ("at", "flip"), ("find", "flip")] {
-                if map.has(key) && deed != of {
-                    map.wrong(key, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
-                }
-            }
-            if deed == "truncate" && !map.has("to") {
-                map.error(map.head(), "`do: truncate` does not say how much stays")
-                    .help("add `to: 50%`, or a size like `to: 1MiB`");
-            }
-            if deed == "flip" && map.has("at") == map.has("find") {
-                map.error(map.head(), "`do: flip` needs one of `at` and `find`").help(
-                    "`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it",
-                );
-            }
-            let said = map.has("irreversible") && irreversible != Some(false);
-            if deed != "flip" && !said {
-                map.error(map.head(), format!("what `do: {deed}` takes away cannot be put back")).help(
-                    "add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own",
-                );
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Files> {
+    let service: Option<String> = map.require("service");
+    let path = map.require_with("path", A_PATH, path);
+    let deeds = ["remove", "truncate", "flip"].map(|deed| (deed, deed));
+    let deed = map.require_by("do", |at| at.one_of(deeds, "cannot be done to a file"));
+    let to = map.optional_with("to", A_CUT, cut);
+    let at: Option<u64> = map.optional("at");
+    let find = map.optional_with("find", A_TEXT, text);
+    let irreversible: Option<bool> = map.optional("irreversible");
+    if let Some(deed) = deed {
+        for (key, of) in [("to", "truncate"), ("at", "flip"), ("find", "flip")] {
+            if map.has(key) && deed != of {
+                map.wrong(key, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
             }
         }
-        let harm = match deed? {
-            "remove" => Harm::Remove,
-            "truncate" => Harm::Truncate { to: to? },
-            _ => Harm::Flip { at: at.map(BytePosition::Offset).or(find.map(BytePosition::Text))? },
-        };
-        Some(Files { service: service?, path: path?, harm, irreversible: irreversible.unwrap_or(false) })
+        if deed == "truncate" && !map.has("to") {
+            map.error(map.head(), "`do: truncate` does not say how much stays")
+                .help("add `to: 50%`, or a size like `to: 1MiB`");
+        }
+        if deed == "flip" && map.has("at") == map.has("find") {
+            map.error(map.head(), "`do: flip` needs one of `at` and `find`")
+                .help("`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it");
+        }
+        let said = map.has("irreversible") && irreversible != Some(false);
+        if deed != "flip" && !said {
+            map.error(map.head(), format!("what `do: {deed}` takes away cannot be put back")).help(
+                "add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own",
+            );
+        }
     }
+    let harm = match deed? {
+        "remove" => Harm::Remove,
+        "truncate" => Harm::Truncate { to: to? },
+        _ => Harm::Flip { at: at.map(BytePosition::Offset).or(find.map(BytePosition::Text))? },
+    };
+    let (service, path) = (service?, path?);
+    let file = format!("{path} of `{service}`");
+    let summary = match &harm {
+        Harm::Remove => format!("removes {file}"),
+        Harm::Truncate { to: Cut::Share(share) } => {
+            let share = Ratio::new(*share).map_or_else(String::new, |share| share.to_string());
+            format!("cuts {file} to {share} of its size")
+        }
+        Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {file} to {bytes} bytes"),
+        Harm::Flip { at: BytePosition::Offset(offset) } => format!("inverts the byte at {offset} of {file}"),
+        Harm::Flip { at: BytePosition::Text(text) } => {
+            format!("inverts the byte with which `{}` begins in {file}", shorten(text))
+        }
+    };
+    let (services, needs) = (vec![service.clone()], Some(Need::Files));
+    let facts = FaultFacts { summary, services, needs, ..FaultFacts::default() };
+    Some((facts, Files { service, path, harm, irreversible: irreversible.unwrap_or(false) }))
+}
 
+impl Files {
     async fn ask(&self, what: FileDeed, stack: &dyn Stack) -> FaultResult<FileAnswer> {
         let doing = match what {
             FileDeed::Measure(_) => "measure",
@@ -134,24 +151,6 @@ fn otherwise<T>(answer: &FileAnswer) -> FaultResult<T> {
 
 #[async_trait]
 impl Inject for Files {
-    fn facts(&self) -> FaultFacts {
-        let file = format!("{} of `{}`", self.path, self.service);
-        let summary = match &self.harm {
-            Harm::Remove => format!("removes {file}"),
-            Harm::Truncate { to: Cut::Share(share) } => {
-                let share = Ratio::new(*share).map_or_else(String::new, |share| share.to_string());
-                format!("cuts {file} to {share} of its size")
-            }
-            Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {file} to {bytes} bytes"),
-            Harm::Flip { at: BytePosition::Offset(offset) } => format!("inverts the byte at {offset} of {file}"),
-            Harm::Flip { at: BytePosition::Text(text) } => {
-                format!("inverts the byte with which `{}` begins in {file}", shorten(text))
-            }
-        };
-        let (services, needs) = (vec![self.service.clone()], Some(Need::Files));
-        FaultFacts { summary, services, needs, ..FaultFacts::default() }
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let damage = match self.ask(FileDeed::Measure(self.harm.clone()), context.stack).await? {
             FileAnswer::Would(damage) => damage,

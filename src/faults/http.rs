@@ -1,5 +1,6 @@
 //! What the faults of HTTP requests have in common: on which requests of a service they act.
 
+use super::FaultFacts;
 use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
 use crate::agent::proxy::{HttpAction, HttpRule, read_header, read_method, read_path};
 use crate::slis::Ratio;
@@ -53,20 +54,19 @@ impl HttpRequests {
     }
 
     /// The fault that does this about them.
-    pub(super) fn fault(self, summary: String, action: HttpAction) -> AgentFault {
+    pub(super) fn fault(self, summary: String, action: HttpAction) -> (FaultFacts, AgentFault) {
         let HttpRequests { place, method, path, header, share, first, every } = self;
         let (port, from, per_connection, seed) = (place.port(), place.from.clone(), false, 0);
         let rule = HttpRule { port, from, method, path, header, share, per_connection, first, every, action, seed };
         let grows = matches!(rule.action, HttpAction::Delay { .. });
-        let mut fault = AgentFault::in_front(&place, summary, move |context| {
+        let (facts, fault) = AgentFault::in_front(&place, summary, move |context| {
             let mut rule = HttpRule { seed: context.seed, ..rule.clone() };
             if let HttpAction::Delay { delay, jitter } = &mut rule.action {
                 [delay, jitter].into_iter().for_each(|time| *time = time.mul_f64(context.strength));
             }
             rule
         });
-        fault.facts.grows = grows;
-        fault
+        (FaultFacts { grows, ..facts }, fault)
     }
 
     /// In words: `50% of POST /charge on ...`.

@@ -6,7 +6,7 @@
 //! - http_body: { service: payments, path: /list, rate: 1KiB }      # a second
 //! ```
 
-use super::by_agent::AgentFault;
+use super::by_agent::ReadAgentFault;
 use super::http::{A_SIZE, HttpRequests, size};
 use crate::agent::proxy::HttpAction;
 use crate::source::MapReader;
@@ -16,7 +16,7 @@ fn rate(text: &str) -> Result<u64, String> {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadAgentFault {
     let requests = HttpRequests::read(map);
     let replace: Option<String> = map.optional("replace");
     let cut = map.optional_with("cut", A_SIZE, size);

@@ -5,7 +5,7 @@
 //! - http_delay: { service: payments, path: /charges/*, share: 10%, delay: 3s }
 //! ```
 
-use super::by_agent::AgentFault;
+use super::by_agent::ReadAgentFault;
 use super::http::HttpRequests;
 use crate::agent::proxy::HttpAction;
 use crate::source::{MapReader, TextForm, parse_duration, shape};
@@ -19,7 +19,7 @@ fn delay(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadAgentFault {
     let requests = HttpRequests::read(map);
     let delay = map.require_with("delay", A_DELAY, delay);
     let jitter: Option<Duration> = map.optional("jitter");

@@ -4,7 +4,7 @@
 //! - http_header: { service: payments, set: { Cache-Control: no-store }, remove: [ETag] }
 //! ```
 
-use super::by_agent::AgentFault;
+use super::by_agent::ReadAgentFault;
 use super::http::HttpRequests;
 use crate::agent::proxy::{HttpAction, read_header_name, read_header_value};
 use crate::source::{MapReader, TextForm, shape};
@@ -13,7 +13,7 @@ const A_NAME: TextForm = TextForm::new("the name of a header", shape::scalar);
 const A_VALUE: TextForm = TextForm::new("the value of a header", shape::scalar);
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadAgentFault {
     let requests = HttpRequests::read(map);
     let set = map.optional_by("set", |at| {
         let set = at.entries("a map of headers", "write `{ Cache-Control: no-store }`", |at| {

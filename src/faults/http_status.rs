@@ -13,7 +13,7 @@
 //!     retry_after: 30s
 //! ```
 
-use super::by_agent::AgentFault;
+use super::by_agent::ReadAgentFault;
 use super::http::HttpRequests;
 use crate::agent::proxy::HttpAction;
 use crate::source::{MapReader, TextForm, parse_duration, shape};
@@ -30,7 +30,7 @@ fn retry_after(text: &str) -> Result<u64, String> {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadAgentFault {
     let requests = HttpRequests::read(map);
     let not = "the status of an answer: 200 to 599";
     let status: Option<u16> = map.require_by("status", |at| at.number(200..=599, "an HTTP status like `503`", not));

@@ -6,6 +6,7 @@
 //! ```
 
 use super::by_agent::AgentFault;
+use super::{FaultFacts, ReadFault};
 use crate::agent::ability::Ability;
 use crate::agent::load::SurgeAbility;
 use crate::source::{MapReader, TextForm, parse_rate, shape};
@@ -13,15 +14,14 @@ use crate::source::{MapReader, TextForm, parse_rate, shape};
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
     let load: Option<String> = map.require("load");
     let rate = map.require_with("rate", A_RATE, parse_rate);
     let (load, rate) = (load?, rate?);
     let summary = format!("sends {rate}/s more of the load `{load}`");
     let of = load.clone();
-    let mut fault = AgentFault::of_drill(summary, move |context| {
+    let (facts, fault) = AgentFault::of_drill(summary, move |context| {
         Ok(SurgeAbility { load: of.clone(), rate: rate * context.strength }.ask(context.id))
     });
-    (fault.facts.load, fault.facts.grows) = (Some(load), true);
-    Some(fault)
+    Some((FaultFacts { load: Some(load), grows: true, ..facts }, fault))
 }

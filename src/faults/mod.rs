@@ -9,7 +9,7 @@ pub(crate) mod tests;
 mod undo;
 
 macro_rules! faults {
-    ($($module:ident $(: $fault:ident)?,)*) => {
+    ($($module:ident,)*) => {
         $(mod $module;)*
 
         impl Fault {
@@ -17,31 +17,33 @@ macro_rules! faults {
             pub const KINDS: &'static [&'static str] = &[$(stringify!($module)),*];
         }
 
-        const READERS: &[FaultReader] = &[$(|map| Some(Arc::new($module::$($fault::)?from_map(map)?))),*];
+        const READERS: &[FaultReader] = &[$(|map| {
+            let (facts, fault) = $module::from_map(map)?;
+            Some((facts, Arc::new(fault)))
+        }),*];
     };
 }
 
-// A fault is one file and one line here: its module, which is also its kind in a scenario, and its type where
-// it has one.
+// A fault is one file and one line here: its module, which is also its kind in a scenario.
 faults! {
-    command: CommandFault,
-    container_kill: ContainerKill,
-    container_limits: ContainerLimited,
-    container_pause: ContainerPause,
-    deploy: Deploy,
-    files: Files,
+    command,
+    container_kill,
+    container_limits,
+    container_pause,
+    deploy,
+    files,
     http_body,
     http_delay,
     http_header,
     http_reset,
     http_status,
     load_surge,
-    network: NetworkLoss,
+    network,
     patch,
-    pod_kill: PodKill,
+    pod_kill,
     postgres_connections,
     postgres_lock,
-    process: ProcessFault,
+    process,
     sql,
     tcp_latency,
     toxic,
@@ -173,8 +175,10 @@ pub struct Fault {
     fault: Arc<dyn Inject>,
 }
 
+/// A fault as it was read: what it says of itself, and what carries it out.
+type ReadFault<F> = Option<(FaultFacts, F)>;
 /// Reads the parameters of one kind of fault.
-type FaultReader = fn(&mut MapReader<'_>) -> Option<Arc<dyn Inject>>;
+type FaultReader = fn(&mut MapReader<'_>) -> ReadFault<Arc<dyn Inject>>;
 
 impl Fault {
     /// What `init` writes for a fault of this kind.
@@ -230,8 +234,9 @@ impl Fault {
             return None;
         };
         let mut map = MapReader::new(node, format!("`{kind}`"), source, diags)?;
-        let fault = reader(&mut map);
-        map.finish().and(fault).map(|fault| Fault { kind: kind.into(), preset: None, facts: fault.facts(), fault })
+        let read = reader(&mut map);
+        let (facts, fault) = map.finish().and(read)?;
+        Some(Fault { kind: kind.into(), preset: None, facts, fault })
     }
 }
 
@@ -288,8 +293,6 @@ pub type EndedByItself = FaultResult<Option<String>>;
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Send + Sync {
-    /// What it says of itself.
-    fn facts(&self) -> FaultFacts;
     /// Looks at the stack and says how the fault will be undone; changes nothing.
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo>;
     /// Breaks it, exactly where `undo` will undo it.
@@ -325,7 +328,7 @@ pub trait Inject: Send + Sync {
 
 impl Debug for dyn Inject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.facts().summary)
+        f.debug_struct("Inject").finish_non_exhaustive()
     }
 }
 

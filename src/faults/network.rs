@@ -8,7 +8,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
+use super::{FaultContext, FaultError, FaultResult, Inject, Presence, ReadFault, Undo};
 use crate::source::{MapReader, list};
 use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
@@ -23,16 +23,23 @@ pub struct NetworkLoss {
     names: bool,
 }
 
-impl NetworkLoss {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let selected = SelectedContainers::read(map);
-        let network = map.optional("network");
-        let losses = [("connection", false), ("names", true)];
-        let names = map.require_by("lose", |at| at.one_of(losses, "cannot be lost"));
-        Some(NetworkLoss { selected: selected?, network, names: names? })
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<NetworkLoss> {
+    let selected = SelectedContainers::read(map);
+    let network: Option<String> = map.optional("network");
+    let losses = [("connection", false), ("names", true)];
+    let names = map.require_by("lose", |at| at.one_of(losses, "cannot be lost"));
+    let (selected, names) = (selected?, names?);
+    let from = network.as_ref().map_or_else(|| "every network".into(), |name| format!("the network `{name}`"));
+    let whom = selected.describe();
+    let summary = match names {
+        true => format!("takes the names of {whom} out of {from}"),
+        false => format!("cuts {whom} off from {from}"),
+    };
+    Some((selected.facts(summary, Need::Networks), NetworkLoss { selected, network, names }))
+}
 
+impl NetworkLoss {
     fn is_meant(&self, endpoint: &NetworkEndpoint) -> bool {
         // Compose puts the name of its project in front.
         let own = endpoint.network.split_once('_').map(|(_, name)| name);
@@ -72,21 +79,9 @@ fn places(undo: &Undo) -> FaultResult<&BTreeMap<String, Vec<NetworkEndpoint>>> {
 
 #[async_trait]
 impl Inject for NetworkLoss {
-    fn facts(&self) -> FaultFacts {
-        let from = self.network.as_ref().map_or_else(|| "every network".into(), |name| format!("the network `{name}`"));
-        let whom = self.selected.describe();
-        let summary = match self.names {
-            true => format!("takes the names of {whom} out of {from}"),
-            false => format!("cuts {whom} off from {from}"),
-        };
-        self.selected.facts(summary, Need::Networks)
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
-        let had = |running: &[ContainerState]| match running
-            .iter()
-            .find(|state| self.without(&state.endpoints) == state.endpoints)
-        {
+        let loses_nothing = |state: &&ContainerState| self.without(&state.endpoints) == state.endpoints;
+        let had = |running: &[ContainerState]| match running.iter().find(loses_nothing) {
             Some(ContainerState { name, endpoints, .. }) => {
                 let names: Vec<_> = endpoints.iter().map(|endpoint| endpoint.network.as_str()).collect();
                 Err(format!("{name} has nothing to lose there: its networks are {}", list(&names)))

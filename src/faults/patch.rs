@@ -8,7 +8,7 @@
 //! - patch: { object: resourcequota/tiny, create: { apiVersion: v1, spec: { hard: { pods: "0" } } } }
 //! ```
 
-use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo, Undone};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, Undone};
 use crate::record::Parts;
 use crate::source::{At, MapReader, TextForm, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
@@ -43,11 +43,6 @@ fn held(path: &str, value: &serde_json::Value) -> Vec<String> {
     }
 }
 
-fn change_of(undo: &Undo) -> FaultResult<&ObjectChange> {
-    let Undo::Object { change: Some(change), .. } = undo else { return Err(FaultError::undo("that of an object")) };
-    Ok(change)
-}
-
 async fn look(change: &ObjectChange, stack: &dyn Stack) -> FaultResult<Presence> {
     let found = stack.changed(change).await.map_err(FaultError::of(format!("look at `{}`", change.object)))?;
     let (is, is_not): (Vec<_>, Vec<_>) = found.iter().partition(|(_, in_place)| **in_place);
@@ -76,7 +71,7 @@ pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Fault
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<ObjectChange> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ObjectChange> {
     let object = map.require_with("object", OBJECT, |text| {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
         let is_kind = |kind: &str| !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphabetic());
@@ -89,7 +84,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<ObjectChange> {
     let set = map.optional_by("set", settings);
     let create = map.optional_by("create", settings);
     let delete = map.optional("delete");
-    let restart = map.optional("restart");
+    let restart: Option<String> = map.optional("restart");
     let edit = match (set, create, delete) {
         (Some(set), None, None) => ObjectEdit::Set(set),
         (None, Some(made), None) => ObjectEdit::Create(made),
@@ -99,34 +94,30 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<ObjectChange> {
             return None;
         }
     };
-    Some(ObjectChange { object: object?, edit, restart })
+    let change = ObjectChange { object: object?, edit, restart };
+    let (object, values) = (&change.object, change.values());
+    let summary = match &change.edit {
+        ObjectEdit::Set(_) => {
+            let paths: Vec<&str> = values.iter().map(|(path, _)| path.as_str()).collect();
+            format!("gives `{object}` another {}", paths.join(", "))
+        }
+        ObjectEdit::Create(_) => format!("makes `{object}`"),
+        ObjectEdit::Delete => format!("deletes `{object}`"),
+    };
+    let is_secret = object.to_ascii_lowercase().starts_with("secret/");
+    let facts = FaultFacts {
+        summary,
+        services: change.restart.iter().cloned().collect(),
+        needs: Some(Need::Object(change.clone())),
+        secrets: values.iter().filter(|_| is_secret).flat_map(|(path, value)| held(path, value)).collect(),
+        inject_within: Some(RELEASE_WITHIN),
+        ..FaultFacts::default()
+    };
+    Some((facts, change))
 }
 
 #[async_trait]
 impl Inject for ObjectChange {
-    fn facts(&self) -> FaultFacts {
-        let ObjectChange { object, edit, restart } = self;
-        let values = self.values();
-        let summary = match edit {
-            ObjectEdit::Set(_) => {
-                let paths: Vec<&str> = values.iter().map(|(path, _)| path.as_str()).collect();
-                format!("gives `{object}` another {}", paths.join(", "))
-            }
-            ObjectEdit::Create(_) => format!("makes `{object}`"),
-            ObjectEdit::Delete => format!("deletes `{object}`"),
-        };
-        let is_secret = object.to_ascii_lowercase().starts_with("secret/");
-        let secrets = values.iter().filter(|_| is_secret).flat_map(|(path, value)| held(path, value));
-        FaultFacts {
-            summary,
-            services: restart.iter().cloned().collect(),
-            needs: Some(Need::Object(self.clone())),
-            secrets: secrets.collect(),
-            inject_within: Some(RELEASE_WITHIN),
-            ..FaultFacts::default()
-        }
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         match look(self, context.stack).await? {
             Presence::InPlace(evidence) => Err(FaultError::new(
@@ -137,12 +128,12 @@ impl Inject for ObjectChange {
         }
     }
 
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         let operation = format!("change `{}`", self.object);
-        context.stack.change(change_of(undo)?, false).await.map_err(FaultError::of(operation))
+        context.stack.change(self, false).await.map_err(FaultError::of(operation))
     }
 
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
-        look(change_of(undo)?, context.stack).await
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
+        look(self, context.stack).await
     }
 }

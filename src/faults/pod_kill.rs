@@ -8,7 +8,7 @@
 //! ```
 
 use super::containers::{self, SelectedContainers};
-use super::{EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo};
+use super::{EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo};
 use crate::record::Parts;
 use crate::source::MapReader;
 use crate::stack::Need;
@@ -21,21 +21,16 @@ pub struct PodKill {
     selected: SelectedContainers,
 }
 
-impl PodKill {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        Some(PodKill { selected: SelectedContainers::read(map)? })
-    }
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<PodKill> {
+    let selected = SelectedContainers::read(map)?;
+    let summary = format!("deletes {}", selected.describe().replacen("container", "Pod", 1));
+    let needs = Need::Pods(selected.service.clone());
+    Some((FaultFacts { ends_by_itself: true, ..selected.facts(summary, needs) }, PodKill { selected }))
 }
 
 #[async_trait]
 impl Inject for PodKill {
-    fn facts(&self) -> FaultFacts {
-        let summary = format!("deletes {}", self.selected.describe().replacen("container", "Pod", 1));
-        let needs = Need::Pods(self.selected.service.clone());
-        FaultFacts { ends_by_itself: true, ..self.selected.facts(summary, needs) }
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let service = self.selected.service.clone();
         let killed = self.selected.running(context.stack).await?;

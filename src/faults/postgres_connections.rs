@@ -15,13 +15,13 @@
 //! ```
 
 use super::by_agent::AgentFault;
-use super::read_returns;
+use super::{ReadFault, read_returns};
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
     let server = PgServer::read(map);
     let leave: u32 = map.optional("leave").unwrap_or(0);
     let returns = read_returns(map);

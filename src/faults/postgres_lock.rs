@@ -19,7 +19,7 @@
 //! ```
 
 use super::by_agent::AgentFault;
-use super::read_returns;
+use super::{ReadFault, read_returns};
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgLock, PgServer};
 use crate::source::{MapReader, TextForm, shape};
@@ -54,7 +54,7 @@ fn condition(text: &str) -> Result<String, String> {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
     let server = PgServer::read(map);
     let table = map.require_with("table", A_TABLE, table);
     let rows = map.optional_by("mode", |at| at.one_of([("table", false), ("row", true)], "is not a mode"));

@@ -156,7 +156,6 @@ impl Preset {
             let shipped = Preset::shipped().iter().any(|preset| preset.name == name);
             (!shipped).then(|| Preset::read_file(&name, &file, near, diags)).flatten().map(Arc::new)
         });
-        let own: Vec<_> = own.collect();
         Preset::shipped().iter().cloned().chain(own).collect()
     }
 
@@ -171,10 +170,7 @@ impl Preset {
     }
 
     fn read_file(name: &str, file: &Path, near: &Source, diags: &mut Diagnostics) -> Option<Preset> {
-        let read = match &near.root {
-            Some(root) => Source::read_in(file, root),
-            None => Source::read(file),
-        };
+        let read = near.root.as_ref().map_or_else(|| Source::read(file), |root| Source::read_in(file, root));
         let source = read.map_err(|error| error.report("the preset", None, diags)).ok()?;
         Preset::read(name, &source, diags)
     }
@@ -253,7 +249,7 @@ impl Preset {
         for parameter in &self.parameters {
             let Parameter { name, form, default, .. } = parameter;
             let given = map.read(name, parameter.is_required(), |at| {
-                at.parse("one value", |text| form.check(text).map(|()| text.to_string()))
+                at.parse_text("one value", |text| form.check(text).map(|()| text.to_string()))
             });
             values.insert(name.as_str(), (form, given.or_else(|| default.clone())));
         }
@@ -312,28 +308,29 @@ fn read_settings(at: &mut At<'_>, parameters: &[Parameter]) -> Option<(&'static 
         at.diags.error(at.source, *key_span, format!("there is no fault `{}`", shorten(key))).help(help);
         return None;
     };
-    let mut wrong: Vec<(Span, String)> = Vec::new();
+    let before = at.diags.all.len();
     each_text(value, &mut |text, span| {
         for (whole, name, view) in placeholders(text) {
-            let Some(parameter) = parameters.iter().find(|parameter| parameter.name == name) else {
-                wrong.push((span, format!("there is no parameter `{}`", shorten(name))));
-                continue;
-            };
-            let sample = parameter.default.as_deref().unwrap_or("1s");
             let part = whole.len() < text.trim().len();
-            if parameter.form == ParameterForm::Text && part {
-                wrong.push((span, format!("`{name}` is a text: it can only be a whole value, not a part of one")));
-            } else if parameter.form.view(sample, view).is_none() && parameter.form.check(sample).is_ok() {
-                wrong.push((span, format!("`{name}` has no `.{}`", shorten(view))));
-            } else if parameter.optional && parameter.default.is_none() && part {
-                wrong.push((span, format!("`{name}` may be left out: it can only be a whole value")));
-            }
+            let known = parameters.iter().find(|parameter| parameter.name == name);
+            let sample = known.and_then(|known| known.default.as_deref()).unwrap_or("1s");
+            let wrong = match known {
+                None => format!("there is no parameter `{}`", shorten(name)),
+                Some(known) if known.form == ParameterForm::Text && part => {
+                    format!("`{name}` is a text: it can only be a whole value, not a part of one")
+                }
+                Some(Parameter { form, .. }) if form.view(sample, view).is_none() && form.check(sample).is_ok() => {
+                    format!("`{name}` has no `.{}`", shorten(view))
+                }
+                Some(known) if known.optional && known.default.is_none() && part => {
+                    format!("`{name}` may be left out: it can only be a whole value")
+                }
+                Some(_) => continue,
+            };
+            at.diags.error(at.source, span, wrong);
         }
     });
-    for (span, message) in &wrong {
-        at.diags.error(at.source, *span, message.as_str());
-    }
-    wrong.is_empty().then(|| (*kind, value.clone()))
+    (!at.diags.has_errors_since(before)).then(|| (*kind, value.clone()))
 }
 
 fn each_text(node: &Node, see: &mut impl FnMut(&str, Span)) {

@@ -14,12 +14,12 @@
 
 use super::command::{ask, read_question, read_script};
 use super::{
-    EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, Undo, containers, read_covers,
-    read_returns,
+    EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, containers,
+    read_covers, read_returns,
 };
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm};
-use crate::stack::{Ending, Process, Stack, TOOLBOX};
+use crate::stack::{Ending, Process, ServiceScript, Stack, TOOLBOX};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -39,17 +39,8 @@ const A_NAME: TextForm = TextForm::new("a name like `worker`", || {
 /// A process of its own.
 pub struct ProcessFault {
     process: Process,
-    confirm: Option<FaultProbe>,
-    cleared_when: Option<FaultProbe>,
-    summary: Option<String>,
-    covers: Option<String>,
-}
-
-/// A script in the first running container of a service.
-struct FaultProbe {
-    service: String,
-    run: String,
-    within: Duration,
+    confirm: Option<ServiceScript>,
+    cleared_when: Option<ServiceScript>,
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -63,81 +54,71 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_string())
 }
 
-impl FaultProbe {
-    fn read(at: &mut At<'_>) -> Option<FaultProbe> {
-        let what = format!("`{}`", at.key);
-        let mut map = at.map(what)?.of_section("Probes");
-        let service = map.require("service");
-        let instead = "ask for what is meant: `… ; test $? -eq 1`";
-        let run = map.require_by("run", |at| read_question(at, "one that held", instead));
-        let within: Duration = map.optional("within").unwrap_or(PROBE_WITHIN);
-        if within.is_zero() || within > PROBE_WITHIN {
-            map.wrong("within", format!("a probe of a fault has up to {} s", PROBE_WITHIN.as_secs()));
-        }
-        map.finish()?;
-        Some(FaultProbe { service: service?, run: run?, within })
+fn read_probe(at: &mut At<'_>) -> Option<ServiceScript> {
+    let (what, line) = (format!("`{}`", at.key), at.line());
+    let mut map = at.map(what)?.of_section("Probes");
+    let service = map.require("service");
+    let instead = "ask for what is meant: `… ; test $? -eq 1`";
+    let run = map.require_by("run", |at| read_question(at, "one that held", instead));
+    let within: Duration = map.optional("within").unwrap_or(PROBE_WITHIN);
+    if within.is_zero() || within > PROBE_WITHIN {
+        map.wrong("within", format!("a probe of a fault has up to {} s", PROBE_WITHIN.as_secs()));
     }
-
-    /// Whether it holds, and what it wrote.
-    async fn ask(&self, key: &str, stack: &dyn Stack) -> FaultResult<(bool, String)> {
-        let executed = ask(key, &self.service, &self.run, self.within, stack).await?;
-        Ok((executed.code == 0, format!("`{key}`: {}", super::ended(&executed))))
-    }
+    map.finish()?;
+    Some(ServiceScript { service: service?, run: run?, within, line })
 }
 
-impl ProcessFault {
-    /// Reads its parameters; `None` when there were mistakes, which are noted.
-    pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let name = map.require_with("name", A_NAME, name);
-        let service = map.optional("service");
-        let run = map.require_by("run", read_script);
-        let not = format!("a number from 1 to {MOST_REPLICAS}");
-        let replicas = map.optional_by("replicas", |at| at.number(1..=MOST_REPLICAS, "a number from 1 on", &not));
-        let returns = read_returns(map);
-        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, FaultProbe::read));
-        let summary = map.optional("summary");
-        let covers = read_covers(map);
-        Some(ProcessFault {
-            process: Process { name: name?, service, run: run?, replicas: replicas.unwrap_or(1), returns },
-            confirm,
-            cleared_when,
-            summary,
-            covers,
-        })
-    }
+/// Whether a probe holds, and what it wrote.
+async fn holds(probe: &ServiceScript, key: &str, stack: &dyn Stack) -> FaultResult<(bool, String)> {
+    let executed = ask(key, &probe.service, &probe.run, probe.within, stack).await?;
+    Ok((executed.code == 0, format!("`{key}`: {}", super::ended(&executed))))
+}
+
+/// Reads its parameters; `None` when there were mistakes, which are noted.
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ProcessFault> {
+    let name = map.require_with("name", A_NAME, name);
+    let service: Option<String> = map.optional("service");
+    let run = map.require_by("run", read_script);
+    let not = format!("a number from 1 to {MOST_REPLICAS}");
+    let replicas = map.optional_by("replicas", |at| at.number(1..=MOST_REPLICAS, "a number from 1 on", &not));
+    let returns = read_returns(map);
+    let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, read_probe));
+    let summary: Option<String> = map.optional("summary");
+    let covers = read_covers(map);
+    let (name, run, replicas) = (name?, run?, replicas.unwrap_or(1));
+    let like = service.as_ref().map_or_else(|| "the toolbox".into(), |service| format!("`{service}`"));
+    let times = if replicas == 1 { String::new() } else { format!(", {replicas} times") };
+    let again = returns.map_or_else(String::new, |after| format!(", started again {after:?} after it has ended"));
+    let what = summary.unwrap_or_else(|| format!("runs `{}`", super::command::first_line(&run)));
+    let probes = || [&confirm, &cleared_when].into_iter().flatten();
+    let mut services: Vec<String> = service.iter().chain(probes().map(|probe| &probe.service)).cloned().collect();
+    services.retain(|service| *service != name && service != TOOLBOX);
+    services.sort();
+    services.dedup();
+    let says_when_it_ends = returns.is_some() || cleared_when.is_some();
+    let message =
+        "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+    let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
+    let scripts = std::iter::once(&run).chain(probes().map(|probe| &probe.run));
+    let secrets = scripts.flat_map(|script| script_secrets(script)).collect();
+    let summary = format!("{what} (the process `{name}` in the image of {like}{times}{again})");
+    let process = Process { name, service, run, replicas, returns };
+    let facts = FaultFacts {
+        summary,
+        services,
+        covers,
+        warning: (!says_when_it_ends).then(|| ("run", message.into(), help)),
+        process: Some(process.clone()),
+        returns,
+        unproven: returns.is_some() && confirm.is_none(),
+        secrets,
+        ..FaultFacts::default()
+    };
+    Some((facts, ProcessFault { process, confirm, cleared_when }))
 }
 
 #[async_trait]
 impl Inject for ProcessFault {
-    fn facts(&self) -> FaultFacts {
-        let Process { name, service, run, replicas, returns } = &self.process;
-        let like = service.as_ref().map_or_else(|| "the toolbox".into(), |service| format!("`{service}`"));
-        let times = if *replicas == 1 { String::new() } else { format!(", {replicas} times") };
-        let again = returns.map_or_else(String::new, |after| format!(", started again {after:?} after it has ended"));
-        let what = self.summary.clone().unwrap_or_else(|| format!("runs `{}`", super::command::first_line(run)));
-        let probes = || [&self.confirm, &self.cleared_when].into_iter().flatten();
-        let mut services: Vec<String> = service.iter().chain(probes().map(|probe| &probe.service)).cloned().collect();
-        services.retain(|service| service != name && service != TOOLBOX);
-        services.sort();
-        services.dedup();
-        let says_when_it_ends = returns.is_some() || self.cleared_when.is_some();
-        let message =
-            "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
-        let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
-        let scripts = std::iter::once(run).chain(probes().map(|probe| &probe.run));
-        FaultFacts {
-            summary: format!("{what} (the process `{name}` in the image of {like}{times}{again})"),
-            services,
-            covers: self.covers.clone(),
-            warning: (!says_when_it_ends).then(|| ("run", message.into(), help)),
-            process: Some(self.process.clone()),
-            returns: *returns,
-            unproven: returns.is_some() && self.confirm.is_none(),
-            secrets: scripts.flat_map(|script| script_secrets(script)).collect(),
-            ..FaultFacts::default()
-        }
-    }
-
     async fn prepare(&self, _context: &FaultContext<'_>) -> FaultResult<Undo> {
         Ok(Undo::Process { name: self.process.name.clone() })
     }
@@ -162,7 +143,7 @@ impl Inject for ProcessFault {
             return Ok(Presence::Gone(evidence));
         }
         if let Some(probe) = &self.cleared_when {
-            let (holds, said) = probe.ask("cleared_when", context.stack).await?;
+            let (holds, said) = holds(probe, "cleared_when", context.stack).await?;
             if holds {
                 return Ok(Presence::Gone(format!("{evidence}; {said}")));
             }
@@ -171,7 +152,7 @@ impl Inject for ProcessFault {
             return Ok(Presence::Partly(evidence, Parts::new(up, usize::from(self.process.replicas))));
         }
         let Some(probe) = &self.confirm else { return Ok(Presence::InPlace(evidence)) };
-        let (holds, said) = probe.ask("confirm", context.stack).await?;
+        let (holds, said) = holds(probe, "confirm", context.stack).await?;
         let evidence = format!("{evidence}; {said}");
         Ok(if holds { Presence::InPlace(evidence) } else { Presence::Partly(evidence, Parts::HALF) })
     }
@@ -192,20 +173,15 @@ impl Inject for ProcessFault {
         for state in states {
             let known = endings.iter().any(|ending| ending.container == state.name);
             if let (false, Some(exit_code)) = (known, state.exit_code) {
-                endings.push(Ending {
-                    container: state.name,
-                    exit_code,
-                    after: Duration::ZERO,
-                    ago: Duration::ZERO,
-                    by_itself: true,
-                });
+                let (container, [after, ago]) = (state.name, [Duration::ZERO; 2]);
+                endings.push(Ending { container, exit_code, after, ago, by_itself: true });
             }
         }
         let is_late = |ending: &Ending| mitigated.is_none_or(|ago| ending.ago.saturating_add(NOTICED_WITHIN) < ago);
         let ended = endings.iter().find(|ending| ending.by_itself && (ending.exit_code == 0 || is_late(ending)));
         let Some(ended) = ended else { return Ok(None) };
         if let Some(probe) = &self.cleared_when
-            && (mitigated.is_none() || probe.ask("cleared_when", stack).await?.0)
+            && (mitigated.is_none() || holds(probe, "cleared_when", stack).await?.0)
         {
             return Ok(None);
         }

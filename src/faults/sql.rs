@@ -11,6 +11,7 @@
 //!     irreversible: true           # or `undo: …`
 //! ```
 
+use super::ReadFault;
 use super::by_agent::AgentFault;
 use super::undo::{filled, read_undo};
 use crate::agent::ability::Ability;
@@ -22,7 +23,7 @@ const STATEMENTS: TextForm = TextForm::new("statements in SQL", shape::filled);
 const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
     let server = PgServer::read(map);
     let run = map.require_with("run", STATEMENTS, filled);
     let confirm = map.require_with("confirm", A_QUERY, filled);
@@ -42,7 +43,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
     let ask = move |target, id: &str| {
         PgChange { target, run: run.clone(), confirm: confirm.clone(), undo: undo.clone() }.ask(id)
     };
-    let mut fault = AgentFault::on_server(server, summary, None, ask);
-    fault.facts.secrets.extend(told);
-    Some(AgentFault { irreversible, ..fault })
+    let (mut facts, fault) = AgentFault::on_server(server, summary, None, ask);
+    facts.secrets.extend(told);
+    Some((facts, AgentFault { irreversible, ..fault }))
 }

@@ -9,7 +9,7 @@
 //!     jitter: 50ms          # drawn evenly for each piece that the service sends: 150 to 250 ms
 //! ```
 
-use super::by_agent::{AgentFault, ProxyPlace};
+use super::by_agent::{ProxyPlace, ReadAgentFault};
 use super::toxic::fault;
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicStream};
 use crate::source::{MapReader, TextForm, parse_duration, shape};
@@ -23,7 +23,7 @@ fn latency(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadAgentFault {
     let place = ProxyPlace::read(map);
     let latency: Option<Duration> = map.require_with("latency", A_LATENCY, latency);
     let jitter: Option<Duration> = map.optional("jitter");

@@ -14,6 +14,7 @@
 //! ```
 
 use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
+use super::{FaultFacts, ReadFault};
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::slis::Ratio;
 use crate::source::{MapReader, list};
@@ -65,7 +66,7 @@ fn attributes(map: &mut MapReader<'_>, kind: Option<ToxicKind>) -> Option<[i64; 
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
+pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
     let place = ProxyPlace::read(map);
     let (kinds, streams) =
         (ToxicKind::ALL.map(|kind| (kind.name(), kind)), ToxicStream::ALL.map(|way| (way.name(), way)));
@@ -82,16 +83,15 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> Option<AgentFault> {
 }
 
 /// The fault that does this in front of a service.
-pub(super) fn fault(place: &ProxyPlace, summary: String, toxic: Toxic) -> AgentFault {
+pub(super) fn fault(place: &ProxyPlace, summary: String, toxic: Toxic) -> (FaultFacts, AgentFault) {
     let (port, from, grows) = (place.port(), place.from.clone(), toxic.grows());
-    let mut fault = AgentFault::in_front(place, summary, move |context| ToxicRule {
+    let (facts, fault) = AgentFault::in_front(place, summary, move |context| ToxicRule {
         port,
         from: from.clone(),
         toxic: toxic.at(context.strength),
         seed: context.seed,
     });
-    fault.facts.grows = grows;
-    fault
+    (FaultFacts { grows, ..facts }, fault)
 }
 
 fn summary(place: &ProxyPlace, toxic: &Toxic) -> String {

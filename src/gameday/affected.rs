@@ -1,11 +1,13 @@
-//! Which scenarios a change concerns: those of which a file that they are made from has changed. What cannot be told is taken
-//! to be concerned.
+//! Which scenarios a change concerns: those of which a file that they are made from has changed since a revision, as the `git` command
+//! tells, as its user has set it up. What cannot be told is taken to be concerned.
 
-use super::git::changed_since;
 use crate::error::Error;
+use crate::process;
 use crate::spec::{GameDay, Plan, shared_files};
 use crate::stack::{Platform, SourceFiles};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The scenarios that a change concerns.
@@ -41,6 +43,75 @@ pub fn own_files(plan: &Plan, project: &Path, inputs: &mut SourceFiles) {
     inputs.folder(&project.join("faults"));
 }
 
+/// Everything that has changed in the project since it left `revision`: commits, what is not committed, and files that Git does
+/// not know yet. Both sides of a file that was moved have changed. The paths are absolute and without links in their folders.
+///
+/// # Errors
+/// Usage: there is no `git`, the project is no Git repository, or the revision is not known in it.
+fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Error> {
+    let top = line(project, &["rev-parse", "--show-toplevel"], || {
+        Error::usage(format!(
+            "{} is no Git repository: nobody can tell what has changed",
+            crate::source::tidy(project).display()
+        ))
+        .hint("leave `--affected-by` out")
+    })?;
+    let unknown = || {
+        let error = Error::usage(format!("Git knows no revision `{revision}`"));
+        let shallow = git(project, &["rev-parse", "--is-shallow-repository"], || Error::usage("asking Git"));
+        match shallow.is_ok_and(|output| output.starts_with(b"true")) {
+            true => error.hint("the history is not there: fetch all of it (`fetch-depth: 0` of actions/checkout, `git fetch --unshallow`)"),
+            false => error.hint("name a branch, a tag or a commit, as in `origin/main`; `git fetch` brings those of a remote"),
+        }
+    };
+    // What looks like an option would be one.
+    if revision.is_empty() || revision.starts_with('-') {
+        return Err(unknown());
+    }
+    let commit = format!("{revision}^{{commit}}");
+    let commit = line(project, &["rev-parse", "--verify", "--quiet", &commit], unknown)?;
+    let base = line(project, &["merge-base", &commit, "HEAD"], || {
+        Error::usage(format!("`{revision}` and the project have no commit in common")).hint(
+            "a shallow clone has too little history: `fetch-depth: 0` of actions/checkout, `git fetch --unshallow`",
+        )
+    })?;
+    let top = SourceFiles::real(Path::new(&top));
+    let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", &base, "--"];
+    let others = ["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"];
+    let mut changed = BTreeSet::new();
+    for arguments in [&diff[..], &others] {
+        let failed = || Error::harness(format!("asking Git what has changed since `{revision}`"));
+        let output = git(project, arguments, failed)?;
+        let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        changed.extend(names.map(|name| top.join(OsStr::from_bytes(name))));
+    }
+    Ok(changed)
+}
+
+/// What a command prints, or the error when it fails.
+fn git(project: &Path, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<Vec<u8>, Error> {
+    let mut command = process::git(project);
+    command.args(arguments);
+    let output = process::output_blocking(command, Vec::new(), process::TELLS_WITHIN).map_err(|error| {
+        Error::usage(format!("asking Git what has changed: {error}")).hint("`--affected-by` needs the `git` command")
+    })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let mut error = failed();
+    let said = String::from_utf8_lossy(&output.stderr);
+    // Git says it in its first line; `--quiet` says nothing.
+    if let Some(line) = said.lines().find(|line| !line.trim().is_empty()) {
+        error.message = format!("{}: {}", error.message, line.trim());
+    }
+    Err(error)
+}
+
+fn line(project: &Path, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<String, Error> {
+    let output = git(project, arguments, failed)?;
+    Ok(String::from_utf8_lossy(&output).trim_end_matches(['\n', '\r']).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +135,89 @@ mod tests {
             assert!(own.iter().chain(&all).all(touched), "{scenario}: {inputs:?}");
             assert!(!others.iter().any(touched), "{scenario}: {inputs:?}");
         }
+    }
+}
+
+#[cfg(test)]
+mod git_tests {
+    use super::*;
+    use std::process::Command;
+
+    /// A repository in a temporary folder.
+    struct Repository(tempfile::TempDir);
+
+    impl Repository {
+        fn new() -> Repository {
+            let repository = Repository(tempfile::tempdir().unwrap());
+            repository.git(&["init", "--quiet", "--initial-branch=main"]);
+            repository
+        }
+
+        fn git(&self, arguments: &[&str]) -> String {
+            let identity = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"];
+            let output =
+                Command::new("git").arg("-C").arg(self.0.path()).args(identity).args(arguments).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+
+        fn commit(&self, path: &str, text: &str) {
+            self.write(path, text);
+            self.git(&["add", "--all"]);
+            self.git(&["commit", "--quiet", "--message", path]);
+        }
+
+        fn changed(&self, folder: &str, revision: &str) -> Vec<String> {
+            let root = self.0.path().canonicalize().unwrap();
+            let changes = changed_since(&self.0.path().join(folder), revision).unwrap();
+            changes.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+        }
+    }
+
+    #[test]
+    fn what_has_changed_since_the_branch_began_and_what_is_not_committed() {
+        let repository = Repository::new();
+        repository.commit("a", "1");
+        repository.commit("project/old name", "a text that Git would know again after a move\n");
+        repository.git(&["switch", "--quiet", "--create", "topic"]);
+        repository.commit("project/b", "1");
+        repository.git(&["switch", "--quiet", "main"]);
+        repository.commit("only-on-main", "1");
+        repository.git(&["switch", "--quiet", "topic"]);
+        assert_eq!(repository.changed("", "main"), ["project/b"]);
+        repository.write("a", "2");
+        repository.write("project/new/deep\nname", "1");
+        repository.write("ignored", "1");
+        repository.write(".gitignore", "ignored\n");
+        repository.git(&["mv", "project/old name", "moved"]);
+        // From any folder of the repository, everything: a stack may lie beside the project.
+        let expected = [".gitignore", "a", "moved", "project/b", "project/new/deep\nname", "project/old name"];
+        assert_eq!(repository.changed("project", "main"), expected);
+        assert_eq!(repository.changed("", "HEAD").len(), 5, "`b` is committed");
+    }
+
+    #[test]
+    fn what_git_does_not_know_is_an_error_with_a_hint() {
+        let repository = Repository::new();
+        repository.commit("a", "1");
+        repository.commit("a", "2");
+        let told = |path: &Path, revision: &str| changed_since(path, revision).unwrap_err().to_string();
+        let unknown = told(repository.0.path(), "mian");
+        assert!(unknown.starts_with("Git knows no revision `mian`"), "{unknown}");
+        assert!(told(repository.0.path(), "--output=x").starts_with("Git knows no revision `--output=x`"));
+        let clone = tempfile::tempdir().unwrap();
+        let from = format!("file://{}", repository.0.path().display());
+        repository.git(&["clone", "--quiet", "--depth=1", &from, &clone.path().join("x").display().to_string()]);
+        let shallow = told(&clone.path().join("x"), "HEAD~1");
+        assert!(shallow.contains("fetch-depth: 0"), "{shallow}");
+        let none = tempfile::tempdir().unwrap();
+        let none = told(none.path(), "main");
+        assert!(none.contains("is no Git repository"), "{none}");
     }
 }

@@ -1,11 +1,16 @@
-//! From a game day's file to the plan of one run of it: a pure function.
+//! From a game day's file to the plan of one run of it: a pure function. Which time it takes place, and which runs are controls for it:
+//! counted, so that every n-th run is one although a runner of CI remembers nothing. Which part of it (`2/4`, for matrices of CI), its
+//! drills dealt out by their place in the plan. How long a drill is expected to take, and what all of them come to.
 
-use super::occasion::is_control;
-use super::{Affected, Shard};
-use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT, micros};
+use super::Affected;
+use crate::error::Exit;
+use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT, RunOutcome, micros};
 use crate::spec::{ControlRuns, GameDay, Plan};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 /// What is asked for beside the file, and what was found out before, so that planning is a pure function.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +21,7 @@ pub struct PlanOptions {
     pub affected_by: Option<Affected>,
     /// Scenarios that cannot be drilled where the drills are to be carried out, with the reason.
     pub refused: BTreeMap<String, String>,
-    /// Which time this game day takes place, from 1: see [`super::occasion`].
+    /// Which time this game day takes place, from 1: see [`occasion`].
     pub occasion: u64,
 }
 
@@ -132,5 +137,259 @@ fn missing(file: &GameDay, chosen: &[PreparedDrill], told: BTreeSet<String>, why
     absent.map(|name| LeftOutDrill { scenario: name.clone(), why: why.to_string(), refused: false }).collect()
 }
 
+/// Where CI systems say the number of their own run: GitHub Actions, GitLab CI, Jenkins and what follows its customs.
+const NUMBERS: [&str; 3] = ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"];
+
+/// Which time a game day takes place, from 1: the number of CI's own run where there is one, otherwise one more than the game
+/// days of this name that were found on disk. All shards of one run of CI agree on it.
+pub fn occasion(env: impl Fn(&str) -> Option<String>, earlier: u64) -> u64 {
+    let number = NUMBERS.iter().find_map(|name| env(name)?.trim().parse::<u64>().ok());
+    number.filter(|number| *number > 0).unwrap_or_else(|| earlier.saturating_add(1))
+}
+
+/// Which run of CI this is, so that shards of different nights are not taken for one game day: of GitHub Actions with the
+/// attempt (`8123/2`), of GitLab CI the pipeline, of Jenkins and what follows its customs the tag of the build.
+pub fn run_of_ci(env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let env = |name: &str| env(name).map(|text| text.trim().to_string()).filter(|text| !text.is_empty());
+    let github = env("GITHUB_RUN_ID").map(|run| match env("GITHUB_RUN_ATTEMPT") {
+        Some(attempt) => format!("{run}/{attempt}"),
+        None => run,
+    });
+    github.or_else(|| env("CI_PIPELINE_ID")).or_else(|| env("BUILD_TAG"))
+}
+
+/// Whether a run is a control. Runs of a scenario are counted over all occasions and repetitions; its place in the file is
+/// added, so that scenarios take turns.
+fn is_control(controls: ControlRuns, place: usize, occasion: u64, repeat: u32, repetition: u32) -> bool {
+    match controls {
+        ControlRuns::Never => false,
+        ControlRuns::Always => true,
+        ControlRuns::Every(every) => {
+            let before = u128::from(occasion.saturating_sub(1)) * u128::from(repeat);
+            let run = before + u128::from(repetition);
+            (run + place as u128).is_multiple_of(u128::from(every.max(1)))
+        }
+    }
+}
+
+/// Most parts.
+const MOST: u32 = 1000;
+
+/// A part of a game day: `2/4` is the second of four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 1.
+    index: u32,
+    /// Of how many.
+    of: u32,
+}
+
+impl Shard {
+    /// Whether the drill at this place (from 0) belongs to it.
+    pub fn has(self, place: usize) -> bool {
+        place as u64 % u64::from(self.of) == u64::from(self.index - 1)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Shard, String> {
+        let wrong = || format!("`{text}` is not a part like `2/4`");
+        let (index, of) = text.trim().split_once('/').ok_or_else(wrong)?;
+        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| wrong());
+        let (index, of) = (number(index)?, number(of)?);
+        if of == 0 || of > MOST {
+            return Err(format!("`{text}`: there are 1 to {MOST} parts"));
+        }
+        if index == 0 || index > of {
+            return Err(format!("`{text}`: parts are numbered from 1 to {of}"));
+        }
+        Ok(Shard { index, of })
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+/// What starting and removing a stack is taken to need, where no earlier drill tells.
+const UP_AND_DOWN: Duration = Duration::from_secs(20);
+
+/// The exit code of one drill or of many.
+pub fn exit_of(outcome: RunOutcome) -> Exit {
+    match outcome {
+        RunOutcome::Passed => Exit::Passed,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Broken => Exit::Harness,
+        RunOutcome::Interrupted => Exit::Interrupted,
+    }
+}
+
+/// How long a drill takes by the windows that its scenario declares, when all goes well: an impact shows soon, users recover
+/// soon. An earlier drill of the scenario knows it better.
+pub fn expected(plan: &Plan) -> Duration {
+    let impact = if plan.impact.none { plan.impact.within } else { plan.impact.window };
+    let hold = plan.recover_hold.max(plan.shown_after());
+    UP_AND_DOWN + plan.steady_for + impact + hold + plan.told_every() + plan.revert_hold
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod occasion_tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ci_counts_for_us() {
+        let env = |name: &str| (name == "CI_PIPELINE_IID").then(|| "41".to_string());
+        assert_eq!(occasion(env, 3), 41);
+        assert_eq!(occasion(|_| None, 3), 4);
+        assert_eq!(occasion(|_| Some("x".into()), 0), 1);
+        assert_eq!(occasion(|_| Some("0".into()), 0), 1);
+        assert_eq!(occasion(|_| None, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn ci_says_which_run_it_is() {
+        let told = |all: &[(&str, &str)]| {
+            run_of_ci(|name| all.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
+        };
+        assert_eq!(told(&[("GITHUB_RUN_ID", "8123"), ("GITHUB_RUN_ATTEMPT", "2")]).as_deref(), Some("8123/2"));
+        assert_eq!(told(&[("GITHUB_RUN_ID", ""), ("CI_PIPELINE_ID", "77")]).as_deref(), Some("77"));
+        assert_eq!(told(&[("BUILD_TAG", "jenkins-gameday-12")]).as_deref(), Some("jenkins-gameday-12"));
+        assert_eq!(told(&[]), None);
+    }
+
+    #[test]
+    fn all_or_none() {
+        assert!(is_control(ControlRuns::Always, 3, 1, 1, 1));
+        assert!(!is_control(ControlRuns::Never, 0, 7, 1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn of_any_n_runs_in_a_row_one_is_a_control(
+            every in 2u32..20, place in 0usize..50, repeat in 1u32..6, from in 1u64..1000
+        ) {
+            let runs = (from..from + 40).flat_map(|occasion| (1..=repeat).map(move |repetition| (occasion, repetition)));
+            let controls: Vec<bool> = runs
+                .map(|(occasion, repetition)| is_control(ControlRuns::Every(every), place, occasion, repeat, repetition))
+                .collect();
+            for window in controls.windows(every as usize) {
+                prop_assert_eq!(window.iter().filter(|control| **control).count(), 1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod shard_tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts_are_numbered_from_one() {
+        let shard: Shard = " 2 / 4 ".parse().unwrap();
+        assert_eq!((shard.index, shard.of, shard.to_string().as_str()), (2, 4, "2/4"));
+        let told =
+            ["0/4", "5/4", "1/0", "1/1001", "2", "a/b", "-1/2", ""].map(|text| text.parse::<Shard>().unwrap_err());
+        let expected = [
+            "`0/4`: parts are numbered from 1 to 4",
+            "`5/4`: parts are numbered from 1 to 4",
+            "`1/0`: there are 1 to 1000 parts",
+            "`1/1001`: there are 1 to 1000 parts",
+            "`2` is not a part like `2/4`",
+            "`a/b` is not a part like `2/4`",
+            "`-1/2` is not a part like `2/4`",
+            "`` is not a part like `2/4`",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn every_place_is_in_exactly_one_part_and_parts_are_even(of in 1u32..20, places in 0usize..200) {
+            let shards: Vec<Shard> = (1..=of).map(|index| Shard { index, of }).collect();
+            let sizes: Vec<usize> =
+                shards.iter().map(|shard| (0..places).filter(|place| shard.has(*place)).count()).collect();
+            prop_assert_eq!(sizes.iter().sum::<usize>(), places);
+            prop_assert!((0..places).all(|place| shards.iter().any(|shard| shard.has(place))));
+            prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
+        }
+
+        #[test]
+        fn any_text_is_a_part_or_told(text in ".{0,12}") {
+            if let Ok(shard) = text.parse::<Shard>() {
+                prop_assert_eq!(shard.to_string().parse::<Shard>(), Ok(shard));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod outcome_tests {
+    use super::*;
+    use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, PlannedDrill, Stopped, Verdict};
+
+    /// The attempts of each drill, what stopped it, and the exit code.
+    type Case<'a> = (&'a [&'a [RunOutcome]], Option<Stopped>, Exit);
+
+    fn drill(outcomes: &[RunOutcome]) -> DayDrill {
+        let planned = PlannedDrill {
+            number: 1,
+            scenario: "a".into(),
+            title: String::new(),
+            tags: vec![],
+            repetition: 1,
+            control: false,
+        };
+        let attempt = |outcome: &RunOutcome| Attempt {
+            attempt: 1,
+            run: "r".into(),
+            cause: Cause::Planned,
+            started_us: 0,
+            running: 1,
+            ended_us: Some(1),
+            verdict: Verdict::Passed,
+            outcome: Some(*outcome),
+            disturbed: false,
+            reason: String::new(),
+            waited_us: 0,
+        };
+        DayDrill { planned, attempts: outcomes.iter().map(attempt).collect(), not_run: None }
+    }
+
+    #[test]
+    fn the_worst_drill_is_the_exit() {
+        use RunOutcome::{Broken, Failed, Interrupted, Passed};
+        use Stopped::{Budget, FirstFailure, Signal};
+        let cases: [Case<'_>; 10] = [
+            (&[&[Passed], &[Passed]], None, Exit::Passed),
+            (&[], None, Exit::Passed),
+            (&[&[Passed], &[Failed, Passed]], None, Exit::Passed),
+            (&[&[Passed], &[Failed]], None, Exit::Failed),
+            (&[&[Failed], &[Broken]], None, Exit::Harness),
+            (&[&[Passed], &[]], Some(Budget), Exit::Harness),
+            (&[&[Failed], &[]], Some(FirstFailure), Exit::Failed),
+            (&[&[Failed], &[]], Some(Budget), Exit::Harness),
+            (&[&[Interrupted], &[Passed]], Some(Budget), Exit::Harness),
+            (&[&[Failed], &[Broken], &[Interrupted]], Some(Signal), Exit::Interrupted),
+        ];
+        // Whether it is to end at the first failure is not what ended it.
+        let plan = DayPlan { fail_fast: true, ..DayPlan::default() };
+        for (drills, stopped, wanted) in cases {
+            let plan = plan.clone();
+            let drills = drills.iter().map(|all| drill(all)).collect();
+            let day = Day { plan, drills, stopped, ended: true, ..Day::default() };
+            assert_eq!(exit_of(day.outcome()), wanted, "{day:?}");
+        }
+        let plan = DayPlan { flaky_fails: true, ..DayPlan::default() };
+        let flaky = Day { plan, drills: vec![drill(&[Failed, Passed])], ended: true, ..Day::default() };
+        assert_eq!(exit_of(flaky.outcome()), Exit::Failed);
+    }
+}

@@ -113,7 +113,7 @@ fn missing_anchor<'a>(alert: &'a AlertLink, file: &Path) -> Option<&'a str> {
     let (before, anchor) = alert.url.split_once('#')?;
     let ours = before.contains("/blob/") || !before.contains("://");
     let source = Source::read(file).ok().filter(|_| ours && !anchor.is_empty() && !anchor.contains(['{', '$']))?;
-    let known = anchors(&source.text, &look::look(&source, None));
+    let known = anchors(&source.text, &look::look(&source));
     (!known.contains(&anchor.to_lowercase())).then_some(anchor)
 }
 

@@ -18,7 +18,7 @@ pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for fence in page.look.fences.iter().filter(|fence| fence.fenced && fence.info.trim().is_empty()) {
         let terminal = fence.terminal();
         let runs = matches!(fence.reading, FenceUse::Run | FenceUse::Held);
-        if terminal.other.is_some() || !runs && !is_shell(fence) {
+        if terminal.other.is_some() || !runs && !fence.holds_known_commands() {
             continue;
         }
         let tag = if terminal.prompts { "console" } else { "bash" };
@@ -29,12 +29,6 @@ pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         let found = report.at(page.first_line(fence.span), what);
         found.help(format!("begin it with `{tag}` behind the fence, or `text` if it is not to be run"));
     }
-}
-
-/// Whether the first and at least half of its commands are programs that runbooks use.
-fn is_shell(fence: &Fence) -> bool {
-    let known = fence.known_commands();
-    known.first() == Some(&true) && 2 * known.iter().filter(|known| **known).count() >= known.len()
 }
 
 /// RB206: a language tag that its block contradicts.
@@ -56,12 +50,12 @@ pub(super) fn wrong_tag(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
 
 /// What a block that is tagged as shell holds instead.
 pub(super) fn contradicts(fence: &Fence) -> Option<&'static str> {
-    if fence.is_shell() { shape(fence.text()) } else { None }
+    if fence.is_shell() { shape(&fence.body.text) } else { None }
 }
 
 /// The command on the first line of a block of data that cannot begin with one.
 fn begins_with_command(fence: &Fence) -> Option<&str> {
-    let mut lines = fence.text().lines().map(str::trim_start);
+    let mut lines = fence.body.text.lines().map(str::trim_start);
     let mut words = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-']))?.split_whitespace();
     let program = words.next().filter(|word| phrases!("programs").contains(word))?;
     (phrases!("tags of data").contains(&fence.tag.as_str()) && words.next().is_some()).then_some(program)

@@ -2,7 +2,7 @@
 
 use super::{LintRule, RULES};
 use crate::source::{
-    Diagnostics, MapReader, ReadError, Severity, Source, Value, did_you_mean, list, nearest, parse_toml, shorten,
+    At, Diagnostics, MapReader, ReadError, Severity, Source, did_you_mean, list, nearest, parse_toml, shorten,
 };
 use glob::{MatchOptions, Pattern};
 use std::collections::BTreeMap;
@@ -39,45 +39,19 @@ impl Config {
     pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Config> {
         let root = parse_toml(source, diags)?;
         let mut file = MapReader::new(&root, format!("`{FILE}`"), source, diags)?;
-        file.node("lint");
-        let fine = file.finish();
-        // The reader's borrow of the mistakes lasts as long as what it hands out.
-        let config = match root.get(&["lint"]) {
-            Some(table) => Config::table(MapReader::new(table, "`lint`", source, diags)?),
-            None => Some(Config::default()),
-        };
-        fine.and(config)
+        let config = file.default_by("lint", Config::default(), Config::table);
+        file.finish()?;
+        config
     }
 
-    fn table(mut map: MapReader<'_>) -> Option<Config> {
-        let mut config = Config::default();
-        if let Some(node) = map.node("rules") {
-            let Value::Map(entries) = &node.value else {
-                map.error(node.span, format!("`rules` must be a table, found {}", node.describe()))
-                    .help("write it like `rules = { RB107 = \"off\" }`");
-                return None;
-            };
-            for entry in entries {
-                let Some(rule) = LintRule::find(&entry.key) else {
-                    let help = did_you_mean(&entry.key, RULES.iter().map(|rule| rule.id));
-                    let message = format!("there is no rule `{}`", shorten(&entry.key));
-                    map.error(entry.key_span, message).help(help);
-                    continue;
-                };
-                let text = entry.value.text().unwrap_or_default();
-                if let Some(level) = Severity::from_name(text).map(Some).or((text == "off").then_some(None)) {
-                    config.levels.insert(rule.id, level);
-                    continue;
-                }
-                let near = nearest(text, LEVELS).map(|near| format!("did you mean `{near}`?"));
-                let error = map.error(entry.value.span, format!("{} is no level", entry.value.describe()));
-                error.help(near.unwrap_or_else(|| format!("the levels are {}", list(&LEVELS))));
-            }
-        }
-        config.exclude = patterns(&mut map, "exclude").unwrap_or_default();
-        config.alerts = patterns(&mut map, "alerts");
+    fn table(at: &mut At<'_>) -> Option<Config> {
+        const WRITE: &str = "write it like `rules = { RB107 = \"off\" }`";
+        let mut map = at.map("`lint`")?;
+        let levels = map.optional_by("rules", |at| Some(at.entries("a table", WRITE, level)));
+        let (exclude, alerts) = (patterns(&mut map, "exclude"), patterns(&mut map, "alerts"));
         map.finish()?;
-        Some(config)
+        let levels = levels.into_iter().flatten().collect();
+        Some(Config { levels, exclude: exclude.unwrap_or_default(), alerts })
     }
 
     /// The level of a rule; `None` when it is off.
@@ -101,6 +75,23 @@ impl Config {
             MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
         patterns.iter().any(|pattern| pattern.matches_path_with(path, options))
     }
+}
+
+/// The level that a rule is given.
+fn level(at: &mut At<'_>) -> Option<(&'static str, Option<Severity>)> {
+    let Some(rule) = LintRule::find(at.key) else {
+        let help = did_you_mean(at.key, RULES.iter().map(|rule| rule.id));
+        at.error_at_key(format!("there is no rule `{}`", shorten(at.key))).help(help);
+        return None;
+    };
+    let text = at.node.text().unwrap_or_default();
+    let level = Severity::from_name(text).map(Some).or((text == "off").then_some(None));
+    if level.is_none() {
+        let near = nearest(text, LEVELS).map(|near| format!("did you mean `{near}`?"));
+        let error = at.error(format!("{} is no level", at.node.describe()));
+        error.help(near.unwrap_or_else(|| format!("the levels are {}", list(&LEVELS))));
+    }
+    Some((rule.id, level?))
 }
 
 /// A list of patterns; `None` when the key is not there.

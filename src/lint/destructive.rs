@@ -35,14 +35,14 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
                 tell(report, command.place(call.span), &call.words.join(" "));
             }
         }
-        for body in command.heredocs().filter(|_| into_client) {
+        for body in command.lexed.heredocs.iter().map(|heredoc| heredoc.body).filter(|_| into_client) {
             let text = command.command.text.get(body.start..body.end).unwrap_or_default();
             let place = |span: Span| command.place(Span::new(body.start + span.start, body.start + span.end));
             check_sql(page, &guards, report, text, place);
         }
     }
     for fence in page.look.fences.iter().filter(|fence| is_sql(&fence.tag)) {
-        check_sql(page, &guards, report, fence.text(), |span| fence.place(span));
+        check_sql(page, &guards, report, &fence.body.text, |span| fence.body.place(span));
     }
 }
 
@@ -102,9 +102,8 @@ fn harm(words: &[&str], left: usize) -> Option<DestroyedByCall> {
         let called = (0..rest.len()).filter_map(|at| rest.get(at..)?.split_first());
         let mut called = called.filter(|(first, _)| !first.contains(' '));
         called.find_map(|(first, rest)| own(base(first), rest)).or_else(|| {
-            let calls = rest.iter().filter(|word| word.contains(' ')).flat_map(|text| calls_in(text));
-            let mut calls = calls.map(|words| harm(&words.iter().map(String::as_str).collect::<Vec<_>>(), left));
-            calls.find_map(|harm| harm)
+            let mut calls = rest.iter().filter(|word| word.contains(' ')).flat_map(|text| calls_in(text));
+            calls.find_map(|call| harm(&call.words, left))
         })
     })
 }
@@ -243,7 +242,7 @@ mod tests {
 
     fn found(command: &str) -> bool {
         let calls = calls_in(command);
-        calls.iter().any(|words| harm(&words.iter().map(String::as_str).collect::<Vec<_>>(), DEEPEST.0).is_some())
+        calls.iter().any(|call| harm(&call.words, DEEPEST.0).is_some())
     }
 
     #[test]

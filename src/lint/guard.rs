@@ -7,14 +7,14 @@ use super::words::holds;
 use crate::programs::{self, EffectKind, StandardInput};
 use crate::runbook::Step;
 use crate::runbook::look::{Fence, PageCall, PageCommand};
-use crate::source::{Span, beginning};
+use crate::source::{Span, TextPattern, beginning};
 use std::cell::Cell;
 use std::collections::HashMap;
 
 /// Signs that do.
 const SIGNS: [char; 7] = ['⚠', '🚨', '❗', '‼', '☠', '🛑', '⛔'];
 /// Alerts of GitHub.
-const ALERTS: [&str; 4] = ["[!WARNING]", "[!CAUTION]", "[!IMPORTANT]", "[!DANGER]"];
+static ALERTS: TextPattern = TextPattern::new(r"\[!(?:WARNING|CAUTION|IMPORTANT|DANGER)\]");
 /// How far behind a command, and into it, comments are looked for, in bytes: a page may be one line.
 const NEAR: usize = 1000;
 /// Names of more parts than this are taken apart, but not put together again in every way.
@@ -77,12 +77,8 @@ impl Warnings {
 
 impl<'a> Guards<'a> {
     pub fn of(page: &LintPage<'a>) -> Guards<'a> {
-        let places = |mark: &&str| {
-            page.source.text.matches(mark).map(|mark| Span::of_part(&page.source.text, mark)).collect::<Vec<_>>()
-        };
-        let mut alerts: Vec<Span> = ALERTS.iter().flat_map(places).collect();
-        alerts.sort_unstable_by_key(|alert| alert.start);
-        let texts = page.look.texts.iter().map(|text| Warnings::of(text.text())).collect();
+        let alerts = ALERTS.find_iter(&page.source.text).map(|alert| Span::new(alert.start(), alert.end())).collect();
+        let texts = page.look.texts.iter().map(|text| Warnings::of(&text.body.text)).collect();
         let comments = page.look.fences.iter().map(|fence| comments(page, fence)).collect();
         let (variables, made, last) = (HashMap::new(), HashMap::new(), Cell::default());
         let mut guards = Guards { texts, alerts, comments, variables, made, before: HashMap::new(), last };

@@ -3,6 +3,7 @@
 
 use super::words::words;
 use super::{FindingReport, LintPage};
+use crate::bash::lexer::Quoting;
 use crate::programs::EffectKind;
 use crate::runbook::RunbookInput;
 use crate::runbook::look::PageCommand;
@@ -14,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) fn redirection(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut known: HashSet<&str> = HashSet::new();
     for (shell, input) in inputs(page) {
-        let bare = shell.is_bare(input.span.start) && input.spelling.starts_with('<');
+        let bare = shell.lexed.quoting(input.span.start) == Quoting::Bare && input.spelling.starts_with('<');
         if !bare || !known.insert(&input.name) {
             continue;
         }
@@ -161,10 +162,10 @@ fn is_custom(name: &str) -> bool {
 /// What text, comments, other blocks, and commands that only ask for it, name.
 fn spoken<'p>(page: &'p LintPage<'_>) -> HashSet<&'p str> {
     let named = |text: &'p str| words(text).map(|(word, _)| word);
-    let mut spoken: HashSet<&str> = page.look.texts.iter().flat_map(|text| named(text.text())).collect();
+    let mut spoken: HashSet<&str> = page.look.texts.iter().flat_map(|text| named(&text.body.text)).collect();
     for fence in &page.look.fences {
         let comments = |line: &&str| !fence.is_shell() || line.trim_start().starts_with('#');
-        spoken.extend(fence.text().lines().filter(comments).flat_map(named));
+        spoken.extend(fence.body.text.lines().filter(comments).flat_map(named));
     }
     for shell in page.commands() {
         let (tests_from, inputs) = (tests_from(shell), &shell.command.inputs);

@@ -103,7 +103,7 @@ fn wrong(
         let markdown = file.extension().is_some_and(|end| end == "md" || end == "markdown");
         // Anchors of code (`#L10`) and of other formats are not looked at.
         let other = Source::read(&file).ok().filter(|_| markdown)?;
-        seen.anchors.insert(file.clone(), anchors(&other.text, &look::look(&other, None)));
+        seen.anchors.insert(file.clone(), anchors(&other.text, &look::look(&other)));
     }
     let known = seen.anchors.get(&file).filter(|known| !known.contains(&anchor))?;
     let mut names: Vec<String> = known.iter().cloned().collect();
@@ -153,7 +153,7 @@ pub(super) fn anchors(text: &str, look: &PageLook) -> HashSet<String> {
     };
     for heading in look.texts.iter().filter(|text| text.kind == TextKind::Heading) {
         // `## Title {#id}`, `{: #id}`, as site generators have it.
-        let whole = heading.text();
+        let whole = heading.body.text.as_str();
         if let Some((title, id)) = whole.rsplit_once('{').filter(|_| whole.trim_end().ends_with('}')) {
             let ids = id.trim_end().trim_end_matches('}').split_whitespace().filter_map(|word| word.strip_prefix('#'));
             found.extend(ids.map(str::to_lowercase));
@@ -342,7 +342,7 @@ mod tests {
         }
         let text = "# A\n\n## A\n\n- ## In a list\n\n## B {#own-id}\n\n<a name=\"Old\"></a> <div id='x'>\n\n<h3 align=\"center\">Big <b>One</b></h3>\n";
         let source = Source::new("a.md", text);
-        let anchors = anchors(text, &look(&source, None));
+        let anchors = anchors(text, &look(&source));
         for anchor in ["a", "a-1", "in-a-list", "own-id", "b", "old", "x", "big-one"] {
             assert!(anchors.contains(anchor), "{anchor} in {anchors:?}");
         }

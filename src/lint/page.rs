@@ -8,6 +8,7 @@ use crate::runbook::look::{self, PageCall, PageCommand, PageLook};
 use crate::runbook::{self, Command, Runbook, RunbookPhase, Step, Unread};
 use crate::source::{Diagnostics, Source, Span};
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -53,9 +54,9 @@ pub(super) struct Gathered {
 impl Parsed {
     pub fn new(source: Arc<Source>) -> Parsed {
         let mut mistakes = Diagnostics::default();
-        let runbook = runbook::parse(&source, &mut mistakes);
         // What was not read at all is not looked at either.
-        let look = runbook.as_ref().map(|runbook| look::look(&source, Some(runbook))).unwrap_or_default();
+        let (runbook, look) = runbook::parse_page(&source, &BTreeSet::new(), &mut mistakes).unzip();
+        let look = look.unwrap_or_default();
         Parsed { source, runbook, mistakes, look, secrets: OnceLock::new(), gathered: OnceLock::new() }
     }
 
@@ -165,8 +166,8 @@ impl<'a> LintPage<'a> {
     /// Whether one of these phrases stands anywhere on it: in its text, its code or its frontmatter.
     pub fn says(&self, phrases: &[&str]) -> bool {
         let front = self.look.frontmatter.map(|span| self.text(span)).unwrap_or_default();
-        self.look.texts.iter().any(|text| holds(text.text(), phrases))
-            || self.look.fences.iter().any(|fence| holds(fence.text(), phrases))
+        self.look.texts.iter().any(|text| holds(&text.body.text, phrases))
+            || self.look.fences.iter().any(|fence| holds(&fence.body.text, phrases))
             || holds(front, phrases)
     }
 

@@ -22,7 +22,7 @@ pub(super) fn no_mitigation(page: &LintPage<'_>, report: &mut FindingReport<'_>)
     }
     let says_so = look.texts.iter().any(|text| {
         // "**Resolution:** restart it" is a section in all but name; so is a heading that was not understood.
-        let lead = text.text().split([':', '.', '\u{2013}', '\u{2014}']).next().unwrap_or_default();
+        let lead = text.body.text.split([':', '.', '\u{2013}', '\u{2014}']).next().unwrap_or_default();
         text.kind != TextKind::Cell && lead.split_whitespace().count() <= 8 && holds(lead, phrases!("helps"))
     });
     // Commands and steps under headings that say nothing may be the mitigation.
@@ -72,8 +72,8 @@ pub(super) fn no_verification(page: &LintPage<'_>, report: &mut FindingReport<'_
     let says = |within: Span| {
         let fences = look.fences.iter().filter(|fence| (within.start..within.end).contains(&fence.span.start));
         let mut comments =
-            fences.flat_map(|fence| fence.text().lines()).filter(|line| line.trim_start().starts_with('#'));
-        texts(within).any(|text| holds(text.text(), phrases!("looks")))
+            fences.flat_map(|fence| fence.body.text.lines()).filter(|line| line.trim_start().starts_with('#'));
+        texts(within).any(|text| holds(&text.body.text, phrases!("looks")))
             || comments.any(|line| holds(line, phrases!("looks")))
     };
     let mut verifying = look.headings.iter().filter(|heading| heading.phase == Verify);
@@ -221,18 +221,18 @@ pub(super) fn unfinished(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     const MARKS: &[&str] = &["TODO", "TBD", "TBA", "FIXME"];
     // A block that holds nothing but comments that say so: `# TODO: command needed`.
     let blocks = page.look.fences.iter().filter_map(|fence| {
-        let mut lines = fence.text().lines().map(str::trim).filter(|line| !line.is_empty());
-        let (_, span) = words(fence.text()).find(|(word, _)| MARKS.contains(word))?;
-        lines.all(|line| line.starts_with(['#', '/', '<'])).then(|| fence.place(span))
+        let mut lines = fence.body.text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let (_, span) = words(&fence.body.text).find(|(word, _)| MARKS.contains(word))?;
+        lines.all(|line| line.starts_with(['#', '/', '<'])).then(|| fence.body.place(span))
     });
     let texts = page.look.texts.iter().filter_map(|text| {
-        let whole = text.text();
+        let whole = text.body.text.as_str();
         let marked = words(whole).find(|(word, span)| MARKS.contains(word) && !is_a_name(whole, *span, text.kind));
         // A phrase counts where it is all that is said: "To be added."
         let phrase = || find(whole, phrases!("unfinished")).filter(|_| words(whole).count() <= 8);
         // One finding is enough for a block.
         let span = marked.map(|(_, span)| span).or_else(phrase)?;
-        (!text.is_code(span)).then(|| text.place(span))
+        (!text.is_code(span)).then(|| text.body.place(span))
     });
     for place in blocks.chain(texts) {
         let found = report.at(place, format!("“{}”: this is not finished", page.text(place)));
@@ -252,7 +252,7 @@ pub(super) fn only_escalates(page: &LintPage<'_>, report: &mut FindingReport<'_>
     let is_mitigation = |at: usize| page.look.phase(at) == RunbookPhase::Mitigate;
     let Some(first) = page.look.headings.iter().find(|heading| heading.phase == Mitigate) else { return };
     let texts = page.look.texts.iter().filter(|text| text.kind != TextKind::Heading && is_mitigation(text.span.start));
-    let sentences = texts.flat_map(|text| text.text().split(['.', ';', '!'])).filter(|said| !said.trim().is_empty());
+    let sentences = texts.flat_map(|text| text.body.text.split(['.', ';', '!'])).filter(|said| !said.trim().is_empty());
     let mut sentences = sentences.peekable();
     let does = page.look.fences.iter().any(|fence| is_mitigation(fence.span.start));
     if sentences.peek().is_some() && !does && sentences.all(|sentence| holds(sentence, phrases!("calls somebody"))) {

@@ -3,8 +3,10 @@
 //! else on the page about the page. Without a reason it does not count.
 
 use super::{Config, LintPage, LintRule, RULES};
+use crate::bash::variables::Stretches;
 use crate::runbook::OF_NO_RULE;
 use crate::source::{Diagnostic, Diagnostics, Severity, Span, did_you_mean, shorten};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 const MARK: &str = "firedrill-lint:";
@@ -33,50 +35,37 @@ pub(super) fn apply(pages: &[LintPage<'_>], config: &Config, findings: &mut Vec<
         }
         list.sort_by_key(|suppression| (suppression.rule, suppression.scope.start));
         let is_own = |finding: &Diagnostic| Arc::ptr_eq(&finding.source, page.source);
+        let rule_of = |finding: &Diagnostic| finding.code.unwrap_or_default();
         let own = findings.iter().filter(|finding| is_own(finding));
-        let mut places: Vec<(&str, usize)> =
-            own.map(|finding| (finding.code.unwrap_or_default(), finding.span.start)).collect();
-        places.sort_unstable();
-        // Scopes of a rule that overlap, put together; a scope without bytes holds what begins there.
-        let mut scopes: Vec<(&str, usize, usize)> = Vec::new();
-        for Suppression { rule, span, scope } in &list {
+        let places: BTreeSet<(&str, usize)> = own.map(|finding| (rule_of(finding), finding.span.start)).collect();
+        let mut scopes: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+        for Suppression { rule, span, scope } in list {
+            // A scope without bytes holds what begins there.
             let (start, end) = (scope.start, scope.end.max(scope.start + 1));
-            let next = places.get(places.partition_point(|place| *place < (rule, start)));
-            let used = next.is_some_and(|(code, at)| code == rule && *at < end);
+            let used = places.range((rule, start)..(rule, end)).next().is_some();
             // Those of rules that are off are left alone.
             if !used && LintRule::find(rule).is_some_and(|rule| config.level(rule).is_some()) {
                 let message = format!("nothing here is found by {rule}: the suppression can go");
-                told.push(Severity::Info, page.source, *span, message).code(OWN);
+                told.push(Severity::Info, page.source, span, message).code(OWN);
             }
-            match scopes.last_mut().filter(|(before, _, until)| before == rule && start <= *until) {
-                Some((_, _, until)) => *until = end.max(*until),
-                None => scopes.push((rule, start, end)),
-            }
+            scopes.entry(rule).or_default().push((start, end));
         }
-        findings.retain(|finding| {
-            let (code, at) = (finding.code.unwrap_or_default(), finding.span.start);
-            let last = scopes.partition_point(|(rule, start, _)| (*rule, *start) <= (code, at)).checked_sub(1);
-            let scope = last.and_then(|last| scopes.get(last));
-            !is_own(finding) || !scope.is_some_and(|(rule, _, end)| *rule == code && at < *end)
-        });
+        let scopes: HashMap<&str, Stretches> =
+            scopes.into_iter().map(|(rule, scopes)| (rule, Stretches::of(scopes))).collect();
+        let is_in = |finding: &Diagnostic| scopes.get(rule_of(finding)).is_some_and(|all| all.hold(finding.span.start));
+        findings.retain(|finding| !is_own(finding) || !is_in(finding));
     }
 }
 
 /// The suppressions of a page; what is wrong with them goes to `told`.
 fn read(page: &LintPage<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
     let mut list = Vec::new();
-    let mut furthest = 0;
-    let ends = page.look.texts.iter().map(|text| {
-        furthest = furthest.max(text.span.end);
-        furthest
-    });
-    // For each text of the page, the furthest end of all up to it.
-    let ends: Vec<usize> = ends.collect();
+    let texts = Stretches::of(page.look.texts.iter().map(|text| (text.span.start, text.span.end)).collect());
     for comment in &page.look.comments {
         let Some(text) = comment.text.strip_prefix(MARK) else { continue };
         match parse(text) {
             Ok(rules) => {
-                let scope = scope(page, &ends, comment.span);
+                let scope = scope(page, &texts, comment.span);
                 list.extend(rules.into_iter().map(|rule| Suppression { rule, span: comment.span, scope }));
             }
             Err((message, help)) => drop(told.error(page.source, comment.span, message).code(OWN).help(help)),
@@ -112,7 +101,7 @@ fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
 }
 
 /// The bytes of the page that a comment is about.
-fn scope(page: &LintPage<'_>, ends: &[usize], comment: Span) -> Span {
+fn scope(page: &LintPage<'_>, texts: &Stretches, comment: Span) -> Span {
     let (look, source) = (page.look, page.source);
     let from = look.frontmatter.map_or(0, |front| front.end + 1);
     let next_block = |at: usize| look.blocks.get(look.blocks.partition_point(|block| block.start < at)).copied();
@@ -123,8 +112,9 @@ fn scope(page: &LintPage<'_>, ends: &[usize], comment: Span) -> Span {
     // that holds nothing of its own before the comment is only the place of what follows.
     let line = source.start(source.line(comment.end.saturating_sub(1)));
     let begun = look.texts.partition_point(|text| text.span.start < comment.start);
-    let mut before = look.texts.iter().zip(ends).take(begun).rev().take_while(|(_, furthest)| **furthest >= line);
-    let around = before.find(|(text, _)| text.span.end >= line).map(|(text, _)| text.span);
+    // Most comments stand in none, and nobody looks through all of a page for each.
+    let begun = if texts.reach(comment.start.saturating_sub(1)) < line { 0 } else { begun };
+    let around = look.texts.iter().take(begun).rev().find(|text| text.span.end >= line).map(|text| text.span);
     let Some(about) = around.or_else(|| next_block(comment.end)) else { return comment };
     let heading = look.headings.get(look.headings.partition_point(|heading| heading.span.end <= about.start));
     let heading = heading.filter(|heading| heading.span.start <= about.start);

@@ -5,7 +5,7 @@
 use super::blocks::contradicts;
 use super::page::begin;
 use super::{FindingReport, LintPage, Project};
-use crate::bash::has_syntax_error;
+use crate::bash::{has_syntax_error, variables::Stretches};
 use crate::process;
 use crate::runbook::RunbookInput;
 use crate::runbook::look::PageCommand;
@@ -32,12 +32,10 @@ pub(super) struct CheckedCommand {
 
 /// The commands of a page that bash is asked about: not those of blocks that are no shell at all, which are left to RB206.
 pub(super) fn asked(page: &LintPage<'_>) -> Vec<CheckedCommand> {
-    let wrong: Vec<Span> = page.look.fences.iter().filter(|f| contradicts(f).is_some()).map(|f| f.span).collect();
-    // They stand one behind the other.
-    let inside =
-        |at: usize| wrong.get(wrong.partition_point(|span| span.end <= at)).is_some_and(|span| span.start <= at);
+    let wrong = page.look.fences.iter().filter(|fence| contradicts(fence).is_some());
+    let wrong = Stretches::of(wrong.map(|fence| (fence.span.start, fence.span.end)).collect());
     let other = |shell: &PageCommand<'_>| matches!(shell.command.language.as_str(), "zsh" | "ksh");
-    let shells = page.commands().iter().enumerate().filter(|(_, shell)| !other(shell) && !inside(begin(shell)));
+    let shells = page.commands().iter().enumerate().filter(|(_, shell)| !other(shell) && !wrong.hold(begin(shell)));
     let asked = shells.map(|(number, shell)| (number, shell.masked.clone(), has_syntax_error(&shell.masked)));
     asked.map(|(number, text, suspicious)| CheckedCommand { number, text, suspicious }).collect()
 }

@@ -2,15 +2,15 @@
 
 use super::{FindingReport, LintPage};
 use crate::bash::OutputTaker;
-use crate::runbook::look::{PageCall, PageCommand};
+use crate::runbook::look::PageCall;
 use crate::source::{Span, shorten};
 
 pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for command in page.commands() {
-        let mut taken = None;
-        for call in command.calls().iter().filter(|call| matches!(call.program(), "curl" | "wget")) {
-            let taken = taken.get_or_insert_with(|| Taken::of(command));
-            if let Some(span) = taken.runs_into_shell(call) {
+        let calls = command.calls();
+        let shells: Vec<&PageCall<'_>> = calls.iter().filter(|call| is_shell(call)).collect();
+        for call in calls.iter().filter(|call| matches!(call.program(), "curl" | "wget")) {
+            if let Some(span) = runs_into_shell(call, calls, &shells) {
                 let found = report.at(command.place(span), "a shell runs what is fetched here, unread");
                 found.help("fetch a fixed version into a file, compare its checksum, then run it");
             } else if let Some((host, place)) = plain(call) {
@@ -35,44 +35,23 @@ fn is_shell(call: &PageCall<'_>) -> bool {
     }
 }
 
-/// What takes the output of the calls of a command.
-struct Taken<'s> {
-    calls: &'s [PageCall<'s>],
-    /// For each call the first one from it on that is a shell.
-    shells: Vec<Option<usize>>,
-}
-
-impl<'s> Taken<'s> {
-    fn of(command: &'s PageCommand<'_>) -> Taken<'s> {
-        let calls = command.calls();
-        let mut next = None;
-        let shells = calls.iter().enumerate().rev().map(|(index, call)| {
-            next = if is_shell(call) { Some(index) } else { next };
-            next
-        });
-        let mut shells: Vec<Option<usize>> = shells.collect();
-        shells.reverse();
-        Taken { calls, shells }
-    }
-
-    /// Where a fetch and the shell that runs it stand: a later part of the same pipe, or the call around it.
-    fn runs_into_shell(&self, call: &PageCall<'_>) -> Option<Span> {
-        match call.around.taker {
-            OutputTaker::Nobody => None,
-            OutputTaker::Pipeline(pipeline) => {
-                let later = self.calls.partition_point(|other| other.span.start < call.span.end);
-                let shell = self.shells.get(later).copied().flatten().and_then(|index| self.calls.get(index))?;
-                (shell.span.end <= pipeline.end).then_some(Span::new(call.span.start, shell.span.end))
-            }
-            OutputTaker::Call(around) => {
-                let first = self.calls.partition_point(|other| other.span.start < around.start);
-                let here = self.calls.iter().skip(first).take_while(|other| other.span.start == around.start);
-                let around = here.into_iter().find(|other| other.span == around)?;
-                let runs = matches!(around.program(), "sh" | "bash" | "zsh" | "eval" | "source" | ".");
-                // `bash script "$(curl …)"` gives it to a script.
-                let first = around.words.iter().skip(1).find(|word| !word.starts_with('-'))?;
-                (runs && ["$(", "<(", "`"].iter().any(|opens| first.starts_with(opens))).then_some(around.span)
-            }
+/// Where a fetch and the shell that runs it stand: a later part of the same pipe, or the call around it. `calls` are those of the command,
+/// in order, and `shells` are some of these.
+fn runs_into_shell(call: &PageCall<'_>, calls: &[PageCall<'_>], shells: &[&PageCall<'_>]) -> Option<Span> {
+    match call.around.taker {
+        OutputTaker::Nobody => None,
+        OutputTaker::Pipeline(pipeline) => {
+            let shell = shells.get(shells.partition_point(|shell| shell.span.start < call.span.end))?;
+            (shell.span.end <= pipeline.end).then_some(Span::new(call.span.start, shell.span.end))
+        }
+        OutputTaker::Call(around) => {
+            let first = calls.partition_point(|other| other.span.start < around.start);
+            let mut here = calls.iter().skip(first).take_while(|other| other.span.start == around.start);
+            let around = here.find(|other| other.span == around)?;
+            let runs = matches!(around.program(), "sh" | "bash" | "zsh" | "eval" | "source" | ".");
+            // `bash script "$(curl …)"` gives it to a script.
+            let first = around.words.iter().skip(1).find(|word| !word.starts_with('-'))?;
+            (runs && ["$(", "<(", "`"].iter().any(|opens| first.starts_with(opens))).then_some(around.span)
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn connections(rate: f64, timeout: Duration) -> usize {
 }
 
 /// One load of a scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadSpec {
     /// Its name in the scenario.
     pub name: String,

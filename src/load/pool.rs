@@ -159,12 +159,9 @@ impl Pool {
     /// Notes the addresses of a lookup; how often they have changed so far.
     fn note(&self, addresses: &Arc<[SocketAddr]>) -> u64 {
         let mut known = locked(&self.known);
-        match &known.addresses {
-            Some(before) if before == addresses => {}
-            before => {
-                known.changes += u64::from(before.is_some());
-                known.addresses = Some(addresses.clone());
-            }
+        if known.addresses.as_ref() != Some(addresses) {
+            known.changes += u64::from(known.addresses.is_some());
+            known.addresses = Some(addresses.clone());
         }
         known.changes
     }

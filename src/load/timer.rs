@@ -60,11 +60,9 @@ impl PreciseTimer {
 
 /// Sets it to expire once, so much later.
 fn set(timer: &Receiver, after: Duration) -> bool {
-    let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let after =
-        Timespec { tv_sec: after.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: after.subsec_nanos().into() };
-    let once = Itimerspec { it_interval: never, it_value: after };
-    timerfd_settime(timer, TimerfdTimerFlags::empty(), &once).is_ok()
+    let (never, after) = (Timespec::default(), Timespec::try_from(after));
+    let once = after.map(|after| Itimerspec { it_interval: never, it_value: after });
+    once.is_ok_and(|once| timerfd_settime(timer, TimerfdTimerFlags::empty(), &once).is_ok())
 }
 
 #[cfg(test)]

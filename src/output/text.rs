@@ -1,6 +1,31 @@
 //! Text that others wrote, made fit for a terminal, a log and a report: no character of it moves the cursor, hides text or turns it
 //! round, no line of it is read as a command by a CI system, and what belongs on one line stays on one.
 
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// A colour or a weight that the program uses; none of them hides anything, as black on black would.
+static STYLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\x1b\[(?:(?:[0124]|22|3[1-69]|9[1-6]);)*(?:[0124]|22|3[1-69]|9[1-6])m"));
+/// What a CI system takes for a command, in two halves: GitHub reads `::command` at the beginning of a line, after white space, and
+/// `##[command]` anywhere in it, Azure Pipelines `##vso[…]`, TeamCity `##teamcity[…]`.
+static COMMAND: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\s*:)(:)|(#)(#[A-Za-z]*\[)"));
+/// The same, without what only counts at the beginning of a line.
+static HASHES: LazyLock<Regex> = LazyLock::new(|| pattern(r"##([A-Za-z]*\[)"));
+/// An escape sequence: CSI, a control string up to its end or that of its line, or another one.
+static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?x) (?: \x1b\[ | \x{9b} ) [\x20-\x3f]* [\x40-\x7e]?
+        | (?: \x1b[\]PX^_] | [\x{90}\x{98}\x{9d}-\x{9f}] ) (?: [^\n]*? (?: \x07 | \x{9c} | \x1b\\ ) | [^\n]* )
+        | \x1b (?: [\x20-\x2f]+ [\x30-\x7e]? | [\x30-\x7e] )?",
+    )
+});
+
+fn pattern(text: &str) -> Regex {
+    // Each is used by a test of this file, which would fail.
+    Regex::new(text).expect("a regular expression that is right")
+}
+
 /// What is shown in the place of a character: itself, unless it would do something instead of being seen. Tabs stay; line ends do
 /// not, so whoever means one keeps it out of this.
 pub fn shown(c: char) -> char {
@@ -84,15 +109,12 @@ pub fn quoted(text: &str) -> String {
 /// it means the same to whoever reads JSON.
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        // Line ends and tabs stand between values only: inside of a string they are escaped already.
-        let does_nothing = matches!(c, '\n' | '\r') || shown(c) == c;
-        if does_nothing && !opens_command(text, at) {
-            out.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
+    for c in HASHES.replace_all(text, r"#\u0023$1").chars() {
+        match c {
+            // Line ends and tabs stand between values only: inside of a string they are escaped already.
+            '\n' | '\r' => out.push(c),
+            c if shown(c) == c => out.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
         }
     }
     out
@@ -100,18 +122,12 @@ pub fn json(text: &str) -> String {
 
 /// A line as it may leave the program. With `paint` the colours and weights that the program itself uses stay.
 pub(super) fn shown_line(line: &str, paint: bool) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line.strip_suffix('\r').unwrap_or(line);
-    while let Some(c) = rest.chars().next() {
-        let style = if paint { style(rest) } else { 0 };
-        if style > 0 {
-            out.push_str(rest.get(..style).unwrap_or_default());
-        } else {
-            out.push(shown(c));
-        }
-        rest = rest.get(style.max(c.len_utf8())..).unwrap_or_default();
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if !paint {
+        return log_line(line);
     }
-    without_commands(out)
+    let styles = STYLE.find_iter(line).map(|style| style.as_str()).chain([""]);
+    without_commands(STYLE.split(line).zip(styles).map(|(text, style)| visible(text) + style).collect())
 }
 
 /// Applies `to` to every line; line ends stay where they are.
@@ -119,91 +135,15 @@ pub(super) fn per_line(text: &str, to: impl Fn(&str) -> String) -> String {
     text.split('\n').map(to).collect::<Vec<_>>().join("\n")
 }
 
-/// Length of the escape sequence that `text` begins with, if it is a colour or a weight that the program uses; none of them hides
-/// anything, as black on black would.
-fn style(text: &str) -> usize {
-    let Some(rest) = text.strip_prefix("\u{1b}[") else { return 0 };
-    let Some(end) = rest.find(|c: char| !c.is_ascii_digit() && c != ';') else { return 0 };
-    let ours = |code: &str| matches!(code.parse(), Ok(0 | 1 | 2 | 4 | 22 | 31..=36 | 39 | 91..=96));
-    let codes = rest.get(..end).unwrap_or_default();
-    match rest.get(end..).is_some_and(|rest| rest.starts_with('m')) && codes.split(';').all(ours) {
-        true => "\u{1b}[".len() + end + 1,
-        false => 0,
-    }
-}
-
-/// A line that no CI system takes for a command: a space takes the meaning away. GitHub reads `::command` at the beginning of a
-/// line, after white space.
+/// A line that no CI system takes for a command: a space takes the meaning away.
 fn without_commands(line: String) -> String {
-    let begin = line.len() - line.trim_start().len();
-    let begins = line.get(begin..).is_some_and(|rest| rest.starts_with("::"));
-    let mut out = String::with_capacity(line.len());
-    for (at, c) in line.char_indices() {
-        if begins && at == begin + 1 || opens_command(&line, at) {
-            out.push(' ');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// Whether the second `#` of a command stands here: GitHub reads `##[command]` anywhere in a line, Azure Pipelines `##vso[…]`,
-/// TeamCity `##teamcity[…]`.
-fn opens_command(text: &str, at: usize) -> bool {
-    let (before, rest) = text.split_at(at);
-    rest.strip_prefix('#').is_some_and(|rest| {
-        before.ends_with('#') && rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).starts_with('[')
-    })
+    COMMAND.replace_all(&line, "$1$3 $2$4").into_owned()
 }
 
 /// Takes terminal escape sequences (ECMA-48: CSI, OSC and the other control strings, two-character escapes) out of a
 /// text. One that never ends takes at most the rest of its line with it.
 pub fn strip_escapes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => match chars.peek() {
-                Some('[') => {
-                    chars.next();
-                    skip_csi(&mut chars);
-                }
-                Some(']' | 'P' | 'X' | '^' | '_') => {
-                    chars.next();
-                    skip_string(&mut chars);
-                }
-                Some('\u{20}'..='\u{2f}') => {
-                    while chars.next_if(|c| ('\u{20}'..='\u{2f}').contains(c)).is_some() {}
-                    chars.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
-                }
-                Some('\u{30}'..='\u{7e}') => {
-                    chars.next();
-                }
-                _ => {}
-            },
-            '\u{9b}' => skip_csi(&mut chars),
-            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut chars),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
-
-fn skip_csi(chars: &mut Chars<'_>) {
-    while chars.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)).is_some() {}
-    chars.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
-}
-
-fn skip_string(chars: &mut Chars<'_>) {
-    while let Some(c) = chars.next_if(|c| *c != '\n') {
-        match c {
-            '\u{07}' | '\u{9c}' => return,
-            '\u{1b}' if chars.next_if_eq(&'\\').is_some() => return,
-            _ => {}
-        }
-    }
+    ESCAPE.replace_all(text, "").into_owned()
 }
 
 /// An error with its causes: the outermost one of hyper says no more than "client error".

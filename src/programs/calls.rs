@@ -187,7 +187,7 @@ impl<'w> CallWalk<'w> {
         let name = Simple::of(command.written(self.text)).program();
         let Some(body) = self.functions.get(name).copied().filter(|_| around.depth < DEEPEST) else {
             let fed = around.fed.or_else(|| heredoc(command, self.text));
-            let calls = called(statement, command, self.text, CallContext { fed, ..around }, self.work);
+            let calls = called(statement.span.start, command, self.text, CallContext { fed, ..around }, self.work);
             return self.found.push((statement.span.start, calls));
         };
         let left = self.work.left.checked_sub(body.span.end - body.span.start);
@@ -339,14 +339,8 @@ fn redirected(redirects: &[Redirect], text: &str, (mut stdout, mut stderr): (Sin
     (stdout, stderr)
 }
 
-/// A simple command: the program that it names, and those that this one runs.
-fn called(
-    statement: &Statement,
-    command: &SimpleCommand,
-    text: &str,
-    around: CallContext<'_>,
-    work: &mut Calls,
-) -> Vec<Call> {
+/// A simple command that begins there: the program that it names, and those that this one runs.
+fn called(begin: usize, command: &SimpleCommand, text: &str, around: CallContext<'_>, work: &mut Calls) -> Vec<Call> {
     let (stdout, stderr) = redirected(&command.redirects, text, (around.stdout, around.stderr));
     let around = CallContext { stdout, stderr, ..around };
     let mut found = Vec::new();
@@ -363,7 +357,7 @@ fn called(
                 work.unread = true;
                 return Vec::new();
             }
-            let base = (around.base + statement.span.start + 1) << 16;
+            let base = (around.base + begin + 1) << 16;
             // What is fed goes to what the script runs, unless it is the script.
             let fed = around.fed.filter(|fed| *fed != script);
             found.extend(within(&script, CallContext { depth: around.depth + 1, base, fed, ..around }, work));
@@ -372,7 +366,7 @@ fn called(
         // A wrapper is known by what it runs; one that can fail by itself (`docker compose exec`) stands beside it.
         next = match wrapped(&simple.words) {
             Some((at, _)) => simple.with(simple.words.get(at..).unwrap_or_default()),
-            None => simple.inner().or_else(|| simple.of_run()),
+            None => simple.inner(),
         };
         let CallContext { code, filtered, stage, .. } = around;
         let into = around.into.map(str::to_string);
@@ -382,7 +376,7 @@ fn called(
 }
 
 /// The shell text that a program is given: behind `-c`, or its words (`ssh HOST …`, `eval …`).
-fn script(name: &str, simple: &Simple<'_>) -> Option<String> {
+pub(super) fn script(name: &str, simple: &Simple<'_>) -> Option<String> {
     let script = programs::script(name)?;
     let arguments = simple.arguments();
     if let Some(letter) = script.switch {
@@ -390,8 +384,9 @@ fn script(name: &str, simple: &Simple<'_>) -> Option<String> {
         let at = arguments.iter().position(|word| given(word) || *word == "--command")?;
         return arguments.get(at + 1).map(|text| plain(text));
     }
-    let words = after_options(arguments, &script.valued).get(script.operands..)?;
-    let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
+    let behind = after_options(arguments, &script.valued).get(script.operands..)?;
+    // Options may stand behind the host as well: `ssh host -p 22`.
+    let words: Vec<String> = after_options(behind, &script.valued).iter().map(|word| plain(word)).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 

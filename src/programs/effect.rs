@@ -448,15 +448,10 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
 
 /// The effect of what a client of a database is told: the values of its options, its operands, its standard input. None where
 /// it is told nothing.
-fn of_statements(
-    name: &str,
-    program: &Program,
-    arguments: &CallArguments<'_>,
-    input: StandardInput<'_>,
-) -> Option<Effect> {
-    let options = arguments.options.iter().filter(|given| program.text.contains(&given.name));
+fn of_statements(name: &str, program: &Program, words: &CallArguments<'_>, input: StandardInput<'_>) -> Option<Effect> {
+    let options = words.options.iter().filter(|given| program.text.contains(&given.name));
     let from = program.text_at.map_or(usize::MAX, |at| at.saturating_sub(1));
-    let operands = arguments.operands.iter().skip(from).map(|word| Some(*word));
+    let operands = words.operands.iter().skip(from).map(|word| Some(*word));
     let typed = if let StandardInput::Text(text) = input { Some(Word::fixed(text)) } else { None };
     let of_value = |value: Option<&Word>| match value {
         Some(value) => of_sql(name, &value.text, value.kind != WordKind::Fixed),

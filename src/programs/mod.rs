@@ -16,7 +16,6 @@ pub mod simple;
 mod spelling;
 mod sql;
 pub mod statements;
-mod status;
 mod table;
 mod waits;
 

@@ -115,7 +115,7 @@ impl<'a> Simple<'a> {
         self.words.get(1..).unwrap_or_default()
     }
 
-    /// The command that runs in another place: behind `kubectl exec POD --`, `docker exec NAME`.
+    /// The command that runs in another place: behind `kubectl exec POD --`, `docker exec NAME`, `docker compose run SERVICE`.
     pub fn inner(&self) -> Option<Simple<'a>> {
         let arguments = self.arguments();
         let words = match self.program() {
@@ -135,17 +135,13 @@ impl<'a> Simple<'a> {
             }
             "docker" | "podman" | "docker-compose" | "nerdctl" => {
                 let valued = ["-u", "--user", "-e", "--env", "-w", "--workdir", "--index", "--env-file"];
-                return self.behind("exec", &valued).map(bare);
+                let of_run: Vec<&str> = words!("options of compose run").split_whitespace().collect();
+                let run = || self.behind("run", &of_run).filter(|_| self.is_of_compose());
+                return self.behind("exec", &valued).or_else(run).map(bare);
             }
             _ => return None,
         };
         self.with(words).map(bare)
-    }
-
-    /// What `docker compose run SERVICE command` runs.
-    pub(super) fn of_run(&self) -> Option<Simple<'a>> {
-        let valued: Vec<&str> = words!("options of compose run").split_whitespace().collect();
-        self.behind("run", &valued).filter(|_| self.is_of_compose())
     }
 
     /// Whether it is a call of Docker Compose.

@@ -1,8 +1,9 @@
 //! Commands that wait for a person, or never end: those that open a session or an editor, those that ask, and those that go on until
 //! they are killed. Which they are stands in the table of programs.
 
-use super::simple::{Simple, after_options, bare};
-use crate::programs::{self, Word, among, endless, interactive};
+use super::calls::script;
+use super::simple::{Simple, bare};
+use crate::programs::{Word, among, endless, interactive};
 
 /// What a command waits for; each with the command as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +37,9 @@ fn plain(command: &Simple<'_>) -> Vec<Word> {
 fn opens(command: &Simple<'_>) -> Option<Waits> {
     if let Some(inner) = command.inner() {
         // Without a terminal its standard input is empty, and it ends.
-        if !is_attached(command) {
-            return None;
-        }
-        return opens_in(command, &inner);
-    }
-    // Its command has a terminal as that of `exec` has.
-    if let Some(opens) =
-        command.of_run().filter(|_| is_attached(command)).and_then(|inner| opens_in(command, &bare(inner)))
-    {
-        return Some(opens);
+        let opened = is_attached(command).then(|| opens(&inner)).flatten()?;
+        let place = || [command.program(), command.arguments().first().copied().unwrap_or_default()].join(" ");
+        return Some(if matches!(opened, Waits::Session(_)) { Waits::Session(place()) } else { opened });
     }
     let program = command.program();
     let arguments = command.arguments();
@@ -63,15 +57,10 @@ fn opens(command: &Simple<'_>) -> Option<Waits> {
     if among(program, words!("editors")) {
         return Some(Waits::Editor(program.to_string()));
     }
-    let what = if is_told(command) { None } else { interactive(&plain(command)) }?;
+    // A shell that is told what to run is none that anybody types into.
+    let what = if script(program, command).is_some() { None } else { interactive(&plain(command)) }?;
     let edits = what.split(' ').any(|word| matches!(word, "edit" | "edit-config" | "-e"));
     Some(if edits { Waits::Editor(what) } else { Waits::Session(what) })
-}
-
-/// What a command opens that another one runs in a container.
-fn opens_in(command: &Simple<'_>, inner: &Simple<'_>) -> Option<Waits> {
-    let place = [command.program(), command.arguments().first().copied().unwrap_or_default()].join(" ");
-    opens(inner).map(|opens| if matches!(opens, Waits::Session(_)) { Waits::Session(place) } else { opens })
 }
 
 /// Whether a command that runs in a container gets a terminal: Compose's does unless it is told not to.
@@ -90,20 +79,6 @@ fn is_attached(command: &Simple<'_>) -> bool {
     }
 }
 
-/// Whether it is a shell, or leads to one, and is told what to run there.
-fn is_told(command: &Simple<'_>) -> bool {
-    programs::script(command.program()).is_some_and(|script| match script.switch {
-        Some(letter) => command.arguments().iter().any(|word| {
-            *word == "--command" || word.starts_with('-') && !word.starts_with("--") && word.contains(letter)
-        }),
-        None => {
-            let behind = after_options(command.arguments(), &script.valued).get(script.operands..).unwrap_or_default();
-            // Options may stand behind the host as well: `ssh host -p 22`.
-            !after_options(behind, &script.valued).is_empty()
-        }
-    })
-}
-
 fn forever(command: &Simple<'_>) -> Option<String> {
     if command.timed || command.background || command.cut {
         return None;
@@ -111,7 +86,7 @@ fn forever(command: &Simple<'_>) -> Option<String> {
     // The log of a job ends with the job.
     let of_job = command.arguments().iter().any(|word| word.starts_with("job/") || word.starts_with("jobs/"));
     let own = || endless(&plain(command)).filter(|what| !(of_job && what.contains(" logs")));
-    command.inner().or_else(|| command.of_run().map(bare)).and_then(|inner| forever(&inner)).or_else(own)
+    command.inner().and_then(|inner| forever(&inner)).or_else(own)
 }
 
 #[cfg(test)]

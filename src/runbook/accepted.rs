@@ -7,7 +7,7 @@ use super::text::{is_among, spoken_words, words};
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
 use crate::programs::{self, Call, EffectKind, Word};
 use crate::source::{
-    Diagnostics, MapReader, Node, Source, Span, TextForm, TextPattern, Value, parse, phrases, shape, work_tree,
+    At, Diagnostics, MapReader, Source, Span, TextForm, TextPattern, Value, parse, phrases, shape, work_tree,
 };
 use serde::Serialize;
 use similar::{Algorithm, DiffTag, capture_diff_slices, group_diff_ops};
@@ -500,35 +500,26 @@ pub fn read(source: &Arc<Source>, runbook: Option<&Path>, diags: &mut Diagnostic
     let root = parse(source, diags)?;
     let mut map = MapReader::new(&root, "the reading", source, diags)?;
     let (named, span) = (map.require::<String>("runbook"), map.span_of("runbook"));
-    let items = match map.require_node("decisions").map(|node| (&node.value, node)) {
-        Some((Value::List(items), _)) => items.as_slice(),
-        Some((Value::Null, _)) | None => &[],
-        Some((_, node)) => {
-            map.error(node.span, format!("`decisions` must be a list, found {}", node.describe()));
-            &[]
-        }
-    };
-    // All of them, so that every mistake is told.
-    let decisions: Vec<Option<Decision>> = items.iter().map(|item| read_decision(item, source, map.diags)).collect();
-    map.finish()?;
+    let decisions = map.require_by("decisions", |at| match at.node.value {
+        Value::Null => Some(Vec::new()),
+        _ => Some(at.items("a list", "let `firedrill accept` write it", read_decision)),
+    });
     let name = runbook.and_then(Path::file_name).map(|name| name.to_string_lossy());
     if let (Some(named), Some(name)) = (named, name)
         && named != name
     {
         let message = format!("this reading is about `{named}`, and stands beside `{name}`");
-        diags.error(source, span, message).help("rename the file with its runbook, and `runbook:` in it");
-        return None;
+        map.error(span, message).help("rename the file with its runbook, and `runbook:` in it");
     }
-    Some(Accepted { source: source.clone(), decisions: decisions.into_iter().collect::<Option<_>>()? })
+    map.finish()?;
+    Some(Accepted { source: source.clone(), decisions: decisions? })
 }
 
-fn read_decision(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Decision> {
-    let mut map = MapReader::new(node, "a decision", source, diags)?;
-    let at = map.require::<String>("at");
-    let command = map.require::<String>("command");
+fn read_decision(at: &mut At<'_>) -> Option<Decision> {
+    let (span, mut map) = (at.node.span, at.map("a decision")?);
+    let (at, command) = (map.require::<String>("at"), map.require::<String>("command"));
     let under = map.optional::<String>("under").unwrap_or_default();
-    let decided = map.require_node("do").and_then(|node| read_do(node, source, map.diags));
-    let by = map.require::<String>("by");
+    let (decided, by) = (map.require_by("do", read_do), map.require::<String>("by"));
     let on = map.require_with("on", A_DATE, |text| {
         let day = Date::parse(text, format_description!("[year]-[month]-[day]")).map(|_| text.to_string());
         day.ok().filter(|day| day.len() == 10).ok_or_else(|| format!("`{text}` is no day: write it as `2026-11-20`"))
@@ -538,23 +529,22 @@ fn read_decision(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> 
         if fits { Ok(text.to_string()) } else { Err("expected 16 hexadecimal digits".to_string()) }
     });
     map.finish()?;
-    let (at, command, decided, span) = (at?, command?, decided?, node.span);
-    Some(Decision { at, command, under, decided, by: by?, on: on?, seen: seen?, span })
+    Some(Decision { at: at?, command: command?, under, decided: decided?, by: by?, on: on?, seen: seen?, span })
 }
 
-fn read_do(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Do> {
-    match (&node.value, node.text()) {
+fn read_do(at: &mut At<'_>) -> Option<Do> {
+    match (&at.node.value, at.node.text()) {
         (_, Some("run")) => Some(Do::Run),
         (_, Some("skip")) => Some(Do::Skip),
         (_, Some("person")) => Some(Do::Person),
         (Value::Map(_), _) => {
-            let mut map = MapReader::new(node, "`do`", source, diags)?;
+            let mut map = at.map("`do`")?;
             let (choice, way) = (map.require::<String>("choice"), map.require::<String>("way"));
             map.finish()?;
             Some(Do::Way { choice: choice?, way: way? })
         }
         _ => {
-            let error = diags.error(source, node.span, format!("{} is not a decision", node.describe()));
+            let error = at.error(format!("{} is not a decision", at.node.describe()));
             error.help("write `run`, `skip`, `person`, or `{ choice: …, way: … }`");
             None
         }

@@ -34,8 +34,7 @@ curl -fsS http://shop:8080/healthz
 
 fn runbook(text: &str) -> Runbook {
     let mut diags = Diagnostics::default();
-    let reading = crate::runbook::ParseOptions { bridged: true, ..Default::default() };
-    parse_with(&Source::new("db-pool.md", text), &reading, &mut diags).unwrap()
+    parse_with(&Source::new("db-pool.md", text), &Default::default(), &mut diags).unwrap()
 }
 
 /// Everything is accepted as it stands.
@@ -848,8 +847,7 @@ fn a_second_page_of_the_same_name_has_its_own_reading() {
 
 #[test]
 fn the_schema_has_the_keys_of_the_reader() {
-    let read = |at: &mut crate::source::At<'_>| read_decision(at.node, at.source, at.diags);
-    let (asked, _) = crate::source::describe("a decision", ("none.md", ""), read);
+    let (asked, _) = crate::source::describe("a decision", ("none.md", ""), read_decision);
     let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
     let of = schema.pointer("/properties/decisions/items").unwrap();
     let keys = |value: &serde_json::Value| value["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();

@@ -1,13 +1,12 @@
 //! Annotations in every place, and every mistake in them.
 
-use crate::runbook::{ParseOptions, Runbook, Step, StepKind, parse_with};
+use crate::runbook::{Runbook, Step, StepKind, parse_with};
 use crate::source::{Diagnostics, Source, render};
 use proptest::prelude::*;
 
 fn read(text: &str) -> (Runbook, Diagnostics) {
     let mut diags = Diagnostics::default();
-    let reading = ParseOptions { bridged: true, ..ParseOptions::default() };
-    let runbook = parse_with(&Source::new("runbooks/x.md", text), &reading, &mut diags).unwrap();
+    let runbook = parse_with(&Source::new("runbooks/x.md", text), &Default::default(), &mut diags).unwrap();
     (runbook, diags)
 }
 

@@ -1,7 +1,7 @@
 //! SQL as clients get it: what is an input in it, and which values may stand there.
 
 use super::*;
-use crate::runbook::{ParseOptions, Runbook, parse_with};
+use crate::runbook::{Runbook, parse_with};
 use crate::source::{Diagnostics, Source, render};
 use proptest::prelude::*;
 
@@ -10,9 +10,9 @@ fn names(text: &str) -> Vec<String> {
 }
 
 fn read(text: &str, clients: &[&str]) -> Runbook {
-    let reading = ParseOptions { clients: clients.iter().map(|tag| tag.to_string()).collect(), bridged: true };
+    let clients = clients.iter().map(|tag| tag.to_string()).collect();
     let mut diags = Diagnostics::default();
-    let runbook = parse_with(&Source::new("x.md", text), &reading, &mut diags).unwrap();
+    let runbook = parse_with(&Source::new("x.md", text), &clients, &mut diags).unwrap();
     assert!(diags.all.is_empty(), "{}", render(&diags, false));
     runbook
 }

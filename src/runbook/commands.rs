@@ -8,11 +8,12 @@ use super::placeholder::{self, Placeholder};
 use super::prompt::{self, Shown, TypedText};
 use super::runs::{self, CommandRun};
 use super::text::{Excerpt, is_among, shorten};
-use super::{Command, ParseOptions, RunbookInput, RunbookPhase, Unread, VariableRead};
+use super::{Command, RunbookInput, RunbookPhase, Unread, VariableRead};
 use super::{ManualReason, client, look, unified_name};
 use crate::bash::lexer::{VariableUse, lex};
 use crate::bash::{has_syntax_error, is_name, split, variables};
 use crate::source::{Pos, Source, Span};
+use std::collections::BTreeSet;
 
 /// What a block is to a reader who follows the runbook.
 #[derive(Debug)]
@@ -29,13 +30,13 @@ pub(super) enum BlockUse {
 pub(super) fn read(
     source: &Source,
     code: &MarkdownCode,
-    reading: &ParseOptions,
+    clients: &BTreeSet<String>,
     phase: RunbookPhase,
     hands: &mut Hands,
 ) -> BlockUse {
     let tag = language::tag(&code.info);
     let language = language::of_block(&tag, &code.body.text);
-    if language != BlockLanguage::Untagged && reading.clients.contains(&tag) {
+    if language != BlockLanguage::Untagged && clients.contains(&tag) {
         return client::read(source, code, &tag);
     }
     let tells = matches!(phase, RunbookPhase::Other | RunbookPhase::Reference);
@@ -58,7 +59,7 @@ pub(super) fn read(
     let root = language == BlockLanguage::Untagged && prompt::is_of_root(&code.body.text);
     let (mut typed, prompted) = match prompt::read(&code.body, root || language == BlockLanguage::Console) {
         Shown::Foreign(prompt) => {
-            return match client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
+            return match client::of_prompt(&prompt).filter(|tag| clients.contains(*tag)) {
                 Some(tag) => client::session(source, code, tag),
                 None => BlockUse::Person(format!("it shows a session of another program (prompt `{prompt}`)")),
             };

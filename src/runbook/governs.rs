@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 /// Bytes of prose that are kept for a command, the nearest ones.
 const NEAREST: usize = 2000;
-/// Hexadecimal digits of a digest.
-const DIGITS: usize = 16;
+/// Bytes of a digest.
+const DIGEST: usize = 8;
 /// Names that a command may take from its session without spelling them, each for itself; with more, all of the page governs it.
 const MOST_TAKEN: usize = 200;
 /// Bytes that these names may have, or the texts of all that decides what the command's words mean.
@@ -79,9 +79,7 @@ impl Governs {
 }
 
 fn digits(hash: Sha256) -> String {
-    let mut out = hex::encode(hash.finalize());
-    out.truncate(DIGITS);
-    out
+    hex::encode(&hash.finalize()[..DIGEST])
 }
 
 /// Notes for each command what governs it.

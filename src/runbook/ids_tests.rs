@@ -1,7 +1,7 @@
 //! Ids stay: whatever is added elsewhere, and whichever client is named, a step keeps its id, and no id comes to mean
 //! another step.
 
-use crate::runbook::{Command, ParseOptions, Runbook, Step, parse_with};
+use crate::runbook::{Command, Runbook, Step, parse_with};
 use crate::source::{Diagnostics, Source};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ fn section(heading: &str, units: &[Unit], number: usize) -> String {
 fn read(text: &str, clients: &[&str]) -> Runbook {
     let clients = clients.iter().map(|tag| (*tag).to_string()).collect();
     let source = Source::new("x.md", format!("# The shop\n\n{text}"));
-    parse_with(&source, &ParseOptions { clients, bridged: true }, &mut Diagnostics::default()).unwrap()
+    parse_with(&source, &clients, &mut Diagnostics::default()).unwrap()
 }
 
 /// Its text → the id of each step.

@@ -2,12 +2,12 @@
 //! place. Block quotes and alerts are looked through; headings inside list items and quotes count as paragraphs; commands outside of
 //! code blocks become blocks of their own.
 
-use super::look::{self, Fence, Link, List, PageLook, PageText, TextKind};
+use super::look::{self, Fence, FenceUse, Link, List, PageLook, PageText, TextKind};
 use super::text::{Excerpt, fold};
 use super::unfenced::{self, Inline};
 use super::{Unread, admonitions, bold, language, phase, placeholder};
 use crate::programs::only_looks;
-use crate::source::{Span, beginning};
+use crate::source::{Span, TextPattern, beginning};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use std::collections::HashSet;
 
@@ -388,8 +388,8 @@ impl MarkdownReader<'_> {
 
     /// Ends the innermost text; what is empty is none.
     fn close_text(&mut self) {
-        if let Some(mut text) = self.texts.pop().filter(|text| !text.text().trim().is_empty()) {
-            text.span = text.place(Span::new(0, text.text().len()));
+        if let Some(mut text) = self.texts.pop().filter(|text| !text.body.text.trim().is_empty()) {
+            text.span = text.body.place(Span::new(0, text.body.text.len()));
             self.look.texts.push(text);
         }
     }
@@ -469,8 +469,11 @@ impl MarkdownReader<'_> {
             }
             TagEnd::CodeBlock => {
                 if let TextPlace::Code(mut code) = std::mem::take(&mut self.place) {
-                    self.look.fences.push(Fence::of(&code, self.items));
-                    language::comment_as_shell(&language::tag(&code.info), &mut code.body);
+                    let (tag, info, body) = (language::tag(&code.info), code.info.clone(), code.body.clone());
+                    language::comment_as_shell(&tag, &mut code.body);
+                    let (fenced, span, list_depth) = (code.fenced, code.span, self.items);
+                    let reading = FenceUse::Data;
+                    self.look.fences.push(Fence { tag, info, fenced, span, list_depth, reading, body });
                     if self.footnotes == 0 {
                         self.push(MarkdownBlock::Code(code));
                     }
@@ -636,27 +639,24 @@ impl MarkdownReader<'_> {
 
     /// Notes the comments of some HTML and what is left of it, and returns those that speak to Firedrill.
     fn html(&mut self, html: &Excerpt, place: CommentPlace) -> Vec<AnnotationComment> {
-        let (mut out, mut at, mut rest) = (Vec::new(), 0, 0);
+        // What never ends swallows the rest of the file; the caret shows its first line.
+        static COMMENT: TextPattern = TextPattern::new(r"(?s)<!--(?:(.*?)-->|([^\n]*))");
+        let (mut out, mut rest) = (Vec::new(), 0);
         let mut other = |part: Span| {
             if !part.of(&html.text).trim().is_empty() {
                 self.look.html.push(html.place(part));
             }
         };
-        while let Some(start) = html.text.get(at..).and_then(|rest| rest.find("<!--")).map(|offset| at + offset) {
-            let text = html.text.get(start + 4..).unwrap_or_default();
-            let end = text.find("-->");
-            // What never ends swallows the rest of the file; the caret shows its first line.
-            let length = end.unwrap_or_else(|| text.find('\n').unwrap_or(text.len()));
-            let text = text.get(..length).unwrap_or_default();
-            at = start + 4 + length + end.map_or(0, |_| 3);
-            let span = html.place(Span::new(start, at));
-            if end.is_some() {
-                self.look.comments.push(look::HtmlComment { span, text: text.trim().to_string() });
-                other(Span::new(std::mem::replace(&mut rest, at), start));
+        for found in COMMENT.captures_iter(&html.text) {
+            let Some((whole, text)) = found.get(0).zip(found.get(1).or(found.get(2))) else { continue };
+            let (span, closed) = (html.place(Span::new(whole.start(), whole.end())), found.get(1).is_some());
+            if closed {
+                self.look.comments.push(look::HtmlComment { span, text: text.as_str().trim().to_string() });
+                other(Span::new(std::mem::replace(&mut rest, whole.end()), whole.start()));
             }
-            if is_ours(text) && self.footnotes == 0 {
-                let text = html.part(Span::new(start + 4, start + 4 + length));
-                out.push(AnnotationComment { text, span, place, closed: end.is_some() });
+            if is_ours(text.as_str()) && self.footnotes == 0 {
+                let text = html.part(Span::new(text.start(), text.end()));
+                out.push(AnnotationComment { text, span, place, closed });
             }
         }
         other(Span::new(rest, html.text.len()));
@@ -751,8 +751,8 @@ mod tests {
         let source = "1. Do\r\n   ```bash\r\n   one\r\n     two\r\n   ```\r\n";
         let document = read(source);
         let fence = &document.look.fences[0];
-        assert_eq!(fence.text(), "one\n  two\n");
-        assert_eq!(&source[fence.place(Span::new(4, 9)).start..][..5], "  two");
+        assert_eq!(fence.body.text, "one\n  two\n");
+        assert_eq!(&source[fence.body.place(Span::new(4, 9)).start..][..5], "  two");
         assert!(fence.is_closed(source));
     }
 
@@ -789,7 +789,7 @@ mod tests {
         }
         let document = read("\u{feff}---\r\ntitle: T\r\n---\r\n```sh\r\na\r\n```\r\n");
         assert_eq!(
-            (document.look.frontmatter, document.look.fences[0].place(Span::new(0, 1)).start),
+            (document.look.frontmatter, document.look.fences[0].body.place(Span::new(0, 1)).start),
             (Some(Span::new(8, 18)), 30)
         );
     }
@@ -798,10 +798,10 @@ mod tests {
     fn what_is_indented_below_an_admonition_or_a_tab_is_read() {
         let source = "!!! warning \"On ö\"\n    Not in **staging**.\n\n    ```bash\n    one\n\n      two\n    ```\n\n=== \"Helm\"\n\n    ```bash\n    three\n    ```\n\nAfter.\n";
         let document = read(source);
-        let fences: Vec<&str> = document.look.fences.iter().map(|fence| fence.text()).collect();
+        let fences: Vec<&str> = document.look.fences.iter().map(|fence| fence.body.text.as_str()).collect();
         assert_eq!(fences, ["one\n\n  two\n", "three\n"]);
         for (fence, text) in document.look.fences.iter().zip(["one", "three"]) {
-            assert!(source[fence.place(Span::new(0, 3)).start..].starts_with(text) && fence.is_closed(source));
+            assert!(source[fence.body.place(Span::new(0, 3)).start..].starts_with(text) && fence.is_closed(source));
         }
         let MarkdownBlock::List { items, .. } = &document.blocks[0] else { panic!("{document:?}") };
         assert!(

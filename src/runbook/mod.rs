@@ -46,6 +46,6 @@ pub use governs::Governs;
 pub use ids::slug;
 pub use language::is_shell;
 pub use model::*;
-pub use parse::{MAX_SIZE, OF_NO_RULE, ParseOptions, check_runs, open, parse, parse_with};
+pub use parse::{MAX_SIZE, OF_NO_RULE, check_runs, open, parse, parse_page, parse_with};
 pub use replace::WrittenCommands;
 pub use settings::*;

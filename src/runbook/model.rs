@@ -279,9 +279,28 @@ impl Runbook {
     /// The runbook as if it had only these steps: a variable that only a step left out would have set is an input
     /// of those that stay.
     pub fn only(&self, keep: impl Fn(&Step) -> bool) -> Runbook {
-        let mut steps: Vec<Step> = self.steps.iter().filter(|step| keep(step)).cloned().collect();
-        link_variables(&mut steps);
-        Runbook { source: self.source.clone(), title: self.title.clone(), steps, accepted: self.accepted.clone() }
+        let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
+        let (source, title, accepted) = (self.source.clone(), self.title.clone(), self.accepted.clone());
+        let mut runbook = Runbook { source, title, steps, accepted };
+        runbook.relink();
+        runbook
+    }
+
+    /// Makes inputs of the variables that no command before sets, also after steps were changed. Each place has a session of its
+    /// own, in which alone a variable is set, and what runs in the background sets nothing for anybody.
+    pub fn relink(&mut self) {
+        let commands = self.steps.iter().flat_map(Step::commands);
+        let ever: HashSet<String> = commands.flat_map(|command| command.sets.iter().cloned()).collect();
+        let mut all = Set::new();
+        for step in &mut self.steps {
+            let mut of_its_own = Set::new();
+            let set = if is_in_another_terminal(&step.title) { &mut of_its_own } else { &mut all };
+            link_all(commands_mut(&mut step.kind), &step.blocks, set, &ever);
+            // What is held sets nothing for those after it, because it does not run.
+            for name in link_all(&mut step.held, &step.blocks, set, &ever) {
+                set.remove(&name);
+            }
+        }
     }
 }
 
@@ -290,23 +309,6 @@ pub(super) fn commands_mut(kind: &mut StepKind) -> &mut [Command] {
     match kind {
         StepKind::Commands(commands) => commands,
         StepKind::Manual(_) => &mut [],
-    }
-}
-
-/// Makes inputs of the variables that no command before sets. Each place has a session of its own, in which alone a
-/// variable is set, and what runs in the background sets nothing for anybody.
-pub(super) fn link_variables(steps: &mut [Step]) {
-    let ever: HashSet<String> =
-        steps.iter().flat_map(Step::commands).flat_map(|command| command.sets.iter().cloned()).collect();
-    let mut all = Set::new();
-    for step in steps {
-        let mut of_its_own = Set::new();
-        let set = if is_in_another_terminal(&step.title) { &mut of_its_own } else { &mut all };
-        link_all(commands_mut(&mut step.kind), &step.blocks, set, &ever);
-        // What is held sets nothing for those after it, because it does not run.
-        for name in link_all(&mut step.held, &step.blocks, set, &ever) {
-            set.remove(&name);
-        }
     }
 }
 

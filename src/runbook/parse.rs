@@ -3,9 +3,8 @@
 
 use super::annotation::{self, Annotations};
 use super::language::{self, BlockLanguage};
-use super::look::Fence;
+use super::look::{self, Fence, PageLook};
 use super::markdown::{self, Document, MarkdownBlock};
-use super::model::link_variables;
 use super::parts::{placed, stands_at};
 use super::steps::{self, Section, StepSource};
 use super::{Runbook, RunbookPhase, accepted, bold, governs, phase, placeholder};
@@ -23,23 +22,29 @@ pub const OF_NO_RULE: &str = "RB000";
 /// How many `<details>` in each other are looked into.
 const MOST_DETAILS: usize = 16;
 
-/// What is known beside the runbook when it is read.
-#[derive(Debug, Clone, Default)]
-pub struct ParseOptions {
-    /// Tags of blocks that a client runs, in lower case.
-    pub clients: BTreeSet<String>,
-    /// Whether somebody gives steps other commands, so that a runbook without any is not unfit yet.
-    pub bridged: bool,
-}
-
-/// Reads a runbook of which nothing else is known.
+/// Reads a runbook of which nothing else is known. That nothing of it can be run is a mistake.
 pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
-    parse_with(source, &ParseOptions::default(), diags)
+    let before = diags.all.len();
+    let runbook = parse_with(source, &BTreeSet::new(), diags)?;
+    // A fence that swallowed the commands was reported already.
+    if !diags.has_errors_since(before) {
+        check_runs(&runbook, diags);
+    }
+    Some(runbook)
 }
 
-/// Reads a runbook. Mistakes go to `diags`, all of them; a runbook with errors is still returned as far as it could
-/// be read, so that it can be shown. `None` means that the file was not read at all.
-pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diagnostics) -> Option<Runbook> {
+/// Reads a runbook; `clients` are the tags of blocks that a client runs, in lower case. Mistakes go to `diags`, all of them; a runbook with
+/// errors is still returned as far as it could be read, so that it can be shown. `None` means that the file was not read at all.
+pub fn parse_with(source: &Arc<Source>, clients: &BTreeSet<String>, diags: &mut Diagnostics) -> Option<Runbook> {
+    parse_page(source, clients, diags).map(|(runbook, _)| runbook)
+}
+
+/// The same, with everything that stands on the page.
+pub fn parse_page(
+    source: &Arc<Source>,
+    clients: &BTreeSet<String>,
+    diags: &mut Diagnostics,
+) -> Option<(Runbook, PageLook)> {
     let (size, known) = (source.text.len(), diags.all.len());
     let mut document = if size > MAX_SIZE { Document::default() } else { markdown::read(&source.text) };
     let beyond = (size > MAX_SIZE).then(|| format!("{size} bytes, at most {MAX_SIZE} are read"));
@@ -51,8 +56,9 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
     let notes = annotation::take(&mut document.blocks, source, diags);
     document.look.fences.iter().for_each(|fence| check_fence(source, fence, diags));
     let sections = sections(&source.text, &document, &notes);
-    let text = StepSource { source, notes: &notes, reading };
+    let text = StepSource { source, notes: &notes, clients };
     let mut steps = steps::of_sections(&text, &sections, diags);
+    let headings = look::headings(&sections, &document.details, source.text.len());
     annotation::check_captures(&steps, &notes, source, diags);
     for block in steps.iter().flat_map(|step| &step.blocks) {
         if let Some(key) = block.settings.contradiction() {
@@ -65,11 +71,8 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
     for mistake in diags.all.iter_mut().skip(known) {
         mistake.code.get_or_insert("RB003");
     }
-    link_variables(&mut steps);
     governs::note(source, &document, &mut steps);
     check_headings(source, &document.blocks, diags);
-    // A fence that swallowed the commands was reported already.
-    let broken = diags.all.len() > known;
     for html in &document.fences_in_html {
         let (text, first) = (html.of(&source.text), first_line(source, html.start));
         let help = match text.contains("```") || text.contains("~~~") {
@@ -78,25 +81,18 @@ pub fn parse_with(source: &Arc<Source>, reading: &ParseOptions, diags: &mut Diag
         };
         diags.warning(source, first, "the code block in this HTML is not read").code(OF_NO_RULE).help(help);
     }
-    let runbook = Runbook { source: source.clone(), title: title(&document, source), steps, accepted: None };
-    if !broken && !reading.bridged {
-        check_runs(&runbook, diags);
-    }
-    Some(runbook)
+    let mut runbook = Runbook { source: source.clone(), title: title(&document, source), steps, accepted: None };
+    runbook.relink();
+    let mut look = PageLook { headings, ..document.look };
+    look::become_of(&mut look.fences, &runbook);
+    Some((runbook, look))
 }
 
-/// Reads a runbook with the decisions about it, and settles what is done about each command; `chosen` holds the ways that the
-/// scenario takes. That nothing of it can be run is a mistake.
-pub fn open(
-    source: &Arc<Source>,
-    reading: &ParseOptions,
-    chosen: &BTreeMap<String, String>,
-    diags: &mut Diagnostics,
-) -> Option<Runbook> {
+/// Reads a runbook with the decisions about it, and settles what is done about each command. That nothing of it can be run is a mistake.
+pub fn open(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
     let before = diags.all.len();
-    let reading = ParseOptions { bridged: true, ..reading.clone() };
-    let mut runbook = parse_with(source, &reading, diags)?;
-    runbook.decide(chosen, diags);
+    let mut runbook = parse_with(source, &BTreeSet::new(), diags)?;
+    runbook.decide(&BTreeMap::new(), diags);
     if !diags.has_errors_since(before) {
         check_runs(&runbook, diags);
     }
@@ -104,11 +100,11 @@ pub fn open(
 }
 
 impl Runbook {
-    /// Reads the decisions about it, and settles what is done about each command.
+    /// Reads the decisions about it, and settles what is done about each command; `chosen` holds the ways that the scenario takes.
     pub fn decide(&mut self, chosen: &BTreeMap<String, String>, diags: &mut Diagnostics) {
         self.accepted = accepted::read_of(&self.source, diags).map(Arc::new);
         self.settle(chosen);
-        link_variables(&mut self.steps);
+        self.relink();
     }
 }
 

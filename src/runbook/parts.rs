@@ -5,7 +5,6 @@ use super::markdown::{Item, MarkdownBlock, MarkdownCode};
 use super::text::{sentences, shorten};
 use super::{RunbookPhase, phase};
 use crate::source::Span;
-use std::collections::HashMap;
 
 /// A code block in its place in the text.
 #[derive(Clone)]
@@ -55,7 +54,6 @@ pub(super) enum SectionPart<'a> {
 /// Takes a section apart into the items of its lists of steps and what is left.
 pub(super) fn parts<'a>(blocks: &[&'a MarkdownBlock], phase: RunbookPhase) -> Vec<SectionPart<'a>> {
     let mut parts: Vec<SectionPart<'a>> = Vec::new();
-    let lists = lists_by_start(blocks);
     let mut loose: Vec<&'a MarkdownBlock> = Vec::new();
     let mut at = 0;
     while let Some(&block) = blocks.get(at) {
@@ -66,7 +64,7 @@ pub(super) fn parts<'a>(blocks: &[&'a MarkdownBlock], phase: RunbookPhase) -> Ve
                 parts.extend(items.iter().map(item_part));
                 let next_number = start.and_then(|start| start.checked_add(items.len() as u64));
                 // Fences that fell out of the last item, and everything up to the list that counts on.
-                let fallen = counts_on(&lists, at, next_number).unwrap_or_else(|| fallen(&blocks[at..]));
+                let fallen = counts_on(&blocks[at..], next_number).unwrap_or_else(|| fallen(&blocks[at..]));
                 if let Some(SectionPart::Item { span: of_item, codes, .. }) = parts.last_mut() {
                     let fallen = &blocks[at..at + fallen];
                     codes.extend(placed(fallen.iter().copied()));
@@ -104,21 +102,11 @@ fn is_steps(start: Option<u64>, items: &[Item], after: &[&MarkdownBlock], phase:
     has_code || is_for_people(phase) || phase != RunbookPhase::Reference && (most_ask || fallen(after) > 0)
 }
 
-/// Where the ordered lists of a section stand, by the number that they begin with.
-fn lists_by_start(blocks: &[&MarkdownBlock]) -> HashMap<u64, Vec<usize>> {
-    let mut lists: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (at, block) in blocks.iter().enumerate() {
-        if let MarkdownBlock::List { start: Some(start), .. } = block {
-            lists.entry(*start).or_default().push(at);
-        }
-    }
-    lists
-}
-
-/// How many blocks stand before the list that goes on counting, if there is one: they belong to the item above them.
-fn counts_on(lists: &HashMap<u64, Vec<usize>>, at: usize, next: Option<u64>) -> Option<usize> {
-    let places = lists.get(&next.filter(|&next| next > 1)?)?;
-    places.get(places.partition_point(|&place| place < at)).map(|place| place - at)
+/// How many blocks stand before the list that goes on counting, if there is one: they belong to the item above them. A page has so few
+/// blocks that each list may look through those behind it.
+fn counts_on(after: &[&MarkdownBlock], next: Option<u64>) -> Option<usize> {
+    let next = next.filter(|&next| next > 1)?;
+    after.iter().position(|block| matches!(block, MarkdownBlock::List { start: Some(start), .. } if *start == next))
 }
 
 /// How many of the blocks after a list belong to its last item: code right behind it.

@@ -4,13 +4,11 @@
 use super::commands::{self, BlockUse};
 use super::hands::Hands;
 use super::markdown::MarkdownCode;
-use super::model::link_variables;
 use super::runs::CommandRun;
 use super::text::Excerpt;
-use super::{
-    BlockSettings, CodeBlock, Command, ManualReason, ParseOptions, Replaced, Runbook, RunbookPhase, Step, StepKind,
-};
+use super::{BlockSettings, CodeBlock, Command, ManualReason, Replaced, RunbookPhase, Step, StepKind};
 use crate::source::{Source, Span};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Commands that stand in a scenario.
@@ -74,18 +72,11 @@ impl Step {
     }
 }
 
-impl Runbook {
-    /// Finds out again which variables are inputs, after steps were changed.
-    pub fn relink(&mut self) {
-        link_variables(&mut self.steps);
-    }
-}
-
 fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
-    let (info, span, reading) = ("bash".to_string(), written.span, ParseOptions::default());
+    let (info, span, clients) = ("bash".to_string(), written.span, BTreeSet::new());
     let code = MarkdownCode { info, fenced: true, body, span, written: true, ..MarkdownCode::default() };
-    let read = commands::read(written.source, &code, &reading, RunbookPhase::Other, &mut Hands::default());
+    let read = commands::read(written.source, &code, &clients, RunbookPhase::Other, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
         BlockUse::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.

@@ -9,11 +9,11 @@ use super::ids::{self, NamedPart as Identity};
 use super::markdown::{MarkdownBlock, MarkdownCode};
 use super::parts::{PlacedBlock, SectionPart, is_for_people, parts, placed, span, title_of};
 use super::runs::CommandRun;
-use super::text::sha256;
-use super::{BlockSettings, CodeBlock, Command, LeftOut, ParseOptions, RunbookPhase, Step, StepKind, Unread};
+use super::{BlockSettings, CodeBlock, Command, LeftOut, RunbookPhase, Step, StepKind, Unread};
 use super::{bold, phase};
 use crate::source::{Diagnostics, Source, Span};
-use std::collections::HashSet;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// A heading with what stands directly below it.
@@ -51,8 +51,8 @@ pub(super) struct StepSource<'a> {
     pub source: &'a Arc<Source>,
     /// Its annotations.
     pub notes: &'a Annotations,
-    /// What is known beside it.
-    pub reading: &'a ParseOptions,
+    /// Tags of blocks that a client runs.
+    pub clients: &'a BTreeSet<String>,
 }
 
 /// The steps of the sections.
@@ -229,8 +229,7 @@ impl StepBuilder<'_> {
         let mut pieces: Vec<StepDraft> = Vec::new();
         // The same as if there were no clients, where there are some.
         let mut plain: Vec<StepDraft> = Vec::new();
-        let bare = ParseOptions::default();
-        let with_clients = !self.text.reading.clients.is_empty();
+        let (bare, with_clients) = (BTreeSet::new(), !self.text.clients.is_empty());
         let mut data: Option<String> = None;
         // Blocks without a command, above the first piece.
         let mut left_out: Vec<LeftOut> = Vec::new();
@@ -244,13 +243,13 @@ impl StepBuilder<'_> {
             let whole = Span::new(if taken { own.start } else { start }, own.end);
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
-            let (source, reading) = (self.text.source, self.text.reading);
-            let read = commands::read(source, placed.code, reading, unit.phase, &mut self.hands);
+            let (source, clients) = (self.text.source, self.text.clients);
+            let read = commands::read(source, placed.code, clients, unit.phase, &mut self.hands);
             let blocks = vec![self.block(placed.code, note)];
             let like = StepDraft { blocks, name, ..StepDraft::new(title, whole, StepKind::Commands(Vec::new())) };
             if with_clients {
                 match &read {
-                    Read::Run(runs) if is_of_client(runs, reading) => {
+                    Read::Run(runs) if is_of_client(runs, clients) => {
                         let hands = &mut Hands::default();
                         if let Read::Person(why) = commands::read(source, placed.code, &bare, unit.phase, hands) {
                             add(&mut plain, like.clone().for_a_person(why));
@@ -364,16 +363,16 @@ impl StepBuilder<'_> {
         let span = Span::new(piece.span.start, piece.span.start + text.len());
         let StepDraft { title, kind, held, blocks, left_out, .. } = piece;
         let (line, end_line) = (source.line(span.start), source.line(span.end.saturating_sub(1).max(span.start)));
-        let (id, hash) = (String::new(), sha256(text));
+        let (id, hash) = (String::new(), hex::encode(Sha256::digest(text)));
         let step = Step { id, phase, title, span, line, end_line, hash, kind, held, blocks, left_out, replaced: None };
         self.steps.push((step, identity));
     }
 }
 
 /// Whether a client runs what was read.
-fn is_of_client(runs: &[CommandRun], reading: &ParseOptions) -> bool {
+fn is_of_client(runs: &[CommandRun], clients: &BTreeSet<String>) -> bool {
     let first = runs.iter().flat_map(|run| &run.commands).next();
-    first.is_some_and(|command| reading.clients.contains(&command.language))
+    first.is_some_and(|command| clients.contains(&command.language))
 }
 
 impl StepDraft {

@@ -7,7 +7,7 @@ pub(super) use crate::source::is_among;
 
 /// Text with its origin: verbatim runs of the source, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Excerpt {
+pub struct Excerpt {
     /// The text itself.
     pub text: String,
     /// `(offset in the text, offset in the source)` of each run, ascending.
@@ -105,12 +105,6 @@ pub(super) fn spoken_words(text: &str) -> Vec<String> {
 /// One line, however it was broken.
 pub(super) fn fold(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The SHA-256 of a text, in lower-case hex.
-pub(super) fn sha256(text: &str) -> String {
-    use sha2::Digest;
-    hex::encode(sha2::Sha256::digest(text.as_bytes()))
 }
 
 /// The sentences of running text. A dot inside a word, a number or an abbreviation ends none.

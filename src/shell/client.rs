@@ -22,8 +22,6 @@ const SLACK: Duration = Duration::from_secs(15);
 /// How long a session may take to hand its state over.
 const EXPORT_WITHIN: Duration = Duration::from_secs(3);
 const NO_ANSWER: &str = "its supervisor does not answer";
-/// Bytes of output kept of each stream of a command.
-pub const KEEP_BYTES: u64 = 128 << 10;
 
 /// Why a session could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +104,7 @@ impl Shell {
         }
         let id = self.next_id;
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        let run = ToShell::Run { id, text: text.to_owned(), timeout_ms, keep_bytes: KEEP_BYTES, watched };
+        let run = ToShell::Run { id, text: text.to_owned(), timeout_ms, watched };
         let mut guard = CancelOnDrop(Some(self.canceller()));
         let permit = self.tx.reserve().await.map_err(|_| closed())?;
         locked(&self.notes).begun = watched.then(BTreeSet::new);

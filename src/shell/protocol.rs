@@ -37,8 +37,6 @@ pub enum ToShell {
         text: String,
         /// Deadline in milliseconds; past it the whole process group gets TERM, then KILL.
         timeout_ms: u64,
-        /// Bytes of output kept per stream; what is beyond is cut from the middle and counted.
-        keep_bytes: u64,
         /// Whether it is noted which simple commands its shell runs.
         watched: bool,
     },

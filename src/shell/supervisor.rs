@@ -1,7 +1,7 @@
 //! Container side of the session: runs each command in a bash of its own process group and carries state over. Whatever
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
-use super::output::{Bounded, Outlet, pump};
+use super::output::{Bounded, KEEP_BYTES, Outlet, pump};
 use super::processes::{self, SessionProcess, Target};
 use super::protocol::{Blob, CommandResult, FromShell, TRUST_VARIABLES, TRUSTED, ToRunner, ToShell};
 use super::session::{self, Session};
@@ -174,8 +174,8 @@ impl Supervisor {
                 self.send(&FromShell::Exported(state.map(|state| Blob(state.into())))).await
             }
             ToShell::Import(state) => self.import(Ok(state.0.to_vec())).await,
-            ToShell::Run { id, text, timeout_ms, keep_bytes, watched } => {
-                self.run(id, (&text, watched), Duration::from_millis(timeout_ms), keep_bytes).await
+            ToShell::Run { id, text, timeout_ms, watched } => {
+                self.run(id, (&text, watched), Duration::from_millis(timeout_ms)).await
             }
         }
     }
@@ -193,7 +193,7 @@ impl Supervisor {
         None
     }
 
-    async fn run(&mut self, id: u64, (text, watched): (&str, bool), timeout: Duration, keep_bytes: u64) -> Option<()> {
+    async fn run(&mut self, id: u64, (text, watched): (&str, bool), timeout: Duration) -> Option<()> {
         self.commands += 1;
         let dir = self.dir.join(format!("c{}", self.commands));
         let in_session = |p: &SessionProcess| Some(p.session) == self.own_session && !p.zombie;
@@ -217,7 +217,7 @@ impl Supervisor {
         let (over, watched) = watch::channel(false);
         let outlet = |stream, ours| Outlet { id, stream, tx: self.tx.clone(), ours };
         let (out, err) = (outlet(Stream::Stdout, Vec::new()), outlet(Stream::Stderr, ours.to_vec()));
-        let bounded = || Bounded::new(keep_bytes);
+        let bounded = || Bounded::new(KEEP_BYTES);
         let stdout = running.child.stdout.take().map(|pipe| tokio::spawn(pump(pipe, bounded(), out, watched.clone())));
         let stderr = running.child.stderr.take().map(|pipe| tokio::spawn(pump(pipe, bounded(), err, watched)));
         let outcome = self.watch(&mut running, &target, started, timeout).await;

@@ -773,21 +773,23 @@ impl Timeline {
             if Some(t) <= none_until {
                 continue;
             }
-            match recovered_at(&chosen, t, query) {
-                // Later windows have their first good answer later still.
-                Some(Ok(recovery)) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
-                    return Some(Err(self.latest_of(&chosen, query)));
+            let recovery = match recovered_at(&chosen, t, query)? {
+                Ok(recovery) => recovery,
+                Err(bad) => {
+                    none_until = Some(bad);
+                    continue;
                 }
-                // One SLI by itself says nothing of whether users are served.
-                Some(Ok(recovery))
-                    if only.is_none()
-                        && self
-                            .refused_within(query.steady, (recovery.from, recovery.to), query.window, 0)
-                            .is_some() => {}
-                Some(Ok(recovery)) if only.is_none() && !self.others_known(recovery.to) => return None,
-                Some(Ok(recovery)) => return Some(Ok(recovery)),
-                Some(Err(bad)) => none_until = Some(bad),
-                None => return None,
+            };
+            // Later windows have their first good answer later still.
+            if deadline.is_some_and(|deadline| recovery.at > deadline) {
+                return Some(Err(self.latest_of(&chosen, query)));
+            }
+            // One SLI by itself says nothing of whether users are served.
+            if only.is_some() {
+                return Some(Ok(recovery));
+            }
+            if self.refused_within(query.steady, (recovery.from, recovery.to), query.window, 0).is_none() {
+                return self.others_known(recovery.to).then_some(Ok(recovery));
             }
         }
         // A slice that is not known yet begins where the known ones end; once that is past the deadline no t is left.
@@ -900,11 +902,11 @@ fn recovered_at(chosen: &[SliLine<'_>], t: DrillTime, query: &RecoveryQuery) -> 
     let mut recovery = Recovery { at: t, from: t, to: t };
     for of in chosen {
         let begin = of.before(t);
-        match of.known.iter().skip(begin).find(|slice| slice.due > 0) {
-            Some(first) if first.good.get(of.at) != Some(&first.due) => return Some(Err(t)),
-            Some(_) => {}
-            None => open = true,
+        let first = of.known.iter().skip(begin).find(|slice| slice.due > 0);
+        if first.is_some_and(|first| first.good.get(of.at) != Some(&first.due)) {
+            return Some(Err(t));
         }
+        open |= first.is_none();
         let at_least = match query.runbook_ended.map(|ended| ended.plus(query.hold)) {
             Some(until) if of.covered_until().is_none_or(|covered| covered < until) => usize::MAX,
             Some(until) => of.before(until),

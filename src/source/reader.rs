@@ -13,6 +13,7 @@ use super::shape::{self, DescribedKey};
 use super::values::{FromYaml, shorten};
 use super::{Diagnostic, Diagnostics, Entry, Node, Severity, Source, Span, TextForm, Value};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -87,23 +88,18 @@ impl<'a> At<'a> {
 
     /// Reads a value of a type.
     pub fn value<T: FromYaml>(&mut self) -> Option<T> {
-        if self.diags.describing.is_some() {
-            self.diags.describe(T::shape);
-            return None;
-        }
         T::from_yaml(self)
     }
 
     /// Reads a text by a parser; `form` says what it is, and how it is written.
-    pub fn parse<T>(&mut self, form: impl Into<TextForm>, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let form: TextForm = form.into();
-        if self.diags.describing.is_some() {
-            if let Some(shape) = form.shape {
-                self.diags.describe(shape);
-            }
-            return None;
-        }
-        let Some(text) = self.node.text() else { return self.expected(form.expected) };
+    pub fn parse<T>(&mut self, form: TextForm, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.diags.describe(form.shape);
+        self.parse_text(form.expected, parse)
+    }
+
+    /// The same where the caller says how the text is written.
+    pub fn parse_text<T>(&mut self, expected: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let Some(text) = self.node.text() else { return self.expected(expected) };
         parse(text).map_or_else(|message| self.not(message), Some)
     }
 
@@ -120,6 +116,18 @@ impl<'a> At<'a> {
         known.map(|(_, one)| one)
     }
 
+    /// Reads a name of something that there is; `wrong` stands before another one: `there is no SLI`.
+    pub fn known(&mut self, known: &[&str], wrong: &str) -> Option<String> {
+        self.diags.describe(shape::filled);
+        let written = self.node.text().unwrap_or_default();
+        if !known.contains(&written) {
+            let message = format!("{wrong} {}", self.node.describe());
+            self.error(message).help(did_you_mean(written, known.iter().copied()));
+            return None;
+        }
+        Some(written.to_string())
+    }
+
     /// Reads a whole number of this range, which may be written in quotes; `not` says what another text is not.
     pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(
         &mut self,
@@ -128,7 +136,7 @@ impl<'a> At<'a> {
         not: &str,
     ) -> Option<T> {
         self.diags.describe(|| shape::number((*range.start()).into(), (*range.end()).into()));
-        self.parse(expected, |text| {
+        self.parse_text(expected, |text| {
             let number = text.parse::<T>().ok().filter(|number| range.contains(number));
             number.ok_or_else(|| format!("`{text}` is not {not}"))
         })
@@ -167,6 +175,11 @@ impl<'a> At<'a> {
         entries.iter().filter_map(|entry| read(&mut self.inner(&entry.key, entry.key_span, &entry.value))).collect()
     }
 
+    /// Reads a map of names to values, as [`At::entries`] does.
+    pub fn named<T>(&mut self, kind: &str, help: &str, read: fn(&mut At<'_>) -> Option<T>) -> BTreeMap<String, T> {
+        self.entries(kind, help, |at| Some((at.key.to_string(), read(at)?))).into_iter().collect()
+    }
+
     /// Notes that the value is not of the kind that it must be.
     pub fn must_be<T>(&mut self, kind: &str, help: &str) -> Option<T> {
         let message = format!("`{}` must be {kind}, found {}", shorten(self.key), self.node.describe());
@@ -192,34 +205,6 @@ impl<'a> At<'a> {
     /// Adds to what the schema says of the value that was read last.
     pub fn also(&mut self, more: serde_json::Value) {
         self.diags.reshape(|shape| shape::with(shape, more));
-    }
-
-    /// Describes a map with one of these keys, which the documentation has in this section, and those beside it that `beside`
-    /// reads as a map; whether that is asked for.
-    pub fn describe_one_of(
-        &mut self,
-        section: &str,
-        keys: &[&str],
-        mut read: impl FnMut(&mut At<'_>, &str),
-        beside: impl FnOnce(&mut At<'_>),
-    ) -> bool {
-        if self.diags.describing.is_none() {
-            return false;
-        }
-        let mut properties = json!({});
-        for key in keys {
-            read(self, key);
-            properties[*key] = self.diags.described(section, key).unwrap_or_default();
-        }
-        beside(self);
-        self.diags.reshape(|mut beside| {
-            if let (Some(own), Some(all)) = (beside["properties"].as_object_mut(), properties.as_object_mut()) {
-                all.append(own);
-            }
-            let one_of: Vec<_> = keys.iter().map(|key| json!({ "required": [key] })).collect();
-            json!({ "type": "object", "properties": properties, "additionalProperties": false, "oneOf": one_of })
-        });
-        true
     }
 
     /// Reads a value that may be a text, of this shape, or something else.
@@ -369,7 +354,7 @@ impl<'a> MapReader<'a> {
     pub fn optional_with<T>(
         &mut self,
         key: &'static str,
-        form: impl Into<TextForm>,
+        form: TextForm,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.read(key, false, |at| at.parse(form, parse))
@@ -379,7 +364,7 @@ impl<'a> MapReader<'a> {
     pub fn require_with<T>(
         &mut self,
         key: &'static str,
-        form: impl Into<TextForm>,
+        form: TextForm,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.read(key, true, |at| at.parse(form, parse))
@@ -448,6 +433,12 @@ impl<'a> MapReader<'a> {
         }
     }
 
+    /// The value of a map of which nothing was wrong; see [`MapReader::finish`].
+    pub fn finish_with<T>(self, value: impl FnOnce() -> Option<T>) -> Option<T> {
+        self.finish()?;
+        value()
+    }
+
     /// Notes missing and unknown keys; `None` when anything of this map was wrong. A key that is missing because it was
     /// misspelt is told once, where it stands.
     pub fn finish(mut self) -> Option<()> {
@@ -460,12 +451,9 @@ impl<'a> MapReader<'a> {
         let mut missing: Vec<&str> = missing.map(|asked| asked.key).collect();
         for entry in self.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let message = format!("{} has no key `{}`", self.what, shorten(&entry.key));
-            let near =
-                nearest(&entry.key, missing.iter().copied()).or_else(|| nearest(&entry.key, known.iter().copied()));
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => did_you_mean(&entry.key, known.iter().copied()),
-            };
+            let near = nearest(&entry.key, missing.iter().copied());
+            let near = near.or_else(|| nearest(&entry.key, known.iter().copied()));
+            let help = did_you_mean(&entry.key, near.map_or_else(|| known.clone(), |near| vec![near]));
             missing.retain(|key| Some(*key) != near);
             self.error(entry.key_span, message).label("unknown").help(help);
         }
@@ -542,7 +530,7 @@ mod tests {
             let service = map.require("service");
             let port = map.optional("port");
             let returns = map.optional("returns");
-            let rate = map.optional_with("rate", "a rate", parse_rate);
+            let rate = map.optional_with("rate", TextForm::new("a rate", shape::rate), parse_rate);
             let replicas = map.optional("replicas");
             let all = map.optional("all");
             map.finish()?;

@@ -14,20 +14,14 @@ use serde_json::{Value as Shape, json};
 pub struct TextForm {
     /// As it stands in a message: `a rate like ``50/s```.
     pub expected: &'static str,
-    /// Its shape; without one the schema is not complete, and a test fails.
-    pub shape: Option<fn() -> serde_json::Value>,
+    /// Its shape.
+    pub shape: fn() -> serde_json::Value,
 }
 
 impl TextForm {
     /// A form with its shape.
     pub const fn new(expected: &'static str, shape: fn() -> serde_json::Value) -> TextForm {
-        TextForm { expected, shape: Some(shape) }
-    }
-}
-
-impl From<&'static str> for TextForm {
-    fn from(expected: &'static str) -> TextForm {
-        TextForm { expected, shape: None }
+        TextForm { expected, shape }
     }
 }
 
@@ -67,6 +61,11 @@ pub fn describe<T>(title: &str, page: DocPage, read: impl FnOnce(&mut At<'_>) ->
 }
 
 impl Diagnostics {
+    /// Whether the readers are run to describe what they take.
+    pub fn is_describing(&self) -> bool {
+        self.describing.is_some()
+    }
+
     /// Says what a value looks like, if somebody wants to know.
     pub fn describe(&mut self, shape: impl FnOnce() -> Shape) {
         if let Some(describing) = &mut self.describing {
@@ -286,7 +285,7 @@ mod tests {
             let name: Option<String> = map.require("name");
             let _: Option<Vec<String>> = map.optional_by("all", |at| Some(at.items("a list", "", |at| at.value())));
             let later: Option<Duration> = map.optional("later");
-            let _ = map.optional_with("word", "a word", |text| Ok(text.to_string()));
+            let _ = map.optional_by("word", |at| at.node.text().map(str::to_string));
             map.also(json!({ "dependentRequired": { "all": ["later"] } }));
             map.finish()?;
             Some((name?, later?))

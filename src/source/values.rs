@@ -14,11 +14,9 @@ pub const MAX_RATE: f64 = 100_000.0;
 
 /// A type that can be read from a value.
 pub trait FromYaml: Sized {
-    /// The value; `None` when it is wrong, which is noted.
+    /// The value; `None` when it is wrong, which is noted. It says as well what the value looks like in a schema, which must not reject
+    /// anything that it accepts.
     fn from_yaml(at: &mut At<'_>) -> Option<Self>;
-
-    /// What it looks like in a schema. It must not reject anything that `from_yaml` accepts.
-    fn shape() -> Json;
 }
 
 /// Bytes of each unit of a size.
@@ -158,67 +156,48 @@ fn plain_json(text: &str) -> serde_json::Value {
 
 impl FromYaml for String {
     fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+        at.diags.describe(shape::scalar);
         match at.node.text() {
             Some(text) if text.contains('\0') => at.not("a text cannot hold NUL"),
             Some(text) => Some(text.to_string()),
             None => at.expected("text"),
         }
     }
-
-    fn shape() -> Json {
-        shape::scalar()
-    }
 }
 
 impl FromYaml for bool {
     fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+        at.diags.describe(|| json!({ "type": "boolean" }));
         match at.node.plain() {
             Some("true") => Some(true),
             Some("false") => Some(false),
             _ => at.expected_plain("`true` or `false`"),
         }
     }
-
-    fn shape() -> Json {
-        json!({ "type": "boolean" })
-    }
 }
 
 /// A port.
 impl FromYaml for NonZeroU16 {
     fn from_yaml(at: &mut At<'_>) -> Option<Self> {
-        let port = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a port: 1 to 65535"));
-        at.parse("a port like `8080`", port)
-    }
-
-    fn shape() -> Json {
-        shape::number(1, 65535)
+        at.number(1..=u16::MAX, "a port like `8080`", "a port: 1 to 65535").and_then(NonZeroU16::new)
     }
 }
 
 impl FromYaml for Duration {
     fn from_yaml(at: &mut At<'_>) -> Option<Self> {
-        at.parse("a duration like `5s` or `300ms`", parse_duration)
-    }
-
-    fn shape() -> Json {
-        shape::duration()
+        at.parse(TextForm::new("a duration like `5s` or `300ms`", shape::duration), parse_duration)
     }
 }
 
 impl<T: FromYaml> FromYaml for Vec<T> {
     fn from_yaml(at: &mut At<'_>) -> Option<Self> {
-        let (key, node) = (at.key, at.node);
-        let Value::List(items) = &node.value else {
+        let node = at.node;
+        if !matches!(node.value, Value::List(_)) && at.diags.describing.is_none() {
             let example = node.text().map_or_else(String::new, |text| format!(": write `[{}]`", shorten(text)));
             return at.not(format!("expected a list, found {}{example}", node.describe()));
-        };
-        let read: Vec<Option<T>> = items.iter().map(|item| T::from_yaml(&mut at.inner(key, item.span, item))).collect();
-        read.into_iter().collect()
-    }
-
-    fn shape() -> Json {
-        json!({ "type": "array", "items": T::shape() })
+        }
+        let read = at.items("a list", "", T::from_yaml);
+        (read.len() == node.items().len()).then_some(read)
     }
 }
 
@@ -226,13 +205,10 @@ macro_rules! whole_number {
     ($($type:ty),*) => {$(
         impl FromYaml for $type {
             fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+                at.diags.describe(|| json!({ "type": "integer", "minimum": 0, "maximum": <$type>::MAX }));
                 let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
                 let Some(text) = at.node.plain().filter(digits) else { return at.expected_plain("a whole number") };
                 text.parse().ok().or_else(|| at.not(format!("{text} is too large: at most {}", <$type>::MAX)))
-            }
-
-            fn shape() -> Json {
-                json!({ "type": "integer", "minimum": 0, "maximum": <$type>::MAX })
             }
         }
     )*};

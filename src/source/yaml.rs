@@ -63,18 +63,8 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
         diags.error(source, Span::default(), message).help(help);
         return None;
     }
-    let (stack, anchors) = Default::default();
-    let mut builder = TreeBuilder {
-        source,
-        diags,
-        stack,
-        anchors,
-        nodes: 0,
-        copied: 0,
-        tag_span: Span::default(),
-        mistakes: 0,
-        root: None,
-    };
+    let (stack, anchors, nodes, copied, tag_span, mistakes, root) = Default::default();
+    let mut builder = TreeBuilder { source, diags, stack, anchors, nodes, copied, tag_span, mistakes, root };
     let mut documents = 0;
     let mut options = options! { flow_nesting_limit: 2 * MAX_DEPTH, block_nesting_limit: 2 * MAX_DEPTH };
     options.set_emit_comments(false);

@@ -12,8 +12,7 @@ use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_interva
 use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret, micros, random_hex};
 use crate::slis::Comparison;
 use crate::source::{
-    At, Diagnostics, Entry, MAX_DURATION, Node, Source, Value, decimal, host_of, outside, parse, parse_rate, path_of,
-    shape, shorten,
+    At, Entry, MAX_DURATION, Node, Source, Value, decimal, host_of, outside, parse, parse_rate, path_of, shape, shorten,
 };
 use crate::stack::{AgentRole, AlertFiles, MonitoringRequest, ReplacedFile};
 use std::collections::BTreeSet;
@@ -32,27 +31,23 @@ const EVALUATION: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertsSpec {
     /// Files of rules.
-    pub rules: Vec<Arc<Source>>,
+    pub rules: Vec<ParsedFile>,
     /// Alertmanager's configuration.
-    pub alertmanager: Arc<Source>,
+    pub alertmanager: ParsedFile,
     /// Prometheus' configuration.
-    pub prometheus: Arc<Source>,
+    pub prometheus: ParsedFile,
     /// The file of silences that are set.
-    pub silences: Option<Arc<Source>>,
+    pub silences: Option<ParsedFile>,
     /// What Prometheus knows from before.
     pub history: Option<SyntheticHistory>,
     /// Where both answer when they are services of the stack.
     pub services: Option<AlertAddresses>,
     /// The image that has both, unless the built-in one is meant.
     pub image: Option<String>,
-    /// Names of the alerts that the rules have.
-    pub names: Vec<String>,
-    /// The receivers.
-    pub receivers: Vec<AlertReceiver>,
-    routes: Arc<Node>,
-    scrapes: Arc<Node>,
-    kept_back: Vec<serde_json::Value>,
 }
+
+/// A file of the team's, and what stands in it.
+pub type ParsedFile = (Arc<Source>, Arc<Node>);
 
 /// A receiver of Alertmanager's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,20 +65,38 @@ impl AlertsSpec {
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &Arc<Source>)> {
         let rules = self.rules.iter().map(|file| ("alert rules", file));
         let silences = self.silences.iter().map(|file| ("silences", file));
-        rules.chain([("alertmanager", &self.alertmanager), ("prometheus", &self.prometheus)]).chain(silences)
+        let files =
+            rules.chain([("alertmanager", &self.alertmanager), ("prometheus", &self.prometheus)]).chain(silences);
+        files.map(|(what, (source, _))| (what, source))
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &Node> + Clone {
+        self.rules.iter().flat_map(|(_, root)| root.list(&["groups"]))
+    }
+
+    /// Names of the alerts that the rules have.
+    pub fn names(&self) -> Vec<&str> {
+        self.groups().flat_map(|group| group.list(&["rules"])).filter_map(|rule| rule.text_at(&["alert"])).collect()
+    }
+
+    /// The receivers.
+    pub fn receivers(&self) -> Vec<AlertReceiver> {
+        receivers(&self.alertmanager.1)
     }
 
     /// The receivers that page nobody: behind whom nobody is on call, and that deliver to nothing.
     pub fn unwatched(&self, oncall: Option<&OnCall>) -> Vec<String> {
         let nobody = oncall.iter().flat_map(|oncall| &oncall.receivers).filter(|receiver| receiver.on_call.is_empty());
-        let silent = self.receivers.iter().filter(|receiver| !receiver.delivers);
-        nobody.map(|one| one.name.clone()).chain(silent.map(|one| one.name.clone())).collect()
+        let silent = self.receivers().into_iter().filter(|receiver| !receiver.delivers);
+        nobody.map(|one| one.name.clone()).chain(silent.map(|one| one.name)).collect()
     }
 
     /// What must never be shown: credentials of the receivers and of scrapes.
     pub fn secrets(&self) -> Vec<String> {
         let mut found = Vec::new();
-        [&self.routes, &self.scrapes].into_iter().for_each(|root| collect_secrets(root, false, &mut found));
+        [&self.alertmanager, &self.prometheus]
+            .into_iter()
+            .for_each(|(_, root)| collect_secrets(root, false, &mut found));
         found
     }
 
@@ -91,8 +104,8 @@ impl AlertsSpec {
     /// drill makes of it.
     pub fn to_check(&self) -> AlertFiles {
         AlertFiles {
-            rules: self.rules.iter().map(|rules| (rules.path.clone(), rules.text.clone())).collect(),
-            alertmanager: (self.alertmanager.path.clone(), self.alertmanager.text.clone()),
+            rules: self.rules.iter().map(|(rules, _)| (rules.path.clone(), rules.text.clone())).collect(),
+            alertmanager: (self.alertmanager.0.path.clone(), self.alertmanager.0.text.clone()),
             in_drill: self.drill_alertmanager(&TOKEN),
             image: self.image.clone(),
         }
@@ -102,7 +115,7 @@ impl AlertsSpec {
     pub fn request(&self) -> MonitoringRequest {
         let replaced = self.services.as_ref().map(|services| ReplacedFile {
             host: host_of(&services.alertmanager).unwrap_or_default().to_string(),
-            file: self.alertmanager.path.clone(),
+            file: self.alertmanager.0.path.clone(),
             text: self.drill_alertmanager(&TOKEN),
         });
         MonitoringRequest { image: self.image.clone(), replaced }
@@ -113,13 +126,13 @@ impl AlertsSpec {
     pub fn servers(&self, alert: &str, hosts: &BTreeSet<String>) -> (AlertServers, Vec<String>) {
         let mut left_out = Vec::new();
         let mut asked = AlertServers {
-            silences: self.kept_back.clone(),
+            silences: self.silences.iter().flat_map(|(_, root)| root.items()).map(silence).collect(),
             token: TOKEN.clone(),
             alert: alert.to_string(),
             history: self.history.clone(),
             services: self.services.clone(),
-            names: self.names.iter().cloned().collect(),
-            scraped_within_us: micros(scrape_intervals(&self.scrapes).into_iter().max().unwrap_or_default()),
+            names: self.names().into_iter().map(String::from).collect(),
+            scraped_within_us: micros(scrape_intervals(&self.prometheus.1).into_iter().max().unwrap_or_default()),
             ..AlertServers::default()
         };
         if self.services.is_some() {
@@ -128,13 +141,13 @@ impl AlertsSpec {
         let names: Vec<String> = (0..self.rules.len()).map(|number| format!("rules-{number}.yml")).collect();
         asked.files.insert(PROMETHEUS_FILE.into(), self.drill_prometheus(&names, hosts, &mut left_out));
         asked.files.insert(ALERTMANAGER_FILE.into(), self.drill_alertmanager(&TOKEN));
-        asked.files.extend(names.into_iter().zip(self.rules.iter().map(|rules| rules.text.clone())));
+        asked.files.extend(names.into_iter().zip(self.rules.iter().map(|(rules, _)| rules.text.clone())));
         (asked, left_out)
     }
 
     /// The longest window that an expression looks back.
     pub fn longest_window(&self) -> Option<Duration> {
-        self.rules.iter().flat_map(|rules| windows(&rules.text)).map(|(_, length)| length).max()
+        self.rules.iter().flat_map(|(rules, _)| windows(&rules.text)).map(|(_, length)| length).max()
     }
 
     /// How long the page takes by its rule, or why that cannot be told.
@@ -146,10 +159,8 @@ impl AlertsSpec {
 
     /// A rule whose expression is a share of errors that is compared with a number, or several of them joined by `and`.
     fn burn_rate(&self, alert: &str, receiver: Option<&str>) -> Result<BurnRate, String> {
-        let files: Vec<Node> =
-            self.rules.iter().filter_map(|rules| parse(rules, &mut Diagnostics::default())).collect();
-        let groups = files.iter().flat_map(|root| root.list(&["groups"]));
-        let rules = groups.flat_map(|group| group.list(&["rules"]).iter().map(move |rule| (group, rule)));
+        let scrapes = &self.prometheus.1;
+        let rules = self.groups().flat_map(|group| group.list(&["rules"]).iter().map(move |rule| (group, rule)));
         let named = |key: &str, name: &str| rules.clone().find(|(_, rule)| rule.text_at(&[key]) == Some(name));
         let expr = |rule: &Node| rule.text_at(&["expr"]).unwrap_or_default().to_string();
         let (group, rule) = named("alert", alert).ok_or("no rule has this alert")?;
@@ -173,21 +184,20 @@ impl AlertsSpec {
             return Err(format!("its window of {window} is longer than the past that Prometheus has (`history`)"));
         }
         let length = |node: Option<&Node>| node.and_then(Node::text).and_then(duration);
-        let mut labels = self.scrapes.get(&["global", "external_labels"]).map(texts).unwrap_or_default();
+        let mut labels = scrapes.get(&["global", "external_labels"]).map(texts).unwrap_or_default();
         labels.extend(rule.get(&["labels"]).map(texts).unwrap_or_default());
         labels.insert(ALERT_NAME.into(), alert.into());
         let mut routes = Vec::new();
-        if let Some(route) = self.routes.get(&["route"]) {
+        if let Some(route) = self.alertmanager.1.get(&["route"]) {
             routed(route, &labels, ("", GROUP_WAIT), &mut routes);
         }
         let route = routes.iter().find(|(name, _)| receiver.is_none_or(|wanted| wanted == name));
-        let evaluation =
-            length(group.get(&["interval"])).or(length(self.scrapes.get(&["global", "evaluation_interval"])));
+        let evaluation = length(group.get(&["interval"])).or(length(scrapes.get(&["global", "evaluation_interval"])));
         Ok(BurnRate {
             threshold,
             window_us: micros(window),
             pending_us: micros(length(rule.get(&["for"])).unwrap_or_default()),
-            scrape_us: micros(scrape_intervals(&self.scrapes).into_iter().min().unwrap_or_default()),
+            scrape_us: micros(scrape_intervals(scrapes).into_iter().min().unwrap_or_default()),
             evaluation_us: micros(evaluation.unwrap_or(EVALUATION)),
             group_wait_us: micros(route.map_or(GROUP_WAIT, |(_, wait)| *wait)),
         })
@@ -198,7 +208,7 @@ impl AlertsSpec {
     fn drill_alertmanager(&self, token: &str) -> String {
         let host = if self.services.is_some() { AgentRole::Monitoring.name() } else { "127.0.0.1".into() };
         let mut out = Vec::new();
-        for entry in self.routes.entries() {
+        for entry in self.alertmanager.1.entries() {
             match entry.key.as_str() {
                 "route" => out.push(pair("route", drill_route(&entry.value))),
                 "inhibit_rules" | "mute_time_intervals" | "time_intervals" => out.push(unchanged(entry)),
@@ -209,7 +219,7 @@ impl AlertsSpec {
                 _ => {}
             }
         }
-        let receivers = self.receivers.iter().map(|receiver| {
+        let receivers = self.receivers().into_iter().map(|receiver| {
             let mut config = vec![pair("name", quoted(&receiver.name))];
             if receiver.delivers {
                 let url = pair("url", quoted(&receiver_url(&host, token, &receiver.name)));
@@ -225,19 +235,19 @@ impl AlertsSpec {
     /// Prometheus' configuration with the rules by their names here, the drill's Alertmanager, and only such targets as are
     /// in the drill. How it looks for targets elsewhere, and where it writes to, is left out.
     fn drill_prometheus(&self, rules: &[String], hosts: &BTreeSet<String>, left_out: &mut Vec<String>) -> String {
-        let mut out = Vec::new();
-        if let Some(global) = self.scrapes.get(&["global"]) {
+        let (mut out, scrapes) = (Vec::new(), &self.prometheus.1);
+        if let Some(global) = scrapes.get(&["global"]) {
             let kept = global.entries().iter().filter(|setting| !setting.key.ends_with("_file"));
             out.push(pair("global", flow_map(kept.map(unchanged))));
         }
         out.push(pair("rule_files", flow_list(rules.iter().map(|rules| quoted(rules)))));
         let targets = flow_map([pair("targets", flow_list([quoted(ALERTMANAGER)]))]);
         let here = flow_map([pair("static_configs", flow_list([targets]))]);
-        let relabel = self.scrapes.get(&["alerting", "alert_relabel_configs"]);
+        let relabel = scrapes.get(&["alerting", "alert_relabel_configs"]);
         let relabel = relabel.map(|relabel| pair("alert_relabel_configs", yaml(relabel)));
         let alerting = [pair("alertmanagers", flow_list([here]))].into_iter().chain(relabel);
         out.push(pair("alerting", flow_map(alerting)));
-        let jobs = self.scrapes.list(&["scrape_configs"]).iter();
+        let jobs = scrapes.list(&["scrape_configs"]).iter();
         out.push(pair("scrape_configs", flow_list(jobs.filter_map(|job| drill_job(job, hosts, left_out)))));
         out.join("\n") + "\n"
     }
@@ -353,8 +363,7 @@ pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
     let services = map.optional_by("services", |at| {
         let mut map = at.map("`services`")?;
         let [prometheus, alertmanager] = ["prometheus", "alertmanager"].map(|key| map.require_by(key, read_address));
-        map.finish()?;
-        Some(AlertAddresses { prometheus: prometheus?, alertmanager: alertmanager? })
+        map.finish_with(|| Some(AlertAddresses { prometheus: prometheus?, alertmanager: alertmanager? }))
     });
     let image = map.optional("image");
     for key in ["history", "image"].into_iter().filter(|_| services.is_some()) {
@@ -363,33 +372,19 @@ pub(super) fn read_alerts(at: &mut At<'_>) -> Option<AlertsSpec> {
             map.diags.error(map.source, map.key_span(key), message).help(format!("leave out `{key}`, or `services`"));
         }
     }
-    let names = rules.iter().flatten().flat_map(|(source, root)| rule_names(source, root, map.diags)).collect();
-    let receivers: Vec<AlertReceiver> =
-        alertmanager.iter().flat_map(|(_, root)| root.list(&["receivers"])).filter_map(receiver).collect();
-    if let Some((source, root)) = alertmanager.as_ref().filter(|_| receivers.is_empty()) {
+    for (source, root) in rules.iter().flatten().filter(|(_, root)| root.list(&["groups"]).is_empty()) {
+        map.diags.error(source, root.span, "there is no group of rules in it").help("it begins with `groups:`");
+    }
+    if let Some((source, root)) = alertmanager.as_ref().filter(|(_, root)| receivers(root).is_empty()) {
         map.diags.error(source, root.span, "there are no `receivers` in it: nobody would ever be paged");
     }
-    let kept_back = silences.as_ref().map(|(_, root)| root.items().iter().map(silence).collect()).unwrap_or_default();
     map.finish()?;
-    let ((alertmanager, routes), (prometheus, scrapes)) = (alertmanager?, prometheus?);
-    Some(AlertsSpec {
-        rules: rules?.into_iter().map(|(source, _)| source).collect(),
-        alertmanager,
-        prometheus,
-        silences: silences.map(|(source, _)| source),
-        history,
-        services,
-        image,
-        names,
-        receivers: Some(receivers).filter(|receivers| !receivers.is_empty())?,
-        routes: Arc::new(routes),
-        scrapes: Arc::new(scrapes),
-        kept_back,
-    })
+    let (rules, alertmanager) = (rules?, alertmanager.filter(|(_, root)| !receivers(root).is_empty())?);
+    Some(AlertsSpec { rules, alertmanager, prometheus: prometheus?, silences, history, services, image })
 }
 
 /// A path; `*` in the name of a file stands for any part of it.
-fn read_pattern(at: &mut At<'_>) -> Option<Vec<(Arc<Source>, Node)>> {
+fn read_pattern(at: &mut At<'_>) -> Option<Vec<ParsedFile>> {
     let path = path_of(at)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let Some((begin, end)) = name.split_once('*') else { return Some(vec![read_file(&path, at, "a file of rules")?]) };
@@ -405,28 +400,22 @@ fn read_pattern(at: &mut At<'_>) -> Option<Vec<(Arc<Source>, Node)>> {
     Some(names.iter().filter_map(|name| read_file(&folder.join(name), at, "a file of rules")).collect())
 }
 
-fn read_yaml(at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
+fn read_yaml(at: &mut At<'_>, what: &str) -> Option<ParsedFile> {
     read_file(&path_of(at)?, at, what)
 }
 
-fn read_file(path: &Path, at: &mut At<'_>, what: &str) -> Option<(Arc<Source>, Node)> {
+fn read_file(path: &Path, at: &mut At<'_>, what: &str) -> Option<ParsedFile> {
     // A name that a pattern has found may be a link.
     if let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, path)) {
         return at.fail(why);
     }
     let source = read_text(path, what, at)?;
     let root = parse(&source, at.diags)?;
-    Some((source, root))
+    Some((source, root.into()))
 }
 
-/// Names of the alerts of a file of rules.
-fn rule_names(source: &Arc<Source>, root: &Node, diags: &mut Diagnostics) -> Vec<String> {
-    let groups = root.list(&["groups"]);
-    if groups.is_empty() {
-        diags.error(source, root.span, "there is no group of rules in it").help("it begins with `groups:`");
-    }
-    let rules = groups.iter().filter_map(|group| group.get(&["rules"])).flat_map(Node::items);
-    rules.filter_map(|rule| rule.text_at(&["alert"]).map(str::to_string)).collect()
+fn receivers(alertmanager: &Node) -> Vec<AlertReceiver> {
+    alertmanager.list(&["receivers"]).iter().filter_map(receiver).collect()
 }
 
 fn receiver(node: &Node) -> Option<AlertReceiver> {
@@ -459,8 +448,7 @@ fn read_history(at: &mut At<'_>) -> Option<SyntheticHistory> {
         at.must_not_be_empty("`series` is empty: there would be no history", example);
         Some(read)
     });
-    map.finish()?;
-    Some(SyntheticHistory { reach: reach?, series: series? })
+    map.finish_with(|| Some(SyntheticHistory { reach: reach?, series: series? }))
 }
 
 fn read_series(at: &mut At<'_>) -> Option<SyntheticSeries> {
@@ -486,29 +474,24 @@ fn read_series(at: &mut At<'_>) -> Option<SyntheticSeries> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Diagnostics;
 
-    fn node(text: &str) -> Node {
-        parse(&Source::new("x.yml", text), &mut Diagnostics::default()).expect("YAML")
+    fn file(path: &str, text: &str) -> ParsedFile {
+        let source = Source::new(path, text);
+        let root = parse(&source, &mut Diagnostics::default()).expect("YAML");
+        (source, root.into())
     }
 
     fn spec(alertmanager: &str, prometheus: &str) -> AlertsSpec {
-        let routes = node(alertmanager);
+        let rules = "groups: [{name: g, rules: [{alert: A, expr: 'x[5m] > 1 and y[1h:1m] > 1'}]}]";
         AlertsSpec {
-            rules: vec![Source::new(
-                "ops/a.yml",
-                "groups: [{name: g, rules: [{alert: A, expr: 'x[5m] > 1 and y[1h:1m] > 1'}]}]",
-            )],
-            alertmanager: Source::new("am.yml", alertmanager),
-            prometheus: Source::new("prometheus.yml", prometheus),
+            rules: vec![file("ops/a.yml", rules)],
+            alertmanager: file("am.yml", alertmanager),
+            prometheus: file("prometheus.yml", prometheus),
             silences: None,
             history: None,
             services: None,
             image: None,
-            names: Vec::new(),
-            receivers: routes.get(&["receivers"]).unwrap().items().iter().filter_map(receiver).collect(),
-            routes: Arc::new(routes),
-            scrapes: Arc::new(node(prometheus)),
-            kept_back: Vec::new(),
         }
     }
 
@@ -552,7 +535,7 @@ receivers:
                 share("1h")
             );
             let mut spec = spec(ALERTMANAGER_YML, prometheus);
-            spec.rules = vec![Source::new("r.yml", text)];
+            spec.rules = vec![file("r.yml", &text)];
             spec.history = Some(SyntheticHistory { reach: Duration::from_secs(reach), series: Vec::new() });
             spec.theory(&PageExpectation { alert: Some("A".into()), ..PageExpectation::default() }).unwrap()
         };
@@ -594,7 +577,7 @@ scrape_configs:
         let (asked, left_out) = spec.servers("A", &BTreeSet::from(["checkout".to_string()]));
         insta::assert_snapshot!(asked.files[PROMETHEUS_FILE]);
         assert_eq!(left_out, ["node.example.com:9100", "node.example.com", "kubernetes_sd_configs of pods"]);
-        assert_eq!(asked.files["rules-0.yml"], spec.rules[0].text);
+        assert_eq!(asked.files["rules-0.yml"], spec.rules[0].0.text);
         assert_eq!(asked.ready_within(), Duration::from_secs(20 + 15), "the first scrape may take an interval");
         assert!(parse(&Source::new("p", asked.files[PROMETHEUS_FILE].as_str()), &mut Diagnostics::default()).is_some());
     }

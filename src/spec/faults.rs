@@ -6,8 +6,7 @@ use super::{FaultTiming, PlannedFault};
 use crate::faults::{Fault, Preset};
 use crate::slis::Ratio;
 use crate::source::{
-    At, Diagnostic, Diagnostics, Entry, MapReader, Node, Span, TextForm, Value, did_you_mean, list, parse_duration,
-    shape, shorten,
+    At, Diagnostics, Entry, MapReader, Node, Span, TextForm, Value, did_you_mean, list, parse_duration, shape, shorten,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -42,78 +41,89 @@ pub fn read_faults(at: &mut At<'_>, loads: &[&str]) -> Vec<PlannedFault> {
 }
 
 fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Option<PlannedFault> {
-    let of_kind = |at: &mut At<'_>, kind: &str| {
-        Fault::from_entry(kind, Span::default(), at.node, at.source, at.diags);
-    };
-    let describes = at.describe_one_of("faults", Fault::KINDS, of_kind, |at| {
-        MapReader::new(at.node, "a fault", at.source, at.diags).map(read_timing);
-    });
-    if describes {
-        let presets = Preset::all(at.source, &mut Diagnostics::default());
-        at.diags.reshape(|mut shape| {
-            for preset in presets {
-                shape["properties"][&preset.name] = preset.shape();
-                if let Some(one_of) = shape["oneOf"].as_array_mut() {
-                    one_of.push(json!({ "required": [preset.name] }));
-                }
-            }
-            shape
-        });
-        return None;
+    if at.diags.is_describing() {
+        return describe_fault(at);
     }
     let Value::Map(entries) = &at.node.value else {
         at.error(format!("a fault must be a map, found {}", at.node.describe())).help(EXAMPLE);
         return None;
     };
-    let (beside, kinds): (Vec<&Entry>, Vec<&Entry>) =
-        entries.iter().partition(|entry| TIMING.contains(&entry.key.as_str()));
-    let &[Entry { key: kind, key_span, value: parameters }] = kinds.as_slice() else {
+    let kinds: Vec<&Entry> = entries.iter().filter(|entry| !TIMING.contains(&entry.key.as_str())).collect();
+    let &[Entry { key: kind, value: parameters, .. }] = kinds.as_slice() else {
         let span = kinds.get(1).map_or(at.node.span, |second| second.key_span);
         let message = "a fault has one key, its kind, with its parameters below it";
         at.diags.error(at.source, span, message).help(format!("{EXAMPLE}; beside it only {}", list(&TIMING)));
         return None;
     };
-    let beside = Node { value: Value::Map(beside.into_iter().cloned().collect()), span: at.node.span };
-    let timing = read_timing(MapReader::new(&beside, "a fault", at.source, at.diags)?);
-    let known = at.diags.all.len();
-    let Some(fault) = Fault::from_entry(kind, *key_span, parameters, at.source, at.diags) else {
-        if at.diags.all.len() == known {
-            at.diags.error(at.source, parameters.span, format!("the parameters of `{kind}` cannot be read"));
+    let mut map = at.map("a fault")?;
+    let known = map.diags.all.len();
+    let timing = read_timing(&mut map);
+    let is_timed = !map.diags.has_errors_since(known);
+    let (id, line, fault) = map.read(kind, true, |at| {
+        let known = at.diags.all.len();
+        let fault = Fault::from_entry(kind, at.key_span, parameters, at.source, at.diags);
+        if fault.is_none() && at.diags.all.len() == known {
+            at.error(format!("the parameters of `{kind}` cannot be read"));
         }
+        let fault = fault?;
+        let taken = before.iter().filter(|other| other.fault.kind() == fault.kind()).count();
+        let id = if taken == 0 { kind.clone() } else { format!("{kind}-{}", taken + 1) };
+        for service in fault.facts.services.iter().chain(&fault.facts.client) {
+            let node = naming(parameters, service).unwrap_or(parameters);
+            let named = format!("the fault `{id}`");
+            mention(&mut at.inner(kind, at.key_span, node), named, service, Among::Services);
+        }
+        check(&fault, before, loads, at);
+        Some((id, at.line(), fault))
+    })?;
+    if !is_timed {
         return None;
-    };
-    let taken = before.iter().filter(|other| other.fault.kind() == fault.kind()).count();
-    let id = if taken == 0 { kind.clone() } else { format!("{kind}-{}", taken + 1) };
-    let mut at = At { key: kind, key_span: *key_span, node: parameters, source: at.source, diags: at.diags };
-    for service in fault.facts.services.clone().into_iter().chain(fault.facts.client.clone()) {
-        let node = naming(parameters, &service).unwrap_or(parameters);
-        let mut at = At { node, diags: at.diags, ..at };
-        mention(&mut at, format!("the fault `{id}`"), &service, Among::Services);
     }
-    check(&fault, before, loads, &mut at);
-    let timing = timing?;
     if timing.after.is_some() && before.is_empty() {
-        let message = "`after` counts from the fault before it in the list, and there is none";
-        wrong(&beside, "after", message, &mut at).help("leave it out, or put another fault before it");
+        map.wrong("after", "`after` counts from the fault before it in the list, and there is none")
+            .help("leave it out, or put another fault before it");
     }
     if timing.lasts.is_some() && fault.facts.returns.is_some() {
-        let message = "`returns` and `lasts` are two answers to how it ends";
-        wrong(&beside, "lasts", message, &mut at).help("keep `returns` for a fault that the runbook must end for good");
+        map.wrong("lasts", "`returns` and `lasts` are two answers to how it ends")
+            .help("keep `returns` for a fault that the runbook must end for good");
     }
     if timing.ramp.is_some() && !fault.facts.grows {
-        let message = format!("nothing of `{id}` can grow");
         let which = "`ramp` is for `http_delay`, `load_surge`, `tcp_latency`, and a `toxic` of the type `latency` or `bandwidth`, with a rate above 0";
-        wrong(&beside, "ramp", &message, &mut at).help(which);
+        map.wrong("ramp", format!("nothing of `{id}` can grow")).help(which);
     }
     if timing.lasts.is_some() && (parameters.get(&["irreversible"]).is_some() || fault.is_irreversible_preset()) {
-        wrong(&beside, "lasts", "it is irreversible, and `lasts` says when it is undone", &mut at);
+        map.wrong("lasts", "it is irreversible, and `lasts` says when it is undone");
     }
-    Some(PlannedFault { id, fault, line: at.line(), timing })
+    Some(PlannedFault { id, fault, line, timing })
+}
+
+/// Describes a fault: one of the kinds and presets, and what may stand beside it.
+fn describe_fault(at: &mut At<'_>) -> Option<PlannedFault> {
+    let presets = Preset::all(at.source, &mut Diagnostics::default());
+    let mut map = at.map("a fault")?;
+    map.in_section("faults", |map| {
+        for kind in Fault::KINDS {
+            map.read(kind, false, |at| Fault::from_entry(kind, Span::default(), at.node, at.source, at.diags));
+        }
+    });
+    let names = Fault::KINDS.iter().copied().chain(presets.iter().map(|preset| preset.name.as_str()));
+    map.exactly_one(&names.collect::<Vec<_>>(), EXAMPLE);
+    map.also(json!({ "type": "object" }));
+    read_timing(&mut map);
+    map.finish();
+    at.diags.reshape(|mut shape| {
+        presets.iter().for_each(|preset| shape["properties"][&preset.name] = preset.shape());
+        shape
+    });
+    None
 }
 
 /// Reads what stands beside the kind of a fault.
-fn read_timing(map: MapReader<'_>) -> Option<FaultTiming> {
-    let mut map = map.of_section("When a fault acts");
+fn read_timing(map: &mut MapReader<'_>) -> FaultTiming {
+    map.in_section("When a fault acts", read_times)
+}
+
+fn read_times(map: &mut MapReader<'_>) -> FaultTiming {
     let times = ["lasts", "after", "every", "ramp"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
     let [lasts, after, every, ramp] = times;
     let jitter = map.optional_with("jitter", A_JITTER, |text| jitter(text, every.or(after))).unwrap_or_default();
@@ -132,8 +142,7 @@ fn read_timing(map: MapReader<'_>) -> Option<FaultTiming> {
         let message = format!("`lasts` is {}: it would end before it has grown to its full strength", Show(lasts));
         map.wrong("ramp", message).help("a `ramp` that is no longer than `lasts`");
     }
-    map.finish()?;
-    Some(FaultTiming { lasts, after, every, jitter, ramp, noise })
+    FaultTiming { lasts, after, every, jitter, ramp, noise }
 }
 
 /// Reads by how much a time may vary; a share is one of `of`.
@@ -144,11 +153,6 @@ fn jitter(text: &str, of: Option<Duration>) -> Result<Duration, String> {
         (true, None) => return Err("a share of what: there is neither `every` nor `after`".into()),
     };
     if jitter > LONGEST { Err(format!("it is {}, more than {}", Show(jitter), Show(LONGEST))) } else { Ok(jitter) }
-}
-
-fn wrong<'d>(beside: &Node, key: &str, message: &str, at: &'d mut At<'_>) -> &'d mut Diagnostic {
-    let span = beside.get(&[key]).map_or(at.key_span, |value| value.span);
-    at.diags.error(at.source, span, message)
 }
 
 /// What the parameters of a fault mean for the rest of the scenario.

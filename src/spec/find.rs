@@ -2,8 +2,7 @@
 
 use super::Overrides;
 use crate::error::Error;
-use crate::source::{At, Diagnostics, Node, Source, beside, list, nearest, parse, path_of, tidy, work_tree};
-use serde::Serialize;
+use crate::source::{At, Diagnostics, Node, Source, beside, did_you_mean, parse, path_of, tidy, work_tree};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,8 +19,7 @@ pub fn find_game_day(name_or_path: &str, project: &Path) -> Result<PathBuf, Erro
 /// The file that a name, with or without its extension, means among the files of a folder; or the file at a path.
 pub fn find_among(name_or_path: &str, files: &[PathBuf], folder: &Path, what: &str) -> Result<PathBuf, Error> {
     let path = Path::new(name_or_path);
-    let is_file =
-        path.extension().is_some_and(|end| ["yaml", "yml", "md", "markdown"].iter().any(|known| end == *known));
+    let is_file = path.extension().is_some_and(|end| ["yaml", "yml", "md", "markdown"].iter().any(|one| end == *one));
     let looks_like_path = name_or_path.contains(std::path::is_separator) || is_file;
     if looks_like_path && path.is_file() {
         return Ok(tidy(path));
@@ -39,14 +37,13 @@ pub fn find_among(name_or_path: &str, files: &[PathBuf], folder: &Path, what: &s
         true => Error::usage(format!("there is no file `{name_or_path}`")),
         false => Error::usage(format!("there is no {what} `{name_or_path}` in {}", shown.display())),
     };
-    Err(match nearest(&wanted, names.iter().map(String::as_str)) {
-        Some(name) => error.hint(format!("did you mean `{name}`?")),
-        None if names.is_empty() => error.hint(format!(
+    Err(error.hint(match names.is_empty() {
+        true => format!(
             "there is no {what} in {}; run Firedrill in the project's folder, or name it with `-C DIR`",
             shown.display()
-        )),
-        None => error.hint(format!("there is {}", list(&names))),
-    })
+        ),
+        false => did_you_mean(&wanted, names.iter().map(String::as_str)),
+    }))
 }
 
 /// The project of a file, from outside of which nothing that it names is read: `--root`, else the Git work tree in which it lies,
@@ -108,7 +105,7 @@ pub(super) fn stem(path: &Path) -> Option<String> {
 }
 
 /// A scenario at a glance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// File name without its extension.
     pub name: String,
@@ -122,8 +119,6 @@ pub struct Outline {
     pub severity: Option<String>,
     /// The runbook, as a path.
     pub runbook: Option<String>,
-    /// The stack's Compose file, or its manifests, as a path.
-    pub stack: Option<String>,
     /// Kinds of its faults, in order.
     pub faults: Vec<String>,
     /// Tags.
@@ -139,15 +134,12 @@ pub fn outline(path: &Path) -> Outline {
     let get = |keys: &[&str]| root.as_ref()?.get(keys);
     let text = |key: &str| get(&[key]).and_then(Node::text).map(str::to_string);
     let items = |key: &str| get(&[key]).map_or(&[][..], Node::items).iter();
-    let shown = |relative: &str| beside(&path, relative).to_string_lossy().into_owned();
-    let stack = get(&["stack", "file"]).or(get(&["stack", "kubernetes", "manifests"])).or(get(&["stack"]));
     Outline {
         name: stem(&path).unwrap_or_default(),
         title: text("title"),
         kind: text("kind").unwrap_or_else(|| "drill".into()),
         severity: text("severity"),
-        runbook: text("runbook").map(|relative| shown(&relative)),
-        stack: stack.and_then(Node::text).map(shown),
+        runbook: text("runbook").map(|relative| beside(&path, &relative).to_string_lossy().into_owned()),
         faults: items("faults").filter_map(|item| Some(item.entries().first()?.key.clone())).collect(),
         tags: items("tags").filter_map(Node::text).map(str::to_string).collect(),
         readable: root.is_some(),

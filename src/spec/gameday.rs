@@ -91,7 +91,6 @@ const A_COUNT: TextForm = TextForm::new(
     "`auto` or a number",
     || json!({ "anyOf": [{ "const": "auto" }, shape::number(1, MOST_PARALLEL.into())] }),
 );
-const A_RATE: TextForm = TextForm::new("a rate like `20/s`", shape::rate);
 const A_CONTROL: TextForm = TextForm::new("a share like `1/7`", share);
 
 /// An entry of `scenarios`: which ones, and what it says about them.
@@ -163,7 +162,7 @@ fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
         retry: map.optional_by("retry", |at| between(at, 0, MOST_RETRIES)).unwrap_or(0),
         flaky_fails: second_of(&mut map, "flaky", ["pass", "fail"], "is not what a flaky drill can come to"),
         control: map.optional_with("control", A_CONTROL, parse_control),
-        rate: map.optional_with("rate", A_RATE, parse_rate),
+        rate: map.optional_with("rate", TextForm::new("a rate like `20/s`", shape::rate), parse_rate),
         ..GameDay::default()
     };
     (map.finish().and(title).map(|title| GameDay { title, ..day }), wanted)
@@ -242,7 +241,7 @@ fn control_runs(at: &mut At<'_>) -> Option<ControlRuns> {
     match at.node.plain() {
         Some("true") => Some(ControlRuns::Always),
         Some("false") => Some(ControlRuns::Never),
-        _ => at.parse("`true`, `false` or a share like `1/7`", parse_control).map(ControlRuns::Every),
+        _ => at.parse_text("`true`, `false` or a share like `1/7`", parse_control).map(ControlRuns::Every),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::load::{
 };
 use crate::record::script_secrets;
 use crate::slis::{Good, Ratio, SliSpec, gauge};
-use crate::source::{At, TextForm, Value, did_you_mean, host_of, parse_rate, shape, shorten};
+use crate::source::{At, TextForm, Value, host_of, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::json;
@@ -39,7 +39,6 @@ const A_PLACE: TextForm = TextForm::new("a JSON pointer, or `header NAME`", || s
 const A_TEXT: TextForm = TextForm::new("a text", shape::filled);
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 const A_CONDITION: TextForm = TextForm::new("a condition like `status < 500`", Good::shape);
-const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.5%`", Ratio::shape);
 
 /// Reads each entry of a map of named things, which must not be empty.
 pub fn named<T>(at: &mut At<'_>, mut read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
@@ -58,21 +57,22 @@ pub fn named<T>(at: &mut At<'_>, mut read: impl FnMut(&mut At<'_>) -> Option<T>)
 
 /// Reads one load.
 pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
-    let name = at.key.to_string();
-    let by = format!("load `{}`", shorten(&name));
+    let mut load = LoadSpec { name: at.key.to_string(), ..LoadSpec::default() };
+    let by = format!("load `{}`", shorten(at.key));
     let mut map = at.map(by.as_str())?.of_section("load");
     let request = map.require_by("request", |at| read_request(at, &by, &[]));
-    let rate = map.require_with("rate", A_RATE, parse_rate);
-    let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
-    let mut headers = map.optional_by("headers", |at| Some(read_headers(at, &[]))).unwrap_or_default();
-    let body = map.optional_by("body", |at| read_body(at, &mut headers, &[]));
-    let expect = map.optional_by("expect", read_expected).unwrap_or_default();
+    load.rate = map.require_with("rate", A_RATE, parse_rate).unwrap_or_default();
+    load.timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
+    load.headers = map.optional_by("headers", |at| Some(read_headers(at, &[]))).unwrap_or_default();
+    load.body = map.optional_by("body", |at| read_body(at, &mut load.headers, &[]));
+    load.expect = map.optional_by("expect", read_expected).unwrap_or_default();
     let mut known = Vec::new();
     let then = map.optional_by("then", |at| {
         let then = at.items("a list of requests", "", |at| read_step(at, &by, &mut known));
         at.must_not_be_empty("`then` is empty: leave it out", "");
         Some(then)
     });
+    load.then = then.unwrap_or_default();
     let connections = map.optional_by("connections", |at| {
         let count: Option<usize> = at.value();
         at.also(json!({ "minimum": 1, "maximum": MOST_CONNECTIONS }));
@@ -82,12 +82,11 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
             count => Some(count),
         }
     });
-    let keep_alive = map.optional("keep_alive").unwrap_or(true);
-    let ca = map.optional_by("tls", |at| {
+    load.keep_alive = map.optional("keep_alive").unwrap_or(true);
+    load.ca = map.optional_by("tls", |at| {
         let mut map = at.map("`tls`")?;
         let ca = map.require_by("ca", |at| read_ca(at, &by));
-        map.finish()?;
-        ca
+        map.finish().and(ca)
     });
     match &request {
         Some((_, url)) if is_https(url) && !map.has("tls") => {
@@ -99,27 +98,13 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         }
         _ => {}
     }
-    let then = then.unwrap_or_default();
-    if !map.has("tls") && then.iter().any(|step| is_https(&step.url)) {
+    if !map.has("tls") && load.then.iter().any(|step| is_https(&step.url)) {
         map.wrong("then", "`https://` without `tls.ca`: no certificate could be verified");
     }
     map.finish()?;
-    let ((method, url), rate) = (request?, rate?);
-    Some(LoadSpec {
-        name,
-        method,
-        url,
-        headers,
-        body,
-        rate,
-        timeout,
-        connections: connections.unwrap_or_else(|| connections_for(rate, timeout)),
-        keep_alive,
-        ca,
-        acknowledged: None,
-        expect,
-        then,
-    })
+    (load.method, load.url) = request?;
+    load.connections = connections.unwrap_or_else(|| connections_for(load.rate, load.timeout));
+    Some(load)
 }
 
 /// Reads what an answer says that is no failure.
@@ -153,8 +138,7 @@ fn read_expected(at: &mut At<'_>) -> Option<ExpectedAnswer> {
         });
         values.extend(read.into_iter().flatten());
     }
-    map.finish()?;
-    Some(ExpectedAnswer { body, values })
+    map.finish().map(|()| ExpectedAnswer { body, values })
 }
 
 /// Reads the method and the URL of a request, whose path may hold what was taken before.
@@ -215,8 +199,7 @@ pub(super) fn read_ca(at: &mut At<'_>, by: &str) -> Option<Ca> {
             if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
                 map.wrong("path", "`path` begins with `/`: it is a path in the service's container");
             }
-            map.finish()?;
-            Some(Ca::Service { service: service?, path: path? })
+            map.finish_with(|| Some(Ca::Service { service: service?, path: path? }))
         }
         _ => read_pem(at),
     })
@@ -374,15 +357,8 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
             );
     }
     let own = own.or((map.has("slo") && promised.is_none()).then_some("slo"));
-    let load = map.read("load", own.is_none(), |at| {
-        at.diags.describe(shape::filled);
-        let written = at.node.text().unwrap_or_default();
-        if !loads.contains(&written) {
-            at.error(format!("SLI `{shown}` looks at a load that does not exist: {}", at.node.describe()))
-                .help(did_you_mean(written, loads.iter().copied()));
-        }
-        Some(written.to_string())
-    });
+    let missing = format!("SLI `{shown}` looks at a load that does not exist:");
+    let load = map.read("load", own.is_none(), |at| at.known(loads, &missing));
     let good = map.read("good", own.is_none() && promised.is_none(), |at| at.parse(A_CONDITION, Good::parse));
     for key in ["good", "prometheus"].into_iter().filter(|_| promised.is_some()) {
         if map.has(key) {
@@ -407,7 +383,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         .chain([json!({ "required": ["slo", "load"], "not": { "required": ["good"] } })]);
     map.also(json!({ "required": [], "oneOf": over.collect::<Vec<_>>() }));
     let objective = map.read("objective", !map.has("slo"), |at| {
-        let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
+        let objective = at.parse(TextForm::new("a percentage like `99.5%`", Ratio::shape), Ratio::parse)?;
         if let Some((why, help)) = no_objective(objective) {
             at.error(why).help(help);
         }

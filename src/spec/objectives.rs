@@ -162,7 +162,6 @@ pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
     }
 }
 
-const A_RATE: TextForm = TextForm::new("a rate like `1200/s`", shape::rate);
 const AN_OBJECTIVE: TextForm = TextForm::new("a percentage like `99.95%`", Ratio::shape);
 
 /// Reads `budget`: the production error budget, over 30 days by default, in terms of which a drill has its price.
@@ -172,13 +171,12 @@ pub(super) fn read_budget(at: &mut At<'_>) -> Option<BudgetInfo> {
         window if window < MAX_DURATION => Err("an error budget is over a day at least".into()),
         window => Ok(window),
     });
-    let traffic = map.optional_with("traffic", A_RATE, parse_rate);
+    let traffic = map.optional_with("traffic", TextForm::new("a rate like `1200/s`", shape::rate), parse_rate);
     let objective = map.optional_with("objective", AN_OBJECTIVE, |text| match Ratio::parse(text)? {
         whole if whole.get() >= 1.0 => Err("100% leaves no error budget".into()),
         objective => Ok(objective.get()),
     });
-    map.finish()?;
-    Some(BudgetInfo { window_us: micros(window.unwrap_or(30 * MAX_DURATION)), traffic, objective })
+    map.finish().map(|()| BudgetInfo { window_us: micros(window.unwrap_or(30 * MAX_DURATION)), traffic, objective })
 }
 
 #[cfg(test)]

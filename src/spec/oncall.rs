@@ -73,16 +73,14 @@ pub fn read_on_call(at: &mut At<'_>) -> Option<OnCall> {
     let roles = map.default_by("roles", ROLES.map(|(_, role)| (role.to_string(), None)).to_vec(), read_roles);
     let severities = map.default_by("severities", SeverityLevel::defaults(), read_severities);
     let receivers = map.default_by("receivers", Vec::new(), read_receivers);
-    map.finish()?;
-    Some(OnCall { source, roles: roles?, severities: severities?, receivers: receivers? })
+    map.finish_with(|| Some(OnCall { source, roles: roles?, severities: severities?, receivers: receivers? }))
 }
 
 fn read_roles(at: &mut At<'_>) -> Option<Vec<(String, Option<String>)>> {
     let mut map = at.map("`roles`")?;
     let roles =
         ROLES.map(|(key, role)| (role.to_string(), map.optional_with(key, A_NAME, person).filter(|name| name != OPEN)));
-    map.finish()?;
-    Some(roles.to_vec())
+    map.finish().map(|()| roles.to_vec())
 }
 
 /// A name of somebody.
@@ -131,8 +129,7 @@ fn read_severity(at: &mut At<'_>) -> Option<SeverityLevel> {
         map.error(head, format!("nothing says what makes an incident a `{}`", shorten(&name)))
             .help("write `{ users_hurt: 10% }`, or `{ data_lost: true }`");
     }
-    map.finish()?;
-    Some(SeverityLevel { name, users_hurt, data_lost })
+    map.finish().map(|()| SeverityLevel { name, users_hurt, data_lost })
 }
 
 fn read_receivers(at: &mut At<'_>) -> Option<Vec<OnCallReceiver>> {
@@ -177,8 +174,7 @@ fn read_receiver(at: &mut At<'_>, names: &[&str]) -> Option<OnCallReceiver> {
         map.wrong("acknowledge_within", "`acknowledge_within` is 0: nobody can acknowledge in no time");
     }
     map.also(json!({ "dependentRequired": { "then": ["acknowledge_within"] } }));
-    map.finish()?;
-    Some(OnCallReceiver { name, on_call: on_call?, acknowledge_within, then, line })
+    map.finish_with(|| Some(OnCallReceiver { name, on_call: on_call?, acknowledge_within, then, line }))
 }
 
 #[cfg(test)]

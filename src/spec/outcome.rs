@@ -2,7 +2,7 @@
 
 use super::services::{Among, mention};
 use super::windows::{LONGEST, Show, deadline, window};
-use super::{AlertReceiver, AlertsSpec, Detect, Impact, OnCall, loads};
+use super::{AlertReceiver, Detect, Impact, OnCall, Plan, loads};
 use crate::record::{PageEscalation, PageExpectation, RestoreLevel, Verdict, micros};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, host_of, shape, shorten};
@@ -51,13 +51,10 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
                 let breaches: Option<Vec<String>> = at.value();
                 let message = "`breaches` is empty: name an SLI, leave it out for any, or write `impact: none`";
                 at.must_not_be_empty(message, "");
-                for item in at.node.items() {
-                    let Some(name) = item.text() else { continue };
-                    // Without any SLI that was told already.
-                    if !slis.is_empty() && !slis.contains(&name) {
-                        let help = did_you_mean(name, slis.iter().copied());
-                        at.diags.error(at.source, item.span, format!("there is no SLI {}", item.describe())).help(help);
-                    }
+                let (key, node) = (at.key, at.node);
+                // Without any SLI that was told already.
+                for item in node.items().iter().filter(|item| item.text().is_some() && !slis.is_empty()) {
+                    at.inner(key, item.span, item).known(slis, "there is no SLI");
                 }
                 breaches
             });
@@ -67,8 +64,7 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
             if impact.window > impact.within {
                 map.wrong("within", "`impact.within` is shorter than `impact.window`: no impact could be seen in time");
             }
-            map.finish()?;
-            Some(impact)
+            map.finish().map(|()| impact)
         },
     )
 }
@@ -112,62 +108,47 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
         map.wrong("within", "nothing must come: `within` says nothing")
             .help("leave it out, or name what must come: `alert`, or `metrics` and `when`");
     }
-    map.finish()?;
-    Some(Detect { condition, page, within: within.or((!must_come).then_some(Duration::ZERO))? })
+    map.finish_with(|| Some(Detect { condition, page, within: within.or((!must_come).then_some(Duration::ZERO))? }))
 }
 
 fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
-    let alert: Option<String> = map.optional("alert");
-    let labels: Option<BTreeMap<String, String>> = map.optional_by("labels", read_labels);
-    let [receiver, source] = ["receiver", "source"].map(|key| map.optional::<String>(key));
-    let before_impact = map.optional("before_impact").unwrap_or_default();
-    let quiet: Option<Vec<String>> = map.optional_by("quiet", |at| {
-        let quiet = at.value();
-        at.must_not_be_empty("`quiet` is empty: name an alert, or leave it out", "");
-        quiet
-    });
-    let max_pages: Option<u32> = map.optional("max_pages");
-    let resolves = map.optional_by("resolves_within", |at| deadline(at, LONGEST));
-    let escalation = map.optional_by("escalation", |at| read_escalation(at, alert.as_deref(), labels.as_ref()));
-    if alert.is_none() && quiet.is_none() && max_pages.is_none() {
-        return None;
-    }
-    Some(PageExpectation {
-        alert,
-        labels: labels.unwrap_or_default(),
-        receiver,
-        source,
-        before_impact,
-        quiet: quiet.unwrap_or_default(),
-        max_pages,
-        resolves_within_us: resolves.map(micros),
-        escalation,
+    let mut page = PageExpectation {
+        alert: map.optional("alert"),
+        labels: map.optional_by("labels", read_labels).unwrap_or_default(),
+        receiver: map.optional("receiver"),
+        source: map.optional("source"),
+        before_impact: map.optional("before_impact").unwrap_or_default(),
+        quiet: map.optional_by("quiet", read_quiet).unwrap_or_default(),
+        max_pages: map.optional("max_pages"),
+        resolves_within_us: map.optional_by("resolves_within", |at| deadline(at, LONGEST)).map(micros),
         ..PageExpectation::default()
-    })
+    };
+    page.escalation = map.optional_by("escalation", |at| read_escalation(at, &page));
+    (page.alert.is_some() || !page.quiet.is_empty() || page.max_pages.is_some()).then_some(page)
+}
+
+fn read_quiet(at: &mut At<'_>) -> Option<Vec<String>> {
+    let quiet = at.value();
+    at.must_not_be_empty("`quiet` is empty: name an alert, or leave it out", "");
+    quiet
 }
 
 fn read_labels(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
-    let read = at.entries("a map of labels", "write it like `labels: { severity: page }`", |at| {
-        Some((at.key.to_string(), at.value::<String>()?))
-    });
-    Some(read.into_iter().collect())
+    Some(at.named("a map of labels", "write it like `labels: { severity: page }`", |at| at.value()))
 }
 
 /// Reads `detect.escalation`; its receiver is who stands behind that of the page. Where it is the page's own alert that reaches the second
 /// line, it has the page's labels: the same alert of another service is none.
-fn read_escalation(
-    at: &mut At<'_>,
-    page: Option<&str>,
-    of_page: Option<&BTreeMap<String, String>>,
-) -> Option<PageEscalation> {
+fn read_escalation(at: &mut At<'_>, page: &PageExpectation) -> Option<PageEscalation> {
     let mut map = at.map("`escalation`")?;
     let alert: Option<String> = map.optional("alert");
     let labels = map.optional_by("labels", read_labels);
     let within = map.require_by("within", |at| deadline(at, LONGEST));
     map.finish()?;
     let within_us = micros(within?);
-    let alert = alert.or(page.map(String::from))?;
-    let labels = labels.or(of_page.filter(|_| page == Some(&*alert)).cloned()).unwrap_or_default();
+    let alert = alert.or(page.alert.clone())?;
+    let is_the_same = page.alert.as_ref() == Some(&alert);
+    let labels = labels.or(is_the_same.then(|| page.labels.clone())).unwrap_or_default();
     Some(PageEscalation { alert, labels, receiver: String::new(), within_us })
 }
 
@@ -204,32 +185,28 @@ fn check_escalation(page: &mut PageExpectation, oncall: Option<&OnCall>, root: &
 }
 
 /// Holds a page against the files of the alerts and of who is on call, and notes in it which receivers page nobody.
-pub fn check_page(
-    detect: &mut Detect,
-    alerts: Option<&AlertsSpec>,
-    oncall: Option<&OnCall>,
-    root: &Node,
-    map: &mut MapReader<'_>,
-) {
-    let Some(page) = &mut detect.page else { return };
-    let Some(alerts) = alerts else {
+pub fn check_page(page: &mut PageExpectation, plan: &Plan, map: &mut MapReader<'_>) {
+    let (root, oncall) = (&*plan.root, plan.oncall.as_ref());
+    let Some(alerts) = &plan.alerts else {
         let there = ["alert", "quiet", "max_pages"].into_iter().find(|key| root.get(&["detect", *key]).is_some());
         wrong(map, root, there.unwrap_or("alert"), "nothing says where its rule is and who is paged")
             .help("name the team's files: `alerts: { rules: …, alertmanager: …, prometheus: … }`");
         return;
     };
     if page.source.is_none() {
-        for alert in page.alert.iter().chain(&page.quiet).filter(|alert| !alerts.names.contains(alert)) {
+        let names = alerts.names();
+        for alert in page.alert.iter().chain(&page.quiet).filter(|alert| !names.contains(&alert.as_str())) {
             let key = if Some(alert) == page.alert.as_ref() { "alert" } else { "quiet" };
-            let help = did_you_mean(alert, alerts.names.iter().map(String::as_str));
+            let help = did_you_mean(alert, names.iter().copied());
             wrong(map, root, key, format!("no rule has an alert `{}`", shorten(alert))).help(help);
         }
     }
     let is_told = |receiver: &&AlertReceiver| page.receiver.as_ref().is_none_or(|name| *name == receiver.name);
-    let told: Vec<&AlertReceiver> = alerts.receivers.iter().filter(is_told).collect();
+    let receivers = alerts.receivers();
+    let told: Vec<&AlertReceiver> = receivers.iter().filter(is_told).collect();
     match (page.receiver.as_ref(), told.first()) {
         (Some(name), None) if page.source.is_none() => {
-            let names = alerts.receivers.iter().map(|receiver| receiver.name.as_str());
+            let names = receivers.iter().map(|receiver| receiver.name.as_str());
             wrong(map, root, "receiver", format!("Alertmanager has no receiver `{}`", shorten(name)))
                 .help(did_you_mean(name, names));
         }
@@ -285,6 +262,5 @@ pub fn read_expect(at: &mut At<'_>) -> Option<(Verdict, Option<RestoreLevel>)> {
         RestoreLevel::from_name(text.trim())
             .ok_or_else(|| format!("`{}` is not a level of a restore: they are `L0` to `L5`", shorten(text)))
     });
-    map.finish()?;
-    Some((verdict?, level))
+    map.finish_with(|| Some((verdict?, level)))
 }

@@ -163,8 +163,7 @@ impl Plan {
             load.rate = load.rate.min(most);
         }
         // Whole slices, rounded up.
-        let longer =
-            |window: Duration| Duration::from_millis((window.as_secs_f64() * factor * 10.0).ceil() as u64 * 100);
+        let longer = |time: Duration| Duration::from_millis((time.as_secs_f64() * factor * 10.0).ceil() as u64 * 100);
         self.steady_for = longer(self.steady_for);
         self.steady_within = longer(self.steady_within);
         self.impact.window = longer(self.impact.window);

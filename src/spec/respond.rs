@@ -11,12 +11,14 @@ use super::{Overrides, Plan, Respond, Var};
 use crate::programs::{Call, Calls, EffectKind, changes_data, holds_anyway, says_nothing};
 use crate::record::Verdict;
 use crate::runbook::{
-    Command, Decision, DecisionState, Do, Errors, Handling, ParseOptions, Review, Reviewed, Runbook, RunbookInput,
-    RunbookPhase, Step, check_runs, unified_name,
+    Command, Decision, DecisionState, Do, Errors, Handling, Review, Reviewed, Runbook, RunbookInput, RunbookPhase,
+    Step, check_runs, unified_name,
 };
-use crate::source::{At, Diagnostics, Pos, Severity, Source, Span, did_you_mean, list, nearest, shape, shorten};
+use crate::source::{
+    At, Diagnostics, MapReader, Pos, Severity, Source, Span, did_you_mean, list, nearest, shape, shorten,
+};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,10 +48,10 @@ pub struct WrittenRespond {
 }
 
 /// Reads the runbook that the scenario names.
-pub fn read_runbook(at: &mut At<'_>, reading: &ParseOptions) -> Option<Runbook> {
+pub fn read_runbook(at: &mut At<'_>, clients: &BTreeSet<String>) -> Option<Runbook> {
     let text = super::find::text_at(at, "the runbook")?;
     let before = at.diags.all.len();
-    let runbook = crate::runbook::parse_with(&text, reading, at.diags);
+    let runbook = crate::runbook::parse_with(&text, clients, at.diags);
     if runbook.is_none() && at.diags.all.len() == before {
         at.error(format!("`{}` is not a runbook", text.path.display()));
     }
@@ -101,18 +103,16 @@ impl WrittenRespond {
         WrittenRespond { respond, selected: false, vars: Vec::new(), chosen: Vec::new() }
     }
 
-    /// Puts it to the runbook, if the scenario names one that can be read, and checks it against that. `runbook_at` is where
-    /// it is named; `steps` are those of which the scenario says something.
+    /// Puts it to the runbook, if the scenario (`map`) names one that can be read, and checks it against that. `steps` are those of
+    /// which the scenario says something.
     pub fn settle(
         mut self,
         runbook: Option<&mut Runbook>,
-        runbook_at: Span,
         steps: &[NamedStep],
         overrides: &Overrides,
-        source: &Arc<Source>,
-        diags: &mut Diagnostics,
+        map: &mut MapReader<'_>,
     ) -> Respond {
-        override_vars(&mut self.vars, overrides, diags);
+        override_vars(&mut self.vars, overrides, map.diags);
         let mut respond = self.respond;
         for named in &self.vars {
             // One that could not be read counts as given: its own mistake is told already.
@@ -123,11 +123,10 @@ impl WrittenRespond {
         respond.env_of_steps = with_env.map(|step| (step.id.clone(), step.env.clone())).collect();
         respond.choose = self.chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect();
         if let Some(runbook) = runbook {
-            apply(runbook, &respond, &self.chosen, source, diags);
-            let runbook = &*runbook;
-            check_phases(runbook, &respond.phases, self.selected, runbook_at, source, diags);
-            check_vars(runbook, &respond, &self.vars, source, diags);
-            warn_of_silent(runbook, &respond.phases, diags);
+            apply(runbook, &respond, &self.chosen, map.source, map.diags);
+            check_phases(runbook, &respond.phases, self.selected, map);
+            check_vars(runbook, &respond, &self.vars, map.source, map.diags);
+            warn_of_silent(runbook, &respond.phases, map.diags);
         }
         respond
     }
@@ -201,26 +200,18 @@ fn insert(vars: &mut BTreeMap<String, Var>, name: &str, var: Var) {
     vars.insert(name.to_string(), var);
 }
 
-fn check_phases(
-    runbook: &Runbook,
-    phases: &[RunbookPhase],
-    selected: bool,
-    at: Span,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) {
+fn check_phases(runbook: &Runbook, phases: &[RunbookPhase], selected: bool, map: &mut MapReader<'_>) {
     let mut seen = HashSet::new();
     let there: Vec<&str> =
         runbook.steps.iter().map(|step| step.phase.name()).filter(|phase| seen.insert(*phase)).collect();
-    let has =
-        if there.is_empty() { "it has no steps".to_string() } else { format!("it has steps in {}", list(&there)) };
+    let has = if there.is_empty() { "it has no steps".into() } else { format!("it has steps in {}", list(&there)) };
     if !selected && !there.contains(&RunbookPhase::Mitigate.name()) {
-        diags.error(source, at, "the runbook has no mitigation: no heading says what helps").help(format!(
+        map.wrong("runbook", "the runbook has no mitigation: no heading says what helps").help(format!(
             "{has}; name a heading `Mitigation`, or select what to follow: `respond: {{ phases: […] }}`"
         ));
     } else if !phases.is_empty() && runbook.select(phases).next().is_none() {
         let wanted: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
-        diags.error(source, at, format!("the runbook has no step in {}", list(&wanted))).help(has);
+        map.wrong("runbook", format!("the runbook has no step in {}", list(&wanted))).help(has);
     }
 }
 

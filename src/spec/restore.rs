@@ -14,7 +14,7 @@ use crate::assurance::services::A_PERIOD;
 use crate::faults::read_question;
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{Comparison, Good, Ratio, Term};
-use crate::source::{At, MapReader, TextForm, did_you_mean, parse_period, parse_size, shape, shorten, tidy};
+use crate::source::{At, MapReader, TextForm, parse_period, parse_size, shape, shorten, tidy};
 use serde_json::json;
 use std::time::Duration;
 
@@ -36,11 +36,6 @@ const AN_ACKNOWLEDGEMENT: TextForm = TextForm::new("a condition like `status == 
 const LEVELS: [(RestoreLevel, &str); 3] =
     [(RestoreLevel::L1, "readable"), (RestoreLevel::L2, "restored"), (RestoreLevel::L3, "replayed")];
 
-/// Reads `kind`: whether it is a DR drill.
-pub fn read_kind(at: &mut At<'_>) -> Option<bool> {
-    at.one_of([("drill", false), ("dr", true)], "is not a kind of drill")
-}
-
 /// Reads what a DR drill asserts. `Some(None)` for drills of other kinds, `None` when something is wrong with it. `is_dr` is its kind
 /// where that is known; `loads` are the names of the loads, also of those with mistakes; `expect` is `None` when it is wrong.
 pub fn read(
@@ -48,7 +43,7 @@ pub fn read(
     map: &mut MapReader<'_>,
     plan: &Plan,
     loads: &[&str],
-    expect: Option<(Verdict, Option<RestoreLevel>)>,
+    expect: Option<Expected>,
 ) -> Option<Option<RestoreSpec>> {
     let must = is_dr == Some(true);
     // None at all is what synchronous replication promises.
@@ -79,18 +74,17 @@ fn of_the_kind() -> serde_json::Value {
     }] })
 }
 
+/// The verdict that must come out, and the level.
+type Expected = (Verdict, Option<RestoreLevel>);
+
 /// The level that is expected; `None` when it does not go with the verdict.
-fn read_level(
-    is_dr: Option<bool>,
-    map: &mut MapReader<'_>,
-    plan: &Plan,
-    (verdict, level): (Verdict, Option<RestoreLevel>),
-) -> Option<RestoreLevel> {
+fn read_level(kind: Option<bool>, map: &mut MapReader<'_>, plan: &Plan, expect: Expected) -> Option<RestoreLevel> {
     use Verdict::{
         Damaged, Late, Misrouted, NoImpact, NotRecovered, Passed, StepFailed, Suppressed, TooLate, Undetected,
         Unescalated, Unsteady,
     };
-    let (message, help) = match (is_dr, verdict, level) {
+    let (verdict, level) = expect;
+    let (message, help) = match (kind, verdict, level) {
         (Some(false), _, Some(_)) => ("`level` is for DR drills".into(), ADD_KIND),
         // With a kind that nobody knows it is not known either whether a level has a place.
         (Some(false) | None, ..) => return Some(RestoreLevel::L5),
@@ -129,33 +123,24 @@ fn read_ledger(at: &mut At<'_>, plan: &Plan, loads: &[&str]) -> Option<LedgerSpe
             false => Ok(good),
         }
     });
+    let acknowledged = acknowledged.or_else(|| Good::parse("status < 300").ok());
     let survivors = map.require_by("survivors", |at| {
         read_probe(at, "`survivors`", "`ledger.survivors`", "Probes", |_| ()).map(|(probe, ())| probe)
     });
-    map.finish()?;
-    Some(LedgerSpec {
-        load: load?,
-        acknowledged: acknowledged
-            .unwrap_or_else(|| Good { text: "status < 300".into(), terms: vec![Term::Status(Comparison::Less, 300)] }),
-        survivors: survivors?,
-    })
+    map.finish_with(|| Some(LedgerSpec { load: load?, acknowledged: acknowledged?, survivors: survivors? }))
 }
 
 /// The load of the ledger: each of its requests is a write with a number that no other one has.
 fn read_load(at: &mut At<'_>, plan: &Plan, loads: &[&str]) -> Option<String> {
-    at.diags.describe(shape::filled);
-    let load = at.node.text().unwrap_or_default();
-    if !loads.contains(&load) {
-        at.error(format!("the ledger is kept of a load that does not exist: {}", at.node.describe()))
-            .help(did_you_mean(load, loads.iter().copied()));
-    } else if plan.loads.iter().any(|spec| spec.name == load && !spec.is_numbered()) {
+    let load = at.known(loads, "the ledger is kept of a load that does not exist:")?;
+    if plan.loads.iter().any(|spec| spec.name == load && !spec.is_numbered()) {
         at.error(format!("the writes of load `{load}` have no numbers: nobody could tell which are lost"))
             .help("put `{{counter}}` into the path, a header or the body of its request, and store it with the row");
-    } else if let Some(fault) = plan.faults.iter().find(|planned| planned.fault.facts.load.as_deref() == Some(load)) {
+    } else if let Some(fault) = plan.faults.iter().find(|planned| planned.fault.facts.load.as_ref() == Some(&load)) {
         let message = format!("the fault `{}` sends the same writes as load `{load}`, with the same numbers", fault.id);
         at.error(message).help("give one of the two a load of its own");
     }
-    Some(load.to_string())
+    Some(load)
 }
 
 /// What tells of the backup, how much production has, and what each level is seen by.
@@ -222,8 +207,7 @@ fn read_probe<T>(
     let run = map.require_by("run", |at| read_question(at, "one that held", instead));
     let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
     let beside = beside(&mut map);
-    map.finish()?;
-    Some((ServiceScript { service: service?, run: run?, within, line }, beside))
+    map.finish_with(|| Some((ServiceScript { service: service?, run: run?, within, line }, beside)))
 }
 
 /// Reads what a probe must write by `output`, `value` and those of `more`, which are asked for by `true`; `None` where nothing says so,
@@ -265,7 +249,6 @@ pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
     Some(Invariant { name, probe, expected: expected? })
 }
 
-const A_THRESHOLD: TextForm = TextForm::new("a percentage like `10%`", Ratio::shape);
 const WINDOW: Duration = Duration::from_secs(5);
 const SCRIPT_WITHIN: Duration = Duration::from_secs(10);
 /// What says of which kind a condition is, what it must have, and what it may have.
@@ -287,14 +270,8 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
     let (line, span) = (at.line(), at.node.span);
     let base = at.source.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
     let mut map = at.map("a condition of `stop_when`")?.of_section("stop_when");
-    let sli = map.optional_by("sli", |at| {
-        let name: String = at.value()?;
-        if !slis.contains(&name.as_str()) {
-            at.error(format!("there is no SLI {}", at.node.describe())).help(did_you_mean(&name, slis.iter().copied()));
-        }
-        Some(name)
-    });
-    let below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD));
+    let sli = map.optional_by("sli", |at| at.known(slis, "there is no SLI"));
+    let below = map.optional_by("below", |at| read_floor(at, TextForm::new("a percentage like `10%`", Ratio::shape)));
     let window = map.optional_by("for", window).unwrap_or(WINDOW);
     let file: Option<String> = map.optional("file");
     let http = map.optional_by("http", |at| read_page_url(at, "`stop_when`"));

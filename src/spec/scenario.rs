@@ -11,7 +11,7 @@ use super::windows::{LONGEST, Show, WindowChecks, deadline, hold_after_revert, s
 use super::{Impact, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
 use crate::programs::EffectKind;
 use crate::record::{SeverityLevel, Verdict};
-use crate::runbook::{ParseOptions, Runbook, RunbookPhase, Step};
+use crate::runbook::{Runbook, RunbookPhase, Step};
 use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, did_you_mean, parse, shorten, tidy,
 };
@@ -113,7 +113,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     [plan.description, plan.owner] = ["description", "owner"].map(|key| said(map.optional(key)));
     plan.oncall = map.optional_by("oncall", super::oncall::read_named);
     check_severity(&plan, &mut map);
-    let kind = map.default_by("kind", false, restore::read_kind);
+    let kinds = [("drill", false), ("dr", true)];
+    let kind = map.default_by("kind", false, |at| at.one_of(kinds, "is not a kind of drill"));
     let is_dr = kind == Some(true);
     let stack = map.require_by("stack", stack::read);
     let hosts = map.optional_by("hosts", |at| Some(stack::read_hosts(at))).unwrap_or_default();
@@ -129,11 +130,13 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     plan.stop_when = map.optional_by("stop_when", |at| Some(read_stop_when(at, &sli_names))).unwrap_or_default();
     plan.max_duration = map.optional_by("max_duration", |at| deadline(at, MAX_DURATION));
     plan.alerts = map.optional_by("alerts", read_alerts);
-    plan.detect = map.optional_by("detect", read_detect);
+    let mut detect = map.optional_by("detect", read_detect);
     // With a mistake in them nothing can be held against the files of the alerts.
-    if let Some(detect) = plan.detect.as_mut().filter(|_| plan.alerts.is_some() || !map.has("alerts")) {
-        check_page(detect, plan.alerts.as_ref(), plan.oncall.as_ref(), root, &mut map);
+    let page = detect.as_mut().and_then(|detect| detect.page.as_mut());
+    if let Some(page) = page.filter(|_| plan.alerts.is_some() || !map.has("alerts")) {
+        check_page(page, &plan, &mut map);
     }
+    plan.detect = detect;
     let has_services = plan.alerts.as_ref().is_some_and(|alerts| alerts.services.is_some());
     if has_services && stack.as_ref().is_some_and(|(stack, _)| stack.cluster.is_some()) {
         let message =
@@ -144,19 +147,17 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         let help = "say which page must come: `detect: { alert: …, receiver: …, within: … }`";
         map.diags.warning(map.source, map.key_span("alerts"), "nothing looks at these alerts").help(help);
     }
-    let (has_runbook, runbook_at) = (map.has("runbook"), map.span_of("runbook"));
+    let has_runbook = map.has("runbook");
     // What is wrong above says nothing about the runbook.
     let above = std::mem::take(&mut map.diags.all);
     let clients = map.optional_by("clients", |at| Some(steps::read_clients(at))).unwrap_or_default();
-    let reading = ParseOptions { clients: clients.keys().cloned().collect(), bridged: true };
-    let mut runbook = map.optional_by("runbook", |at| respond::read_runbook(at, &reading));
+    let tags = clients.keys().cloned().collect();
+    let mut runbook = map.optional_by("runbook", |at| respond::read_runbook(at, &tags));
     let steps =
         map.optional_by("steps", |at| Some(steps::apply(at, runbook.as_mut(), has_runbook))).unwrap_or_default();
     let respond = map.default_by("respond", WrittenRespond::unwritten(), |at| respond::read(at, has_runbook));
-    let respond = respond.map(|written| Respond {
-        clients,
-        ..written.settle(runbook.as_mut(), runbook_at, &steps, overrides, source, map.diags)
-    });
+    let respond =
+        respond.map(|written| Respond { clients, ..written.settle(runbook.as_mut(), &steps, overrides, &mut map) });
     steps::settle(&steps, runbook.as_mut(), respond.as_ref(), &mut map);
     let below = std::mem::replace(&mut map.diags.all, above);
     map.diags.all.extend(below);
@@ -167,7 +168,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     }
     let none = impact.as_ref().is_some_and(|impact| impact.none);
     if none && !is_dr && has_runbook {
-        map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
+        map.wrong("runbook", "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
     let (counted, told_every) = (plan.faults.iter().filter(|planned| !planned.timing.noise), plan.told_every());
@@ -337,8 +338,7 @@ fn read_steady(at: &mut At<'_>) -> Option<(Duration, Duration)> {
         let message = format!("`within` is {within}, shorter than `for` ({least}): it could never be steady");
         map.wrong("within", message);
     }
-    map.finish()?;
-    Some((steady_for, within.unwrap_or(STEADY_WITHIN.max(steady_for.saturating_mul(2)))))
+    map.finish().map(|()| (steady_for, within.unwrap_or(STEADY_WITHIN.max(steady_for.saturating_mul(2)))))
 }
 
 fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
@@ -346,8 +346,7 @@ fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
     let within = map.require_by("within", |at| deadline(at, LONGEST));
     let hold = map.optional_by("hold", window).unwrap_or(RECOVER_HOLD);
     let cleared = map.optional::<bool>("cleared").unwrap_or_default();
-    map.finish()?;
-    Some((within?, hold, cleared))
+    map.finish_with(|| Some((within?, hold, cleared)))
 }
 
 /// The first step that evidently changes something and is not followed: behind the mitigation in a section of no known phase

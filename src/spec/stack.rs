@@ -16,6 +16,7 @@ const UP_WITHIN: Duration = Duration::from_secs(120);
 const NAMESPACE: TextForm = TextForm::new("the name of a namespace", label_shape::<63>);
 const RELEASE: TextForm = TextForm::new("the name of a release", label_shape::<53>);
 const A_DIRECTORY: TextForm = TextForm::new("an absolute path", || shape::text("/[\\s\\S]+"));
+const IMAGES: &str = "write `images: { \"shop/web:1\": ../web }`, or without a folder for what is built elsewhere";
 const LONGEST_UP: Duration = Duration::from_secs(3600);
 
 /// The stack and the text of its Compose file.
@@ -97,7 +98,7 @@ fn kubernetes(at: &mut At<'_>) -> Option<(PathBuf, Arc<Source>, ClusterRequest)>
         namespace: map.require_with("namespace", NAMESPACE, |text| label(text, "a namespace", 63)).unwrap_or_default(),
         contexts: map.optional::<Vec<String>>("contexts").unwrap_or_default().into_iter().collect(),
         allowed: map.optional::<Vec<String>>("allow_cluster").unwrap_or_default().into_iter().collect(),
-        images: map.optional_by("images", |at| Some(images(at))).unwrap_or_default(),
+        images: map.optional_by("images", |at| Some(at.named("a map of images", IMAGES, image))).unwrap_or_default(),
         release: map.optional_with("release", RELEASE, |text| label(text, "a release", 53)),
         values: map.optional_by("values", |at| Some(paths(at, "the values"))).unwrap_or_default(),
     };
@@ -132,35 +133,25 @@ fn label(text: &str, of: &str, longest: usize) -> Result<String, String> {
     }
 }
 
-/// `images:`: the names, or each with the folder that it is built from.
-fn images(at: &mut At<'_>) -> BTreeMap<String, Option<ImageBuild>> {
-    let help = "write `images: { \"shop/web:1\": ../web }`, or without a folder for what is built elsewhere";
-    let read = at.entries("a map of images", help, |at| {
-        let name = at.key.to_string();
-        if at.node.value == Value::Null {
-            return Some((name, None));
-        }
-        let build = at.either(
-            shape::filled,
-            |at| folder(at).map(|folder| (folder, BTreeMap::new())),
-            |at| {
-                let mut map = at.map("an image")?;
-                let folder = map.require_by("context", folder);
-                let args = map.optional_by("args", |at| {
-                    Some(at.entries("a map of build arguments", "write `args: { VERSION: 1.5.0 }`", |at| {
-                        let name = at.key.to_string();
-                        Some((name, at.value::<String>()?))
-                    }))
-                });
-                map.finish()?;
-                Some((folder?, args.unwrap_or_default().into_iter().collect()))
-            },
-        );
-        at.diags.reshape(|shape| json!({ "anyOf": [{ "type": "null" }, shape] }));
-        let (folder, args) = build?;
-        Some((name, Some(ImageBuild { folder, args })))
-    });
-    read.into_iter().collect()
+/// One of `images:`: nothing, or the folder that it is built from.
+fn image(at: &mut At<'_>) -> Option<Option<ImageBuild>> {
+    if at.node.value == Value::Null {
+        return Some(None);
+    }
+    let build = at.either(
+        shape::filled,
+        |at| folder(at).map(|folder| ImageBuild { folder, args: BTreeMap::new() }),
+        |at| {
+            let mut map = at.map("an image")?;
+            let folder = map.require_by("context", folder);
+            let args = map.optional_by("args", |at| {
+                Some(at.named("a map of build arguments", "write `args: { VERSION: 1.5.0 }`", |at| at.value()))
+            });
+            map.finish_with(|| Some(ImageBuild { folder: folder?, args: args.unwrap_or_default() }))
+        },
+    );
+    at.diags.reshape(|shape| json!({ "anyOf": [{ "type": "null" }, shape] }));
+    build.map(Some)
 }
 
 /// A folder with a Dockerfile.
@@ -202,7 +193,7 @@ fn paths(at: &mut At<'_>, what: &str) -> Vec<PathBuf> {
 
 /// Host name → service. Whether the services exist is known once the stack is resolved.
 pub fn read_hosts(at: &mut At<'_>) -> BTreeMap<String, String> {
-    let hosts = at.entries("a map", "write `hosts: { db.prod.internal: db }`", |at| {
+    at.named("a map", "write `hosts: { db.prod.internal: db }`", |at| {
         at.diags.describe(shape::filled);
         if !is_host_name(at.key) {
             at.error_at_key(format!("`{}` is no host name", shorten(at.key)))
@@ -212,9 +203,8 @@ pub fn read_hosts(at: &mut At<'_>) -> BTreeMap<String, String> {
             return at.fail(format!("expected the name of a service, found {}", at.node.describe()));
         };
         mention(at, format!("host `{}`", shorten(at.key)), service, Among::Services);
-        Some((at.key.to_string(), service.to_string()))
-    });
-    hosts.into_iter().collect()
+        Some(service.to_string())
+    })
 }
 
 /// RFC 1123, and the underscore that people use in it; numbers with dots are an address.

@@ -16,16 +16,13 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const TIMEOUT: TextForm = TextForm::new("a duration like `30s`", duration);
 const RETRY: TextForm = TextForm::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
-const PATTERN: TextForm = TextForm::new("a pattern like `/ready/`", scalar);
 const EXIT: TextForm = TextForm::new("an exit code", scalar);
 const ERRORS: TextForm = TextForm::new("`allowed` or `fail`", || text("allowed|fail"));
 const CAPTURE: TextForm = TextForm::new("a name like `POD`", || {
     // `capture: true` is a name, too.
     json!({ "type": ["string", "boolean"], "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]*\\s*$" })
 });
-const REASON: TextForm = TextForm::new("a reason", filled);
 
 /// A step that the scenario names.
 pub struct NamedStep {
@@ -83,14 +80,14 @@ fn read(at: &mut At<'_>) -> Option<StepSettings> {
     let env = map.optional_by("env", |at| Some(read_environment(at))).unwrap_or_default();
     let settings = BlockSettings {
         place: map.optional_by("in", |at| place(at, format!("the step `{shown}`"))),
-        timeout: map.optional_with("timeout", TIMEOUT, parse_timeout),
+        timeout: map.optional_with("timeout", TextForm::new("a duration like `30s`", duration), parse_timeout),
         retry: map.optional_with("retry", RETRY, Retry::parse),
-        expect: map.optional_with("expect", PATTERN, Expect::parse),
+        expect: map.optional_with("expect", TextForm::new("a pattern like `/ready/`", scalar), Expect::parse),
         expect_exit: map.optional_with("expect-exit", EXIT, parse_exit),
         errors: map.optional_with("errors", ERRORS, Errors::parse),
         background: map.optional("background"),
         capture: map.optional_with("capture", CAPTURE, parse_capture),
-        skip: map.optional_with("skip", REASON, parse_reason),
+        skip: map.optional_with("skip", TextForm::new("a reason", filled), parse_reason),
         choose: map.optional("choose"),
     };
     for key in ["run", "choose"] {
@@ -104,8 +101,7 @@ fn read(at: &mut At<'_>) -> Option<StepSettings> {
         map.error(key_span, format!("step `{shown}` says nothing"))
             .help("give it `run`, `in`, `timeout`, `skip: \"why\"` …");
     }
-    map.finish()?;
-    Some(StepSettings { settings, run, env })
+    map.finish().map(|()| StepSettings { settings, run, env })
 }
 
 /// An id without its phase.
@@ -324,8 +320,7 @@ fn read_client(at: &mut At<'_>) -> Option<BlockClient> {
         }
         text.map(str::to_string)
     });
-    map.finish()?;
-    Some(BlockClient { service, command: command? })
+    map.finish_with(|| Some(BlockClient { service, command: command? }))
 }
 
 /// Reads the service in which a shell or a client runs; `by` is what names it.

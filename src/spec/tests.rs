@@ -517,7 +517,10 @@ fn respond(yaml: &str, runbook: &Runbook, overrides: &[(&str, &str)]) -> (Option
     let mut runbook = runbook.clone();
     let written = node.as_ref().map(|node| super::respond::read(&mut At::root(node, &source, &mut diags), true));
     let written = written.unwrap_or_else(|| Some(super::respond::WrittenRespond::unwritten()));
-    let read = written.map(|w| w.settle(Some(&mut runbook), Span::default(), &[], &overrides, &source, &mut diags));
+    let scenario = crate::source::Node::default();
+    let mut at = At::root(&scenario, &source, &mut diags);
+    let mut map = at.map("the scenario").expect("a map");
+    let read = written.map(|w| w.settle(Some(&mut runbook), &[], &overrides, &mut map));
     // That nobody has accepted it is not what these are about.
     diags.all.retain(|d| !d.message.contains("nobody has accepted"));
     let errors = diags.all.iter().any(|d| d.level == Severity::Error);

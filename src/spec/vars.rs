@@ -187,18 +187,13 @@ fn masked(file: &Source) -> Arc<Source> {
 
 /// A mistake is shown with its line, and that line may hold the value of a variable that is a secret: replaces the values of secret variables by `***` in the lines and texts that the diagnostics of scenarios show.
 pub fn hide(diags: &mut Diagnostics) {
-    let mut hidden: Vec<(PathBuf, Arc<Source>, Redactor)> = Vec::new();
+    let mut hidden: BTreeMap<PathBuf, (Arc<Source>, Redactor)> = BTreeMap::new();
     for diagnostic in &mut diags.all {
         let path = &diagnostic.source.path;
         if !is_yaml(path) {
             continue;
         }
-        let at = hidden.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {
-            let (source, redactor) = without_secrets(&diagnostic.source);
-            hidden.push((path.clone(), source, redactor));
-            hidden.len() - 1
-        });
-        let Some((_, source, redactor)) = hidden.get(at) else { continue };
+        let (source, redactor) = hidden.entry(path.clone()).or_insert_with(|| without_secrets(&diagnostic.source));
         let texts = [Some(&mut diagnostic.message), diagnostic.label.as_mut(), diagnostic.help.as_mut()];
         for text in texts.into_iter().flatten() {
             *text = redactor.text(text);

@@ -36,6 +36,7 @@ use crate::error::Error;
 use crate::output::quoted;
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use async_trait::async_trait;
+use compose::errors::environment;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -296,8 +297,7 @@ impl From<StackError> for Error {
 
 /// What a stack answers that cannot do this.
 fn unsupported<T>(operation: String) -> StackResult<T> {
-    let cause = "this stack cannot do that".to_string();
-    Err(StackError::Environment { operation, cause, hint: None })
+    Err(environment(operation, "this stack cannot do that"))
 }
 
 /// A target system that can be started, broken and removed. Everything is done under the drill's own name and labels. What
@@ -352,11 +352,8 @@ pub trait Stack: Send + Sync + 'static {
     /// caller gave up, or is dead. What it leaves running otherwise stays. Any exit code is an answer.
     async fn exec(&self, service: &str, command: &[String], within: Duration) -> StackResult<CommandOutput> {
         let FullOutput { container, code, stdout, stderr } = self.exec_full(service, command, false, within).await?;
-        let Some(code) = code else {
-            let operation = format!("running a command in `{service}`");
-            let cause = format!("it did not end within {} s and was ended", within.as_secs());
-            return Err(StackError::Environment { operation, cause, hint: None });
-        };
+        let late = || format!("it did not end within {} s and was ended", within.as_secs());
+        let code = code.ok_or_else(|| environment(format!("running a command in `{service}`"), late()))?;
         let mut output = String::from_utf8_lossy(&stdout).into_owned();
         if !output.is_empty() && !output.ends_with('\n') && !stderr.is_empty() {
             output.push('\n');

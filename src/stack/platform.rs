@@ -287,7 +287,7 @@ impl Finding {
 }
 
 /// One thing that a stack asks of the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct HostRequest {
     /// The service, unless it is about the file as a whole.
     pub service: Option<String>,

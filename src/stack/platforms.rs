@@ -85,7 +85,8 @@ impl Platform for Platforms {
             Some(name) => Some(self.compose.project(name).await?),
             None => None,
         };
-        Ok(Arc::new(AttachedStack::new(project, toolbox, run, options, self.compose.engine().await?)?))
+        let run = self.compose.engine().await?.for_run(run)?;
+        Ok(Arc::new(AttachedStack::new(project, toolbox, run, options)))
     }
 
     async fn reopen(&self, run: &str) -> StackResult<Arc<dyn Stack>> {

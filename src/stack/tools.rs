@@ -44,19 +44,24 @@ pub(super) async fn note_call(call: &ToolCall, came: &str, dir: &Path, name: &st
     let what = shown(&format!("{} {}", call.program, call.args.join(" ")));
     // One call, one line, whatever its arguments hold.
     let line = log_line(&format!("{what} ({})", shown(came))) + "\n";
-    let dir = dir.join("logs");
     let written = async {
-        tokio::fs::create_dir_all(&dir).await?;
-        let file = open_plain(&dir.join(name), std::fs::OpenOptions::new().create(true).append(true))?;
-        if file.metadata()?.len() > MOST_NOTES {
+        let mut file = open_log(dir, name).await?;
+        if file.metadata().await?.len() > MOST_NOTES {
             return Ok(());
         }
-        let mut file = tokio::fs::File::from_std(file);
         file.write_all(line.as_bytes()).await?;
         file.flush().await
     };
     // The record has the command and its output; this is for convenience.
     let _: std::io::Result<()> = written.await;
+}
+
+/// A log of a run's directory, to be appended to.
+pub(super) async fn open_log(dir: &Path, name: &str) -> std::io::Result<tokio::fs::File> {
+    let dir = dir.join("logs");
+    tokio::fs::create_dir_all(&dir).await?;
+    let file = open_plain(&dir.join(name), std::fs::OpenOptions::new().create(true).append(true))?;
+    Ok(tokio::fs::File::from_std(file))
 }
 
 /// Who carries out what steps call.

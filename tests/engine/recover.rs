@@ -38,7 +38,7 @@ async fn what_a_runbook_breaks_again_at_its_end_is_no_recovery() {
 #[tokio::test]
 async fn a_pass_says_that_users_had_recovered_before_and_lost_the_service_again() {
     let told = Case::new()
-        .replace("healthy", "await-health\nsleep 3000\nunfix\nsleep 500\nfix\nawait-health")
+        .replace("healthy", "await-health\nsleep 1500\nsleep 1500\nunfix\nsleep 500\nfix\nawait-health")
         .set("recover", "{ within: 6s, hold: 1s }")
         .run()
         .await;

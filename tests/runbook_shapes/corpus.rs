@@ -3,7 +3,7 @@
 
 use firedrill::programs::EffectKind;
 use firedrill::runbook::look::{Fence, look};
-use firedrill::runbook::{Handling, ParseOptions, Runbook, RunbookPhase, StepKind, Unread, parse_with};
+use firedrill::runbook::{Handling, Runbook, RunbookPhase, StepKind, Unread, parse_with};
 use firedrill::source::{Diagnostics, Source};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +35,7 @@ fn pages() -> (Vec<Arc<Source>>, bool) {
 }
 
 fn read(source: &Arc<Source>) -> Option<Runbook> {
-    let reading = ParseOptions { clients: BTreeSet::new(), bridged: true };
-    let mut runbook = parse_with(source, &reading, &mut Diagnostics::default())?;
+    let mut runbook = parse_with(source, &BTreeSet::new(), &mut Diagnostics::default())?;
     runbook.settle(&BTreeMap::new());
     Some(runbook)
 }
@@ -58,8 +57,8 @@ fn every_block_of_shell_is_shown_as_it_was_written() {
     let (mut tagged, mut missing) = (0_usize, Vec::new());
     for source in pages().0 {
         let Some(runbook) = read(&source) else { continue };
-        for fence in &look(&source, Some(&runbook)).fences {
-            let lines: Vec<&str> = fence.text().lines().filter(|line| !line.trim().is_empty()).collect();
+        for fence in &look(&source).fences {
+            let lines: Vec<&str> = fence.body.text.lines().filter(|line| !line.trim().is_empty()).collect();
             let typed = lines.iter().any(|line| !line.trim_start().starts_with('#'));
             let shell = matches!(fence.tag.as_str(), "bash" | "sh" | "shell" | "zsh" | "console" | "shell-session");
             let at = format!("{}:{}", source.path.display(), source.line(fence.span.start));

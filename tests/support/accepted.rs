@@ -1,6 +1,6 @@
 //! Readings for the runbooks of tests: every command that would be followed is accepted, as a person would who wrote it.
 
-use firedrill::runbook::{Decision, Do, Handling, ParseOptions, parse_with, path_of, written_reading};
+use firedrill::runbook::{Decision, Do, Handling, parse_with, path_of, written_reading};
 use firedrill::source::{Diagnostics, Source};
 use std::fs;
 use std::path::Path;
@@ -13,12 +13,12 @@ pub fn accept(runbook: &Path) {
     let Ok(source) = Source::read(runbook) else { return };
     let mut decisions: Vec<((usize, usize), Decision)> = Vec::new();
     for clients in [Vec::new(), CLIENTS.to_vec()] {
-        let reading = ParseOptions { clients: clients.into_iter().map(str::to_string).collect(), bridged: true };
-        let Some(runbook) = parse_with(&source, &reading, &mut Diagnostics::default()) else { return };
+        let clients = clients.into_iter().map(str::to_string).collect();
+        let Some(runbook) = parse_with(&source, &clients, &mut Diagnostics::default()) else { return };
         for case in runbook.review().cases {
             let decision = Decision::about(case.command, Do::Run, "tests@example.com", "2026-11-20");
             if matches!(case.command.handling, Handling::Blocked(_))
-                && (reading.clients.is_empty() || is_new(&decisions, &decision))
+                && (clients.is_empty() || is_new(&decisions, &decision))
             {
                 decisions.push((case.place(), decision));
             }

@@ -33,19 +33,15 @@ pub(super) async fn listen(port: u16, token: &str, clock: Clock, tell: Tell) -> 
     let listener = listener.map_err(|error| format!("listen on port {port}: {error}"))?;
     let takes = move |stream: TcpStream, _| {
         let (token, tell) = (token.clone(), tell.clone());
-        let service = service_fn(move |request| take(request, token.clone(), clock, tell.clone()));
+        let service =
+            service_fn(move |request| take(request, token.clone(), clock, tell.clone()).map(Ok::<_, Infallible>));
         // A peer that breaks its connection has delivered nothing.
         http1::Builder::new().serve_connection(TokioIo::new(stream), service).map(drop)
     };
     Ok(AbortOnDropHandle::new(tokio::spawn(serve_each(listener, takes).map(|never| match never {}))))
 }
 
-async fn take(
-    request: Request<Incoming>,
-    token: Arc<str>,
-    clock: Clock,
-    tell: Tell,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn take(request: Request<Incoming>, token: Arc<str>, clock: Clock, tell: Tell) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_string();
     let body = Limited::new(request.into_body(), MAX_NOTIFICATION).collect().await;
     let at_us = DrillTime(clock.now_us());
@@ -66,7 +62,7 @@ async fn take(
     };
     let mut response = Response::new(Full::new(Bytes::from(said)));
     *response.status_mut() = status;
-    Ok(response)
+    response
 }
 
 type Delivered = Vec<(BTreeMap<String, String>, AlertStation)>;

@@ -54,8 +54,7 @@ impl SliQuery {
             },
         });
         let pace = read_pace(&mut map);
-        map.finish()?;
-        Some(SliQuery { server: server?, sql: sql?, pace })
+        map.finish_with(|| Some(SliQuery { server: server?, sql: sql?, pace }))
     }
 
     /// Asks whether what the query finds is no older than that, and from the future by no more than `skew`. The server's own

@@ -91,11 +91,6 @@ impl PgError {
         self.code.as_ref().is_some_and(|code| refusals.contains(code))
     }
 
-    /// Whether the connection is of no use any more.
-    pub(super) fn is_broken(&self) -> bool {
-        self.code.is_none() || self.is_terminated()
-    }
-
     /// Whether a person or a program ended the session, or the server was shut down.
     pub(super) fn is_terminated(&self) -> bool {
         self.code == Some(SqlState::ADMIN_SHUTDOWN)
@@ -278,7 +273,10 @@ impl Admin {
         loop {
             let session = self.session(broken.as_ref()).await?;
             match answered(session.client.query(sql, params)).await {
-                Err(error) if error.is_broken() && broken.is_none() => broken = Some(session),
+                // The connection is of no use any more.
+                Err(error) if (error.code.is_none() || error.is_terminated()) && broken.is_none() => {
+                    broken = Some(session);
+                }
                 answer => return answer,
             }
         }

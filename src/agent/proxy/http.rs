@@ -30,7 +30,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,16 +58,8 @@ pub(super) async fn serve(
 ) -> Infallible {
     let (over, ending) = (CancellationToken::new(), stream.ending.clone());
     let _over = over.clone().drop_guard();
-    let exchange = Arc::new(Exchange {
-        target,
-        address,
-        number,
-        ending: ending.clone(),
-        sender: Mutex::new(None),
-        hang_up,
-        over,
-        upgrading: Arc::new(AtomicBool::new(false)),
-    });
+    let (sender, upgrading, end) = (Mutex::default(), Arc::default(), ending.clone());
+    let exchange = Arc::new(Exchange { target, address, number, ending: end, sender, hang_up, over, upgrading });
     if let Some(upstream) = upstream {
         match exchange.handshake(upstream).await {
             Ok(sender) => exchange.keep(sender),
@@ -136,9 +128,45 @@ impl Exchange {
         let bodiless = matches!(*request.method(), Method::HEAD | Method::CONNECT);
         let mut answer = self.forward(request).await?;
         for rule in &acting {
-            answer = altered(answer, rule, rules, bodiless, &self.ending).await;
+            answer = self.altered(answer, rule, bodiless).await;
         }
         Ok(answer)
+    }
+
+    /// What a rule makes of the service's answer; `bodiless` is one to a request whose answers have no body.
+    async fn altered(&self, answer: ProxyAnswer, rule: &Arc<ActiveRule<HttpRule>>, bodiless: bool) -> ProxyAnswer {
+        let (mut head, mut body) = answer.into_parts();
+        let has_body = !bodiless && !has_none(head.status);
+        match &rule.rule.action {
+            HttpAction::Headers { set, remove } => {
+                rule.note();
+                for name in remove {
+                    head.headers.remove(name);
+                }
+                for (name, value) in set {
+                    // Both were looked at when the rule was put in.
+                    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                        head.headers.insert(name, value);
+                    }
+                }
+            }
+            HttpAction::ReplaceBody { body: text } if has_body => {
+                rule.note();
+                let _ = tokio::time::timeout(DRAINED_WITHIN, drain(body)).await;
+                for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING] {
+                    head.headers.remove(name);
+                }
+                body = whole(text);
+            }
+            HttpAction::CutBody { after, reset } if has_body => {
+                body = cut(body, *after, rule.clone(), reset.then(|| self.ending.clone()));
+            }
+            HttpAction::SlowBody { rate } if has_body => {
+                body = slow(body, *rate, rule.clone(), self.target.rules.clone());
+            }
+            _ => {}
+        }
+        Response::from_parts(head, body)
     }
 
     async fn forward(&self, mut request: Request<Incoming>) -> Result<ProxyAnswer, &'static str> {
@@ -299,46 +327,6 @@ fn has_none(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// What a rule makes of the service's answer; `bodiless` is one to a request whose answers have no body.
-async fn altered(
-    answer: ProxyAnswer,
-    rule: &Arc<ActiveRule<HttpRule>>,
-    rules: &Arc<RuleList<HttpRule>>,
-    bodiless: bool,
-    ending: &StreamEnd,
-) -> ProxyAnswer {
-    let (mut head, mut body) = answer.into_parts();
-    let has_body = !bodiless && !has_none(head.status);
-    match &rule.rule.action {
-        HttpAction::Headers { set, remove } => {
-            rule.note();
-            for name in remove {
-                head.headers.remove(name);
-            }
-            for (name, value) in set {
-                // Both were looked at when the rule was put in.
-                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                    head.headers.insert(name, value);
-                }
-            }
-        }
-        HttpAction::ReplaceBody { body: text } if has_body => {
-            rule.note();
-            let _ = tokio::time::timeout(DRAINED_WITHIN, drain(body)).await;
-            for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING] {
-                head.headers.remove(name);
-            }
-            body = whole(text);
-        }
-        HttpAction::CutBody { after, reset } if has_body => {
-            body = cut(body, *after, rule.clone(), reset.then(|| ending.clone()));
-        }
-        HttpAction::SlowBody { rate } if has_body => body = slow(body, *rate, rule.clone(), rules.clone()),
-        _ => {}
-    }
-    Response::from_parts(head, body)
-}
-
 /// The first bytes of a body; then the connection is closed, or reset.
 fn cut(body: AnswerBody, after: u64, rule: Arc<ActiveRule<HttpRule>>, reset: Option<StreamEnd>) -> AnswerBody {
     let frames = stream::unfold(Some((body, after)), move |state| {
@@ -486,7 +474,7 @@ impl AsyncWrite for ProxySocket {
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut *locked(&self.stream)).poll_write_vectored(cx, bufs)
     }
@@ -506,26 +494,14 @@ pub(super) struct ClientStream {
     pub(super) passed: DuplexStream,
     pub(super) traffic: [Arc<Traffic>; 2],
     pub(super) ending: StreamEnd,
-    linked: CancellationToken,
-    is_linked: Pin<Box<WaitForCancellationFutureOwned>>,
-    hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Cancelled when the links have it.
+    pub(super) linked: CancellationToken,
+    pub(super) is_linked: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Cancelled when the service has hung up.
+    pub(super) hung_up: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl ClientStream {
-    /// That of a socket; the links have it from when `linked` is cancelled, and it ends with `hang_up`.
-    pub(super) fn new(
-        socket: ProxySocket,
-        seen: Bytes,
-        (passed, linked): (DuplexStream, CancellationToken),
-        traffic: [Arc<Traffic>; 2],
-        ending: StreamEnd,
-        hang_up: &CancellationToken,
-    ) -> ClientStream {
-        let is_linked = Box::pin(linked.clone().cancelled_owned());
-        let hung_up = Box::pin(hang_up.clone().cancelled_owned());
-        ClientStream { socket, seen, passed, traffic, ending, linked, is_linked, hung_up }
-    }
-
     /// What came of the socket itself: how many bytes went through in this direction, or that the connection is over.
     fn noted(&self, way: ToxicStream, bytes: io::Result<usize>) -> io::Result<usize> {
         let bytes = bytes.inspect_err(|_| self.ending.reset())?;
@@ -565,7 +541,7 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -581,7 +557,7 @@ impl AsyncWrite for ClientStream {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.linked.is_cancelled() {
             return Pin::new(&mut self.passed).poll_write_vectored(cx, bufs);

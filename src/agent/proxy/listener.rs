@@ -41,21 +41,9 @@ pub struct ProxyConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyPort {
-    /// Port number, the same on both sides.
+    /// Port number, the same on both sides; the one that rules name.
     pub port: u16,
     /// Parsed as HTTP/1 from the start, so that rules can bite on connections that are already open.
-    pub http: bool,
-}
-
-/// A listener and where its connections lead.
-pub struct ProxyRoute {
-    /// Where clients come in.
-    pub listener: TcpListener,
-    /// Host of the service; resolved again for every connection, as replicas come and go.
-    pub host: String,
-    /// Port of the service, which is also the port that rules name.
-    pub port: u16,
-    /// Whether HTTP/1 is parsed on it.
     pub http: bool,
 }
 
@@ -111,24 +99,25 @@ pub(in crate::agent) async fn accept(listener: TcpListener, target: Arc<ProxyTar
 impl Proxy {
     /// Binds every port (all of them are bound when it returns) and serves them in tasks of their own.
     pub async fn start(config: ProxyConfig) -> Result<Proxy, String> {
-        let mut routes = Vec::with_capacity(config.ports.len());
+        let mut ports = Vec::with_capacity(config.ports.len());
         for port in config.ports {
             let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.port));
             let listener = bind(any).await.map_err(|e| format!("listen on port {}: {e}", port.port))?;
-            routes.push(ProxyRoute { listener, host: config.service.clone(), port: port.port, http: port.http });
+            ports.push((listener, port));
         }
-        Ok(Proxy::serve(routes))
+        Ok(Proxy::serve(&config.service, ports))
     }
 
-    /// Serves listeners that are bound already.
-    pub fn serve(routes: Vec<ProxyRoute>) -> Proxy {
+    /// Serves listeners that are bound already, each in front of a port of this host, which is resolved again for every connection, as
+    /// replicas come and go.
+    pub fn serve(host: &str, ports: Vec<(TcpListener, ProxyPort)>) -> Proxy {
         let (rules, toxics) = (Arc::<RuleList<_>>::default(), Arc::<RuleList<_>>::default());
-        let http_ports = routes.iter().filter(|route| route.http).map(|route| route.port).collect();
+        let http_ports = ports.iter().filter(|(_, port)| port.http).map(|(_, port)| port.port).collect();
         let traffic: BTreeMap<u16, [Arc<Traffic>; 2]> =
-            routes.iter().map(|route| (route.port, Default::default())).collect();
-        for ProxyRoute { listener, host, port, http } in routes {
+            ports.iter().map(|(_, port)| (port.port, Default::default())).collect();
+        for (listener, ProxyPort { port, http }) in ports {
             let target = ProxyTarget {
-                upstream: (host, port),
+                upstream: (host.to_string(), port),
                 port,
                 http: Some(http),
                 unreachable: ConnectionCut::Reset,
@@ -171,8 +160,8 @@ pub async fn forward(port: u16, host: &str, target: u16) -> io::Result<()> {
     let mut listeners = vec![TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?];
     // Many a container has no IPv6, and then nobody tries it.
     listeners.extend(TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await);
-    let route = |listener| ProxyRoute { listener, host: host.to_string(), port: target, http: false };
-    Proxy::serve(listeners.into_iter().map(route).collect());
+    let to_target = |listener| (listener, ProxyPort { port: target, http: false });
+    Proxy::serve(host, listeners.into_iter().map(to_target).collect());
     Ok(())
 }
 
@@ -252,7 +241,7 @@ async fn converse(
     http: Option<u64>,
 ) {
     let (mut seen, unreachable) = (BytesMut::new(), target.unreachable);
-    let speech = match http {
+    let is_http = match http {
         Some(_) => {
             let [up, down] = &mut links;
             let first = async {
@@ -263,24 +252,24 @@ async fn converse(
                 }
             };
             tokio::select! {
-                speech = sniff(&mut client, &mut seen) => speech,
-                () = first => Ok(Speech::Other),
+                is_http = sniff(&mut client, &mut seen) => is_http,
+                () = first => Ok(false),
                 cut = async { tokio::select! { cut = up.cut() => cut, cut = down.cut() => cut } } => {
                     upstream.iter().for_each(|service| end(cut, service));
                     return end(cut, &client);
                 }
             }
         }
-        None => Ok(Speech::Other),
+        None => Ok(false),
     };
     let mut seen = seen.freeze();
-    let untouched = matches!(speech, Ok(Speech::Http1)) && links.iter().all(ToxicLink::is_idle);
+    let untouched = matches!(is_http, Ok(true)) && links.iter().all(ToxicLink::is_idle);
     if !untouched && !seen.is_empty() {
         links[0].push(std::mem::take(&mut seen));
     }
-    let cut = match (speech, upstream) {
-        (Ok(Speech::Http1), upstream) => {
-            let (mut near, far) = tokio::io::duplex(BETWEEN);
+    let cut = match (is_http, upstream) {
+        (Ok(true), upstream) => {
+            let (mut near, passed) = tokio::io::duplex(BETWEEN);
             let (ending, linked, hang_up) = (StreamEnd::default(), CancellationToken::new(), CancellationToken::new());
             if !untouched {
                 linked.cancel();
@@ -289,9 +278,10 @@ async fn converse(
             links[1].ending = ending.clone();
             // Its end is said by the links alone.
             let client = ProxySocket::new(client, StreamEnd::default());
-            let stream = (far, linked);
-            let stream =
-                ClientStream::new(client.clone(), seen, stream, target.traffic.clone(), ending.clone(), &hang_up);
+            let (socket, traffic, is_linked) =
+                (client.clone(), target.traffic.clone(), Box::pin(linked.clone().cancelled_owned()));
+            let (ends, hung_up) = (ending.clone(), Box::pin(hang_up.clone().cancelled_owned()));
+            let stream = ClientStream { socket, seen, passed, traffic, ending: ends, linked, is_linked, hung_up };
             let passed = async {
                 let cut = pass((client.clone(), client.clone()), &mut near, links).await;
                 // Said before the service's connection ends, which is when serving it is dropped.
@@ -309,14 +299,14 @@ async fn converse(
             }
             return;
         }
-        (Ok(Speech::Other), Some(mut service)) => {
+        (Ok(false), Some(mut service)) => {
             let cut = pass(client.split(), &mut service, links).await;
             if let Some(cut) = cut {
                 end(cut, &service);
             }
             cut
         }
-        (Ok(Speech::Other), None) => Some(unreachable),
+        (Ok(false), None) => Some(unreachable),
         (Err(_), upstream) => {
             upstream.iter().for_each(reset);
             Some(ConnectionCut::Reset)
@@ -330,36 +320,27 @@ async fn converse(
 /// The client's preface of HTTP/2, RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a connection speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speech {
-    /// HTTP/1.
-    Http1,
-    /// Something else, or nothing.
-    Other,
-}
-
-/// What the bytes so far say; `None` when more are needed.
-fn judge(bytes: &[u8]) -> Option<Speech> {
+/// Whether the bytes so far are HTTP/1, or something else; `None` when more are needed.
+fn judge(bytes: &[u8]) -> Option<bool> {
     let first = bytes.first()?;
     // A method is a token (RFC 9110 section 9.1), and servers tolerate empty lines before it (RFC 9112 section 2.2).
     let begins = first.is_ascii_alphabetic() || matches!(first, b'\r' | b'\n');
     match PREFACE.starts_with(bytes) {
-        _ if !begins || bytes.starts_with(PREFACE) => Some(Speech::Other),
+        _ if !begins || bytes.starts_with(PREFACE) => Some(false),
         true => None,
-        false => Some(Speech::Http1),
+        false => Some(true),
     }
 }
 
-/// Reads until it can be told what the client speaks; the bytes read come back. A client that says nothing and ends is
-/// `Other`. Can be dropped and called again as long as `seen` is kept.
-async fn sniff(client: &mut TcpStream, seen: &mut BytesMut) -> io::Result<Speech> {
+/// Reads until it can be told whether the client speaks HTTP/1; the bytes read come back. A client that says nothing and ends
+/// does not. Can be dropped and called again as long as `seen` is kept.
+async fn sniff(client: &mut TcpStream, seen: &mut BytesMut) -> io::Result<bool> {
     loop {
-        if let Some(speech) = judge(seen) {
-            return Ok(speech);
+        if let Some(is_http) = judge(seen) {
+            return Ok(is_http);
         }
         if client.read_buf(seen).await? == 0 {
-            return Ok(if seen.is_empty() { Speech::Other } else { Speech::Http1 });
+            return Ok(!seen.is_empty());
         }
     }
 }
@@ -373,13 +354,13 @@ mod tests {
         assert_eq!(judge(b""), None);
         assert_eq!(judge(b"P"), None);
         assert_eq!(judge(b"PRI * HTTP/2.0\r\n"), None);
-        assert_eq!(judge(PREFACE), Some(Speech::Other));
-        assert_eq!(judge(b"PO"), Some(Speech::Http1));
-        assert_eq!(judge(b"PRIX / HTTP/1.1"), Some(Speech::Http1));
-        assert_eq!(judge(b"get / HTTP/1.1"), Some(Speech::Http1));
-        assert_eq!(judge(b"\r\nGET"), Some(Speech::Http1));
-        assert_eq!(judge(b"\x16\x03\x01"), Some(Speech::Other));
+        assert_eq!(judge(PREFACE), Some(false));
+        assert_eq!(judge(b"PO"), Some(true));
+        assert_eq!(judge(b"PRIX / HTTP/1.1"), Some(true));
+        assert_eq!(judge(b"get / HTTP/1.1"), Some(true));
+        assert_eq!(judge(b"\r\nGET"), Some(true));
+        assert_eq!(judge(b"\x16\x03\x01"), Some(false));
         let long = [PREFACE, b"more"].concat();
-        assert_eq!(judge(&long), Some(Speech::Other));
+        assert_eq!(judge(&long), Some(false));
     }
 }

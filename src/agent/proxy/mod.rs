@@ -12,7 +12,7 @@ mod tests;
 mod toxic;
 
 pub(super) use link::Traffic;
-pub use listener::{Proxy, ProxyConfig, ProxyPort, ProxyRoute, forward};
+pub use listener::{Proxy, ProxyConfig, ProxyPort, forward};
 pub(super) use listener::{ProxyTarget, accept, bind, serve_each};
 pub use rule_list::{ActiveRule, ProxyRule, RuleCounts, RuleHandle};
 pub(super) use rule_list::{ProxyClient, RuleList};

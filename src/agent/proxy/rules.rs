@@ -40,46 +40,18 @@ pub struct HttpRule {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HttpAction {
-    /// It is answered in the place of the service.
-    Status {
-        /// Status to answer with.
-        status: u16,
-        /// Body to answer with.
-        body: Option<String>,
-        /// `Retry-After`, in seconds.
-        retry_after: Option<u64>,
-    },
-    /// It reaches the service later.
-    Delay {
-        /// How much later.
-        delay: Duration,
-        /// How far each delay may lie from that on either side, drawn evenly.
-        jitter: Duration,
-    },
-    /// The answer has other headers.
-    Headers {
-        /// Headers that are set.
-        set: Vec<(String, String)>,
-        /// Headers that are removed.
-        remove: Vec<String>,
-    },
+    /// It is answered in the place of the service: with a status, a body, and `Retry-After` in seconds.
+    Status { status: u16, body: Option<String>, retry_after: Option<u64> },
+    /// It reaches the service later by `delay`; each delay may lie as far from that as `jitter` on either side, drawn evenly.
+    Delay { delay: Duration, jitter: Duration },
+    /// The answer has other headers: some are set, some removed.
+    Headers { set: Vec<(String, String)>, remove: Vec<String> },
     /// The answer has another body.
-    ReplaceBody {
-        /// The body.
-        body: String,
-    },
-    /// The connection ends within the answer's body.
-    CutBody {
-        /// After so many bytes.
-        after: u64,
-        /// By a reset (RST) instead of an orderly close.
-        reset: bool,
-    },
-    /// The answer's body arrives slowly.
-    SlowBody {
-        /// Bytes a second.
-        rate: u64,
-    },
+    ReplaceBody { body: String },
+    /// The connection ends within the answer's body after so many bytes, by a reset (RST) or an orderly close.
+    CutBody { after: u64, reset: bool },
+    /// The answer's body arrives slowly: at so many bytes a second.
+    SlowBody { rate: u64 },
 }
 
 impl RuleList<HttpRule> {

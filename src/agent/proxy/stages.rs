@@ -165,7 +165,7 @@ impl Stages {
             let mut out = Vec::with_capacity(pieces.len());
             for (at, piece) in pieces {
                 let drawn = unit(self.seed ^ stage.active.rule.seed, self.drawn);
-                self.drawn += u64::from(stage.draws());
+                self.drawn += u64::from(matches!(stage.toxic().kind, ToxicKind::Latency | ToxicKind::Slicer));
                 let was_cut = matches!(piece, ToxicPiece::Cut(_));
                 let acted = match piece {
                     ToxicPiece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
@@ -269,11 +269,6 @@ impl Stage {
             ToxicKind::LimitConnections => is_new && self.open.as_ref().is_some_and(|open| open.before >= limit),
             _ => false,
         }
-    }
-
-    /// Whether it draws a number for each piece.
-    fn draws(&self) -> bool {
-        matches!(self.toxic().kind, ToxicKind::Latency | ToxicKind::Slicer)
     }
 
     /// What becomes of bytes that reach it; `drawn` is in 0..1. Says on how many it has acted, `None` where it does nothing.

@@ -32,7 +32,7 @@ where
 async fn proxy(port: u16, http: bool) -> (Proxy, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let reach = listener.local_addr().expect("an address").port();
-    (Proxy::serve(vec![ProxyRoute { listener, host: "127.0.0.1".into(), port, http }]), reach)
+    (Proxy::serve("127.0.0.1", vec![(listener, ProxyPort { port, http })]), reach)
 }
 
 async fn dial(port: u16) -> TcpStream {
@@ -804,7 +804,7 @@ async fn rules_need_a_port_that_is_parsed() {
     let (proxy, _) = proxy(4711, true).await;
     assert!(proxy.add_rule("f", HttpRule { port: Some(1), ..rule(503) }).await.is_err());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let plain = Proxy::serve(vec![ProxyRoute { listener, host: "127.0.0.1".into(), port: 1, http: false }]);
+    let plain = Proxy::serve("127.0.0.1", vec![(listener, ProxyPort { port: 1, http: false })]);
     assert!(plain.add_rule("f", rule(503)).await.is_err());
 }
 

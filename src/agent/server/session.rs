@@ -55,7 +55,7 @@ impl AgentSession {
     ) {
         let (messages, queue) = unbounded_channel();
         let mut writer = AbortOnDropHandle::new(tokio::spawn(write_lines(to, queue, self.lease)));
-        let context = AgentContext::new(self.clock, self.proxy.clone());
+        let context = AgentContext { clock: self.clock, proxy: self.proxy.clone(), loads: Mutex::default() };
         let live = Arc::new(LiveSession { context, held: Holdings::default(), messages });
         live.tell(AgentMessage::Hello { version: BUILD.into(), clock_us: self.clock.now_us() });
         let mut asks = JoinSet::new();
@@ -261,8 +261,7 @@ impl Holdings {
     /// connections. Id → why it could not be ended.
     async fn lift_all(&self) -> BTreeMap<String, String> {
         let slots = std::mem::take(&mut *locked(&self.slots));
-        let lifts =
-            slots.iter().map(|(fault, slot)| async move { slot.lift().await.err().map(|e| (fault.clone(), e)) });
+        let lifts = slots.iter().map(|(id, slot)| async move { slot.lift().await.err().map(|e| (id.clone(), e)) });
         join_all(lifts).await.into_iter().flatten().collect()
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::agent::ability::Ability;
 use crate::agent::load::Load;
 use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, LEASE, Told};
-use crate::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyRoute};
+use crate::agent::proxy::{HttpAction, HttpRule, Proxy, ProxyPort};
 use crate::agent::{AgentClient, AgentError, Clock};
 use crate::load::{LoadReport, LoadSpec};
 use crate::record::Slice;
@@ -165,7 +165,7 @@ async fn proxied() -> (Proxy, u16) {
     let (port, _) = service().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let reach = listener.local_addr().unwrap().port();
-    (Proxy::serve(vec![ProxyRoute { listener, host: "127.0.0.1".into(), port, http: true }]), reach)
+    (Proxy::serve("127.0.0.1", vec![(listener, ProxyPort { port, http: true })]), reach)
 }
 
 fn rule() -> AgentAsk {

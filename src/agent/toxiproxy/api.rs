@@ -243,12 +243,12 @@ impl Ability for ToxiproxyApi {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::proxy::{Proxy, ProxyRoute, Toxic, ToxicKind, ToxicRule, ToxicStream};
+    use super::super::super::proxy::{Proxy, ProxyPort, Toxic, ToxicKind, ToxicRule, ToxicStream};
     use super::*;
 
     async fn in_front_of_db() -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        Proxy::serve(vec![ProxyRoute { listener, host: "db".into(), port: 5432, http: false }])
+        Proxy::serve("db", vec![(listener, ProxyPort { port: 5432, http: false })])
     }
 
     fn acting(proxy: &Proxy) -> Vec<String> {

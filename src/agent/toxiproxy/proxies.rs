@@ -27,6 +27,7 @@ pub struct ToxicProxies {
 }
 
 /// One proxy.
+#[derive(Default)]
 pub(super) struct ToxicProxy {
     name: String,
     listen: String,
@@ -106,18 +107,10 @@ impl ToxicProxies {
         let of_port = |(port, traffic): (&u16, &[Arc<Traffic>; 2])| {
             let name = if proxy.traffic.len() == 1 { service.to_string() } else { format!("{service}-{port}") };
             let (http, prefix) = (proxy.http_ports.contains(port), format!("toxiproxy/{port}/"));
-            let own = ToxicProxy {
-                name: name.clone(),
-                listen: format!("[::]:{port}"),
-                upstream: format!("{service}:{port}"),
-                enabled: true,
-                accepts: None,
-                attached: Some(AttachedPort { port: *port, http, prefix }),
-                toxics: Vec::new(),
-                active: (proxy.toxics.clone(), proxy.rules.clone()),
-                traffic: traffic.clone(),
-                seed: 0,
-            };
+            let mut own = ToxicProxy::default();
+            (own.name, own.listen, own.upstream) = (name.clone(), format!("[::]:{port}"), format!("{service}:{port}"));
+            (own.enabled, own.attached) = (true, Some(AttachedPort { port: *port, http, prefix }));
+            (own.active, own.traffic) = ((proxy.toxics.clone(), proxy.rules.clone()), traffic.clone());
             (name, own)
         };
         ToxicProxies { proxies: proxy.traffic.iter().map(of_port).collect(), seed: 0 }
@@ -157,10 +150,9 @@ impl ToxicProxies {
     async fn make(&mut self, given: GivenProxy, wanted: Vec<ApiToxic>) -> Result<&mut ToxicProxy, ApiRefusal> {
         self.proxies.values().try_for_each(ToxicProxy::check_owner)?;
         let GivenProxy { name, listen, upstream, enabled: starts, .. } = given;
-        let (listen, upstream) = (listen.unwrap_or_default(), upstream.unwrap_or_default());
-        let seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
-        let (enabled, accepts, attached, toxics, active, traffic) = Default::default();
-        let mut own = ToxicProxy { name, listen, upstream, enabled, accepts, attached, toxics, active, traffic, seed };
+        let mut own = ToxicProxy::default();
+        own.seed = name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
+        (own.name, own.listen, own.upstream) = (name, listen.unwrap_or_default(), upstream.unwrap_or_default());
         own.put(wanted)?;
         if starts.unwrap_or(true) {
             own.start().await?;

@@ -8,7 +8,7 @@ use crate::record::{DrillStatus, Record, RunDir, is_temporary, open_file, read_f
 use crate::report::{Quarter, read_format};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{fs, io};
 use time::OffsetDateTime;
 
@@ -203,10 +203,6 @@ fn describe(real: &Path, path: String, kind: fs::FileType) -> io::Result<FileEnt
 pub struct Sealed {
     /// The entry of the run.
     pub head: Head,
-    /// The chain that it is in.
-    pub chain: PathBuf,
-    /// Whether there was nothing to do: it was sealed as it is.
-    pub already: bool,
     /// What people should know, such as a torn line that was repaired.
     pub notes: Vec<String>,
 }
@@ -251,9 +247,8 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
     // read a chain of years at the end of every run.
     let entries = if is_new { Vec::new() } else { chain.entries()? };
     let last = entries.into_iter().rev().find(|entry| entry.run == run.id());
-    let path = root.join(CHAIN);
     if let Some(entry) = last.as_ref().filter(|entry| entry.manifest == digest) {
-        return Ok(Sealed { head: entry.head(), chain: path, already: true, notes: chain.notes });
+        return Ok(Sealed { head: entry.head(), notes: chain.notes });
     }
     let entry = chain.append(ChainEntry {
         run: run.id().to_string(),
@@ -268,7 +263,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
         late,
         ..ChainEntry::default()
     })?;
-    Ok(Sealed { head: entry.head(), chain: path, already: false, notes: chain.notes })
+    Ok(Sealed { head: entry.head(), notes: chain.notes })
 }
 
 /// Seals the game day that this run is part of, when its runner is gone and every run of it is sealed: whoever ends the last story
@@ -408,6 +403,7 @@ mod seal_tests {
     use super::*;
     use crate::archive::evidence::testing;
     use crate::record::testing::Story;
+    use std::path::PathBuf;
 
     const RUN: &str = "20261120T064112Z-db-pool-3f9a";
 
@@ -423,7 +419,6 @@ mod seal_tests {
         let run = testing::run(dir.path(), RUN, Story::Passed);
         let first = seal(&run, false).unwrap();
         let again = seal(&run, false).unwrap();
-        assert_eq!((first.already, again.already), (false, true));
         assert_eq!(first.head, again.head);
         assert_eq!(entries(dir.path()).len(), 1);
         let manifest = Manifest::read(&fs::read(run.join(MANIFEST)).unwrap()).unwrap();
@@ -453,7 +448,7 @@ mod seal_tests {
         seal(&run, false).unwrap();
         let manifest = fs::read(run.join(MANIFEST)).unwrap();
         fs::remove_file(dir.path().join(CHAIN)).unwrap();
-        assert!(!seal(&run, false).unwrap().already);
+        seal(&run, false).unwrap();
         assert_eq!(entries(dir.path())[0].manifest, Digest::of(&manifest));
     }
 
@@ -487,8 +482,8 @@ mod seal_tests {
         lock.lock().unwrap();
         assert_eq!(seal_day_of(&second).unwrap(), None, "its runner lives");
         drop(lock);
-        let sealed = seal_day_of(&second).unwrap().expect("nobody else will");
-        assert_eq!(sealed.chain.parent(), Some(&*fs::canonicalize(dir.path()).unwrap()));
+        seal_day_of(&second).unwrap().expect("nobody else will");
+        assert!(dir.path().join(CHAIN).is_file());
         let manifest = Manifest::read(&fs::read(day.join(MANIFEST)).unwrap()).unwrap();
         assert_eq!((manifest.subject, manifest.runs_head), (Subject::Gameday, Some(head)));
         assert_eq!(manifest.verdict, "incomplete");

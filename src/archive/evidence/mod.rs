@@ -14,7 +14,6 @@ mod chain;
 mod manifest;
 mod recompute;
 mod run;
-mod show;
 #[cfg(test)]
 #[path = "tests/testing.rs"]
 mod testing;
@@ -24,5 +23,4 @@ pub use chain::{CHAIN, Chain, ChainEntry, Digest, Head, check_chain};
 pub use manifest::{How, MANIFEST, Sealed, Subject, is_sealed, seal, seal_day_of};
 pub use recompute::{Recomputed, recompute};
 pub use run::{Checked, Problem, ProblemKind, SealState};
-pub use show::{Kept, json, text};
-pub use verify::{CheckedChain, Verification, verify};
+pub use verify::{CheckedChain, Kept, Verification, json, text, verify};

@@ -2,8 +2,10 @@
 
 use crate::slis::Ratio;
 use crate::source::{
-    A_TIME, At, Diagnostics, Entry, Node, Source, Span, TextForm, Value, describe, parse, parse_time, shape, shorten,
+    A_TIME, At, Diagnostics, Entry, Node, Source, Span, TextForm, TextPattern, Value, describe, parse, parse_time,
+    shape, shorten,
 };
+use regex::Captures;
 use serde_json::Value as Json;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -120,29 +122,17 @@ fn of_csv(text: &str) -> Node {
 
 /// The rows of a table, each cell with its place.
 fn csv_rows(text: &str) -> Vec<Vec<(String, Span)>> {
-    let (mut rows, mut row, mut cell, mut began, mut quoted) = (Vec::new(), Vec::new(), String::new(), 0, false);
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek().is_some_and(|(_, next)| *next == '"') => {
-                chars.next();
-                cell.push('"');
-            }
-            '"' => quoted = !quoted,
-            ',' | '\n' if !quoted => {
-                let text = std::mem::take(&mut cell);
-                row.push((text.trim_end_matches('\r').to_string(), Span::new(began, at)));
-                began = at + 1;
-                if c == '\n' {
-                    rows.push(std::mem::take(&mut row));
-                }
-            }
-            c => cell.push(c),
+    static CELL: TextPattern = TextPattern::new(r#"((?:"(?:[^"]|"")*(?:"|\z)|[^",\n])*)(,|\n|\z)"#);
+    static QUOTED: TextPattern = TextPattern::new(r#""((?:[^"]|"")*)"?"#);
+    let (mut rows, mut row) = (Vec::new(), Vec::new());
+    for cell in CELL.captures_iter(text) {
+        let (Some(written), Some(end)) = (cell.get(1), cell.get(2)) else { continue };
+        let quoted = |inner: &Captures<'_>| inner.get(1).map_or("", |inner| inner.as_str()).replace("\"\"", "\"");
+        let text = QUOTED.replace_all(written.as_str().trim_end_matches('\r'), quoted).into_owned();
+        row.push((text, Span::new(written.start(), written.end())));
+        if end.as_str() != "," {
+            rows.push(std::mem::take(&mut row));
         }
-    }
-    if !cell.is_empty() || !row.is_empty() {
-        row.push((cell, Span::new(began, text.len())));
-        rows.push(row);
     }
     rows
 }

@@ -1,7 +1,7 @@
 //! The index: every run that was ever found, in one JSON file. A run is read once: again only while it has no end, or when its
-//! record has another size; one that cannot be read is named each time, and tried again when it has changed. It is a cache:
-//! whatever happens to it, the records have it all. Runs whose directories are gone are the exception, because artifacts are
-//! deleted sooner than people stop asking; so nothing is thrown away unasked.
+//! record has another size; one that cannot be read is named and tried each time. It is a cache: whatever happens to it, the records
+//! have it all. Runs whose directories are gone are the exception, because artifacts are deleted sooner than people stop asking; so
+//! nothing is thrown away unasked.
 
 use super::run::IndexedRun;
 use crate::archive;
@@ -42,20 +42,22 @@ fn failed(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> Error {
     }
 }
 
+/// What is known, by the ids of runs.
+type Entries = BTreeMap<String, IndexEntry>;
+
 /// The file.
 #[derive(Serialize, Deserialize)]
 struct Index {
     format: String,
     version: u32,
-    entries: BTreeMap<String, IndexEntry>,
+    entries: Entries,
 }
 
-/// What the index has about a run by its id, `None` where that is no drill; or, by its place, about a directory that cannot be read.
+/// What the index has about a run by its id, `None` where that is no drill.
 #[derive(Serialize, Deserialize)]
 struct IndexEntry {
     stamp: Stamp,
     run: Option<IndexedRun>,
-    why: Option<String>,
 }
 
 /// Every run that the index has, oldest first, after what is new below the paths was read into it. The file is written whole at the
@@ -78,7 +80,7 @@ pub fn indexed(path: &Path, roots: &[PathBuf]) -> Result<(Vec<IndexedRun>, Updat
 }
 
 /// What the file has. One that is damaged or of another version is an error: it may have runs that lie nowhere else.
-fn read(path: &Path) -> Result<BTreeMap<String, IndexEntry>, Error> {
+fn read(path: &Path) -> Result<Entries, Error> {
     let text = match fs::read(path) {
         Ok(text) if text.is_empty() => return Ok(BTreeMap::new()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -135,34 +137,23 @@ impl IndexEntry {
 
     fn is_as_read(&self, now: Option<Stamp>) -> bool {
         let same = |now: Stamp| now.size == self.stamp.size && (self.is_final() || now == self.stamp);
-        self.why.is_none() && now.is_some_and(same)
+        now.is_some_and(same)
     }
 }
 
 /// What is new below the paths, or has changed. Records are read side by side.
-fn fresh(
-    known: &BTreeMap<String, IndexEntry>,
-    roots: &[PathBuf],
-    update: &mut Update,
-) -> Result<Vec<(String, IndexEntry)>, Error> {
+fn fresh(known: &Entries, roots: &[PathBuf], update: &mut Update) -> Result<Entries, Error> {
     let found = archive::find(roots)
         .map_err(|error| Error::usage(error.to_string()).hint("`--from DIR` names a directory below which runs are"))?;
     update.found = found.runs.len();
     update.unreadable = found.problems;
     let mut due = Vec::new();
     for dir in found.runs {
-        // Without an id, its place.
-        let (id, stamp) = (archive::run_id(&dir).unwrap_or_else(|| place(&dir)), Stamp::of(&dir));
-        if known.get(&id).is_some_and(|entry| entry.is_as_read(stamp)) {
-            continue;
-        }
-        if archive::is_under_way(&dir) {
-            update.notes.push(format!("{id} is still under way, and left out"));
-            continue;
-        }
-        match known.get(&place(&dir)).filter(|entry| Some(entry.stamp) == stamp).and_then(|entry| entry.why.clone()) {
-            Some(why) => update.unreadable.push(why),
-            None => due.push((dir, id, stamp)),
+        let (Some(id), stamp) = (archive::run_id(&dir), Stamp::of(&dir)) else { continue };
+        match known.get(&id) {
+            Some(entry) if entry.is_as_read(stamp) => {}
+            _ if archive::is_under_way(&dir) => update.notes.push(format!("{id} is still under way, and left out")),
+            _ => due.push((dir, id, stamp)),
         }
     }
     let workers = thread::available_parallelism().map_or(1, |n| n.get());
@@ -174,29 +165,20 @@ fn fresh(
         };
         parts.into_iter().flat_map(join).collect::<Vec<_>>()
     });
-    let mut fresh = Vec::new();
-    for ((dir, id, stamp), read) in due.into_iter().zip(read) {
-        // Without a file there is nothing to tell it by, and it is tried each time.
-        let entry = |run, why| stamp.map(|stamp| IndexEntry { stamp, run, why });
+    let mut fresh = Entries::new();
+    for ((_, id, stamp), read) in due.into_iter().zip(read) {
         match read {
-            Err(why) => {
-                update.unreadable.push(why.clone());
-                fresh.extend(entry(None, Some(why)).map(|entry| (place(&dir), entry)));
-            }
+            Err(why) => update.unreadable.push(why),
             // A copy from before the end tells less than what is known.
             Ok(Some(run)) if !run.ended && known.get(&id).is_some_and(IndexEntry::is_final) => {}
             Ok(run) => {
                 update.read += usize::from(run.is_some());
-                fresh.extend(entry(run, None).map(|entry| (id, entry)));
+                // Without a file there is nothing to tell it by, and it is tried each time.
+                fresh.extend(stamp.map(|stamp| (id, IndexEntry { stamp, run })));
             }
         }
     }
     Ok(fresh)
-}
-
-/// The absolute path, also for a directory that is gone meanwhile.
-fn place(dir: &Path) -> String {
-    std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf()).display().to_string()
 }
 
 /// A drill, `None` for a runbook that was followed alone, or why it cannot be read.

@@ -9,6 +9,7 @@ use crate::shell::PROGRAMS;
 use crate::source::{Diagnostics, Span, TextPattern, list};
 use crate::spec::Plan;
 use crate::stack::{Place, ResolvedStack, StackError};
+use regex::Captures;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::iter::successors;
 
@@ -160,9 +161,8 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
         };
         match plan.respond.clients.get(&shell.command.language) {
             Some(client) => {
-                for words in calls_in(&client.command) {
-                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                    chain(&words).into_iter().for_each(|(_, program)| add(program, whole));
+                for call in calls_in(&client.command) {
+                    chain(&call.words).into_iter().for_each(|(_, program)| add(program, whole));
                 }
             }
             None => {
@@ -240,16 +240,10 @@ fn is_program(word: &str) -> bool {
 
 /// The programs of which the runbook itself says what to do where they are missing, or makes functions or aliases.
 fn defined(all: &str) -> HashSet<&str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.+".contains(c);
-    let mut defined = HashSet::new();
-    for before in ["command -v ", "which ", "type ", "hash ", "alias ", "function "] {
-        let behind = all.match_indices(before).filter_map(|(at, found)| all.get(at + found.len()..));
-        defined.extend(behind.filter_map(|rest| rest.split(|c| !plain(c)).next()).filter(|name| !name.is_empty()));
-    }
-    let before = all.match_indices("()").filter_map(|(at, _)| all.get(..at));
-    let functions = before.filter_map(|before| before.strip_suffix(' ').unwrap_or(before).rsplit(|c| !plain(c)).next());
-    defined.extend(functions.filter(|name| !name.is_empty()));
-    defined
+    static DEFINED: TextPattern =
+        TextPattern::new(r"(?:command -v|which|type|hash|alias|function) ([\w.+-]+)|([\w.+-]+) ?\(\)");
+    let name = |found: Captures<'_>| Some(found.get(1).or(found.get(2))?.range());
+    DEFINED.captures_iter(all).filter_map(name).filter_map(|name| all.get(name)).collect()
 }
 
 /// A place as people read it.
@@ -268,9 +262,8 @@ mod tests {
     fn programs_are_found_behind_what_runs_them() {
         let of = |text: &str| -> Vec<String> {
             let calls = crate::runbook::look::calls_in(text);
-            let chained = |words: &Vec<String>| {
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                chain(&words).into_iter().map(|(_, word)| word.to_string()).collect::<Vec<_>>()
+            let chained = |call: &crate::runbook::look::PageCall<'_>| {
+                chain(&call.words).into_iter().map(|(_, word)| word.to_string()).collect::<Vec<_>>()
             };
             calls.iter().flat_map(chained).filter(|word| is_program(word)).collect()
         };

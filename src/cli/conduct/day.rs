@@ -1,8 +1,6 @@
 //! Carries out a game day: everything is read, resolved and built before the first drill; then many drills side by side, each
 //! with its own directory, ledger and reaper, started as the schedule says and as there is room.
 
-mod earlier;
-mod images;
 mod plan;
 mod remote;
 mod run;
@@ -37,7 +35,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// What the command line asks for.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct DayOptions {
     /// Carry the drills out elsewhere: `kubernetes` makes a Job of each in the cluster of their stacks.
     #[arg(long, value_name = "PLACE", value_parser = clap::builder::PossibleValuesParser::new(REMOTE_SITES))]
@@ -81,7 +79,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     let env = |name: &str| std::env::var(name).ok();
     let (started_utc, revision) = (utc_text(utc_now()), revision(&wanted.globals.project).await);
     file.seed.get_or_insert_with(random);
-    let occasion = gameday::occasion(env, earlier::days(wanted, &file.name));
+    let occasion = gameday::occasion(env, plan::earlier_days(wanted, &file.name));
     let options = gameday::PlanOptions { refused, occasion, ..asked };
     let Prepared { day: plan, drills, refused } = gameday::prepare(&file, &options);
     let mut plan = DayPlan { started_utc, revision: revision.clone(), occasion: gameday::run_of_ci(env), ..plan };
@@ -148,7 +146,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
         sink.emit(DayEvent::DayNote { text: format!("sweep: {line}") });
     }
     let options = StackOptions::from_env(wanted.no_build);
-    let ready = images::make(ready, &options, &dir, &stop.cancel, &sink).await;
+    let ready = plan::make_images(ready, &options, &dir, &stop.cancel, &sink).await;
     let rules = ScheduleRules {
         retry: file.retry,
         fail_fast: file.fail_fast,

@@ -31,7 +31,7 @@ pub struct InitChoice {
 /// Chooses; `service` and `fault` are what the command line asks for.
 pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) -> Result<InitChoice, Error> {
     let kind = fault.map(known_kind).transpose()?;
-    let mut entry = self::entry(services, service, None)?;
+    let mut entry = self::entry(services, service, &|_| true)?;
     let behind = behind(services, entry);
     let needed = |fits: &dyn Fn(&Service) -> bool| behind.iter().copied().find(|other| fits(other));
     let is_postgres = |other: &Service| other.store.is_some_and(|store| store.name == POSTGRES) && other.known_password;
@@ -66,7 +66,7 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     let is_needed = |one: &Service| self::behind(services, one).iter().any(|other| other.name == target.name);
     if service.is_none() && target.name != entry.name && !is_needed(entry) {
         // Another service that users may call, if one needs what breaks.
-        entry = self::entry(services, None, Some(&is_needed)).unwrap_or(entry);
+        entry = self::entry(services, None, &is_needed).unwrap_or(entry);
     }
     let mut load_notes = Vec::new();
     if service.is_none() {
@@ -152,19 +152,15 @@ fn answers(service: &Service) -> bool {
 
 /// The service that users call: one that answers, best on a published port, best one that needs others; where something else is asked for
 /// as well, one of those that fit.
-fn entry<'s>(
-    services: &'s [Service],
-    wanted: Option<&str>,
-    fits: Option<&dyn Fn(&Service) -> bool>,
-) -> Result<&'s Service, Error> {
-    let names = || services.iter().map(|service| service.name.as_str());
+fn entry<'s>(all: &'s [Service], wanted: Option<&str>, fits: &dyn Fn(&Service) -> bool) -> Result<&'s Service, Error> {
+    let names = || all.iter().map(|service| service.name.as_str());
     if let Some(wanted) = wanted {
-        return services.iter().find(|service| service.name == wanted).ok_or_else(|| {
+        return all.iter().find(|service| service.name == wanted).ok_or_else(|| {
             Error::usage(format!("the stack has no service `{wanted}`")).hint(did_you_mean(wanted, names()))
         });
     }
     // What another one needs stands behind it: users come in at the front.
-    let is_behind = |name: &String| services.iter().any(|other| !other.unfit && other.needs.contains(name));
+    let is_behind = |name: &String| all.iter().any(|other| !other.unfit && other.needs.contains(name));
     let rank = |service: &&Service| {
         (
             answers(service),
@@ -174,8 +170,8 @@ fn entry<'s>(
             service.path.is_some(),
         )
     };
-    let fit = services.iter().filter(|service| service.store.is_none() && !service.unfit);
-    let fit = fit.filter(|service| fits.is_none_or(|fits| fits(service)));
+    let fit = all.iter().filter(|service| service.store.is_none() && !service.unfit);
+    let fit = fit.filter(|service| fits(service));
     // Of equals the first one counts.
     fit.rev().max_by_key(rank).ok_or_else(|| {
         let names: Vec<&str> = names().collect();

@@ -1,6 +1,7 @@
 //! What a resolved stack tells about its services: which one answers HTTP, on which port and path, and which one
 //! is a data store of which kind.
 
+use crate::source::TextPattern;
 use crate::stack::ServiceFacts;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -148,29 +149,19 @@ fn needs(facts: &ServiceFacts, all: &[ServiceFacts]) -> Vec<String> {
 /// The port and path that a health check asks for on its own service: `curl -f http://localhost:8080/healthz`,
 /// `wget -q localhost:8080/healthz`, `exec 3<>/dev/tcp/127.0.0.1/8080 && printf "GET /healthz …"`.
 fn ask(check: &str, service: &str) -> Option<(u16, String)> {
+    static ASKED: TextPattern = TextPattern::new(
+        r#"http://(\[::1\]|[\w.-]+)(?::([0-9]+))?|[ "'](\[::1\]|[\w.-]+):([0-9]+)|/dev/tcp/([\w.-]+)/([0-9]+)"#,
+    );
     let own = ["localhost", "127.0.0.1", "0.0.0.0", "[::1]", service];
-    let (at, host) = own.iter().flat_map(|host| check.match_indices(host)).find(|(at, host)| {
-        let before = check.get(..*at).unwrap_or_default();
-        let after = check.get(at + host.len()..).unwrap_or_default();
-        before.ends_with("http://")
-            || (before.ends_with("/dev/tcp/") && after.starts_with('/'))
-            || (before.ends_with([' ', '"', '\'']) && after.starts_with(':'))
-    })?;
-    let in_bash = check.get(..at)?.ends_with("/dev/tcp/");
-    let after = check.get(at + host.len()..)?;
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
-    if in_bash {
-        let port = digits(after.get(1..)?).parse().ok()?;
-        let path = ["GET /", "HEAD /"].iter().find_map(|verb| Some(check.split_once(verb)?.1))?;
-        return Some((port, plain_path(&format!("/{path}"))));
-    }
-    match after.strip_prefix(':') {
-        None => Some((80, plain_path(after))),
-        Some(rest) => {
-            let port = digits(rest);
-            Some((port.parse().ok()?, plain_path(rest.get(port.len()..)?)))
-        }
-    }
+    ASKED.captures_iter(check).find_map(|found| {
+        let part = |at| found.get(at).map(|part| part.as_str());
+        let (host, port) = (part(1).or(part(3)).or(part(5))?, part(2).or(part(4)).or(part(6)));
+        let behind = check.get(found.get(0)?.end()..)?;
+        let in_bash = || ["GET /", "HEAD /"].iter().find_map(|verb| Some(format!("/{}", check.split_once(verb)?.1)));
+        let path = if part(5).is_some() { in_bash()? } else { behind.to_string() };
+        let is_known = own.contains(&host) && (port.is_some() || !behind.starts_with(':'));
+        is_known.then_some((port.unwrap_or("80").parse().ok()?, plain_path(&path)))
+    })
 }
 
 /// A path up to what ends a word of a shell; whatever cannot stand in a load's URL ends it as well.

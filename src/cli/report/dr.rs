@@ -91,8 +91,7 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
     let mut notes = read_notes(args, globals)?;
     let made = utc_now();
     let paths = evidence::runs_of(&args.paths, project);
-    let found = archive::find(&paths)
-        .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
+    let found = evidence::found_runs(&paths, project)?;
     let mut problems: Vec<String> = found.problems.into_iter().map(|problem| format!("left out: {problem}")).collect();
     let (mut seen, mut covering, mut drills) = (Vec::new(), Vec::new(), Vec::new());
     let intact = intact::look(&paths);

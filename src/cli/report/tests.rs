@@ -95,8 +95,8 @@ async fn a_report_that_cannot_be_written_keeps_no_other_from_it() {
 fn without_a_path_the_newest_that_is_a_drill() {
     let dir = tempfile::tempdir().unwrap();
     let chosen = || {
-        let choice = choice::choose(&[], dir.path()).map_err(|error| error.to_string())?;
-        Ok::<_, String>(choice.drills.records[0].plan.as_ref().unwrap().run.clone())
+        let choice = choose(&[], dir.path()).map_err(|error| error.to_string())?;
+        Ok::<_, String>(choice.0.records[0].plan.as_ref().unwrap().run.clone())
     };
     assert!(chosen().unwrap_err().contains("neither a drill nor a game day"));
     let runs = dir.path().join(".firedrill/runs");
@@ -107,7 +107,7 @@ fn without_a_path_the_newest_that_is_a_drill() {
     run_dir(&day.join("runs"), "20261120T020004Z-a-0001", Story::Passed);
     fs::write(day.join("gameday.jsonl"), "{\"at_us\":0,\"event\":{\"type\":\"day_announced\"}}\n").unwrap();
     assert_eq!(chosen().unwrap(), "20261120T020004Z-a-0001");
-    assert_eq!(choice::choose(&[], dir.path()).map(|c| c.drills.days.len()).unwrap_or(0), 1, "with its game day");
+    assert_eq!(choose(&[], dir.path()).map(|c| c.0.days.len()).unwrap_or(0), 1, "with its game day");
     // A runbook alone is newer, and no drill.
     let alone = run_dir(&runs, "20261120T020005Z-a-0001", Story::Passed);
     let events = fs::read_to_string(alone.join("events.jsonl")).unwrap();
@@ -137,8 +137,8 @@ async fn what_cannot_be_read_has_not_passed_in_any_report() {
     assert!(html.contains("; 1 could not be read") && html.contains("Not in this report"), "{html}");
     assert!(!markdown.starts_with("### ✓") && markdown.contains("cannot be read"), "{markdown}");
     assert!(json.contains("\"exit_code\": 3") && json.contains("has no beginning"), "{json}");
-    let choice = choice::choose(&[dir.path().to_path_buf()], dir.path()).map_err(|error| error.to_string()).unwrap();
-    let text = summary(&choice.drills, &choice.dirs, &globals(dir.path()));
+    let choice = choose(&[dir.path().to_path_buf()], dir.path()).map_err(|error| error.to_string()).unwrap();
+    let text = summary(&choice.0, &choice.1, &globals(dir.path()));
     assert!(text.contains("not in this report, because it cannot be read"), "{text}");
 }
 
@@ -148,7 +148,7 @@ fn a_newest_drill_that_cannot_be_read_is_not_passed_over() {
     let runs = dir.path().join(".firedrill/runs");
     run_dir(&runs, "20261120T020001Z-a-0001", Story::Passed);
     unreadable(&runs, "20261120T020002Z-a-0001");
-    let told = choice::choose(&[], dir.path()).err().map(|error| error.to_string()).unwrap();
+    let told = choose(&[], dir.path()).err().map(|error| error.to_string()).unwrap();
     assert!(told.contains("20261120T020002Z-a-0001") && told.contains("has no beginning"), "{told}");
 }
 
@@ -164,7 +164,7 @@ fn what_is_under_way_is_not_cut_off() {
     let day_lock = fs::File::create(day.join("lock")).unwrap();
     let told = || {
         let asked = [dir.path().to_path_buf()];
-        let drills = choice::choose(&asked, dir.path()).map_err(|error| error.to_string()).unwrap().drills;
+        let drills = choose(&asked, dir.path()).map_err(|error| error.to_string()).unwrap().0;
         report::overview(&drills, false) + &String::from_utf8_lossy(&report::html(&drills))
     };
     assert!(told().contains("cut off") && !told().contains("under way"), "{}", told());

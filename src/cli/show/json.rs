@@ -1,7 +1,6 @@
 //! A runbook for machines, as `firedrill show --format json` prints it. `docs/runbooks.md` describes every field.
 
-use super::View;
-use super::inputs::inputs;
+use super::{View, inputs};
 use crate::runbook::{BlockSettings, Command, Errors, Handling, RunbookInput, Step, StepKind, Unread};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

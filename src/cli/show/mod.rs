@@ -1,6 +1,5 @@
 //! `firedrill show`: prints a runbook as the steps that Firedrill reads.
 
-mod inputs;
 mod json;
 pub(super) mod text;
 
@@ -12,9 +11,10 @@ use crate::output::{print, print_value, say};
 use crate::record::{HIDDEN, Redactor};
 use crate::runbook::{self, Command, Runbook, RunbookInput, Step};
 use crate::source::{Diagnostics, Source, render, tidy};
-use crate::spec::{self, Plan, Respond};
+use crate::spec::{self, InputUse, Plan, Respond, input_uses};
 use crate::stack::{Place, Published, platform};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,6 +67,9 @@ pub(super) fn as_followed(runbook: &Runbook, respond: &Respond) -> (String, bool
     (Redactor::new(respond.secrets()).text(&text), blocked)
 }
 
+/// A command with its inputs filled in, or those for which its step would be blocked.
+type FilledCommand = Result<String, Vec<RunbookInput>>;
+
 /// A runbook by itself, or as it is followed.
 #[derive(Debug)]
 struct View {
@@ -103,12 +106,7 @@ impl View {
 
     /// A command with its inputs filled in, or those for which its step would be blocked, as far as it is known how it is
     /// followed. `captured` are the names of what earlier blocks find out.
-    fn filled(
-        &self,
-        step: &Step,
-        command: &Command,
-        captured: &BTreeSet<String>,
-    ) -> Option<Result<String, Vec<RunbookInput>>> {
+    fn filled(&self, step: &Step, command: &Command, captured: &BTreeSet<String>) -> Option<FilledCommand> {
         let respond = self.respond.as_ref()?;
         let in_service = matches!(self.place(step, command)?, Place::Service(_));
         let given = |name: &str| respond.vars.get(name).filter(|var| var.is_usable());
@@ -179,6 +177,49 @@ pub(super) fn read(path: &Path, project: &Path) -> Result<Arc<Source>, Error> {
         false => spec::find_among(&path.to_string_lossy(), &runbooks(project)?, &project.join("runbooks"), "runbook")?,
     };
     super::read_text(&found, "the runbook")
+}
+
+/// An input of the whole runbook.
+#[derive(Debug, Default, Serialize)]
+struct ShownInput {
+    name: String,
+    spellings: Vec<String>,
+    lines: BTreeSet<usize>,
+    scenario_lines: BTreeSet<usize>,
+    value: Option<String>,
+    captured_by: Option<String>,
+    /// Needed only as a variable of a service, which may have it of its own.
+    #[serde(skip)]
+    of_service: bool,
+}
+
+/// The inputs, in the order in which they are first needed. Those of commands that do not run are not needed.
+fn inputs(view: &View) -> Vec<ShownInput> {
+    let mut shown: Vec<ShownInput> = Vec::new();
+    // A runbook may have very many, of very many spellings.
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    let mut spellings: HashSet<(usize, &str)> = HashSet::new();
+    let followed = view.runbook.steps.iter().filter(|step| view.follows(step));
+    for InputUse { step, command, place, input, captured } in input_uses(followed, view.service()) {
+        let index = *by_name.entry(&input.name).or_insert_with(|| {
+            shown.push(ShownInput {
+                name: input.name.clone(),
+                value: view.value(step, input),
+                captured_by: captured.map(str::to_string),
+                of_service: true,
+                ..ShownInput::default()
+            });
+            shown.len() - 1
+        });
+        let Some(known) = shown.get_mut(index) else { continue };
+        known.of_service &= place.is_some() && input.variable().is_some();
+        if spellings.insert((index, &input.spelling)) {
+            known.spellings.push(input.spelling.clone());
+        }
+        let lines = if command.origin.is_some() { &mut known.scenario_lines } else { &mut known.lines };
+        lines.insert(input.line);
+    }
+    shown
 }
 
 #[cfg(test)]

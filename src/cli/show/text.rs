@@ -1,7 +1,6 @@
 //! A runbook for people, as `firedrill show` and `--dry-run` print it.
 
-use super::View;
-use super::inputs::{ShownInput, inputs};
+use super::{ShownInput, View, inputs};
 use crate::output::visible;
 use crate::programs::EffectKind;
 use crate::report::many as count;

@@ -38,13 +38,14 @@ impl Fence {
         Transcript { prompts, output: typed.iter().any(|typed| typed.expected.is_some()), other: None }
     }
 
-    /// For each of its commands whether it begins with a program that runbooks use, a keyword of the shell or an assignment;
-    /// empty where it cannot be read as shell.
-    pub fn known_commands(&self) -> Vec<bool> {
-        let text = placeholder::masked(self.text());
+    /// Whether it can be read as shell, and the first and at least half of its commands begin with a program that runbooks use, a keyword
+    /// of the shell or an assignment.
+    pub fn holds_known_commands(&self) -> bool {
+        let text = placeholder::masked(&self.body.text);
         let spans = if has_syntax_error(&text) { Vec::new() } else { split(&text) };
         let known = |text: &str| first_word(text).is_some_and(is_known_program);
-        spans.into_iter().filter_map(|span| text.get(span.start..span.end)).map(known).collect()
+        let known: Vec<bool> = spans.iter().map(|span| known(span.of(&text))).collect();
+        known.first() == Some(&true) && 2 * known.iter().filter(|known| **known).count() >= known.len()
     }
 }
 

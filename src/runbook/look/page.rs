@@ -1,8 +1,7 @@
 //! What stands on a page. Every place is a span of bytes in the file.
 
-use super::super::markdown::MarkdownCode;
+use super::super::RunbookPhase;
 use super::super::text::Excerpt;
-use super::super::{RunbookPhase, language};
 use crate::source::Span;
 
 /// A page.
@@ -71,7 +70,8 @@ pub struct Fence {
     pub list_depth: usize,
     /// What became of it.
     pub reading: FenceUse,
-    pub(in super::super) body: Excerpt,
+    /// Its text, indentation of the Markdown removed.
+    pub body: Excerpt,
 }
 
 /// A list.
@@ -109,7 +109,8 @@ pub struct PageText {
     pub span: Span,
     /// Parts of the text that are code or links: bytes within it.
     pub code: Vec<Span>,
-    pub(in super::super) body: Excerpt,
+    /// As a person reads it, emphasis and marks removed.
+    pub body: Excerpt,
 }
 
 /// An HTML comment.
@@ -131,12 +132,6 @@ pub struct Link {
 }
 
 impl Fence {
-    /// A block that stands in so many list items.
-    pub(in super::super) fn of(code: &MarkdownCode, list_depth: usize) -> Fence {
-        let (tag, info, body) = (language::tag(&code.info), code.info.clone(), code.body.clone());
-        Fence { tag, info, fenced: code.fenced, span: code.span, list_depth, reading: FenceUse::Data, body }
-    }
-
     /// Whether the closing fence of a fenced block is there. CommonMark lets a block run to the end of its container
     /// or of the file; the author of a runbook never means that.
     pub(in super::super) fn is_closed(&self, source: &str) -> bool {
@@ -152,29 +147,9 @@ impl Fence {
         let last = last.trim_matches([' ', '\t', '\r', '>']);
         last.len() >= width && last.chars().all(|c| c == fence)
     }
-
-    /// Its text, indentation of the Markdown removed.
-    pub fn text(&self) -> &str {
-        &self.body.text
-    }
-
-    /// The place in the file of bytes of its text.
-    pub fn place(&self, part: Span) -> Span {
-        self.body.place(part)
-    }
 }
 
 impl PageText {
-    /// As a person reads it, emphasis and marks removed.
-    pub fn text(&self) -> &str {
-        &self.body.text
-    }
-
-    /// The place in the file of bytes of its text.
-    pub fn place(&self, part: Span) -> Span {
-        self.body.place(part)
-    }
-
     /// Whether bytes of its text stand in code or in a link.
     pub fn is_code(&self, part: Span) -> bool {
         self.code.iter().any(|code| code.start < part.end && part.start < code.end)

@@ -1,17 +1,15 @@
 //! The shell commands of a runbook, each with what was read of it and its place in the file.
 
-use super::super::{Command, Runbook, Step, Unread, placeholder};
-use crate::bash::lexer::{Lexed, Quoting, lex};
+use super::super::{Command, Runbook, Step, Unread, placeholder, text::Excerpt};
+use crate::bash::lexer::{Lexed, lex};
 use crate::bash::{self, BashScript, CommandContext};
 use crate::programs::simple::wrapped;
 use crate::source::{Pos, Source, Span};
 use std::cell::OnceCell;
 
-/// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
-pub fn calls_in(text: &str) -> Vec<Vec<String>> {
-    let script = bash::read(&placeholder::masked(text));
-    let words = |call: PageCall<'_>| call.bare().words.into_iter().map(str::to_string).collect();
-    calls_of(&script, text).into_iter().map(words).collect()
+/// The programs that some shell text calls, as [`PageCommand::calls`] has them: for the script of a `sh -c`.
+pub fn calls_in(text: &str) -> Vec<PageCall<'_>> {
+    calls_of(&bash::read(&placeholder::masked(text)), text).into_iter().map(PageCall::bare).collect()
 }
 
 /// One program that a command calls: `a | b` are two, and what stands in `$(…)` is one of its own.
@@ -39,11 +37,12 @@ pub struct PageCommand<'a> {
     pub held: bool,
     /// The text with each placeholder replaced by a word of the same length.
     pub masked: String,
-    lexed: Lexed,
+    /// How each byte of it is quoted, and its here-documents.
+    pub(crate) lexed: Lexed,
     script: OnceCell<BashScript>,
     calls: OnceCell<Vec<PageCall<'a>>>,
-    /// For each line of the text: where it begins in the text, and where that is in the file.
-    lines: Vec<(usize, usize)>,
+    /// The text, with where it stands in the file.
+    written: Excerpt,
 }
 
 impl<'a> PageCommand<'a> {
@@ -52,24 +51,9 @@ impl<'a> PageCommand<'a> {
         self.script.get_or_init(|| bash::read(&self.masked))
     }
 
-    /// Whether the byte at `offset` of the text stands outside of quotes, here-documents and comments.
-    pub fn is_bare(&self, offset: usize) -> bool {
-        self.lexed.quoting(offset) == Quoting::Bare
-    }
-
-    /// The bodies of its here-documents, bytes of the text.
-    pub fn heredocs(&self) -> impl Iterator<Item = Span> {
-        self.lexed.heredocs.iter().map(|heredoc| heredoc.body)
-    }
-
     /// The place in the file of bytes of the text.
     pub fn place(&self, part: Span) -> Span {
-        let at = |offset: usize| {
-            let index = self.lines.partition_point(|&(start, _)| start <= offset).saturating_sub(1);
-            self.lines.get(index).map_or(0, |&(start, origin)| origin + (offset - start))
-        };
-        let start = at(part.start);
-        Span::new(start, (at(part.end.saturating_sub(1).max(part.start)) + 1).max(start))
+        self.written.place(part)
     }
 
     /// The programs that it calls, in order, `sudo` and the like taken away; as far as it can be read.
@@ -141,9 +125,11 @@ fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) 
     let text = &command.text;
     let masked = placeholder::masked(text);
     let lexed = lex(&masked);
-    let lines = text.split('\n').enumerate();
-    let lines = lines.map(|(i, line)| (Span::of_part(text, line).start, origin(source, command, i, line))).collect();
-    PageCommand { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new(), lines }
+    let mut written = Excerpt::default();
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        written.push(line, origin(source, command, index, line.trim_end_matches('\n')));
+    }
+    PageCommand { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new(), written }
 }
 
 /// Where a line of the text begins in the file. What the Markdown takes away (indentation, prompts, quote marks) stands

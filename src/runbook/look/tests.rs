@@ -1,14 +1,15 @@
 //! What is found on a page, and that every place holds what is claimed.
 
 use super::*;
-use crate::source::Span;
+use crate::runbook::parse_page;
+use crate::source::{Diagnostics, Span};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn page(text: &str) -> (Arc<Source>, Option<Runbook>, PageLook) {
     let source = Source::new("r.md", text);
-    let runbook = super::super::parse(&source, &mut Diagnostics::default());
-    let look = look(&source, runbook.as_ref());
-    (source, runbook, look)
+    let (runbook, look) = parse_page(&source, &BTreeSet::new(), &mut Diagnostics::default()).unzip();
+    (source, runbook, look.unwrap_or_default())
 }
 
 const PAGE: &str = "---\ntitle: T\n---\n# Shop *down*\n\n<!-- a\n --> <!-- b -->\n\n## Mitigation\n\n1. Look at `pods`, [here](x.md#y)\n   <!-- in -->\n   ```console\n   $ kubectl get \\\n   >   pods <pod>\n   out\n   ```\n\n| a | b &amp; c |\n| - | - |\n| d | |\n\n### If so\n\n```sql\nSELECT 1\n```\n\n## Links\n\n<a name=\"z\"></a> ![i](i.png)\n";
@@ -39,14 +40,14 @@ fn everything_on_a_page_has_its_place() {
     assert_eq!(fences, [("console", 1, FenceUse::Run), ("sql", 0, FenceUse::Person)]);
     assert_eq!(look.frontmatter.map(at), Some("title: T\n"));
     assert_eq!(look.html.iter().map(|s| at(*s)).collect::<Vec<_>>(), ["<a name=\"z\">", "</a>"]);
-    let texts: Vec<_> = look.texts.iter().map(|t| (t.kind, t.text())).collect();
+    let texts: Vec<_> = look.texts.iter().map(|t| (t.kind, t.body.text.as_str())).collect();
     assert!(
         texts.contains(&(TextKind::Cell, "b & c")) && texts.contains(&(TextKind::Item, "Look at pods, here")),
         "{texts:?}"
     );
     let item = look.texts.iter().find(|t| t.kind == TextKind::Item).expect("the item");
     assert!(item.is_code(Span::new(8, 12)) && item.is_code(Span::new(14, 18)) && !item.is_code(Span::new(0, 7)));
-    assert_eq!(at(item.place(Span::new(8, 12))), "pods");
+    assert_eq!(at(item.body.place(Span::new(8, 12))), "pods");
 
     let commands = commands(&source, runbook.as_ref().expect("a runbook"));
     let [command] = &commands[..] else { panic!("{commands:?}") };
@@ -88,7 +89,7 @@ fn calls_are_told_apart() {
 fn half_a_tab_at_the_end_stays_in_the_file() {
     let (source, _, look) = page("   ```bash\n\t");
     let [fence] = &look.fences[..] else { panic!("{:?}", look.fences) };
-    let place = fence.place(Span::new(0, fence.text().len()));
+    let place = fence.body.place(Span::new(0, fence.body.text.len()));
     assert!(place.start <= place.end && place.end <= source.text.len(), "{place:?}");
 }
 
@@ -101,7 +102,7 @@ proptest! {
         let inside = |span: Span| span.start <= span.end && span.end <= source.text.len();
         prop_assert!(look.texts.iter().all(|t| inside(t.span)));
         prop_assert!(look.headings.iter().all(|h| inside(h.span) && h.section_end >= h.span.start));
-        prop_assert!(look.fences.iter().all(|f| inside(f.span) && inside(f.place(Span::new(0, f.text().len())))));
+        prop_assert!(look.fences.iter().all(|f| inside(f.span) && inside(f.body.place(Span::new(0, f.body.text.len())))));
         for shell in runbook.iter().flat_map(|runbook| commands(&source, runbook)) {
             let first = shell.command.text.split_whitespace().next().unwrap_or_default().to_string();
             let place = shell.place(Span::new(0, first.len()));

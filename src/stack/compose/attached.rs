@@ -3,7 +3,7 @@
 
 use super::bundle::carry_bundle;
 use super::command::ComposeCommand;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, RunEndpoint};
 use super::errors::{api, environment};
 use super::execute::ContainerTarget;
 use super::images::AgentImage;
@@ -37,35 +37,18 @@ pub struct AttachedStack {
     options: StackOptions,
     project: Option<RunningProject>,
     wanted: ToolboxRequest,
-    agent: OnceLock<AgentImage>,
-    toolbox: OnceLock<String>,
+    /// The toolbox, and the image with the agent that it was given.
+    started: OnceLock<(String, AgentImage)>,
     /// Containers that have this executable's bundle by now.
     carried: Mutex<BTreeSet<String>>,
 }
 
 impl AttachedStack {
     /// Beside `project`; starts nothing.
-    pub fn new(
-        project: Option<RunningProject>,
-        wanted: ToolboxRequest,
-        run: &RunIdentity,
-        options: &StackOptions,
-        endpoint: &Endpoint,
-    ) -> StackResult<AttachedStack> {
-        let mut endpoint = endpoint.clone();
-        endpoint.mark(&run.id);
-        let mut run = run.clone();
-        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
-        Ok(AttachedStack {
-            endpoint,
-            run,
-            options: options.clone(),
-            project,
-            wanted,
-            agent: OnceLock::new(),
-            toolbox: OnceLock::new(),
-            carried: Mutex::default(),
-        })
+    pub fn new(project: Option<RunningProject>, wanted: ToolboxRequest, run: RunEndpoint, of: &StackOptions) -> Self {
+        let ((endpoint, run), options) = (run, of.clone());
+        let (started, carried) = (OnceLock::new(), Mutex::default());
+        AttachedStack { endpoint, run, options, project, wanted, started, carried }
     }
 
     async fn start(&self, cancel: &CancellationToken) -> StackResult<StackUp> {
@@ -73,22 +56,10 @@ impl AttachedStack {
         let compose = ComposeCommand::of(self.endpoint.clone(), redactor, &self.run.dir, cancel);
         let began = Instant::now();
         let agent = images::agent(&compose, &self.options).await?;
-        let _ = self.agent.set(agent.clone());
         let named = self.wanted.image.as_deref();
         let image = images::TOOLBOX_IMAGE.ensure(&compose, named, &agent).await?;
         let build_took = began.elapsed();
         let up = Instant::now();
-        self.start_toolbox(image).await?;
-        Ok(StackUp {
-            project: self.project.as_ref().map_or_else(String::new, |project| project.name.clone()),
-            localhost: self.published().named(),
-            build_took,
-            up_took: up.elapsed(),
-            ..StackUp::default()
-        })
-    }
-
-    async fn start_toolbox(&self, image: String) -> StackResult<()> {
         let docker = &self.endpoint.docker;
         let run = RunIdentity { keep: false, ..self.run.clone() };
         let labels = labels::of_run(&run).into_iter().chain([(labels::ROLE, "toolbox".to_string())]);
@@ -96,7 +67,7 @@ impl AttachedStack {
         let host = HostConfig { network_mode: networks.next(), ..limited() };
         let body = ContainerCreateBody {
             image: Some(image),
-            entrypoint: self.agent.get().map(|agent| agent.command(&[])),
+            entrypoint: Some(agent.command(&[])),
             cmd: Some(self.published().arguments()),
             // An image that somebody named has one of its own.
             working_dir: self.wanted.directory.clone().or(self.directory().filter(|_| self.wanted.image.is_none())),
@@ -113,8 +84,14 @@ impl AttachedStack {
             docker.connect_network(&network, request).await.map_err(api(format!("joining the network {network}")))?;
         }
         docker.start_container(&created.id, None::<StartContainerOptions>).await.map_err(api(starting))?;
-        let _ = self.toolbox.set(created.id);
-        Ok(())
+        let _ = self.started.set((created.id, agent));
+        Ok(StackUp {
+            project: self.project.as_ref().map_or_else(String::new, |project| project.name.clone()),
+            localhost: self.published().named(),
+            build_took,
+            up_took: up.elapsed(),
+            ..StackUp::default()
+        })
     }
 
     /// Where the project lies: its runbook may go there, and name its files by their paths.
@@ -127,19 +104,10 @@ impl AttachedStack {
         self.project.as_ref().map_or_else(Published::default, |project| project.published.clone())
     }
 
-    fn toolbox(&self) -> StackResult<String> {
-        self.toolbox.get().cloned().ok_or_else(|| environment("finding the toolbox", "it was not started"))
-    }
-
-    async fn running(&self, service: &str) -> StackResult<String> {
-        let running = self.containers(service).await?.into_iter().find(|container| container.status == "running");
-        let none = || environment(format!("finding the container of `{service}`"), "none is running");
-        running.map(|container| container.id).ok_or_else(none)
-    }
-
-    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
-        let target = ContainerTarget { docker: &self.endpoint.docker, id: container };
-        target.open(self.agent.get(), arguments, what).await
+    /// The project, in which a service is looked for.
+    fn project_of(&self, service: &str) -> StackResult<&str> {
+        let none = || environment(format!("finding `{service}`"), "there is no Compose project to look in");
+        self.project.as_ref().map(|project| project.name.as_str()).ok_or_else(none)
     }
 }
 
@@ -155,21 +123,24 @@ impl Stack for AttachedStack {
     }
 
     async fn shell(&self, place: &Place) -> StackResult<Channel> {
-        match place {
-            Place::Toolbox => self.open(&self.toolbox()?, &["shell"], "the shell in the toolbox").await,
+        let none = || environment("finding the toolbox", "it was not started");
+        let ((toolbox, agent), docker) = (self.started.get().ok_or_else(none)?, &self.endpoint.docker);
+        let container = match place {
+            Place::Toolbox => toolbox.clone(),
             Place::Service(service) => {
-                let container = self.running(service).await?;
+                let container = containers::running(docker, self.project_of(service)?, service).await?;
                 // Once for each container: another Firedrill may have left another bundle there.
                 if crate::locked(&self.carried).insert(container.clone()) {
-                    carry_bundle(&self.endpoint.docker, &self.toolbox()?, &container, service).await?;
+                    carry_bundle(docker, toolbox, &container, service).await?;
                 }
-                self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
+                container
             }
-        }
+        };
+        ContainerTarget { docker, id: &container }.shell(Some(agent), place).await
     }
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
-        let (Some(project), Some(toolbox)) = (&self.project, self.toolbox.get()) else { return Arc::new(NoTools) };
+        let (Some(project), Some((toolbox, _))) = (&self.project, self.started.get()) else { return Arc::new(NoTools) };
         let target = StepTarget::Project {
             name: project.name.clone(),
             files: project.files.clone(),
@@ -181,9 +152,7 @@ impl Stack for AttachedStack {
     }
 
     async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
-        let none = || environment(format!("finding `{service}`"), "there is no Compose project to look in");
-        let project = self.project.as_ref().ok_or_else(none)?;
-        containers::of_service(&self.endpoint.docker, &project.name, service).await
+        containers::of_service(&self.endpoint.docker, self.project_of(service)?, service).await
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
@@ -206,8 +175,8 @@ impl Stack for AttachedStack {
 
     async fn down(&self) -> StackResult<StackDown> {
         // Where it was not seen to start, the engine may still be making it.
-        let quiet = if self.toolbox.get().is_some() { Duration::ZERO } else { remove::QUIET };
-        Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await.down())
+        let quiet = if self.started.get().is_some() { Duration::ZERO } else { remove::QUIET };
+        Ok(remove::down(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await)
     }
 }
 

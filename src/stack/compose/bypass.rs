@@ -71,20 +71,8 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Proxy
     Ok(ProxyBypass::NoneSeen(unseen))
 }
 
-/// Who runs in the project, by the names that he has in each network. Those of `docker compose run` count as well: with `--use-aliases`
-/// they answer to the name of their service.
-pub(super) async fn network_names(stack: &ComposeStack) -> StackResult<NetworkNames> {
-    let (docker, mut names) = (&stack.endpoint.docker, NetworkNames::new());
-    let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
-    for container in all.into_iter().filter(|container| listed_label(container, labels::ROLE).is_none()) {
-        let found = containers::inspect(docker, &container.id.unwrap_or_default()).await?;
-        names.extend(found.iter().flat_map(|found| names_of(&containers::state(found), &stack.project)));
-    }
-    Ok(names)
-}
-
 /// The names of a container, if it runs; networks as the Compose file calls them.
-fn names_of(state: &ContainerState, project: &str) -> NetworkNames {
+pub(super) fn names_of(state: &ContainerState, project: &str) -> NetworkNames {
     let (prefix, places) = (format!("{project}_"), state.endpoints.iter().filter(|_| state.status == "running"));
     let named = places.flat_map(|place| {
         let key = place.network.strip_prefix(&prefix).unwrap_or(&place.network);
@@ -130,13 +118,11 @@ pub(in crate::stack) fn clients(table: &str) -> Vec<(IpAddr, u16, bool)> {
 fn connections(table: &str) -> Vec<Connection> {
     const ESTABLISHED: &str = "01";
     const LISTENS: &str = "0A";
-    let rows: Vec<[&str; 3]> = table
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace().skip(1);
-            Some([words.next()?, words.next()?, words.next()?])
-        })
-        .collect();
+    let rows = table.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        Some([words.next()?, words.next()?, words.next()?])
+    });
+    let rows: Vec<[&str; 3]> = rows.collect();
     let port = |place: &str| u16::from_str_radix(place.rsplit_once(':')?.1, 16).ok();
     let listens: BTreeSet<u16> =
         rows.iter().filter(|[.., state]| *state == LISTENS).filter_map(|[local, ..]| port(local)).collect();

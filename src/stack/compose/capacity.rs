@@ -11,6 +11,7 @@ use bollard::models::SystemInfo;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// The pools of an engine that was given none: base, bits of the base, bits of a network (moby's `ipamutils`).
@@ -46,15 +47,11 @@ pub async fn room(endpoint: &Endpoint, seen: Option<&MachineSample>) -> StackRes
 
 /// Memory that is available on this machine, when the engine runs on it and not in a virtual machine of its own.
 fn here(endpoint: &Endpoint, info: &SystemInfo) -> Option<u64> {
-    let text = is_local(endpoint).then(|| std::fs::read_to_string("/proc/meminfo").ok()).flatten()?;
+    let text = endpoint.is_local().then(|| std::fs::read_to_string("/proc/meminfo").ok()).flatten()?;
     let total = meminfo(&text, "MemTotal")? as f64;
     let theirs = info.mem_total? as f64;
     let same = (total - theirs).abs() <= theirs * SAME_MEMORY;
     same.then(|| meminfo(&text, "MemAvailable")).flatten()
-}
-
-fn is_local(endpoint: &Endpoint) -> bool {
-    endpoint.host.starts_with("unix://")
 }
 
 /// A line of `/proc/meminfo` in bytes.
@@ -68,57 +65,48 @@ async fn free_networks(endpoint: &Endpoint, info: &SystemInfo) -> StackResult<u3
     let options = None::<bollard::query_parameters::ListNetworksOptions>;
     let networks = endpoint.docker.list_networks(options).await.map_err(api("asking the engine for its networks"))?;
     let configs = networks.into_iter().filter_map(|network| network.ipam?.config).flatten();
-    let mut taken: Vec<Range> = configs.filter_map(|config| Range::parse(&config.subnet?)).collect();
-    if is_local(endpoint) {
+    let mut taken: Vec<Range> = configs.filter_map(|config| network(&config.subnet?)).collect();
+    if endpoint.is_local() {
         // The engine leaves out what the machine has a route to: a VPN, the office's network.
         taken.extend(routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default()));
     }
     let given = info.default_address_pools.iter().flatten();
-    let given = given.filter_map(|pool| Some((Range::parse(pool.base.as_deref()?)?, u8::try_from(pool.size?).ok()?)));
+    let given = given.filter_map(|pool| Some((network(pool.base.as_deref()?)?, u8::try_from(pool.size?).ok()?)));
     let mut pools: Vec<(Range, u8)> = given.collect();
     if pools.is_empty() {
-        pools = DEFAULT_POOLS.iter().filter_map(|(base, bits, size)| Some((Range::of(*base, *bits)?, *size))).collect();
+        pools = DEFAULT_POOLS.iter().filter_map(|(base, bits, size)| Some((subnet(*base, *bits)?, *size))).collect();
     }
     Ok(count(&pools, &taken))
 }
 
-/// Addresses from the first to the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Range {
-    first: u32,
-    last: u32,
+/// The addresses of a network, the first and the last one.
+type Range = RangeInclusive<u32>;
+
+/// The network of so many bits that an address is in.
+fn subnet(address: Ipv4Addr, bits: u8) -> Option<Range> {
+    let host = if bits > 32 { return None } else { u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0) };
+    let first = u32::from(address) & !host;
+    Some(first..=first | host)
 }
 
-impl Range {
-    /// The network of so many bits that an address is in.
-    fn of(address: Ipv4Addr, bits: u8) -> Option<Range> {
-        let host = if bits > 32 { return None } else { u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0) };
-        let first = u32::from(address) & !host;
-        Some(Range { first, last: first | host })
-    }
-
-    /// `172.18.0.0/16`; a network of IPv6 is none, as it takes nothing from these pools.
-    fn parse(text: &str) -> Option<Range> {
-        let (address, bits) = text.split_once('/')?;
-        Range::of(address.parse().ok()?, bits.parse().ok()?)
-    }
-
-    fn meets(&self, other: &Range) -> bool {
-        self.first <= other.last && other.first <= self.last
-    }
+/// `172.18.0.0/16`; a network of IPv6 is none, as it takes nothing from these pools.
+fn network(text: &str) -> Option<Range> {
+    let (address, bits) = text.split_once('/')?;
+    subnet(address.parse().ok()?, bits.parse().ok()?)
 }
 
 /// How many networks can still be made from the pools, each in bits of its own, beside what is taken.
 fn count(pools: &[(Range, u8)], taken: &[Range]) -> u32 {
     let mut free = 0;
     for (pool, bits) in pools {
-        let mut at = Some(pool.first);
-        while let Some(range) = at.and_then(|first| Range::of(first.into(), *bits)).filter(|r| r.last <= pool.last) {
-            free += u32::from(!taken.iter().any(|taken| taken.meets(&range)));
+        let mut at = Some(*pool.start());
+        while let Some(range) = at.and_then(|first| subnet(first.into(), *bits)).filter(|r| r.end() <= pool.end()) {
+            let meets = |other: &Range| range.start() <= other.end() && other.start() <= range.end();
+            free += u32::from(!taken.iter().any(meets));
             if free >= MANY {
                 return free;
             }
-            at = range.last.checked_add(1);
+            at = range.end().checked_add(1);
         }
     }
     free
@@ -131,7 +119,7 @@ fn routes(text: &str) -> Vec<Range> {
         let cells: Vec<&str> = line.split_whitespace().collect();
         let address = |at: usize| u32::from_str_radix(cells.get(at)?, 16).ok().map(u32::swap_bytes);
         let (destination, mask) = (address(1)?, address(7)?);
-        if mask == 0 { None } else { Range::of(destination.into(), u8::try_from(mask.leading_ones()).ok()?) }
+        if mask == 0 { None } else { subnet(destination.into(), u8::try_from(mask.leading_ones()).ok()?) }
     };
     text.lines().skip(1).filter_map(route).collect()
 }
@@ -158,7 +146,8 @@ impl ResolvedModel {
         for service in self.section("services").values() {
             let memory = limit(service, "mem_limit", "memory").unwrap_or(Demand::A_CONTAINER);
             let cpus = limit(service, "cpus", "cpus").unwrap_or(Demand::CPUS).min(Demand::CPUS);
-            demand.add(replicas(service), memory, cpus);
+            let replicas = number(&service["scale"]).or_else(|| number(&service["deploy"]["replicas"])).unwrap_or(1);
+            demand.add(replicas, memory, cpus);
         }
         demand
     }
@@ -166,10 +155,6 @@ impl ResolvedModel {
 
 fn number<T: FromStr>(value: &Value) -> Option<T> {
     scalar(value)?.parse().ok()
-}
-
-fn replicas(service: &Value) -> u64 {
-    number(&service["scale"]).or_else(|| number(&service["deploy"]["replicas"])).unwrap_or(1)
 }
 
 /// What limits a container, by one key or another; Compose resolves `512m` to a number of bytes.
@@ -184,29 +169,29 @@ mod tests {
     use proptest::prelude::*;
 
     fn pools(all: &[(&str, u8)]) -> Vec<(Range, u8)> {
-        all.iter().map(|(base, size)| (Range::parse(base).unwrap(), *size)).collect()
+        all.iter().map(|(base, size)| (network(base).unwrap(), *size)).collect()
     }
 
     #[test]
     fn the_default_pools_hold_thirty_one_networks() {
         let pools: Vec<(Range, u8)> =
-            DEFAULT_POOLS.iter().map(|(base, bits, size)| (Range::of(*base, *bits).unwrap(), *size)).collect();
+            DEFAULT_POOLS.iter().map(|(base, bits, size)| (subnet(*base, *bits).unwrap(), *size)).collect();
         assert_eq!(count(&pools, &[]), 31);
         let taken = ["172.17.0.0/16", "172.20.0.0/16", "192.168.1.0/24", "10.0.0.0/8", "172.31.255.0/30"];
-        let taken: Vec<Range> = taken.iter().map(|text| Range::parse(text).unwrap()).collect();
+        let taken: Vec<Range> = taken.iter().map(|text| network(text).unwrap()).collect();
         assert_eq!(count(&pools, &taken), 27);
-        assert_eq!(count(&pools, &[Range::parse("0.0.0.0/0").unwrap()]), 0);
+        assert_eq!(count(&pools, &[network("0.0.0.0/0").unwrap()]), 0);
     }
 
     #[test]
     fn pools_of_any_size_are_counted() {
         assert_eq!(count(&pools(&[("10.10.0.0/16", 24)]), &[]), 256);
-        assert_eq!(count(&pools(&[("10.10.0.0/24", 24)]), &[Range::parse("10.10.0.128/32").unwrap()]), 0);
+        assert_eq!(count(&pools(&[("10.10.0.0/24", 24)]), &[network("10.10.0.128/32").unwrap()]), 0);
         assert_eq!(count(&pools(&[("10.10.0.0/24", 16)]), &[]), 0, "a network does not fit into less");
         assert_eq!(count(&pools(&[("255.255.255.0/24", 26)]), &[]), 4);
         assert_eq!(count(&pools(&[("10.0.0.0/8", 32)]), &[]), MANY);
-        assert_eq!(Range::parse("fd00::/64"), None);
-        assert_eq!(Range::parse("10.0.0.0/33"), None);
+        assert_eq!(network("fd00::/64"), None);
+        assert_eq!(network("10.0.0.0/33"), None);
     }
 
     #[test]
@@ -215,7 +200,7 @@ mod tests {
                     eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
                     docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n\
                     tun0\t0000A8C0\t00000000\t0001\t0\t0\t0\t00F0FFFF\t0\t0\t0\nbroken\n";
-        assert_eq!(routes(text), ["172.17.0.0/16", "192.168.0.0/20"].map(|text| Range::parse(text).unwrap()));
+        assert_eq!(routes(text), ["172.17.0.0/16", "192.168.0.0/20"].map(|text| network(text).unwrap()));
     }
 
     #[test]
@@ -229,16 +214,17 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_of_a_subnet_or_a_route_is_read_or_not(text in "[0-9a-f./: \\t]{0,60}") {
-            let _ = Range::parse(&text);
+            let _ = network(&text);
             let _ = routes(&format!("header\n{text}"));
         }
 
         #[test]
         fn what_is_taken_is_never_free(base in any::<u32>(), bits in 8u8..=24, more in 0u8..8, taken in any::<u32>()) {
-            let pool = Range::of(base.into(), bits).unwrap();
-            let all = count(&[(pool, bits + more)], &[]);
+            let pool = subnet(base.into(), bits).unwrap();
+            let all = count(&[(pool.clone(), bits + more)], &[]);
             prop_assert_eq!(all, 1 << more);
-            let inside = Range::of((pool.first | (taken & (pool.last - pool.first))).into(), 32).unwrap();
+            let (first, last) = pool.clone().into_inner();
+            let inside = subnet((first | (taken & (last - first))).into(), 32).unwrap();
             prop_assert_eq!(count(&[(pool, bits + more)], &[inside]), all - 1);
         }
     }

@@ -6,7 +6,8 @@ use super::endpoint::{Endpoint, no_command};
 use super::errors::environment;
 use crate::output::{log_line, terminal_lines};
 use crate::process::{self, Running};
-use crate::record::{Redactor, open_plain};
+use crate::record::Redactor;
+use crate::stack::tools::open_log;
 use crate::stack::{StackError, StackResult};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -98,8 +99,9 @@ impl ComposeCommand {
     /// The same for any command of Docker's.
     pub async fn watched(&self, doing: &str, mut command: Command, log: &str, within: Duration) -> StackResult<Ran> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let file = open_log(&self.run_dir, log).await;
         let log = self.run_dir.join("logs").join(log);
-        let mut file = append(&log).await?;
+        let mut file = file.map_err(|error| environment(format!("opening {}", log.display()), error))?;
         let mut running = Running::start(command).map_err(|error| no_command(doing, &error))?;
         let (lines, mut incoming) = tokio::sync::mpsc::channel::<String>(256);
         if let Some(stdout) = running.child.stdout.take() {
@@ -129,21 +131,13 @@ impl ComposeCommand {
     }
 }
 
-/// What a `docker` command says that only tells something.
+/// What a `docker` command says that is run to its end.
 ///
 /// # Errors
 /// `Environment` when it cannot be run at all, or does not end in time.
-pub(super) async fn told(operation: &str, command: Command) -> StackResult<std::process::Output> {
-    let output = process::output(command, process::TELLS_WITHIN).await;
+pub(super) async fn told(operation: &str, command: Command, within: Duration) -> StackResult<std::process::Output> {
+    let output = process::output(command, within).await;
     output.map_err(|error| no_command(operation, &error))
-}
-
-async fn append(path: &Path) -> StackResult<tokio::fs::File> {
-    if let Some(dir) = path.parent() {
-        tokio::fs::create_dir_all(dir).await.map_err(|e| environment(format!("creating {}", dir.display()), e))?;
-    }
-    let file = open_plain(path, std::fs::OpenOptions::new().create(true).append(true));
-    file.map(tokio::fs::File::from_std).map_err(|error| environment(format!("opening {}", path.display()), error))
 }
 
 async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<String>) {

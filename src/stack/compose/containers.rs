@@ -1,7 +1,7 @@
 //! The containers of a drill: finding them, reading their state, and the few things that are done to them.
 
-use super::errors::{api, environment, unless_gone};
-use super::labels;
+use super::errors::{api, environment, none_runs, unless_gone};
+use super::labels::{self, LabelFilter};
 use super::owner::Owner;
 use crate::stack::{ContainerLimits, ContainerOp, ContainerState, NetworkEndpoint, StackResult};
 use bollard::Docker;
@@ -21,8 +21,8 @@ use futures_util::{Stream, TryStreamExt};
 use std::io;
 
 /// Containers with these labels, running or not.
-pub async fn list(docker: &Docker, labels: &[(&str, Option<&str>)]) -> StackResult<Vec<ContainerSummary>> {
-    let filters = labels::filter(labels);
+pub async fn list(docker: &Docker, by: LabelFilter<'_>) -> StackResult<Vec<ContainerSummary>> {
+    let filters = labels::filter(by);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     docker.list_containers(Some(options)).await.map_err(api("listing containers"))
 }
@@ -70,12 +70,10 @@ pub(super) fn archive(docker: &Docker, id: &str, path: &str) -> impl Stream<Item
 }
 
 /// Unpacks an archive below a path of a container.
-pub(super) async fn unpack(
-    docker: &Docker,
-    id: &str,
-    path: &str,
-    archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-) -> Result<(), ApiError> {
+pub(super) async fn unpack<A>(docker: &Docker, id: &str, path: &str, archive: A) -> ApiResult
+where
+    A: Stream<Item = io::Result<Bytes>> + Send + 'static,
+{
     let options = UploadToContainerOptionsBuilder::default().path(path).build();
     docker.upload_to_container(id, Some(options), bollard::body_try_stream(archive)).await
 }
@@ -88,16 +86,29 @@ pub(super) async fn inspect(docker: &Docker, id: &str) -> StackResult<Option<Con
 
 /// The containers of a service of a project, in the order of their numbers, without those of `docker compose run`.
 pub async fn of_service(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerState>> {
-    Ok(inspected(docker, project, service).await?.iter().map(state).collect())
+    Ok(inspected_of(docker, project, service).await?.iter().map(state).collect())
 }
 
-/// The same, as the engine shows them.
-pub async fn inspected(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
-    let by = [(labels::PROJECT, Some(project)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
+/// The first of them that runs.
+pub async fn running(docker: &Docker, project: &str, service: &str) -> StackResult<String> {
+    let all = of_service(docker, project, service).await?;
+    let running = all.iter().find(|container| container.status == "running");
+    running.map(|container| container.id.clone()).ok_or_else(|| none_runs("container", service, &all))
+}
+
+/// Containers with these labels as the engine shows them.
+pub async fn inspected(docker: &Docker, by: LabelFilter<'_>) -> StackResult<Vec<ContainerInspectResponse>> {
     let mut found = Vec::new();
-    for summary in list(docker, &by).await? {
+    for summary in list(docker, by).await? {
         found.extend(inspect(docker, &summary.id.unwrap_or_default()).await?);
     }
+    Ok(found)
+}
+
+/// Those of [`of_service`].
+pub async fn inspected_of(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
+    let by = [(labels::PROJECT, Some(project)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
+    let mut found = inspected(docker, &by).await?;
     let number = |container: &ContainerInspectResponse| label(container, labels::NUMBER)?.parse::<u32>().ok();
     found.sort_by_key(|container| number(container).unwrap_or(u32::MAX));
     Ok(found)
@@ -146,18 +157,15 @@ fn limits(container: &ContainerInspectResponse) -> ContainerLimits {
 fn endpoints(container: &ContainerInspectResponse) -> Vec<NetworkEndpoint> {
     let id = container.id.as_deref().unwrap_or_default();
     let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-    let mut endpoints: Vec<NetworkEndpoint> = networks
-        .into_iter()
-        .flatten()
-        .map(|(network, at)| NetworkEndpoint {
-            network: network.clone(),
-            // The engine adds the beginning of the id by itself.
-            aliases: at.aliases.iter().flatten().filter(|name| id.get(..12) != Some(name.as_str())).cloned().collect(),
-            links: at.links.clone().unwrap_or_default(),
-            address: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv4_address.clone()).unwrap_or_default(),
-            address6: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv6_address.clone()).unwrap_or_default(),
-        })
-        .collect();
+    let endpoint = |(network, at): (&String, &EndpointSettings)| NetworkEndpoint {
+        network: network.clone(),
+        // The engine adds the beginning of the id by itself.
+        aliases: at.aliases.iter().flatten().filter(|name| id.get(..12) != Some(name.as_str())).cloned().collect(),
+        links: at.links.clone().unwrap_or_default(),
+        address: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv4_address.clone()).unwrap_or_default(),
+        address6: at.ipam_config.as_ref().and_then(|ipam| ipam.ipv6_address.clone()).unwrap_or_default(),
+    };
+    let mut endpoints: Vec<NetworkEndpoint> = networks.into_iter().flatten().map(endpoint).collect();
     endpoints.sort_by(|a, b| a.network.cmp(&b.network));
     endpoints
 }

@@ -1,5 +1,7 @@
 //! Env files as Compose reads them, as far as the values are concerned: they are read only to be hidden.
 
+use crate::source::TextPattern;
+
 /// The assignments of an env file: `KEY=value`, `export KEY="value"`, `KEY: value`, comments, quotes over several
 /// lines. A line that is none is passed over. References to other variables stay as they are: those have their own line.
 pub(super) fn assignments(text: &str) -> Vec<(String, String)> {
@@ -31,15 +33,9 @@ pub(super) fn assignments(text: &str) -> Vec<(String, String)> {
 
 /// The name of an assignment and what stands behind its sign, to the end of the line.
 fn name_of(line: &str) -> Option<(String, &str)> {
-    let text = line.trim_end_matches('\r').trim_start();
-    let text = text.strip_prefix("export ").unwrap_or(text);
-    let (name, value) = text.split_at(text.find(['=', ':'])?);
-    let name = name.trim();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if name.is_empty() || !name.chars().all(is_name) {
-        return None;
-    }
-    Some((name.to_string(), value.get(1..)?.trim_start()))
+    static ASSIGNMENT: TextPattern = TextPattern::new(r"^\s*(?:export )?\s*([A-Za-z0-9_.-]+)\s*[=:]\s*(.*?)\r*$");
+    let found = ASSIGNMENT.captures(line)?;
+    Some((found[1].to_string(), found.get(2)?.as_str()))
 }
 
 /// A value up to its closing quote, and what follows. In double quotes, a backslash escapes.

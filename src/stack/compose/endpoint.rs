@@ -6,7 +6,7 @@ use super::command::told;
 use super::errors::{environment, hinted};
 use crate::output::chain;
 use crate::process::{self, Running};
-use crate::stack::{StackError, StackResult};
+use crate::stack::{RunIdentity, StackError, StackResult};
 use bollard::errors::Error as ApiError;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use hyper::header::{HOST, HeaderValue};
@@ -32,6 +32,9 @@ const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
 /// Variables that a command is given or loses.
 type Env = Vec<(OsString, Option<OsString>)>;
+
+/// An engine for a run.
+pub type RunEndpoint = (Endpoint, RunIdentity);
 
 /// A Docker Engine that was reached, for the API and for the command line alike. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -83,10 +86,18 @@ impl Endpoint {
         Ok(Endpoint { host, docker, env })
     }
 
-    /// Marks every command that is started from here on with the run that it works for, so that its reaper finds those
-    /// which a killed runner left.
-    pub(super) fn mark(&mut self, run: &str) {
-        self.env.push((RUN_VARIABLE.into(), Some(run.into())));
+    /// The engine for a run, whose directory becomes an absolute path. Every command that is started from here on is marked with the run
+    /// that it works for, so that its reaper finds those which a killed runner left.
+    pub(in crate::stack) fn for_run(&self, run: &RunIdentity) -> StackResult<RunEndpoint> {
+        let (mut endpoint, mut run) = (self.clone(), run.clone());
+        endpoint.set(RUN_VARIABLE, &run.id);
+        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
+        Ok((endpoint, run))
+    }
+
+    /// Whether it runs on this machine, or in a virtual machine of it.
+    pub(super) fn is_local(&self) -> bool {
+        self.host.starts_with("unix://")
     }
 
     /// Sets a variable of every command that is started from here on.
@@ -172,7 +183,7 @@ async fn inspect_context(name: &str) -> StackResult<(String, bool)> {
     let operation = format!("docker context inspect {name}");
     let mut command = process::command("docker");
     command.args(["context", "inspect", name]);
-    let output = told(&operation, command).await?;
+    let output = told(&operation, command, process::TELLS_WITHIN).await?;
     if !output.status.success() {
         let cause = String::from_utf8_lossy(&output.stderr).trim().to_string();
         return Err(hinted(operation, cause, "`docker context ls` shows the contexts that there are"));
@@ -208,15 +219,12 @@ fn unreachable(host: &str, error: &ApiError) -> StackError {
 
 /// An API client each of whose requests is carried by a docker command with these variables.
 fn dial(env: Env, timeout: u64) -> Result<Docker, ApiError> {
-    let transport = move |request: BollardRequest| {
-        let env = env.clone();
-        async move { send(&env, request).await }
-    };
+    let transport = move |request: BollardRequest| send(env.clone(), request);
     Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout, API_DEFAULT_VERSION)
 }
 
-async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body::Incoming>, ApiError> {
-    let (line, running) = open(env)?;
+async fn send(env: Env, request: BollardRequest) -> Result<Response<hyper::body::Incoming>, ApiError> {
+    let (line, running) = open(&env)?;
     // The command belongs to the stream, also where that is handed on: dropping it ends the command.
     let line = InspectReader::new(line, move |_: &[u8]| {
         let _command = &running;

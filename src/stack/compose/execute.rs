@@ -5,7 +5,7 @@ use super::containers;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::images::AgentImage;
 use crate::stack::channel::{FIRST_LINE, bounded, keep};
-use crate::stack::{Channel, ExecResult, FullOutput, StackError, StackResult};
+use crate::stack::{Channel, ExecResult, FullOutput, Place, StackResult};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
@@ -36,6 +36,9 @@ const FILE_WITHIN: Duration = Duration::from_secs(10);
 
 type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>;
 
+/// A command under way in a container: its id, its output, its input. The command sees end-of-file when that is dropped.
+type StartedExec = (String, Frames, Pin<Box<dyn AsyncWrite + Send>>);
+
 /// A container of an engine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ContainerTarget<'a> {
@@ -53,10 +56,10 @@ impl ContainerTarget<'_> {
         let running = async {
             let found = containers::inspect(self.docker, self.id).await?;
             name = found.map(|found| containers::state(&found).name).unwrap_or_default();
-            // It ends with its standard input, which is never written to: so it ends when `started` is dropped.
-            let mut started = self.attach(&operation, bounded(command), &mut begun).await?;
-            take(&mut started.output, &operation, whole, &mut stdout, &mut stderr).await?;
-            exit_code(self.docker, &started.exec, &operation).await
+            // It ends with its standard input, which is never written to: so it ends when `_input` is dropped.
+            let (exec, mut output, _input) = self.attach(&operation, bounded(command), &mut begun).await?;
+            take(&mut output, &operation, whole, [&mut stdout, &mut stderr]).await?;
+            exit_code(self.docker, &exec, &operation).await
         };
         let code = tokio::time::timeout(within, running).await.ok().transpose()?;
         if code.is_none() && !whole {
@@ -89,7 +92,7 @@ impl ContainerTarget<'_> {
         *begun = Some(exec.clone());
         let start = StartExecOptions { output_capacity: Some(CAPACITY), ..Default::default() };
         match self.docker.start_exec(&exec, Some(start)).await.map_err(api(doing))? {
-            StartExecResults::Attached { output, input } => Ok(StartedExec { exec, output, input }),
+            StartExecResults::Attached { output, input } => Ok((exec, output, input)),
             StartExecResults::Detached => Err(environment(doing, "the engine did not attach to it")),
         }
     }
@@ -97,24 +100,33 @@ impl ContainerTarget<'_> {
     /// Reads a file from a container, running or not.
     pub(super) async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
         let operation = format!("reading `{path}` from `{service}`");
-        let late = |_| Err(environment(&operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs())));
-        tokio::time::timeout(FILE_WITHIN, self.fetch(&operation, path)).await.unwrap_or_else(late)
-    }
-
-    async fn fetch(&self, operation: &str, path: &str) -> StackResult<Vec<u8>> {
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let mut pieces = self.docker.download_from_container(self.id, Some(options));
-        let mut archive = Vec::new();
-        while let Some(piece) = pieces.next().await {
-            let hint = "is it made before the service is healthy, or a job ends?";
-            let piece = unless_gone(piece).map_err(api(operation))?;
-            archive.extend_from_slice(&piece.ok_or_else(|| hinted(operation, "there is no such file", hint))?);
-            // The archive adds headers and padding.
-            if archive.len() > MAX_FILE + 16 * 1024 {
-                return Err(environment(operation, format!("it is larger than {MAX_FILE} bytes")));
+        let fetching = async {
+            let mut archive = Vec::new();
+            while let Some(piece) = pieces.next().await {
+                let hint = "is it made before the service is healthy, or a job ends?";
+                let piece = unless_gone(piece).map_err(api(&operation))?;
+                archive.extend_from_slice(&piece.ok_or_else(|| hinted(&operation, "there is no such file", hint))?);
+                // The archive adds headers and padding.
+                if archive.len() > MAX_FILE + 16 * 1024 {
+                    return Err(environment(&operation, format!("it is larger than {MAX_FILE} bytes")));
+                }
+            }
+            only_file(&archive).map_err(|cause| environment(&operation, cause))
+        };
+        let late = |_| Err(environment(&operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs())));
+        tokio::time::timeout(FILE_WITHIN, fetching).await.unwrap_or_else(late)
+    }
+
+    /// Opens the shell of a place, of which this is the container.
+    pub async fn shell(&self, agent: Option<&AgentImage>, place: &Place) -> StackResult<Channel> {
+        match place {
+            Place::Toolbox => self.open(agent, &["shell"], "the shell in the toolbox").await,
+            Place::Service(service) => {
+                self.open(agent, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
             }
         }
-        only_file(&archive).map_err(|cause| environment(operation, cause))
     }
 
     /// Starts `firedrill` with these arguments in a running container and waits until it says its first line, which stays in the
@@ -127,27 +139,35 @@ impl ContainerTarget<'_> {
         let operation = format!("starting {what}");
         let agent = agent.ok_or_else(|| environment(&operation, "the stack has not been started"))?;
         let command = agent.command(arguments);
-        let StartedExec { exec, output, input } = self.attach(&operation, command, &mut None).await?;
+        let (exec, output, input) = self.attach(&operation, command, &mut None).await?;
         let stderr = Arc::<Mutex<Vec<u8>>>::default();
         match Channel::open(StreamReader::new(stdout_of(output, stderr.clone())), input, (), Duration::MAX).await {
             Ok(channel) => Ok(channel),
             Err(None) => Err(environment(operation, format!("it said nothing within {} s", FIRST_LINE.as_secs()))),
+            // Why it did not greet: what it wrote, or its exit code.
             Err(Some(said)) => {
-                let complaint = crate::locked(&stderr).clone();
-                Err(not_started(self.docker, &exec, operation, &said, &String::from_utf8_lossy(&complaint)).await)
+                let complaint = String::from_utf8_lossy(&crate::locked(&stderr)).into_owned();
+                let mut cause = format!("{}\n{}", said.trim(), complaint.trim()).trim().to_string();
+                let exit = self.docker.inspect_exec(&exec).await.ok().and_then(|exec| exec.exit_code);
+                if cause.is_empty() {
+                    cause = match exit {
+                        Some(code) => format!("it ended with exit code {code} and said nothing"),
+                        None => "its connection ended".into(),
+                    };
+                }
+                let hint = "the container cannot run it: is its image for another machine?";
+                Err(match exit {
+                    Some(126 | 127) => hinted(operation, cause, hint),
+                    _ => environment(operation, cause),
+                })
             }
         }
     }
 }
 
 /// Both streams apart, until they end: standard output `whole` or the end of it, of the other one its end.
-async fn take(
-    mut output: impl Stream<Item = Result<LogOutput, ApiError>> + Unpin,
-    operation: &str,
-    whole: bool,
-    stdout: &mut Vec<u8>,
-    stderr: &mut Vec<u8>,
-) -> StackResult<()> {
+async fn take(output: &mut Frames, operation: &str, whole: bool, into: [&mut Vec<u8>; 2]) -> StackResult<()> {
+    let [stdout, stderr] = into;
     while let Some(piece) = output.next().await {
         let kept = match piece.map_err(api(operation))? {
             LogOutput::StdErr { message } => keep(stderr, &message, false),
@@ -159,14 +179,6 @@ async fn take(
         kept.map_err(|cause| hinted(operation, cause, hint))?;
     }
     Ok(())
-}
-
-/// A command under way in a container, with all of its streams.
-struct StartedExec {
-    exec: String,
-    output: Frames,
-    /// The command sees end-of-file when it is dropped.
-    input: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
 /// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
@@ -208,22 +220,6 @@ fn stdout_of(frames: Frames, stderr: Arc<Mutex<Vec<u8>>>) -> impl Stream<Item = 
             Err(error) => Some(Err(io::Error::other(error))),
         })
     })
-}
-
-/// Why a command did not greet: what it wrote, or its exit code.
-async fn not_started(docker: &Docker, exec: &str, operation: String, said: &str, complaint: &str) -> StackError {
-    let mut cause = format!("{}\n{}", said.trim(), complaint.trim()).trim().to_string();
-    let exit = docker.inspect_exec(exec).await.ok().and_then(|exec| exec.exit_code);
-    if cause.is_empty() {
-        cause = match exit {
-            Some(code) => format!("it ended with exit code {code} and said nothing"),
-            None => "its connection ended".into(),
-        };
-    }
-    match exit {
-        Some(126 | 127) => hinted(operation, cause, "the container cannot run it: is its image for another machine?"),
-        _ => environment(operation, cause),
-    }
 }
 
 #[cfg(test)]
@@ -269,8 +265,8 @@ mod tests {
 
     async fn taken(pieces: Vec<LogOutput>) -> StackResult<(Vec<u8>, Vec<u8>)> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok));
-        take(pieces, "running a command in `db`", true, &mut stdout, &mut stderr).await?;
+        let mut pieces: Frames = Box::pin(futures_util::stream::iter(pieces.into_iter().map(Ok)));
+        take(&mut pieces, "running a command in `db`", true, [&mut stdout, &mut stderr]).await?;
         Ok((stdout, stderr))
     }
 

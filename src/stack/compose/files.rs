@@ -15,7 +15,7 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, LogsOptionsBuilder, StartContainerOptions, WaitContainerOptions,
 };
 use futures_util::StreamExt;
-use std::collections::HashMap;
+use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,14 +45,13 @@ pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileA
     let on_host = kept_on_host(docker, &mounts).await.map_err(api(&operation))?;
     let hint = "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
     let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| hinted(&operation, why, hint))?;
-    let json = |value: Result<String, serde_json::Error>| value.map_err(|error| environment(&operation, error));
-    let (asked, mounts) = (json(serde_json::to_string(ask))?, json(serde_json::to_string(&below))?);
+    let (asked, mounts) = (json!(ask).to_string(), json!(below).to_string());
     let own = HostConfig {
         volumes_from: Some(vec![first.id.clone().unwrap_or_default()]),
         network_mode: Some("none".into()),
         ..HostConfig::default()
     };
-    let answer = run_agent(docker, run, &["files", "--ask", &asked, "--mounts", &mounts], own, &operation).await?;
+    let answer = run_agent((docker, run), &["files", "--ask", &asked, "--mounts", &mounts], own, &operation).await?;
     serde_json::from_slice(&answer)
         .map_err(|error| environment(operation, format!("its answer cannot be read: {error}")))
 }
@@ -60,33 +59,49 @@ pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileA
 /// The TCP connections of a container, as `/proc/net/tcp` and `/proc/net/tcp6` show them (proc(5)), whatever its image has.
 pub(super) async fn connections_of(docker: &Docker, run: &str, id: &str) -> StackResult<String> {
     let own = HostConfig { network_mode: Some(format!("container:{id}")), ..HostConfig::default() };
-    let shown = run_agent(docker, run, &["connections"], own, "looking at the connections of a container").await?;
+    let shown = run_agent((docker, run), &["connections"], own, "looking at the connections of a container").await?;
     Ok(String::from_utf8_lossy(&shown).into_owned())
 }
 
-/// Runs the agent's executable with these arguments in a container of its own, and returns what it writes to standard output.
-async fn run_agent(
-    docker: &Docker,
-    run: &str,
-    arguments: &[&str],
-    own: HostConfig,
-    operation: &str,
-) -> StackResult<Vec<u8>> {
+/// Runs the agent's executable with these arguments in a container of its own, and returns what it writes to standard output; `own` says
+/// what it shares with another one.
+async fn run_agent(of: (&Docker, &str), arguments: &[&str], own: HostConfig, doing: &str) -> StackResult<Vec<u8>> {
+    let (docker, run) = of;
     let agent = first_of(docker, run, &AgentRole::Drill.name()).await?;
-    let agent = agent.ok_or_else(|| environment(operation, "the drill has no agent any more, whose image it needs"))?;
+    let agent = agent.ok_or_else(|| environment(doing, "the drill has no agent any more, whose image it needs"))?;
     let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
-    let body = container(&agent, arguments, own);
-    let (docker, doing) = (docker.clone(), operation.to_string());
+    let config = agent.config.unwrap_or_default();
+    let mut labels = config.labels.unwrap_or_default();
+    // The labels of the run: a sweep knows it by them.
+    labels.retain(|key, _| [labels::RUN, labels::DIR, labels::KEEP].contains(&key.as_str()));
+    labels.insert(labels::ROLE.into(), ROLE.into());
+    let body = ContainerCreateBody {
+        image: agent.image,
+        entrypoint: config.entrypoint,
+        cmd: Some([&["agent"][..], arguments].concat().into_iter().map(str::to_string).collect()),
+        labels: Some(labels),
+        user: Some("0:0".into()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        host_config: Some(HostConfig {
+            memory: Some(MEMORY),
+            // Read back through the API, whatever the engine does with logs otherwise.
+            log_config: Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None }),
+            ..own
+        }),
+        ..ContainerCreateBody::default()
+    };
+    let (docker, operation) = (docker.clone(), doing.to_string());
     // A task of its own: whoever gives up waiting must not leave a container behind.
     let task = tokio::spawn(async move {
-        let made = docker.create_container(Some(named), body).await.map_err(api(&doing))?;
-        let late = |_| Err(environment(&doing, format!("it took more than {} s", WITHIN.as_secs())));
-        let ended = tokio::time::timeout(WITHIN, run_it(&docker, &made.id, &doing)).await.unwrap_or_else(late);
+        let made = docker.create_container(Some(named), body).await.map_err(api(&operation))?;
+        let late = |_| Err(environment(&operation, format!("it took more than {} s", WITHIN.as_secs())));
+        let ended = tokio::time::timeout(WITHIN, run_it(&docker, &made.id, &operation)).await.unwrap_or_else(late);
         // What cannot be removed here carries the drill's label, and `down` tells of it.
         containers::remove(&docker, &made.id, false).await;
         ended
     });
-    task.await.map_err(|error| environment(operation, error))?
+    task.await.map_err(|error| environment(doing, error))?
 }
 
 /// The first container of a service of a run, by number, as its engine shows it.
@@ -115,11 +130,8 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
     let at = |mount: &MountPoint| mount.destination.clone().unwrap_or_default();
     let hosts = |mount: &MountPoint| mount.name.as_ref().is_some_and(|name| on_host.contains(name));
     let usable = |mount: &MountPoint| mount.rw == Some(true) && is_volume(mount) && !hosts(mount);
-    let deepest = mounts
-        .iter()
-        .filter(|mount| Path::new(path).starts_with(at(mount)))
-        .max_by_key(|mount| Path::new(&at(mount)).components().count());
-    let Some(mount) = deepest else {
+    let above = mounts.iter().filter(|mount| Path::new(path).starts_with(at(mount)));
+    let Some(mount) = above.max_by_key(|mount| Path::new(&at(mount)).components().count()) else {
         let mut all: Vec<String> = mounts.iter().map(at).collect();
         all.sort();
         return Err(match all.is_empty() {
@@ -141,32 +153,6 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
 
 fn is_volume(mount: &MountPoint) -> bool {
     mount.typ.as_deref() == Some("volume")
-}
-
-/// The container that does it; `host` says what it shares with another one.
-fn container(agent: &ContainerInspectResponse, arguments: &[&str], host: HostConfig) -> ContainerCreateBody {
-    let of = agent.config.as_ref();
-    // The labels of the run: a sweep knows it by them.
-    let ours = [labels::RUN, labels::DIR, labels::KEEP];
-    let mut own: HashMap<String, String> = of.and_then(|config| config.labels.clone()).unwrap_or_default();
-    own.retain(|key, _| ours.contains(&key.as_str()));
-    own.insert(labels::ROLE.into(), ROLE.into());
-    ContainerCreateBody {
-        image: agent.image.clone(),
-        entrypoint: of.and_then(|config| config.entrypoint.clone()),
-        cmd: Some([&["agent"][..], arguments].concat().into_iter().map(str::to_string).collect()),
-        labels: Some(own),
-        user: Some("0:0".into()),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        host_config: Some(HostConfig {
-            memory: Some(MEMORY),
-            // Read back through the API, whatever the engine does with logs otherwise.
-            log_config: Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None }),
-            ..host
-        }),
-        ..ContainerCreateBody::default()
-    }
 }
 
 /// Starts it, waits for its end, and reads what it wrote.

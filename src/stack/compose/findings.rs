@@ -62,9 +62,10 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
     }
     place_asks(&rights::asked(model, &spec.root), spec, &mut found);
     networks(model, &mut found);
-    match spec.isolate {
-        true => isolated(model, &mut found),
-        false => outside::settings(model, &mut found),
+    if spec.isolate {
+        isolated(model, &mut found)
+    } else {
+        outside::settings(model, &mut found)
     }
     found
 }
@@ -159,11 +160,7 @@ fn networks(model: &ResolvedModel, found: &mut Vec<Finding>) {
 }
 
 pub(super) fn is_external(entry: &Value) -> bool {
-    match entry.get("external") {
-        Some(Value::Bool(external)) => *external,
-        Some(Value::Null) | None => false,
-        Some(_) => true,
-    }
+    !matches!(entry.get("external"), None | Some(Value::Null | Value::Bool(false)))
 }
 
 #[cfg(test)]

@@ -83,9 +83,8 @@ impl<'a> Watcher<'a> {
     pub(super) async fn look(&mut self) -> StackResult<Look> {
         let mut look = Look::default();
         let filter = [(labels::PROJECT, Some(self.project)), (labels::ONEOFF, Some("False"))];
-        for summary in containers::list(self.docker, &filter).await? {
-            let id = summary.id.unwrap_or_default();
-            let Some(container) = containers::inspect(self.docker, &id).await? else { continue };
+        for container in containers::inspected(self.docker, &filter).await? {
+            let id = container.id.clone().unwrap_or_default();
             let service = label(&container, labels::SERVICE).unwrap_or_default().to_string();
             if let Some(image) = &container.image {
                 look.images.insert(service.clone(), image.clone());

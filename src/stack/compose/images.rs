@@ -2,11 +2,10 @@
 //! toolbox with the agent's bundle in it. Named by their content, made once, removed when they are old and unused.
 
 use super::bundle::{Bundle, HOME};
-use super::command::ComposeCommand;
+use super::command::{ComposeCommand, told};
 use super::content::read_dockerfile;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
-use crate::process;
 use crate::record::PrivateDir;
 use crate::stack::{StackOptions, StackRequest, StackResult};
 use bollard::Docker;
@@ -111,16 +110,20 @@ pub(super) async fn id_of(docker: &Docker, name: &str) -> StackResult<Option<Str
     Ok(inspect(docker, name).await?.and_then(|image| image.id))
 }
 
-/// The agent's image: the one that is named, or one made from the executable that runs.
+/// The agent's image: the one that is named, pulled if need be, which starts `firedrill` by its `ENTRYPOINT`, or one made from the executable
+/// that runs.
 pub async fn agent(compose: &ComposeCommand, options: &StackOptions) -> StackResult<AgentImage> {
-    match &options.agent_image {
-        Some(name) => ensure_named_agent(compose, name).await,
-        None => ensure_agent(&compose.endpoint.docker, &Bundle::of(options.executable.as_deref()).await?).await,
+    if let Some(name) = &options.agent_image {
+        let operation = format!("using {name} for the agent");
+        let image = ensure_pulled(compose, name, &operation).await?;
+        let launch = image.config.and_then(|config| config.entrypoint).unwrap_or_default();
+        if launch.is_empty() {
+            let hint = format!("it must have its executable in {HOME} and start it by its ENTRYPOINT");
+            return Err(hinted(operation, "the image has no ENTRYPOINT", hint));
+        }
+        return Ok(AgentImage { tag: name.to_string(), launch });
     }
-}
-
-/// Makes the agent's image from a bundle, unless it is there.
-async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> StackResult<AgentImage> {
+    let (docker, bundle) = (&compose.endpoint.docker, Bundle::of(options.executable.as_deref()).await?);
     let image = AgentImage { tag: format!("{AGENT}:{}", bundle.hash), launch: bundle.launch() };
     if inspect(docker, &image.tag).await?.is_some() {
         return Ok(image);
@@ -153,18 +156,6 @@ async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> StackResult<AgentImag
     Ok(image)
 }
 
-/// The image that the user names instead, pulled if need be. It starts `firedrill` by its `ENTRYPOINT`.
-async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> StackResult<AgentImage> {
-    let operation = format!("using {name} for the agent");
-    let image = ensure_pulled(compose, name, &operation).await?;
-    let launch = image.config.and_then(|config| config.entrypoint).unwrap_or_default();
-    if launch.is_empty() {
-        let hint = format!("it must have its executable in {HOME} and start it by its ENTRYPOINT");
-        return Err(hinted(operation, "the image has no ENTRYPOINT", hint));
-    }
-    Ok(AgentImage { tag: name.to_string(), launch })
-}
-
 /// The image of that name, pulled when it is not there.
 pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str) -> StackResult<ImageInspect> {
     let docker = &compose.endpoint.docker;
@@ -177,8 +168,7 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
     // By the command, which has the credentials of private registries.
     let mut pull = compose.endpoint.command();
     pull.args(["pull", "--quiet", "--", name]);
-    let output = process::output(pull, super::pull::WITHIN).await;
-    let output = output.map_err(|error| super::endpoint::no_command(operation, &error))?;
+    let output = told(operation, pull, super::pull::WITHIN).await?;
     if !output.status.success() {
         return Err(environment(operation, String::from_utf8_lossy(&output.stderr).trim()));
     }
@@ -222,13 +212,10 @@ impl BundledImage {
     /// Builds one image from a Dockerfile and the files with which its context is filled, by Compose: its builder is there wherever Compose is, and it
     /// knows the user's proxies and registries. The engine's own builder does it, because what the image is made from may be
     /// in the engine and nowhere else.
-    pub async fn build(
-        &self,
-        compose: &ComposeCommand,
-        tag: &str,
-        dockerfile: &str,
-        fill: impl FnOnce(&Path) -> io::Result<()>,
-    ) -> StackResult<()> {
+    pub async fn build<F>(&self, compose: &ComposeCommand, tag: &str, dockerfile: &str, fill: F) -> StackResult<()>
+    where
+        F: FnOnce(&Path) -> io::Result<()>,
+    {
         let context = PrivateDir::new("context").and_then(|context| fill(context.path()).map(|()| context));
         let context = context.map_err(|error| environment(format!("building {tag}"), error))?;
         let build = json!({

@@ -47,8 +47,11 @@ pub fn of_run(run: &RunIdentity) -> BTreeMap<&'static str, String> {
     [(RUN, run.id.clone()), (DIR, run.dir.display().to_string())].into_iter().chain(keep).collect()
 }
 
+/// Labels, each with its value, or with any.
+pub type LabelFilter<'a> = &'a [(&'a str, Option<&'a str>)];
+
 /// A filter of the Docker API: `label=<key>=<value>` for each, or `label=<key>` for any value.
-pub fn filter(by: &[(&str, Option<&str>)]) -> HashMap<String, Vec<String>> {
+pub fn filter(by: LabelFilter<'_>) -> HashMap<String, Vec<String>> {
     let label = |(key, value): &(&str, Option<&str>)| match value {
         Some(value) => format!("{key}={value}"),
         None => key.to_string(),

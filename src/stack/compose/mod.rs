@@ -42,6 +42,7 @@ pub(super) mod sweep;
 mod transform;
 mod up;
 mod usage;
+mod variables;
 
 pub use endpoint::Endpoint;
 pub use platform::{ComposePlatform, ResolvedCompose};

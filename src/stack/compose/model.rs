@@ -28,8 +28,6 @@ pub(super) fn merged_names(files: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
 pub struct ResolvedModel {
     /// The model as Compose printed it; `$` stands as `$$` in every text.
     pub json: Map<String, Value>,
-    /// The files that it comes from, in the order in which Compose merges them.
-    pub files: Vec<PathBuf>,
     /// Directory from which Compose resolves relative paths and finds `.env`.
     pub directory: PathBuf,
     /// What Compose said about it on the way: unset variables, deprecated keys.
@@ -38,11 +36,22 @@ pub struct ResolvedModel {
     pub given: BTreeMap<String, String>,
 }
 
-/// The Compose files of a request, and the directory of the first one.
-pub(super) fn files_of(spec: &StackRequest) -> (Vec<PathBuf>, PathBuf) {
+/// What a project is made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ProjectFiles {
+    /// Its Compose files, in the order of their `--file` options.
+    pub files: Vec<PathBuf>,
+    /// Where its relative paths begin.
+    pub directory: PathBuf,
+    /// Its env files, unless it has the one that Compose finds itself.
+    pub env_files: Vec<PathBuf>,
+}
+
+/// The files of a request, and the directory of the first one.
+pub(super) fn files_of(spec: &StackRequest) -> ProjectFiles {
     let files: Vec<PathBuf> = std::iter::once(&spec.file).chain(&spec.merged).map(|file| absolute(file)).collect();
     let directory = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
-    (files, directory)
+    ProjectFiles { files, directory, env_files: spec.env_files.clone() }
 }
 
 fn absolute(file: &Path) -> PathBuf {
@@ -54,7 +63,7 @@ fn absolute(file: &Path) -> PathBuf {
 /// # Errors
 /// `Invalid` when Compose does not accept the file.
 pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, ResolveError> {
-    let (files, directory) = files_of(spec);
+    let ProjectFiles { files, directory, .. } = files_of(spec);
     let invalid = |message: String| ResolveError::Invalid { file: spec.file.clone(), message };
     if let Some(missing) = files.iter().find(|file| !file.is_file()) {
         return Err(invalid(format!("there is no file {}", missing.display())));
@@ -65,10 +74,10 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
         return Err(ResolveError::Refused { file: spec.file.clone(), findings });
     }
     let mut command = reading(endpoint, spec).command();
-    command.arg("compose").args(file_options(spec, &files)).args(["config", "--format", "json"]);
+    command.arg("compose").args(file_options(spec)).args(["config", "--format", "json"]);
     // Some paths of nested files Compose takes as relative to where it was started.
     command.current_dir(&directory);
-    let output = told("docker compose config", command).await?;
+    let output = told("docker compose config", command, process::TELLS_WITHIN).await?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         if said.contains("is not a docker command") || said.contains("unknown command: docker compose") {
@@ -77,11 +86,8 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
         }
         return Err(invalid(remarks(&said).join("; ")));
     }
-    let mut json = match serde_json::from_slice(&output.stdout) {
-        Ok(Value::Object(json)) => json,
-        Ok(_) => return Err(invalid("`docker compose config` printed no mapping".into())),
-        Err(error) => return Err(invalid(format!("`docker compose config` printed no JSON: {error}"))),
-    };
+    let json = serde_json::from_slice(&output.stdout);
+    let mut json = json.map_err(|error| invalid(format!("`docker compose config` printed no mapping: {error}")))?;
     name_hosts(&mut json, &spec.hosts);
     let given = given(&json, spec, &directory, endpoint).await?;
     let mut remarks = remarks(&said);
@@ -91,7 +97,7 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
             file.display()
         ));
     }
-    Ok(ResolvedModel { json, files, directory, remarks, given })
+    Ok(ResolvedModel { json, directory, remarks, given })
 }
 
 /// Values by the names of variables.
@@ -111,7 +117,7 @@ async fn given(json: &Map<String, Value>, spec: &StackRequest, directory: &Path,
     let mut command = reading(endpoint, spec).command();
     command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
     command.args(["--file", "-", "config", "--format", "json"]).stdin(model).current_dir(directory);
-    let output = told("docker compose config", command).await?;
+    let output = told("docker compose config", command, process::TELLS_WITHIN).await?;
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let values = answer.pointer("/services/x/environment").and_then(Value::as_object);
     let Some(values) = values.filter(|_| output.status.success()) else {
@@ -158,8 +164,8 @@ pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Endpoint {
 }
 
 /// The options that make Compose read the user's files in the user's place.
-pub(super) fn file_options(spec: &StackRequest, files: &[PathBuf]) -> Vec<String> {
-    let files = files.iter().flat_map(|file| ["--file".to_string(), file.display().to_string()]);
+pub(super) fn file_options(spec: &StackRequest) -> Vec<String> {
+    let files = files_of(spec).files.into_iter().flat_map(|file| ["--file".to_string(), file.display().to_string()]);
     let profiles = spec.profiles.iter().flat_map(|profile| ["--profile".to_string(), profile.clone()]);
     files.chain(env_options(spec)).chain(profiles).collect()
 }
@@ -251,6 +257,11 @@ impl ResolvedModel {
         let aliases = networks.flat_map(|network| texts(&network["aliases"]));
         let names = aliases.chain(texts(&json["container_name"])).chain([service.to_string()]);
         names.collect::<BTreeSet<String>>().into_iter().collect()
+    }
+
+    /// Those of all services.
+    pub fn hosts(&self) -> Vec<String> {
+        self.services().iter().flat_map(|service| self.names_of(service)).collect()
     }
 
     /// Services that others wait for with `service_completed_successfully`: jobs that must have ended with 0.

@@ -1,7 +1,8 @@
 //! The team's alerts in a stack: `promtool` and `amtool` on their files, in a container of the monitoring image that has no network
 //! and lives for one look, and the file that the stack's own Alertmanager reads in place of the team's.
 
-use super::endpoint::{Endpoint, no_command};
+use super::command::told;
+use super::endpoint::Endpoint;
 use super::errors::environment;
 use super::images::{self, MONITORING_IMAGE};
 use super::model::{ResolvedModel, escape, service_mut, unescape};
@@ -38,12 +39,12 @@ pub async fn check(endpoint: &Endpoint, files: &AlertFiles) -> StackResult<Optio
     // Whose image it is nobody knows.
     run.args(["--memory=1g", "--pids-limit=1024", "--log-driver=none", "--entrypoint", "sh", &image, "-s"]);
     run.stdin(process::nameless(script(files).as_bytes()).map_err(|error| environment(operation, error))?);
-    let ran = process::output(run, LOOK_WITHIN).await;
+    let ran = told(operation, run, LOOK_WITHIN).await;
     if ran.is_err() {
         // Its command is gone, and it goes on.
         containers::remove(&endpoint.docker, &name, true).await;
     }
-    let ran = ran.map_err(|error| no_command(operation, &error))?;
+    let ran = ran?;
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     let answers = answers(&said);
     if answers.len() != files.rules.len() + 2 {
@@ -134,32 +135,29 @@ fn findings(files: &AlertFiles, answers: &[(i32, Vec<&str>)]) -> Vec<AlertFindin
     let looked = rules.chain([(alertmanager, false), (alertmanager, true)]);
     let mut found: Vec<AlertFinding> = Vec::new();
     for ((number, (file, error)), (code, lines)) in looked.enumerate().zip(answers) {
-        if *code != 0 {
-            found.push(finding(file, number, error, lines));
+        if *code == 0 {
+            continue;
         }
+        let own = format!("{number}.yml: ");
+        let mut said: Vec<String> = Vec::new();
+        for line in lines.iter().map(|line| line.split_once("FAILED:").map_or(*line, |(_, why)| why).trim()) {
+            let line = line.replace(&own, "");
+            let noise = line.is_empty() || ["Checking ", "amtool: error"].iter().any(|begin| line.starts_with(begin));
+            // Some mistakes are told on both streams.
+            if !noise && !said.contains(&line) {
+                said.push(line);
+            }
+        }
+        let message = said.join("; ");
+        let place = PLACE.captures(&message);
+        let line = place.and_then(|found| found.get(1).or(found.get(2))?.as_str().parse().ok());
+        found.push(AlertFinding { file: file.to_path_buf(), line, message, error });
     }
     // What no drill can work with either is told once.
     if found.iter().any(|one| one.error && one.file == alertmanager) {
         found.retain(|one| one.error || one.file != alertmanager);
     }
     found
-}
-
-fn finding(file: &Path, number: usize, error: bool, lines: &[&str]) -> AlertFinding {
-    let noise = |line: &str| line.is_empty() || line.starts_with("Checking ") || line.starts_with("amtool: error");
-    let own = format!("{number}.yml: ");
-    let mut said: Vec<String> = Vec::new();
-    for line in lines.iter().map(|line| line.split_once("FAILED:").map_or(*line, |(_, why)| why).trim()) {
-        let line = line.replace(&own, "");
-        // Some mistakes are told on both streams.
-        if !noise(&line) && !said.contains(&line) {
-            said.push(line);
-        }
-    }
-    let message = said.join("; ");
-    let place = PLACE.captures(&message);
-    let line = place.and_then(|found| found.get(1).or(found.get(2))?.as_str().parse().ok());
-    AlertFinding { file: file.to_path_buf(), line, message, error }
 }
 
 #[cfg(test)]

@@ -31,7 +31,12 @@ pub(super) fn followed_labels(model: &ResolvedModel, service: &Value) -> Vec<Str
 
 /// Notes every setting that names a host which is not part of the stack.
 pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
-    let inside = names_inside(model);
+    let mut inside: BTreeSet<String> = model.hosts().into_iter().collect();
+    for json in model.section("services").values() {
+        inside.extend(json["hostname"].as_str().map(unescape));
+        let links = json["links"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        inside.extend(links.filter_map(|link| link.split_once(':')).map(|(_, alias)| alias.to_string()));
+    }
     for service in model.services() {
         for (key, value) in model.environment(&service) {
             let named: BTreeSet<String> =
@@ -52,18 +57,6 @@ pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
             }
         }
     }
-}
-
-fn names_inside(model: &ResolvedModel) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for service in model.services() {
-        names.extend(model.names_of(&service));
-        let json = model.service(&service);
-        names.extend(json["hostname"].as_str().map(unescape));
-        let links = json["links"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        names.extend(links.filter_map(|link| link.split_once(':')).map(|(_, alias)| alias.to_string()));
-    }
-    names
 }
 
 fn is_inside(host: &str, inside: &BTreeSet<String>) -> bool {

@@ -4,7 +4,8 @@
 
 use super::builds::slug;
 use super::images::TEAMS;
-use super::{containers, images, labels};
+use super::labels::{self, LabelFilter};
+use super::{containers, images};
 use crate::record::{RunDir, random_hex};
 use crate::stack::StackResult;
 use bollard::Docker;
@@ -130,28 +131,36 @@ impl Owner {
 
     /// The same of a container as the engine shows it.
     pub async fn doubt_inspected(&self, docker: &Docker, of: &ContainerInspectResponse) -> StackResult<Option<String>> {
-        let names: Vec<String> = of.name.iter().cloned().collect();
         let labels = of.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
         let image = of.image.as_deref().unwrap_or_default();
-        self.doubt_container(docker, (&names, &labels, image), &mut HashMap::new()).await
+        self.doubt_container(docker, (of.name.as_slice(), &labels, image), &mut HashMap::new()).await
     }
 
-    /// The containers with these labels, running or not: the run's own, and all others with the reason.
+    /// The containers with these labels, running or not, each with why it is not the run's own, or may not be.
     ///
     /// # Errors
     /// `Environment` when the engine does not answer.
-    pub async fn containers(&self, docker: &Docker, by: &[(&str, Option<&str>)]) -> StackResult<Containers> {
-        let (mut found, mut known) = (Containers::default(), HashMap::new());
+    pub async fn doubted(&self, docker: &Docker, by: LabelFilter<'_>) -> StackResult<Vec<DoubtedContainer>> {
+        let (mut found, mut known) = (Vec::new(), HashMap::new());
         for container in containers::list(docker, by).await? {
             let names = container.names.as_deref().unwrap_or_default();
             let labels = container.labels.clone().unwrap_or_default();
             let image = container.image_id.as_deref().unwrap_or_default();
-            match self.doubt_container(docker, (names, &labels, image), &mut known).await? {
-                None => found.own.push(container),
-                Some(why) => found.foreign.push((container, why)),
-            }
+            let doubt = self.doubt_container(docker, (names, &labels, image), &mut known).await?;
+            found.push((container, doubt));
         }
         Ok(found)
+    }
+
+    /// Those of them that are the run's own.
+    pub async fn containers(&self, docker: &Docker, by: LabelFilter<'_>) -> StackResult<Vec<ContainerSummary>> {
+        let found = self.doubted(docker, by).await?.into_iter();
+        Ok(found.filter(|(_, doubt)| doubt.is_none()).map(|(container, _)| container).collect())
+    }
+
+    /// Those of a service.
+    pub async fn of_service(&self, docker: &Docker, service: &str) -> StackResult<Vec<ContainerSummary>> {
+        self.containers(docker, &[(labels::RUN, Some(&self.run)), (labels::SERVICE, Some(service))]).await
     }
 
     /// The first container of a service by number, or the first one that runs, without those of `docker compose run`.
@@ -159,8 +168,7 @@ impl Owner {
     /// # Errors
     /// `Environment` when the engine does not answer.
     pub async fn first(&self, docker: &Docker, service: &str, running: bool) -> StackResult<Option<String>> {
-        let by = [(labels::RUN, Some(self.run.as_str())), (labels::SERVICE, Some(service))];
-        Ok(containers::first(self.containers(docker, &by).await?.own, running))
+        Ok(containers::first(self.of_service(docker, service).await?, running))
     }
 
     /// The directory of this run among those that its things name: it must be this user's own, and named after the run. Otherwise the
@@ -181,14 +189,8 @@ impl Owner {
     }
 }
 
-/// Containers that were found by labels.
-#[derive(Debug, Default)]
-pub(super) struct Containers {
-    /// Those of the run.
-    pub own: Vec<ContainerSummary>,
-    /// The others, and why.
-    pub foreign: Vec<(ContainerSummary, String)>,
-}
+/// A container that was found by labels, and why it may not be the run's own.
+type DoubtedContainer = (ContainerSummary, Option<String>);
 
 /// A container that Compose is replacing is called `0123456789ab_<name>` for a moment.
 fn without_id(name: &str) -> &str {

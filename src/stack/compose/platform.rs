@@ -2,10 +2,10 @@
 
 use super::endpoint::Endpoint;
 use super::model::{self, ResolvedModel, scalar, texts};
-use super::programs::{KnownPrograms, StepImages};
+use super::programs::{self, KnownPrograms, StepImages};
 use super::project::{RunningProject, projects, running_project};
 use super::stack::ComposeStack;
-use super::{findings, rights};
+use super::{findings, images, rights};
 use crate::source::did_you_mean;
 use crate::stack::{
     AttachError, Demand, Finding, HostRequests, MissingPrograms, Need, Place, Published, ResolveError, ResolvedStack,
@@ -93,7 +93,7 @@ impl ResolvedStack for ResolvedCompose {
     }
 
     fn hosts(&self) -> Vec<String> {
-        self.model.services().iter().flat_map(|service| self.model.names_of(service)).collect()
+        self.model.hosts()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
@@ -101,8 +101,22 @@ impl ResolvedStack for ResolvedCompose {
     }
 
     fn facts(&self) -> Vec<ServiceFacts> {
-        let jobs = self.model.jobs();
-        self.model.services().into_iter().map(|name| facts(&self.model, name, &jobs)).collect()
+        let (model, jobs) = (&self.model, self.model.jobs());
+        let facts = |(name, service): (&String, &Value)| ServiceFacts {
+            name: name.clone(),
+            image: scalar(&service["image"]).unwrap_or_default(),
+            command: [texts(&service["entrypoint"]), texts(&service["command"])].concat(),
+            environment: model.environment(name),
+            ports: model.known_ports(name, &[]),
+            published: service["ports"].as_array().is_some_and(|ports| !ports.is_empty()),
+            health_check: texts(&service["healthcheck"]["test"]).join(" "),
+            waits_for: service["depends_on"].as_object().into_iter().flat_map(Map::keys).cloned().collect(),
+            source: service["build"]["context"].as_str().filter(|context| !context.is_empty()).map(PathBuf::from),
+            dockerfile: model.dockerfile(name).unwrap_or_default(),
+            is_job: jobs.contains(name),
+            has_name: !model.networks_of(name).is_empty(),
+        };
+        model.section("services").iter().map(facts).collect()
     }
 
     fn findings(&self) -> Vec<Finding> {
@@ -110,7 +124,7 @@ impl ResolvedStack for ResolvedCompose {
     }
 
     fn refuses(&self, call: (&str, &[String]), env: &[(String, String)]) -> Option<String> {
-        super::steps::refusal(&self.model, &self.request, call, env)
+        super::steps::refusal(self.model.name(), &self.request, call, env)
     }
 
     fn lacks(&self, need: &Need) -> Option<(String, String)> {
@@ -131,7 +145,7 @@ impl ResolvedStack for ResolvedCompose {
     }
 
     fn variables(&self) -> Option<BTreeSet<String>> {
-        self.model.variables(&self.request)
+        model::files_of(&self.request).of_releases().ok()
     }
 
     fn demand(&self) -> Demand {
@@ -152,7 +166,26 @@ impl ResolvedStack for ResolvedCompose {
         let engine = self.platform.engine().await?;
         let images = self.images.get_or_try_init(|| StepImages::of(engine, &self.model, &self.request)).await?;
         let mut known = self.platform.programs.lock().await;
-        images.missing(&engine.docker, &self.model, &mut known, place, wanted).await
+        let (image, path) = match place {
+            Place::Toolbox => (Some(images.toolbox.clone()), None),
+            Place::Service(service) => {
+                let named = self.model.image_of(service).filter(|_| self.model.service(service).get("build").is_none());
+                let path = self.model.environment(service).remove("PATH");
+                (images.built.get(service).cloned().or(named), path)
+            }
+        };
+        let Some(name) = image else { return Ok(None) };
+        let Some(image) = images::inspect(&engine.docker, &name).await? else { return Ok(None) };
+        let id = image.id.unwrap_or_default();
+        let env = image.config.and_then(|config| config.env).unwrap_or_default();
+        let of_image = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).map(str::to_string);
+        let path = path.or(of_image).unwrap_or_else(|| programs::PATH.to_string());
+        let known = known.entry((id.clone(), path.clone())).or_default();
+        let new: Vec<&String> = wanted.iter().filter(|program| !known.contains_key(*program)).collect();
+        if !new.is_empty() {
+            known.extend(programs::look(&engine.docker, &id, &path, &new).await?);
+        }
+        Ok(Some(wanted.iter().filter(|program| known.get(*program) != Some(&true)).cloned().collect()))
     }
 
     async fn prepare(&self, run: &RunIdentity, options: &StackOptions, cancel: &CancellationToken) -> StackResult<()> {
@@ -161,24 +194,5 @@ impl ResolvedStack for ResolvedCompose {
 
     async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> StackResult<Arc<dyn Stack>> {
         Ok(Arc::new(self.of_drill(run, options).await?))
-    }
-}
-
-/// What the model says of one service.
-fn facts(model: &ResolvedModel, name: String, jobs: &BTreeSet<String>) -> ServiceFacts {
-    let service = model.service(&name);
-    ServiceFacts {
-        image: scalar(&service["image"]).unwrap_or_default(),
-        command: [texts(&service["entrypoint"]), texts(&service["command"])].concat(),
-        environment: model.environment(&name),
-        ports: model.known_ports(&name, &[]),
-        published: service["ports"].as_array().is_some_and(|ports| !ports.is_empty()),
-        health_check: texts(&service["healthcheck"]["test"]).join(" "),
-        waits_for: service["depends_on"].as_object().into_iter().flat_map(Map::keys).cloned().collect(),
-        source: service["build"]["context"].as_str().filter(|context| !context.is_empty()).map(PathBuf::from),
-        dockerfile: model.dockerfile(&name).unwrap_or_default(),
-        is_job: jobs.contains(&name),
-        has_name: !model.networks_of(&name).is_empty(),
-        name,
     }
 }

@@ -2,16 +2,17 @@
 //! must have all that are known. And what `localhost:PORT` means in the toolbox: the ports that the stack publishes on the machine of its
 //! developers, each with the service behind it.
 
+use super::builds::Builds;
 use super::command::ComposeCommand;
 use super::content::{dockerfile, read_dockerfile};
 use super::errors::hinted;
 use super::findings::no_port;
 use super::images;
 use super::model::{ResolvedModel, has_own_networks, port_range, scalar, scalars, texts, unescape};
-use crate::stack::{Published, StackRequest, StackResult};
+use super::stack::ComposeStack;
+use crate::stack::{Published, StackResult};
 use bollard::models::ContainerInspectResponse;
 use serde_json::Value;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -59,20 +60,18 @@ impl ResolvedModel {
     }
 }
 
+/// Service → the ports on which the agent in front of it listens.
+pub(super) type AgentPorts = BTreeMap<String, BTreeSet<u16>>;
+
 /// The ports of every interposed service, with those that its image exposes.
 ///
 /// # Errors
 /// `Environment` when a service has none: what nothing listens on cannot be guessed.
-pub(super) async fn of_interposed(
-    compose: &ComposeCommand,
-    model: &ResolvedModel,
-    spec: &StackRequest,
-    built: &BTreeMap<String, String>,
-) -> StackResult<BTreeMap<String, BTreeSet<u16>>> {
+pub(super) async fn interposed(stack: &ComposeStack, compose: &ComposeCommand, of: &Builds) -> StackResult<AgentPorts> {
     let mut all = BTreeMap::new();
-    for (service, given) in &spec.interposed {
-        let mut ports = model.known_ports(service, given);
-        if let Some(name) = built.get(service).cloned().or_else(|| model.image_of(service)) {
+    for (service, given) in &stack.spec.interposed {
+        let mut ports = stack.model.known_ports(service, given);
+        if let Some(name) = of.images.get(service).cloned().or_else(|| stack.model.image_of(service)) {
             let mut image = images::inspect(&compose.endpoint.docker, &name).await?;
             if image.is_none() && ports.is_empty() {
                 // `up` would pull it anyway.
@@ -95,12 +94,9 @@ pub(super) async fn of_interposed(
 impl Published {
     fn insert(&mut self, port: u16, service: &str, target: u16) {
         let leads_to = format!("{service}:{target}");
-        match self.ports.entry(port) {
-            Entry::Vacant(free) => drop(free.insert(leads_to)),
-            Entry::Occupied(taken) if *taken.get() == leads_to => {}
-            Entry::Occupied(taken) => {
-                self.left_out.push(format!("port {port} of `{service}`: it is published for {} already", taken.get()));
-            }
+        let known = self.ports.entry(port).or_insert_with(|| leads_to.clone());
+        if *known != leads_to {
+            self.left_out.push(format!("port {port} of `{service}`: it is published for {known} already"));
         }
     }
 

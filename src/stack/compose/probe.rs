@@ -62,7 +62,7 @@ pub(in crate::stack) async fn version() -> Option<String> {
     let mut engine = process::command("docker");
     engine.args(["version", "--format", "{{.Server.Platform.Name}} {{.Server.Version}}"]);
     let told = process::output(engine, VERSION_WITHIN).await.ok().filter(|told| told.status.success())?;
-    String::from_utf8(told.stdout).ok().map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
+    Some(text(&told.stdout)).filter(|text| !text.is_empty())
 }
 
 fn text(said: &[u8]) -> String {
@@ -95,7 +95,8 @@ async fn compose(endpoint: &Endpoint) -> ProbeResult {
     let fix = "install Compose v2: `scripts/setup.sh`, or https://docs.docker.com/compose/install/linux/";
     let mut command = endpoint.command();
     command.args(["compose", "version", "--short"]);
-    let output = told("docker compose version", command).await.or_else(|error| missing(error, fix))?;
+    let output =
+        told("docker compose version", command, process::TELLS_WITHIN).await.or_else(|error| missing(error, fix))?;
     let version = text(&output.stdout);
     match numbers(&version) {
         _ if !output.status.success() => missing("`docker compose` does not answer", fix),
@@ -133,7 +134,7 @@ async fn networks(endpoint: &Endpoint) -> ProbeResult {
 /// Free space where the engine keeps its data, when that is on this machine.
 async fn disk(endpoint: &Endpoint) -> ProbeResult {
     let root = endpoint.docker.info().await.ok().and_then(|info| info.docker_root_dir).unwrap_or_default();
-    let stat = rustix::fs::statvfs(&root).ok().filter(|_| endpoint.host.starts_with("unix://"));
+    let stat = rustix::fs::statvfs(&root).ok().filter(|_| endpoint.is_local());
     let Some(free) = stat.and_then(|stat| stat.f_bavail.checked_mul(stat.f_frsize)) else {
         return Ok("the engine's data is not on this machine or not readable".into());
     };

@@ -4,7 +4,6 @@
 use super::errors::environment;
 use super::labels;
 use super::model::{escape, service_mut};
-use super::remove;
 use super::stack::ComposeStack;
 use crate::stack::{Ending, Process, StackRequest, StackResult};
 use bollard::Docker;
@@ -76,7 +75,7 @@ struct Life {
 }
 
 impl Ends {
-    fn watch(docker: Docker, project: &str, name: &str) -> Ends {
+    pub(super) fn watch(docker: Docker, project: &str, name: &str) -> Ends {
         let ending = CancellationToken::new();
         let (lives, ended) = (Lives::default(), ending.clone());
         let of_process = [(labels::PROJECT, project), (labels::SERVICE, name), (labels::ONEOFF, "False")];
@@ -133,21 +132,8 @@ fn note_event(lives: &Lives, event: &EventMessage) {
     }
 }
 
-/// What `Stack::start_process` does.
-pub(super) async fn start(stack: &ComposeStack, name: &str) -> StackResult<()> {
-    let ends = Ends::watch(stack.endpoint.docker.clone(), &stack.project, name);
-    stack.started().ends.insert(name.to_string(), ends);
-    stack.up_service(name, &[], "process.log", &note(stack, name, true)?, &format!("starting `{name}`")).await
-}
-
-/// What `Stack::remove_process` does.
-pub(super) async fn remove(stack: &ComposeStack, name: &str) -> StackResult<Vec<String>> {
-    note(stack, name, false)?;
-    remove::remove_service_in(&stack.endpoint, &stack.run.id, name).await
-}
-
 /// Notes whether a process was started; returns the model that says so.
-fn note(stack: &ComposeStack, name: &str, runs: bool) -> StackResult<Value> {
+pub(super) fn note(stack: &ComposeStack, name: &str, runs: bool) -> StackResult<Value> {
     let mut started = stack.started();
     let none = || environment(format!("starting `{name}`"), "the stack has not been started");
     let mut model = started.model.clone().ok_or_else(none)?;

@@ -8,11 +8,11 @@ use super::model::ResolvedModel;
 use super::owner::labels_of_image;
 use super::{containers, images, labels};
 use crate::record::random_hex;
-use crate::stack::{MissingPrograms, Place, StackRequest, StackResult};
+use crate::stack::{StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// What its containers are for, in the label `ROLE`.
 const ROLE: &str = "look";
@@ -21,17 +21,21 @@ const NAME: &str = "fd-look-";
 /// A container that is older than this, in seconds, was left by a `check` that was killed.
 const STALE: i64 = 60;
 /// Where a shell looks when nobody says anything else.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The images that steps of one stack run in.
 #[derive(Debug)]
 pub(super) struct StepImages {
-    toolbox: String,
-    built: BTreeMap<String, String>,
+    /// That of the toolbox.
+    pub toolbox: String,
+    /// Service → the image that was built for it.
+    pub built: BTreeMap<String, String>,
 }
 
-/// Image id and `PATH` → the programs that were looked for there, and whether they are. One for all stacks.
-pub(super) type KnownPrograms = HashMap<(String, String), BTreeMap<String, bool>>;
+/// The programs that were looked for, and whether they are there.
+pub(super) type FoundPrograms = BTreeMap<String, bool>;
+/// Those of an image, by its id, and a `PATH`. One for all stacks.
+pub(super) type KnownPrograms = HashMap<(String, String), FoundPrograms>;
 
 impl StepImages {
     /// Finds out which images the stack has.
@@ -44,43 +48,10 @@ impl StepImages {
         let toolbox = images::TOOLBOX_IMAGE.base(&endpoint.docker, spec.toolbox_image.as_deref()).await?;
         Ok(StepImages { toolbox, built: built.images.clone().into_iter().filter(there).collect() })
     }
-
-    /// Those of `wanted` that are not in a place; `None` when its image is not on this machine.
-    ///
-    /// # Errors
-    /// `Environment` when the engine does not answer.
-    pub(super) async fn missing(
-        &self,
-        docker: &Docker,
-        model: &ResolvedModel,
-        known: &mut KnownPrograms,
-        place: &Place,
-        wanted: &BTreeSet<String>,
-    ) -> MissingPrograms {
-        let (image, path) = match place {
-            Place::Toolbox => (Some(self.toolbox.clone()), None),
-            Place::Service(service) => {
-                let named = model.image_of(service).filter(|_| model.service(service).get("build").is_none());
-                (self.built.get(service).cloned().or(named), model.environment(service).remove("PATH"))
-            }
-        };
-        let Some(name) = image else { return Ok(None) };
-        let Some(image) = images::inspect(docker, &name).await? else { return Ok(None) };
-        let id = image.id.unwrap_or_default();
-        let env = image.config.and_then(|config| config.env).unwrap_or_default();
-        let of_image = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).map(str::to_string);
-        let path = path.or(of_image).unwrap_or_else(|| PATH.to_string());
-        let known = known.entry((id.clone(), path.clone())).or_default();
-        let new: Vec<&String> = wanted.iter().filter(|program| !known.contains_key(*program)).collect();
-        if !new.is_empty() {
-            known.extend(look(docker, &id, &path, &new).await?);
-        }
-        Ok(Some(wanted.iter().filter(|program| known.get(*program) != Some(&true)).cloned().collect()))
-    }
 }
 
 /// Whether each program is in a directory of `path`.
-async fn look(docker: &Docker, image: &str, path: &str, programs: &[&String]) -> StackResult<BTreeMap<String, bool>> {
+pub(super) async fn look(docker: &Docker, image: &str, path: &str, of: &[&String]) -> StackResult<FoundPrograms> {
     let operation = "looking for programs in an image";
     remove_stale(docker).await;
     let body = ContainerCreateBody {
@@ -94,21 +65,18 @@ async fn look(docker: &Docker, image: &str, path: &str, programs: &[&String]) ->
     let dirs: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/')).collect();
     let looking = async {
         let mut found = BTreeMap::new();
-        for program in programs {
+        for program in of {
             // Side by side, for each is a request of its own.
-            let asked = dirs.iter().map(|dir| is_there(docker, &made.id, format!("{dir}/{program}")));
+            let paths: Vec<String> = dirs.iter().map(|dir| format!("{dir}/{program}")).collect();
+            let asked = paths.iter().map(|path| containers::path_in(docker, &made.id, path));
             let answers = futures_util::future::try_join_all(asked).await.map_err(api(operation))?;
-            found.insert((*program).clone(), answers.contains(&true));
+            found.insert((*program).clone(), answers.iter().any(Option::is_some));
         }
         Ok(found)
     };
     let found = looking.await;
     containers::remove(docker, &made.id, true).await;
     found
-}
-
-async fn is_there(docker: &Docker, container: &str, path: String) -> Result<bool, bollard::errors::Error> {
-    Ok(containers::path_in(docker, container, &path).await?.is_some())
 }
 
 /// A name for a container of such a look, and the label by which one that stays is found.

@@ -2,6 +2,7 @@
 //! made from.
 
 use super::endpoint::Endpoint;
+use super::model::ProjectFiles;
 use super::owner::Owner;
 use super::secrets::guessed;
 use super::{containers, labels};
@@ -26,17 +27,6 @@ pub(in crate::stack) struct RunningProject {
     pub(super) published: Published,
     /// What it is made from, if that is known here.
     pub(super) files: Option<ProjectFiles>,
-}
-
-/// What a project is made from, as the labels of its containers say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ProjectFiles {
-    /// Its Compose files, in the order of their `--file` options.
-    pub files: Vec<PathBuf>,
-    /// Where its relative paths begin.
-    pub directory: PathBuf,
-    /// Its env files, unless it has the one that Compose finds itself.
-    pub env_files: Vec<PathBuf>,
 }
 
 impl ProjectFiles {
@@ -81,28 +71,25 @@ pub(super) fn is_of_drill(run: Option<&str>, project: &str) -> bool {
 /// # Errors
 /// `Environment` when the engine does not answer.
 pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> StackResult<Option<RunningProject>> {
-    let found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
+    let found = containers::inspected(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
     let (mut services, mut files, mut hidden) = (BTreeSet::new(), Vec::new(), Vec::new());
     let (mut networks, mut environments, mut published) = (BTreeSet::new(), BTreeMap::new(), Published::default());
     for container in &found {
-        let service = containers::listed_label(container, labels::SERVICE);
+        let config = container.config.as_ref();
+        let service = containers::label(container, labels::SERVICE);
         services.extend(service.map(str::to_string));
         // A container of `docker compose run` may have been given more than the project is made from.
-        let oneoff = containers::listed_label(container, labels::ONEOFF) == Some("True");
-        files.extend(container.labels.as_ref().filter(|_| !oneoff).map(ProjectFiles::of));
+        let oneoff = containers::label(container, labels::ONEOFF) == Some("True");
+        files.extend(config.and_then(|config| config.labels.as_ref()).filter(|_| !oneoff).map(ProjectFiles::of));
         let joined = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
         let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
         networks.extend(joined.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
-        let Some(id) = &container.id else { continue };
-        let inspected = containers::inspect(&endpoint.docker, id).await?;
-        if let (Some(service), Some(container)) = (service, &inspected) {
-            published.add_container(service, container);
-        }
-        let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
-        let variables = env.iter().filter_map(|entry| entry.split_once('='));
+        let env = config.and_then(|config| config.env.as_ref());
+        let variables = env.into_iter().flatten().filter_map(|entry| entry.split_once('='));
         hidden.extend(variables.clone().flat_map(|(name, value)| guessed(name, value)));
         let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
         if let Some(service) = service {
+            published.add_container(service, container);
             environments.entry(service.to_string()).or_insert_with(|| variables.collect());
         }
     }

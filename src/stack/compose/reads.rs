@@ -1,6 +1,7 @@
 //! The files that Compose reads while it resolves one, found before it is asked: a file of the project can name any file that
 //! its reader may read, and what stands in it comes back in a message or as a variable.
 
+use super::variables::Variables;
 pub(super) use crate::source::clean;
 use crate::source::{in_other_case, outside, read_otherwise};
 use crate::stack::{HostRequest, HostRequests, SourceFiles};
@@ -100,8 +101,8 @@ pub(super) struct Reads {
     pub asks: Vec<HostRequest>,
     /// Everything that they are made from.
     pub found: SourceFiles,
-    /// All of their documents.
-    pub documents: Vec<Value>,
+    /// The variables that they name.
+    pub variables: Variables,
     /// The files from which Compose takes variables, there or not, where no option names others.
     pub env_files: BTreeSet<PathBuf>,
     seen: BTreeSet<ReadPlace>,
@@ -148,7 +149,6 @@ impl Reads {
             for (_, section) in root.as_object().into_iter().flatten().filter(|(key, _)| *key != "services") {
                 self.within(section, &place.base);
             }
-            self.documents.push(root);
         }
         Ok(())
     }
@@ -156,8 +156,10 @@ impl Reads {
     /// Wherever such a key stands.
     fn within(&mut self, value: &Value, base: &Path) {
         match value {
+            Value::String(text) => self.variables.text(text),
             Value::Object(entries) => {
                 for (key, value) in entries {
+                    self.variables.key(key, value);
                     match key.as_str() {
                         "extends" => {
                             self.other_case(value, &["file"], "extends");

@@ -3,17 +3,20 @@
 
 use super::errors::environment;
 use super::health::{Standing, standing};
-use super::model::{escape, scalars, service_mut, texts, unescape};
+use super::model::{escape, files_of, scalars, service_mut, texts, unescape};
 use super::stack::{ComposeStack, UP_WITHIN};
-use super::steps::{recreate, with_more};
+use super::steps::recreate::Rereading;
+use super::steps::with_more;
 use super::{containers, labels};
-use crate::stack::{Fingerprint, Fingerprints, RELEASE_WITHIN, Release, StackResult};
+use crate::stack::{CallIo, Fingerprint, Fingerprints, RELEASE_WITHIN, Release, StackResult};
 use bollard::models::ContainerInspectResponse;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+/// What is done first, in messages.
+const RESOLVING: &str = "resolving the stack's file";
 /// How long new containers have to become ready; a bad release may never be.
 const READY_WITHIN: Duration = Duration::from_secs(8);
 /// How long they have at the most where their health check says that they need longer to start.
@@ -29,13 +32,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// one is said by `preview`, which tries it again.
 pub(super) async fn make_ready(stack: &ComposeStack, cancel: &CancellationToken) {
     for (service, release) in &stack.spec.releases {
-        let _ = model(stack, service, Some(release), cancel).await;
+        let _ = model(stack, service, release, cancel).await;
     }
 }
 
 /// What `Stack::preview` says.
 pub(super) async fn preview(stack: &ComposeStack, service: &str, release: &Release) -> StackResult<Fingerprint> {
-    let model = model(stack, service, Some(release), &CancellationToken::new()).await?;
+    let model = model(stack, service, release, &CancellationToken::new()).await?;
     let wanted = of_model(stack, &model["services"][service]);
     let now = fingerprints(stack, service).await?;
     // What every container has already cannot tell the release from what was before it.
@@ -45,7 +48,7 @@ pub(super) async fn preview(stack: &ComposeStack, service: &str, release: &Relea
 
 /// What `Stack::fingerprints` says.
 pub(super) async fn fingerprints(stack: &ComposeStack, service: &str) -> StackResult<Fingerprints> {
-    let found = inspected(stack, service).await?;
+    let found = containers::inspected_of(&stack.endpoint.docker, &stack.project, service).await?;
     Ok(found.iter().map(|container| (containers::state(container), of_container(stack, container))).collect())
 }
 
@@ -55,10 +58,12 @@ pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<
         Some(release) => stack.started().released.insert(service.into(), release.variables.clone()),
         None => stack.started().released.remove(service),
     };
-    let model = tokio::time::timeout(MODEL_WITHIN, model(stack, service, release, &CancellationToken::new())).await;
-    let late = |_| environment("resolving the stack's file", format!("it took more than {} s", MODEL_WITHIN.as_secs()));
-    let model = model.map_err(late)??;
-    let scale = format!("{service}={}", replicas(&inspected(stack, service).await?));
+    let (planned, cancel) = (Release::default(), CancellationToken::new());
+    let model = model(stack, service, release.unwrap_or(&planned), &cancel);
+    let late = |_| environment(RESOLVING, format!("it took more than {} s", MODEL_WITHIN.as_secs()));
+    let model = tokio::time::timeout(MODEL_WITHIN, model).await.map_err(late)??;
+    let now = containers::inspected_of(&stack.endpoint.docker, &stack.project, service).await?;
+    let scale = format!("{service}={}", replicas(&now));
     stack.up_service(service, &["--scale", &scale], "deploy.log", &model, "docker compose up").await?;
     ready(stack, service).await
 }
@@ -75,7 +80,8 @@ fn replicas(all: &[ContainerInspectResponse]) -> usize {
 async fn ready(stack: &ComposeStack, service: &str) -> StackResult<()> {
     let begun = tokio::time::Instant::now();
     loop {
-        if !inspected(stack, service).await?.iter().any(|container| has_time(container, begun.elapsed())) {
+        let found = containers::inspected_of(&stack.endpoint.docker, &stack.project, service).await?;
+        if !found.iter().any(|container| has_time(container, begun.elapsed())) {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -93,19 +99,21 @@ fn has_time(container: &ContainerInspectResponse, elapsed: Duration) -> bool {
 }
 
 /// The drill's model with the release in it. Builds and pulls what the release needs.
-async fn model(
-    stack: &ComposeStack,
-    service: &str,
-    release: Option<&Release>,
-    cancel: &CancellationToken,
-) -> StackResult<Value> {
-    let operation = "resolving the stack's file";
-    let planned = Release::default();
-    let release = release.unwrap_or(&planned);
-    let model = recreate::released(stack, &release.variables, service, cancel).await;
-    let mut model = model.map_err(|why| environment(operation, why))?;
-    let json = service_mut(&mut model, service).and_then(Value::as_object_mut);
-    let json = json.ok_or_else(|| environment(operation, "the stack has no such service"))?;
+async fn model(stack: &ComposeStack, name: &str, release: &Release, cancel: &CancellationToken) -> StackResult<Value> {
+    if !release.variables.is_empty() {
+        let known = files_of(&stack.spec).of_releases().map_err(|why| environment(RESOLVING, why))?;
+        if let Some(name) = release.variables.keys().find(|name| !known.contains(*name)) {
+            return Err(environment(RESOLVING, format!("`{name}` is not a variable of the stack's Compose file")));
+        }
+    }
+    let env: Vec<(String, String)> = release.variables.clone().into_iter().collect();
+    // There is nothing to be said that is not in the error.
+    let (io, _) = CallIo::pair();
+    let rereading = Rereading { stack, env: &env, profiles: &[], out: &io.out, cancel };
+    let made = rereading.remake(&[name.to_string()], false).await;
+    let (mut model, _) = made.map_err(|not_done| environment(RESOLVING, not_done.why))?;
+    let json = service_mut(&mut model, name).and_then(Value::as_object_mut);
+    let json = json.ok_or_else(|| environment(RESOLVING, "the stack has no such service"))?;
     if let Some(image) = &release.image {
         super::images::ensure_pulled(&stack.compose(cancel), image, "pulling the release's image").await?;
         json.insert("image".into(), json!(escape(image)));
@@ -119,10 +127,6 @@ async fn model(
         json.insert("environment".into(), with_more(json.get("environment"), &more));
     }
     Ok(model)
-}
-
-async fn inspected(stack: &ComposeStack, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
-    containers::inspected(&stack.endpoint.docker, &stack.project, service).await
 }
 
 /// What a service's containers are made with.

@@ -31,11 +31,10 @@ const AT_ONCE: usize = 8;
 /// # Errors
 /// `Environment` when the engine does not answer, or a container stays.
 pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> StackResult<Vec<String>> {
-    let docker = &endpoint.docker;
-    let (owner, by) = (Owner::of(run), [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))]);
+    let (docker, owner) = (&endpoint.docker, Owner::of(run));
     let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);
     loop {
-        let found = owner.containers(docker, &by).await?.own;
+        let found = owner.of_service(docker, service).await?;
         if found.is_empty() && none_before {
             return Ok(removed);
         }
@@ -46,12 +45,12 @@ pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) ->
             return Err(environment(format!("removing `{service}`"), format!("still there: {left}")));
         }
         for container in found {
-            let (paused, name) =
-                (containers::is(&container, "paused"), containers::listed_name(&container).unwrap_or_default());
-            remove_container(docker.clone(), container.id.unwrap_or_default(), paused).await;
+            let name = containers::listed_name(&container).unwrap_or_default();
             if !removed.contains(&name) {
                 removed.push(name);
             }
+            let paused = containers::is(&container, "paused");
+            remove_container(docker.clone(), container.id.unwrap_or_default(), paused).await;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -114,26 +113,22 @@ impl Found {
 pub(super) async fn find(docker: &Docker, owner: &Owner) -> StackResult<Found> {
     let mut found = Found::default();
     for (key, value) in [(labels::RUN, &owner.run), (labels::PROJECT, &owner.project)] {
-        let containers = owner.containers(docker, &[(key, Some(value.as_str()))]).await?;
-        let own = containers.own.into_iter().map(|container| (container, None));
-        for (container, doubt) in own.chain(containers.foreign.into_iter().map(|(thing, why)| (thing, Some(why)))) {
+        for (container, doubt) in owner.doubted(docker, &[(key, Some(value))]).await? {
             let id = container.id.clone().unwrap_or_default();
             let name = containers::listed_name(&container).unwrap_or_else(|| id.clone());
             let thing = Thing { kind: Kind::Container, name, paused: containers::is(&container, "paused") };
             let (labels, created) = (container.labels.unwrap_or_default(), container.created.unwrap_or(0));
             found.add(owner, (id, thing), &labels, created, doubt);
         }
-        for network in labels::networks(docker, key, Some(value)).await? {
-            let (id, labels) = (network.id.unwrap_or_default(), network.labels.unwrap_or_default());
-            let name = network.name.unwrap_or_else(|| id.clone());
-            let doubt = owner.doubt(Kind::Network, std::slice::from_ref(&name), &labels, None);
-            let thing = Thing { kind: Kind::Network, name, paused: false };
-            found.add(owner, (id, thing), &labels, seconds(network.created), doubt);
-        }
-        for volume in labels::volumes(docker, key, Some(value)).await? {
-            let doubt = owner.doubt(Kind::Volume, std::slice::from_ref(&volume.name), &volume.labels, None);
-            let thing = Thing { kind: Kind::Volume, name: volume.name, paused: false };
-            found.add(owner, (thing.text(), thing), &volume.labels, seconds(volume.created_at), doubt);
+        let networks = labels::networks(docker, key, Some(value)).await?.into_iter();
+        let networks = networks.map(|n| (Kind::Network, n.id, n.name, n.labels.unwrap_or_default(), n.created));
+        let volumes = labels::volumes(docker, key, Some(value)).await?.into_iter();
+        let volumes = volumes.map(|volume| (Kind::Volume, None, Some(volume.name), volume.labels, volume.created_at));
+        for (kind, id, name, labels, made) in networks.chain(volumes) {
+            let name = name.or_else(|| id.clone()).unwrap_or_default();
+            let doubt = owner.doubt(kind, std::slice::from_ref(&name), &labels, None);
+            let thing = Thing { kind, name, paused: false };
+            found.add(owner, (id.unwrap_or_else(|| thing.text()), thing), &labels, seconds(made), doubt);
         }
     }
     // By the run only: Compose labels images that many drills share with the project that happened to build them.
@@ -151,26 +146,16 @@ fn seconds(at: Option<time::OffsetDateTime>) -> i64 {
     at.map_or(0, time::OffsetDateTime::unix_timestamp)
 }
 
-/// What removing a run came to.
-#[derive(Debug)]
-pub(super) struct Removed {
-    took: Duration,
-    /// What is the run's own and could not be removed.
-    pub left: Vec<String>,
-    /// What may be the run's own and was left alone.
-    foreign: BTreeMap<String, Foreign>,
+/// For whoever started the run, to whom everything that stays is left behind.
+pub(super) async fn down(docker: &Docker, owner: &Owner, quiet: Duration) -> StackDown {
+    let (mut down, foreign) = remove(docker, owner, quiet).await;
+    down.left.extend(foreign.into_values().map(|foreign| format!("{} ({})", foreign.thing, foreign.why)));
+    down
 }
 
-impl Removed {
-    /// For whoever started the run, to whom everything that stays is left behind.
-    pub(super) fn down(self) -> StackDown {
-        let foreign = self.foreign.into_values().map(|foreign| format!("{} ({})", foreign.thing, foreign.why));
-        StackDown { took: self.took, left: self.left.into_iter().chain(foreign).collect() }
-    }
-}
-
-/// Removes what is the run's own and looks again, until nothing has turned up for `quiet` or the deadline has passed.
-pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> Removed {
+/// Removes what is the run's own and looks again, until nothing has turned up for `quiet` or the deadline has passed. Returns what could not
+/// be removed, and what may be the run's own and was left alone.
+pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> (StackDown, BTreeMap<String, Foreign>) {
     let started = Instant::now();
     let (mut quiet_since, mut looked) = (None::<Instant>, false);
     let texts = |found: &Found| found.own.values().map(Thing::text).collect();
@@ -197,7 +182,7 @@ pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> R
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    Removed { took: started.elapsed(), left, foreign }
+    (StackDown { took: started.elapsed(), left }, foreign)
 }
 
 /// One round: containers first, as they hold networks and volumes. Errors show in the next look.

@@ -56,6 +56,6 @@ impl Stack for ReopenedRun {
     }
 
     async fn down(&self) -> StackResult<StackDown> {
-        Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run), remove::QUIET).await.down())
+        Ok(remove::down(&self.endpoint.docker, &Owner::of(&self.run), remove::QUIET).await)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::findings::is_external;
 use super::model::{ResolvedModel, scalar, texts, texts_in, unescape};
+use super::reads::RIGHTS;
 use crate::source::{clean, outside};
 use crate::stack::{HostRequest, HostRequests, Right};
 use serde_json::{Map, Value, json};
@@ -64,21 +65,19 @@ pub fn asked(model: &ResolvedModel, root: &Path) -> HostRequests {
     walk.asks.sort();
     walk.asks.dedup();
     let services = given(services, walk.given);
-    HostRequests { digest: digest(&walk.asks, &services, root), asks: walk.asks, services }
+    // The messages of what is asked say as well where links lead.
+    let digest = json!([root.as_os_str().as_encoded_bytes(), walk.asks, services]).to_string();
+    HostRequests { digest: hex::encode(Sha256::digest(digest)), asks: walk.asks, services }
 }
 
 /// The services that are given something of the host: those that ask for it, those that use a volume, secret or config that does,
 /// and those that name one of them, whose namespaces or volumes they may share.
 fn given(services: &Map<String, Value>, mut names: BTreeSet<String>) -> Map<String, Value> {
-    let mut given = Map::new();
-    loop {
-        let more = services.iter().find(|(name, service)| {
-            !given.contains_key(*name) && (names.contains(*name) || names_one(service, &names))
-        });
-        let Some((name, service)) = more else { return given };
+    while let Some((name, _)) = services.iter().find(|(name, of)| !names.contains(*name) && names_one(of, &names)) {
         names.insert(name.clone());
-        given.insert(name.clone(), service.clone());
     }
+    let given = services.iter().filter(|(name, _)| names.contains(*name));
+    given.map(|(name, service)| (name.clone(), service.clone())).collect()
 }
 
 /// Whether a text of the value is one of the names, alone or as a part: `db`, `service:db`, `db:ro`.
@@ -98,11 +97,8 @@ pub fn rights() -> Vec<Right> {
     let asked = of("service").chain(of("model")).filter(|(name, key)| {
         !matches!(class(name, key).0, "free" | "refused") && !matches!(key.as_str(), "services" | "networks")
     });
-    let mut all: Vec<String> = asked.map(|(_, key)| key.clone()).collect();
-    all.extend(super::reads::RIGHTS.iter().map(|right| right.to_string()));
-    all.sort();
-    all.dedup();
-    let right = |name: String| Right { is_asked: !super::reads::RIGHTS.contains(&name.as_str()), name };
+    let all: BTreeSet<&str> = asked.map(|(_, key)| key.as_str()).chain(RIGHTS.iter().copied()).collect();
+    let right = |name: &str| Right { is_asked: !RIGHTS.contains(&name), name: name.to_string() };
     all.into_iter().map(right).collect()
 }
 
@@ -116,24 +112,6 @@ impl HostRequests {
         let runs = keys.filter(|(key, value)| RUNS.contains(&key.as_str()) && !value.is_null());
         runs.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
-}
-
-fn digest(asks: &[HostRequest], services: &Map<String, Value>, root: &Path) -> String {
-    let services = Value::Object(services.clone()).to_string();
-    // The message says as well where links lead.
-    let of = |ask| -> [&str; 4] {
-        let HostRequest { service, key, what, value, .. }: &HostRequest = ask;
-        [service.as_deref().unwrap_or_default(), key, what, value]
-    };
-    let texts = asks.iter().flat_map(of);
-    let texts = texts.chain([services.as_str()]).map(str::as_bytes);
-    let mut sha = Sha256::new();
-    for bytes in std::iter::once(root.as_os_str().as_encoded_bytes()).chain(texts) {
-        // Each with its length, so that no two lists make the same bytes.
-        sha.update(bytes.len().to_le_bytes());
-        sha.update(bytes);
-    }
-    hex::encode(sha.finalize())
 }
 
 struct Walk<'a> {
@@ -151,7 +129,8 @@ impl Walk<'_> {
             let whole = Value::Object(object.clone());
             self.note(self.decide(rule, &whole), &whole, service, path);
         }
-        for (key, value) in object.iter().filter(|(key, value)| !key.starts_with("x-") && !is_empty(value)) {
+        let empty = [json!(null), json!(false), json!(""), json!([]), json!({})];
+        for (key, value) in object.iter().filter(|(key, value)| !key.starts_with("x-") && !empty.contains(value)) {
             let said = |why: &str| format!("{}: {why}", shown(value));
             path.push(key.clone());
             match class(name, key) {
@@ -217,19 +196,16 @@ impl Walk<'_> {
         let texts = build.iter().filter(|(key, _)| !matches!(key.as_str(), "args" | "dockerfile_inline" | "secrets"));
         let texts = texts.filter(|(key, _)| !key.starts_with("x-"));
         for (key, value) in texts.filter(|(_, value)| holds(value, &["${", "%{"])) {
-            path.push(key.clone());
             let wrong = refused(format!("{}: the builder takes it for an expression", shown(value)));
-            self.note(wrong, value, service, path);
-            path.pop();
+            self.note(wrong, value, service, &[&path[..], std::slice::from_ref(key)].concat());
         }
         // Relative to the context, which Compose prints as an absolute path.
         let (Some(context), Some(file)) = (text(build.get("context")), text(build.get("dockerfile"))) else { return };
         let refused = self.context(&context, false).is_some_and(|wrong| wrong.is_refused);
         if !is_remote(&context) && !refused {
             let wrong = outside(self.root, &self.base.join(context).join(file)).and_then(consent);
-            path.push("dockerfile".into());
-            self.note(wrong, build.get("dockerfile").unwrap_or(value), service, path);
-            path.pop();
+            let value = build.get("dockerfile").unwrap_or(value);
+            self.note(wrong, value, service, &[&path[..], &["dockerfile".into()]].concat());
         }
     }
 
@@ -429,10 +405,6 @@ fn special(path: &Path) -> Option<&'static str> {
 
 fn is_remote(context: &str) -> bool {
     context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
-}
-
-fn is_empty(value: &Value) -> bool {
-    [json!(null), json!(false), json!(""), json!([]), json!({})].contains(value)
 }
 
 fn text(value: Option<&Value>) -> Option<String> {

@@ -30,7 +30,7 @@ pub(super) fn env_files(spec: &StackRequest) -> Vec<PathBuf> {
 /// Reads them. Which value wins is of no interest here: each of them is hidden.
 pub(super) fn variables(files: &[PathBuf]) -> SecretVariables {
     let mut variables = SecretVariables::new();
-    for text in files.iter().filter_map(|file| read_bounded(file)) {
+    for text in files.iter().filter_map(|file| read_bounded(file, MAX_SECRET_FILE)) {
         for (name, value) in assignments(&text) {
             variables.entry(name).or_default().insert(value);
         }
@@ -69,7 +69,7 @@ fn declared(model: &ResolvedModel, variables: &SecretVariables) -> Vec<(String, 
     let mut found = Vec::new();
     for (key, secret) in model.section("secrets") {
         let file = secret.get("file").and_then(Value::as_str).map(unescape);
-        let of_file = file.and_then(|file| read_bounded(Path::new(&file)));
+        let of_file = file.and_then(|file| read_bounded(Path::new(&file), MAX_SECRET_FILE));
         let variable = secret.get("environment").and_then(Value::as_str);
         let of_files = variable.and_then(|name| variables.get(name)).into_iter().flatten().cloned();
         let own = variable.and_then(|name| std::env::var(name).ok());
@@ -91,8 +91,9 @@ fn interpolated(model: &ResolvedModel, own: impl Iterator<Item = (String, String
     own.filter(|(name, _)| looks_secret(name)).map(|(_, value)| value).filter(stands).collect()
 }
 
-fn read_bounded(file: &Path) -> Option<String> {
-    if std::fs::metadata(file).ok()?.len() > MAX_SECRET_FILE {
+/// The text of a file, unless it is larger than `most` bytes, or no file: a device or a pipe may have no end.
+pub(super) fn read_bounded(file: &Path, most: u64) -> Option<String> {
+    if std::fs::metadata(file).ok()?.len() > most {
         return None;
     }
     Some(String::from_utf8_lossy(&whole_file(file).ok()?).into_owned())

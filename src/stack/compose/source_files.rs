@@ -1,7 +1,7 @@
 //! The files that a Compose file is made from, read from its text: no Docker, no variables. Where a path has a variable in it,
 //! everything that it could mean below its first part counts; where the file cannot be read, its whole folder does.
 
-use super::model::files_of;
+use super::model::{ProjectFiles, files_of};
 use super::reads::{Reads, list, read_all};
 use crate::stack::{SourceFiles, StackRequest};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The env files of a request, its Compose files, and everything that these name: from where the first one lies.
 pub(in crate::stack) fn compose_inputs(request: &StackRequest) -> SourceFiles {
-    let (files, directory) = files_of(request);
+    let ProjectFiles { files, directory, .. } = files_of(request);
     let (Reads { mut found, .. }, _) = read_all(&files, &directory, &request.root);
     request.env_files.iter().for_each(|file| found.file(file));
     found

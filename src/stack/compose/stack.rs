@@ -1,17 +1,19 @@
 //! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
-use super::bundle::{HOME, carry_bundle};
+use super::builds::Builds;
+use super::bundle::carry_bundle;
 use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
-use super::errors::{api, environment, none_runs};
+use super::errors::environment;
 use super::execute::ContainerTarget;
 use super::findings::findings;
+use super::images::AgentImage;
 use super::model::{self, ResolvedModel};
 use super::owner::Owner;
 use super::platform::ResolvedCompose;
 use super::steps::{Making, StepTarget, StepTools};
 use super::transform::{Drill, Recipe, transform};
-use super::{containers, files, labels, logs, processes, release, remove, secrets, usage};
+use super::{bypass, containers, files, labels, logs, processes, release, remove, secrets, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
@@ -47,8 +49,6 @@ pub struct ComposeStack {
     pub(super) redactor: Redactor,
     /// Processor time of every container that was ever seen, in microseconds: those that a runbook replaced have used some, too.
     used: Arc<Mutex<BTreeMap<String, u64>>>,
-    /// The volumes without a name that its containers had: one that is removed alone leaves them behind.
-    volumes: Arc<Mutex<BTreeSet<String>>>,
     pub(super) started: Arc<Mutex<Started>>,
 }
 
@@ -57,10 +57,12 @@ pub struct ComposeStack {
 pub(super) struct Started {
     /// The model that `docker compose up` was given.
     pub model: Option<Value>,
-    /// A `docker compose up` was cut off, and the engine may still be carrying out its last request.
-    pub cut_off: bool,
-    /// How many commands of steps are making containers now.
+    /// How many commands are making containers now, or were cut off.
     pub making: usize,
+    /// Containers of the team's that have the agent's bundle by now.
+    pub carried: BTreeSet<String>,
+    /// The volumes without a name that its containers had: one that is removed alone leaves them behind.
+    pub volumes: BTreeSet<String>,
     /// The services in the model that steps may name: the team's, and the processes that were started.
     pub services: Vec<String>,
     /// The processes that faults have started.
@@ -80,7 +82,7 @@ pub(super) struct Started {
 impl Started {
     /// Whether the engine may be making a container that nobody knows yet.
     pub fn is_unsettled(&self) -> bool {
-        self.cut_off || self.making > 0
+        self.making > 0
     }
 }
 
@@ -92,13 +94,10 @@ impl ComposeStack {
     /// `Environment` when the run's directory cannot be found.
     pub fn of(of: &ResolvedCompose, run: &RunIdentity, options: &StackOptions, engine: &Endpoint) -> StackResult<Self> {
         let (model, spec) = (of.model.clone(), &of.request);
-        let mut endpoint = engine.clone();
-        endpoint.mark(&run.id);
+        let (endpoint, run) = engine.for_run(run)?;
         let secrets = secrets::secrets(&model, &secrets::variables(&secrets::env_files(spec)));
         let redactor = Redactor::new(secrets.clone()).with(options.secrets.clone());
         let Owner { project, short, .. } = Owner::of(&run.id);
-        let mut run = run.clone();
-        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
         Ok(ComposeStack {
             endpoint,
             model,
@@ -110,7 +109,6 @@ impl ComposeStack {
             secrets,
             redactor,
             used: Arc::default(),
-            volumes: Arc::default(),
             started: Arc::default(),
         })
     }
@@ -144,41 +142,22 @@ impl ComposeStack {
         ComposeCommand { options, ..ComposeCommand::of(endpoint, self.redactor.clone(), &self.run.dir, cancel) }
     }
 
-    /// Hides the stack's secrets.
-    pub(super) fn clean(&self, text: &str) -> String {
-        self.redactor.text(text)
-    }
-
     pub(super) fn started(&self) -> std::sync::MutexGuard<'_, Started> {
         crate::locked(&self.started)
     }
 
     /// The first running container of a service.
     pub(super) async fn running(&self, service: &str) -> StackResult<String> {
-        let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
-        let running = all.iter().find(|container| container.status == "running");
-        running.map(|container| container.id.clone()).ok_or_else(|| none_runs("container", service, &all))
+        containers::running(&self.endpoint.docker, &self.project, service).await
     }
 
     fn target<'a>(&'a self, id: &'a str) -> ContainerTarget<'a> {
         ContainerTarget { docker: &self.endpoint.docker, id }
     }
 
-    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
-        let agent = self.started().recipe.as_ref().and_then(|recipe| Some(recipe.own.as_ref()?.agent.clone()));
-        self.target(container).open(agent.as_ref(), arguments, what).await
-    }
-
-    /// Copies the agent's bundle into a running container of the team's, unless it is there: a minimal image has
-    /// neither bash nor our C library.
-    async fn ensure_bundle(&self, container: &str, service: &str) -> StackResult<()> {
-        let docker = &self.endpoint.docker;
-        let operation = format!("copying the shell into `{service}`");
-        if containers::path_in(docker, container, &format!("{HOME}/firedrill")).await.map_err(api(operation))?.is_some()
-        {
-            return Ok(());
-        }
-        carry_bundle(docker, &self.running(&AgentRole::Drill.name()).await?, container, service).await
+    /// The image of its agents, once it was started.
+    fn agent(&self) -> Option<AgentImage> {
+        self.started().recipe.as_ref().and_then(|recipe| Some(recipe.own.as_ref()?.agent.clone()))
     }
 
     /// `docker compose up` of one service from a model, and of nothing that it depends on. An error says `doing`.
@@ -199,6 +178,15 @@ impl ComposeStack {
         if ran.succeeded() { Ok(()) } else { Err(environment(doing, ran.failure())) }
     }
 
+    /// Builds what is missing of the team's images. Returns the model without anything of ours, for what else must be there before the stack
+    /// is started.
+    pub(super) async fn build(&self, by: &ComposeCommand, model: &ResolvedModel, of: &Builds) -> StackResult<Value> {
+        let recipe = Recipe { builds: of.clone(), ..Recipe::default() };
+        let model = self.transformed(model, &self.spec, &recipe);
+        of.build(by, &model).await?;
+        Ok(model)
+    }
+
     /// A model of the team's as this drill starts it.
     pub(super) fn transformed(&self, model: &ResolvedModel, spec: &StackRequest, recipe: &Recipe) -> Value {
         transform(model, spec, &Drill { project: &self.project, run: &self.run, recipe })
@@ -208,14 +196,14 @@ impl ComposeStack {
     /// `docker compose run`. What cannot be seen is found at the next look.
     pub(super) async fn note_volumes(&self) -> Option<BTreeMap<String, Option<String>>> {
         let by = [(labels::RUN, Some(self.run.id.as_str()))];
-        let found = Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await.ok()?.own;
+        let found = Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await.ok()?;
         let volumes = found.iter().flat_map(|container| {
             let label = |key| containers::listed_label(container, key);
             let service = label(labels::SERVICE).filter(|_| label(labels::ONEOFF) != Some("True"));
             remove::unnamed_volumes(container).map(move |volume| (volume, service.map(str::to_string)))
         });
         let all: BTreeMap<_, _> = volumes.collect();
-        crate::locked(&self.volumes).extend(all.keys().cloned());
+        self.started().volumes.extend(all.keys().cloned());
         Some(all)
     }
 }
@@ -229,27 +217,32 @@ impl Stack for ComposeStack {
     }
 
     async fn proxy_is_bypassed(&self, service: &str) -> StackResult<ProxyBypass> {
-        super::bypass::of(self, service).await
+        bypass::of(self, service).await
     }
 
     async fn network_names(&self) -> StackResult<NetworkNames> {
-        super::bypass::network_names(self).await
+        let all = containers::inspected(&self.endpoint.docker, &[(labels::PROJECT, Some(&self.project))]).await?;
+        // Those of `docker compose run` count as well: with `--use-aliases` they answer to the name of their service.
+        let teams = all.iter().filter(|container| containers::label(container, labels::ROLE).is_none());
+        Ok(teams.flat_map(|container| bypass::names_of(&containers::state(container), &self.project)).collect())
     }
 
     async fn connect(&self, role: &AgentRole) -> StackResult<Channel> {
-        let service = role.name();
-        self.open(&self.running(&service).await?, &["agent", "control"], &format!("the agent {service}")).await
+        let (service, agent) = (role.name(), self.agent());
+        let (container, what) = (self.running(&service).await?, format!("the agent {service}"));
+        self.target(&container).open(agent.as_ref(), &["agent", "control"], &what).await
     }
 
     async fn shell(&self, place: &Place) -> StackResult<Channel> {
-        match place {
-            Place::Toolbox => self.open(&self.running(TOOLBOX).await?, &["shell"], "the shell in the toolbox").await,
-            Place::Service(service) => {
-                let container = self.running(service).await?;
-                self.ensure_bundle(&container, service).await?;
-                self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
-            }
+        let service = if let Place::Service(service) = place { service.as_str() } else { TOOLBOX };
+        let container = self.running(service).await?;
+        // A minimal image has neither bash nor our C library.
+        if service != TOOLBOX && !self.started().carried.contains(&container) {
+            let agent = self.running(&AgentRole::Drill.name()).await?;
+            carry_bundle(&self.endpoint.docker, &agent, &container, service).await?;
+            self.started().carried.insert(container.clone());
         }
+        self.target(&container).shell(self.agent().as_ref(), place).await
     }
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
@@ -292,11 +285,15 @@ impl Stack for ComposeStack {
     }
 
     async fn start_process(&self, name: &str) -> StackResult<()> {
-        processes::start(self, name).await
+        let ends = processes::Ends::watch(self.endpoint.docker.clone(), &self.project, name);
+        self.started().ends.insert(name.to_string(), ends);
+        let model = processes::note(self, name, true)?;
+        self.up_service(name, &[], "process.log", &model, &format!("starting `{name}`")).await
     }
 
     async fn remove_process(&self, name: &str) -> StackResult<Vec<String>> {
-        processes::remove(self, name).await
+        processes::note(self, name, false)?;
+        remove::remove_service_in(&self.endpoint, &self.run.id, name).await
     }
 
     async fn endings(&self, name: &str) -> Vec<Ending> {
@@ -326,7 +323,7 @@ impl Stack for ComposeStack {
     }
 
     fn hosts(&self) -> Vec<String> {
-        self.model.services().iter().flat_map(|service| self.model.names_of(service)).collect()
+        self.model.hosts()
     }
 
     async fn usage(&self) -> StackResult<Option<UsageSample>> {
@@ -355,9 +352,8 @@ impl Stack for ComposeStack {
         }
         let took = began.elapsed();
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
-        let rest = remove::remove(docker, &owner, quiet).await;
-        let volumes = std::mem::take(&mut *crate::locked(&self.volumes));
-        let mut left = rest.down().left;
+        let mut left = remove::down(docker, &owner, quiet).await.left;
+        let volumes = std::mem::take(&mut self.started().volumes);
         left.extend(remove::remove_volumes(docker, volumes).await);
         Ok(StackDown { took, left })
     }

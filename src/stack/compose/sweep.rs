@@ -57,7 +57,7 @@ pub async fn sweep(docker: &Docker, options: SweepOptions, only: &[String]) -> S
         } else if options.dry_run {
             Fate::WouldRemove
         } else {
-            Fate::Removed { left: remove(docker, &owner, QUIET).await.left }
+            Fate::Removed { left: remove(docker, &owner, QUIET).await.0.left }
         };
         report.runs.push(SweptRun { run, dir: Some(run_dir.path().to_path_buf()), things: texts, fate });
     }
@@ -96,9 +96,7 @@ fn is_locked(run_dir: &RunDir) -> Option<bool> {
 
 /// Whether a session runs in the drill's agent: its control channel is the lease.
 async fn controlled(docker: &Docker, owner: &Owner) -> StackResult<bool> {
-    let agent = AgentRole::Drill.name();
-    let agents = [(labels::RUN, Some(owner.run.as_str())), (labels::SERVICE, Some(agent.as_str()))];
-    for container in owner.containers(docker, &agents).await?.own {
+    for container in owner.of_service(docker, &AgentRole::Drill.name()).await? {
         let container = containers::inspect(docker, &container.id.unwrap_or_default()).await?;
         for exec in container.and_then(|container| container.exec_ids).unwrap_or_default() {
             // An exec that ended may be gone by now.

@@ -4,6 +4,7 @@
 use super::builds::Builds;
 use super::images::FiredrillImages;
 use super::model::{ResolvedModel, add_alias, escape, given_as, has_own_networks, places_mut, scalar};
+use super::ports::AgentPorts;
 use super::{labels, monitoring, outside, processes};
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, RunIdentity, StackRequest, TOOLBOX};
@@ -29,7 +30,7 @@ pub(super) struct Recipe {
     /// The images that stand for `build` sections; services without one keep their own image.
     pub builds: Builds,
     /// Ports on which the agent in front of each interposed service listens.
-    pub ports: BTreeMap<String, BTreeSet<u16>>,
+    pub ports: AgentPorts,
 }
 
 /// Processes that the toolbox may have at once, of a drill and of a runbook that is followed alone.

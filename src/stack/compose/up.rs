@@ -1,13 +1,13 @@
 //! Starting a stack: build and pull what is missing, hand the changed model to `docker compose up -d`, wait until everything is
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
-use super::builds::{self, Builds};
-use super::command::{ComposeCommand, Ran};
+use super::builds;
+use super::command::Ran;
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::images::FiredrillImages;
-use super::model::ResolvedModel;
 use super::stack::ComposeStack;
+use super::steps::Making;
 use super::transform::Recipe;
 use super::{logs, monitoring, ports, pull, release};
 use crate::record::write_atomic;
@@ -25,7 +25,6 @@ pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Stac
         biased;
         // The compose command ends by the same token, in order; this is for everything between the commands.
         () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(5)).await } => {
-            stack.started().cut_off = true;
             Err(StackError::Cancelled)
         }
         result = start(stack, cancel) => result,
@@ -40,7 +39,7 @@ pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) ->
     let own = FiredrillImages::ensure(&compose, &stack.spec, &stack.options).await?;
     let mut builds = builds::plan(&stack.endpoint.docker, &stack.model, &stack.short, stack.options.no_build).await?;
     builds.leave_own();
-    let model = build(stack, &compose, &stack.model, &builds).await?;
+    let model = stack.build(&compose, &stack.model, &builds).await?;
     pull::missing(&compose, &model).await?;
     stack.started().recipe = Some(Recipe { own: Some(own), builds, ..Recipe::default() });
     release::make_ready(stack, cancel).await;
@@ -56,7 +55,7 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
     let build_began = Instant::now();
     let teams = async {
         let builds = builds::plan(&stack.endpoint.docker, &stack.model, &stack.short, stack.options.no_build).await?;
-        let model = build(stack, &compose, &stack.model, &builds).await?;
+        let model = stack.build(&compose, &stack.model, &builds).await?;
         Ok((builds, model))
     };
     // Firedrill's own images and the team's, side by side.
@@ -64,7 +63,7 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
     let (own, (builds, teams)) = tokio::try_join!(ours, teams)?;
     let mut build_took = build_began.elapsed();
     let pull_took = pull::missing(&compose, &teams).await?;
-    let ports = ports::of_interposed(&compose, &stack.model, &stack.spec, &builds.images).await?;
+    let ports = ports::interposed(stack, &compose, &builds).await?;
     let recipe = Recipe { own: Some(own), builds, ports };
     let model = stack.transformed(&stack.model, &stack.spec, &recipe);
     keep_copy(stack, &model)?;
@@ -82,15 +81,15 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
 
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;
-    // Until Compose says otherwise: this future may be dropped at any await, and the command be killed with it.
-    stack.started().cut_off = true;
+    // This future may be dropped at any await, and the command be killed with it.
+    let making = Making::of(&stack.started);
     let up = ["up", "--detach", "--no-build", "--quiet-pull"];
-    let ran = compose.run(&up, "up.log", stack.spec.up_within, Some(&model)).await;
+    let ran = compose.run(&up, "up.log", stack.spec.up_within, Some(&model)).await?;
     let up_took = up_began.elapsed();
+    if ran.status.is_some() {
+        making.over();
+    }
     let mut watcher = Watcher::new(&stack.endpoint.docker, &stack.project, stack.model.jobs());
-    stack.started().cut_off =
-        matches!(&ran, Err(StackError::Cancelled)) || ran.as_ref().is_ok_and(|ran| ran.status.is_none());
-    let ran = ran?;
     if !ran.succeeded() {
         return Err(not_up(stack, &mut watcher, &ran).await);
     }
@@ -111,20 +110,6 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
     }
 }
 
-/// Builds what is missing of the team's images. Returns the model without anything of ours, for what else must be there before the stack is
-/// started.
-pub(super) async fn build(
-    stack: &ComposeStack,
-    compose: &ComposeCommand,
-    model: &ResolvedModel,
-    builds: &Builds,
-) -> StackResult<Value> {
-    let recipe = Recipe { builds: builds.clone(), ..Recipe::default() };
-    let model = stack.transformed(model, &stack.spec, &recipe);
-    builds.build(compose, &model).await?;
-    Ok(model)
-}
-
 fn stopped_early(cancel: &CancellationToken) -> StackResult<()> {
     if cancel.is_cancelled() { Err(StackError::Cancelled) } else { Ok(()) }
 }
@@ -132,7 +117,7 @@ fn stopped_early(cancel: &CancellationToken) -> StackResult<()> {
 /// The model as it was started, beside the record, with its secrets hidden: what Compose itself reads is never a file.
 fn keep_copy(stack: &ComposeStack, model: &Value) -> StackResult<()> {
     let path = stack.run.dir.join("compose.json");
-    let text = stack.clean(&format!("{model:#}\n"));
+    let text = stack.redactor.text(&format!("{model:#}\n"));
     write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))?;
     stack.spec.replaced().map_or(Ok(()), |replaced| monitoring::write_replacement(&stack.run.dir, &replaced.text))
 }
@@ -185,7 +170,7 @@ fn refusal(line: &str) -> StackError {
 
 async fn unhealthy(stack: &ComposeStack, ailing: Ailing) -> StackError {
     let tail = logs::tail(&stack.endpoint.docker, &ailing.container, LOG_TAIL, &stack.redactor).await;
-    StackError::Unhealthy { service: ailing.service, reason: stack.clean(&ailing.reason), tail }
+    StackError::Unhealthy { service: ailing.service, reason: stack.redactor.text(&ailing.reason), tail }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What an object may be in a drill: a name that is nothing but a name, and nothing by which it leaves the drill's namespace or takes
 //! away what keeps a drill in there. Pure functions, for the manifests and for what faults set and make.
 
-use super::manifests::{Manifests, items, kind, name, pod_spec, pod_spec_pointer, text, written};
+use super::manifests::{Manifests, asks_of_the_node, items, kind, name, pod_spec, pod_spec_pointer, text, written};
 use super::names::is_ours;
+use crate::source::pattern;
 use crate::stack::StackRequest;
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -57,9 +58,8 @@ pub(super) fn unnameable(object: &Value) -> Option<String> {
 }
 
 /// Whether a text is no more than this.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let pattern = regex::Regex::new(&format!("^(?:{pattern})$"));
-    text.len() <= 253 && !text.contains("..") && pattern.is_ok_and(|pattern| pattern.is_match(text))
+fn is_like(text: &str, form: &str) -> bool {
+    text.len() <= 253 && !text.contains("..") && pattern(&format!("^(?:{form})$")).is_match(text)
 }
 
 /// What an object may not be or ask for.
@@ -93,7 +93,7 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
         "Secret" if is_ours(text(object, ACCOUNT_OF_TOKEN)) => {
             refuse("asks for a token of an account of Firedrill's own".into(), OWN_ACCOUNTS);
         }
-        "PersistentVolumeClaim" => of_claim(object.get("spec"), "", &mut refuse),
+        "PersistentVolumeClaim" => of_claim(&object["spec"], "", &mut refuse),
         "NetworkPolicy" if isolated && items(object, "/spec/egress").any(reaches_out) => {
             let help = "`isolate: true` lets Pods reach each other alone: leave that rule out, or `isolate`";
             refuse("opens the way out of the namespace that `isolate` closes".into(), help);
@@ -101,20 +101,19 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
         _ => {}
     }
     for claim in items(object, "/spec/volumeClaimTemplates") {
-        of_claim(claim.get("spec"), &format!("in the claim `{}` ", name(claim)), &mut refuse);
+        of_claim(&claim["spec"], &format!("in the claim `{}` ", name(claim)), &mut refuse);
     }
     let Some(spec) = pod_spec(object) else { return found };
     for volume in items(spec, "/volumes") {
-        let claim = volume.pointer("/ephemeral/volumeClaimTemplate/spec");
+        let claim = &volume["ephemeral"]["volumeClaimTemplate"]["spec"];
         of_claim(claim, &format!("in the volume `{}` ", text(volume, "/name")), &mut refuse);
     }
     let of_pods = pod_spec_pointer(object).map(|at| format!("{}metadata/annotations", at.trim_end_matches("spec")));
     let annotations = of_pods.and_then(|at| object.pointer(&at)?.as_object()).into_iter().flatten();
-    for (key, _) in annotations.filter(|(key, value)| key.starts_with(APPARMOR) && *value == "unconfined") {
-        refuse(
-            format!("asks for the node: it sets `{key}: unconfined`"),
-            "a drill may not reach the node: leave it out",
-        );
+    let unconfined = annotations.filter(|(key, value)| key.starts_with(APPARMOR) && *value == "unconfined");
+    let unconfined = unconfined.map(|(key, _)| format!("it sets `{key}: unconfined`"));
+    for ask in asks_of_the_node(spec).into_iter().chain(unconfined) {
+        refuse(format!("asks for the node: {ask}"), "a drill may not reach the node: leave it out");
     }
     if ["/serviceAccountName", "/serviceAccount"].iter().any(|key| is_ours(text(spec, key))) {
         refuse("takes an account of Firedrill's own".into(), OWN_ACCOUNTS);
@@ -198,16 +197,12 @@ fn of_subjects(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &
     }
 }
 
-fn of_claim(spec: Option<&Value>, place: &str, refuse: &mut impl FnMut(String, &'static str)) {
-    let is_set = |key: &&str| {
-        let value = spec.and_then(|spec| spec.get(*key)).unwrap_or(&Value::Null);
-        !value.is_null() && value.as_str() != Some("")
-    };
-    if spec.and_then(|spec| spec.get("storageClassName")).and_then(Value::as_str) == Some("") {
+fn of_claim(spec: &Value, place: &str, refuse: &mut impl FnMut(String, &'static str)) {
+    if spec["storageClassName"] == "" {
         let help = "a drill begins with empty volumes: leave it out, or name a class that makes them";
         refuse(format!("has an empty `storageClassName` {place}which takes a volume that is there"), help);
     }
-    for key in TAKES_VOLUMES.iter().filter(|key| is_set(key)) {
+    for key in TAKES_VOLUMES.into_iter().filter(|key| !spec[key].is_null() && spec[key] != "") {
         let help = "a drill begins with empty volumes: leave it out, and let a container fill them";
         refuse(format!("has `{key}` {place}which takes the data of others"), help);
     }
@@ -306,7 +301,9 @@ fn cluster_refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> 
 /// Why Pods may drive off those of others: a priority that does not come from a PriorityClass of the drill's own.
 fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<OutOfBounds> {
     let class = text(spec, "/priorityClassName");
-    let is_own = is_allowed(&json!({ "kind": "PriorityClass", "metadata": { "name": class } }), request);
+    // The cluster has those that begin with `system-` for itself.
+    let meant = json!({ "kind": "PriorityClass", "metadata": { "name": class } });
+    let is_own = is_allowed(&meant, request) && !class.starts_with("system-");
     let is_set = spec.get("priority").and_then(Value::as_i64).is_some_and(|priority| priority != 0);
     let what = match class {
         _ if is_own => return None,
@@ -568,6 +565,11 @@ mod tests {
         assert_eq!(told(json!({})), "");
         assert_eq!(told(json!({ "priority": 0, "priorityClassName": "" })), "");
         assert_eq!(told(json!({ "priority": 1000, "priorityClassName": "high" })), "");
+        let system = foreign_priority(
+            &json!({ "priorityClassName": "system-x" }),
+            &super::tests::request(&["PriorityClass/system-x"]),
+        );
+        assert!(system.is_some(), "the cluster's own");
         assert!(told(json!({ "priorityClassName": "other" })).starts_with("has the priority class `other`"));
         assert!(told(json!({ "priority": 1000 })).starts_with("sets `priority`"));
     }

@@ -2,20 +2,18 @@
 //! name of the one behind the agent, or by a connection to the Pods themselves. In production there is no agent, and so no way around
 //! what it stands for.
 
-use super::manifests::{kind, name, texts};
+use super::manifests::{items, kind, name, text, texts};
 use super::names::{PROXY, SERVICE, origin};
-use super::namespace::api;
+use super::namespace::list;
 use super::stack::KubernetesStack;
 use super::{pods, transform};
 use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients, is_table};
 use crate::stack::{ProxyBypass, StackResult};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::ListParams;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-type PodLabels = BTreeMap<String, String>;
 
 /// What goes around the agent in front of a Service.
 pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<ProxyBypass> {
@@ -28,38 +26,37 @@ pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Pr
     let operation = format!("looking at the Service {service}");
     let all = ListParams::default();
     let live = namespace.live(front, operation.clone()).await?;
-    let pods = namespace.pods().list(&all).await.map_err(api(operation.as_str()))?.items;
+    let pods = list(&namespace.all::<Pod>(), &all, &operation).await?;
     let agents = pods.iter().filter(|pod| label(pod, PROXY) == Some(service));
-    let agents: Vec<String> = agents.map(|pod| pods::name(pod).to_string()).collect();
+    let agents: Vec<String> = agents.map(|pod| name(pod).to_string()).collect();
     if let Some(why) = transform::bypass(front, live.as_ref(), &agents) {
         return Ok(ProxyBypass::By(why));
     }
     let selector = texts(true_one, "/spec/selector");
-    let own: Vec<&Pod> = pods.iter().filter(|pod| selects(&selector, pod)).collect();
-    let services = namespace.all::<Service>().list(&all).await.map_err(api(operation.as_str()))?.items;
+    let own: Vec<&Value> = pods.iter().filter(|pod| selects(&selector, pod)).collect();
+    let services = list(&namespace.all::<Service>(), &all, &operation).await?;
     if let Some(why) = services.iter().find_map(|live| beside(live, planned, service, &own)) {
         return Ok(ProxyBypass::By(why));
     }
-    let team: Vec<&Pod> = pods.iter().filter(|pod| label(pod, SERVICE).is_none() && is_alive(pod)).collect();
-    if let Some(pod) = team.iter().find(|pod| names(&pod.spec, &behind)) {
-        return Ok(ProxyBypass::By(format!("the Pod {} calls {behind}, past the agent", pods::name(pod))));
+    let team: Vec<&Value> = pods.iter().filter(|pod| label(pod, SERVICE).is_none() && is_alive(pod)).collect();
+    if let Some(pod) = team.iter().find(|pod| names(&pod["spec"], &behind)) {
+        return Ok(ProxyBypass::By(format!("the Pod {} calls {behind}, past the agent", name(pod))));
     }
-    let configs = namespace.all::<ConfigMap>().list(&all).await.map_err(api(operation.as_str()))?.items;
-    if let Some(config) = configs.iter().find(|config| names(&config.data, &behind)) {
-        let config = config.metadata.name.as_deref().unwrap_or_default();
+    let configs = list(&namespace.all::<ConfigMap>(), &all, &operation).await?;
+    if let Some(config) = configs.iter().find(|config| names(&config["data"], &behind)).map(name) {
         return Ok(ProxyBypass::By(format!("the ConfigMap {config} names {behind}, which is past the agent")));
     }
     let is_other = |object: &&Value| kind(object) == "Service" && ![service, behind.as_str()].contains(&name(object));
     let others: Vec<&Value> = planned.iter().filter(is_other).collect();
     let clients = team.iter().filter(|pod| !selects(&selector, pod));
     let clients: Vec<(&str, IpAddr)> =
-        clients.flat_map(|pod| addresses(pod).map(move |address| (pods::name(pod), address))).collect();
+        clients.flat_map(|pod| addresses(pod).map(move |address| (name(pod), address))).collect();
     let mut unseen = Vec::new();
     for pod in own.into_iter().filter(|pod| is_alive(pod)) {
         // Who comes by a Service that was there from the beginning has not gone around anything.
         let beside = others.iter().filter(|other| selects(&texts(other, "/spec/selector"), pod));
         let Some(beside) = beside.map(|other| ports(other, pod)).collect::<Option<Vec<_>>>() else { continue };
-        let target = namespace.container(pods::name(pod), &pods::main_container(pod, service));
+        let target = namespace.container(name(pod), pods::main_container(pod, service));
         let command = ["cat", "/proc/net/tcp", "/proc/net/tcp6"].map(str::to_string);
         let shown = target.run(&command, &operation, true, SHOWN_WITHIN).await;
         let table = shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned()).unwrap_or_default();
@@ -78,40 +75,35 @@ pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Pr
     Ok(ProxyBypass::NoneSeen(unseen))
 }
 
-fn label<'p>(pod: &'p Pod, key: &str) -> Option<&'p str> {
-    pod.metadata.labels.as_ref()?.get(key).map(String::as_str)
+fn label<'p>(pod: &'p Value, key: &str) -> Option<&'p str> {
+    pod["metadata"]["labels"][key].as_str()
 }
 
-fn is_alive(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
-    pod.metadata.deletion_timestamp.is_none() && ["Pending", "Running"].contains(&phase)
+fn is_alive(pod: &Value) -> bool {
+    !pods::is_deleted(pod) && ["Pending", "Running"].contains(&text(pod, "/status/phase"))
 }
 
 /// Its addresses, of which one that has two networks has two.
-fn addresses(pod: &Pod) -> impl Iterator<Item = IpAddr> {
-    let of = |status: &'_ PodStatus| -> Vec<IpAddr> {
-        let all = status.pod_ips.iter().flatten().map(|address| address.ip.as_str()).chain(status.pod_ip.as_deref());
-        all.filter_map(|address| address.parse().ok()).collect()
-    };
-    pod.status.iter().flat_map(of)
+fn addresses(pod: &Value) -> impl Iterator<Item = IpAddr> {
+    let all = items(pod, "/status/podIPs").map(|address| text(address, "/ip")).chain([text(pod, "/status/podIP")]);
+    all.filter_map(|address| address.parse().ok())
 }
 
 /// Whether a Service with this selector leads to a Pod; one without a selector leads to none.
-fn selects(selector: &PodLabels, pod: &Pod) -> bool {
+fn selects(selector: &BTreeMap<String, String>, pod: &Value) -> bool {
     !selector.is_empty() && selector.iter().all(|(key, value)| label(pod, key) == Some(value.as_str()))
 }
 
 /// The TCP ports of a Pod to which a Service leads: by number, by the container's name for it, and of a headless one by its own. `None`: to all.
-fn ports(service: &Value, pod: &Pod) -> Option<Vec<u16>> {
-    let all = service.pointer("/spec/ports").and_then(Value::as_array)?;
-    let is_headless = service.pointer("/spec/clusterIP").and_then(Value::as_str) == Some("None");
-    let spec = pod.spec.iter();
-    let containers =
-        || spec.clone().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-    let of_pod = || containers().flat_map(|container| container.ports.iter().flatten());
-    let named =
-        |name: &str| of_pod().find(|port| port.name.as_deref() == Some(name)).map(|port| port.container_port.into());
-    let tcp = all.iter().filter(|port| port.get("protocol").and_then(Value::as_str).is_none_or(|name| name == "TCP"));
+fn ports(service: &Value, pod: &Value) -> Option<Vec<u16>> {
+    let all = service.pointer("/spec/ports")?.as_array()?;
+    let is_headless = text(service, "/spec/clusterIP") == "None";
+    let named = |wanted: &str| {
+        let containers = ["/spec/containers", "/spec/initContainers"].into_iter().flat_map(|of| items(pod, of));
+        let mut all = containers.flat_map(|container| items(container, "/ports"));
+        all.find(|port| text(port, "/name") == wanted)?.get("containerPort")?.as_i64()
+    };
+    let tcp = all.iter().filter(|port| pods::told(port, "/protocol", "TCP") == "TCP");
     let numbers = tcp.flat_map(|port| {
         let target = port.get("targetPort").filter(|target| !target.is_null() && target.as_i64() != Some(0));
         let own = port.get("port").and_then(Value::as_i64).filter(|_| is_headless || target.is_none());
@@ -121,18 +113,16 @@ fn ports(service: &Value, pod: &Pod) -> Option<Vec<u16>> {
 }
 
 /// Why a Service leads past the agent in front of `service` to its `own` Pods, unless the manifests have it so.
-fn beside(live: &Service, planned: &[Value], service: &str, own: &[&Pod]) -> Option<String> {
-    let named = live.metadata.name.as_deref()?;
-    let spec = live.spec.as_ref()?;
-    let behind = origin(service);
+fn beside(live: &Value, planned: &[Value], service: &str, own: &[&Value]) -> Option<String> {
+    let (named, behind) = (name(live), origin(service));
     if [service, behind.as_str()].contains(&named) {
         return None;
     }
-    let to = spec.external_name.as_deref().unwrap_or_default();
+    let to = text(live, "/spec/externalName");
     if to.split('.').next() == Some(behind.as_str()) {
         return Some(format!("the Service {named} leads to `{to}`, past the agent"));
     }
-    let selector = spec.selector.clone().unwrap_or_default();
+    let selector = texts(live, "/spec/selector");
     let mut same = planned.iter().filter(|object| kind(object) == "Service" && name(object) == named);
     let is_planned = same.any(|planned| texts(planned, "/spec/selector") == selector);
     let leads = !is_planned && own.iter().any(|pod| selects(&selector, pod));
@@ -140,8 +130,8 @@ fn beside(live: &Service, planned: &[Value], service: &str, own: &[&Pod]) -> Opt
 }
 
 /// Whether something has this name of a Service in it.
-fn names(object: &impl serde::Serialize, service: &str) -> bool {
-    let text = serde_json::to_string(object).unwrap_or_default();
+fn names(object: &Value, service: &str) -> bool {
+    let text = object.to_string();
     let goes_on = |after: &str| after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
     text.split(service).skip(1).any(|after| !goes_on(after))
 }
@@ -159,9 +149,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pod(app: &str) -> Pod {
-        let labels = json!({ "app": app, "tier": "back" });
-        serde_json::from_value(json!({ "metadata": { "name": app, "labels": labels } })).unwrap()
+    fn pod(app: &str) -> Value {
+        json!({ "metadata": { "name": app, "labels": { "app": app, "tier": "back" } } })
     }
 
     #[test]
@@ -174,10 +163,7 @@ mod tests {
         let planned =
             [service("pay", to("agent")), service("fd-origin-pay", to("pay")), service("pay-metrics", to("pay"))];
         let (pay, other) = (pod("pay"), pod("other"));
-        let told = |name: &str, spec: Value, own: &Pod| {
-            let live: Service = serde_json::from_value(service(name, spec)).unwrap();
-            beside(&live, &planned, "pay", &[own])
-        };
+        let told = |name: &str, spec: Value, own: &Value| beside(&service(name, spec), &planned, "pay", &[own]);
         assert!(told("pay-b", to("pay"), &pay).unwrap().contains("pay-b leads to the Pods of pay"));
         assert!(told("pay-b", json!({ "selector": { "tier": "back" } }), &pay).is_some());
         assert!(told("web", json!({ "type": "ExternalName", "externalName": "fd-origin-pay.x.svc" }), &pay).is_some());
@@ -219,8 +205,7 @@ mod tests {
     #[test]
     fn a_service_leads_to_ports_by_their_numbers_and_names() {
         let container = json!({ "name": "pay", "ports": [{ "name": "metrics", "containerPort": 9102 }] });
-        let pod: Pod =
-            serde_json::from_value(json!({ "metadata": {}, "spec": { "containers": [container] } })).unwrap();
+        let pod = json!({ "spec": { "containers": [container] } });
         let of = |all: Value| ports(&json!({ "spec": { "ports": all } }), &pod);
         assert_eq!(of(json!([{ "port": 80, "targetPort": "metrics" }, { "port": 5432 }])), Some(vec![9102, 5432]));
         assert_eq!(of(json!([{ "port": 80, "targetPort": 8080 }])), Some(vec![8080]));
@@ -234,7 +219,7 @@ mod tests {
     #[test]
     fn a_client_is_known_by_each_of_its_addresses() {
         let ips = json!({ "podIP": "fd00::7", "podIPs": [{ "ip": "fd00::7" }, { "ip": "10.0.0.7" }] });
-        let two: Pod = serde_json::from_value(json!({ "metadata": {}, "status": ips })).unwrap();
+        let two = json!({ "status": ips });
         let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
              \x20  0: 00000000000000000000000000000000:2341 00000000000000000000000000000000:0000 0A 0:0\n\
              \x20  1: 000000FD000000000000000005000000:2341 000000FD000000000000000007000000:C350 01 0:0\n";

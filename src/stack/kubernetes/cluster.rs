@@ -1,16 +1,14 @@
 //! Which cluster is meant, and the client that speaks with it. A cluster is never taken because it happens to be the current one.
 
 use super::boundary::KINDS;
-use super::manifests::{kind, name};
+use super::manifests::{items, kind, name, text};
 use super::names::{RUN, short};
-use super::namespace::{ClusterNamespace, api, environment, hinted, make, removed, resource};
+use super::namespace::{ClusterNamespace, environment, hinted, make, removed, resource};
 use crate::stack::StackResult;
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
+use kube::{Client, Config, Resource};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,6 +54,11 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     pub(super) fn namespace(&self, name: impl Into<String>) -> ClusterNamespace {
         ClusterNamespace { client: self.client.clone(), name: name.into() }
+    }
+
+    /// Its objects of a kind that every cluster has, those of all namespaces too.
+    pub(super) fn all_of<K: Resource<DynamicType = ()>>(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &ApiResource::erase::<K>(&()))
     }
 
     /// Its objects of the kind of this one, which belong to no namespace.
@@ -221,21 +224,18 @@ pub(super) const ROLE: &str = include_str!("role.yaml");
 ///
 /// # Errors
 /// `Environment` when the cluster does not answer.
-pub(super) async fn missing_rights(client: &Client) -> StackResult<Vec<String>> {
+pub(super) async fn missing_rights(cluster: &Cluster) -> StackResult<Vec<String>> {
     let operation = "asking for the rights of drills";
-    let role: ClusterRole = serde_yaml::from_str(ROLE).map_err(|error| environment(operation, error))?;
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let role: Value = serde_yaml::from_str(ROLE).map_err(|error| environment(operation, error))?;
+    let review = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview" });
     let mut missing = Vec::new();
-    for PolicyRule { api_groups, resources, verbs, .. } in role.rules.into_iter().flatten() {
-        let [group, resource] = [api_groups, resources].map(|names| names.into_iter().flatten().next());
-        for verb in verbs {
-            let (group, resource, verb) = (group.clone(), resource.clone(), Some(verb));
-            let asked = ResourceAttributes { group, resource, verb, ..ResourceAttributes::default() };
-            let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(asked.clone()), ..Default::default() };
-            let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-            let answer = reviews.create(&PostParams::default(), &review).await.map_err(api(operation))?;
-            if !answer.status.is_some_and(|status| status.allowed) {
-                let [group, resource, verb] = [asked.group, asked.resource, asked.verb].map(Option::unwrap_or_default);
+    for rule in items(&role, "/rules") {
+        let [group, resource] = ["/apiGroups/0", "/resources/0"].map(|first| text(rule, first));
+        for verb in items(rule, "/verbs").filter_map(Value::as_str) {
+            let mut asked = review.clone();
+            asked["spec"] = json!({ "resourceAttributes": { "group": group, "resource": resource, "verb": verb } });
+            let answer = make(&cluster.all(&review), &asked, operation).await?;
+            if answer["status"]["allowed"] != true {
                 let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
                 missing.push(format!("{verb} {resource}{of}"));
             }

@@ -8,7 +8,7 @@ use super::namespace::{ClusterNamespace, api, environment, hinted};
 use crate::record::Stream;
 use crate::stack::channel::{BOUNDED, FIRST_LINE, LAST_LINES, bounded, keep};
 use crate::stack::{CallOutput, Channel, ExecResult, FullOutput, StackResult};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -156,19 +156,16 @@ async fn take(from: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>, whole: b
 /// Hands a stream on, in whole lines as far as they are not too long.
 async fn pass(from: Option<impl AsyncRead + Unpin>, stream: Stream, out: &CallOutput, change: impl Fn(Bytes) -> Bytes) {
     let Some(mut from) = from else { return };
-    let (mut buffer, mut pending) = (vec![0; 32 * 1024], Vec::new());
+    let mut pending = BytesMut::new();
     loop {
-        let count = from.read(&mut buffer).await.unwrap_or(0);
-        pending.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        let until = match count == 0 || pending.len() > MAX_LINE {
+        pending.reserve(32 * 1024);
+        let is_over = from.read_buf(&mut pending).await.unwrap_or(0) == 0;
+        let until = match is_over || pending.len() > MAX_LINE {
             true => pending.len(),
             false => pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
         };
-        let ready: Vec<u8> = pending.drain(..until).collect();
-        if !ready.is_empty() && !out.write(stream, change(Bytes::from(ready))).await {
-            return;
-        }
-        if count == 0 {
+        let ready = pending.split_to(until).freeze();
+        if (!ready.is_empty() && !out.write(stream, change(ready)).await) || is_over {
             return;
         }
     }

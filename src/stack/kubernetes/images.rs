@@ -2,7 +2,8 @@
 //! cluster's nodes where these are containers of this engine, as those of kind, k3d and minikube are.
 
 use super::cluster::{Cluster, variable};
-use super::namespace::{api, environment, hinted};
+use super::manifests;
+use super::namespace::{environment, hinted, list};
 use super::stack::KubernetesStack;
 use crate::process::{self, Running};
 use crate::stack::compose::Endpoint;
@@ -14,7 +15,7 @@ use crate::stack::compose::images::{self, AgentImage, TOOLBOX, TOOLBOX_IMAGE};
 use crate::stack::{ImageBuild, StackError, StackResult};
 use bollard::query_parameters::InspectContainerOptions;
 use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, ListParams};
+use kube::api::ListParams;
 use sha2::{Digest, Sha256};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -176,15 +177,14 @@ fn repository(name: &str) -> &str {
 /// Loads what is missing onto every node that is a container of this engine. Other nodes pull by themselves. What was built here, which the
 /// second value says, does not take the place of what somebody else has put onto a node.
 async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -> StackResult<()> {
-    let nodes: Api<Node> = Api::all(cluster.client.clone());
-    for node in nodes.list(&ListParams::default()).await.map_err(api("listing the nodes"))?.items {
-        let name = node.metadata.name.unwrap_or_default();
-        if endpoint.docker.inspect_container(&name, None::<InspectContainerOptions>).await.is_err() {
+    for node in list(&cluster.all_of::<Node>(), &ListParams::default(), "listing the nodes").await? {
+        let name = manifests::name(&node);
+        if endpoint.docker.inspect_container(name, None::<InspectContainerOptions>).await.is_err() {
             continue;
         }
         let operation = format!("loading images onto the node {name}");
         let listed = || async {
-            on_node(endpoint, &name, &["list"]).await.map_err(|cause| {
+            on_node(endpoint, name, &["list"]).await.map_err(|cause| {
                 let hint = "load them yourself: `minikube image load NAME`, `k3d image import NAME`";
                 hinted(operation.as_str(), cause, hint)
             })
@@ -215,9 +215,9 @@ async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -
             continue;
         }
         let names: Vec<&str> = missing.iter().map(|(image, _)| *image).collect();
-        import(endpoint, &name, &names).await.map_err(|cause| environment(operation.as_str(), cause))?;
+        import(endpoint, name, &names).await.map_err(|cause| environment(operation.as_str(), cause))?;
         for (image, label) in &missing {
-            let labelled = on_node(endpoint, &name, &["label", &full_name(image), label]).await;
+            let labelled = on_node(endpoint, name, &["label", &full_name(image), label]).await;
             labelled.map_err(|cause| environment(operation.as_str(), cause))?;
         }
     }

@@ -3,11 +3,11 @@
 
 use super::cluster::{Cluster, variable};
 use super::images::{FiredrillImages, IMAGE_VARIABLE};
-use super::manifests::{items, kind, lasting_containers, quantity, text};
+use super::manifests::{items, kind, lasting_containers, name, quantity, text};
 use super::names::{self, RUN, RUNNER};
-use super::namespace::{ClusterNamespace, api, environment, hinted, removed};
+use super::namespace::{ClusterNamespace, api, environment, hinted, list, removed};
 use super::platform::{KubernetesPlatform, source_files};
-use super::pods::{self, ailment, is_hopeless};
+use super::pods::{ailment, is_deleted, is_hopeless, status_of, told};
 use super::stack::{create_namespace, down, remove};
 use super::transform::{grant, own_object};
 use super::{runs, watch};
@@ -22,8 +22,7 @@ use base64::Engine;
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ResourceQuota};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use kube::api::{Api, DeleteParams, ListParams, LogParams};
+use kube::api::{DeleteParams, ListParams, LogParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -71,7 +70,7 @@ struct HeardLog {
 
 /// How the runner in a Job ended: its exit code and the cluster's word for why. The error is why its Pod is gone, or not under anybody's
 /// control.
-type RunnerEnd = Result<(i32, String), String>;
+type RunnerEnd = Result<(i64, String), String>;
 
 impl KubernetesJobs {
     pub(super) fn new(platform: KubernetesPlatform) -> KubernetesJobs {
@@ -123,33 +122,28 @@ impl RemoteSite for KubernetesJobs {
     }
 
     async fn room(&self) -> StackResult<DrillRoom> {
-        let job: Value = own_object("job", &json!({}))?;
+        let job = own_object("job", &Value::Null);
         // What both containers claim together, or may use.
-        let both = |what: &str| -> f64 {
+        let both = |how: &str, what: &str| -> f64 {
             let containers = items(&job, "/spec/template/spec/containers");
-            containers.filter_map(|container| quantity(text(container, &format!("/resources/{what}")))).sum()
+            containers.map(|container| of(&container["resources"][how], what)).sum()
         };
-        let [cpu, memory] = ["requests/cpu", "requests/memory"].map(both);
+        let [cpu, memory] = ["cpu", "memory"].map(|what| both("requests", what));
         let one_each = ["pods", "count/jobs.batch", "count/secrets", "secrets"].map(|what| (what, 1.0));
         let claimed = [("requests.cpu", cpu), ("cpu", cpu), ("requests.memory", memory), ("memory", memory)];
-        let limits = [("limits.cpu", both("limits/cpu")), ("limits.memory", both("limits/memory"))];
+        let limits = [("limits.cpu", both("limits", "cpu")), ("limits.memory", both("limits", "memory"))];
         let each: BTreeMap<&str, f64> = one_each.into_iter().chain(claimed).chain(limits).collect();
-        let operation = "asking the cluster how much room it has";
+        let (operation, everything) = ("asking the cluster how much room it has", ListParams::default());
         let cluster = self.cluster()?;
-        let nodes = Api::<Node>::all(cluster.client.clone()).list(&ListParams::default()).await;
-        let nodes = nodes.map_err(api(operation))?.items;
-        let running = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
-        let pods = Api::<Pod>::all(cluster.client.clone()).list(&running).await.map_err(api(operation))?.items;
-        let usable = nodes.iter().filter(|node| node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true)));
-        let allocatable = |what: &str| -> f64 {
-            let all = usable.clone().filter_map(|node| node.status.as_ref());
-            all.map(|status| of(status.allocatable.as_ref(), what)).sum()
-        };
-        let specs: Vec<Value> = pods.iter().filter_map(|pod| serde_json::to_value(&pod.spec).ok()).collect();
+        let nodes = list(&cluster.all_of::<Node>(), &everything, operation).await?;
+        let running = everything.clone().fields("status.phase!=Succeeded,status.phase!=Failed");
+        let pods = list(&cluster.all_of::<Pod>(), &running, operation).await?;
+        let usable = nodes.iter().filter(|node| node["spec"]["unschedulable"] != true);
+        let allocatable =
+            |what: &str| -> f64 { usable.clone().map(|node| of(&node["status"]["allocatable"], what)).sum() };
         let claimed = |what: &str| -> f64 {
-            let requested = format!("/resources/requests/{what}");
-            let all = specs.iter().flat_map(lasting_containers);
-            all.filter_map(|container| quantity(text(container, &requested))).sum()
+            let all = pods.iter().flat_map(|pod| lasting_containers(&pod["spec"]));
+            all.map(|container| of(&container["resources"]["requests"], what)).sum()
         };
         let capacity = Capacity {
             cpus: (allocatable("cpu") - claimed("cpu")).max(0.0),
@@ -161,7 +155,7 @@ impl RemoteSite for KubernetesJobs {
         let most = match variable(NAMESPACE_VARIABLE) {
             Some(namespace) => {
                 let quotas = cluster.namespace(namespace).all::<ResourceQuota>();
-                let quotas = quotas.list(&ListParams::default()).await.map_err(api(operation))?.items;
+                let quotas = list(&quotas, &everything, operation).await?;
                 quotas.iter().filter_map(|quota| left(quota, &each)).min_by_key(|(fit, _)| *fit)
             }
             None => None,
@@ -241,15 +235,15 @@ impl JobPlace<'_> {
         let metadata = json!({ "name": name, "labels": { (RUN): short } });
         let everything = json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }]);
         let drills = self.cluster.namespace(names::namespace(&self.drill.run.id));
-        for right in grant(RUNNER, &short, &everything, (&name, &self.namespace.name))? {
+        for right in grant(RUNNER, &short, &everything, (&name, &self.namespace.name)) {
             drills.make(&right, &making(&right)).await?;
         }
         let files = base64::engine::general_purpose::STANDARD.encode(&self.drill.files);
         let fits = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         let given: BTreeMap<_, _> = self.drill.environment.iter().filter(|(name, _)| fits(name)).collect();
-        let account = own_object("account", &json!({ "metadata": metadata }))?;
+        let account = own_object("account", &json!({ "metadata": metadata }));
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": { "files.tar": files }, "stringData": given });
-        for object in [account, secret, job(self.drill, &self.images)?] {
+        for object in [account, secret, job(self.drill, &self.images)] {
             self.namespace.make(&object, &making(&object)).await?;
         }
         Ok(())
@@ -259,10 +253,10 @@ impl JobPlace<'_> {
     async fn started(&self) -> StackResult<String> {
         let operation = "starting the Job";
         let mut why = "the cluster has made no Pod for it: `kubectl get events` says why".to_string();
-        let pods = self.namespace.pods();
+        let pods = self.namespace.all::<Pod>();
         let seen = watch::until(&pods, pods_of(&self.drill.run.id), STARTS_WITHIN, operation, |found| {
             let (name, pod) = found.iter().next()?;
-            if runner(pod).is_some_and(|state| state.running.is_some() || state.terminated.is_some()) {
+            if runner_is(pod, "running").or(runner_is(pod, "terminated")).is_some() {
                 return Some(Ok(name.clone()));
             }
             let ailment = ailment(pod)?;
@@ -275,7 +269,7 @@ impl JobPlace<'_> {
 
     /// Waits for the end of the runner, and hands on what it prints meanwhile.
     async fn followed(&self, pod: &str) -> StackResult<RunnerEnd> {
-        let pods = self.namespace.pods();
+        let pods = self.namespace.all::<Pod>();
         let within = self.drill.within + EXEC_WITHIN;
         let end = watch::until(&pods, pods_of(&self.drill.run.id), within, "following the Job", |found| {
             runner_end(found.get(pod))
@@ -370,57 +364,47 @@ fn pods_of(run: &str) -> ListParams {
     ListParams::default().labels(&format!("job-name={}", names::job(run)))
 }
 
-/// The state of the container of the runner.
-fn runner(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerState> {
-    pods::status_of(pod, "drill")?.state.as_ref()
+/// What the cluster says of the container of the runner, where this is its state.
+fn runner_is<'p>(pod: &'p Value, state: &str) -> Option<&'p Value> {
+    status_of(pod, "drill")?["state"].get(state)
 }
 
 /// How the runner of a Pod ended, if it has; `None` for the Pod is that there is none.
-fn runner_end(pod: Option<&Pod>) -> Option<RunnerEnd> {
+fn runner_end(pod: Option<&Value>) -> Option<RunnerEnd> {
     let Some(pod) = pod else { return Some(Err("its Pod was removed".into())) };
-    let status = pod.status.as_ref();
-    let reason = status.and_then(|status| status.reason.clone()).unwrap_or_default();
-    let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+    let (reason, phase) = (text(pod, "/status/reason"), text(pod, "/status/phase"));
     let is_evicted = phase == "Failed" && !reason.is_empty();
     // Since 1.22 the containers of an evicted Pod have ended as well, by a signal.
-    if let Some(ended) = runner(pod).and_then(|state| state.terminated.as_ref()).filter(|_| !is_evicted) {
-        return Some(Ok((ended.exit_code, ended.reason.clone().unwrap_or_default())));
+    if let Some(ended) = runner_is(pod, "terminated").filter(|_| !is_evicted) {
+        return Some(Ok((ended["exitCode"].as_i64().unwrap_or(-1), text(ended, "/reason").into())));
     }
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("its node");
-    if pod.metadata.deletion_timestamp.is_some() {
+    let node = told(pod, "/spec/nodeName", "its node");
+    if is_deleted(pod) {
         return Some(Err(format!("its Pod on {node} is being removed {reason}").trim_end().into()));
     }
     ["Failed", "Unknown"].contains(&phase).then(|| Err(format!("its Pod on {node} is {phase} {reason}")))
 }
 
 /// The Job of a drill.
-fn job(drill: &RemoteDrill, images: &FiredrillImages) -> StackResult<Value> {
+fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Value {
     let name = names::job(&drill.run.id);
     let given = drill.environment.keys().map(
         |key| json!({ "name": key, "valueFrom": { "secretKeyRef": { "name": name, "key": key, "optional": true } } }),
     );
-    let values = json!({
-        "name": name,
-        "labels": { (RUN): names::short(&drill.run.id) },
-        "within": drill.within.as_secs(),
-        "image": images.toolbox,
-        "directory": drill.directory,
-        "runs": images.agent.command(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]),
-        "keeps": images.agent.command(&["agent", "serve"]),
-        "run": drill.run.id,
-        "results": RESULTS,
-        "files": FILES,
-    });
-    let mut job: Value = own_object("job", &values)?;
+    let runs = images.agent.command(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]);
+    let values = json!({ "name": name, "labels": { (RUN): names::short(&drill.run.id) }, "run": drill.run.id,
+        "within": drill.within.as_secs(), "directory": drill.directory, "image": images.toolbox, "runs": runs,
+        "keeps": images.agent.command(&["agent", "serve"]), "results": RESULTS, "files": FILES });
+    let mut job = own_object("job", &values);
     if let Some(Value::Array(env)) = job.pointer_mut("/spec/template/spec/containers/0/env") {
         drop(env.splice(0..0, given));
     }
-    Ok(job)
+    job
 }
 
 /// Removes the Job of a run with its account and its files, and waits until its Pod is gone.
 pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> StackResult<()> {
-    let (name, operation, pods) = (names::job(run), "removing the Job", namespace.pods());
+    let (name, operation, pods) = (names::job(run), "removing the Job", namespace.all::<Pod>());
     let own = pods_of(run);
     let remove = async |version: &str, kind: &str| {
         namespace.remove(&json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } }), operation).await
@@ -436,9 +420,8 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Stack
 /// Removes the namespace of a game day whose process is gone, once no Job is left in it: the last one of its drills does.
 pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> StackResult<()> {
     let operation = format!("removing the namespace {namespace}");
-    let all: Api<Namespace> = Api::all(cluster.client.clone());
-    let jobs = cluster.namespace(namespace).all::<Job>();
-    let Some(found) = all.get_opt(namespace).await.map_err(api(operation.as_str()))? else { return Ok(()) };
+    let found = cluster.all_of::<Namespace>().get_opt(namespace).await.map_err(api(operation.as_str()))?;
+    let Some(found) = found else { return Ok(()) };
     let annotations = found.metadata.annotations.unwrap_or_default();
     let Some(day) = annotations.get(names::RUN_ID).filter(|day| names::namespace(day) == namespace) else {
         return Ok(());
@@ -447,26 +430,23 @@ pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Stac
         // More drills may come.
         return Ok(());
     }
-    let left = jobs.list(&ListParams::default().limit(1)).await.map_err(api(operation))?;
-    if left.items.is_empty() { down(cluster, day, false).await.map(drop) } else { Ok(()) }
+    let jobs = cluster.namespace(namespace).all::<Job>();
+    let left = list(&jobs, &ListParams::default().limit(1), &operation).await?;
+    if left.is_empty() { down(cluster, day, false).await.map(drop) } else { Ok(()) }
 }
 
-type Quantities = BTreeMap<String, Quantity>;
-
-fn of(quantities: Option<&Quantities>, what: &str) -> f64 {
-    quantities.and_then(|all| quantity(&all.get(what)?.0)).unwrap_or_default()
+/// What one of these quantities comes to.
+fn of(quantities: &Value, what: &str) -> f64 {
+    quantities[what].as_str().and_then(quantity).unwrap_or_default()
 }
 
 /// How many runners fit into a quota, and what of it is the least.
-fn left(quota: &ResourceQuota, each: &BTreeMap<&str, f64>) -> Option<(u32, String)> {
-    let status = quota.status.as_ref()?;
-    let name = quota.metadata.name.as_deref().unwrap_or_default();
-    let fits = each.iter().filter_map(|(what, need)| {
-        let hard = status.hard.as_ref().filter(|hard| hard.contains_key(*what))?;
-        let free = of(Some(hard), what) - of(status.used.as_ref(), what);
+fn left(quota: &Value, each: &BTreeMap<&str, f64>) -> Option<(u32, String)> {
+    let (hard, used) = (&quota["status"]["hard"], &quota["status"]["used"]);
+    let fits = each.iter().filter(|(what, _)| hard.get(**what).is_some()).map(|(what, need)| {
         // A little more than nothing, because sums of decimals are not exact.
-        let fit = (free / need + 1e-9).max(0.0) as u32;
-        Some((fit, format!("the quota `{name}` has {what} for {fit}")))
+        let fit = ((of(hard, what) - of(used, what)) / need + 1e-9).max(0.0) as u32;
+        (fit, format!("the quota `{}` has {what} for {fit}", name(quota)))
     });
     fits.min_by_key(|(fit, _)| *fit)
 }
@@ -476,9 +456,9 @@ mod tests {
     use super::super::cluster::{CONTEXT_VARIABLE, IN_CLUSTER, JOB_VARIABLE};
     use super::*;
 
-    fn pod(status: Value, metadata: Value) -> Pod {
+    fn pod(status: Value, metadata: Value) -> Value {
         let spec = json!({ "nodeName": "n1", "containers": [] });
-        serde_json::from_value(json!({ "metadata": metadata, "status": status, "spec": spec })).unwrap()
+        json!({ "metadata": metadata, "status": status, "spec": spec })
     }
 
     fn status(state: Value) -> Value {
@@ -488,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_runner_has_ended_by_itself_or_its_pod_is_gone() {
-        let told = |pod: Option<Pod>| match runner_end(pod.as_ref()) {
+        let told = |pod: Option<Value>| match runner_end(pod.as_ref()) {
             None => "runs".to_string(),
             Some(Ok((code, why))) => format!("{code} {why}"),
             Some(Err(why)) => why,
@@ -556,7 +536,7 @@ mod tests {
         };
         let agent =
             crate::stack::compose::images::AgentImage { tag: "a".into(), launch: vec!["/firedrill/firedrill".into()] };
-        let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into(), monitoring: None }).unwrap();
+        let job = job(&drill, &FiredrillImages { agent, toolbox: "t:1".into(), monitoring: None });
         assert!(!job.to_string().contains('$'), "{job}");
         let _: Job = serde_json::from_value(job.clone()).unwrap();
         assert_eq!(job["spec"]["backoffLimit"], json!(0));
@@ -583,8 +563,7 @@ mod tests {
     #[test]
     fn the_scarcest_of_a_quota_says_how_many_fit() {
         let status = json!({ "hard": { "pods": "10", "limits.cpu": "4", "services": "0" }, "used": { "pods": "1", "limits.cpu": "400m" } });
-        let quota: ResourceQuota =
-            serde_json::from_value(json!({ "metadata": { "name": "team" }, "status": status })).unwrap();
+        let quota = json!({ "metadata": { "name": "team" }, "status": status });
         let each = BTreeMap::from([("pods", 1.0), ("limits.cpu", 1.2), ("limits.memory", 1.0)]);
         assert_eq!(left(&quota, &each), Some((3, "the quota `team` has limits.cpu for 3".into())));
     }

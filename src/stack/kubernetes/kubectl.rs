@@ -8,6 +8,7 @@ use super::names::OURS;
 use super::stack::KubernetesStack;
 use super::transform::unmarked;
 use crate::record::{Secrets, Stream};
+use crate::source::pattern;
 use crate::stack::tools::note_call;
 use crate::stack::{CallIo, FullOutput, Place, REFUSED, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
@@ -28,7 +29,7 @@ const RBAC: [&str; 3] = ["ServiceAccount", "Role", "RoleBinding"];
 const MOST_INPUT: usize = 64 * 1024 * 1024;
 
 /// Carries out what the steps of one place call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct KubectlTools {
     pub place: Place,
     pub stack: Arc<KubernetesStack>,
@@ -92,14 +93,9 @@ impl KubectlTools {
         let toolbox = stack.namespace.container(TOOLBOX, OURS);
         let set = call.env.iter().filter(|(name, _)| is_passed(name)).map(|(name, value)| format!("{name}={value}"));
         let is_configured = args.iter().any(|arg| arg.starts_with("--request-timeout"));
-        let command: Vec<String> = ["env", "-C", &call.cwd]
-            .map(str::to_string)
-            .into_iter()
-            .chain(set)
-            .chain(is_configured.then(|| format!("KUBECONFIG={KUBECONFIG}")))
-            .chain([KUBECTL.to_string()])
-            .chain(args)
-            .collect();
+        let env = ["env", "-C", &call.cwd].map(str::to_string).into_iter().chain(set);
+        let env = env.chain(is_configured.then(|| format!("KUBECONFIG={KUBECONFIG}")));
+        let command: Vec<String> = env.chain([KUBECTL.to_string()]).chain(args).collect();
         let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
         match cancel.run_until_cancelled(toolbox.run_call(&command, &input, &io.out, change)).await {
             Some(Ok(code)) => code,
@@ -183,12 +179,9 @@ fn reads_input(args: &[String]) -> bool {
 /// Objects on standard input that are written for the namespace of the runbooks, for the drill's. What is no text is left alone.
 fn in_namespace(input: &[u8], written: &str, real: &str) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(input) else { return input.to_vec() };
-    let pattern =
+    let named =
         format!(r#"(?m)("?\bnamespace"?[ \t]*:[ \t]*["']?){}(["']?[ \t]*(?:[,}}#]|$))"#, regex::escape(written));
-    match regex::Regex::new(&pattern) {
-        Ok(pattern) => pattern.replace_all(text, format!("${{1}}{real}${{2}}")).into_owned().into_bytes(),
-        Err(_) => input.to_vec(),
-    }
+    pattern(&named).replace_all(text, format!("${{1}}{real}${{2}}")).into_owned().into_bytes()
 }
 
 /// Replaces the drill's namespace by the one that is written.

@@ -106,12 +106,11 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
     }
     let Some((_, takes, flags)) = commands().find(|(path, ..)| is_named(path, &name, true)) else {
         // A flag that may not stand before a command is refused with its own reason.
-        if rest.first().is_some_and(|arg| arg == "-" || !arg.starts_with('-')) {
-            line.words.extend(rest.first().cloned());
-        } else {
+        let word = rest.first().filter(|arg| *arg == "-" || !arg.starts_with('-'));
+        if word.is_none() {
             line.read(rest, &global, false)?;
         }
-        return match line.words.first() {
+        return match word.or(line.words.first()) {
             None if line.is_set("help") || name.is_empty() => Ok(help(&name)),
             None => Err(format!("`kubectl {command}` needs one of {}", next_names(&name))),
             Some(word) => Err(unknown(&name, word)),
@@ -130,17 +129,14 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
     if !matches!(takes, Words::Help | Words::About) {
         args.push(format!("--namespace={}", names.real));
     }
-    for (long, value) in &line.flags {
-        match value {
-            _ if matches!(*long, "namespace" | "all-namespaces" | "context" | "cluster") => {}
-            Some(value) => args.push(format!("--{long}={value}")),
-            None => args.push(format!("--{long}")),
-        }
+    let is_passed = |long: &str| !["namespace", "all-namespaces", "context", "cluster"].contains(&long);
+    for (long, value) in line.flags.iter().filter(|(long, _)| is_passed(long)) {
+        args.push(value.as_ref().map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}")));
     }
-    let dash = line.dash.unwrap_or(line.words.len());
-    args.extend(line.words.iter().take(dash).cloned());
-    args.extend(line.dash.map(|_| "--".to_string()));
-    args.extend(line.words.into_iter().skip(dash));
+    if let Some(dash) = line.dash {
+        line.words.insert(dash, "--".into());
+    }
+    args.extend(line.words);
     Ok(KubectlRequest::Run { args, renames_output: !matches!(takes, Words::Logs | Words::Inside | Words::Copy) })
 }
 
@@ -269,34 +265,26 @@ impl NamespaceNames<'_> {
 
     /// `metadata.namespace=shop,status.phase=Running`, with the drill's namespace.
     fn field_selector(&self, selector: &str, takes: Words) -> Result<String, String> {
-        let mut terms: Vec<String> = Vec::new();
-        for term in selector.split(',') {
+        let terms = selector.split(',').map(|term| {
             let (field, value) = term.split_once('=').unwrap_or((term, ""));
             let value = value.trim_start_matches('=');
-            if field.trim_end_matches('!') == "metadata.name" && takes != Words::Read && !field.ends_with('!') {
+            if field == "metadata.name" && takes != Words::Read {
                 not_of_the_drill(value)?;
             }
-            terms.push(match field.strip_suffix('!') {
-                _ if value == self.written && field.trim_end_matches('!').ends_with("namespace") => {
-                    format!("{field}={}", self.real)
-                }
-                None if field.ends_with("namespace") => format!("{field}={}", self.namespace(term, value)?),
+            Ok(match field.trim_end_matches('!').ends_with("namespace") {
+                true if value == self.written => format!("{field}={}", self.real),
+                true if !field.ends_with('!') => format!("{field}={}", self.namespace(term, value)?),
                 _ => term.to_string(),
-            });
-        }
-        Ok(terms.join(","))
+            })
+        });
+        Ok(terms.collect::<Result<Vec<_>, String>>()?.join(","))
     }
 
     /// An end of a copy: `shop/web:/tmp/x` becomes `web:/tmp/x`, as the namespace is given by a flag.
     fn copy_path(&self, word: &mut String) -> Result<(), String> {
         let Some((pod, path)) = word.split_once(':') else { return Ok(()) };
-        let pod = match pod.split_once('/') {
-            Some((namespace, pod)) => {
-                self.namespace(word, namespace)?;
-                pod
-            }
-            None => pod,
-        };
+        let (namespace, pod) = pod.split_once('/').unwrap_or((self.written, pod));
+        self.namespace(word, namespace)?;
         if pod.contains('/') {
             return Err(format!("`{pod}` of `{word}` is no Pod"));
         }
@@ -333,11 +321,11 @@ fn configuration(line: &KubectlLine<'_>, names: &NamespaceNames<'_>) -> Result<S
                 return Ok(asked.map(|name| format!("{name}\n")).collect());
             }
             let width = asked.clone().map(|name| name.chars().count()).max().unwrap_or_default().max(8);
-            let row = |mark: &str, name: &str, cluster: &str, user: &str, namespace: &str| {
+            let row = |mark: &str, [name, cluster, user]: [&str; 3], namespace: &str| {
                 format!("{mark:<7}   {name:<width$}   {cluster:<width$}   {user:<width$}   {namespace}\n")
             };
-            let title = row("CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE");
-            let rows = asked.map(|name| row(if name == current { "*" } else { "" }, name, name, name, names.written));
+            let title = row("CURRENT", ["NAME", "CLUSTER", "AUTHINFO"], "NAMESPACE");
+            let rows = asked.map(|name| row(if name == current { "*" } else { "" }, [name.as_str(); 3], names.written));
             Ok(Some(title).filter(|_| !line.is_set("no-headers")).into_iter().chain(rows).collect())
         }
         _ => Err(format!("`kubectl {command}` needs the name of a context")),

@@ -237,6 +237,7 @@ fn check_bases(folder: &Path, root: &Path, instructs: bool, seen: &mut SeenBases
     if !seen.insert((file.clone(), instructs)) {
         return Ok(());
     }
+    let wrong = |why: String| Err(invalid(&file, why));
     for written in instructions(&file, root)? {
         for key in BASES {
             for entry in items(&written, &format!("/{key}")) {
@@ -247,17 +248,14 @@ fn check_bases(folder: &Path, root: &Path, instructs: bool, seen: &mut SeenBases
                     if INSTRUCTIONS.contains(&key) && is_of_lines(&Value::from(entry)) {
                         continue;
                     }
-                    return Err(invalid(
-                        &file,
-                        format!("`{entry}` is not in the project: what is elsewhere is not fetched"),
-                    ));
+                    return wrong(format!("`{entry}` is not in the project: what is elsewhere is not fetched"));
                 }
                 // At the end of a file kustomize leaves out the line end that is read here.
                 if entry.contains(char::is_control) {
-                    return Err(invalid(&file, format!("`{}` is no path", entry.escape_debug())));
+                    return wrong(format!("`{}` is no path", entry.escape_debug()));
                 }
                 if let Some(why) = outside(root, &path) {
-                    return Err(invalid(&file, why));
+                    return wrong(why);
                 }
                 let instructs =
                     INSTRUCTIONS.contains(&key) || (instructs && !["crds", "configurations"].contains(&key));
@@ -371,10 +369,8 @@ fn parse(file: &Path, text: &str) -> Result<Manifests, ResolveError> {
         let has = |pointer: &str| !self::text(object, pointer).is_empty();
         if !(has("/apiVersion") && has("/kind") && has("/metadata/name")) {
             let what = if has("/kind") { format!("the {}", kind(object)) } else { "a document".into() };
-            return Err(invalid(
-                file,
-                format!("{what} is no Kubernetes object: it needs apiVersion, kind and metadata.name"),
-            ));
+            let why = format!("{what} is no Kubernetes object: it needs apiVersion, kind and metadata.name");
+            return Err(invalid(file, why));
         }
         if let Some(why) = unnameable(object) {
             return Err(invalid(file, format!("the {} `{}` cannot be: {why}", kind(object), name(object))));
@@ -528,10 +524,6 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
                 of => format!("its volume `{name}` is one that the node mounts (`{of}`)"),
             });
         }
-    }
-    let class = text(spec, "/priorityClassName");
-    if class.starts_with("system-") {
-        asks.push(format!("its priority class `{class}` drives the Pods of others off it"));
     }
     let all = || std::iter::once(spec).chain(all_containers(spec));
     if all().any(|of| is_true(of, "/securityContext/windowsOptions/hostProcess")) {
@@ -894,13 +886,13 @@ items:
         let elsewhere = serde_json::json!({ "httpGet": { "host": "169.254.169.254", "port": 80 } });
         assert_eq!(asks_of_the_node(&probed(elsewhere)).len(), 1);
         assert!(asks_of_the_node(&probed(serde_json::json!({ "httpGet": { "path": "/", "port": 80 } }))).is_empty());
-        let more = serde_json::json!({ "priorityClassName": "system-node-critical",
+        let more = serde_json::json!({
             "volumes": [{ "name": "a", "nfs": { "server": "x" } }, { "name": "b", "csi": {} }, { "name": "c", "emptyDir": {} },
                         { "name": "d", "hostPath": null, "secret": {} }],
             "securityContext": { "windowsOptions": { "hostProcess": true } },
             "containers": [{ "name": "c", "securityContext": { "procMount": "Unmasked" } }] });
         let asked = asks_of_the_node(&more);
-        assert_eq!(asked.len(), 5, "{asked:?}");
+        assert_eq!(asked.len(), 4, "{asked:?}");
         let unconfined = serde_json::json!({ "securityContext": { "seLinuxOptions": { "type": "spc_t" } },
             "containers": [{ "name": "c", "securityContext": { "appArmorProfile": { "type": "Unconfined" }, "seccompProfile": { "type": "RuntimeDefault" } } }],
             "initContainers": [{ "name": "i", "securityContext": { "seccompProfile": { "type": "Unconfined" } } }] });

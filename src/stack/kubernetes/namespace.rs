@@ -7,10 +7,11 @@ pub(super) use crate::stack::compose::errors::{environment, hinted, none_runs};
 use crate::stack::{StackError, StackResult};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Client, Resource};
+use serde::Serialize;
 use serde_json::Value;
 
 /// A namespace.
@@ -18,12 +19,6 @@ use serde_json::Value;
 pub(super) struct ClusterNamespace {
     pub client: Client,
     pub name: String,
-}
-
-impl std::fmt::Debug for ClusterNamespace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)
-    }
 }
 
 /// What the API calls the objects of a kind, for the kinds that a drill waits for and changes.
@@ -34,10 +29,16 @@ pub(super) fn resource(object: &Value) -> ApiResource {
 }
 
 /// What the cluster says of an object, with its kind, which lists leave out.
-pub(super) fn as_value(found: &DynamicObject, object: &Value) -> Value {
+pub(super) fn as_value(found: &impl Serialize, object: &Value) -> Value {
     let mut value = serde_json::to_value(found).unwrap_or_default();
     value["kind"] = kind(object).into();
     value
+}
+
+/// The objects that are there of a kind.
+pub(super) async fn list(all: &Api<DynamicObject>, wanted: &ListParams, operation: &str) -> StackResult<Vec<Value>> {
+    let found = all.list(wanted).await.map_err(api(operation))?;
+    Ok(found.items.iter().map(|object| serde_json::to_value(object).unwrap_or_default()).collect())
 }
 
 /// Makes an object among these, and returns it as the cluster has it.
@@ -49,17 +50,14 @@ pub(super) async fn make(all: &Api<DynamicObject>, object: &Value, operation: &s
 }
 
 impl ClusterNamespace {
-    /// Its objects of a type.
-    pub(super) fn all<K>(&self) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
-        Api::namespaced(self.client.clone(), &self.name)
+    /// Its objects of a kind that every cluster has.
+    pub(super) fn all<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.name, &ApiResource::erase::<K>(&()))
     }
 
+    /// Its Pods, for what they alone have: commands and logs.
     pub(super) fn pods(&self) -> Api<Pod> {
-        self.all()
+        Api::namespaced(self.client.clone(), &self.name)
     }
 
     /// Its objects of the kind of this one. What the API calls a kind with which the cluster was extended, only the cluster knows: under a

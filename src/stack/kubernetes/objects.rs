@@ -48,12 +48,11 @@ pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back:
 
 /// The object that is changed: as it was started, or as the fault makes it.
 pub(super) fn object(stack: &KubernetesStack, change: &ObjectChange) -> StackResult<Value> {
-    match &change.edit {
-        ObjectEdit::Create(_) => {
-            named(change).map_err(|cause| environment(format!("making `{}`", change.object), cause))
-        }
-        ObjectEdit::Set(_) | ObjectEdit::Delete => planned(stack.planned(), &change.object).cloned(),
-    }
+    let (doing, object) = match &change.edit {
+        ObjectEdit::Create(_) => ("making", named(change)),
+        ObjectEdit::Set(_) | ObjectEdit::Delete => ("changing", planned(stack.planned(), &change.object).cloned()),
+    };
+    object.map_err(|cause| environment(format!("{doing} `{}`", change.object), cause))
 }
 
 /// What sets these values of an object, or gives back what was planned.
@@ -112,16 +111,15 @@ pub(super) async fn changed(stack: &KubernetesStack, change: &ObjectChange) -> S
     })
 }
 
-/// The object of this kind and name among these, which are as they were started.
-pub(super) fn planned<'v>(objects: &'v [Value], object: &str) -> StackResult<&'v Value> {
+/// The object of this kind and name among these, which are as they were started; the error is that there is none.
+pub(super) fn planned<'v>(objects: &'v [Value], object: &str) -> Result<&'v Value, String> {
     let found = object.split_once('/').and_then(|(wanted, named)| {
         objects.iter().find(|object| kind(object).eq_ignore_ascii_case(wanted) && name(object) == named)
     });
     found.ok_or_else(|| {
         let known: Vec<String> =
             objects.iter().map(|object| format!("{}/{}", kind(object).to_lowercase(), name(object))).collect();
-        let cause = format!("the manifests have no such object; they have {}", known.join(", "));
-        environment(format!("changing `{object}`"), cause)
+        format!("the manifests have no such object; they have {}", known.join(", "))
     })
 }
 
@@ -351,11 +349,7 @@ pub(super) async fn fingerprints(stack: &KubernetesStack, service: &str) -> Stac
         let state = ContainerState { name: service.into(), status: "without Pods,".into(), ..Default::default() };
         return Ok(pod_spec(&live).map(|spec| (state, of_spec(run, spec, service))).into_iter().collect());
     }
-    let marked = pods.iter().map(|pod| {
-        let spec = serde_json::to_value(&pod.spec).unwrap_or_default();
-        (pods::state(pod, service), of_spec(run, &spec, service))
-    });
-    Ok(marked.collect())
+    Ok(pods.iter().map(|pod| (pods::state(pod, service), of_spec(run, &pod["spec"], service))).collect())
 }
 
 fn of_spec(run: &str, spec: &Value, service: &str) -> Fingerprint {
@@ -391,7 +385,7 @@ pub(super) async fn deploy(stack: &KubernetesStack, service: &str, release: Opti
 async fn remove_stuck(stack: &KubernetesStack, service: &str) -> StackResult<()> {
     let all = stack.namespace.pods();
     for pod in pods::of_service(stack, service).await?.iter().filter(|pod| pods::ailment(pod).is_some()) {
-        removed(all.delete(pods::name(pod), &DeleteParams::default()).await, format!("removing {}", pods::name(pod)))?;
+        removed(all.delete(name(pod), &DeleteParams::default()).await, format!("removing {}", name(pod)))?;
     }
     Ok(())
 }
@@ -439,12 +433,7 @@ fn as_planned(planned: &Value, current: &Value) -> Value {
         env.push(json!({ "name": added, "$patch": "delete" }));
     }
     env.iter_mut().filter(|entry| entry.get("valueFrom").is_some()).for_each(|entry| entry["value"] = Value::Null);
-    json!({
-        "name": text(planned, "/name"),
-        "image": planned.get("image"),
-        "args": planned.get("args"),
-        "env": env,
-    })
+    json!({ "name": text(planned, "/name"), "image": planned["image"], "args": planned["args"], "env": env })
 }
 
 #[cfg(test)]

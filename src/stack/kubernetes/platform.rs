@@ -7,8 +7,8 @@ use super::jobs::KubernetesJobs;
 use super::kubectl::without_docker;
 use super::kubectl_request::{NamespaceNames, translate};
 use super::manifests::{
-    self, Manifests, all_containers, asks_of_the_node, is_cluster_scoped, is_of_kubernetes, items, kind,
-    lasting_containers, main_container, name, pod_spec, text,
+    self, Manifests, all_containers, is_cluster_scoped, is_of_kubernetes, items, kind, lasting_containers,
+    main_container, name, pod_spec, text,
 };
 use super::objects::{keyless, merged, named, planned};
 use super::pods::is_rolled_out;
@@ -78,17 +78,16 @@ impl KubernetesPlatform {
     /// As there.
     pub async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
         let read = manifests::read(&request.file, &request.root, request.cluster.as_ref()).await;
-        let manifests = match read.map(Manifests::with_own_roles) {
-            Ok(manifests) => manifests,
+        let manifests = read.map(Manifests::with_own_roles).map_err(|error| match error {
             // As a finding: what is wrong is no matter of Compose.
-            Err(ResolveError::Invalid { file, message }) => {
+            ResolveError::Invalid { file, message } => {
                 let message = format!("the manifests cannot be used: {}: {message}", file.display());
-                let findings =
-                    vec![Finding::error(None, "", message).help("`kubectl apply --dry-run=client -f` says the same")];
-                return Err(ResolveError::Refused { file, findings });
+                let finding =
+                    Finding::error(None, "", message).help("`kubectl apply --dry-run=client -f` says the same");
+                ResolveError::Refused { file, findings: vec![finding] }
             }
-            Err(error) => return Err(error),
-        };
+            other => other,
+        })?;
         Ok(Arc::new(ResolvedManifests { platform: self.clone(), request: request.clone(), manifests }))
     }
 
@@ -104,7 +103,7 @@ impl KubernetesPlatform {
         }
         let looked = async {
             let cluster = self.cluster(&StackRequest::default()).await?;
-            let missing = cluster::missing_rights(&cluster.client).await?;
+            let missing = cluster::missing_rights(&cluster).await?;
             Ok((format!("{} ({})", cluster.context, cluster.version), missing))
         };
         let (state, seen, fix) = match looked.await {
@@ -174,10 +173,8 @@ async fn sweep(noted: NotedRun, options: SweepOptions) -> SweptRun {
         Fate::WouldRemove
     } else {
         let removed = async { ReopenedNamespace::of(noted.clone()).await?.down().await };
-        match removed.await {
-            Ok(down) => Fate::Removed { left: down.left },
-            Err(error) => Fate::Removed { left: vec![format!("namespace {namespace} ({error})")] },
-        }
+        let failed = |error: StackError| vec![format!("namespace {namespace} ({error})")];
+        Fate::Removed { left: removed.await.map_or_else(failed, |down| down.left) }
     };
     SweptRun { run: noted.run, dir: run_dir.map(|run_dir| run_dir.path().to_path_buf()), things, fate }
 }
@@ -208,10 +205,7 @@ impl ResolvedManifests {
                 Ok(becomes) => (made, becomes),
                 Err(why) => return Some((why, "write it as in a manifest, without `metadata.name`".into())),
             },
-            (_, Err(StackError::Environment { cause, .. })) => {
-                return Some((cause.clone(), "name one of these".into()));
-            }
-            (_, Err(error)) => return Some((error.to_string(), String::new())),
+            (_, Err(cause)) => return Some((cause.clone(), "name one of these".into())),
             (ObjectEdit::Set(set), Ok(planned)) => (set, merged(kind(planned), "", (*planned).clone(), set)),
             (ObjectEdit::Delete, Ok(_)) => return None,
         };
@@ -240,11 +234,8 @@ impl ResolvedManifests {
             let help = format!("say which one is meant: `{list}: [{{ {key}: … }}]`");
             return Some((format!("the cluster tells `{list}` of a {kind_of} apart by `{key}`"), help));
         }
-        if let Some((why, help)) = refusals(&becomes, &self.request).into_iter().next() {
-            return Some((format!("the {kind_of} then {why}"), help.into()));
-        }
-        let ask = asks_of_the_node(pod_spec(&becomes)?).into_iter().next()?;
-        Some((format!("it asks for the node: {ask}"), "a drill may not reach the node".into()))
+        let (why, help) = refusals(&becomes, &self.request).into_iter().next()?;
+        Some((format!("the {kind_of} then {why}"), help.into()))
     }
 }
 
@@ -293,10 +284,6 @@ impl ResolvedStack for ResolvedManifests {
                 found.push(Finding { error: false, ..refused(why, "let the load call the Service") });
             }
             found.extend(refusals(object, &self.request).into_iter().map(|(why, help)| refused(why, help)));
-            for ask in pod_spec(object).map(asks_of_the_node).unwrap_or_default() {
-                let help = "a drill may not reach the node: leave it out of the drill's manifests";
-                found.push(refused(format!("asks for the node: {ask}"), help));
-            }
             if manifests::WORKLOADS.contains(&kind(object)) && !seen.insert(name(object)) {
                 found.push(Finding::error(None, "", format!("two workloads are called `{}`", name(object))));
             }
@@ -305,14 +292,11 @@ impl ResolvedStack for ResolvedManifests {
         let released = self.request.releases.iter().filter_map(|(_, release)| release.image.as_deref());
         let used: Vec<&str> =
             specs.flat_map(all_containers).map(|container| text(container, "/image")).chain(released).collect();
-        for (image, build) in self.request.cluster.iter().flat_map(|cluster| &cluster.images) {
-            if let Some((message, help)) = refused_name(image, build.is_some(), &used) {
-                found.push(Finding::error(None, "images", message).help(help));
-            }
-        }
-        for (message, help) in mistakes(&self.manifests, &self.request) {
-            found.push(Finding::error(None, "allow_cluster", message).help(help));
-        }
+        let images = self.request.cluster.iter().flat_map(|cluster| &cluster.images);
+        let images = images.filter_map(|(image, build)| refused_name(image, build.is_some(), &used));
+        let allowed = mistakes(&self.manifests, &self.request).into_iter().map(|why| ("allow_cluster", why));
+        let wrong = images.map(|why| ("images", why)).chain(allowed);
+        found.extend(wrong.map(|(key, (message, help))| Finding::error(None, key, message).help(help)));
         let services: BTreeSet<&str> = self.manifests.of_kind("Service").map(name).collect();
         let in_front = self.request.interposed.keys().map(|s| (s, format!("nothing can be put in front of `{s}`")));
         let leads = self.request.hosts.iter().map(|(host, s)| (s, format!("`{host}` cannot lead to `{s}`")));

@@ -1,14 +1,14 @@
 //! The Pods of a service: finding them, and their state as that of containers.
 
 use super::exec::PodTarget;
-use super::manifests::{self, Manifests, items, kind, text, texts};
+use super::manifests::{self, Manifests, items, kind, name, text, texts};
 use super::names::{PROCESS, SERVICE};
-use super::namespace::{ClusterNamespace, api, as_value, environment, is_conflict, is_missing, none_runs};
+use super::namespace::{ClusterNamespace, api, as_value, environment, is_conflict, is_missing, list, none_runs};
 use super::stack::KubernetesStack;
 use super::watch;
 use crate::stack::{ContainerState, StackError, StackResult};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
-use kube::api::{Api, DeleteParams, ListParams, LogParams, Preconditions};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, LogParams, Preconditions};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -33,15 +33,15 @@ fn selector(manifests: &Manifests, service: &str) -> Option<String> {
 }
 
 /// The Pods of a service, without those that are being deleted, by age and name: one that comes later is not the first.
-pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> StackResult<Vec<Pod>> {
+pub(super) async fn of_service(stack: &KubernetesStack, service: &str) -> StackResult<Vec<Value>> {
     let operation = format!("looking at the Pods of `{service}`");
     let none = || environment(&operation, "the manifests have no such workload");
     let labels = selector(&stack.manifests, service).ok_or_else(none)?;
-    let all = stack.namespace.pods();
-    let mut found = all.list(&ListParams::default().labels(&labels)).await.map_err(api(operation))?.items;
-    found.retain(|pod| pod.metadata.deletion_timestamp.is_none());
-    let place = |pod: &Pod| (pod.metadata.creation_timestamp.clone(), pod.metadata.name.clone());
-    found.sort_by_key(place);
+    let mut found = list(&stack.namespace.all::<Pod>(), &ListParams::default().labels(&labels), &operation).await?;
+    found.retain(|pod| !is_deleted(pod));
+    found.sort_by_cached_key(|pod| {
+        ["/metadata/creationTimestamp", "/metadata/name"].map(|at| text(pod, at).to_string())
+    });
     Ok(found)
 }
 
@@ -50,68 +50,69 @@ pub(super) fn is_rolled_out(workload: &Value) -> bool {
     ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind(workload))
 }
 
-/// The name of a Pod.
-pub(super) fn name(pod: &Pod) -> &str {
-    pod.metadata.name.as_deref().unwrap_or_default()
+/// Whether it is being deleted.
+pub(super) fn is_deleted(pod: &Value) -> bool {
+    !text(pod, "/metadata/deletionTimestamp").is_empty()
 }
 
-/// The container of a Pod that a service is: the one that has its name, or the first.
-pub(super) fn main_container(pod: &Pod, service: &str) -> String {
-    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
-    let named = containers.iter().find(|container| container.name == service).or_else(|| containers.first());
-    named.map(|container| container.name.clone()).unwrap_or_default()
+/// The name of the container of a Pod that a service is.
+pub(super) fn main_container<'p>(pod: &'p Value, service: &str) -> &'p str {
+    manifests::main_container(&pod["spec"], service).map_or("", |container| text(container, "/name"))
 }
 
-pub(super) fn statuses(pod: &Pod) -> &[ContainerStatus] {
-    pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default()
+/// The status of every container, of those that run before the others too.
+pub(super) fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
+    ["/status/initContainerStatuses", "/status/containerStatuses"].into_iter().flat_map(|of| items(pod, of))
 }
 
-/// Of the containers that run before the others.
-pub(super) fn init_statuses(pod: &Pod) -> &[ContainerStatus] {
-    pod.status.as_ref().and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default()
+pub(super) fn status_of<'p>(pod: &'p Value, container: &str) -> Option<&'p Value> {
+    items(pod, "/status/containerStatuses").find(|status| text(status, "/name") == container)
 }
 
-pub(super) fn status_of<'p>(pod: &'p Pod, container: &str) -> Option<&'p ContainerStatus> {
-    statuses(pod).iter().find(|status| status.name == container)
+/// What an object says of this condition.
+fn condition<'o>(object: &'o Value, wanted: &str) -> Option<&'o Value> {
+    items(object, "/status/conditions").find(|condition| text(condition, "/type") == wanted)
 }
 
-fn condition<'p>(pod: &'p Pod, wanted: &str) -> Option<&'p PodCondition> {
-    pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == wanted)
+fn holds(object: &Value, wanted: &str) -> bool {
+    condition(object, wanted).is_some_and(|condition| text(condition, "/status") == "True")
+}
+
+/// The text at a pointer, or else this one.
+pub(super) fn told<'v>(value: &'v Value, pointer: &str, otherwise: &'v str) -> &'v str {
+    Some(text(value, pointer)).filter(|told| !told.is_empty()).unwrap_or(otherwise)
 }
 
 /// What `Stack::delete_pod` does.
-pub(super) async fn delete(pods: &Api<Pod>, uid: &str) -> StackResult<()> {
+pub(super) async fn delete(namespace: &ClusterNamespace, uid: &str) -> StackResult<()> {
     let operation = format!("deleting the Pod {uid}");
-    let all = pods.list(&ListParams::default()).await.map_err(api(operation.as_str()))?;
-    let Some(pod) = all.items.iter().find(|pod| pod.metadata.uid.as_deref() == Some(uid)) else { return Ok(()) };
+    let all = list(&namespace.all::<Pod>(), &ListParams::default(), &operation).await?;
+    let Some(pod) = all.iter().find(|pod| text(pod, "/metadata/uid") == uid) else { return Ok(()) };
     let this = Preconditions { uid: Some(uid.into()), resource_version: None };
-    match pods.delete(name(pod), &DeleteParams::default().grace_period(0).preconditions(this)).await {
+    let now = DeleteParams::default().grace_period(0).preconditions(this);
+    match namespace.pods().delete(name(pod), &now).await {
         Err(error) if !is_missing(&error) && !is_conflict(&error) => Err(api(operation)(error)),
         _ => Ok(()),
     }
 }
 
 /// The state of a Pod, as that of its main container.
-pub(super) fn state(pod: &Pod, service: &str) -> ContainerState {
-    let status = status_of(pod, &main_container(pod, service));
-    let state = status.and_then(|status| status.state.as_ref());
-    let running = state.and_then(|state| state.running.as_ref());
-    let terminated = state.and_then(|state| state.terminated.as_ref());
-    let restarted = status.is_some_and(|status| status.restart_count > 0);
-    let word = match (running.is_some(), terminated.is_some(), restarted) {
-        (true, ..) => "running",
-        (_, true, _) => "exited",
-        (_, _, true) => "restarting",
+pub(super) fn state(pod: &Value, service: &str) -> ContainerState {
+    let status = status_of(pod, main_container(pod, service)).unwrap_or(&Value::Null);
+    let is = |state: &str| status["state"].get(state).is_some();
+    let word = match status["restartCount"].as_i64() {
+        _ if is("running") => "running",
+        _ if is("terminated") => "exited",
+        Some(1..) => "restarting",
         _ => "created",
     };
-    let started = running.and_then(|running| running.started_at.as_ref()).map(|time| time.0.to_string());
     ContainerState {
-        id: pod.metadata.uid.clone().unwrap_or_default(),
-        name: name(pod).to_string(),
+        id: text(pod, "/metadata/uid").into(),
+        name: name(pod).into(),
         status: word.into(),
-        exit_code: terminated.map(|terminated| i64::from(terminated.exit_code)),
-        started_at: started.unwrap_or_default(),
-        ready: condition(pod, "Ready").is_some_and(|ready| ready.status == "True"),
+        exit_code: status["state"]["terminated"]["exitCode"].as_i64(),
+        started_at: text(status, "/state/running/startedAt").into(),
+        ready: holds(pod, "Ready"),
         ..ContainerState::default()
     }
 }
@@ -121,32 +122,29 @@ pub(super) async fn running(stack: &KubernetesStack, service: &str) -> StackResu
     let found = of_service(stack, service).await?;
     let states: Vec<ContainerState> = found.iter().map(|pod| state(pod, service)).collect();
     match found.iter().zip(&states).find(|(_, state)| state.status == "running") {
-        Some((pod, _)) => Ok(stack.namespace.container(name(pod), &main_container(pod, service))),
+        Some((pod, _)) => Ok(stack.namespace.container(name(pod), main_container(pod, service))),
         None => Err(none_runs("Pod", service, &states)),
     }
 }
 
 /// Why a Pod is not ready, in one line; `None` when it is.
-pub(super) fn ailment(pod: &Pod) -> Option<String> {
-    if let Some(scheduled) = condition(pod, "PodScheduled").filter(|condition| condition.status == "False") {
-        return Some(format!("unschedulable: {}", scheduled.message.as_deref().unwrap_or_default()));
+pub(super) fn ailment(pod: &Value) -> Option<String> {
+    if let Some(scheduled) = condition(pod, "PodScheduled").filter(|condition| text(condition, "/status") == "False") {
+        return Some(format!("unschedulable: {}", text(scheduled, "/message")));
     }
-    for container in init_statuses(pod).iter().chain(statuses(pod)) {
-        let state = container.state.as_ref();
-        if let Some(waiting) = state.and_then(|state| state.waiting.as_ref()) {
-            let reason = waiting.reason.as_deref().unwrap_or("waiting");
-            let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-            return Some(match last {
-                Some(last) => {
-                    format!("{reason}: its container `{}` ended with exit code {}", container.name, last.exit_code)
-                }
-                None if reason.contains("Image") => format!("{reason}: {}", container.image),
-                None => format!("{reason}: {}", waiting.message.as_deref().unwrap_or("its container has not started")),
-            });
-        }
+    for container in statuses(pod) {
+        let Some(waiting) = container.pointer("/state/waiting") else { continue };
+        let reason = told(waiting, "/reason", "waiting");
+        return Some(match container.pointer("/lastState/terminated/exitCode") {
+            Some(code) => {
+                format!("{reason}: its container `{}` ended with exit code {code}", text(container, "/name"))
+            }
+            None if reason.contains("Image") => format!("{reason}: {}", text(container, "/image")),
+            None => format!("{reason}: {}", told(waiting, "/message", "its container has not started")),
+        });
     }
-    let ready = condition(pod, "Ready")?;
-    (ready.status != "True").then(|| ready.message.clone().unwrap_or_else(|| "its probes do not succeed".into()))
+    let ready = condition(pod, "Ready").filter(|_| !holds(pod, "Ready"))?;
+    Some(told(ready, "/message", "its probes do not succeed").to_string())
 }
 
 /// Whether waiting cannot help a Pod with this ailment.
@@ -164,10 +162,6 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
     let of = |have: Option<i64>, wanted: i64, what: &str| match have.unwrap_or(0) {
         have if have >= wanted && seen => Ok(()),
         have => Err(format!("{have} of {wanted} {what}")),
-    };
-    let condition = |wanted: &str| {
-        let mut all = items(workload, "/status/conditions");
-        all.any(|condition| text(condition, "/type") == wanted && text(condition, "/status") == "True")
     };
     // With `OnDelete` nothing is updated by itself.
     let rolls = text(workload, "/spec/updateStrategy/type") != "OnDelete";
@@ -192,15 +186,15 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
             of(number("/status/numberReady"), wanted, "Pods are ready")?;
             of(number("/status/updatedNumberScheduled"), if rolls { wanted } else { 0 }, "Pods are updated")
         }
-        "Job" if condition("Failed") => Err(JOB_FAILED.into()),
-        "Job" => condition("Complete").then_some(()).ok_or_else(|| "the job has not ended".into()),
-        _ => condition("Ready").then_some(()).ok_or_else(|| "it is not ready".into()),
+        "Job" if holds(workload, "Failed") => Err(JOB_FAILED.into()),
+        "Job" => holds(workload, "Complete").then_some(()).ok_or_else(|| "the job has not ended".into()),
+        _ => holds(workload, "Ready").then_some(()).ok_or_else(|| "it is not ready".into()),
     }
 }
 
 /// Waits until the workloads have all that they ask for, one after the other: all of them were started before.
 pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline: Instant) -> StackResult<()> {
-    let (namespace, all) = (&stack.namespace, stack.namespace.pods());
+    let (namespace, all) = (&stack.namespace, stack.namespace.all::<Pod>());
     let look = "looking at the Pods";
     let stand = async {
         for workload in workloads {
@@ -210,7 +204,7 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
         }
         Ok(None)
     };
-    let of = |pod: &Pod| workloads.iter().find(|workload| belongs(pod, manifests::name(workload)));
+    let of = |pod: &Value| workloads.iter().find(|workload| belongs(pod, workload));
     let within = deadline.saturating_duration_since(Instant::now());
     let hopeless = watch::until(&all, ListParams::default(), within, look, |pods| {
         pods.values().filter(|pod| ailment(pod).is_some_and(|why| is_hopeless(&why))).find_map(of)
@@ -221,14 +215,14 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
     };
     let Some(workload) = failed else { return Ok(()) };
     let missing = standing(&namespace.now(workload).await?).err().unwrap_or("it is ready too late".into());
-    let pods = all.list(&ListParams::default()).await.map_err(api(look))?.items;
-    let own = pods.iter().filter(|pod| belongs(pod, manifests::name(workload)));
+    let pods = list(&all, &ListParams::default(), look).await?;
+    let own = pods.iter().filter(|pod| belongs(pod, workload));
     let (reason, tail) = match own.filter_map(|pod| Some((pod, ailment(pod)?))).next() {
-        Some((pod, why)) => (format!("{missing}; {} is not: {why}", name(pod)), log(&all, pod).await),
+        Some((pod, why)) => (format!("{missing}; {} is not: {why}", name(pod)), log(namespace, pod).await),
         None => (missing, String::new()),
     };
     Err(StackError::Unhealthy {
-        service: manifests::name(workload).to_string(),
+        service: name(workload).to_string(),
         reason: stack.redactor.text(&reason),
         tail: stack.redactor.text(&tail),
     })
@@ -236,9 +230,9 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
 
 /// Waits until a workload has all that it asks for; `false` when it is a job that failed, or the deadline comes first.
 pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: Instant) -> StackResult<bool> {
-    let operation = format!("looking at {} {}", kind(workload), manifests::name(workload));
+    let operation = format!("looking at {} {}", kind(workload), name(workload));
     let all = own.of(workload, &operation).await?;
-    let (wanted, within) = (watch::only(manifests::name(workload)), deadline.saturating_duration_since(Instant::now()));
+    let (wanted, within) = (watch::only(name(workload)), deadline.saturating_duration_since(Instant::now()));
     let seen = watch::until(&all, wanted, within, &operation, |found| {
         match standing(&as_value(found.values().next()?, workload)) {
             Ok(()) => Some(true),
@@ -248,20 +242,21 @@ pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: I
     Ok(seen.await?.unwrap_or(false))
 }
 
-/// Whether a Pod was made by the workload of this name: `web-7d4b9c6f5d-x2k4p`, `db-0`, `web`.
-fn belongs(pod: &Pod, workload: &str) -> bool {
-    let rest = name(pod).strip_prefix(workload);
+/// Whether a Pod was made by this workload, by their names: `web-7d4b9c6f5d-x2k4p`, `db-0`, `web`.
+fn belongs(pod: &Value, workload: &Value) -> bool {
+    let rest = name(pod).strip_prefix(name(workload));
     let ends = |rest: &str| rest.strip_prefix('-').map(|end| end.matches('-').count() <= 1);
     rest.is_some_and(|rest| rest.is_empty() || ends(rest).unwrap_or(false))
 }
 
 /// The last lines of the log of a Pod that is not ready.
-async fn log(pods: &Api<Pod>, pod: &Pod) -> String {
-    let container = statuses(pod).iter().find(|status| !status.ready).map(|status| status.name.clone());
+async fn log(namespace: &ClusterNamespace, pod: &Value) -> String {
+    let container = items(pod, "/status/containerStatuses").find(|status| status["ready"] != true);
+    let container = container.map(|status| text(status, "/name").to_string());
     for previous in [true, false] {
         let params =
             LogParams { container: container.clone(), tail_lines: Some(LOG_TAIL), previous, ..LogParams::default() };
-        if let Ok(text) = pods.logs(name(pod), &params).await
+        if let Ok(text) = namespace.pods().logs(name(pod), &params).await
             && !text.trim().is_empty()
         {
             return text;
@@ -275,10 +270,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pod(status: Value) -> Pod {
-        let pod = json!({ "metadata": { "name": "web-1", "uid": "u" }, "status": status,
-            "spec": { "containers": [{ "name": "side" }, { "name": "web" }] } });
-        serde_json::from_value(pod).unwrap()
+    fn pod(status: Value) -> Value {
+        json!({ "metadata": { "name": "web-1", "uid": "u" }, "status": status,
+            "spec": { "containers": [{ "name": "side" }, { "name": "web" }] } })
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Processes beside the team's workloads: each is some Pods that nobody makes again, as `kubectl run` makes one, so that
 //! `kubectl` in a step treats them like any others.
 
-use super::manifests::{Manifests, main_container, pod_spec};
+use super::manifests::{self, Manifests, items, main_container, pod_spec, text};
 use super::names::{self, PROCESS, RUN};
-use super::namespace::{ClusterNamespace, api, environment};
+use super::namespace::{ClusterNamespace, api, environment, list};
 use super::stack::KubernetesStack;
 use super::transform::add_aliases;
 use super::{pods, watch};
@@ -11,10 +11,12 @@ use crate::locked;
 use crate::stack::{Ending, Process, RELEASE_WITHIN, StackResult};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -28,15 +30,11 @@ const OF_THE_CONTAINER: [&str; 8] =
 
 /// The Pods of a process, with the label of its drill.
 fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str) -> StackResult<Vec<Value>> {
-    let taken = |from: &Value, keys: &[&str]| -> Map<String, Value> {
-        let of = |key: &&str| Some(((*key).to_string(), from.get(*key)?.clone()));
-        keys.iter().filter_map(of).collect()
+    let taken = |from: &Value, keys: &[&str]| -> Value {
+        keys.iter().filter_map(|key| Some((key.to_string(), from.get(key)?.clone()))).collect()
     };
     let (mut spec, mut container) = match &process.service {
-        None => {
-            let spec = Map::from_iter([("automountServiceAccountToken".to_string(), json!(false))]);
-            (spec, Map::from_iter([("image".to_string(), json!(toolbox))]))
-        }
+        None => (json!({ "automountServiceAccountToken": false }), json!({ "image": toolbox })),
         Some(service) => {
             let like = manifests.workload(service).and_then(pod_spec);
             let Some((like, main)) = like.and_then(|like| Some((like, main_container(like, service)?))) else {
@@ -47,15 +45,14 @@ fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str)
         }
     };
     // Volumes that a StatefulSet makes for each of its Pods are theirs.
-    let volumes: Vec<Value> = spec.get("volumes").and_then(Value::as_array).into_iter().flatten().cloned().collect();
     if let Some(Value::Array(mounts)) = container.get_mut("volumeMounts") {
-        mounts.retain(|mount| volumes.iter().any(|volume| volume.get("name") == mount.get("name")));
+        mounts.retain(|mount| items(&spec, "/volumes").any(|volume| volume.get("name") == mount.get("name")));
     }
-    container.insert("name".into(), json!(process.name));
-    container.insert("command".into(), json!(process.command()));
-    spec.insert("containers".into(), json!([container]));
-    spec.insert("restartPolicy".into(), json!("Never"));
-    spec.insert("terminationGracePeriodSeconds".into(), json!(2));
+    container["name"] = json!(process.name);
+    container["command"] = json!(process.command());
+    spec["containers"] = json!([container]);
+    spec["restartPolicy"] = json!("Never");
+    spec["terminationGracePeriodSeconds"] = json!(2);
     let name = |number: u16| match process.replicas {
         1 => process.name.clone(),
         _ => format!("{}-{number}", process.name),
@@ -81,11 +78,11 @@ impl PodEnds {
     fn watch(namespace: &ClusterNamespace, process: &str) -> PodEnds {
         let done = CancellationToken::new();
         let (seen, ended) = (Arc::<Mutex<BTreeMap<String, (Ending, Instant)>>>::default(), done.clone());
-        let (all, process, noted) = (namespace.pods(), process.to_string(), seen.clone());
+        let (all, process, noted) = (namespace.all::<Pod>(), process.to_string(), seen.clone());
         tokio::spawn(ended.run_until_cancelled_owned(async move {
             loop {
                 let operation = format!("watching the Pods of `{process}`");
-                let look = |pods: &BTreeMap<String, Pod>| -> Option<()> {
+                let look = |pods: &BTreeMap<String, Value>| -> Option<()> {
                     let mut noted = locked(&noted);
                     for (name, ending) in pods.iter().filter_map(|(name, pod)| Some((name, ending(pod)?))) {
                         noted.entry(name.clone()).or_insert_with(|| (ending, Instant::now()));
@@ -107,16 +104,16 @@ impl PodEnds {
 }
 
 /// How a Pod ended; by itself when nobody had deleted it by then.
-fn ending(pod: &Pod) -> Option<Ending> {
-    let ended = pods::statuses(pod).first()?.state.as_ref()?.terminated.as_ref()?;
-    let seconds = |from: i64, to: i64| Duration::from_secs(u64::try_from(to - from).unwrap_or_default());
-    let span = ended.started_at.as_ref().zip(ended.finished_at.as_ref());
+fn ending(pod: &Value) -> Option<Ending> {
+    let ended = items(pod, "/status/containerStatuses").next()?.pointer("/state/terminated")?;
+    let at = |key: &str| OffsetDateTime::parse(text(ended, key), &Rfc3339).ok();
+    let after = at("/startedAt").zip(at("/finishedAt")).map(|(from, to)| to - from);
     Some(Ending {
-        container: pods::name(pod).to_string(),
-        exit_code: i64::from(ended.exit_code),
-        after: span.map_or(Duration::ZERO, |(from, to)| seconds(from.0.as_second(), to.0.as_second())),
+        container: manifests::name(pod).to_string(),
+        exit_code: ended.get("exitCode")?.as_i64()?,
+        after: after.and_then(|after| after.try_into().ok()).unwrap_or_default(),
         ago: Duration::ZERO,
-        by_itself: pod.metadata.deletion_timestamp.is_none(),
+        by_itself: !pods::is_deleted(pod),
     })
 }
 
@@ -128,20 +125,20 @@ pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<Po
         return Err(environment(operation, "the stack has not been started"));
     };
     let mut made = pods_of(process, &stack.manifests, &ours.toolbox, &names::short(&stack.run.id))?;
-    let (all, ends) = (stack.namespace.pods(), PodEnds::watch(&stack.namespace, name));
+    let (all, ends) = (stack.namespace.all::<Pod>(), PodEnds::watch(&stack.namespace, name));
     for pod in &mut made {
         add_aliases(pod, aliases);
         stack.namespace.make(pod, &operation).await?;
     }
-    let has_begun = |pod: &Pod| pods::state(pod, name).status != "created";
+    let has_begun = |pod: &Value| pods::state(pod, name).status != "created";
     let begun = watch::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| {
         (pods.len() == made.len() && pods.values().all(has_begun)).then_some(())
     });
     if begun.await?.is_some() {
         return Ok(ends);
     }
-    let found = all.list(&of(name)).await.map_err(api(operation.as_str()))?;
-    let why = found.items.iter().filter(|pod| !has_begun(pod)).find_map(pods::ailment);
+    let found = list(&all, &of(name), &operation).await?;
+    let why = found.iter().filter(|pod| !has_begun(pod)).find_map(pods::ailment);
     let why = why.unwrap_or_else(|| format!("its Pods do not run after {} s", RELEASE_WITHIN.as_secs()));
     Err(environment(operation, why))
 }
@@ -149,14 +146,14 @@ pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<Po
 /// Removes the Pods, and waits until they are gone.
 pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> StackResult<Vec<String>> {
     let operation = format!("removing `{name}`");
-    let all = namespace.pods();
+    let all = namespace.all::<Pod>();
     let now = DeleteParams::default().grace_period(0);
-    let found = all.list(&of(name)).await.map_err(api(operation.as_str()))?;
+    let found = list(&all, &of(name), &operation).await?;
     all.delete_collection(&now, &of(name)).await.map(drop).map_err(api(operation.as_str()))?;
     let gone = watch::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| pods.is_empty().then_some(())).await?;
     let late = format!("the cluster has not done it within {} s", RELEASE_WITHIN.as_secs());
     gone.ok_or_else(|| environment(operation, late))?;
-    Ok(found.items.iter().map(|pod| pods::name(pod).to_string()).collect())
+    Ok(found.iter().map(|pod| manifests::name(pod).to_string()).collect())
 }
 
 #[cfg(test)]
@@ -201,12 +198,11 @@ mod tests {
 
     #[test]
     fn one_that_was_deleted_has_not_ended_by_itself() {
-        let pod = |deleted: Option<&str>| -> Pod {
+        let pod = |deleted: Option<&str>| {
             let ended = json!({ "terminated": { "exitCode": 3, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:07Z" } });
             let status = json!({ "name": "export", "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": ended });
-            serde_json::from_value(json!({ "metadata": { "name": "export", "deletionTimestamp": deleted },
-                "status": { "containerStatuses": [status] } }))
-            .unwrap()
+            json!({ "metadata": { "name": "export", "deletionTimestamp": deleted },
+                "status": { "containerStatuses": [status] } })
         };
         let own = ending(&pod(None)).unwrap();
         assert_eq!((own.exit_code, own.after, own.by_itself), (3, Duration::from_secs(7), true));

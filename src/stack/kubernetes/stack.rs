@@ -4,13 +4,13 @@ use super::cluster::{self, Cluster};
 use super::images::{self, FiredrillImages};
 use super::jobs::{remove_empty_day, remove_job};
 use super::kubectl::KubectlTools;
-use super::manifests::{Manifests, WORKLOADS, kind, name, pod_spec_pointer, remove_at};
+use super::manifests::{Manifests, WORKLOADS, items, kind, name, pod_spec_pointer, remove_at, text};
 use super::names::{self, CLOSED, CLOSED_PORT, OURS, RUN_ID};
-use super::namespace::{ClusterNamespace, api, environment, hinted, is_conflict, is_missing};
+use super::namespace::{ClusterNamespace, api, environment, hinted, is_conflict, is_missing, list, make};
 use super::platform::ResolvedManifests;
 use super::processes::{self, PodEnds};
 use super::runs::{self, NotedRun};
-use super::transform::{self, Aliases, DrillObjects, own_object};
+use super::transform::{self, Aliases, DrillObjects, own_object, port_number};
 use super::{bypass, objects, pods, watch};
 use crate::locked;
 use crate::output::log_lines;
@@ -23,7 +23,7 @@ use crate::stack::{
 };
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, Service, ServiceAccount};
-use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
+use kube::api::{DeleteParams, ListParams, LogParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,7 +40,7 @@ const ACCOUNT_WITHIN: Duration = Duration::from_secs(20);
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A namespace of one drill.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct KubernetesStack {
     pub cluster: Cluster,
     pub manifests: Manifests,
@@ -112,13 +112,13 @@ impl KubernetesStack {
             create_namespace(&self.cluster, &self.run.id).await?;
         }
         let api_server = if self.request.isolate { Some(self.api_server().await?) } else { None };
-        for object in transform::limits(&drill, api_server.as_deref())? {
+        for object in transform::limits(&drill, api_server.as_deref()) {
             self.create(&object).await?;
         }
         for object in transform::of_cluster(&self.manifests, &self.request, &drill) {
             self.cluster.make(&object).await?;
         }
-        let team = transform::team(&self.manifests, &self.request, &drill)?;
+        let team = transform::team(&self.manifests, &self.request, &drill);
         self.keep_copy(&team)?;
         let mut addresses = BTreeMap::new();
         let (others, with_pods) = team.split_at(team.partition_point(|object| pod_spec_pointer(object).is_none()));
@@ -131,7 +131,7 @@ impl KubernetesStack {
         let aliases = transform::aliases(&self.manifests, &self.request, &addresses);
         let mut waited = Vec::new();
         self.account_is_there().await?;
-        for mut object in with_pods.iter().cloned().chain(transform::our_pods(&drill, self.request.isolate)?) {
+        for mut object in with_pods.iter().cloned().chain(transform::our_pods(&drill, self.request.isolate)) {
             transform::add_aliases(&mut object, &aliases);
             self.create(&object).await?;
             if WORKLOADS.contains(&kind(&object)) {
@@ -182,9 +182,9 @@ impl KubernetesStack {
         let all = self.cluster.namespace("default").all::<Endpoints>();
         let found = all.get("kubernetes").await.map_err(api("looking at the Endpoints of the API server"))?;
         let mut addresses = Vec::new();
-        for subset in found.subsets.iter().flatten() {
-            for port in subset.ports.iter().flatten().filter_map(|port| u16::try_from(port.port).ok()) {
-                addresses.extend(subset.addresses.iter().flatten().map(|address| (address.ip.clone(), port)));
+        for subset in items(&found.data, "/subsets") {
+            for port in items(subset, "/ports").filter_map(port_number) {
+                addresses.extend(items(subset, "/addresses").map(|address| (text(address, "/ip").to_string(), port)));
             }
         }
         Ok(addresses)
@@ -199,7 +199,7 @@ impl KubernetesStack {
         let Ok(object) = objects::object(self, change) else { return Ok(()) };
         let (short, makes) = (names::short(&self.run.id), matches!(change.edit, ObjectEdit::Delete));
         let operation = format!("giving the steps rights on `{}`", change.object);
-        for right in transform::rights_on(&object, &self.namespace.name, &short, self.request.isolate, makes)? {
+        for right in transform::rights_on(&object, &self.namespace.name, &short, self.request.isolate, makes) {
             // They are there for a fault that comes back.
             if self.namespace.live(&right, operation.clone()).await?.is_none() {
                 self.namespace.make(&right, &operation).await?;
@@ -224,15 +224,15 @@ impl KubernetesStack {
     /// same: a Pod of the drill listens, a policy keeps everybody away from it, and the toolbox tries to reach it.
     async fn isolation_holds(&self) -> StackResult<()> {
         let operation = "looking whether `isolate` keeps anything in";
-        let closed = self.namespace.pods().get(CLOSED).await.map_err(api(operation))?;
-        let address = closed.status.and_then(|status| status.pod_ip).unwrap_or_default();
+        let closed = self.namespace.all::<Pod>().get(CLOSED).await.map_err(api(operation))?;
+        let address = text(&closed.data, "/status/podIP");
         let deadline = Instant::now() + CLOSED_WITHIN;
         // From its own Pod nothing keeps anybody away: until then it does not listen yet.
-        if !self.is_reached(CLOSED, &address, true, deadline).await? {
+        if !self.is_reached(CLOSED, address, true, deadline).await? {
             let hint = "look at its log (`--keep` leaves the namespace), or leave `isolate` out";
             return Err(hinted(operation, format!("the Pod `{CLOSED}` does not listen"), hint));
         }
-        if self.is_reached(TOOLBOX, &address, false, deadline).await? {
+        if self.is_reached(TOOLBOX, address, false, deadline).await? {
             let cause = "the cluster's network carries out no NetworkPolicies";
             let hint = "take a cluster whose network does (Calico, Cilium and others), or leave `isolate` out";
             return Err(hinted(operation, cause, hint));
@@ -277,8 +277,8 @@ impl KubernetesStack {
         for service in self.services() {
             let pods = pods::of_service(self, &service).await?;
             let Some(pod) = pods.first() else { continue };
-            let status = pods::status_of(pod, &pods::main_container(pod, &service));
-            found.extend(status.map(|status| (service, status.image_id.clone())));
+            let status = pods::status_of(pod, pods::main_container(pod, &service));
+            found.extend(status.map(|status| (service, text(status, "/imageID").to_string())));
         }
         Ok(found)
     }
@@ -328,7 +328,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn delete_pod(&self, uid: &str) -> StackResult<()> {
-        pods::delete(&self.namespace.pods(), uid).await
+        pods::delete(&self.namespace, uid).await
     }
 
     async fn exec_full(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
@@ -409,7 +409,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
-        save_logs(&self.namespace.pods(), dir, redactor).await
+        save_logs(&self.namespace, dir, redactor).await
     }
 
     async fn down(&self) -> StackResult<StackDown> {
@@ -418,18 +418,19 @@ impl Stack for KubernetesStack {
 }
 
 /// Writes the log of every container into a file of its own, that of a container's last life too.
-async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> StackResult<()> {
+async fn save_logs(namespace: &ClusterNamespace, dir: &Path, redactor: &Redactor) -> StackResult<()> {
     let operation = "saving the logs";
-    let found = pods.list(&ListParams::default()).await.map_err(api(operation))?;
+    let found = list(&namespace.all::<Pod>(), &ListParams::default(), operation).await?;
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
-    for pod in found.items {
-        for status in pods::init_statuses(&pod).iter().chain(pods::statuses(&pod)) {
-            for previous in [false, true].into_iter().filter(|previous| !previous || status.restart_count > 0) {
-                let container = Some(status.name.clone());
-                let params = LogParams { container, timestamps: true, previous, ..LogParams::default() };
-                let Ok(text) = pods.logs(pods::name(&pod), &params).await else { continue };
+    for pod in &found {
+        for status in pods::statuses(pod) {
+            let (container, restarts) = (text(status, "/name"), status["restartCount"].as_i64().unwrap_or_default());
+            for previous in [false, true].into_iter().filter(|previous| !previous || restarts > 0) {
+                let of = Some(container.to_string());
+                let params = LogParams { container: of, timestamps: true, previous, ..LogParams::default() };
+                let Ok(text) = namespace.pods().logs(name(pod), &params).await else { continue };
                 let end = if previous { "-previous" } else { "" };
-                let file = dir.join(format!("{}-{}{end}.log", pods::name(&pod), status.name));
+                let file = dir.join(format!("{}-{container}{end}.log", name(pod)));
                 let written = tokio::fs::write(&file, log_lines(&redactor.text(&text))).await;
                 written.map_err(|error| environment(format!("writing {}", file.display()), error))?;
             }
@@ -441,10 +442,8 @@ async fn save_logs(pods: &Api<Pod>, dir: &Path, redactor: &Redactor) -> StackRes
 /// Makes the namespace of a run.
 pub(super) async fn create_namespace(cluster: &Cluster, run: &str) -> StackResult<()> {
     let name = names::namespace(run);
-    let namespace: Namespace =
-        own_object("namespace", &json!({ "name": name, "short": names::short(run), "run": run }))?;
-    let all = Api::<Namespace>::all(cluster.client.clone());
-    all.create(&PostParams::default(), &namespace).await.map(drop).map_err(api(format!("making the namespace {name}")))
+    let namespace = own_object("namespace", &json!({ "name": name, "short": names::short(run), "run": run }));
+    make(&cluster.all_of::<Namespace>(), &namespace, &format!("making the namespace {name}")).await.map(drop)
 }
 
 /// Removes the namespace of a run with everything in it, and where there are some its objects of the whole cluster, and waits until it is
@@ -453,7 +452,7 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
     let began = Instant::now();
     let gone = |left: Vec<String>| Ok(StackDown { took: began.elapsed(), left });
     let namespace = names::namespace(run);
-    let all: Api<Namespace> = Api::all(cluster.client.clone());
+    let all = cluster.all_of::<Namespace>();
     let operation = format!("removing the namespace {namespace}");
     let found = match all.get_opt(&namespace).await {
         // The rights of a Job end as soon as its namespace is being removed.

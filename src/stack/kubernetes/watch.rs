@@ -3,11 +3,10 @@
 use super::namespace::api;
 use crate::stack::StackResult;
 use futures_util::StreamExt;
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use kube::{Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::ResourceExt;
+use kube::api::{Api, DynamicObject, ListParams, WatchEvent, WatchParams};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::time::Duration;
 
 /// How long one request watches, in seconds: API servers end longer ones after five minutes.
@@ -20,49 +19,34 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// `Environment` when they may not be listed or watched. What a server that is busy or not there cannot do is tried again.
-pub(super) async fn until<K, T>(
-    all: &Api<K>,
+pub(super) async fn until<T>(
+    all: &Api<DynamicObject>,
     wanted: ListParams,
     within: Duration,
     operation: &str,
-    mut look: impl FnMut(&BTreeMap<String, K>) -> Option<T>,
-) -> StackResult<Option<T>>
-where
-    K: Clone + Debug + DeserializeOwned + Resource,
-{
+    mut look: impl FnMut(&BTreeMap<String, Value>) -> Option<T>,
+) -> StackResult<Option<T>> {
+    let named = |object: DynamicObject| (object.name_any(), serde_json::to_value(object).unwrap_or_default());
     let params = WatchParams {
         label_selector: wanted.label_selector.clone(),
         field_selector: wanted.field_selector.clone(),
         ..WatchParams::default().timeout(ONE_WATCH)
     };
     let watching = async {
-        let mut first = true;
+        let mut pause = Duration::ZERO;
         loop {
-            if !std::mem::take(&mut first) {
-                tokio::time::sleep(AGAIN_AFTER).await;
-            }
-            let listed = match all.list(&wanted).await {
-                Err(error) if is_final(&error) => return Err(api(operation)(error)),
-                Err(_) => continue,
-                Ok(listed) => listed,
-            };
+            tokio::time::sleep(std::mem::replace(&mut pause, AGAIN_AFTER)).await;
+            let Some(listed) = answered(all.list(&wanted).await, operation)? else { continue };
             let version = listed.metadata.resource_version.unwrap_or_default();
-            let mut known: BTreeMap<String, K> =
-                listed.items.into_iter().map(|object| (object.name_any(), object)).collect();
+            let mut known: BTreeMap<String, Value> = listed.items.into_iter().map(named).collect();
             if let Some(found) = look(&known) {
                 return Ok(found);
             }
-            let events = match all.watch(&params, &version).await {
-                Err(error) if is_final(&error) => return Err(api(operation)(error)),
-                Err(_) => continue,
-                Ok(events) => events,
-            };
+            let Some(events) = answered(all.watch(&params, &version).await, operation)? else { continue };
             tokio::pin!(events);
             while let Some(Ok(event)) = events.next().await {
                 match event {
-                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                        known.insert(object.name_any(), object);
-                    }
+                    WatchEvent::Added(object) | WatchEvent::Modified(object) => known.extend([named(object)]),
                     WatchEvent::Deleted(object) => drop(known.remove(&object.name_any())),
                     WatchEvent::Bookmark(_) => continue,
                     // The version is too old: everything is listed again.
@@ -77,6 +61,14 @@ where
     match tokio::time::timeout(within, watching).await {
         Ok(found) => found.map(Some),
         Err(_) => Ok(None),
+    }
+}
+
+/// What was answered; nothing where it can be asked again.
+fn answered<T>(answer: kube::Result<T>, operation: &str) -> StackResult<Option<T>> {
+    match answer {
+        Err(error) if is_final(&error) => Err(api(operation)(error)),
+        answer => Ok(answer.ok()),
     }
 }
 

@@ -39,12 +39,6 @@ impl RunPlace {
         fs::create_dir_all(&runs).unwrap();
         indexed(&self.index(), &[runs])
     }
-
-    fn edit(&self, from: &str, to: &str) {
-        let text = fs::read_to_string(self.index()).unwrap();
-        assert!(text.contains(from), "{from}: {text}");
-        fs::write(self.index(), text.replace(from, to)).unwrap();
-    }
 }
 
 #[test]
@@ -246,15 +240,14 @@ fn several_at_once_agree() {
 }
 
 #[test]
-fn a_run_that_cannot_be_read_is_named_each_time_and_tried_when_it_has_changed() {
+fn a_run_that_cannot_be_read_is_named_and_tried_each_time() {
     let place = RunPlace::new();
     let whole = record("a", 0, Story::Passed);
     let dir = place.write(&whole);
     fs::write(dir.join("record.json"), "{").unwrap();
     let (runs, first) = place.look();
     assert_eq!((runs.len(), first.unreadable.len()), (0, 1), "{first:?}");
-    place.edit(&serde_json::to_string(&first.unreadable[0]).unwrap(), "\"known\"");
-    assert_eq!(place.look().1.unreadable, ["known"], "it is not read again");
+    assert_eq!(place.look().1.unreadable, first.unreadable);
     place.write(&whole);
     let (runs, update) = place.look();
     assert_eq!((runs.len(), update.unreadable.len()), (1, 0));

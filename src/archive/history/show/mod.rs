@@ -1,20 +1,18 @@
 //! History as people and programs read it: one page for the terminal and for Markdown, and JSON beside it. Pure functions:
-//! the time of day is in no page.
+//! the time of day is in no page. What comes from records goes through `text` or `name` of a page, so that it can neither move
+//! the cursor nor become markup.
 
 use super::index::Update;
 use super::run::{IndexedRun, RunStanding};
 use super::summary::{RunbookChange, RunbookVersion, Spread, Summary};
+use super::trend::{HistoryTrend, MeanInterval, TrendRow};
+use crate::output::one_line;
 use crate::record::Verdict;
 use crate::report::clock::day;
-use crate::report::seconds;
-use page::{HistoryPage, counted, minute, share};
+use crate::report::{budget_left, escape, html_page, many as counted, prose, seconds};
+use console::{Alignment, measure_text_width, pad_str};
 use serde::Serialize;
-
-mod page;
-mod trend;
-
-pub use page::PageForm;
-pub use trend::{trend_html, trend_text};
+use std::collections::BTreeMap;
 
 /// Version of the JSON; raised when a reader of the old one would misread.
 pub const HISTORY_FORMAT: u32 = 2;
@@ -296,5 +294,247 @@ fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
     page.table(&columns, &rows);
 }
 
+/// How a page is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageForm {
+    /// For a terminal.
+    Text,
+    /// GitHub's Markdown.
+    Markdown,
+}
+
+/// A page that is being written.
+#[derive(Debug)]
+struct HistoryPage {
+    form: PageForm,
+    out: String,
+}
+
+impl HistoryPage {
+    fn new(form: PageForm) -> HistoryPage {
+        HistoryPage { form, out: String::new() }
+    }
+
+    fn done(self) -> String {
+        self.out
+    }
+
+    /// Words from a record, harmless on this page.
+    fn text(&self, text: &str) -> String {
+        let text = one_line(text);
+        match self.form {
+            PageForm::Text => text,
+            PageForm::Markdown => prose(&text),
+        }
+    }
+
+    /// A name that a program knows something by: an id, a step, a file.
+    fn name(&self, name: &str) -> String {
+        let name = one_line(name);
+        match self.form {
+            PageForm::Text => name,
+            // A code span cannot hold a backtick of its own kind, and a table ends its cells at every bar.
+            PageForm::Markdown => format!("`{}`", name.replace('`', "'").replace('|', "\\|")),
+        }
+    }
+
+    fn gap(&mut self) {
+        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    /// Adds what is written in this form.
+    fn add(&mut self, text: &str, markdown: &str) {
+        self.out.push_str(if self.form == PageForm::Text { text } else { markdown });
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.gap();
+        self.add(&format!("{text}\n"), &format!("### {text}\n\n"));
+    }
+
+    /// A paragraph.
+    fn line(&mut self, text: &str) {
+        if self.form == PageForm::Markdown {
+            self.gap();
+        }
+        self.add(&format!("{text}\n"), &format!("{text}\n\n"));
+    }
+
+    /// A member of a list.
+    fn item(&mut self, text: &str) {
+        self.add(&format!("  {text}\n"), &format!("- {text}\n"));
+    }
+
+    /// A table with these titles; a `>` in front of one puts its column to the right. Columns that are empty in every row are left
+    /// out.
+    fn table(&mut self, titles: &[&'static str], rows: &[Vec<String>]) {
+        self.gap();
+        let filled = |at: &usize| rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()));
+        let kept: Vec<usize> = (0..titles.len()).filter(filled).collect();
+        let title = |at: usize| titles.get(at).copied().unwrap_or_default();
+        let mut lines = vec![kept.iter().map(|at| title(*at).trim_start_matches('>').to_string()).collect::<Vec<_>>()];
+        let cell = |row: &Vec<String>, at: usize| row.get(at).cloned().unwrap_or_default();
+        lines.extend(rows.iter().map(|row| kept.iter().map(|at| cell(row, *at)).collect()));
+        let width =
+            |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| measure_text_width(c)).max();
+        let widths: Vec<usize> = (0..kept.len()).map(|column| width(column).unwrap_or(0)).collect();
+        let right = |column: usize| kept.get(column).is_some_and(|at| title(*at).starts_with('>'));
+        for (number, line) in lines.iter().enumerate() {
+            let padded = line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+                let side = if right(column) { Alignment::Right } else { Alignment::Left };
+                pad_str(cell, *width, side, None).into_owned()
+            });
+            let padded: Vec<String> = padded.collect();
+            let (text, markdown) = (padded.join("  "), padded.join(" | "));
+            self.add(&format!("  {}\n", text.trim_end()), &format!("| {markdown} |\n"));
+            if number == 0 {
+                let rule = |column: usize| if right(column) { "---:" } else { "---" };
+                let rules: Vec<&str> = (0..kept.len()).map(rule).collect();
+                self.add("", &format!("| {} |\n", rules.join(" | ")));
+            }
+        }
+        self.add("", "\n");
+    }
+}
+
+/// `2026-11-20 06:41` of a time in RFC 3339.
+fn minute(utc: &str) -> String {
+    utc.get(..16).map_or_else(|| utc.to_string(), |minute| minute.replace('T', " "))
+}
+
+/// A ratio in whole percent; only all is `100%`, and only nothing is `0%`. A dash where there is nothing to have a part of.
+fn share(part: usize, all: usize) -> String {
+    let Some(hundredths) = part.saturating_mul(100).checked_div(all) else { return dash() };
+    let share = if part == 0 || part == all { hundredths } else { hundredths.clamp(1, 99) };
+    format!("{share}%")
+}
+
+/// The trend as a page.
+pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
+    let mut page = HistoryPage::new(form);
+    page.heading("By severity and quarter");
+    let row = |row: &TrendRow| {
+        let times = [&row.mttd, &row.mttm, &row.mttr].map(|mean| interval(mean, row.count));
+        let first = [row.of.to_string(), page.text(&row.severity), row.quarter.to_string(), row.count.to_string()];
+        first.into_iter().chain(times).collect()
+    };
+    let rows: Vec<Vec<String>> = trend.rows.iter().map(row).collect();
+    page.table(&["of", "severity", "quarter", ">count", ">MTTD", ">MTTM", ">MTTR"], &rows);
+    page.line(
+        "Mean times from the fault on to detection, first mitigating command and recovery, each with its 95% interval. \
+         Where it says (2 of 10), the other eight never came to it.",
+    );
+    if !trend.repeats.is_empty() {
+        page.heading("Failures that repeat");
+        for repeat in &trend.repeats {
+            let ids: Vec<String> = repeat.ids.iter().map(|id| page.name(id)).collect();
+            let what = format!("{} of {}", page.name(&repeat.class), page.name(&repeat.service));
+            page.item(&format!("{what}: {}: {}", counted(ids.len(), "time"), ids.join(", ")));
+        }
+    }
+    if !trend.actions.is_empty() {
+        page.heading("Before and after an action");
+        for effect in &trend.actions {
+            let [before, after] = [0, 1].map(|half: usize| {
+                let (failed, all) = effect.failed.get(half).copied().unwrap_or_default();
+                let mean = effect.recover.get(half).map_or_else(dash, |mean| interval(mean, all));
+                format!("{failed} of {all} failed, recovery {mean}")
+            });
+            let name = format!("{} ({})", page.name(&effect.action), page.name(&effect.scenario));
+            page.item(&format!("{name}: before {before}; after {after}"));
+        }
+    }
+    if !trend.budgets.is_empty() {
+        page.heading("Error budget left");
+        for (service, slo, left) in &trend.budgets {
+            let left = left.map_or_else(dash, budget_left);
+            page.item(&format!("{} {}: {left}", page.name(service), page.name(slo)));
+        }
+    }
+    page.done()
+}
+
+/// The same as an HTML page, with a plot of the times of each severity.
+pub fn trend_html(trend: &HistoryTrend) -> String {
+    let mut groups: BTreeMap<(&str, &str), Vec<&TrendRow>> = BTreeMap::new();
+    for row in &trend.rows {
+        groups.entry((row.of, &row.severity)).or_default().push(row);
+    }
+    let plots =
+        groups.into_iter().map(|((of, severity), rows)| plot(&format!("{severity}, {of}"), &rows)).collect::<String>();
+    html_page("Trend", &plots, &trend_text(trend, PageForm::Markdown))
+}
+
+/// Quarter by quarter each mean time as a dot, its interval as a line, its name and value beside it.
+fn plot(title: &str, rows: &[&TrendRow]) -> String {
+    const HEIGHT: f64 = 140.0;
+    let times = |row: &TrendRow| {
+        [("MTTD", "a", row.mttd.clone()), ("MTTM", "b", row.mttm.clone()), ("MTTR", "c", row.mttr.clone())]
+    };
+    let means = rows.iter().flat_map(|row| times(row)).filter_map(|(.., mean)| Some(mean?.mean_us as f64));
+    // The interval of two values may be twelve times as long as they are apart: it leaves the plot at the top.
+    let top = means.fold(1.0, f64::max) * 1.5;
+    let y = |us: u64| 10.0 + (1.0 - (us as f64 / top).min(1.0)) * HEIGHT;
+    let slot = 100.0 / rows.len() as f64;
+    let mut shapes = String::new();
+    for (at, row) in rows.iter().enumerate() {
+        let left = at as f64 * slot;
+        let middle = left + slot / 2.0;
+        shapes.push_str(&format!(
+            "<text class=\"tick\" text-anchor=\"middle\" x=\"{middle:.1}%\" y=\"166\">{} ({})</text>",
+            row.quarter, row.count
+        ));
+        for (number, (name, class, mean)) in times(row).into_iter().enumerate() {
+            let Some(mean) = mean else { continue };
+            let (x, dot) = (left + slot * (number as f64 + 0.7) / 3.6, y(mean.mean_us));
+            if let Some((low, high)) = mean.low_us.zip(mean.high_us) {
+                let (low, high) = (y(low), y(high));
+                shapes.push_str(&format!(
+                    "<line class=\"line {class}\" x1=\"{x:.1}%\" x2=\"{x:.1}%\" y1=\"{low:.1}\" y2=\"{high:.1}\"/>"
+                ));
+            }
+            let told = format!("{name} {}{}", seconds(mean.mean_us), of_all(&mean, row.count));
+            shapes.push_str(&format!("<circle class=\"dot {class}\" cx=\"{x:.1}%\" cy=\"{dot:.1}\" r=\"4\"/>"));
+            shapes
+                .push_str(&format!("<text class=\"tick\" x=\"{x:.1}%\" dx=\"7\" y=\"{:.1}\">{told}</text>", dot + 4.0));
+        }
+    }
+    let title = escape::html(title);
+    format!(
+        "<h2>{title}</h2>\n<svg width=\"100%\" height=\"176\" role=\"img\" aria-label=\"{title}: the table has the figures\">{shapes}</svg>\n"
+    )
+}
+
+fn interval(mean: &Option<MeanInterval>, count: usize) -> String {
+    let Some(mean) = mean else { return dash() };
+    let range = mean.low_us.zip(mean.high_us);
+    let range = range.map_or(String::new(), |(low, high)| format!(" [{}, {}]", seconds(low), seconds(high)));
+    format!("{}{range}{}", seconds(mean.mean_us), of_all(mean, count))
+}
+
+/// Of how many the mean is, where it is not of all of them: whoever never recovered has no time to recover.
+fn of_all(mean: &MeanInterval, count: usize) -> String {
+    if mean.values < count { format!(" ({} of {count})", mean.values) } else { String::new() }
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod trend_tests {
+    use super::super::trend::TrendPoint;
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn a_mean_says_whom_it_leaves_out_and_a_budget_how_far_it_is_overspent() {
+        let points = [Story::Passed, Story::NotRecovered].map(|story| TrendPoint::of_drill(&record_of(story)).unwrap());
+        let mut trend = HistoryTrend::of(points.to_vec(), &[]);
+        trend.budgets.push(("shop".into(), "availability".into(), Some(-3.0)));
+        let text = trend_text(&trend, PageForm::Text);
+        assert!(text.contains("4.00 s (1 of 2)") && text.contains("shop availability: -300%"), "{text}");
+        assert!(trend_html(&trend).contains("MTTR 4.00 s (1 of 2)"));
+    }
+}

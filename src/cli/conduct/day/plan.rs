@@ -1,14 +1,21 @@
-//! From the plan of a game day to drills that can be started: their stacks resolved, what they need and how long they take.
+//! From the plan of a game day to drills that can be started: their stacks resolved, what they need and how long they take by what
+//! earlier runs on this disk tell, and the images of all stacks made once: side by side drills would build the same ones at the same time.
 
 use super::super::resolved;
-use super::{DayOptions, earlier};
+use super::DayOptions;
+use crate::archive;
 use crate::error::Error;
 use crate::gameday::{self, PreparedDrill};
+use crate::record::{DayEvent, DaySink, Record, RunDir, micros};
 use crate::spec::Plan;
-use crate::stack::{Demand, Platform, ResolvedStack, StackError};
+use crate::stack::{
+    Demand, ImageBuild, Platform, ResolvedStack, RunIdentity, SourceFiles, StackError, StackOptions, StackRequest, Use,
+};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// A drill that can be started any number of times.
 #[derive(Debug, Clone)]
@@ -39,8 +46,7 @@ pub async fn ready(
     let stacks = resolved(distinct.values().copied(), platform, wanted.globals.color()).await?;
     let mut known = BTreeMap::new();
     for (name, stack) in distinct.keys().zip(stacks) {
-        let earlier = earlier::drill(&wanted.globals.project, wanted.out.as_deref(), name);
-        known.insert(name.to_string(), (stack, earlier));
+        known.insert(name.to_string(), (stack, earlier(wanted, name)));
     }
     let ready = drills.into_iter().filter_map(|entry| {
         let (stack, (took, used)) = known.get(&entry.plan.name)?;
@@ -54,4 +60,115 @@ pub async fn ready(
         })
     });
     Ok(ready.collect())
+}
+
+/// So many of the newest drills of a scenario are looked at.
+const NEWEST: usize = 3;
+
+/// How many game days of this name there are.
+pub fn earlier_days(wanted: &DayOptions, name: &str) -> u64 {
+    let root = wanted.out.clone().unwrap_or_else(|| wanted.globals.project.join(".firedrill/gamedays"));
+    let all = RunDir::list(&root).unwrap_or_default();
+    all.iter().filter(|dir| dir.is_named(name)).count() as u64
+}
+
+/// What the newest drills of a scenario tell: how long the longest of those took that ended, and what the newest one used.
+fn earlier(wanted: &DayOptions, scenario: &str) -> (Option<Duration>, Option<Use>) {
+    let roots = [Some(wanted.globals.project.join(".firedrill")), wanted.out.clone()].into_iter().flatten();
+    let roots: Vec<PathBuf> = roots.filter(|root| root.is_dir()).collect();
+    let records: Vec<Record> = archive::newest_drills(&roots, scenario).take(NEWEST).collect();
+    let whole = records.iter().filter(|record| record.ended && record.passed());
+    (whole.map(|record| Duration::from_micros(record.last_us.0)).max(), records.iter().find_map(Use::of))
+}
+
+/// Builds and pulls what the drills need. The drills of a stack whose images cannot be made will fail with that reason; the
+/// others do not mind.
+pub async fn make_images(
+    mut ready: Vec<Ready>,
+    options: &StackOptions,
+    dir: &RunDir,
+    cancel: &CancellationToken,
+    sink: &DaySink,
+) -> Vec<Ready> {
+    let began = Instant::now();
+    let identity = RunIdentity::of(dir, false);
+    let mut made: BTreeMap<String, Option<StackError>> = BTreeMap::new();
+    let mut builds = NamedBuilds::default();
+    for Ready { drill, stack, no_images, .. } in &mut ready {
+        let key = stack.images_key();
+        if let Some(failed) = made.get(&key) {
+            no_images.clone_from(failed);
+            continue;
+        }
+        let options = StackOptions { secrets: drill.plan.secrets(), ..options.clone() };
+        let failed = match builds.refusal(&drill.planned.scenario, &drill.plan.stack) {
+            Some(refused) => Some(refused),
+            None => stack.prepare(&identity, &options, cancel).await.err(),
+        };
+        if cancel.is_cancelled() {
+            return ready;
+        }
+        if let Some(error) = &failed {
+            let text = format!("the images of {} could not be made: {error}", drill.planned.scenario);
+            sink.emit(DayEvent::DayNote { text });
+        }
+        no_images.clone_from(&failed);
+        made.insert(key, failed);
+    }
+    sink.emit(DayEvent::ImagesReady { took_us: micros(began.elapsed()) });
+    ready
+}
+
+/// Name of an image → what it is built from, and for which scenario.
+#[derive(Default)]
+struct NamedBuilds(BTreeMap<String, (ImageBuild, String)>);
+
+impl NamedBuilds {
+    /// Why a scenario would run with the image of another one: both build one of that name, and from different things.
+    fn refusal(&mut self, scenario: &str, request: &StackRequest) -> Option<StackError> {
+        let images = request.cluster.iter().flat_map(|cluster| &cluster.images);
+        let own: Vec<(&String, ImageBuild)> = images
+            .filter_map(|(name, build)| {
+                let ImageBuild { folder, args } = build.as_ref()?;
+                Some((name, ImageBuild { folder: SourceFiles::real(folder), args: args.clone() }))
+            })
+            .collect();
+        for (name, build) in &own {
+            if let Some((_, other)) = self.0.get(*name).filter(|(known, _)| known != build) {
+                return Some(StackError::Environment {
+                    operation: format!("building {name} for {scenario}"),
+                    cause: format!("{other} builds it from another folder or with other arguments"),
+                    hint: Some("give one of them another tag, or drill them in game days of their own".into()),
+                });
+            }
+        }
+        for (name, build) in own {
+            self.0.entry(name.clone()).or_insert_with(|| (build, scenario.to_string()));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::ClusterRequest;
+
+    #[test]
+    fn one_name_of_an_image_is_one_build() {
+        let request = |folder: &str, version: &str| {
+            let args = BTreeMap::from([("VERSION".to_string(), version.to_string())]);
+            let build = ImageBuild { folder: folder.into(), args };
+            let images = BTreeMap::from([("shop/web:1".to_string(), Some(build)), ("db:1".to_string(), None)]);
+            StackRequest { cluster: Some(ClusterRequest { images, ..Default::default() }), ..Default::default() }
+        };
+        let mut builds = NamedBuilds::default();
+        assert!(builds.refusal("a", &request("/shop/web", "1")).is_none());
+        assert!(builds.refusal("b", &request("/shop/other/../web", "1")).is_none());
+        for other in [request("/shop/next", "1"), request("/shop/web", "2")] {
+            let why = builds.refusal("c", &other).map(|error| error.to_string()).unwrap_or_default();
+            assert!(why.contains("for c") && why.contains("a builds it"), "{why}");
+        }
+        assert!(builds.refusal("d", &StackRequest::default()).is_none());
+    }
 }

@@ -2,20 +2,53 @@
 //! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
 
 use crate::stack::arguments::{self as flags, CallTable, CommandFlag, FlagError};
-use std::sync::LazyLock;
+use crate::stack::{REFUSED, StackError};
 
-/// Why something is not carried out, in one line.
+/// Why a call is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(in crate::stack::compose) struct Refusal(pub String);
+#[error("{why}")]
+pub(in crate::stack::compose) struct NotDone {
+    /// Its exit code: [`REFUSED`] for what is not allowed.
+    pub exit: i32,
+    /// What is said.
+    pub why: String,
+}
+
+impl NotDone {
+    /// It could not be carried out.
+    pub(super) fn failed(why: impl Into<String>) -> NotDone {
+        NotDone { exit: 1, why: why.into() }
+    }
+
+    /// It is not allowed; the reason in one line.
+    pub(super) fn refused(why: impl Into<String>) -> NotDone {
+        NotDone { exit: REFUSED, why: why.into() }
+    }
+}
+
+impl From<StackError> for NotDone {
+    fn from(error: StackError) -> Self {
+        NotDone::failed(match error {
+            // What the real command would have said.
+            StackError::Build { reason, tail } => format!("{tail}\n{reason}"),
+            other => other.to_string(),
+        })
+    }
+}
+
+impl From<std::io::Error> for NotDone {
+    fn from(error: std::io::Error) -> Self {
+        NotDone::failed(format!("the docker command cannot be run: {error}"))
+    }
+}
 
 /// A refusal as an error.
-pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal(why.into()))
+pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, NotDone> {
+    Err(NotDone::refused(why))
 }
 
 /// Refuses what is not as it has to be.
-pub(super) fn ensure(holds: bool, why: impl Into<String>) -> Result<(), Refusal> {
+pub(super) fn ensure(holds: bool, why: impl Into<String>) -> Result<(), NotDone> {
     if holds { Ok(()) } else { refuse(why) }
 }
 
@@ -51,7 +84,7 @@ impl Arguments {
         self.value(long) == Some("true")
     }
 
-    fn take(&mut self, flag: CommandFlag, value: String, env: &StepEnv) -> Result<(), Refusal> {
+    fn take(&mut self, flag: CommandFlag, value: String, env: &StepEnv) -> Result<(), NotDone> {
         let value = match (flag.value, value.as_str()) {
             (true, _) => value,
             (false, "true" | "1" | "t" | "T" | "TRUE" | "True") => "true".into(),
@@ -81,7 +114,7 @@ impl Arguments {
 
 /// Reads arguments by a table, as pflag does (long and short, `--x=y`, `-xy`, `--`). With `to_the_end` the first word that
 /// is no flag ends them: what follows belongs to the command that is run inside.
-pub fn read(args: &[String], table: &[CommandFlag], to_the_end: bool, env: &StepEnv) -> Result<Arguments, Refusal> {
+pub fn read(args: &[String], table: &[CommandFlag], to_the_end: bool, env: &StepEnv) -> Result<Arguments, NotDone> {
     let (mut words, mut left) = (Arguments::default(), args);
     while let Some((arg, after)) = left.split_first() {
         left = after;
@@ -96,8 +129,10 @@ pub fn read(args: &[String], table: &[CommandFlag], to_the_end: bool, env: &Step
             continue;
         }
         let (found, with_next) = flags::read(arg, left.first(), table).map_err(|error| match error {
-            FlagError::Unknown(flag) => Refusal(format!("`{flag}` is not among the flags that a drill allows")),
-            FlagError::NoValue => Refusal(format!("`{arg}` needs a value")),
+            FlagError::Unknown(flag) => {
+                NotDone::refused(format!("`{flag}` is not among the flags that a drill allows"))
+            }
+            FlagError::NoValue => NotDone::refused(format!("`{arg}` needs a value")),
         })?;
         for (flag, value) in found {
             words.take(flag, value.unwrap_or_else(|| "true".into()), env)?;
@@ -110,10 +145,13 @@ pub fn read(args: &[String], table: &[CommandFlag], to_the_end: bool, env: &Step
 const TABLE: CallTable = CallTable(include_str!("table.txt"));
 
 named_enum! {
-/// How a command of Compose is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compose {
-    /// On services of the team's; without names, on all of them.
+/// How a command is carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CallKind {
+    /// The real command says something of itself.
+    #[default]
+    Itself = "itself",
+    /// Compose on services of the team's; without names, on all of them.
     Services = "services",
     /// `up`, `create`, `pull`: the same with the model as the step's environment makes it.
     Up = "up",
@@ -121,21 +159,10 @@ pub enum Compose {
     Scale = "scale",
     /// `run web command …`: the same.
     Run = "run",
-    /// `exec web command …`.
-    Exec = "exec",
     /// `port web 8080`.
     Port = "port",
-    /// Between a service and where the step runs.
-    Copy = "copy",
-    /// On the team's own file.
+    /// Compose on the team's own file.
     Config = "config",
-}
-}
-
-named_enum! {
-/// How a command of Docker is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Docker {
     /// Lists the team's containers.
     List = "list",
     /// On one or more of them.
@@ -148,20 +175,21 @@ pub enum Docker {
     Network = "network",
     /// `exec web command …`.
     Exec = "exec",
-    /// Between a container and where the step runs.
+    /// Between a container or a service and where the step runs.
     Copy = "copy",
 }
 }
 
 /// A command of a program: the name, how it is carried out, its flags.
-pub(super) type ListedCall<D> = (&'static str, D, Vec<CommandFlag>);
+pub(super) type ListedCall = (&'static str, CallKind, Vec<CommandFlag>);
 
-/// Subcommands of `docker compose`.
-pub(super) static COMPOSE: LazyLock<Vec<ListedCall<Compose>>> =
-    LazyLock::new(|| commands("compose", Compose::from_name));
-
-/// Subcommands of `docker`, and of `docker container`.
-pub(super) static DOCKER: LazyLock<Vec<ListedCall<Docker>>> = LazyLock::new(|| commands("docker", Docker::from_name));
+/// Subcommands of `docker` (and of `docker container`) or of `docker compose`.
+pub(super) fn listed(program: &str) -> impl Iterator<Item = ListedCall> {
+    TABLE.rows(program).filter_map(|(name, rest)| {
+        let mut words = rest.split_whitespace();
+        Some((name, CallKind::from_name(words.next()?)?, words.map(CommandFlag::of).collect()))
+    })
+}
 
 /// Flags before the subcommand of `docker` or `compose`.
 pub(super) fn global_flags(program: &str) -> Vec<CommandFlag> {
@@ -171,14 +199,6 @@ pub(super) fn global_flags(program: &str) -> Vec<CommandFlag> {
 /// What to do instead of a command that people look for and do not find.
 pub(super) fn instead(command: &str) -> Option<&'static str> {
     TABLE.row("instead", command)
-}
-
-fn commands<D>(program: &str, does: fn(&str) -> Option<D>) -> Vec<ListedCall<D>> {
-    let command = |(name, rest): (&'static str, &'static str)| {
-        let mut words = rest.split_whitespace();
-        Some((name, does(words.next()?)?, words.map(CommandFlag::of).collect()))
-    };
-    TABLE.rows(program).filter_map(command).collect()
 }
 
 /// Why a flag is refused, by what stands behind its name.
@@ -196,8 +216,9 @@ mod tests {
         let known = ["compose", "docker", "instead", "why"].map(|first| TABLE.rows(first).count());
         assert_eq!(known.iter().sum::<usize>(), TABLE.0.lines().filter(is_row).count());
         let lines = |first: &str| TABLE.rows(first).filter(|(name, _)| *name != "*").count();
-        assert_eq!((COMPOSE.len(), DOCKER.len()), (lines("compose"), lines("docker")));
-        let flags = COMPOSE.iter().flat_map(|(.., flags)| flags).chain(DOCKER.iter().flat_map(|(.., flags)| flags));
+        let (compose, docker): (Vec<_>, Vec<_>) = (listed("compose").collect(), listed("docker").collect());
+        assert_eq!((compose.len(), docker.len()), (lines("compose"), lines("docker")));
+        let flags = compose.iter().chain(&docker).flat_map(|(.., flags)| flags);
         let global = [global_flags("compose"), global_flags("docker")].concat();
         assert_eq!(global.len(), 24);
         for flag in flags.chain(&global) {

@@ -24,22 +24,11 @@ const PIPE: usize = 64 << 10;
 /// Links that are followed.
 const MOST_LINKS: usize = 20;
 
-/// A path in a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CopySide {
-    /// Id of the container.
-    pub container: String,
-    /// The path, absolute.
-    pub path: String,
-}
+/// The id of a container, and a path in it, absolute.
+pub(super) type CopySide = (String, String);
 
-/// What there is at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum There {
-    Nothing,
-    File,
-    Directory,
-}
+/// Whether what there is at a path is a directory; `None` for nothing.
+type There = Option<bool>;
 
 /// A path as a step in `cwd` means it, absolute and tidy; whether it says that it is a directory comes beside it.
 pub(super) fn absolute(cwd: &str, path: &str) -> String {
@@ -47,61 +36,55 @@ pub(super) fn absolute(cwd: &str, path: &str) -> String {
 }
 
 /// Into which directory a copy goes, and what its topmost entry is called there; `None`: only what is in it.
-fn target(
-    from: &str,
-    from_is_dir: bool,
-    contents: bool,
-    to: &str,
-    slash: bool,
-    there: &There,
-) -> Result<(String, Option<String>), String> {
+type CopyTarget = (String, Option<String>);
+
+/// Where a copy goes of a path, of which is known whether it is a directory.
+fn target(from: (&str, bool), contents: bool, to: &str, slash: bool, there: There) -> Result<CopyTarget, String> {
+    let (from, from_is_dir) = from;
     let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
     let parent = |path: &str| Path::new(path).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
     match there {
-        There::Directory if from_is_dir && contents => Ok((to.to_string(), None)),
-        There::Directory => Ok((to.to_string(), name(from))),
-        There::File if from_is_dir => Err(format!("cannot copy a directory to the file {to}")),
-        There::File if slash => Err(format!("{to} is not a directory")),
-        There::Nothing if slash && !from_is_dir => Err(format!("no such directory: {to}")),
-        There::Nothing | There::File => Ok((parent(to), name(to))),
+        Some(true) if from_is_dir && contents => Ok((to.to_string(), None)),
+        Some(true) => Ok((to.to_string(), name(from))),
+        Some(false) if from_is_dir => Err(format!("cannot copy a directory to the file {to}")),
+        Some(false) if slash => Err(format!("{to} is not a directory")),
+        None if slash && !from_is_dir => Err(format!("no such directory: {to}")),
+        None | Some(false) => Ok((parent(to), name(to))),
     }
 }
 
 /// Looks what there is at a path; links are followed to their end, whose path comes back.
-async fn look(docker: &Docker, at: &CopySide) -> Result<(There, String), String> {
-    let mut path = at.path.clone();
+async fn look(docker: &Docker, container: &str, at: &str) -> Result<(There, String), String> {
+    let mut path = at.to_string();
     for _ in 0..MOST_LINKS {
-        let stat = containers::path_in(docker, &at.container, &path).await.map_err(|error| error.to_string())?;
-        let Some(stat) = stat else { return Ok((There::Nothing, path)) };
+        let stat = containers::path_in(docker, container, &path).await.map_err(|error| error.to_string())?;
+        let Some(stat) = stat else { return Ok((None, path)) };
         let mode = stat.file_mode;
         if mode & GO_LINK == 0 {
-            return Ok((if mode & GO_DIRECTORY != 0 { There::Directory } else { There::File }, path));
+            return Ok((Some(mode & GO_DIRECTORY != 0), path));
         }
         let parent = Path::new(&path).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
         path = absolute(&parent, &stat.link_target);
     }
-    Err(format!("{}: too many links", at.path))
+    Err(format!("{at}: too many links"))
 }
 
 /// Copies from one container to another, as `docker cp` copies to a directory of the user's.
 pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: &CopySide) -> Result<(), String> {
-    let contents = from.path.ends_with("/.") || from.path == ".";
-    let source = CopySide { path: absolute("/", &from.path), ..from.clone() };
-    let slash = to.path.ends_with('/');
-    let (kind, real) = look(docker, &source).await?;
-    if kind == There::Nothing {
-        return Err(format!("no such file or directory: {}", from.path));
-    }
-    // As the real command: the link itself is copied, unless it is to be followed.
-    let path = if follow { real } else { source.path.clone() };
-    let (there, dir) = look(docker, &CopySide { path: absolute("/", &to.path), ..to.clone() }).await?;
-    let (into, name) = target(&source.path, kind == There::Directory, contents, &dir, slash, &there)?;
-    if look(docker, &CopySide { path: into.clone(), ..to.clone() }).await?.0 != There::Directory {
+    let ((source, from), (container, to)) = (from, to);
+    let (path, contents, slash) = (absolute("/", from), from.ends_with("/.") || from == ".", to.ends_with('/'));
+    let (is_directory, real) = look(docker, source, &path).await?;
+    let is_directory = is_directory.ok_or_else(|| format!("no such file or directory: {from}"))?;
+    let (there, dir) = look(docker, container, &absolute("/", to)).await?;
+    let (into, name) = target((&path, is_directory), contents, &dir, slash, there)?;
+    if look(docker, container, &into).await?.0 != Some(true) {
         return Err(format!("no such directory: {into}"));
     }
+    // As the real command: the link itself is copied, unless it is to be followed.
+    let path = if follow { real } else { path };
     // What arrives ends with whoever waits: the thread that renames would go on reading.
     let waiting = CancellationToken::new();
-    let archive = containers::archive(docker, &source.container, &path).take_until(waiting.clone().cancelled_owned());
+    let archive = containers::archive(docker, source, &path).take_until(waiting.clone().cancelled_owned());
     let arriving = SyncIoBridge::new(StreamReader::new(Box::pin(archive)));
     let _waiting = waiting.drop_guard();
     let (leaving, pieces) = tokio::io::duplex(PIPE);
@@ -116,7 +99,7 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
         })
     });
     let pieces = ReaderStream::with_capacity(pieces, PIPE).chain(broken);
-    let uploading = containers::unpack(docker, &to.container, &into, pieces);
+    let uploading = containers::unpack(docker, container, &into, pieces);
     let (renamed, uploaded) = tokio::join!(renaming, uploading);
     let uploaded = uploaded.map_err(|error| error.to_string());
     match renamed.map_err(|error| error.to_string())? {
@@ -129,9 +112,9 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
 
 /// `docker cp web:/x -`: the archive as it is.
 pub(super) async fn to_stream(docker: &Docker, from: &CopySide, follow: bool, out: &CallOutput) -> Result<(), String> {
-    let source = CopySide { path: absolute("/", &from.path), ..from.clone() };
-    let path = if follow { look(docker, &source).await?.1 } else { source.path.clone() };
-    let mut pieces = Box::pin(containers::archive(docker, &source.container, &path));
+    let (container, path) = (&from.0, absolute("/", &from.1));
+    let path = if follow { look(docker, container, &path).await?.1 } else { path };
+    let mut pieces = Box::pin(containers::archive(docker, container, &path));
     while let Some(piece) = pieces.next().await {
         if !out.write(Stream::Stdout, piece.map_err(|error| error.to_string())?).await {
             break;
@@ -143,7 +126,7 @@ pub(super) async fn to_stream(docker: &Docker, from: &CopySide, follow: bool, ou
 /// `docker cp - web:/dir`.
 pub(super) async fn from_stream(docker: &Docker, stdin: CallInput, to: &CopySide) -> Result<(), String> {
     let pieces = unfold(stdin, |mut stdin| async move { Some((Ok(stdin.next().await?), stdin)) });
-    containers::unpack(docker, &to.container, &absolute("/", &to.path), pieces).await.map_err(|error| error.to_string())
+    containers::unpack(docker, &to.0, &absolute("/", &to.1), pieces).await.map_err(|error| error.to_string())
 }
 
 /// Gives the topmost entry of an archive another name, piece by piece.
@@ -196,17 +179,17 @@ mod tests {
     #[test]
     fn a_copy_goes_where_the_real_command_puts_it() {
         let to = |from_is_dir, contents, slash, there: There| {
-            let target = target("/a/b", from_is_dir, contents, "/x/y", slash, &there);
+            let target = target(("/a/b", from_is_dir), contents, "/x/y", slash, there);
             target.map(|(dir, name)| format!("{dir} {}", name.unwrap_or_default()))
         };
-        assert_eq!(to(false, false, false, There::Nothing).unwrap(), "/x y");
-        assert_eq!(to(false, false, false, There::File).unwrap(), "/x y");
-        assert_eq!(to(false, false, true, There::Directory).unwrap(), "/x/y b");
-        assert_eq!(to(true, false, false, There::Nothing).unwrap(), "/x y");
-        assert_eq!(to(true, false, false, There::Directory).unwrap(), "/x/y b");
-        assert_eq!(to(true, true, false, There::Directory).unwrap(), "/x/y ");
-        assert!(to(true, false, false, There::File).is_err());
-        assert!(to(false, false, true, There::Nothing).is_err());
+        assert_eq!(to(false, false, false, None).unwrap(), "/x y");
+        assert_eq!(to(false, false, false, Some(false)).unwrap(), "/x y");
+        assert_eq!(to(false, false, true, Some(true)).unwrap(), "/x/y b");
+        assert_eq!(to(true, false, false, None).unwrap(), "/x y");
+        assert_eq!(to(true, false, false, Some(true)).unwrap(), "/x/y b");
+        assert_eq!(to(true, true, false, Some(true)).unwrap(), "/x/y ");
+        assert!(to(true, false, false, Some(false)).is_err());
+        assert!(to(false, false, true, None).is_err());
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use crate::source::outside;
 use crate::stack::ToolCall;
 use crate::stack::compose::dotenv::assignments;
-use crate::stack::compose::model::{FOUND, merged_names};
-use crate::stack::compose::project::ProjectFiles;
+use crate::stack::compose::model::{FOUND, ProjectFiles, merged_names};
 use crate::stack::compose::reads::clean;
+use crate::stack::compose::secrets::read_bounded;
 use std::path::{Path, PathBuf};
 
 /// The most that a `.env` may have, in bytes.
@@ -41,11 +41,8 @@ impl FileLookup {
         if env_files.is_empty() && by_itself.is_file() {
             env_files.push(by_itself);
         }
-        let mut bases: Vec<PathBuf> = directory
-            .ancestors()
-            .take_while(|dir| !root.as_os_str().is_empty() && dir.starts_with(&root))
-            .map(Path::to_path_buf)
-            .collect();
+        let inside = |dir: &&Path| !root.as_os_str().is_empty() && dir.starts_with(&root);
+        let mut bases: Vec<PathBuf> = directory.ancestors().take_while(inside).map(Path::to_path_buf).collect();
         if bases.is_empty() {
             bases.push(directory);
         }
@@ -53,10 +50,8 @@ impl FileLookup {
         let found_in = by_name.and_then(|file| Some(file.parent()?.to_path_buf())).into_iter().collect();
         let by_env = |dir: &&PathBuf| {
             let env = dir.join(".env");
-            // Nobody was asked about it: not a device, a pipe, or a link that leads out of the project.
-            let is_small = std::fs::metadata(&env).is_ok_and(|env| env.is_file() && env.len() <= MOST);
-            let is_ours = is_small && outside(&root, &env).is_none();
-            let text = if is_ours { std::fs::read_to_string(&env).unwrap_or_default() } else { String::new() };
+            // Nobody was asked about it: not a link that leads out of the project.
+            let text = if outside(&root, &env).is_none() { read_bounded(&env, MOST) } else { None }.unwrap_or_default();
             let named = assignments(&text).into_iter().rfind(|(name, _)| name == "COMPOSE_FILE");
             named.is_some_and(|(_, all)| all.split(':').map(|path| clean(&dir.join(path))).eq(files.iter().cloned()))
         };
@@ -106,21 +101,21 @@ impl FileLookup {
 
     /// The stack's first file as the session sees it.
     pub(super) fn shown(&self, call: &ToolCall) -> String {
-        let begins = self.begins(call).unwrap_or_default();
-        let inside = self.bases.first().zip(self.files.first()).and_then(|(base, file)| file.strip_prefix(base).ok());
-        inside.map_or_else(String::new, |inside| Path::new(begins).join(inside).display().to_string())
+        self.files.first().map(|file| self.seen(call, file)).unwrap_or_default()
+    }
+
+    /// A file of this machine as the session sees it.
+    fn seen(&self, call: &ToolCall, file: &Path) -> String {
+        let inside = self.bases.first().and_then(|base| file.strip_prefix(base).ok()).unwrap_or(file);
+        Path::new(self.begins(call).unwrap_or_default()).join(inside).display().to_string()
     }
 
     /// What the stack's env files are, as the session sees them.
     pub(super) fn shown_env(&self, call: &ToolCall) -> String {
-        let begins = Path::new(self.begins(call).unwrap_or_default());
-        let inside = |file: &PathBuf| {
-            let inside = self.bases.first().and_then(|base| file.strip_prefix(base).ok()).unwrap_or(file);
-            format!("`{}`", begins.join(inside).display())
-        };
-        match self.env_files.as_slice() {
-            [] => "the stack has no env file".to_string(),
-            files => format!("the stack's env files are {}", files.iter().map(inside).collect::<Vec<_>>().join(", ")),
+        let files: Vec<String> = self.env_files.iter().map(|file| format!("`{}`", self.seen(call, file))).collect();
+        match files.is_empty() {
+            true => "the stack has no env file".to_string(),
+            false => format!("the stack's env files are {}", files.join(", ")),
         }
     }
 

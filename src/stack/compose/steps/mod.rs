@@ -15,25 +15,21 @@ mod sources;
 mod team;
 
 use super::endpoint::Endpoint;
-use super::model::{self, ResolvedModel};
-use super::project::ProjectFiles;
+use super::model::{self, ProjectFiles};
 use super::stack::{ComposeStack, Started};
 use crate::process::nameless;
 use crate::record::Secrets;
 use crate::source::work_tree;
 use crate::stack::tools::note_call;
-use crate::stack::{
-    CallIo, CallOutput, Place, REFUSED, StackError, StackRequest, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools,
-};
-use arguments::{Compose, Docker, Refusal, ensure};
-use docker::ContainerCalls;
+use crate::stack::{CallIo, CallOutput, Place, REFUSED, StackRequest, TOOLBOX_DIRECTORY, ToolCall, Tools};
+use arguments::{CallKind, NotDone, StepEnv, ensure, refuse};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use lookup::FileLookup;
 use process::{ModelFile, ProcessListing};
 use recreate::Rereading;
 use rename::Change;
-use request::{Known, Request, StepRequest};
+use request::{Known, StepRequest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -41,9 +37,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use team::Team;
 use tokio_util::sync::CancellationToken;
-
-/// Exit code of Compose where it finds no file.
-const NO_FILE: i32 = 14;
 
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
@@ -74,7 +67,7 @@ impl StepTarget {
     fn known(&self, call: &ToolCall) -> Known {
         match self {
             StepTarget::Drill(stack) => {
-                let mut known = known(&stack.model, &stack.spec, &stack.project);
+                let mut known = known(stack.model.name(), &stack.spec, &stack.project);
                 if let Some(bases) = stack.started().bases.get(&call.begins) {
                     known.lookup.bases.clone_from(bases);
                 }
@@ -89,39 +82,6 @@ impl StepTarget {
                 Known { team: name.clone(), own: name.clone(), lookup }
             }
         }
-    }
-}
-
-/// Why a call has no exit code.
-#[derive(Debug)]
-pub(super) enum NotDone {
-    /// It is not allowed.
-    Refused(Refusal),
-    /// It could not be carried out.
-    Failed(String),
-    /// Compose finds no file where it would look for one; what it says.
-    NoFile(String),
-}
-
-impl From<Refusal> for NotDone {
-    fn from(refusal: Refusal) -> Self {
-        NotDone::Refused(refusal)
-    }
-}
-
-impl From<StackError> for NotDone {
-    fn from(error: StackError) -> Self {
-        NotDone::Failed(match error {
-            // What the real command would have said.
-            StackError::Build { reason, tail } => format!("{tail}\n{reason}"),
-            other => other.to_string(),
-        })
-    }
-}
-
-impl From<std::io::Error> for NotDone {
-    fn from(error: std::io::Error) -> Self {
-        NotDone::Failed(format!("the docker command cannot be run: {error}"))
     }
 }
 
@@ -169,9 +129,8 @@ async fn answer(
     };
     let (exit, said, told) = match done {
         Ok(exit) => (exit, String::new(), format!("exit {exit}")),
-        Err(NotDone::Refused(why)) => (REFUSED, format!("firedrill: {why}\n"), format!("refused: {why}")),
-        Err(NotDone::Failed(why)) => (1, format!("{why}\n"), format!("failed: {why}")),
-        Err(NotDone::NoFile(why)) => (NO_FILE, format!("{why}\n"), format!("failed: {why}")),
+        Err(NotDone { exit: REFUSED, why }) => (REFUSED, format!("firedrill: {why}\n"), format!("refused: {why}")),
+        Err(NotDone { exit, why }) => (exit, format!("{why}\n"), format!("failed: {why}")),
     };
     out.say(&said).await;
     let took = began.elapsed().as_secs_f64();
@@ -181,26 +140,18 @@ async fn answer(
 }
 
 /// The stack as command lines name it, in a drill's project.
-fn known(model: &ResolvedModel, spec: &StackRequest, project: &str) -> Known {
+fn known(team: &str, spec: &StackRequest, own: &str) -> Known {
     // Where another image begins is known when it runs.
     let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(TOOLBOX_DIRECTORY));
-    let lookup = FileLookup::new(&model.sources(spec), &spec.root, begins);
-    Known { team: model.name().to_string(), own: project.to_string(), lookup }
+    let lookup = FileLookup::new(&model::files_of(spec), &spec.root, begins);
+    Known { team: team.to_string(), own: own.to_string(), lookup }
 }
 
 /// Why a call with these variables is refused wherever the step stands, and whatever the stack is like at that moment.
-pub(super) fn refusal(
-    model: &ResolvedModel,
-    spec: &StackRequest,
-    (program, args): (&str, &[String]),
-    env: &[(String, String)],
-) -> Option<String> {
+pub(super) fn refusal(team: &str, spec: &StackRequest, call: (&str, &[String]), env: &StepEnv) -> Option<String> {
+    let (program, args) = call;
     let call = ToolCall { program: program.into(), args: args.to_vec(), env: env.to_vec(), ..ToolCall::default() };
-    match request::parse(&call, &known(model, spec, model.name())) {
-        Err(refusal) => Some(refusal.to_string()),
-        Ok(StepRequest::NoFile(said)) => Some(said.replace('\n', "; ")),
-        Ok(_) => None,
-    }
+    request::parse(&call, &known(team, spec, team)).err().map(|refusal| refusal.why.replace('\n', "; "))
 }
 
 impl StepTools {
@@ -225,33 +176,31 @@ impl StepTools {
     }
 
     async fn carry_out(&self, step: StepCall<'_>) -> Result<i32, NotDone> {
-        match request::parse(step.call, &self.target.known(step.call))? {
-            StepRequest::NoFile(said) => Err(NotDone::NoFile(said)),
-            // The real command saying something of itself.
-            StepRequest::Itself(args) => {
+        let ask = request::parse(step.call, &self.target.known(step.call))?;
+        if let (StepTarget::Drill(stack), false) = (&self.target, ask.bases.is_empty()) {
+            // The beginning of a session is one directory, and not another one for each call.
+            stack.started().bases.insert(step.call.begins.clone(), ask.bases.clone());
+        }
+        match (ask.does, &self.target) {
+            (CallKind::Itself, _) => {
                 let mut command = self.target.endpoint().command();
-                command.args(args);
+                command.args(ask.words.passed);
                 Ok(process::run(command, &step, &ProcessListing::default()).await?)
             }
-            StepRequest::Compose(ask) => match &self.target {
-                StepTarget::Drill(stack) => self.compose(stack, ask, step).await,
-                StepTarget::Project { name, .. } => self.compose_as_it_is(name, ask, step).await,
-            },
-            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, step).await,
+            (CallKind::Copy, _) => self.copy(&ask, step).await,
+            (_, StepTarget::Drill(stack)) if ask.of_compose => self.compose(stack, ask, step).await,
+            (CallKind::Exec, _) => self.exec(&ask, step).await,
+            (_, StepTarget::Project { name, .. }) if ask.of_compose => self.compose_as_it_is(name, ask, step).await,
+            _ => self.docker(ask, step).await,
         }
     }
 
     /// On a project that somebody else has started: commands that read its Compose files are refused.
-    async fn compose_as_it_is(&self, name: &str, ask: Request<Compose>, step: StepCall<'_>) -> Result<i32, NotDone> {
-        match ask.does {
-            Compose::Copy => return self.calls(true).await?.copy(&ask.words, true, step).await,
-            Compose::Exec => return self.calls(false).await?.exec_in_service(&ask.words, step).await,
-            Compose::Up | Compose::Scale | Compose::Run | Compose::Config => {
-                let why = "reads the Compose files, and somebody may have changed what they ask of this host since the project was \
-                           started: run it by hand, or in a drill";
-                return Err(Refusal(format!("`docker compose {}` {why}", ask.name)).into());
-            }
-            Compose::Services | Compose::Port => {}
+    async fn compose_as_it_is(&self, name: &str, ask: StepRequest, step: StepCall<'_>) -> Result<i32, NotDone> {
+        if !matches!(ask.does, CallKind::Services | CallKind::Port) {
+            let why = "reads the Compose files, and somebody may have changed what they ask of this host since the project was \
+                       started: run it by hand, or in a drill";
+            return refuse(format!("`docker compose {}` {why}", ask.name));
         }
         let mut command = self.target.endpoint().command();
         // What is there says enough, its labels; and Compose would take a file that it finds from here upwards.
@@ -260,46 +209,43 @@ impl StepTools {
         Ok(process::run(command, &step, &ProcessListing::default()).await?)
     }
 
-    async fn compose(&self, stack: &ComposeStack, ask: Request<Compose>, step: StepCall<'_>) -> Result<i32, NotDone> {
-        let (call, cancel) = (step.call, step.cancel);
-        let words = &ask.words;
-        if !ask.bases.is_empty() {
-            // The beginning of a session is one directory, and not another one for each call.
-            stack.started().bases.insert(call.begins.clone(), ask.bases.clone());
-        }
-        if ask.does == Compose::Config {
-            return config(stack, &ask, &step).await;
-        }
-        if ask.does == Compose::Copy {
-            return self.calls(true).await?.copy(&ask.words, true, step).await;
+    async fn compose(&self, stack: &ComposeStack, ask: StepRequest, step: StepCall<'_>) -> Result<i32, NotDone> {
+        let (env, cancel, words) = (&step.call.env, step.cancel, &ask.words);
+        let rereading = Rereading { stack, env, profiles: &ask.profiles, out: &step.io.out, cancel };
+        if ask.does == CallKind::Config {
+            // The team's own file, as the step's environment makes it.
+            let (spec, endpoint) = rereading.asked().await?;
+            let mut command = model::reading(&endpoint, &spec).command();
+            command.arg("compose").args(model::file_options(&spec)).arg("config").args(&words.passed);
+            command.arg("--").args(&words.rest).current_dir(&stack.model.directory);
+            return Ok(process::run(command, &step, &ProcessListing::default()).await?);
         }
         let named = ask.named();
         let needed = [named.clone(), request::scaled_services(&words.values("scale"))].concat();
-        let recreates = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
+        let recreates = matches!(ask.does, CallKind::Up | CallKind::Scale | CallKind::Run);
         let (model, services) = if recreates {
-            let rereading = Rereading { stack, env: &call.env, profiles: &ask.profiles, out: &step.io.out, cancel };
             let made = rereading.remake(&needed, words.is_set("build")).await?;
             let mut started = stack.started();
             (started.model, started.services) = (Some(made.0.clone()), made.1.clone());
             made
         } else {
             let started = stack.started();
-            let none = || NotDone::Failed("the stack has not been started".into());
+            let none = || NotDone::failed("the stack has not been started");
             (started.model.clone().ok_or_else(none)?, started.services.clone())
         };
         if let Some(unknown) = needed.iter().find(|name| !services.contains(name)) {
             let all = services.join(", ");
-            return Err(Refusal(format!("there is no service `{unknown}` in this drill; there are: {all}")).into());
+            return refuse(format!("there is no service `{unknown}` in this drill; there are: {all}"));
         }
-        if ask.does == Compose::Exec {
-            return self.calls(false).await?.exec_in_service(words, step).await;
+        if ask.does == CallKind::Exec {
+            return self.exec(&ask, step).await;
         }
         // Compose's `--wait` fails at a container whose health check is turned off, as that of a fault's process is, and at one that
         // has ended: those that the step does not name are started by a call that does not wait.
         let mut apart: Vec<String> = Vec::new();
         // Never none: that would mean ours as well.
         let rest = match ask.does {
-            Compose::Services | Compose::Up if named.is_empty() => {
+            CallKind::Services | CallKind::Up if named.is_empty() => {
                 let (waits, started) = (words.is_set("wait"), stack.started());
                 let is_apart = |name: &String| waits && started.processes.contains(name) && !needed.contains(name);
                 let all: (Vec<String>, Vec<String>) = services.into_iter().partition(is_apart);
@@ -310,7 +256,7 @@ impl StepTools {
         };
         ensure(!rest.is_empty(), "this stack has no services")?;
         let model = match (ask.does, words.rest.first()) {
-            (Compose::Run, Some(service)) => with_variables(model, service, &words.env),
+            (CallKind::Run, Some(service)) => with_variables(model, service, &words.env),
             _ => model,
         };
         let mut passed = words.passed.clone();
@@ -323,12 +269,12 @@ impl StepTools {
             calls.push((["--detach", "--no-deps"].map(str::to_string).into(), apart));
         }
         let (stdout, stderr) = match ask.does {
-            Compose::Run => (Change::Nothing, Change::Progress),
-            Compose::Services if ask.name == "logs" => (Change::Nothing, Change::Everything),
+            CallKind::Run => (Change::Nothing, Change::Progress),
+            CallKind::Services if ask.name == "logs" => (Change::Nothing, Change::Everything),
             _ => (Change::Everything, Change::Everything),
         };
         let show = ProcessListing { names: Team::of(stack).await?.names, stdout, stderr };
-        let (out, mut stdin) = (step.io.out, (ask.does == Compose::Run).then_some(step.io.stdin));
+        let (out, mut stdin) = (step.io.out, (ask.does == CallKind::Run).then_some(step.io.stdin));
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
         let making = recreates.then(|| Making::of(&stack.started));
         let (compose, mut exit) = (stack.compose(cancel), 0);
@@ -338,7 +284,8 @@ impl StepTools {
             let options = compose.options.iter().map(|option| if option == "-" { &path } else { option });
             let mut command = compose.endpoint.command();
             command.arg("compose").args(options).arg(ask.name).args(passed).arg("--").args(rest);
-            let ended = process::run_with(command, Some(&file), stdin.take(), &out, &show, cancel).await?;
+            file.hand_to(&mut command);
+            let ended = process::run_with(command, stdin.take(), &out, &show, cancel).await?;
             exit = if exit == 0 { ended } else { exit };
             if cancel.is_cancelled() {
                 break;
@@ -350,37 +297,13 @@ impl StepTools {
         Ok(exit)
     }
 
-    /// The team's containers, and where the step stands if that matters.
-    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, NotDone> {
-        let endpoint = self.target.endpoint();
-        let team = match &self.target {
+    /// The team's containers.
+    async fn team(&self) -> Result<Team, NotDone> {
+        Ok(match &self.target {
             StepTarget::Drill(stack) => Team::of(stack).await?,
-            StepTarget::Project { name, .. } => Team::of_project(endpoint, name).await?,
-        };
-        let here = match (&self.target, &self.place) {
-            _ if !copies => None,
-            (StepTarget::Drill(stack), Place::Toolbox) => Some(stack.running(TOOLBOX).await?),
-            (StepTarget::Drill(stack), Place::Service(service)) => Some(stack.running(service).await?),
-            (StepTarget::Project { toolbox, .. }, Place::Toolbox) => Some(toolbox.clone()),
-            (StepTarget::Project { .. }, Place::Service(service)) => {
-                let running = team.all.iter().find(|c| c.service == *service && c.status == "running");
-                running.map(|container| container.id.clone())
-            }
-        };
-        Ok(ContainerCalls { endpoint, team, here })
+            StepTarget::Project { name, endpoint, .. } => Team::of_project(endpoint, name).await?,
+        })
     }
-}
-
-/// The team's own file, as the step's environment makes it.
-async fn config(stack: &ComposeStack, ask: &Request<Compose>, step: &StepCall<'_>) -> Result<i32, NotDone> {
-    let StepCall { call, io, cancel } = step;
-    let rereading = Rereading { stack, env: &call.env, profiles: &ask.profiles, out: &io.out, cancel };
-    let (spec, endpoint) = rereading.asked().await?;
-    let mut command = model::reading(&endpoint, &spec).command();
-    command.arg("compose").args(model::file_options(&spec, &stack.model.files));
-    command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
-    command.current_dir(&stack.model.directory);
-    Ok(process::run(command, step, &ProcessListing::default()).await?)
 }
 
 /// A model in which a service has more variables: what a step gives to a container of its own stands on no command line.
@@ -398,31 +321,20 @@ pub(super) fn with_more(environment: Option<&Value>, env: &[(String, String)]) -
     Value::Object(all)
 }
 
-/// A command under way that makes containers; several may be. Unless it says that it is over, it was cut off.
-pub(super) struct Making {
-    started: Arc<Mutex<Started>>,
-    over: bool,
-}
+/// A command under way that makes containers; several may be. Unless it says that it is over it was cut off, and the engine may still be
+/// carrying out its last request.
+pub(super) struct Making(Arc<Mutex<Started>>);
 
 impl Making {
     /// One more, from now on.
     pub(super) fn of(started: &Arc<Mutex<Started>>) -> Making {
-        let making = Making { started: started.clone(), over: false };
         crate::locked(started).making += 1;
-        making
+        Making(started.clone())
     }
 
     /// It has ended by itself.
-    pub(super) fn over(mut self) {
-        self.over = true;
-    }
-}
-
-impl Drop for Making {
-    fn drop(&mut self) {
-        let mut started = crate::locked(&self.started);
-        started.making = started.making.saturating_sub(1);
-        started.cut_off |= !self.over;
+    pub(super) fn over(self) {
+        crate::locked(&self.0).making -= 1;
     }
 }
 
@@ -460,7 +372,7 @@ mod tests {
         let args = ["exec", "web", forged].map(str::to_string).into();
         let call = ToolCall { program: "docker".into(), args, ..ToolCall::default() };
         let (io, _peer) = CallIo::pair();
-        let failed = async { Err(NotDone::Failed("no such container\ndocker ps (exit 0, 0.0 s)".into())) };
+        let failed = async { Err(NotDone::failed("no such container\ndocker ps (exit 0, 0.0 s)")) };
         answer(&call, &io.out, &CancellationToken::new(), failed, (dir.path(), &Secrets::default())).await;
         let log = std::fs::read_to_string(dir.path().join("logs/docker.log")).unwrap();
         assert_eq!(log.lines().count(), 1, "{log}");

@@ -5,14 +5,15 @@ use super::rename::{Change, Names, Renamer};
 use crate::process::Running;
 use crate::record::Stream;
 use crate::stack::{CallInput, CallOutput};
-use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
+use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -41,7 +42,7 @@ impl ModelFile {
     pub(super) fn hand_to(&self, command: &mut Command) {
         let raw = self.0.as_raw_fd();
         let inherit = move || {
-            // SAFETY: the descriptor is open until after the spawn: `self` is borrowed until then by its caller.
+            // SAFETY: the descriptor is open until after the spawn: whoever has this keeps it until the command has ended.
             let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).map_err(std::io::Error::from)
         };
@@ -52,13 +53,12 @@ impl ModelFile {
 
 /// Runs a command to its end, or to that of the step, which has a time-out; its exit code as a shell gives it.
 pub(super) async fn run(command: Command, step: &StepCall<'_>, show: &ProcessListing) -> std::io::Result<i32> {
-    run_with(command, None, None, &step.io.out, show, step.cancel).await
+    run_with(command, None, &step.io.out, show, step.cancel).await
 }
 
-/// The same, with a file that it reads and the step's standard input.
+/// The same, with the step's standard input.
 pub(super) async fn run_with(
     mut command: Command,
-    model: Option<&ModelFile>,
     stdin: Option<CallInput>,
     out: &CallOutput,
     show: &ProcessListing,
@@ -66,9 +66,6 @@ pub(super) async fn run_with(
 ) -> std::io::Result<i32> {
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(model) = model {
-        model.hand_to(&mut command);
-    }
     let mut running = Running::start(command)?;
     let feeding =
         running.child.stdin.take().zip(stdin).map(|(to, from)| AbortOnDropHandle::new(tokio::spawn(feed(from, to))));
@@ -99,15 +96,10 @@ pub(super) async fn feed(mut from: CallInput, mut to: impl AsyncWrite + Unpin) {
     let _ = to.shutdown().await;
 }
 
-async fn pump(mut pipe: impl AsyncRead + Unpin, stream: Stream, out: &CallOutput, mut renamer: Renamer) {
-    let mut buffer = BytesMut::new();
-    loop {
-        buffer.reserve(64 << 10);
-        match pipe.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
-        }
-        let bytes: Bytes = renamer.push(buffer.split().freeze());
+async fn pump(pipe: impl AsyncRead + Unpin, stream: Stream, out: &CallOutput, mut renamer: Renamer) {
+    let mut pieces = ReaderStream::with_capacity(pipe, 64 << 10);
+    while let Some(Ok(bytes)) = pieces.next().await {
+        let bytes = renamer.push(bytes);
         if !bytes.is_empty() && !out.write(stream, bytes).await {
             return;
         }

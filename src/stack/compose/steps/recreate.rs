@@ -1,22 +1,21 @@
 //! The stack's model as the environment of a step makes it: `CHECKOUT_TAG=v1 docker compose up -d checkout` is how teams
 //! roll back. Compose reads the team's file once more, and what it says is changed by the same rules as at the start.
 
-use super::NotDone;
-use super::arguments::{Refusal, ensure};
+use super::arguments::{NotDone, ensure, refuse};
 use super::guard;
 use crate::stack::ResolveError;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::model::{self, ResolvedModel};
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::transform::Recipe;
-use crate::stack::compose::{builds, findings, images, processes, up};
-use crate::stack::{AgentRole, CallIo, CallOutput, StackRequest, TOOLBOX};
+use crate::stack::compose::{builds, findings, images, processes};
+use crate::stack::{AgentRole, CallOutput, StackRequest, TOOLBOX};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 /// A step, or a release, that has Compose read the team's files once more.
-pub(super) struct Rereading<'a> {
+pub(in crate::stack::compose) struct Rereading<'a> {
     pub stack: &'a ComposeStack,
     pub env: &'a [(String, String)],
     pub profiles: &'a [String],
@@ -28,7 +27,7 @@ pub(super) struct Rereading<'a> {
 impl Rereading<'_> {
     /// What Compose is asked for, and the engine with the variables that count in the environment of its commands: those that the files
     /// name, of the releases' and of the step's. When a file is not understood here, none does, and the step is told why.
-    pub(super) async fn asked(&self) -> Result<(StackRequest, Endpoint), Refusal> {
+    pub(super) async fn asked(&self) -> Result<(StackRequest, Endpoint), NotDone> {
         let stack = self.stack;
         let (mut spec, mut endpoint) = (stack.spec.clone(), stack.endpoint.clone());
         let released: Vec<(String, String)> = {
@@ -42,7 +41,7 @@ impl Rereading<'_> {
         if may.is_empty() {
             return Ok((spec, endpoint));
         }
-        let variables = match stack.model.sources(&stack.spec).variables() {
+        let variables = match model::files_of(&stack.spec).variables() {
             Ok(variables) => variables,
             Err(why) => {
                 self.out.say(&format!("firedrill: the step's variables do not count here: {why}\n")).await;
@@ -59,11 +58,10 @@ impl Rereading<'_> {
         Ok((spec, endpoint))
     }
 
-    /// Resolves and changes the model; builds what a step's variables have made another build. Returns the model that Compose
-    /// is given, and the names of the team's services in it.
-    pub(super) async fn remake(&self, services: &[String], build: bool) -> Result<(Value, Vec<String>), NotDone> {
+    /// Resolves and changes the model; builds what a step's variables have made another build.
+    pub(in crate::stack::compose) async fn remake(&self, services: &[String], build: bool) -> Result<Remade, NotDone> {
         let stack = self.stack;
-        let none = || NotDone::Failed("the stack has not been started".into());
+        let none = || NotDone::failed("the stack has not been started");
         let recipe = stack.started().recipe.clone().ok_or_else(none)?;
         let (mut spec, endpoint) = self.asked().await?;
         let mut resolved = resolve(&spec, &endpoint).await?;
@@ -78,7 +76,7 @@ impl Rereading<'_> {
                 let service = all.service(name);
                 if service.is_null() {
                     let known = all.services().join(", ");
-                    return Err(Refusal(format!("there is no service `{name}`; there are: {known}")).into());
+                    return refuse(format!("there is no service `{name}`; there are: {known}"));
                 }
                 let own = service["profiles"].as_array().into_iter().flatten();
                 spec.profiles.extend(own.filter_map(Value::as_str).map(str::to_string));
@@ -92,17 +90,16 @@ impl Rereading<'_> {
         let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
         ensure(beyond.is_empty(), why)?;
         if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
-            return Err(Refusal(wrong.message).into());
+            return refuse(wrong.message);
         }
         let recipe = self.rebuilt(recipe, (&before, &resolved), build).await?;
         let mut json = stack.transformed(&resolved, &spec, &recipe);
         processes::scale(&mut json, &spec, &processes);
         let mut started = stack.started();
         if let Some(service) = started.model.as_ref().and_then(|now| keep_ours(now, &mut json)) {
-            let why = format!(
+            return refuse(format!(
                 "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
-            );
-            return Err(Refusal(why).into());
+            ));
         }
         // Models only grow: what a later command does not name stays known.
         started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
@@ -135,53 +132,26 @@ impl Rereading<'_> {
         let mut only = after.clone();
         if let Some(Value::Object(services)) = only.json.get_mut("services") {
             services.retain(|name, _| other.contains(name));
-            services
-                .values_mut()
-                .filter_map(Value::as_object_mut)
-                .for_each(|service| drop(service.remove("depends_on")));
+            let services = services.values_mut().filter_map(Value::as_object_mut);
+            services.for_each(|service| drop(service.remove("depends_on")));
         }
         let mut built = builds::plan(&compose.endpoint.docker, &only, &stack.short, false).await?;
         if stack.started().model.is_none() {
             // Nothing is to be started here.
             built.leave_own();
         }
-        up::build(stack, &compose, &only, &built).await?;
+        stack.build(&compose, &only, &built).await?;
         recipe.builds.images.extend(built.images);
         recipe.builds.own.extend(built.own);
         Ok(recipe)
     }
 }
 
+/// The model that Compose is given, and the names of the team's services in it.
+type Remade = (Value, Vec<String>);
+
 /// A model before and after.
 type Models<'a> = (&'a ResolvedModel, &'a ResolvedModel);
-
-/// The model as a release's variables make it, with what they need built.
-///
-/// # Errors
-/// Why there is none, in one line.
-pub(in crate::stack::compose) async fn released(
-    stack: &ComposeStack,
-    variables: &BTreeMap<String, String>,
-    service: &str,
-    cancel: &CancellationToken,
-) -> Result<Value, String> {
-    if !variables.is_empty() {
-        let known = stack.model.sources(&stack.spec).variables()?;
-        let unknown = |name: &&String| !known.named.contains(*name) || !guard::may_decide(name);
-        if let Some(name) = variables.keys().find(unknown) {
-            return Err(format!("`{name}` is not a variable of the stack's Compose file"));
-        }
-    }
-    let env: Vec<(String, String)> = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    // There is nothing to be said that is not in the error.
-    let (io, _) = CallIo::pair();
-    let rereading = Rereading { stack, env: &env, profiles: &[], out: &io.out, cancel };
-    let made = rereading.remake(&[service.to_string()], false).await;
-    made.map(|(model, _)| model).map_err(|why| match why {
-        NotDone::Refused(refusal) => refusal.to_string(),
-        NotDone::Failed(why) | NotDone::NoFile(why) => why,
-    })
-}
 
 /// Keeps the drill's own services as they run: a drill does not outlive its agents being recreated. Its agent and its
 /// toolbox can do without a network that a profile brings; an agent in front of a service cannot, and the service's name
@@ -205,7 +175,7 @@ fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
 async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, NotDone> {
     model::resolve(spec, endpoint).await.map_err(|error| match error {
         ResolveError::Environment(error) => error.into(),
-        invalid => NotDone::Failed(invalid.to_string()),
+        invalid => NotDone::failed(invalid.to_string()),
     })
 }
 

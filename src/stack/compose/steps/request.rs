@@ -1,13 +1,12 @@
 //! What a step asks for: a pure function from a command line to something that is allowed, or to the reason why not.
 
-use super::arguments::{
-    Arguments, COMPOSE, Compose, DOCKER, Docker, ListedCall, Refusal, ensure, global_flags, instead, read, refuse,
-};
+use super::arguments::{Arguments, CallKind, ListedCall, NotDone, ensure, global_flags, instead, listed, read, refuse};
 use super::lookup::FileLookup;
 use crate::stack::ToolCall;
-use crate::stack::arguments::CommandFlag;
 use std::path::PathBuf;
 
+/// Exit code of Compose where it finds no file.
+pub(super) const NO_FILE: i32 = 14;
 /// Most containers of a service that a step may ask for.
 const MOST: u32 = 100;
 
@@ -22,27 +21,16 @@ pub(super) struct Known {
     pub lookup: FileLookup,
 }
 
-/// Something that is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum StepRequest {
-    /// The real command says something of itself.
-    Itself(Vec<String>),
-    /// A command of Compose.
-    Compose(Request<Compose>),
-    /// A command of Docker.
-    Docker(Request<Docker>),
-    /// A command of Compose that finds no file where it looks for one; what is said.
-    NoFile(String),
-}
-
-/// A command of Compose or of Docker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Request<D> {
+/// A command of Compose or of Docker that is allowed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct StepRequest {
+    /// Whether it is one of Compose.
+    pub of_compose: bool,
     /// Its name.
     pub name: &'static str,
     /// How it is carried out.
-    pub does: D,
-    /// Its words.
+    pub does: CallKind,
+    /// Its words; of [`CallKind::Itself`] only those that are passed on, the name among them.
     pub words: Arguments,
     /// Profiles that it enables.
     pub profiles: Vec<String>,
@@ -51,12 +39,12 @@ pub(super) struct Request<D> {
     pub bases: Vec<PathBuf>,
 }
 
-impl Request<Compose> {
-    /// The services that it names.
+impl StepRequest {
+    /// The services that a command of Compose names.
     pub(super) fn named(&self) -> Vec<String> {
         match self.does {
-            Compose::Scale => scaled_services(&self.words.rest),
-            Compose::Services | Compose::Up => self.words.rest.clone(),
+            CallKind::Scale => scaled_services(&self.words.rest),
+            CallKind::Services | CallKind::Up => self.words.rest.clone(),
             _ => self.words.rest.iter().take(1).cloned().collect(),
         }
     }
@@ -76,7 +64,7 @@ pub(super) struct CopyRequest {
 }
 
 /// Reads a call.
-pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
+pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, NotDone> {
     ensure(!call.args.iter().any(|arg| arg.contains('\0')), "an argument holds a NUL byte")?;
     elsewhere(&call.env)?;
     match call.program.as_str() {
@@ -87,20 +75,16 @@ pub(super) fn parse(call: &ToolCall, known: &Known) -> Result<StepRequest, Refus
     }
 }
 
-fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
+fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, NotDone> {
     let env = &call.env;
     let global = read(&call.args, &global_flags("docker"), true, env)?;
     if global.is_set("version") {
-        return itself(&["--version"]);
+        return itself(["--version"]);
     }
-    let Some((name, rest)) = global.rest.split_first() else { return itself(&["--help"]) };
+    let Some((name, rest)) = global.rest.split_first() else { return itself(["--help"]) };
     match name.as_str() {
         "compose" => return compose(rest, call, known),
-        "help" => return itself(&["--help"]),
-        "version" => {
-            let words = read(rest, &[CommandFlag::of("-f,--format=")], false, env)?;
-            return Ok(StepRequest::Itself([vec!["version".into()], words.passed].concat()));
-        }
+        "help" => return itself(["--help"]),
         _ => {}
     }
     // `docker container restart` is `docker restart`.
@@ -111,36 +95,38 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
         (name, _) => (name, rest),
     };
     let name = if matches!(name, "ls" | "list") { "ps" } else { name };
-    let (name, does, flags) = find(&DOCKER, "docker", name)?;
-    let mut words = read(rest, flags, matches!(does, Docker::Exec | Docker::One), env)?;
+    let (name, does, flags) = find("docker", name)?;
+    let mut words = read(rest, &flags, matches!(does, CallKind::Exec | CallKind::One), env)?;
     if words.is_set("help") {
-        return itself(&name.split('-').chain(["--help"]).collect::<Vec<_>>());
+        return itself(name.split('-').chain(["--help"]));
     }
     if let Some(seconds) = words.value("time") {
         words.passed.push(format!("--timeout={seconds}"));
     }
     let least = match does {
-        Docker::List => 0,
-        Docker::Stats if !words.is_set("no-stream") => return refuse("it never ends: use `docker stats --no-stream`"),
-        Docker::Stats => 0,
-        Docker::Exec | Docker::Copy | Docker::Network => 2,
-        Docker::One | Docker::Containers => 1,
+        CallKind::Itself => return itself([name.to_string()].into_iter().chain(words.passed)),
+        CallKind::Stats if !words.is_set("no-stream") => {
+            return refuse("it never ends: use `docker stats --no-stream`");
+        }
+        CallKind::List | CallKind::Stats => 0,
+        CallKind::Exec | CallKind::Copy | CallKind::Network => 2,
+        _ => 1,
     };
     ensure(words.rest.len() >= least, format!("`docker {name}` needs at least {least} argument(s)"))?;
-    ensure(*does != Docker::List || words.rest.is_empty(), "`docker ps` takes no arguments")?;
+    ensure(does != CallKind::List || words.rest.is_empty(), "`docker ps` takes no arguments")?;
     let of_containers = words.value("type").is_none_or(|kind| kind == "container");
     ensure(of_containers, "only containers of the drill can be inspected")?;
-    if *does == Docker::One {
+    if does == CallKind::One {
         // `docker top` hands its options to the host's `ps`, `docker port` a port.
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_,=:%+/".contains(c);
         if let Some(odd) = words.rest.iter().skip(1).find(|word| !word.chars().all(plain) || word.starts_with('/')) {
             return refuse(format!("`{odd}` is no option that a drill allows here"));
         }
     }
-    if *does == Docker::Copy {
+    if does == CallKind::Copy {
         copied(&words)?;
     }
-    Ok(StepRequest::Docker(Request { name, does: *does, words, profiles: Vec::new(), bases: Vec::new() }))
+    Ok(StepRequest { name, does, words, ..StepRequest::default() })
 }
 
 /// A variable that the step has set to something.
@@ -149,7 +135,7 @@ fn variable<'e>(env: &'e [(String, String)], name: &str) -> Option<&'e str> {
 }
 
 /// Refuses what a step would send to another engine.
-fn elsewhere(env: &[(String, String)]) -> Result<(), Refusal> {
+fn elsewhere(env: &[(String, String)]) -> Result<(), NotDone> {
     [("DOCKER_HOST", "unix://"), ("DOCKER_CONTEXT", "default")].into_iter().try_for_each(|(name, here)| {
         let value = variable(env, name).unwrap_or(here);
         let why = format!("`{name}={value}`: a drill has the engine on which it runs and no other one");
@@ -157,11 +143,11 @@ fn elsewhere(env: &[(String, String)]) -> Result<(), Refusal> {
     })
 }
 
-fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepRequest, Refusal> {
+fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepRequest, NotDone> {
     let env = &call.env;
     let global = read(args, &global_flags("compose"), true, env)?;
     if global.is_set("version") {
-        return itself(&["compose", "version"]);
+        return itself(["compose", "version"]);
     }
     // A flag wins over the variable of the same meaning.
     let named = |flag: &str, name: &str, between: char| match global.values(flag) {
@@ -189,22 +175,20 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     let profiles = global.values("profile");
     let is_profile = |name: &String| ensure(is_name(name), format!("`--profile {name}`: that is no name of a profile"));
     profiles.iter().try_for_each(is_profile)?;
-    let Some((name, rest)) = global.rest.split_first() else { return itself(&["compose", "--help"]) };
+    let Some((name, rest)) = global.rest.split_first() else { return itself(["compose", "--help"]) };
     if global.is_set("help") || name == "help" {
-        return itself(&["compose", "--help"]);
+        return itself(["compose", "--help"]);
     }
-    if name == "version" {
-        let words = read(rest, &["-f,--format=", "--short"].map(CommandFlag::of), false, env)?;
-        return Ok(StepRequest::Itself([vec!["compose".into(), "version".into()], words.passed].concat()));
-    }
-    let (name, does, flags) = find(&COMPOSE, "docker compose", name)?;
-    let words = read(rest, flags, matches!(does, Compose::Exec | Compose::Run), env)?;
+    let (name, does, flags) = find("compose", name)?;
+    let words = read(rest, &flags, matches!(does, CallKind::Exec | CallKind::Run), env)?;
     if words.is_set("help") {
-        return itself(&["compose", name, "--help"]);
+        return itself(["compose", name, "--help"]);
+    } else if does == CallKind::Itself {
+        return itself(["compose", name].map(str::to_string).into_iter().chain(words.passed));
     }
-    check_compose(name, *does, &words)?;
+    check_compose(name, does, &words)?;
     // By the name alone it finds the containers, from anywhere; what makes some needs the file.
-    let makes = matches!(does, Compose::Up | Compose::Scale | Compose::Run | Compose::Config);
+    let makes = matches!(does, CallKind::Up | CallKind::Scale | CallKind::Run | CallKind::Config);
     let by_name = files.is_empty() && project.is_some() && !makes;
     if makes && !bases.is_empty() && !known.lookup.means_all(call, &files, &bases) {
         return refuse(format!(
@@ -215,10 +199,10 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     }
     let told_nothing = by_name || known.lookup.files.is_empty();
     if bases.is_empty() && !told_nothing {
-        return Ok(StepRequest::NoFile(no_file(call, &known.lookup)));
+        return Err(NotDone { exit: NO_FILE, why: no_file(call, &known.lookup) });
     }
     let bases = if told_nothing { Vec::new() } else { bases };
-    Ok(StepRequest::Compose(Request { name, does: *does, words, profiles, bases }))
+    Ok(StepRequest { of_compose: true, name, does, words, profiles, bases })
 }
 
 /// Why files are not those of the stack.
@@ -254,7 +238,7 @@ fn no_file(call: &ToolCall, lookup: &FileLookup) -> String {
     )
 }
 
-fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Refusal> {
+fn check_compose(name: &str, does: CallKind, words: &Arguments) -> Result<(), NotDone> {
     let detached = ["detach", "wait", "no-start"].iter().any(|flag| words.is_set(flag));
     ensure(name != "up" || detached, "without `-d` it would never end: use `docker compose up -d`")?;
     ensure(
@@ -263,27 +247,27 @@ fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Ref
     )?;
     words.values("scale").iter().try_for_each(|scale| scaled(scale).map(drop))?;
     match does {
-        Compose::Services | Compose::Up | Compose::Config => words.rest.iter().try_for_each(|name| service(name)),
-        Compose::Scale if words.rest.is_empty() => refuse("`docker compose scale` needs SERVICE=NUMBER"),
-        Compose::Scale => words.rest.iter().try_for_each(|scale| scaled(scale).map(drop)),
-        Compose::Run => match words.rest.first() {
+        CallKind::Scale if words.rest.is_empty() => refuse("`docker compose scale` needs SERVICE=NUMBER"),
+        CallKind::Scale => words.rest.iter().try_for_each(|scale| scaled(scale).map(drop)),
+        CallKind::Run => match words.rest.first() {
             Some(name) => service(name),
             None => refuse("`docker compose run` needs a service"),
         },
-        Compose::Exec => match words.rest.as_slice() {
+        CallKind::Exec => match words.rest.as_slice() {
             [name, _, ..] => service(name),
             _ => refuse("`docker compose exec` needs a service and a command"),
         },
-        Compose::Port => match words.rest.as_slice() {
+        CallKind::Port => match words.rest.as_slice() {
             [name, port] if !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) => service(name),
             _ => refuse("`docker compose port` needs a service and a port"),
         },
-        Compose::Copy => service(&copied(words)?.name),
+        CallKind::Copy => service(&copied(words)?.name),
+        _ => words.rest.iter().try_for_each(|name| service(name)),
     }
 }
 
 /// `web=3`: service and number.
-fn scaled(text: &str) -> Result<(String, u32), Refusal> {
+fn scaled(text: &str) -> Result<(String, u32), NotDone> {
     let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number <= MOST);
     match text.split_once('=').map(|(name, count)| (name, number(count))) {
         Some((name, Some(number))) => service(name).map(|()| (name.to_string(), number)),
@@ -297,7 +281,7 @@ pub(super) fn scaled_services(texts: &[String]) -> Vec<String> {
 }
 
 /// What a copy is to do: exactly one of its ends is in a container.
-pub(super) fn copied(words: &Arguments) -> Result<CopyRequest, Refusal> {
+pub(super) fn copied(words: &Arguments) -> Result<CopyRequest, NotDone> {
     let [from, to] = words.rest.as_slice() else { return refuse("a copy needs a source and a destination") };
     let ((name, path), here, is_out) = match (in_container(from), in_container(to)) {
         (Some(_), Some(_)) => return refuse("copying from container to container is not supported"),
@@ -315,7 +299,7 @@ fn in_container(end: &str) -> Option<(&str, &str)> {
 }
 
 /// A name of the team's, and none of Firedrill's own services.
-fn service(name: &str) -> Result<(), Refusal> {
+fn service(name: &str) -> Result<(), NotDone> {
     ensure(!name.starts_with("fd-"), format!("`{name}` is Firedrill's own and no part of the stack"))?;
     ensure(is_name(name), format!("`{name}` is no name of a service"))
 }
@@ -325,19 +309,22 @@ fn is_name(name: &str) -> bool {
     first && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-fn itself(args: &[&str]) -> Result<StepRequest, Refusal> {
-    Ok(StepRequest::Itself(args.iter().map(|arg| arg.to_string()).collect()))
+/// The real command says something of itself.
+fn itself(args: impl IntoIterator<Item = impl Into<String>>) -> Result<StepRequest, NotDone> {
+    let words = Arguments { passed: args.into_iter().map(Into::into).collect(), ..Arguments::default() };
+    Ok(StepRequest { words, ..StepRequest::default() })
 }
 
 /// A command of a program that is allowed.
-fn find<'t, D>(table: &'t [ListedCall<D>], program: &str, name: &str) -> Result<&'t ListedCall<D>, Refusal> {
+fn find(program: &str, name: &str) -> Result<ListedCall, NotDone> {
     let allowed = || {
-        let known: Vec<&str> = table.iter().map(|(known, ..)| *known).collect();
+        let known: Vec<&str> = listed(program).map(|(known, ..)| known).collect();
         format!("allowed are {}", known.join(", ").replace('-', " "))
     };
     let why = || instead(name).map_or_else(allowed, str::to_string);
-    let unknown = || Refusal(format!("`{program} {name}` is not carried out in a drill; {}", why()));
-    table.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)
+    let shown = if program == "compose" { "docker compose" } else { program };
+    let unknown = || NotDone::refused(format!("`{shown} {name}` is not carried out in a drill; {}", why()));
+    listed(program).find(|(known, ..)| *known == name).ok_or_else(unknown)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Command lines of runbooks, allowed and refused; and that no command line whatever reaches the host.
 
 use super::*;
-use crate::stack::compose::project::ProjectFiles;
+use crate::stack::compose::model::ProjectFiles;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -12,11 +12,11 @@ fn known() -> Known {
     Known { team: "shop".into(), own: "fd-x-01234567".into(), lookup }
 }
 
-fn asked(line: &str) -> Result<StepRequest, Refusal> {
+fn asked(line: &str) -> Result<StepRequest, NotDone> {
     asked_with(line, &[])
 }
 
-fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<StepRequest, Refusal> {
+fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<StepRequest, NotDone> {
     let mut words = line.split_whitespace().map(str::to_string);
     let program = words.next().unwrap();
     let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
@@ -25,21 +25,16 @@ fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<StepRequest, Refusal> 
 
 /// What the real command would be given.
 fn given(line: &str) -> String {
-    match asked(line).unwrap_or_else(|refusal| panic!("{line}: {refusal}")) {
-        StepRequest::Itself(args) => args.join(" "),
-        StepRequest::NoFile(said) => panic!("{line}: {said}"),
-        StepRequest::Compose(ask) => {
-            [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" ")
-        }
-        StepRequest::Docker(ask) => {
-            [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" ")
-        }
+    let ask = asked(line).unwrap_or_else(|refusal| panic!("{line}: {refusal}"));
+    match ask.does {
+        CallKind::Itself => ask.words.passed.join(" "),
+        _ => [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" "),
     }
 }
 
 fn refused(line: &str) -> String {
     match asked(line) {
-        Err(refusal) => refusal.0,
+        Err(refusal) => refusal.why,
         Ok(ask) => panic!("{line}: {ask:?}"),
     }
 }
@@ -63,7 +58,7 @@ fn the_env_files_are_those_with_which_the_stack_was_made() {
     ] {
         let args = ["compose"].into_iter().chain(line.split(' ')).map(str::to_string).collect();
         let call = ToolCall { program: "docker".into(), args, cwd: "/work".into(), ..ToolCall::default() };
-        let said = parse(&call, &known).err().map(|refusal| refusal.0).unwrap_or_default();
+        let said = parse(&call, &known).err().map(|refusal| refusal.why).unwrap_or_default();
         assert_eq!(said.is_empty(), refusal.is_empty(), "{line}: {said}");
         assert!(said.contains(refusal), "{line}: {said}");
     }
@@ -101,7 +96,7 @@ fn compose_needs_a_file_where_it_stands_or_the_name_of_the_project() {
         let mut words = line.split(' ').map(str::to_string);
         let program = words.next().unwrap();
         let call = ToolCall { program, args: words.collect(), cwd: cwd.into(), ..ToolCall::default() };
-        parse(&call, &known()).unwrap_or_else(|refusal| panic!("{line}: {refusal}"))
+        parse(&call, &known())
     };
     for line in [
         "docker compose restart web",
@@ -109,7 +104,7 @@ fn compose_needs_a_file_where_it_stands_or_the_name_of_the_project() {
         "docker compose -p shop up -d",
         "docker compose -p shop run web x",
     ] {
-        let StepRequest::NoFile(said) = asked("/tmp", line) else { panic!("{line}") };
+        let Err(NotDone { exit: NO_FILE, why: said }) = asked("/tmp", line) else { panic!("{line}") };
         assert!(said.starts_with("no configuration file provided: not found\n"), "{said}");
         assert!(said.contains("`/work/docker-compose.yml`") && said.contains("`/tmp` and above"), "{said}");
     }
@@ -120,10 +115,10 @@ fn compose_needs_a_file_where_it_stands_or_the_name_of_the_project() {
         ("/tmp", "docker compose --project-directory /work up -d"),
         ("/work/deeper", "docker compose restart web"),
     ] {
-        assert!(matches!(asked(cwd, line), StepRequest::Compose(_)), "{cwd}: {line}");
+        assert!(asked(cwd, line).unwrap().of_compose, "{cwd}: {line}");
     }
-    assert!(matches!(asked("/tmp", "docker ps"), StepRequest::Docker(_)));
-    assert!(matches!(asked("/tmp", "docker compose version"), StepRequest::Itself(_)));
+    assert_eq!(asked("/tmp", "docker ps").unwrap().does, CallKind::List);
+    assert_eq!(asked("/tmp", "docker compose version").unwrap().does, CallKind::Itself);
 }
 
 #[test]
@@ -258,11 +253,7 @@ fn what_is_refused_says_why() {
 #[test]
 fn a_variable_without_a_value_never_comes_from_the_runner() {
     let given = |line: &str, env: &[(&str, &str)]| {
-        let words = match asked_with(line, env).unwrap() {
-            StepRequest::Compose(ask) => ask.words,
-            StepRequest::Docker(ask) => ask.words,
-            StepRequest::Itself(_) | StepRequest::NoFile(_) => panic!(),
-        };
+        let StepRequest { does: CallKind::Exec, words, .. } = asked_with(line, env).unwrap() else { panic!("{line}") };
         assert_eq!(words.passed, Vec::<String>::new(), "a command line can be read by others");
         words.env
     };
@@ -370,16 +361,16 @@ proptest! {
         let program = if compose { "docker-compose" } else { "docker" };
         let args = words.iter().map(|word| word.to_string()).collect();
         match parse(&ToolCall { program: program.into(), args, ..ToolCall::default() }, &known()) {
-            Ok(StepRequest::Compose(ask)) => {
+            Ok(ask) if ask.does == CallKind::Itself => {
+                prop_assert!(ask.words.passed.iter().all(|arg| !arg.contains('/')), "{:?}", ask);
+            }
+            Ok(ask) => {
                 prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask);
-                if ask.does != Compose::Copy {
+                if ask.of_compose && ask.does != CallKind::Copy {
                     prop_assert!(!ask.words.rest.first().is_some_and(|name| name.starts_with(['-', '/'])), "{:?}", ask);
                 }
             }
-            Ok(StepRequest::Docker(ask)) => prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask),
-            Ok(StepRequest::NoFile(_)) => prop_assert!(false, "it is in the project's directory"),
-            Ok(StepRequest::Itself(args)) => prop_assert!(args.iter().all(|arg| !arg.contains('/')), "{:?}", args),
-            Err(_) => {}
+            Err(why) => prop_assert_ne!(why.exit, NO_FILE, "it is in the project's directory"),
         }
     }
 }

@@ -1,23 +1,12 @@
 //! The files that a stack is made from, read for the names of their variables: only what they name may come from a step,
 //! and what chooses one of the host's files may not. What is not understood here lets no variable count.
 
-use crate::stack::compose::dotenv::assignments;
-use crate::stack::compose::model::{ResolvedModel, texts_in};
-use crate::stack::compose::project::ProjectFiles;
-use crate::stack::compose::reads::read_all;
-use crate::stack::{HostRequest, StackRequest};
-use serde_json::Value;
+use crate::stack::HostRequest;
+use crate::stack::compose::model::ProjectFiles;
+use crate::stack::compose::reads::{Reads, read_all};
+use crate::stack::compose::variables::Variables;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// Names of variables.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Variables {
-    /// All that are named.
-    pub named: BTreeSet<String>,
-    /// Those of them that decide which files of the host are read.
-    pub of_files: BTreeSet<String>,
-}
+use std::path::Path;
 
 impl ProjectFiles {
     /// Every variable in these files and in those that they include or extend.
@@ -25,100 +14,25 @@ impl ProjectFiles {
     /// # Errors
     /// Why one of them cannot be read as Compose would read it.
     pub(super) fn variables(&self) -> Result<Variables, String> {
-        let (reads, read) = read_all(&self.files, &self.directory, Path::new("/"));
+        let (Reads { asks, mut variables, env_files, .. }, read) =
+            read_all(&self.files, &self.directory, Path::new("/"));
         read.map_err(|why| format!("it is not understood here: {why}"))?;
         let takes_in = |ask: &&HostRequest| matches!(ask.key.as_str(), "include" | "extends");
         // What `!reset` takes away stands in the files all the same.
-        let mut unknown = reads.asks.iter().filter(takes_in).filter(|ask| ask.value != "\"!reset\"");
+        let mut unknown = asks.iter().filter(takes_in).filter(|ask| ask.value != "\"!reset\"");
         if let Some(HostRequest { what, .. }) = unknown.next() {
             let why = what.split_once(": ").map_or(what.as_str(), |(_, why)| why);
             return Err(format!("a file that it includes or extends is not known here: {why}"));
         }
-        let mut variables = Variables::default();
-        reads.documents.iter().for_each(|document| variables.walk(document));
-        variables.through(reads.env_files.iter().chain(&self.env_files).filter(|file| file.is_file()))?;
+        variables.through(env_files.iter().chain(&self.env_files).filter(|file| file.is_file()))?;
         Ok(variables)
     }
-}
 
-impl ResolvedModel {
-    /// What a drill's model is made from.
-    pub(super) fn sources(&self, spec: &StackRequest) -> ProjectFiles {
-        let (files, directory) = (self.files.clone(), self.directory.clone());
-        ProjectFiles { files, directory, env_files: spec.env_files.clone() }
+    /// Those of them that a release may set.
+    pub(in crate::stack::compose) fn of_releases(&self) -> Result<BTreeSet<String>, String> {
+        let named = self.variables()?.named;
+        Ok(named.into_iter().filter(|name| super::guard::may_decide(name)).collect())
     }
-
-    /// The variables that its files name, of which a release may set any; `None` where they are not understood.
-    pub fn variables(&self, spec: &StackRequest) -> Option<BTreeSet<String>> {
-        let named = self.sources(spec).variables().ok()?.named;
-        Some(named.into_iter().filter(|name| super::guard::may_decide(name)).collect())
-    }
-}
-
-impl Variables {
-    /// Keys are looked for at every depth, because a merge (`<<`) brings them from anywhere in the file.
-    fn walk(&mut self, value: &Value) {
-        match value {
-            Value::String(text) => self.named.extend(variables_of(text)),
-            Value::Array(values) => values.iter().for_each(|value| self.walk(value)),
-            Value::Object(fields) => {
-                for (key, value) in fields {
-                    match key.as_str() {
-                        // They decide which file is read.
-                        "env_file" | "label_file" | "extends" => {
-                            self.of_files.extend(texts_in(value).into_iter().flat_map(variables_of));
-                        }
-                        "environment" | "args" => self.handed_on(value),
-                        _ => {}
-                    }
-                    self.walk(value);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// `environment: [DEBUG]`, which has its value from outside.
-    fn handed_on(&mut self, value: &Value) {
-        let names: Vec<&str> = match value {
-            Value::Object(fields) => {
-                fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect()
-            }
-            Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        self.named.extend(names.into_iter().filter(|name| !name.contains(['=', '$'])).map(str::to_string));
-    }
-
-    /// `TAG=${RELEASE}` in an env file: what decides TAG is RELEASE.
-    fn through<'a>(&mut self, env_files: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
-        let mut all = Vec::new();
-        for file in env_files {
-            let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            all.extend(assignments(&text).into_iter().map(|(name, value)| (name, variables_of(&value))));
-        }
-        loop {
-            let before = self.named.len() + self.of_files.len();
-            for (name, names) in &all {
-                for known in [&mut self.named, &mut self.of_files] {
-                    if known.contains(name) {
-                        known.extend(names.iter().cloned());
-                    }
-                }
-            }
-            if self.named.len() + self.of_files.len() == before {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// Every name after a `$` or `${`, defaults included; `$$` is a dollar sign.
-fn variables_of(text: &str) -> Vec<String> {
-    let text = text.replace("$$", "");
-    let after = text.split('$').skip(1).map(|rest| rest.trim_start_matches('{'));
-    let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
-    after.map(name).filter(|name| !name.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The team's containers of a drill, by every name under which a step may know them. Ours are not among them, and those
 //! of others are never looked at.
 
-use super::NotDone;
-use super::arguments::{Refusal, refuse};
+use super::arguments::{NotDone, refuse};
 use super::rename::Names;
 use crate::stack::StackResult;
 use crate::stack::compose::endpoint::Endpoint;
@@ -80,23 +79,18 @@ impl Team {
     pub(super) async fn of(stack: &ComposeStack) -> StackResult<Team> {
         let mut names = Names { own: stack.project.clone(), team: stack.model.name().to_string(), ..Names::default() };
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
-        let mut all = Vec::new();
-        for summary in Owner::of(&stack.run.id).containers(&stack.endpoint.docker, &by).await?.own {
-            if containers::listed_label(&summary, labels::ROLE).is_some() {
-                continue;
-            }
-            let Some(container) = Container::of(summary) else { continue };
-            let (name, first) = (&container.name, container.number == Some(1) && !container.oneoff);
-            let fixed = stack.model.service(&container.service)["container_name"].as_str();
-            let shown = match fixed.filter(|_| first) {
-                Some(fixed) => {
-                    let fixed = model::unescape(fixed);
-                    names.fixed.insert(name.clone(), fixed.clone());
-                    fixed
-                }
-                None => name.replacen(&names.own, &names.team, 1),
+        let found = Owner::of(&stack.run.id).containers(&stack.endpoint.docker, &by).await?.into_iter();
+        let teams = found.filter(|summary| containers::listed_label(summary, labels::ROLE).is_none());
+        let mut all: Vec<Container> = teams.filter_map(Container::of).collect();
+        for container in &mut all {
+            let is_first = container.number == Some(1) && !container.oneoff;
+            let fixed = stack.model.service(&container.service)["container_name"].as_str().filter(|_| is_first);
+            let fixed = fixed.map(|fixed| (container.name.clone(), model::unescape(fixed)));
+            container.shown = match &fixed {
+                Some((_, fixed)) => fixed.clone(),
+                None => container.name.replacen(&names.own, &names.team, 1),
             };
-            all.push(Container { shown, ..container });
+            names.fixed.extend(fixed);
         }
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
         let fixed = |network: &Value| network.get("name").and_then(Value::as_str).map(model::unescape);
@@ -109,7 +103,7 @@ impl Team {
 
     /// The container that a step means: by its name as the team knows it, its name in the drill, its id or the beginning
     /// of that. The name of a service is none: outside of a drill `docker exec db` finds no container either.
-    pub(super) fn find(&self, said: &str) -> Result<&Container, Refusal> {
+    pub(super) fn find(&self, said: &str) -> Result<&Container, NotDone> {
         let name = said.strip_prefix('/').unwrap_or(said);
         let by_name = |c: &&Container| c.shown == name || c.name == name;
         if let Some(found) = self.all.iter().find(by_name) {
@@ -143,7 +137,7 @@ impl Team {
             return Ok(own.clone());
         }
         let shown = all.iter().map(|(shown, _)| shown.as_str()).collect::<Vec<_>>().join(", ");
-        Err(Refusal(format!("there is no network `{said}` in this drill; there are: {shown}")).into())
+        refuse(format!("there is no network `{said}` in this drill; there are: {shown}"))
     }
 
     /// The containers of a service in the order of their numbers; of all of them, or the one with this number.
@@ -155,8 +149,13 @@ impl Team {
         found
     }
 
+    /// The first of those of a service that runs.
+    pub(super) fn running(&self, service: &str, index: Option<&str>) -> Option<&Container> {
+        self.of_service(service, index).into_iter().find(|container| container.status == "running")
+    }
+
     /// The filters of `docker ps`: which containers they leave, and what of them the engine itself must look at.
-    pub(super) fn filter(&self, filters: &[String]) -> Result<(Vec<&Container>, Vec<String>), Refusal> {
+    pub(super) fn filter(&self, filters: &[String]) -> Result<(Vec<&Container>, Vec<String>), NotDone> {
         let (mut names, mut ids, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for filter in filters {
             match filter.split_once('=') {
@@ -255,7 +254,7 @@ mod tests {
             ("abcd", "no container"),
             ("", "no container"),
         ] {
-            assert!(team.find(said).unwrap_err().0.contains(why), "{said}");
+            assert!(team.find(said).unwrap_err().why.contains(why), "{said}");
         }
     }
 

@@ -1,0 +1,70 @@
+//! The variables that Compose files name: only these may come from a step, and those that choose one of the host's files may not.
+
+use super::dotenv::assignments;
+use super::model::texts_in;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Names of variables.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Variables {
+    /// All that are named.
+    pub named: BTreeSet<String>,
+    /// Those of them that decide which files of the host are read.
+    pub of_files: BTreeSet<String>,
+}
+
+impl Variables {
+    /// Notes those of a text.
+    pub(super) fn text(&mut self, text: &str) {
+        self.named.extend(variables_of(text));
+    }
+
+    /// Notes what a key says of the variables in its value, beyond that they are named.
+    pub(super) fn key(&mut self, key: &str, value: &Value) {
+        let names: Vec<&str> = match (key, value) {
+            // They decide which file is read.
+            ("env_file" | "label_file" | "extends", _) => {
+                return self.of_files.extend(texts_in(value).into_iter().flat_map(variables_of));
+            }
+            // `environment: [DEBUG]`, which has its value from outside.
+            ("environment" | "args", Value::Object(fields)) => {
+                fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect()
+            }
+            ("environment" | "args", Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
+            _ => return,
+        };
+        self.named.extend(names.into_iter().filter(|name| !name.contains(['=', '$'])).map(str::to_string));
+    }
+
+    /// `TAG=${RELEASE}` in an env file: what decides TAG is RELEASE.
+    pub(super) fn through<'a>(&mut self, env_files: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
+        let mut all = Vec::new();
+        for file in env_files {
+            let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            all.extend(assignments(&text).into_iter().map(|(name, value)| (name, variables_of(&value))));
+        }
+        loop {
+            let before = self.named.len() + self.of_files.len();
+            for (name, names) in &all {
+                for known in [&mut self.named, &mut self.of_files] {
+                    if known.contains(name) {
+                        known.extend(names.iter().cloned());
+                    }
+                }
+            }
+            if self.named.len() + self.of_files.len() == before {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Every name after a `$` or `${`, defaults included; `$$` is a dollar sign.
+fn variables_of(text: &str) -> Vec<String> {
+    let text = text.replace("$$", "");
+    let after = text.split('$').skip(1).map(|rest| rest.trim_start_matches('{'));
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    after.map(name).filter(|name| !name.is_empty()).collect()
+}
