@@ -1,22 +1,16 @@
 //! `actions.yaml`: what is to be done after drills and incidents, by whom and until when, and the run that proves that it helped.
 //! One file for postmortems and DR reports alike.
 
-use crate::record::{RunOutcome, is_run_id};
-use crate::report::{Action, ActionStatus, DrNotes, DrTold, DrillNotes, DrillRef, NotesFile, SeenRun, verified_by};
-use crate::source::{At, Diagnostics, Source, Span, TextForm, describe, did_you_mean, parse, shape, shorten};
+use super::dr::{Action, ActionStatus, DrNotes, DrTold, DrillNotes, DrillRef, NotesFile, verified_by};
+use super::forms::{A_DATE, A_RUN, A_TEXT, date, filled, run_id};
+use crate::record::RunOutcome;
+use crate::source::{At, Diagnostics, Source, Span, describe, did_you_mean, parse, shorten};
+use crate::view::SeenRun;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use time::Date;
-use time::macros::format_description;
 
 /// The file, at the project's top.
 pub const ACTIONS: &str = "actions.yaml";
-
-pub(in crate::assurance) const A_TEXT: TextForm = TextForm::new("text", shape::filled);
-pub(in crate::assurance) const A_DATE: TextForm =
-    TextForm::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
-pub(in crate::assurance) const A_RUN: TextForm =
-    TextForm::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
 
 named_enum! {
 /// What an action is for: the types of the example postmortem in the SRE book.
@@ -192,37 +186,6 @@ impl Actions {
         };
         let drills = self.items.iter().filter_map(note).collect();
         NotesFile { path: self.source.path.display().to_string(), drills, ..NotesFile::default() }
-    }
-}
-
-/// A text that says something.
-pub(in crate::assurance) fn filled(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it is empty: leave the key out where nothing is known".into()),
-        _ if text.contains('\0') => Err("a text cannot hold NUL".into()),
-        text => Ok(text.to_string()),
-    }
-}
-
-/// The id of a run.
-pub(in crate::assurance) fn run_id(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if is_run_id(text) {
-        return Ok(text.to_string());
-    }
-    Err(format!(
-        "`{}` is no id of a run: it is the name of a run directory, like `20261120T064112Z-pg-restore-3f9a`",
-        shorten(text)
-    ))
-}
-
-/// A date, `YYYY-MM-DD`.
-pub(in crate::assurance) fn date(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let format = format_description!("[year]-[month]-[day]");
-    match Date::parse(text, format) {
-        Ok(date) if date.year() >= 1000 => Ok(text.to_string()),
-        _ => Err(format!("`{}` is no date: write it like `2026-11-20`", shorten(text))),
     }
 }
 

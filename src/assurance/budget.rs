@@ -1,11 +1,11 @@
 //! Error budgets that decide: how much of each is left, and what the team's policy says then (`budget.yaml`; Google SRE workbook,
 //! appendix B). Pure functions of what was counted; what is not known is never taken for a budget that is left.
 
-use super::actions::A_TEXT;
+use super::forms::A_TEXT;
 use crate::record::{DrillTime, Phase, Record};
-use crate::report::SeenRun;
 use crate::slis::Ratio;
 use crate::source::{A_TIME, At, Diagnostics, Source, TextForm, describe, host_of, parse, parse_time, path_of};
+use crate::view::SeenRun;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,5 +5,7 @@ pub mod actions;
 pub mod alert_rules;
 pub mod budget;
 pub mod coverage;
+pub mod dr;
+mod forms;
 pub mod notes;
 pub mod services;

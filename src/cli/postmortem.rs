@@ -5,8 +5,9 @@ use crate::archive;
 use crate::error::{Error, Exit};
 use crate::output::print_file;
 use crate::record::{notes_beside, write_atomic};
-use crate::report::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, dr_tells, postmortem};
+use crate::report::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, postmortem};
 use crate::source::{Diagnostics, Source, Span, list, render, tidy};
+use crate::view::timeline;
 use std::path::{Path, PathBuf};
 
 /// Drafts a blameless postmortem from the record of a run: Markdown with the headings of the SRE book, figures that link to their
@@ -31,7 +32,7 @@ pub async fn run(args: PostmortemArgs, globals: &super::Globals) -> Result<Exit,
     let record = archive::read_run(&dir).map_err(broken)?;
     let run = record.plan.as_ref().map(|plan| plan.run.clone());
     let run = run.ok_or_else(|| Error::usage(format!("{}: the story has no beginning", dir.display())))?;
-    let events = archive::read_events(&dir, dr_tells).unwrap_or_default();
+    let events = archive::read_events(&dir, timeline::tells).unwrap_or_default();
     let notes = record.later_notes(notes_beside(&dir.canonicalize().map_err(broken)?));
     let items = actions::read(globals)?.map(|actions| actions.about(&run)).unwrap_or_default();
     let link = if events.is_empty() { String::new() } else { from(args.out.as_deref(), &dir.join("events.jsonl")) };

@@ -36,7 +36,6 @@ struct Board {
     day: Day,
     began: Option<Instant>,
     running: BTreeMap<usize, RunningRow>,
-    width: usize,
 }
 
 struct RunningRow {
@@ -72,11 +71,9 @@ impl DayConsole {
                 }
             }));
         }
-        let label = {
-            let board = locked(&self.board);
-            column(&name(&board.day, number), board.width)
-        };
-        let options = ConsoleOptions { live: false, label: Some(label), ..self.options.clone() };
+        let board = locked(&self.board);
+        let label = Some(column(&name(&board.day, number), width(&board.day)));
+        let options = ConsoleOptions { live: false, label, ..self.options.clone() };
         Some(Box::new(Console::new(options)))
     }
 }
@@ -86,10 +83,6 @@ impl Board {
         self.day = day.clone();
         self.began.get_or_insert_with(Instant::now);
         match &event.event {
-            DayEvent::DayAnnounced(plan) => {
-                self.width =
-                    plan.drills.iter().map(|drill| drill.label().chars().count()).max().unwrap_or(0).clamp(8, 34);
-            }
             DayEvent::DrillStarted { number, .. } => {
                 self.running.insert(*number, RunningRow { started: Instant::now(), phase: None });
             }
@@ -113,18 +106,23 @@ impl Board {
             account.passed + account.flaky,
             account.failed,
         );
-        let mut lines = vec![paint.bold(&head)];
+        let (own, mut lines) = (self::width(&self.day), vec![paint.bold(&head)]);
         for (number, row) in &self.running {
             let took = |since: Instant| seconds(micros(now.saturating_duration_since(since)));
             let phase = row.phase.map_or("begins".to_string(), |(phase, since)| {
                 format!("{} {}", column(phase.name(), 7), right(&took(since), 9))
             });
-            let label = column(&name(&self.day, *number), self.width);
+            let label = column(&name(&self.day, *number), own);
             lines.push(format!("  ▸ {label} {}  {phase}", right(&took(row.started), 9)));
         }
         lines.truncate(height.max(1));
         lines.iter().map(|line| cut(line, width)).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Columns for the names of drills.
+fn width(day: &Day) -> usize {
+    day.plan.drills.iter().map(|drill| drill.label().chars().count()).max().unwrap_or(0).clamp(8, 34)
 }
 
 fn name(day: &Day, number: usize) -> String {
@@ -134,16 +132,12 @@ fn name(day: &Day, number: usize) -> String {
 
 impl DayObserver for DayConsole {
     fn on_day_event(&mut self, event: &DayStamped, day: &Day) {
-        let width = {
-            let mut board = locked(&self.board);
-            board.apply(event, day);
-            board.width
-        };
+        locked(&self.board).apply(event, day);
         if self.options.verbosity == Verbosity::Quiet {
             return;
         }
         let paint = Paint { color: self.options.color };
-        let line = line(&event.event, day, width, paint);
+        let line = line(&event.event, day, width(day), paint);
         match &self.view {
             Some(view) => {
                 line.iter().for_each(|line| view.say(line));

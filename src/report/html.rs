@@ -8,17 +8,16 @@ mod runbook;
 use super::{filters, overview};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{
-    Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RunOutcome, StepStatus,
-    is_run_id,
+    CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RunOutcome, StepStatus, is_run_id,
 };
 use crate::view::advice::of_status;
 use crate::view::format::{percent, seconds};
 use crate::view::timeline::{self, Moment};
-use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words, written};
+use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, status_counts, words, written};
 use askama::Template;
 use chart::{Drawing, DrawnShape, Samples, Signal};
 use runbook::{CommandPart, RunbookPart, RunbookSection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Moments of the timeline of a drill, at most.
 const MOMENTS: usize = 60;
@@ -138,7 +137,6 @@ struct DrillPart<'a> {
     id: String,
     entry: DrillEntry<'a>,
     figures: Figures,
-    took_us: Option<u64>,
     /// What went wrong, as the record says that shows it.
     told: Option<DrillView<'a>>,
     /// Commands that show it, each with the last lines of its output.
@@ -152,7 +150,6 @@ struct AttemptPart<'a> {
     title: String,
     /// Whether the status speaks of it.
     counts: bool,
-    reason: String,
     body: Option<Body<'a>>,
 }
 
@@ -162,13 +159,8 @@ struct Body<'a> {
     run: &'a str,
     notes: Vec<String>,
     chart: Option<Chart>,
-    whole: Option<DrillDetails<'a>>,
-    /// Where the report of the run lies, where that is known.
-    link: Option<String>,
-}
-
-/// What is left out where a drill is told in short.
-struct DrillDetails<'a> {
+    /// Whether it is told in short: without what follows, but for the link.
+    short: bool,
     runbook: Option<RunbookSection<'a>>,
     signals: Vec<Signal>,
     /// Assertions that passed, failed, were not decided.
@@ -179,6 +171,8 @@ struct DrillDetails<'a> {
     timeline: (Vec<Moment>, usize),
     /// What else was seen of the measuring.
     measured: [(&'static str, String); 3],
+    /// Where the report of the run lies, where that is known.
+    link: Option<String>,
 }
 
 /// The time axis with its key, and the curves as numbers.
@@ -201,9 +195,9 @@ impl<'a> HtmlPage<'a> {
         }
         gaps(drills).iter().for_each(|gap| said.push_str(&format!("; {gap}")));
         let (title, facts) = (title(drills, &entries), facts(drills, &entries));
-        let count = |status| entries.iter().filter(|entry| entry.status == status).count();
         let share = |count: usize| format!("{:.3}", count as f64 / entries.len().max(1) as f64 * 100.0);
-        let counts = ORDER.map(|status| (status, count(status), share(count(status))));
+        let counts = status_counts(&entries, ORDER).into_iter().map(|(status, count)| (status, count, share(count)));
+        let counts = counts.collect();
         let mut room = Room { beside_runs: drills.days.len() == 1, ..Room::of(drills.records.len(), level) };
         let over_time = match entries.as_slice() {
             [one] => one.telling_record().and_then(|record| {
@@ -221,7 +215,7 @@ impl<'a> HtmlPage<'a> {
             said,
             facts,
             unread: &drills.unread,
-            counts: counts.into_iter().filter(|(_, count, _)| *count > 0).collect(),
+            counts,
             days: &drills.days,
             over_time,
             in_trouble: entries.iter().any(|entry| entry.status.is_trouble()),
@@ -234,12 +228,12 @@ impl<'a> DrillPart<'a> {
     fn of(entry: DrillEntry<'a>, id: String, room: &mut Room<'a>) -> DrillPart<'a> {
         let told = entry.telling_record().map(DrillView::of);
         let short = room.is_short(entry.status == DrillStatus::Passed);
-        let attempts = (1..).zip(&entry.attempts).map(|(number, (attempt, record))| {
-            let id = format!("{id}-{number}");
+        let titles = entry.attempts_told();
+        let attempts = entry.attempts.iter().enumerate().map(|(at, (_, record))| {
+            let id = format!("{id}-{}", at + 1);
             AttemptPart {
-                title: attempt_words(number, *attempt, *record),
+                title: titles.get(at).map_or(String::new(), |title| answers::capital(title)),
                 counts: record.is_some_and(|record| entry.record().is_some_and(|own| std::ptr::eq(record, own))),
-                reason: attempt.map_or(String::new(), |attempt| one_line(&attempt.reason)),
                 body: record.map(|record| Body::of(record, &id, short, room)),
                 id,
             }
@@ -249,7 +243,6 @@ impl<'a> DrillPart<'a> {
         let next = told.iter().flat_map(|view| view.advice.next.iter().cloned());
         DrillPart {
             figures: entry.record().map(Record::figures).unwrap_or_default(),
-            took_us: entry.record().map(|record| record.last_us.0),
             evidence: commands.map(|command| evidence(command, room)).collect(),
             to_do: of_status(entry.status).map(str::to_string).into_iter().chain(next).collect(),
             id,
@@ -283,37 +276,30 @@ impl<'a> Body<'a> {
         };
         let notes = words::detection_theory(record, &view.figures).into_iter().chain(view.not_shown.clone());
         let notes = notes.chain(record.notes.iter().map(noted));
+        let seen = &view.figures.measuring;
+        let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.symbol)).count();
+        let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
         Body {
             notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
             chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),
-            whole: (!short).then(|| DrillDetails::of(&view, samples, id, room)),
-            link: (room.beside_runs && plain).then(|| format!("runs/{run}/report.html")),
-            run,
-            view,
-        }
-    }
-}
-
-impl<'a> DrillDetails<'a> {
-    fn of(view: &DrillView<'a>, samples: Option<Samples>, id: &str, room: &mut Room<'a>) -> DrillDetails<'a> {
-        let (record, seen) = (view.record, &view.figures.measuring);
-        let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.symbol)).count();
-        let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
-        DrillDetails {
-            runbook: RunbookSection::of(record, room, id),
+            short,
+            runbook: if short { None } else { RunbookSection::of(record, room, id) },
             signals: samples
                 .filter(|_| !record.loads.is_empty())
                 .map(|samples| Signal::all(record, seen, samples, id))
                 .unwrap_or_default(),
             counts: [&[StatusSymbol::Good][..], &[StatusSymbol::Bad, StatusSymbol::Warn], &[StatusSymbol::Skip]]
                 .map(count),
-            timeline: timeline::of_record(record, MOMENTS),
+            timeline: if short { Default::default() } else { timeline::of_record(record, MOMENTS) },
             zero: samples.map(|samples| samples.zero).unwrap_or_default(),
             measured: [
                 ("worst lateness", format!("{:.1} ms", seen.worst_late_us as f64 / 1000.0)),
                 ("processors busy, mean and most", format!("{}, {}", share(seen.busy_mean), share(seen.busy_max))),
                 ("tasks waited for a processor, most", share(seen.pressure_max)),
             ],
+            link: (room.beside_runs && plain).then(|| format!("runs/{run}/report.html")),
+            run,
+            view,
         }
     }
 }
@@ -389,20 +375,15 @@ fn sentence(entries: &[DrillEntry<'_>], whole: bool) -> (StatusSymbol, String) {
 fn facts(drills: &Drills, entries: &[DrillEntry<'_>]) -> Vec<String> {
     let plans = || drills.records.iter().filter_map(|record| record.plan.as_ref());
     let days = || drills.days.iter().map(|day| &day.plan);
-    let sorted = |mut all: Vec<&'_ str>| {
-        all.sort_unstable();
-        all.dedup();
-        all.into_iter().map(str::to_string).collect::<Vec<String>>()
-    };
     let began = days().map(|day| day.started_utc.as_str()).filter(|utc| !utc.is_empty());
     let began = began.chain(plans().map(|plan| plan.started_utc.as_str())).min();
     let mut facts: Vec<String> = began.map(crate::view::clock::date).into_iter().collect();
-    let of_days = days().filter_map(|day| day.revision.as_deref());
-    match sorted(of_days.chain(plans().filter_map(|plan| plan.revision.as_deref())).collect()).as_slice() {
-        [] => {}
-        [one] => facts.push(format!("revision {}", short(one))),
-        several => facts.push(format!("{} revisions", several.len())),
-    }
+    let revisions = days().filter_map(|day| day.revision.as_deref());
+    let revisions = revisions.chain(plans().filter_map(|plan| plan.revision.as_deref())).collect::<BTreeSet<_>>();
+    facts.extend(revisions.first().map(|one| match revisions.len() {
+        1 => format!("revision {}", short(one)),
+        several => format!("{several} revisions"),
+    }));
     let day = drills.days.iter().map(|day| day.last_us).max();
     let longest = entries.iter().filter_map(DrillEntry::record).map(|record| record.last_us.0).max();
     let what = if day.is_none() && entries.len() > 1 { "the longest drill took" } else { "took" };
@@ -410,8 +391,8 @@ fn facts(drills: &Drills, entries: &[DrillEntry<'_>]) -> Vec<String> {
     if let [one] = entries {
         facts.extend(one.record().and_then(|record| Some(one_line(record.plan.as_ref()?.severity.as_deref()?))));
     }
-    let versions = sorted(plans().map(|plan| plan.tool_version.as_str()).collect());
-    facts.extend(versions.first().map(|version| format!("firedrill {}", one_line(version))));
+    let version = plans().map(|plan| plan.tool_version.as_str()).min();
+    facts.extend(version.map(|version| format!("firedrill {}", one_line(version))));
     facts
 }
 
@@ -432,26 +413,9 @@ fn evidence<'a>(command: &'a CommandRecord, room: &Room<'_>) -> (CommandPart<'a>
     (CommandPart { output: None, ..CommandPart::of(command, None, "", room) }, before + &last)
 }
 
-fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Record>) -> String {
-    let cause = match attempt.map(|attempt| attempt.cause) {
-        Some(Cause::Disturbed) => ", run again alone because the attempt before was disturbed",
-        Some(Cause::Retry) => ", a retry after a failure",
-        Some(Cause::Lost) => ", run again because the attempt before was lost with its machine",
-        _ => "",
-    };
-    let disturbed = attempt.is_some_and(|attempt| attempt.disturbed) || record.is_some_and(Record::is_disturbed);
-    let verdict = match (record, attempt) {
-        _ if disturbed => "disturbed, says nothing".to_string(),
-        (Some(record), _) => words::headline_text(record),
-        (None, Some(attempt)) => words::verdict(attempt.verdict),
-        (None, None) => "not known".into(),
-    };
-    format!("Attempt {number}{cause}: {verdict}")
-}
-
 impl StatusSymbol {
     /// The class of the style sheet.
-    fn class(self) -> &'static str {
+    pub fn class(self) -> &'static str {
         match self {
             StatusSymbol::Good => "good",
             StatusSymbol::Bad => "bad",

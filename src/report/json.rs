@@ -12,7 +12,7 @@ pub fn json(record: &Record) -> Vec<u8> {
         "exit_code": record.outcome().exit_code(),
         "expected_verdict": record.expected(),
     });
-    written(serde_json::to_value(record).and_then(|mut value| {
+    json_file(serde_json::to_value(record).and_then(|mut value| {
         if let Value::Object(map) = &mut value {
             map.insert("outcome".into(), outcome);
             map.insert("figures".into(), serde_json::to_value(record.figures())?);
@@ -23,7 +23,7 @@ pub fn json(record: &Record) -> Vec<u8> {
 
 /// JSON with the end of its last line. It cannot fail for all that is known: every key is a string and every number is finite or becomes
 /// null.
-pub(super) fn written(json: serde_json::Result<Vec<u8>>) -> Vec<u8> {
+pub fn json_file(json: serde_json::Result<Vec<u8>>) -> Vec<u8> {
     let mut bytes = json.unwrap_or_else(|error| {
         serde_json::json!({ "error": format!("it could not be written: {error}") }).to_string().into_bytes()
     });

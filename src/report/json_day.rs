@@ -16,7 +16,7 @@ pub fn json_day(drills: &Drills) -> Vec<u8> {
         "drills": drills.entries().iter().map(drill).collect::<Vec<_>>(),
         "unread": drills.unread,
     });
-    super::json::written(serde_json::to_vec_pretty(&whole))
+    super::json_file(serde_json::to_vec_pretty(&whole))
 }
 
 fn gameday(group: &DayGroup<'_>) -> Value {

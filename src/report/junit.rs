@@ -36,7 +36,7 @@ pub fn junit(records: &[&Record]) -> Vec<u8> {
 pub fn junit_so_far(records: &[&Record], not_begun: &[String]) -> Vec<u8> {
     let left = not_begun.iter().map(|name| {
         let message = "it has not begun: the command was stopped before it, or still runs".into();
-        Suite::bare(name.clone(), DrillCase::of("begun", StatusSymbol::Warn, message))
+        Suite::bare(name.clone(), "begun", StatusSymbol::Warn, message)
     });
     report("firedrill", records.iter().map(|record| Suite::of(record)).chain(left).collect())
 }
@@ -46,25 +46,26 @@ pub fn junit_so_far(records: &[&Record], not_begun: &[String]) -> Vec<u8> {
 /// day without an end and what could not be read.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
     let mut all: Vec<Suite> = drills.entries().iter().map(Suite::of_entry).collect();
+    let mut bare = |name: String, case, symbol, message| all.push(Suite::bare(name, case, symbol, message));
     for group in drills.groups() {
         let (name, of) = (group.name(), group.shards().unwrap_or(0));
-        all.extend(group.missing().into_iter().map(|shard| {
+        for shard in group.missing() {
             let message = format!("nothing was found of shard {shard}/{of}: its drills are not in this report");
-            Suite::bare(format!("{name} shard {shard} of {of}"), DrillCase::of("found", StatusSymbol::Warn, message))
-        }));
-        all.extend(group.refused().into_iter().map(|left| {
-            Suite::bare(left.scenario.clone(), DrillCase::of("verdict", StatusSymbol::Skip, left.why.clone()))
-        }));
+            bare(format!("{name} shard {shard} of {of}"), "found", StatusSymbol::Warn, message);
+        }
+        for left in group.refused() {
+            bare(left.scenario.clone(), "verdict", StatusSymbol::Skip, left.why.clone());
+        }
     }
-    all.extend(drills.days.iter().filter(|day| !day.ended).map(|day| {
+    for day in drills.days.iter().filter(|day| !day.ended) {
         let message =
             "the game day has no end: it is under way, or was cut off, and what was running then is not told here";
-        Suite::bare(format!("{} has ended", day.plan.name), DrillCase::of("ended", StatusSymbol::Warn, message.into()))
-    }));
-    all.extend(drills.unread.iter().map(|why| {
+        bare(format!("{} has ended", day.plan.name), "ended", StatusSymbol::Warn, message.into());
+    }
+    for why in &drills.unread {
         let message = format!("it could not be read, and is not in this report: {why}");
-        Suite::bare("could not be read".into(), DrillCase::of("read", StatusSymbol::Warn, message))
-    }));
+        bare("could not be read".into(), "read", StatusSymbol::Warn, message);
+    }
     let name = drills.name();
     report(if name.is_empty() { "firedrill" } else { &name }, all)
 }
@@ -115,8 +116,9 @@ impl Suite {
     }
 
     /// A suite of which there is no record.
-    fn bare(name: String, case: DrillCase) -> Suite {
-        Suite { name, started: instant(""), properties: Vec::new(), out: case.text.clone(), cases: vec![case] }
+    fn bare(name: String, case: &str, symbol: StatusSymbol, message: String) -> Suite {
+        let cases = vec![DrillCase::of(case, symbol, message.clone())];
+        Suite { name, started: instant(""), properties: Vec::new(), out: message, cases }
     }
 
     fn of_entry(entry: &DrillEntry<'_>) -> Suite {
@@ -127,11 +129,11 @@ impl Suite {
             None => {
                 // Only the game day knows of it.
                 let symbol = if entry.status == DrillStatus::Flaky { StatusSymbol::Good } else { entry.status.mark() };
-                let took_ms = entry.took_us().unwrap_or(0) / 1000;
-                let properties = attempt.map(|attempt| ("run", attempt.run.clone())).into_iter().collect();
-                let case = DrillCase { took_ms, ..DrillCase::of("verdict", symbol, entry.why()) };
-                let started = instant(day.map_or("", |day| &day.plan.started_utc));
-                Suite { started, properties, ..Suite::bare(String::new(), case) }
+                let mut suite = Suite::bare(String::new(), "verdict", symbol, entry.why());
+                suite.cases.iter_mut().for_each(|case| case.took_ms = entry.took_us().unwrap_or(0) / 1000);
+                suite.properties.extend(attempt.map(|attempt| ("run", attempt.run.clone())));
+                suite.started = instant(day.map_or("", |day| &day.plan.started_utc));
+                suite
             }
         };
         let passed = [DrillStatus::Passed, DrillStatus::Flaky, DrillStatus::NotRun].contains(&entry.status);

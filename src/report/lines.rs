@@ -56,14 +56,14 @@ impl Tail {
     /// Adds text; returns the lines that it ended, cleaned.
     pub fn push(&mut self, text: &str) -> Vec<String> {
         let mut ended = Vec::new();
-        for part in text.split_inclusive('\n') {
-            if self.partial.len() < PARTIAL_BYTES {
-                self.partial.push_str(part.trim_end_matches('\n'));
-            }
-            if part.ends_with('\n') {
-                let line = std::mem::take(&mut self.partial);
+        for (at, part) in text.split('\n').enumerate() {
+            if at > 0 {
                 // An empty line is a line as well.
-                ended.push(terminal_lines(&line).into_iter().next().unwrap_or_default());
+                let line = terminal_lines(&std::mem::take(&mut self.partial)).into_iter().next();
+                ended.push(line.unwrap_or_default());
+            }
+            if self.partial.len() < PARTIAL_BYTES {
+                self.partial.push_str(part);
             }
         }
         self.lines.extend(ended.iter().cloned());

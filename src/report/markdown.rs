@@ -195,12 +195,9 @@ struct DrillSection<'a> {
 
 fn section(entry: &DrillEntry<'_>) -> String {
     let record = entry.telling_record();
-    let verdict = entry.verdict().map_or(entry.status.name(), |verdict| verdict.name());
     // Of a flaky drill the attempt that failed is told, not the one that passed.
-    let verdict = match entry.status {
-        DrillStatus::Flaky => record.map_or(verdict, |record| record.verdict.name()),
-        _ => verdict,
-    };
+    let verdict = record.map(|record| record.verdict).or(entry.verdict());
+    let verdict = verdict.map_or(entry.status.name(), |verdict| verdict.name());
     let (verdict, name, why) = (verdict.replace('_', " "), shortened(&entry.name()), shortened(&entry.why()));
     let told = DrillSection { entry, record, step: record.and_then(failed_step), name, verdict, why };
     format!("\n{}", laid_out(&written(&told)))

@@ -4,14 +4,13 @@
 pub use crate::view::clock;
 pub use crate::view::format::{budget_left, mean, percent, quantile, seconds};
 pub(crate) use crate::view::written;
-pub use crate::view::{Drills, StatusSymbol, many};
+pub use crate::view::{Drills, Quarter, SeenRun, StatusSymbol, many};
 
 mod annotations;
 mod console;
 mod csv;
 mod day_console;
 mod day_summary;
-mod dr;
 pub mod escape;
 mod events_json;
 pub mod filters;
@@ -38,10 +37,9 @@ pub use console::{Console, ConsoleOptions};
 pub use csv::csv;
 pub use day_console::DayConsole;
 pub use day_summary::{day_plan, day_summary};
-pub use dr::*;
 pub use events_json::EventsJson;
 pub use html::{html, html_page};
-pub use json::{json, read_format, read_json};
+pub use json::{json, json_file, read_format, read_json};
 pub use json_day::json_day;
 pub use junit::{junit, junit_day, junit_so_far};
 pub use lines::Verbosity;

@@ -4,10 +4,10 @@
 use super::page::{TerminalPage, WIDTH};
 use super::text::{column, right, wrap};
 use crate::output::one_line;
-use crate::record::{Account, DrillStatus, Record};
+use crate::record::{DrillStatus, Record};
 use crate::view::advice::what_to_do;
 use crate::view::format::seconds;
-use crate::view::{DayGroup, DrillEntry, Drills, StatusSymbol, filters, template_lines, words};
+use crate::view::{DrillEntry, Drills, StatusSymbol, filters, status_counts, template_lines, words};
 use askama::Template;
 
 /// The overview of these drills, at most 80 columns wide.
@@ -58,22 +58,22 @@ pub(super) fn symbol(drills: &Drills) -> StatusSymbol {
 pub(super) fn headline(drills: &Drills) -> String {
     let name = drills.name();
     let name = if name.is_empty() { name } else { format!("{name}: ") };
-    let account = drills.account();
-    let all = [vec![words::many(account.planned, "drill")], words::counted(&account)].concat();
-    format!("{} {name}{}", symbol(drills).sign(), all.join(", "))
+    let entries = drills.entries();
+    let mut counts = status_counts(&entries, DrillStatus::ALL);
+    counts.sort_by_key(|(status, _)| *status == DrillStatus::NotRun);
+    let counts: String = counts.iter().map(|(status, count)| format!(", {count} {status}")).collect();
+    format!("{} {name}{}{counts}", symbol(drills).sign(), words::many(entries.len(), "drill"))
 }
 
 /// What should be known of the game days beside their drills: how long, of which commit, and what is not there.
 pub(super) fn about(drills: &Drills) -> Vec<String> {
-    template_lines(&AboutText { groups: drills.groups(), unread: &drills.unread, account: drills.account() })
+    template_lines(&AboutText { drills })
 }
 
 #[derive(Template)]
 #[template(path = "about.txt")]
 struct AboutText<'a> {
-    groups: Vec<DayGroup<'a>>,
-    unread: &'a [String],
-    account: Account,
+    drills: &'a Drills,
 }
 
 #[cfg(test)]

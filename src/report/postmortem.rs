@@ -7,7 +7,7 @@ use super::markdown_text;
 use crate::output::one_line;
 use crate::record::{
     Announcement, BesideNote, Counts, DataFigures, Event, FaultAfter, FaultEvent, Figures, ImpactRecord, Record,
-    RecoveryRecord, SliFigures, Stamped, StepRecord, StepStatus, Verdict, in_words,
+    SliFigures, Stamped, StepRecord, StepStatus, Verdict, in_words,
 };
 use crate::view::format::{percent, seconds};
 use crate::view::timeline::{self, Moment};
@@ -139,22 +139,16 @@ impl IncidentFacts<'_> {
         }
     }
 
-    fn to_impact(&self) -> Option<String> {
-        Some(self.link(&seconds(self.figures.to_impact_us?), |event| matches!(event, Event::Impacted(_))))
-    }
-
-    fn to_detect(&self) -> Option<String> {
-        Some(self.link(&seconds(self.figures.to_detect_us?), |event| matches!(event, Event::Detected { .. })))
-    }
-
-    fn to_mitigation(&self) -> Option<String> {
-        let started = |event: &Event| matches!(event, Event::MitigationStarted { .. });
-        Some(self.link(&seconds(self.figures.to_mitigation_us?), started))
-    }
-
-    fn to_recover(&self) -> Option<String> {
-        let all = |event: &Event| matches!(event, Event::Recovered(RecoveryRecord { sli, .. }) if sli.is_empty());
-        Some(self.link(&seconds(self.figures.to_recover_us?), all))
+    /// A time from the fault on, with a link to its event.
+    fn time_to(&self, what: &str) -> Option<String> {
+        let figures = &self.figures;
+        let (us, is_it): (_, fn(&Event) -> bool) = match what {
+            "impact" => (figures.to_impact_us, |event| matches!(event, Event::Impacted(_))),
+            "detect" => (figures.to_detect_us, |event| matches!(event, Event::Detected { .. })),
+            "mitigation" => (figures.to_mitigation_us, |event| matches!(event, Event::MitigationStarted { .. })),
+            _ => (figures.to_recover_us, |event| matches!(event, Event::Recovered(all) if all.sli.is_empty())),
+        };
+        Some(self.link(&seconds(us?), is_it))
     }
 
     fn verdict(&self) -> String {
@@ -236,7 +230,7 @@ impl IncidentFacts<'_> {
 
     /// When an alert came that had to come in a time and did, and that time.
     fn detected_in_time(&self) -> Option<(String, u64)> {
-        let in_time = self.to_detect().zip(self.plan.windows.detect_within_us);
+        let in_time = self.time_to("detect").zip(self.plan.windows.detect_within_us);
         in_time.filter(|_| self.record.verdict != Verdict::Undetected)
     }
 

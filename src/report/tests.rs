@@ -32,21 +32,6 @@ fn plain(text: &str) -> String {
     text.replace(['\u{a0}', '\\', '`', '*'], " ").split_whitespace().collect::<Vec<_>>().join(" ").replace(" %", "%")
 }
 
-fn dr_text(record: &Record) -> String {
-    let input = DrInput {
-        quarter: Quarter::parse("2026Q4").unwrap(),
-        made: time::macros::datetime!(2027-01-02 00:00 UTC),
-        drills: vec![DrillInput { record: record.clone(), events: Vec::new(), changed: None }],
-        seen: Vec::new(),
-        notes: DrNotes::default(),
-        coverage: None,
-        scenarios: Vec::new(),
-        evidence: EvidenceSummary::default(),
-        problems: Vec::new(),
-    };
-    plain(&String::from_utf8(dr_markdown(&DrReport::new(&input))).unwrap())
-}
-
 /// The formats for people, by name.
 fn formats(record: &Record) -> Vec<(&'static str, String)> {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -56,7 +41,6 @@ fn formats(record: &Record) -> Vec<(&'static str, String)> {
         ("junit", plain(&text(junit(&[record])).replace(['<', '>'], " "))),
         ("html", plain(&text(html(&drills)))),
         ("markdown", plain(&text(markdown(&drills)))),
-        ("dr", dr_text(record)),
     ]
 }
 
@@ -95,16 +79,14 @@ fn every_number_of_a_drill_is_the_same_in_every_format() {
                 assert_everywhere(&formats[..1], &format!("{} {of}", percent(ratio)), &[]);
             }
         }
-        assert_everywhere(&formats, &seconds(record.last_us.0), &["dr", "junit"]);
+        assert_everywhere(&formats, &seconds(record.last_us.0), &["junit"]);
         let all = overview(&Drills::one(record.clone()), false);
         assert!(all.contains(&seconds(record.last_us.0)), "{all}");
         for row in restore::rows(&record).iter().filter(|row| ["RTO", "RPO", "level"].contains(&row.name)) {
-            assert_everywhere(&formats, &plain(&row.text), &["dr"]);
+            assert_everywhere(&formats, &plain(&row.text), &[]);
         }
         if let Some(data) = record.data_figures() {
             assert_eq!(told["data"]["acknowledged"].as_u64(), Some(data.acknowledged));
-            let rpo = if data.lost_before.is_empty() { "0 s".into() } else { seconds(data.rpo_us) };
-            assert!(dr_text(&record).contains(&rpo), "{rpo}");
         }
     }
 }
@@ -140,7 +122,7 @@ fn a_step_of_which_only_the_look_was_run_is_no_pass_in_any_format() {
     step.not_run = Some("another way was chosen".into());
     let (step, told) = (step.id.clone(), "only its look was run: another way was chosen");
     let formats = formats(&record);
-    assert_everywhere(&formats, told, &["markdown", "dr"]);
+    assert_everywhere(&formats, told, &["markdown"]);
     assert!(formats[0].1.contains("- checked mitigate"), "{}", formats[0].1);
     let case = crate::view::cases::cases(&record).into_iter().find(|case| case.name == format!("step {step}")).unwrap();
     assert_eq!((case.symbol, case.message.as_str()), (StatusSymbol::Skip, told));

@@ -2,17 +2,13 @@
 //! and what to do next. Plain sentences; what stands between backticks is code. Derived from the record alone, and no
 //! more certain than that.
 
-mod next;
-mod restore;
-
-pub use next::{not_shown, of_status};
-use restore::says_enough;
-
-use super::{StatusSymbol, advice, filters, template_lines, template_section, words};
+use super::restore::{self, Rung};
+use super::words::served_beside;
+use super::{StatusSymbol, advice, filters, format, template_lines, template_section, words};
 use crate::output::one_line;
 use crate::record::{
-    CommandRecord, DataFigures, DrillTime, FaultAfter, FaultEvent, FaultInfo, Figures, InvariantRecord, Phase, Record,
-    StepInfo, StepRecord, StepStatus, Verdict,
+    Announcement, CommandRecord, DataFigures, DrillStatus, DrillTime, FaultAfter, FaultEvent, FaultInfo, Figures,
+    InvariantRecord, InvariantTime, Phase, Record, RestoreLevel, StepInfo, StepRecord, StepStatus, Verdict,
 };
 use askama::Template;
 
@@ -38,18 +34,23 @@ type FollowedStep<'a> = (&'a StepInfo, &'a StepRecord);
 pub fn advice(record: &Record) -> Advice<'_> {
     let faults = record.plan.iter().flat_map(|plan| &plan.faults);
     let confirmed = |id: &str| record.fault_record(id)?.at(FaultEvent::Confirmed);
+    let runbook = record.plan.as_ref().and_then(|plan| plan.runbook_file.as_ref());
+    let followed = followed(record);
     let told = AdviceText {
         record,
         figures: record.figures(),
-        followed: followed(record),
-        helping: helping(record),
+        runbook: runbook.map_or("the runbook", |file| file.path.as_str()),
+        reason: one_line(&record.reason),
+        beside: served_beside(record).filter(|_| record.passed()),
+        helping: helping(&followed),
+        followed,
         broken: faults.filter(|info| confirmed(&info.id).is_some()).collect(),
-        lost: record.invariants.iter().rfind(|answer| !answer.held),
+        lost: lost(record),
     };
     let lines = template_lines(&told);
     let [broke, step] = ["broke", "step"].map(|name| template_section(&lines, name).join(" "));
-    let felt = template_section(&lines, "felt");
-    Advice { broke, step, commands: told.commands(), felt, next: next::next(record) }
+    let [felt, next] = ["felt", "next"].map(|name| template_section(&lines, name));
+    Advice { broke, step, commands: told.commands(), felt, next }
 }
 
 #[derive(Template)]
@@ -57,7 +58,12 @@ pub fn advice(record: &Record) -> Advice<'_> {
 struct AdviceText<'a> {
     record: &'a Record,
     figures: Figures,
+    runbook: &'a str,
+    reason: String,
+    /// What a pass does not show.
+    beside: Option<String>,
     followed: Vec<FollowedStep<'a>>,
+    /// Those that were to help.
     helping: Vec<FollowedStep<'a>>,
     /// The faults that were seen in place.
     broken: Vec<&'a FaultInfo>,
@@ -106,15 +112,62 @@ impl<'a> AdviceText<'a> {
         let not_cured = self.record.verdict == Verdict::NotRecovered && !self.helping.is_empty();
         let telling = match not_cured {
             true => self.saw_it().and_then(|(_, step)| step.commands.iter().rfind(|command| command.exit != Some(0))),
-            false => self.with(StepStatus::Failed).and_then(|(_, step)| step.commands.iter().rfind(|c| !c.background)),
+            false => self.failed().map(|(command, _)| command),
         };
         telling.into_iter().collect()
+    }
+
+    /// The command at which a step failed, and whether that step only checks.
+    fn failed(&self) -> Option<(&'a CommandRecord, bool)> {
+        let (info, step) = self.with(StepStatus::Failed)?;
+        Some((step.commands.iter().rfind(|command| !command.background)?, info.phase == "verify"))
+    }
+
+    /// The steps of the mitigation that were followed.
+    fn mitigating(&self) -> Vec<FollowedStep<'a>> {
+        self.followed.iter().copied().filter(|(info, _)| info.phase == "mitigate").collect()
+    }
+
+    /// Those of them that are for a person and were skipped.
+    fn by_hand(&self) -> String {
+        let mut by_hand = self.mitigating();
+        by_hand.retain(|(info, step)| info.manual && step.status == Some(StepStatus::Skipped));
+        listed(&by_hand)
+    }
+
+    fn ended(&self, by: FaultAfter) -> bool {
+        self.record.faults.iter().any(|fault| fault.after == Some(by))
+    }
+
+    /// The first level of a restore that did not hold.
+    fn broken_level(&self) -> Option<Rung> {
+        restore::ladder(self.record).into_iter().find(|rung| rung.came == StatusSymbol::Bad)
+    }
+
+    /// What to do where users recovered later than the objective allows.
+    fn too_slow(&self) -> String {
+        let ran = self.followed.iter().filter_map(|(info, step)| Some((step.took_us()?, info)));
+        let longest = ran
+            .max_by_key(|(took, _)| *took)
+            .map(|(took, info)| format!("; the longest, {}, took {}", named(info), format::seconds(took)));
+        format!(
+            "Make the recovery shorter: it took {}, and the objective (`rto`) is {}. See where its time went{}.",
+            format::seconds(self.figures.to_recover_us.unwrap_or(0)),
+            format::declared(self.record.plan.as_ref().and_then(|plan| plan.rto_us()).unwrap_or(0)),
+            longest.unwrap_or_default()
+        )
     }
 }
 
 /// What to do next about a drill that did not pass, in one line; `None` where nothing needs to be done.
 pub fn what_to_do(record: &Record) -> Option<String> {
-    (!record.passed()).then(|| next::next(record).join(" "))
+    (!record.passed()).then(|| advice(record).next.join(" "))
+}
+
+/// Whether the level of a restore says enough, so that what is said of other drills would mislead.
+fn says_enough(record: &Record) -> bool {
+    let users = record.recovered_us().is_some();
+    restore::plan(record).is_some() && (users || record.restore_level().is_some_and(|level| level < RestoreLevel::L4))
 }
 
 /// The steps that were followed, in the order of the plan.
@@ -124,9 +177,9 @@ fn followed(record: &Record) -> Vec<FollowedStep<'_>> {
 }
 
 /// Those that were to help: of the mitigation, or where there is none by that name, of what could be one.
-fn helping(record: &Record) -> Vec<FollowedStep<'_>> {
+fn helping<'a>(followed: &[FollowedStep<'a>]) -> Vec<FollowedStep<'a>> {
     let did = |(info, step): &FollowedStep<'_>| !step.commands.is_empty() && info.only_looked(step.status).is_none();
-    let ran: Vec<FollowedStep<'_>> = followed(record).into_iter().filter(did).collect();
+    let ran: Vec<FollowedStep<'_>> = followed.iter().copied().filter(did).collect();
     let of = |phases: &[&str]| {
         ran.iter().copied().filter(|(info, _)| phases.contains(&info.phase.as_str())).collect::<Vec<_>>()
     };
@@ -179,6 +232,74 @@ fn after(record: &Record) -> Option<(FaultAfter, &str)> {
         asked.max_by_key(|(state, _)| matches!(state, FaultAfter::StillActive | FaultAfter::PartiallyActive))?;
     let told = fault.life.iter().rfind(|moment| FaultAfter::of(moment.what, true) == Some(state));
     Some((state, told.map_or("", |moment| moment.detail.as_str())))
+}
+
+/// The command that runs the same drill: by its name where that finds the file, and the control as the control.
+fn again(plan: &Announcement) -> String {
+    let path = one_line(&plan.scenario_file.path);
+    let by_name = ["yaml", "yml"].iter().any(|end| path == format!("scenarios/{}.{end}", plan.scenario));
+    let what = match by_name || path.is_empty() {
+        true => one_line(&plan.scenario),
+        false if path.contains(char::is_whitespace) => format!("'{path}'"),
+        false => path,
+    };
+    format!("firedrill scenario {what}{}", if plan.control { " --control" } else { "" })
+}
+
+/// What a pass does not show, a line each: that users would not have recovered without the runbook, where no control is known, and that nothing
+/// was lost, where an invariant had nothing to lose.
+pub fn not_shown(record: &Record) -> Vec<String> {
+    let is_pass = record.verdict == Verdict::Passed && !record.is_control();
+    let Some(plan) = record.plan.as_ref().filter(|_| is_pass) else { return Vec::new() };
+    let by_runbook = record.mitigation_started_us.is_some() && record.recovered_us().is_some();
+    let control = (by_runbook && !words::control_excludes(record) && words::healed_in_control(record).is_none()).then(|| {
+        format!(
+            "users might have recovered by themselves: no control of this scenario, stack and images was known when the drill began, or none \
+             that watched for so long; `{} --control` shows whether they do",
+            again(plan)
+        )
+    });
+    let had_nothing = |answer: &&InvariantRecord| {
+        let info = plan.invariants.iter().find(|info| info.name == answer.name);
+        // Of what must be 0 or little nothing can be lost.
+        let may_lose =
+            info.is_some_and(|info| info.expected == "as before the fault" || info.expected.starts_with('>'));
+        let value = answer.value.as_ref().and_then(|value| value.trim().parse::<f64>().ok());
+        answer.time == InvariantTime::Steady && may_lose && value == Some(0.0)
+    };
+    let weak = record.invariants.iter().filter(had_nothing).map(|answer| {
+        format!("the invariant `{}` was 0 before the fault: it cannot show whether anything was lost", answer.name)
+    });
+    control.into_iter().chain(weak).collect()
+}
+
+/// The answer to the invariant that did not hold last.
+fn lost(record: &Record) -> Option<&InvariantRecord> {
+    record.invariants.iter().rfind(|answer| !answer.held)
+}
+
+/// The same with where it stands and what was seen.
+fn lost_invariant(record: &Record) -> String {
+    let info =
+        lost(record).and_then(|lost| record.plan.as_ref()?.invariants.iter().find(|info| info.name == lost.name));
+    match (lost(record), info) {
+        (Some(lost), Some(info)) => {
+            let evidence = one_line(&lost.evidence);
+            format!("the invariant `{}` (`{}`) did not hold {}: {evidence}", lost.name, info.at, lost.time.words())
+        }
+        _ => one_line(&record.reason),
+    }
+}
+
+/// What to do next about a drill that has no record, or whose attempts together say more than the last one.
+pub fn of_status(status: DrillStatus) -> Option<&'static str> {
+    match status {
+        DrillStatus::Flaky => Some(
+            "Compare the attempts below: what differs between them is the lead. It failed and then passed without a change, and counts as flaky, not as passed.",
+        ),
+        DrillStatus::NotRun => Some("It was not started, so nothing is known about its runbook today."),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -137,6 +137,12 @@ fn one_night(a: &DayPlan, b: &DayPlan) -> bool {
     }
 }
 
+/// How many drills have each of these statuses; only what there is.
+pub fn status_counts(entries: &[DrillEntry<'_>], of: [DrillStatus; 7]) -> Vec<(DrillStatus, usize)> {
+    let count = |status| (status, entries.iter().filter(|entry| entry.status == status).count());
+    of.map(count).into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
 impl Drills {
     /// One drill that no game day had planned.
     pub fn one(record: Record) -> Drills {

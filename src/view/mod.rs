@@ -10,7 +10,9 @@ mod drills;
 mod event;
 pub mod filters;
 pub mod format;
+mod quarter;
 pub mod restore;
+mod seen;
 mod story;
 mod symbol;
 #[cfg(test)]
@@ -20,8 +22,10 @@ pub mod timeline;
 pub mod words;
 
 pub use drill::{DrillView, FaultView, StepView};
-pub use drills::{DayGroup, DrillEntry, Drills};
+pub use drills::{DayGroup, DrillEntry, Drills, status_counts};
 pub use event::event_line;
+pub use quarter::Quarter;
+pub use seen::{SeenRun, exists_to_fail};
 pub use symbol::StatusSymbol;
 pub use words::many;
 

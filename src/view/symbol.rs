@@ -27,6 +27,11 @@ impl StatusSymbol {
         }
     }
 
+    /// Whether it says neither.
+    pub fn is_plain(self) -> bool {
+        self == StatusSymbol::Plain
+    }
+
     /// Its sign.
     pub fn sign(self) -> &'static str {
         self.name()

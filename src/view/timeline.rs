@@ -44,6 +44,15 @@ impl Moment {
     }
 }
 
+/// Whether an event may belong into a timeline that people read. Those that a drill has thousands of do not: load, machine and
+/// output are figures, and writes have a ledger.
+pub fn tells(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Slice(_) | Event::Machine(_) | Event::Usage(_) | Event::Output { .. } | Event::Written { .. }
+    )
+}
+
 /// When an instant of a drill was, RFC 3339 in UTC.
 pub fn utc(record: &Record, at: DrillTime) -> String {
     let since = Duration::microseconds(i64::try_from(at.0).unwrap_or(i64::MAX));

@@ -6,9 +6,9 @@ use super::format::{budget_share, grouped, percent, seconds};
 use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
 use crate::record::{
-    Account, Breakdown, BurnRate, Check, CommandRecord, Counts, EarlierControl, FaultAfter, FaultEvent, FaultRecord,
-    Figures, GONE_LATER, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures,
-    Record, RunOutcome, StepInfo, StepRecord, StepStatus, Verdict,
+    Breakdown, BurnRate, Check, CommandRecord, Counts, EarlierControl, FaultAfter, FaultEvent, FaultRecord, Figures,
+    GONE_LATER, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record,
+    RunOutcome, StepInfo, StepRecord, StepStatus, Verdict,
 };
 use std::fmt::Display;
 use std::time::Duration;
@@ -33,20 +33,6 @@ const DOUBTS: [(Doubt, &str); 4] = [
 /// `1 drill`, `2 drills`.
 pub fn many(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-/// How many drills came out how: `6 passed`, `1 flaky`; only what there is.
-pub fn counted(account: &Account) -> Vec<String> {
-    let all = [
-        (account.passed, "passed"),
-        (account.flaky, "flaky"),
-        (account.failed, "failed"),
-        (account.broken, "harness error"),
-        (account.incomplete, "incomplete"),
-        (account.interrupted, "interrupted"),
-        (account.not_run, "not run"),
-    ];
-    all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect()
 }
 
 /// What users felt over a window: `99.8% (499 of 500 good)`.

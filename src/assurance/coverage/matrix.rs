@@ -9,7 +9,7 @@ use crate::assurance::services::{
 };
 use crate::faults::class_of;
 use crate::record::{FaultInfo, Verdict, micros, utc_text};
-use crate::report::SeenRun;
+use crate::view::SeenRun;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -224,7 +224,7 @@ impl Coverage {
         let journeys = catalog.journeys.iter().map(journey).collect();
         let required = tiers.iter().map(|tier| tier.required).sum();
         let covered = tiers.iter().map(|tier| tier.covered).sum();
-        let is_called = |cell: &ModeCoverage| cell.mode == ALERT_DELIVERED && cell.state == CoverageState::Passed;
+        let is_called = |cell: &ModeCoverage| cell.mode == ALERT_DELIVERED && cell.is_covered();
         let monitored = services.iter().filter(|service| service.cells.iter().any(is_called)).count();
         // Nothing that must be drilled is nothing that is covered.
         let ratio = if required == 0 { 0.0 } else { covered as f64 / required as f64 };
@@ -245,7 +245,7 @@ impl Coverage {
 
     /// The failure modes that are not covered, with their services, in order of tier.
     pub fn gaps(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
-        self.cells().filter(|(_, cell)| cell.state != CoverageState::Passed)
+        self.cells().filter(|(_, cell)| !cell.is_covered())
     }
 
     fn cells(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
@@ -254,6 +254,22 @@ impl Coverage {
 }
 
 impl ModeCoverage {
+    /// Whether its last drill passed, as lately as the service asks for.
+    pub fn is_covered(&self) -> bool {
+        self.state == CoverageState::Passed
+    }
+
+    /// Names of the scenarios that drill it.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.scenarios.iter().map(|proof| &proof.scenario)
+    }
+
+    /// Id of its last drill.
+    pub fn last_run(&self) -> Option<&String> {
+        let drills = self.scenarios.iter().filter_map(|proof| proof.last.as_ref());
+        drills.max_by(|a, b| a.at_utc.cmp(&b.at_utc)).map(|drill| &drill.run)
+    }
+
     fn of(mode: &str, scenarios: Vec<Proof>) -> ModeCoverage {
         let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(CoverageState::NoScenario);
         let judged =
@@ -398,5 +414,5 @@ impl Matrix<'_> {
 /// The failure modes of some services that must be drilled, and how many of them are covered.
 fn counted<'c>(services: impl IntoIterator<Item = &'c ServiceCoverage>) -> (usize, usize) {
     let cells = services.into_iter().flat_map(|service| &service.cells);
-    cells.fold((0, 0), |(all, covered), cell| (all + 1, covered + usize::from(cell.state == CoverageState::Passed)))
+    cells.fold((0, 0), |(all, covered), cell| (all + 1, covered + usize::from(cell.is_covered())))
 }

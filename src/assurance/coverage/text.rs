@@ -6,8 +6,9 @@ use super::matrix::{
 };
 use crate::assurance::services::show;
 use crate::output::visible;
-use crate::report::clock::day;
-use crate::report::{Paint, StatusSymbol, column, wrap};
+use crate::report::{Paint, column, wrap};
+use crate::view::StatusSymbol;
+use crate::view::clock::day;
 use std::time::Duration;
 
 /// Widest columns of failure modes and scenarios.
@@ -63,13 +64,13 @@ pub fn missing(coverage: &Coverage, required: &str) -> String {
     let mut lines =
         vec![format!("the coverage is {}, and {required} is required; what is missing, by tier:", coverage.share())];
     for (service, cell) in coverage.gaps() {
-        let scenarios: Vec<&str> = cell.scenarios.iter().map(|proof| proof.scenario.as_str()).collect();
+        let scenarios = cell.names().map(String::as_str).collect::<Vec<_>>().join(", ");
         let why = match cell.state {
             CoverageState::NoScenario => "no scenario drills it".to_string(),
-            CoverageState::NotRun => format!("{} never came to a verdict", scenarios.join(", ")),
-            CoverageState::Failed => format!("the last drill failed: {}", scenarios.join(", ")),
-            CoverageState::Stale => format!("the last pass is too long ago: {}", scenarios.join(", ")),
-            CoverageState::MissedRto => format!("users waited longer than the RTO: {}", scenarios.join(", ")),
+            CoverageState::NotRun => format!("{scenarios} never came to a verdict"),
+            CoverageState::Failed => format!("the last drill failed: {scenarios}"),
+            CoverageState::Stale => format!("the last pass is too long ago: {scenarios}"),
+            CoverageState::MissedRto => format!("users waited longer than the RTO: {scenarios}"),
             CoverageState::Passed => continue,
         };
         lines.push(visible(&format!("  tier {}  {} / {}: {why}", service.tier, service.service, cell.mode)));

@@ -1,8 +1,9 @@
 //! Notes that are right, and every mistake that can be in them.
 
 use super::*;
-use crate::report::{DrillType, Quarter};
+use crate::assurance::dr::DrillType;
 use crate::source::render;
+use crate::view::Quarter;
 
 fn of(files: &[(&str, &str)]) -> Result<DrNotes, String> {
     let sources: Vec<Arc<Source>> = files.iter().map(|(path, text)| Source::new(path, *text)).collect();

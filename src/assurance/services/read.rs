@@ -3,7 +3,7 @@
 use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
 use super::journeys::{Journey, read_journeys};
 use super::period::A_PERIOD;
-use crate::assurance::actions::{A_DATE, date};
+use crate::assurance::forms::{A_DATE, date};
 use crate::faults::{Fault, NO_CLASS, Preset};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{

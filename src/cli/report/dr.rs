@@ -7,17 +7,15 @@ mod pdf;
 use super::{Format, all_written, asked, is_stdout, write_all, write_file};
 use crate::archive;
 use crate::assurance::coverage::{self, Coverage};
+use crate::assurance::dr::{DrCoverage, DrInput, DrNotes, DrReport, DrillInput, dr_html, dr_json, dr_markdown};
 use crate::assurance::notes::{self, FOLDER};
 use crate::assurance::services;
 use crate::cli::{Globals, evidence};
 use crate::error::{Error, Exit};
 use crate::output::{print, print_file, print_json, say_line};
 use crate::record::{RunOutcome, utc_now, utc_text};
-use crate::report::{
-    CoverageFacts, DrInput, DrNotes, DrReport, DrServiceFacts, DrillInput, ModeFacts, Quarter, SeenRun, dr_html,
-    dr_json, dr_markdown, dr_tells,
-};
 use crate::source::{Diagnostics, tidy};
+use crate::view::{Quarter, SeenRun, timeline};
 use std::path::PathBuf;
 use time::OffsetDateTime;
 
@@ -113,12 +111,12 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
         if changed.is_some() {
             // Neither a pass nor a fail nor a figure follows from it, wherever runs are counted.
             one.outcome = RunOutcome::Broken;
-            (one.rto_us, one.rpo_us, one.level) = (None, None, None);
+            (one.rto_us, one.rpo_us) = (None, None);
         } else if one.at < quarter.end() {
             covering.extend(SeenRun::of_drill(&record));
         }
         if quarter.contains(one.at) && one.dr && one.ended {
-            let events = archive::read_events(dir, dr_tells).unwrap_or_else(|error| {
+            let events = archive::read_events(dir, timeline::tells).unwrap_or_else(|error| {
                 problems.push(format!("the timeline of a drill is missing: {error}"));
                 Vec::new()
             });
@@ -167,29 +165,18 @@ fn cover(
     drills: &[SeenRun],
     scenarios: &evidence::Scenarios,
     globals: &Globals,
-) -> Result<Option<CoverageFacts>, Error> {
+) -> Result<Option<DrCoverage>, Error> {
     let Some(catalog) = crate::cli::coverage::catalog(args.services.as_deref(), scenarios, globals)? else {
         return Ok(None);
     };
     let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(services::FILE)));
     let at = made.min(quarter.end());
-    let coverage = Coverage::new(&catalog, &scenarios.fit, drills, &globals.project, at);
-    let services = coverage.services.iter().map(|service| DrServiceFacts {
-        service: service.service.clone(),
-        tier: service.tier,
-        owner: service.owner.clone(),
-        rto_us: service.targets.rto_us,
-        rpo_us: service.targets.rpo_us,
-        drill_every_s: service.drill_every_s,
-        modes: service.cells.iter().map(mode).collect(),
-    });
-    Ok(Some(CoverageFacts {
+    let matrix = Coverage::new(&catalog, &scenarios.fit, drills, &globals.project, at);
+    Ok(Some(DrCoverage {
         file: path.display().to_string(),
-        required: coverage.required,
-        covered: coverage.covered,
-        overdue: coverage.overdue().map(|(service, cell)| coverage::overdue(service, cell)).collect(),
+        overdue: matrix.overdue().map(|(service, mode)| coverage::overdue(service, mode)).collect(),
         unreviewed: unreviewed(&catalog, quarter),
-        services: services.collect(),
+        matrix,
     }))
 }
 
@@ -204,15 +191,4 @@ fn unreviewed(catalog: &services::Catalog, quarter: Quarter) -> Vec<String> {
         format!("{} / {}: {when}", service.name, slo.name)
     };
     old.map(line).collect()
-}
-
-fn mode(cell: &coverage::ModeCoverage) -> ModeFacts {
-    let last = cell.scenarios.iter().filter_map(|proof| proof.last.as_ref()).max_by(|a, b| a.at_utc.cmp(&b.at_utc));
-    ModeFacts {
-        mode: cell.mode.clone(),
-        state: cell.state.name().into(),
-        covered: cell.state == coverage::CoverageState::Passed,
-        scenarios: cell.scenarios.iter().map(|proof| proof.scenario.clone()).collect(),
-        last: last.map(|drill| drill.run.clone()),
-    }
 }

@@ -91,7 +91,7 @@ impl Drawing {
         let drawn = std::mem::take(&mut d.shapes);
         d.ticks(bottom, top);
         for (row, (at, _, _, class)) in (1..).zip(&moments) {
-            d.upright(samples.place(*at), f64::from(row) * LINE - 10.0, bottom, class);
+            d.line([samples.place(*at); 2], [f64::from(row) * LINE - 10.0, bottom], class);
         }
         d.shapes.extend(drawn);
         for (row, (at, what, sign, _)) in (1..).zip(&moments) {
@@ -114,21 +114,13 @@ impl Drawing {
         self.shapes.push(DrawnShape::Rect { x, width, y, height, class: class.into(), title });
     }
 
-    fn upright(&mut self, x: f64, from: f64, to: f64, class: &'static str) {
-        let (x, y) = ([x * 100.0; 2], [from, to]);
-        self.shapes.push(DrawnShape::Line { x, y, class });
-    }
-
-    fn across(&mut self, y: f64, class: &'static str) {
-        self.shapes.push(DrawnShape::Line { x: [0.0, 100.0], y: [y; 2], class });
+    /// A line; where it begins and ends along time is in shares of the width.
+    fn line(&mut self, x: [f64; 2], y: [f64; 2], class: &'static str) {
+        self.shapes.push(DrawnShape::Line { x: x.map(|x| x * 100.0), y, class });
     }
 
     fn text(&mut self, (x, dx): (f64, i8), y: f64, anchor: &'static str, class: &'static str, text: String) {
         self.shapes.push(DrawnShape::Text { x: x * 100.0, dx, y, anchor, class, text });
-    }
-
-    fn field(&mut self, y: f64, height: f64) {
-        self.area((0.0, 100.0), (y, height), "field", String::new());
     }
 
     /// A curve in the field that begins at `top`. Values are in 0..=1; where there is none, the curve has a gap.
@@ -158,7 +150,7 @@ impl Drawing {
         let mut at = (-zero / every).ceil() * every;
         while at <= length - zero {
             let place = (at + zero) / length;
-            self.upright(place, top, y, "grid");
+            self.line([place; 2], [top, y], "grid");
             let anchor = match place {
                 place if place > 0.94 => "end",
                 place if place < 0.06 => "start",
@@ -205,7 +197,7 @@ impl Drawing {
             self.text((0.0, 0), y - 4.0, "start", "lane narrow", short);
         }
         self.text((1.0, 0), y - 4.0, "end", "tick", seconds(to.0 - from.0));
-        self.across(y + BAR / 2.0, "grid");
+        self.line([0.0, 1.0], [y + BAR / 2.0; 2], "grid");
         let title = format!("{name}: {} to {}", self.samples.clock(from), self.samples.clock(to));
         self.rect(from, to, (y, BAR), class, title);
         self.y = y + BAR + 3.0;
@@ -251,9 +243,9 @@ impl Drawing {
             let head = format!("{} ({})", one_line(&sli.name), one_line(&counts));
             self.text((0.0, 0), self.y + 12.0, "start", "sli", cut(&head, 52));
             let top = self.y + LINE + 2.0;
-            self.field(top, FIELD);
+            self.area((0.0, 100.0), (top, FIELD), "field", String::new());
             self.curve(top, FIELD, "curve", &values, true);
-            self.across(top + (1.0 - sli.objective) * (FIELD - 2.0) + 1.0, "objective");
+            self.line([0.0, 1.0], [top + (1.0 - sli.objective) * (FIELD - 2.0) + 1.0; 2], "objective");
             self.text((0.0, 3), top + FIELD / 2.0 + 4.0, "start", "tick", "50%".into());
             self.text((0.0, 3), top + FIELD - 4.0, "start", "tick", "0%".into());
             self.text((1.0, -4), top + 16.0, "end", "tick", format!("objective {}", percent(sli.objective)));
@@ -384,10 +376,10 @@ impl Signal {
         let desc = format!("{}. The table of the time axis has the data.", told.join("; "));
         let mut d = Drawing::new(id, "", &title, desc, samples);
         d.height = SIGNAL + 24.0;
-        d.field(2.0, SIGNAL);
+        d.area((0.0, 100.0), (2.0, SIGNAL), "field", String::new());
         d.ticks(SIGNAL + 2.0, 2.0);
         if samples.fault {
-            d.upright(samples.place(DrillTime(samples.zero)), 2.0, SIGNAL + 2.0, "mark on");
+            d.line([samples.place(DrillTime(samples.zero)); 2], [2.0, SIGNAL + 2.0], "mark on");
         }
         for ((_, values), (class, _)) in curves.iter().zip(LINES) {
             let shares: Vec<Option<f64>> = values.iter().map(|v| v.map(|v| v / top)).collect();

@@ -1,7 +1,8 @@
 //! Whether the evidence below some paths is as it was sealed, in the words of the report.
 
 use crate::archive::evidence::{self, CHAIN, Checked, ProblemKind, SealState, Subject, Verification};
-use crate::report::{EvidenceSummary, Quarter, SeenRun};
+use crate::assurance::dr::EvidenceSummary;
+use crate::view::{Quarter, SeenRun};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 

@@ -1,15 +1,18 @@
 //! A synthetic quarter: passed, failed and retested, damaged as expected, a control, one that broke, one that was cut off.
 
 use super::*;
+use crate::assurance::coverage::{Coverage, CoverageState, ModeCoverage, Proof, ServiceCoverage, Targets};
 use crate::record::testing::quarter::{DrStory, dr_events_at, sum_of};
 use crate::record::testing::{Story, record_of};
+use crate::view::format::seconds;
 use crate::view::testing::shape;
+use crate::view::{Quarter, timeline, words};
 use time::macros::datetime;
 
 fn one(story: DrStory, at: &str, run: &str) -> DrillInput {
     let events = dr_events_at(story, at, run);
     let record = sum_of(&events);
-    let events = events.into_iter().filter(|stamped| dr_tells(&stamped.event)).collect();
+    let events = events.into_iter().filter(|stamped| timeline::tells(&stamped.event)).collect();
     DrillInput { record, events, changed: None }
 }
 
@@ -93,21 +96,46 @@ fn input() -> DrInput {
         seen.extend(SeenRun::of(&record_of(story)));
     }
     seen.sort_by_key(|seen| seen.at);
-    let mode = |mode: &str, state: &str, covered| ModeFacts {
+    let mode = |mode: &str, state| ModeCoverage {
         mode: mode.into(),
-        state: state.into(),
-        covered,
-        scenarios: vec!["pg-restore".into()],
-        last: None,
+        state,
+        overdue: false,
+        drilled_days_ago: None,
+        scenarios: vec![Proof {
+            scenario: "pg-restore".into(),
+            runbook: None,
+            alert: None,
+            state,
+            last: None,
+            last_judged: None,
+            last_injected: None,
+            within_drill_every: None,
+            last_pass: None,
+            recovered_us: None,
+            rto_us: None,
+            rto_met: None,
+        }],
     };
-    let service = DrServiceFacts {
+    let service = ServiceCoverage {
         service: "db".into(),
         tier: 1,
         owner: None,
-        rto_us: Some(14_400_000_000),
-        rpo_us: Some(10_000_000),
         drill_every_s: 92 * 86400,
-        modes: vec![mode("data-lost", "passed", true), mode("region-lost", "no scenario", false)],
+        targets: Targets { rto_us: Some(14_400_000_000), rpo_us: Some(10_000_000), slos: Vec::new() },
+        cells: vec![mode("data-lost", CoverageState::Passed), mode("region-lost", CoverageState::NoScenario)],
+        runbooks: Vec::new(),
+        alerts: Vec::new(),
+    };
+    let matrix = Coverage {
+        format: Coverage::FORMAT,
+        at_utc: String::new(),
+        required: 2,
+        covered: 1,
+        monitored: 0,
+        ratio: 0.5,
+        tiers: Vec::new(),
+        services: vec![service],
+        journeys: Vec::new(),
     };
     DrInput {
         quarter: Quarter::parse("2026Q4").unwrap(),
@@ -121,13 +149,11 @@ fn input() -> DrInput {
         drills,
         seen,
         notes: notes(),
-        coverage: Some(CoverageFacts {
+        coverage: Some(DrCoverage {
             file: "services.yaml".into(),
-            required: 2,
-            covered: 1,
+            matrix,
             overdue: vec!["bookings / data-deleted: last drilled 120 days ago, due every 92d".into()],
             unreviewed: vec!["bookings / availability: last reviewed on 2026-05-01".into()],
-            services: vec![service],
         }),
         scenarios: vec![("pg-restore".into(), true), ("bad-migration".into(), true), ("upstream-503".into(), false)],
         problems: vec!["left out, because it cannot be read: x".into()],
@@ -532,4 +558,36 @@ fn each_drill_shows_how_long_was_held_and_why_and_its_invariants() {
     }
     let drill = report.drills.iter().find(|drill| !drill.plan.invariants.is_empty()).unwrap();
     assert_eq!(serde_json::to_value(drill).unwrap()["hold"]["required_us"], 9_000_000);
+}
+
+#[test]
+fn every_number_of_a_drill_is_the_one_of_other_reports() {
+    for story in [Story::Passed, Story::RestorePassed, Story::RestoreLost, Story::NotRecovered] {
+        let mut record = record_of(story);
+        for sli in &mut record.plan.as_mut().unwrap().slis {
+            sli.slo = Some(format!("shopping/{}", sli.name));
+        }
+        let input = DrInput {
+            drills: vec![DrillInput { record: record.clone(), events: Vec::new(), changed: None }],
+            seen: Vec::new(),
+            notes: DrNotes::default(),
+            coverage: None,
+            scenarios: Vec::new(),
+            evidence: EvidenceSummary::default(),
+            ..input()
+        };
+        let page = text(dr_markdown(&DrReport::new(&input))).replace("&#46;", ".").replace('\u{a0}', " ");
+        let figures = record.figures();
+        let times = [figures.to_impact_us, figures.to_detect_us, figures.to_mitigation_us, figures.to_recover_us];
+        let windows = figures.slis.iter().flat_map(|sli| [sli.before, sli.during, sli.after]);
+        let windows = windows.filter(|window| window.valid > 0).map(|window| words::counts(&window));
+        let rpo = record.data_figures().map(|data| match data.lost_before.is_empty() {
+            true => "0 s".to_string(),
+            false => seconds(data.rpo_us),
+        });
+        let slo = "shopping/availability".to_string();
+        for told in times.into_iter().flatten().map(seconds).chain(windows).chain(rpo).chain([slo]) {
+            assert!(page.contains(&told), "{story:?} does not say “{told}”:\n{page}");
+        }
+    }
 }

@@ -1,14 +1,13 @@
 //! The report as data: what its pages show and what its JSON holds. Times are microseconds; what is not known is `None`, and
 //! nothing is ever put in its place.
 
-use super::{Action, Standard};
-use super::{CoverageFacts, DrFinding, DrHeader, DrTold, EvidenceSummary, Quarter, Risk, SeenRun};
+use super::{Action, DrCoverage, DrFinding, DrHeader, DrTold, EvidenceSummary, Risk, Standard};
 use crate::record::{
     Announcement, FaultEvent, FaultInfo, Figures, InvariantInfo, ProbeInfo, ProbeRecord, Record, RestoreLevel,
     SliFigures, SliInfo, StepInfo,
 };
 use crate::view::timeline::{Moment, utc};
-use crate::view::{StatusSymbol, StepView, words};
+use crate::view::{Quarter, SeenRun, StatusSymbol, StepView, words};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -59,7 +58,7 @@ pub struct DrReport<'a> {
     /// The last four quarters, by scenario.
     pub trend: Vec<DrTrend>,
     /// The critical services; `None` when nothing lists them.
-    pub coverage: Option<CoverageFacts>,
+    pub coverage: Option<DrCoverage>,
     /// Scenarios of the project that were not drilled in the quarter, and whether each is a DR scenario; `None` when no project
     /// was found.
     pub not_drilled: Option<Vec<(String, bool)>>,
@@ -157,6 +156,11 @@ pub struct DrillReport<'a> {
 }
 
 impl DrillReport<'_> {
+    /// Whether users were to recover: not in a control, nor where the scenario exists to fail.
+    pub fn is_to_recover(&self) -> bool {
+        !self.plan.control && !self.expects_failure
+    }
+
     /// The level that the scenario expects; `None` of a control.
     pub fn expected_level(&self) -> Option<RestoreLevel> {
         self.record.restore_plan().map(|plan| plan.expect).filter(|_| !self.plan.control)

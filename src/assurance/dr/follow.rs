@@ -2,11 +2,12 @@
 
 use super::{
     ActionRow, ActionStatus, ChainVerification, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef,
-    DrillReport, FindingRow, NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter,
+    DrillReport, FindingRow, NotesFile, Retest, Risk, RiskRow, TrendQuarter,
 };
 use crate::record::utc_text;
 use crate::view::clock::{day, instant};
 use crate::view::format::quantile;
+use crate::view::{Quarter, SeenRun};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files of notes that can have something open: of this quarter, of none, and of earlier ones.

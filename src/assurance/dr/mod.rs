@@ -7,20 +7,17 @@ mod input;
 mod model;
 mod notes;
 mod pages;
-mod quarter;
 #[cfg(test)]
 mod tests;
 
 pub use follow::verified_by;
-pub use input::{
-    CoverageFacts, DrInput, DrServiceFacts, DrillInput, EvidenceSummary, ModeFacts, SeenRun, tells as dr_tells,
-};
+pub use input::{DrCoverage, DrInput, DrillInput, EvidenceSummary};
 pub use model::*;
 pub use notes::*;
 pub use pages::{dr_html, dr_markdown};
-pub use quarter::Quarter;
 
 use crate::record::{RunOutcome, utc_text};
+use crate::view::SeenRun;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -32,7 +29,7 @@ impl<'a> DrReport<'a> {
     pub fn new(input: &'a DrInput) -> DrReport<'a> {
         let quarter = input.quarter;
         let drills: Vec<DrillReport<'_>> =
-            input.drills.iter().filter_map(|one| drill::drill(one, quarter, &input.notes)).collect();
+            input.drills.iter().filter_map(|one| DrillReport::of(one, quarter, &input.notes)).collect();
         let mine = || input.seen.iter().filter(|seen| quarter.contains(seen.at));
         let incomplete: Vec<&SeenRun> = mine().filter(|seen| seen.dr && !seen.ended).collect();
         let before = input.seen.iter().filter(|seen| seen.dr && seen.is_judged() && seen.at < quarter.start());
@@ -113,7 +110,7 @@ fn problems(input: &DrInput) -> Vec<String> {
 
 /// The report as JSON.
 pub fn dr_json(report: &DrReport<'_>) -> Vec<u8> {
-    super::json::written(serde_json::to_vec_pretty(report))
+    crate::report::json_file(serde_json::to_vec_pretty(report))
 }
 
 /// A requirement and the sections that support it. They support an audit; whether a requirement is met is for the auditor to say.

@@ -1,4 +1,4 @@
-//! A quarter of the calendar in UTC: what a DR report is about.
+//! A quarter of the calendar in UTC.
 
 use serde::{Serialize, Serializer};
 use std::fmt;

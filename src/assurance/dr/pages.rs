@@ -2,20 +2,19 @@
 //! more than a field of the report stands here.
 
 use super::pages;
-use super::{
-    ActionRow, DrHeader, DrReport, DrServiceFacts, DrTrend, DrVerdict, DrillReport, Quarter, Retest, RiskRow, SeenRun,
-    Signature, TrendQuarter,
-};
+use super::{ActionRow, DrHeader, DrReport, DrTrend, DrVerdict, DrillReport, Retest, RiskRow, Signature, TrendQuarter};
+use crate::assurance::coverage::ServiceCoverage;
 use crate::output::cut;
 use crate::record::{
     FaultInfo, InvariantInfo, InvariantTime, Numbers, ProbeInfo, ProbeRecord, RestoreLevel, SliFigures, StepStatus,
 };
 use crate::report::escape::html_prose;
-use crate::report::{markdown, markdown_text};
+use crate::report::laid_out;
+use crate::view::StatusSymbol::{self, Bad, Good, Plain, Skip, Warn};
 use crate::view::clock::{self, day};
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, many};
-use crate::view::{StatusSymbol, StepView, format, written};
+use crate::view::{Quarter, SeenRun, StepView, format, written};
 use askama::Template;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -24,60 +23,32 @@ use std::fmt::Display;
 /// Longest list of numbers of writes that is shown, in characters.
 const WIDTH: usize = 200;
 
-/// How a cell is meant. It never says by colour alone what its words do not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tone {
-    Plain,
-    /// Nobody provided it.
-    Missing,
-    Good,
-    Bad,
-    Warn,
-    /// A time of day: it stands on one line.
-    Instant,
-}
-
-impl Tone {
-    fn is_plain(&self) -> bool {
-        *self == Tone::Plain
-    }
-
-    fn class(&self) -> &'static str {
-        match self {
-            Tone::Plain => "plain",
-            Tone::Missing => "missing",
-            Tone::Good => "good",
-            Tone::Bad => "bad",
-            Tone::Warn => "warn",
-            Tone::Instant => "instant",
-        }
-    }
-}
-
-/// A cell: lines of prose, in which code stands between backticks.
+/// A cell: lines of prose, in which code stands between backticks, and how it came out: `Skip` is what nobody provided. It never says by
+/// colour alone what its words do not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct DrCell {
     lines: Vec<String>,
-    tone: Tone,
+    tone: StatusSymbol,
 }
 
 type DrRow = Vec<DrCell>;
-type TonedText = (Tone, String);
+type TonedText = (StatusSymbol, String);
 
 impl DrCell {
     /// Written here and not in a macro of the template: the document has hundreds of cells, and each macro stands in it in full, which took the
     /// compiler ten seconds.
     fn html(&self) -> String {
         let lines: Vec<String> = self.lines.iter().map(|line| html_prose(line)).collect();
-        format!("<td class=\"{}\">{}</td>", self.tone.class(), lines.join("<br>"))
+        let class = if self.tone == Plain { "plain" } else { self.tone.class() };
+        format!("<td class=\"{class}\">{}</td>", lines.join("<br>"))
     }
 
-    fn toned(text: impl Display, tone: Tone) -> DrCell {
+    fn toned(text: impl Display, tone: StatusSymbol) -> DrCell {
         DrCell { lines: vec![text.to_string()], tone }
     }
 
     fn text(text: impl Display) -> DrCell {
-        DrCell::toned(text, Tone::Plain)
+        DrCell::toned(text, Plain)
     }
 
     /// A name, path or digest.
@@ -87,7 +58,7 @@ impl DrCell {
 
     /// What nobody provided.
     fn missing() -> DrCell {
-        DrCell::toned("not provided", Tone::Missing)
+        DrCell::toned("not provided", Skip)
     }
 
     fn given<T: Display>(text: impl Borrow<Option<T>>) -> DrCell {
@@ -105,7 +76,7 @@ impl DrCell {
     /// Lines, or these words.
     fn lines_or<'a>(lines: impl IntoIterator<Item = impl Borrow<String> + 'a>, none: &str) -> DrCell {
         let lines: Vec<String> = lines.into_iter().map(|line| line.borrow().clone()).collect();
-        if lines.is_empty() { DrCell::text(none) } else { DrCell { lines, tone: Tone::Plain } }
+        if lines.is_empty() { DrCell::text(none) } else { DrCell { lines, tone: Plain } }
     }
 
     /// Names, a line each.
@@ -126,9 +97,9 @@ impl DrCell {
 
     fn met(met: impl Borrow<Option<bool>>, yes: &str, no: &str, unknown: &str) -> DrCell {
         match met.borrow() {
-            Some(true) => DrCell::toned(yes, Tone::Good),
-            Some(false) => DrCell::toned(no, Tone::Bad),
-            None => DrCell::toned(unknown, Tone::Warn),
+            Some(true) => DrCell::toned(yes, Good),
+            Some(false) => DrCell::toned(no, Bad),
+            None => DrCell::toned(unknown, Warn),
         }
     }
 }
@@ -167,14 +138,14 @@ struct MarkdownPages<'a> {
 
 /// The report as Markdown, for a job's summary, a wiki or a repository.
 pub fn dr_markdown(report: &DrReport<'_>) -> Vec<u8> {
-    markdown::laid_out(&written(&MarkdownPages { report })).into_bytes()
+    laid_out(&written(&MarkdownPages { report })).into_bytes()
 }
 
 mod filters {
     // The macro puts braces around the body once more.
     #![allow(unused_braces)]
 
-    use super::{DrCell, Tone, markdown_text};
+    use super::{Bad, DrCell, Good, Plain, Skip, Warn};
     pub use crate::report::filters::*;
     use askama::filters::Safe;
     use askama::{Result, Values, filter_fn};
@@ -182,13 +153,13 @@ mod filters {
     /// A cell as Markdown.
     #[filter_fn]
     pub fn cell(cell: &DrCell, _: &dyn Values) -> Result<Safe<String>> {
-        let lines: Vec<String> = cell.lines.iter().map(|line| markdown_text::prose(line)).collect();
+        let lines: Vec<String> = cell.lines.iter().map(|line| crate::report::prose(line)).collect();
         let text = lines.join("<br>");
         Ok(Safe(match cell.tone {
             _ if text.is_empty() => text,
-            Tone::Missing => format!("_{text}_"),
-            Tone::Good | Tone::Bad | Tone::Warn => format!("**{text}**"),
-            Tone::Plain | Tone::Instant => text,
+            Skip => format!("_{text}_"),
+            Good | Bad | Warn => format!("**{text}**"),
+            Plain => text,
         }))
     }
 }
@@ -216,27 +187,17 @@ fn hour(utc: &str) -> String {
     format!("{whole}.{fraction:0<3.3}")
 }
 
-fn clock(utc: &str) -> DrCell {
-    DrCell::toned(hour(utc), Tone::Instant)
-}
-
 /// A number keeps its unit on its line.
 fn whole(text: String) -> String {
     text.replace(' ', "\u{a0}")
 }
 
-/// A duration: `12.30 s`, `2 min 05 s`, `3 h 5 min`, `2 d 3 h`.
+/// A duration: `12.30 s`, `2 min 05 s`, `3 h 5 min`.
 fn span(us: u64) -> String {
-    const MINUTE: u64 = 60_000_000;
-    let two = |many: u64, unit: &str, few: u64, small: &str| match few {
-        0 => format!("{many} {unit}"),
-        few => format!("{many} {unit} {few} {small}"),
-    };
-    whole(match us / MINUTE {
-        _ if us == 0 => "0 s".into(),
-        0..60 => seconds(us),
-        minutes @ 60..2880 => two(minutes / 60, "h", minutes % 60, "min"),
-        minutes => two(minutes / 1440, "d", minutes / 60 % 24, "h"),
+    whole(match us {
+        0 => "0 s".into(),
+        1..3_600_000_000 => seconds(us),
+        _ => format::span(us),
     })
 }
 
@@ -247,18 +208,11 @@ fn target(us: &Option<u64>) -> DrCell {
 
 /// A duration, or that it was not measured.
 fn measured(us: &Option<u64>) -> DrCell {
-    us.map_or_else(|| DrCell::toned("not measured", Tone::Warn), |us| DrCell::text(span(us)))
+    us.map_or_else(|| DrCell::toned("not measured", Warn), |us| DrCell::text(span(us)))
 }
 
 fn or<'a>(text: &'a Option<String>, none: &'a str) -> &'a str {
     text.as_deref().unwrap_or(none)
-}
-
-impl DrServiceFacts {
-    /// Whether each of its failures is covered.
-    fn is_covered(&self) -> bool {
-        self.modes.iter().all(|mode| mode.covered)
-    }
 }
 
 /// The line on the first page that says, before any figure, that evidence is not as it was sealed.
@@ -391,19 +345,19 @@ fn attestation(report: &DrReport<'_>) -> Vec<TonedText> {
             objection(report, signature).filter(|why| what != "Prepared" || !why.starts_with("not independent"));
         if let Some(why) = objection {
             let date = signature.date.as_deref().unwrap_or("not dated");
-            said.push((Tone::Bad, format!("{what} by {} ({date}): {why}.", signature.name)));
+            said.push((Bad, format!("{what} by {} ({date}): {why}.", signature.name)));
         }
     }
     let counted = attesting(report).filter(|(_, signature)| objection(report, signature).is_none());
     let counted: Vec<String> = counted.map(|(what, by)| format!("{} by {}", what.to_lowercase(), by.name)).collect();
     said.push(match counted.is_empty() {
         true => (
-            Tone::Warn,
+            Warn,
             "Attestation: NOT ATTESTED. Nobody but those who prepared this report or executed its drills has reviewed or \
              approved it."
                 .into(),
         ),
-        false => (Tone::Plain, format!("Attestation: {}.", counted.join(", "))),
+        false => (Plain, format!("Attestation: {}.", counted.join(", "))),
     });
     said
 }
@@ -421,7 +375,7 @@ fn signature(by: &Option<Signature>) -> DrCell {
 /// A signature that is to attest the report, and why it does not count.
 fn attested(report: &DrReport<'_>, by: &Option<Signature>) -> DrCell {
     match by.as_ref().and_then(|by| objection(report, by)) {
-        Some(why) => DrCell { tone: Tone::Bad, ..signature(by).and(why) },
+        Some(why) => DrCell { tone: Bad, ..signature(by).and(why) },
         None => signature(by),
     }
 }
@@ -436,12 +390,12 @@ fn summary_row(number: &usize, drill: &DrillReport<'_>) -> DrRow {
     let met = |met: Option<bool>, actual: Option<u64>, of: Option<u64>| {
         let mut cell = measured(&actual);
         match met {
-            _ if is_unmet(drill) => {
+            _ if !drill.is_to_recover() => {
                 cell = DrCell::text(cell.lines.concat().replace("not measured", "not applicable"));
             }
-            Some(false) if actual.is_none() => cell = DrCell::toned("not recovered", Tone::Bad),
+            Some(false) if actual.is_none() => cell = DrCell::toned("not recovered", Bad),
             Some(met) => {
-                cell.tone = if met { Tone::Good } else { Tone::Bad };
+                cell.tone = if met { Good } else { Bad };
                 cell.lines.push(if met { "met".into() } else { "missed".into() });
             }
             None => {}
@@ -475,9 +429,9 @@ fn if_control(drill: &DrillReport<'_>, text: &'static str) -> &'static str {
 /// What a drill comes to.
 fn verdict(drill: &DrillReport<'_>) -> DrCell {
     let tone = match drill.verdict {
-        DrVerdict::Pass => Tone::Good,
-        DrVerdict::PassWithConditions | DrVerdict::NoVerdict => Tone::Warn,
-        DrVerdict::Fail => Tone::Bad,
+        DrVerdict::Pass => Good,
+        DrVerdict::PassWithConditions | DrVerdict::NoVerdict => Warn,
+        DrVerdict::Fail => Bad,
     };
     let cell = DrCell::toned(drill.verdict.name(), tone);
     match () {
@@ -499,15 +453,10 @@ fn faults(drill: &DrillReport<'_>) -> Vec<String> {
     drill.plan.faults.iter().map(row).collect()
 }
 
-/// Whether nobody was to recover.
-fn is_unmet(drill: &DrillReport<'_>) -> bool {
-    drill.plan.control || drill.expects_failure
-}
-
 /// Whether an objective was met.
 fn judged(drill: &DrillReport<'_>, met: &Option<bool>) -> DrCell {
     match met {
-        Some(true) => DrCell::toned("met", Tone::Good),
+        Some(true) => DrCell::toned("met", Good),
         _ if drill.plan.control => DrCell::text("not applicable: a control"),
         _ if drill.expects_failure => DrCell::text("not applicable: expected to fail"),
         met => DrCell::met(met, "met", "missed", "not measured"),
@@ -516,7 +465,7 @@ fn judged(drill: &DrillReport<'_>, met: &Option<bool>) -> DrCell {
 
 /// A recovery time, or that there was none.
 fn actual(drill: &DrillReport<'_>, us: &Option<u64>, met: &Option<bool>) -> DrCell {
-    let never = is_unmet(drill) || *met == Some(false);
+    let never = !drill.is_to_recover() || *met == Some(false);
     us.map_or_else(|| DrCell::text(if never { "not recovered" } else { "not measured" }), |us| DrCell::text(span(us)))
 }
 
@@ -527,19 +476,19 @@ fn measured_text(us: &Option<u64>) -> DrCell {
 /// How long the recovery was held and why so long.
 fn hold(drill: &DrillReport<'_>) -> TonedText {
     match &drill.hold {
-        Some((StatusSymbol::Bad, text)) => (Tone::Bad, format!("Hold: {text}.")),
-        Some((_, text)) => (Tone::Plain, format!("Hold: {text}.")),
+        Some((Bad, text)) => (Bad, format!("Hold: {text}.")),
+        Some((_, text)) => (Plain, format!("Hold: {text}.")),
         None if drill.figures.to_recover_us.is_some() => {
-            (Tone::Plain, "Hold: the record does not say how long was required.".into())
+            (Plain, "Hold: the record does not say how long was required.".into())
         }
-        None => (Tone::Plain, "Hold: users were not held to a recovery.".into()),
+        None => (Plain, "Hold: users were not held to a recovery.".into()),
     }
 }
 
 fn answer(drill: &DrillReport<'_>, row: &InvariantInfo, time: InvariantTime) -> DrCell {
     match drill.record.invariants.iter().find(|answer| answer.name == row.name && answer.time == time) {
-        Some(answer) if answer.held => DrCell::toned(format!("held: {}", answer.evidence), Tone::Good),
-        Some(answer) => DrCell::toned(format!("did not hold: {}", answer.evidence), Tone::Bad),
+        Some(answer) if answer.held => DrCell::toned(format!("held: {}", answer.evidence), Good),
+        Some(answer) => DrCell::toned(format!("did not hold: {}", answer.evidence), Bad),
         None => DrCell::text(if drill.plan.control { "not asked: a control" } else { "not asked" }),
     }
 }
@@ -564,11 +513,11 @@ fn backup(drill: &DrillReport<'_>) -> Vec<(String, DrCell)> {
     rows.extend(more.map(|(key, value)| (format!("Backup: {key}"), DrCell::text(value))));
     let level = |level: RestoreLevel| format!("{level}: {}", level.words());
     let tone = match expected {
-        Some(expected) if reached == Some(expected) => Tone::Good,
-        Some(_) => Tone::Bad,
-        None => Tone::Plain,
+        Some(expected) if reached == Some(expected) => Good,
+        Some(_) => Bad,
+        None => Plain,
     };
-    let none = || DrCell::toned("no level was looked at", Tone::Warn);
+    let none = || DrCell::toned("no level was looked at", Warn);
     let reached = reached.map_or_else(none, |reached| DrCell::toned(level(reached), tone));
     rows.push(("Level reached".into(), reached));
     rows.push(("Level expected".into(), DrCell::text(expected.map_or("none: a control".into(), level))));
@@ -583,7 +532,7 @@ fn probe(info: &ProbeInfo, seen: &Option<&ProbeRecord>) -> DrRow {
 }
 
 /// Numbers of writes: how many, and which.
-fn numbers(numbers: &Numbers, none: Tone, some: Tone) -> DrCell {
+fn numbers(numbers: &Numbers, none: StatusSymbol, some: StatusSymbol) -> DrCell {
     if numbers.is_empty() {
         return DrCell::toned("0", none);
     }
@@ -592,7 +541,7 @@ fn numbers(numbers: &Numbers, none: Tone, some: Tone) -> DrCell {
 }
 
 fn none_or_warn(count: &u64) -> DrCell {
-    DrCell::toned(count, if *count == 0 { Tone::Plain } else { Tone::Warn })
+    DrCell::toned(count, if *count == 0 { Plain } else { Warn })
 }
 
 fn budget(drill: &DrillReport<'_>, sli: &SliFigures) -> DrCell {
@@ -613,12 +562,7 @@ fn step(step: &StepView<'_>) -> DrRow {
     let (info, status) = (step.info, step.carried_out());
     let (mark, word) = words::step(None, status.map(Some));
     let word = if info.manual && status == Some(StepStatus::Passed) { "done by a person" } else { word };
-    let tone = match mark {
-        StatusSymbol::Good => Tone::Good,
-        StatusSymbol::Bad => Tone::Bad,
-        StatusSymbol::Warn | StatusSymbol::Skip => Tone::Warn,
-        StatusSymbol::Plain => Tone::Plain,
-    };
+    let tone = if mark == Skip { Warn } else { mark };
     let replaced = step.replaced_by().map(|by| format!("deviated: replaced by `{by}`"));
     vec![
         DrCell::text(&info.title).and(format!("`{}`", info.at)),
@@ -634,7 +578,7 @@ fn step(step: &StepView<'_>) -> DrRow {
 fn commit(drill: &DrillReport<'_>) -> DrCell {
     let Some(revision) = &drill.plan.revision else { return DrCell::missing() };
     match revision.strip_suffix("-dirty") {
-        Some(commit) => DrCell::toned(format!("{}, with changes that were not committed", code(commit)), Tone::Warn),
+        Some(commit) => DrCell::toned(format!("{}, with changes that were not committed", code(commit)), Warn),
         None => DrCell::text(format!("{}, clean", code(revision))),
     }
 }
@@ -672,18 +616,18 @@ fn owner(row: &ActionRow) -> DrCell {
 
 fn status(row: &ActionRow) -> DrCell {
     let status = DrCell::given(row.action.status.map(|status| status.name().replace('_', " ")));
-    if row.overdue { DrCell::toned(format!("{}, overdue", status.lines.concat()), Tone::Bad) } else { status }
+    if row.overdue { DrCell::toned(format!("{}, overdue", status.lines.concat()), Bad) } else { status }
 }
 
 fn verified(row: &ActionRow) -> DrCell {
     let (verified, why) = (row.verification.verified, &row.verification.why);
-    let cell = if verified { DrCell::toned("verified", Tone::Good).and(why) } else { DrCell::toned(why, Tone::Warn) };
+    let cell = if verified { DrCell::toned("verified", Good).and(why) } else { DrCell::toned(why, Warn) };
     cell.and_some(row.action.verified_by.as_ref().map(|run| format!("`{run}`")))
 }
 
 fn until(row: &RiskRow) -> DrCell {
     match (&row.risk.until, row.expired) {
-        (Some(until), true) => DrCell::toned(format!("{until}, expired"), Tone::Bad),
+        (Some(until), true) => DrCell::toned(format!("{until}, expired"), Bad),
         (until, _) => DrCell::given(until),
     }
 }
@@ -714,10 +658,9 @@ fn trend(trend: &DrTrend) -> DrRow {
     [vec![name], trend.quarters.iter().map(quarter).collect()].concat()
 }
 
-fn tested(service: &DrServiceFacts) -> DrCell {
-    let covered = service.modes.iter().filter(|mode| mode.covered).count();
-    let tone = if service.is_covered() { Tone::Good } else { Tone::Warn };
-    DrCell::toned(format!("{covered} of {} failures", service.modes.len()), tone)
+fn tested(service: &ServiceCoverage) -> DrCell {
+    let (covered, all) = (service.cells.iter().filter(|mode| mode.is_covered()).count(), service.cells.len());
+    DrCell::toned(format!("{covered} of {all} failures"), if covered == all { Good } else { Warn })
 }
 
 fn heads(report: &DrReport<'_>) -> DrCell {

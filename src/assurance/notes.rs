@@ -1,14 +1,20 @@
-//! Reads one file of notes after the other, key by key; then what only all of them together can tell: ids that are there
-//! twice, findings that are not there, keys of which two files say different things.
+//! `drill-notes/*.yaml`: what only people know about the drills of a quarter, read key by key, one file after the other; then what only all
+//! of them together can tell: ids that are there twice, findings that are not there, keys of which two files say different things. Every
+//! mistake of every file is told at once, with its place.
 
-use crate::assurance::actions::{A_DATE, A_RUN, A_TEXT, date, filled as some, run_id};
-use crate::report::{
-    DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile, Quarter, Risk,
-    Signature,
+use super::dr::{
+    DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile, Risk, Signature,
 };
-use crate::source::{At, Diagnostics, MapReader, Source, Span, TextForm, describe, parse, shape, shorten};
+use super::forms::{A_DATE, A_RUN, A_TEXT, date, filled as some, run_id};
+use crate::source::{At, Diagnostics, MapReader, Source, Span, TextForm, describe, parse, shape, shorten, tidy};
+use crate::view::Quarter;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The folder of the notes, at the project's top.
+pub const FOLDER: &str = "drill-notes";
 
 const A_QUARTER: TextForm = TextForm::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
 
@@ -16,39 +22,45 @@ const A_QUARTER: TextForm = TextForm::new("a quarter like `2026Q4`", || shape::t
 const ONCE: [&str; 8] =
     ["organisation", "system", "tier", "business_function", "policy_frequency", "previous_drill", "next_drill", "plan"];
 
-/// Something that all files together may say once only.
-struct Once {
-    identity: String,
-    /// What is wrong when it is said again.
-    message: String,
-    place: (Arc<Source>, Span),
-}
-
-/// What stands where, beside the notes themselves.
+/// Where stands what all files together may say once only, by what it is.
 #[derive(Default)]
-pub(super) struct NotePlaces(Vec<Once>);
+struct NotePlaces(BTreeMap<String, (Arc<Source>, Span)>);
 
 impl NotePlaces {
-    fn once(&mut self, identity: String, message: String, key: &str, map: &MapReader<'_>) {
-        self.0.push(Once { identity, message, place: (map.source.clone(), map.span_of(key)) });
-    }
-
-    fn check(&self, diags: &mut Diagnostics) {
-        for (at, Once { identity, message, place: (source, span) }) in self.0.iter().enumerate() {
-            if let Some(first) = self.0.iter().take(at).find(|known| known.identity == *identity) {
-                let (file, first) = &first.place;
-                let line = file.pos(first.start).line;
-                let help = format!("the first one stands at {}:{line}", file.path.display());
-                diags.error(source, *span, message.as_str()).help(help);
-            }
-        }
+    /// Notes a mistake where it is said again: `message`.
+    fn once(&mut self, identity: String, message: String, key: &str, map: &mut MapReader<'_>) {
+        let (source, span) = (map.source.clone(), map.span_of(key));
+        let Some((file, first)) = self.0.get(&identity) else {
+            self.0.insert(identity, (source, span));
+            return;
+        };
+        let line = file.pos(first.start).line;
+        map.error(span, message).help(format!("the first one stands at {}:{line}", file.path.display()));
     }
 }
 
 /// The JSON Schema of a file, draft 2020-12, and what the readers and the documentation do not agree on.
 pub fn schema() -> (Value, Vec<String>) {
-    let page = ("docs/dr-report.md", include_str!("../../../docs/dr-report.md"));
+    let page = ("docs/dr-report.md", include_str!("../../docs/dr-report.md"));
     describe("Notes about DR drills for Firedrill", page, |at| read_file(at, &mut NotePlaces::default()))
+}
+
+/// Reads every `.yaml` and `.yml` of a folder, in the order of the names. A folder that is not there has no notes; `Err` is why it
+/// cannot be read. `None` when there were mistakes.
+pub fn read_folder(folder: &Path, diags: &mut Diagnostics) -> std::io::Result<Option<DrNotes>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(DrNotes::default())),
+        entries => entries?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| tidy(&entry.path())));
+    let mut paths = paths.collect::<std::io::Result<Vec<PathBuf>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"));
+    paths.sort();
+    let source =
+        |path: &PathBuf| Source::read(path).map_err(|error| error.report("the file of notes", None, diags)).ok();
+    let sources: Vec<Arc<Source>> = paths.iter().filter_map(source).collect();
+    let notes = read(&sources, diags);
+    Ok(notes.filter(|_| sources.len() == paths.len()))
 }
 
 /// Reads files of notes together; `None` when there were mistakes.
@@ -60,7 +72,6 @@ pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<DrNotes>
         let root = parse(source, diags);
         files.extend(root.and_then(|root| read_file(&mut At::root(&root, source, diags), &mut places)));
     }
-    places.check(diags);
     (files.len() == sources.len() && !diags.has_errors_since(known)).then_some(DrNotes { files })
 }
 
@@ -89,9 +100,11 @@ fn read_file(at: &mut At<'_>, places: &mut NotePlaces) -> Option<NotesFile> {
         map.finish().map(|()| read)
     });
     [header.prepared, header.reviewed, header.approved] = attestation.unwrap_or_default();
-    for key in ONCE.into_iter().filter(|key| map.has(key)) {
-        let message = format!("`{key}` is said twice for the same quarter");
-        places.once(format!("{quarter:?} key {key}"), message, key, &map);
+    for key in ONCE {
+        if map.has(key) {
+            let message = format!("`{key}` is said twice for the same quarter");
+            places.once(format!("{quarter:?} key {key}"), message, key, &mut map);
+        }
     }
     let drills = many(&mut map, "drills", |at| read_drill(at, quarter, places));
     map.finish()?;
@@ -140,7 +153,7 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces
     let of = run.map(DrillRef::Run).or(scenario.map(DrillRef::Scenario));
     if let Some(of @ (DrillRef::Run(name) | DrillRef::Scenario(name))) = &of {
         let message = format!("there are notes about `{}` already", shorten(name));
-        places.once(format!("{quarter:?} {of:?}"), message, if by_run { "run" } else { "scenario" }, &map);
+        places.once(format!("{quarter:?} {of:?}"), message, if by_run { "run" } else { "scenario" }, &mut map);
     }
     map.finish()?;
     Some(DrillNotes { of: of?, told })
@@ -160,7 +173,7 @@ fn read_finding(at: &mut At<'_>, places: &mut NotePlaces) -> Option<DrFinding> {
     let text = require_filled(&mut map, "text");
     let severity = filled(&mut map, "severity");
     if let Some(id) = &id {
-        places.once(format!("finding {id}"), format!("there is a finding `{}` already", shorten(id)), "id", &map);
+        places.once(format!("finding {id}"), format!("there is a finding `{}` already", shorten(id)), "id", &mut map);
     }
     map.finish()?;
     Some(DrFinding { id: id?, text: text?, severity })
@@ -199,3 +212,6 @@ fn texts(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
     });
     texts.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

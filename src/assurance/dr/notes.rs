@@ -1,7 +1,7 @@
 //! What only people know about the drills of a quarter, as `drill-notes/*.yaml` say it. Nothing here is ever filled in by
 //! Firedrill: what is missing stays missing.
 
-use super::Quarter;
+use crate::view::Quarter;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
