@@ -71,6 +71,7 @@ fn plan(number: usize) -> Announcement {
         detect: None,
         windows: Windows {
             told_every_us: 0,
+            shown_after_us: None,
             steady_us: 5_000_000,
             impact_within_us: 15_000_000,
             impact_window_us: 1_000_000,

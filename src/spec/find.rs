@@ -3,6 +3,7 @@
 use super::Overrides;
 use crate::error::Error;
 use crate::source::{At, Diagnostics, Node, Source, beside, did_you_mean, parse, path_of, tidy, work_tree};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -105,7 +106,7 @@ pub(super) fn stem(path: &Path) -> Option<String> {
 }
 
 /// A scenario at a glance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outline {
     /// File name without its extension.
     pub name: String,
@@ -119,6 +120,8 @@ pub struct Outline {
     pub severity: Option<String>,
     /// The runbook, as a path.
     pub runbook: Option<String>,
+    /// The stack's Compose file, or its manifests, as a path.
+    pub stack: Option<String>,
     /// Kinds of its faults, in order.
     pub faults: Vec<String>,
     /// Tags.
@@ -134,12 +137,15 @@ pub fn outline(path: &Path) -> Outline {
     let get = |keys: &[&str]| root.as_ref()?.get(keys);
     let text = |key: &str| get(&[key]).and_then(Node::text).map(str::to_string);
     let items = |key: &str| get(&[key]).map_or(&[][..], Node::items).iter();
+    let shown = |relative: &str| beside(&path, relative).to_string_lossy().into_owned();
+    let stack = get(&["stack", "file"]).or(get(&["stack", "kubernetes", "manifests"])).or(get(&["stack"]));
     Outline {
         name: stem(&path).unwrap_or_default(),
         title: text("title"),
         kind: text("kind").unwrap_or_else(|| "drill".into()),
         severity: text("severity"),
-        runbook: text("runbook").map(|relative| beside(&path, &relative).to_string_lossy().into_owned()),
+        runbook: text("runbook").map(|relative| shown(&relative)),
+        stack: stack.and_then(Node::text).map(shown),
         faults: items("faults").filter_map(|item| Some(item.entries().first()?.key.clone())).collect(),
         tags: items("tags").filter_map(Node::text).map(str::to_string).collect(),
         readable: root.is_some(),

@@ -91,18 +91,18 @@ async fn connection(stream: UnixStream, session: AgentSession, ownership: Owners
         first = tokio::time::timeout(FIRST_LINE, lines.next()) => first,
     };
     let Ok(Some(Ok(first))) = first else { return };
-    match first.as_str() {
-        CONTROL => match ownership.take().await {
-            Ok(owner) => session.run(lines, to, owner).await,
-            Err(reason) => {
-                // In the protocol's own words: a reply to request 0, which nobody makes.
-                let (answer, clock_us) = (AgentAnswer::Failed { reason }, session.clock.now_us());
-                let refusal = AgentMessage::Reply { id: 0, clock_us, answer };
-                let line = serde_json::to_string(&refusal).unwrap_or_default() + "\n";
-                drop(tokio::time::timeout(FIRST_LINE, to.write_all(line.as_bytes())).await);
-            }
-        },
-        _ => {}
+    if first != CONTROL {
+        return;
+    }
+    match ownership.take().await {
+        Ok(owner) => session.run(lines, to, owner).await,
+        Err(reason) => {
+            // In the protocol's own words: a reply to request 0, which nobody makes.
+            let (answer, clock_us) = (AgentAnswer::Failed { reason }, session.clock.now_us());
+            let refusal = AgentMessage::Reply { id: 0, clock_us, answer };
+            let line = serde_json::to_string(&refusal).unwrap_or_default() + "\n";
+            drop(tokio::time::timeout(FIRST_LINE, to.write_all(line.as_bytes())).await);
+        }
     }
 }
 
@@ -185,7 +185,7 @@ pub async fn control(
     tokio::time::timeout(LIFT_WITHIN * 2, down).await.unwrap_or_else(late).map(drop)
 }
 
-/// Asks the agent whether it is there: it closes a connection that says something else than [`CONTROL`].
+/// Asks the agent whether it is there: it closes a connection that says something else than `CONTROL`.
 pub async fn ping(socket: &Path) -> io::Result<()> {
     let answered = async {
         let mut stream = UnixStream::connect(socket).await?;
