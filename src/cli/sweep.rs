@@ -105,7 +105,7 @@ pub async fn quick_sweep(platform: &dyn Platform) -> Vec<String> {
         Ok(Ok(report)) => {
             let (many, lists) = (report.foreign.len(), "may be somebody else's and stays: `firedrill sweep` lists it");
             let foreign = (many > 0).then(|| format!("{many} of what has the label of a run {lists}"));
-            let notes = report.runs.iter().filter(|swept| is_news(swept)).map(|swept| visible(&line(swept)));
+            let notes = report.runs.iter().filter_map(note).map(|line| visible(&line));
             notes.chain(foreign).chain(end_stories(&report)).collect()
         }
         Ok(Err(error)) => vec![format!("could not look for what earlier runs left: {error}")],
@@ -113,35 +113,41 @@ pub async fn quick_sweep(platform: &dyn Platform) -> Vec<String> {
     }
 }
 
-/// Whether something was done about a run, or is left of it.
-fn is_news(swept: &SweptRun) -> bool {
+fn note(swept: &SweptRun) -> Option<String> {
+    let run = &swept.run;
     match &swept.fate {
-        Fate::Removed { .. } => true,
-        Fate::Kept { undone, left } => !undone.is_empty() || !left.is_empty(),
-        _ => false,
-    }
-}
-
-/// What was found of a run, and done.
-fn line(swept: &SweptRun) -> String {
-    let (run, things) = (&swept.run, swept.things.join(", "));
-    match &swept.fate {
-        Fate::Alive => format!("running  {run}: left alone"),
-        Fate::Unseen { why } => format!("unknown  {run}: left alone: {why}"),
-        Fate::Kept { left, .. } if !left.is_empty() => format!("BROKEN   {run}: {}", left.join(", ")),
-        Fate::Kept { undone, .. } => {
-            let what = if undone.is_empty() { things } else { undone.join(", ") };
-            format!("kept     {run}: {what}; `firedrill sweep --kept` removes it")
+        Fate::Removed { left } if left.is_empty() => {
+            Some(format!("removed what run {run} had left: {}", swept.things.join(", ")))
         }
-        Fate::WouldRemove => format!("would remove  {run}: {things}"),
-        Fate::Removed { left } if left.is_empty() => format!("removed  {run}: {things}"),
-        Fate::Removed { left } => format!("LEFT     {run}: {}", left.join(", ")),
+        Fate::Removed { left } => Some(format!("run {run} left something that cannot be removed: {}", left.join(", "))),
+        Fate::Kept { left, .. } if !left.is_empty() => {
+            Some(format!("the kept run {run} is still broken: {}", left.join(", ")))
+        }
+        Fate::Kept { undone, .. } if !undone.is_empty() => {
+            Some(format!("in the kept run {run}: {}", undone.join(", ")))
+        }
+        _ => None,
     }
 }
 
 /// What was found and done, a line for each run and image.
 fn lines(report: &SweepReport, dry_run: bool) -> Vec<String> {
-    let mut lines: Vec<String> = report.runs.iter().map(line).collect();
+    let mut lines = Vec::new();
+    for swept in &report.runs {
+        let (run, things) = (&swept.run, swept.things.join(", "));
+        lines.push(match &swept.fate {
+            Fate::Alive => format!("running  {run}: left alone"),
+            Fate::Unseen { why } => format!("unknown  {run}: left alone: {why}"),
+            Fate::Kept { left, .. } if !left.is_empty() => format!("BROKEN   {run}: {}", left.join(", ")),
+            Fate::Kept { undone, .. } => {
+                let what = if undone.is_empty() { things } else { undone.join(", ") };
+                format!("kept     {run}: {what}; `firedrill sweep --kept` removes it")
+            }
+            Fate::WouldRemove => format!("would remove  {run}: {things}"),
+            Fate::Removed { left } if left.is_empty() => format!("removed  {run}: {things}"),
+            Fate::Removed { left } => format!("LEFT     {run}: {}", left.join(", ")),
+        });
+    }
     lines.extend(report.foreign.iter().map(|Foreign { run, thing, why, by_hand }| {
         format!("IN DOUBT {run}: {thing} stays: {why}; `{by_hand}` removes it")
     }));
@@ -198,8 +204,12 @@ mod tests {
         IN DOUBT h␛[2J: container brave_curie stays: it has the label of the run from its image; `docker rm --force 0123456789ab` removes it
         removed  image firedrill-agent:0123
         ");
-        let news = report.runs.iter().filter(|swept| is_news(swept)).map(|swept| swept.run.as_str());
-        assert_eq!(news.collect::<String>(), "cgde", "what the start of a run tells");
+        insta::assert_snapshot!(report.runs.iter().filter_map(note).collect::<Vec<_>>().join("\n"), @r"
+        in the kept run c: unpaused fd-x-db-1
+        the kept run g is still broken: fault kill: no
+        removed what run d had left: container fd-x-db-1, network fd-x_default
+        run e left something that cannot be removed: volume fd-x_data
+        ");
         assert_eq!(lines(&SweepReport::default(), false), ["nothing was left behind"]);
     }
 }

@@ -188,7 +188,8 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
                 cx.sink.note(answers.text);
             }
             // Without what came after it.
-            let before = RecoveryQuery { runbook_ended: grown, hold: cx.plan.recover_hold, ..query };
+            let window = cx.plan.recover_hold;
+            let before = RecoveryQuery { runbook_ended: grown, hold: window.max(cx.plan.impact.window), ..query };
             let earlier = cx.monitor.timeline(|timeline| timeline.recovered(None, &before)?.ok());
             if let Some(earlier) = earlier.filter(|earlier| followed && earlier.to < from_us) {
                 let by = lost_by(cx, seen.steady, earlier.to, responded);

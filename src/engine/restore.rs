@@ -27,8 +27,8 @@ pub(super) struct Baseline {
     contents: BTreeMap<String, Vec<u8>>,
     /// What the backup says about itself.
     backup: BTreeMap<String, String>,
-    /// Survivors that are no writes of the ledger.
-    unaccounted: Unaccounted,
+    /// Survivors that were no writes of the ledger yet, and how often a number came more than once.
+    unaccounted: (Numbers, u64),
 }
 
 /// How the levels were seen.
@@ -100,7 +100,7 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
 }
 
 /// The ledger must be one: writes are acknowledged, and what was acknowledged is there as long as nothing is broken.
-async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Unaccounted, Stop> {
+async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(Numbers, u64), Stop> {
     let ledger = &restore.ledger;
     let (read, broke) = read_back(cx, &ledger.survivors).await;
     if let Some(broke) = broke {
@@ -136,7 +136,7 @@ async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Unaccou
         );
         return Err(unsteady(cx, &ledger.survivors, "there are survivors that were never sent", &why));
     }
-    Ok(Unaccounted { unknown: unknown.len() as u64, duplicates: read.duplicates })
+    Ok((unknown, read.duplicates))
 }
 
 /// How many writes of a load may be among the survivors before it is known how they ended.
@@ -175,9 +175,9 @@ pub(super) async fn after_restore(
     let Incident { impact, recovered, .. } = &*incident;
     let levels = levels(cx, restore, baseline, (recovered.recovery, impact.steady)).await;
     let mut read = read_back(cx, &restore.ledger.survivors).await;
-    read.0.before = Some(baseline.unaccounted);
-    cx.sink.emit(Event::ReadBack(read.0.clone()));
     let complete = ledger_is_complete(cx, &restore.ledger.load).await;
+    read.0.before = Some(unaccounted(cx, baseline, &read.0));
+    cx.sink.emit(Event::ReadBack(read.0.clone()));
     let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx);
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
     let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
@@ -368,12 +368,28 @@ async fn read_back(cx: &Context<'_>, survivors: &ServiceScript) -> ReadBack {
     (seen, None)
 }
 
+/// What was there before the fault and is still there, and is no write of the ledger: what was only under way then has ended since.
+fn unaccounted(cx: &Context<'_>, baseline: &Baseline, read: &ReadBackRecord) -> Unaccounted {
+    let (unknown, duplicates) = &baseline.unaccounted;
+    let ended: Numbers = cx.monitor.writes(|writes| writes.iter().map(|write| write.number()).collect());
+    let is_there = |number: &u64| read.survivors.as_ref().is_some_and(|survivors| survivors.contains(*number));
+    let still = unknown.iter().filter(|number| !ended.contains(*number) && is_there(number));
+    Unaccounted { unknown: still.count() as u64, duplicates: *duplicates }
+}
+
 /// After the revert, of a restore that had passed: what was stored then and what was acknowledged since is still there. Undoing a fault brings
 /// back what the runbook had done without, such as an old primary.
 pub(super) async fn still_stored(cx: &Context<'_>, first: Option<&ReadBackRecord>) -> Result<(), Stop> {
     let (Some(restore), Some(first)) = (cx.restoring(), first) else { return Ok(()) };
     let at = cx.in_scenario(restore.ledger.survivors.line);
-    let (again, broke) = read_back(cx, &restore.ledger.survivors).await;
+    let (mut again, mut broke) = read_back(cx, &restore.ledger.survivors).await;
+    // What a replica does not have yet is not gone.
+    if broke.is_none() && cx.monitor.writes(|writes| !lost_since(writes, first, &again).is_empty()) {
+        tokio::time::sleep(SETTLE).await;
+        let asked_us = again.asked_us;
+        (again, broke) = read_back(cx, &restore.ledger.survivors).await;
+        again.asked_us = asked_us;
+    }
     cx.sink.emit(Event::ReadBack(again.clone()));
     broke.map_or(Ok(()), Err)?;
     if again.survivors.is_none() {
@@ -440,7 +456,7 @@ fn judge_point(
         return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
     }
     if figures.brought > 0 {
-        let what = "the restore brought rows that nobody wrote, or some of them twice";
+        let what = "rows are there that nobody wrote, or that are there twice, and were not before the fault";
         return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
     }
     if !figures.meets_rpo(rpo_us) {

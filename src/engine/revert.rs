@@ -13,7 +13,7 @@ use crate::source::list;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// What undoing a fault may cost users without a word.
+/// How long users may have to wait for that without a word.
 const SHORTLY: Duration = Duration::from_secs(1);
 
 /// `recovering` is when a recovery began to be looked for.
@@ -135,7 +135,7 @@ async fn hold(
         let (begins, _) = cx.window_held(Phase::Revert, &levels);
         if begins.since(from) >= SHORTLY {
             cx.sink.note(format!(
-                "after the last undo users were not served as they should be for {}",
+                "every SLI held for {length} only from {} after the last undo on",
                 seconds(begins.since(undone))
             ));
         }

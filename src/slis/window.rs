@@ -327,7 +327,9 @@ fn refusals(then: &[(&str, u64)], promised: OfStatus) -> impl Fn(&str, u64, u64)
     let was_data = most(&|result| is_answered(result) && !is_page(result));
     let (is_rare, all_then) = (rare(then), sum(then, |_| true).max(1) as f64);
     let shares = then.iter().map(|(result, count)| ((*result).to_string(), *count as f64 / all_then));
-    let shares: BTreeMap<String, f64> = shares.filter(|(result, _)| !is_rare(result)).collect();
+    // Where less than one in a hundred may be too many, what was rare then is usual as well.
+    let all_count = matches!(promised, OfStatus::Unseen(_));
+    let shares: BTreeMap<String, f64> = shares.filter(|(result, _)| all_count || !is_rare(result)).collect();
     move |result, count, all| {
         let refuses =
             was_served && is_error(result) || was_answered && is_redirect(result) || was_data && is_page(result);
@@ -987,10 +989,14 @@ impl SliLine<'_> {
     /// The first window with one of these ends that would be an impact.
     fn first_felt(&self, impact: ImpactSize, mut ends: RangeInclusive<usize>) -> Option<Level> {
         let (wanted, (from, to)) = (slices(impact.window), impact.steady);
-        let usual = self.level(self.before(from), self.before(to));
+        // By Laplace's rule: that none was bad in a short while does not say that none ever is.
+        let usual =
+            self.level(self.before(from), self.before(to)).map(|usual| Level { valid: usual.valid + 1, ..usual });
         ends.find_map(|end| {
             let level = self.level(end.checked_sub(wanted)?, end)?;
-            (level.is_impact(impact.below) && level.is_beyond_chance(usual.as_ref())).then_some(level)
+            // Of an SLI that need not fall the objective may be below `impact.below`: what it promises is no impact.
+            let is_felt = level.below(level.objective) && level.is_impact(impact.below);
+            (is_felt && level.is_beyond_chance(usual.as_ref())).then_some(level)
         })
     }
 

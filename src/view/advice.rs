@@ -8,7 +8,7 @@ use super::{StatusSymbol, advice, filters, format, template_lines, template_sect
 use crate::output::one_line;
 use crate::record::{
     Announcement, CommandRecord, DataFigures, DrillStatus, DrillTime, FaultAfter, FaultEvent, FaultInfo, Figures,
-    InvariantRecord, InvariantTime, Phase, Record, RestoreLevel, StepInfo, StepRecord, StepStatus, Verdict,
+    InvariantRecord, InvariantTime, Phase, Record, RestoreLevel, StepInfo, StepRecord, StepStatus, Verdict, lost_since,
 };
 use askama::Template;
 
@@ -217,6 +217,13 @@ fn ledger_figures(record: &Record) -> Option<DataFigures> {
 /// Writes that were acknowledged after users had recovered and are lost.
 fn lost_served(record: &Record) -> u64 {
     ledger_figures(record).map_or(0, |data| data.lost_served)
+}
+
+/// Writes that were stored, and are gone after the revert.
+fn lost_again(record: &Record) -> usize {
+    let reads = record.read_back.as_ref().zip(record.read_again.as_ref());
+    let reads = reads.filter(|_| record.invariants.iter().all(|answer| answer.held));
+    reads.map_or(0, |(first, again)| lost_since(&record.writes, first, again).len())
 }
 
 /// Rows that a restore brought and that nobody wrote, or that are there twice.

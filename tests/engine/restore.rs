@@ -133,7 +133,7 @@ async fn orders_that_nobody_was_promised_and_that_nobody_sent_are_told_apart() {
     let fate = Fate { store_unanswered: 3, invent: vec![1_000_000, 1_000_001, 1_000_001], ..Fate::default() };
     let (told, _) = on(fate, &[]).await;
     let brought =
-        ["brought rows that nobody wrote", "never acknowledged and there: 3", "never sent: 2", "more than once: 1"];
+        ["rows are there that nobody wrote", "never acknowledged and there: 3", "never sent: 2", "more than once: 1"];
     told.verdict(Verdict::Damaged, &brought).failed(Check::RecoveryPoint);
     let figures = figures(&told);
     assert_eq!((figures.unacknowledged_survived.len(), figures.unknown, figures.duplicates), (3, 2, 1));

@@ -134,6 +134,11 @@ fn csv_rows(text: &str) -> Vec<Vec<(String, Span)>> {
             rows.push(std::mem::take(&mut row));
         }
     }
+    // An empty match right behind another one is none: the last cell of a text that ends with a comma.
+    if !row.is_empty() {
+        row.push((String::new(), Span::new(text.len(), text.len())));
+        rows.push(row);
+    }
     rows
 }
 

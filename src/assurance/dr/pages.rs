@@ -192,12 +192,18 @@ fn whole(text: String) -> String {
     text.replace(' ', "\u{a0}")
 }
 
-/// A duration: `12.30 s`, `2 min 05 s`, `3 h 5 min`.
+/// A duration: `12.30 s`, `2 min 05 s`, `3 h 5 min`, `2 d 3 h`.
 fn span(us: u64) -> String {
-    whole(match us {
-        0 => "0 s".into(),
-        1..3_600_000_000 => seconds(us),
-        _ => format::span(us),
+    const MINUTE: u64 = 60_000_000;
+    let two = |many: u64, unit: &str, few: u64, small: &str| match few {
+        0 => format!("{many} {unit}"),
+        few => format!("{many} {unit} {few} {small}"),
+    };
+    whole(match us / MINUTE {
+        _ if us == 0 => "0 s".into(),
+        0..60 => seconds(us),
+        minutes @ 60..2880 => two(minutes / 60, "h", minutes % 60, "min"),
+        minutes => two(minutes / 1440, "d", minutes / 60 % 24, "h"),
     })
 }
 

@@ -9,6 +9,7 @@ pub(super) fn assignments(text: &str) -> Vec<(String, String)> {
     let mut rest = text.trim_start_matches('\u{feff}');
     while !rest.is_empty() {
         let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+        let line = line.trim_end_matches('\r');
         let Some((name, value)) = name_of(line) else {
             rest = after;
             continue;

@@ -1,10 +1,10 @@
 //! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
 use super::builds::Builds;
-use super::bundle::carry_bundle;
+use super::bundle::{HOME, carry_bundle};
 use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
-use super::errors::environment;
+use super::errors::{api, environment};
 use super::execute::ContainerTarget;
 use super::findings::findings;
 use super::images::AgentImage;
@@ -59,8 +59,6 @@ pub(super) struct Started {
     pub model: Option<Value>,
     /// How many commands are making containers now, or were cut off.
     pub making: usize,
-    /// Containers of the team's that have the agent's bundle by now.
-    pub carried: BTreeSet<String>,
     /// The volumes without a name that its containers had: one that is removed alone leaves them behind.
     pub volumes: BTreeSet<String>,
     /// The services in the model that steps may name: the team's, and the processes that were started.
@@ -236,11 +234,13 @@ impl Stack for ComposeStack {
     async fn shell(&self, place: &Place) -> StackResult<Channel> {
         let service = if let Place::Service(service) = place { service.as_str() } else { TOOLBOX };
         let container = self.running(service).await?;
+        let docker = &self.endpoint.docker;
+        let bundled = format!("{HOME}/firedrill");
+        let has_bundle = containers::path_in(docker, &container, &bundled);
         // A minimal image has neither bash nor our C library.
-        if service != TOOLBOX && !self.started().carried.contains(&container) {
+        if service != TOOLBOX && has_bundle.await.map_err(api(format!("looking into `{service}`")))?.is_none() {
             let agent = self.running(&AgentRole::Drill.name()).await?;
-            carry_bundle(&self.endpoint.docker, &agent, &container, service).await?;
-            self.started().carried.insert(container.clone());
+            carry_bundle(docker, &agent, &container, service).await?;
         }
         self.target(&container).shell(self.agent().as_ref(), place).await
     }

@@ -25,6 +25,8 @@ pub(super) async fn up(stack: &ComposeStack, cancel: &CancellationToken) -> Stac
         biased;
         // The compose command ends by the same token, in order; this is for everything between the commands.
         () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(5)).await } => {
+            // The engine may still carry out what was cut off.
+            drop(Making::of(&stack.started));
             Err(StackError::Cancelled)
         }
         result = start(stack, cancel) => result,

@@ -301,9 +301,12 @@ fn cluster_refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> 
 /// Why Pods may drive off those of others: a priority that does not come from a PriorityClass of the drill's own.
 fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<OutOfBounds> {
     let class = text(spec, "/priorityClassName");
-    // The cluster has those that begin with `system-` for itself.
+    if class.starts_with("system-") {
+        let what = format!("has the priority class `{class}`, which drives the Pods of others off the node");
+        return Some((what, "the cluster has those for itself: leave it out"));
+    }
     let meant = json!({ "kind": "PriorityClass", "metadata": { "name": class } });
-    let is_own = is_allowed(&meant, request) && !class.starts_with("system-");
+    let is_own = is_allowed(&meant, request);
     let is_set = spec.get("priority").and_then(Value::as_i64).is_some_and(|priority| priority != 0);
     let what = match class {
         _ if is_own => return None,

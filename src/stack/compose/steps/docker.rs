@@ -82,6 +82,7 @@ impl StepTools {
         let here = match (&self.target, &self.place) {
             (StepTarget::Drill(stack), Place::Toolbox) => Some(stack.running(TOOLBOX).await?),
             (StepTarget::Project { toolbox, .. }, Place::Toolbox) => Some(toolbox.clone()),
+            (StepTarget::Drill(stack), Place::Service(service)) => Some(stack.running(service).await?),
             (_, Place::Service(service)) => team.running(service, None).map(|container| container.id.clone()),
         };
         let here = here.ok_or_else(|| NotDone::failed("the step's own container is not known"))?;

@@ -101,7 +101,8 @@ impl FileLookup {
 
     /// The stack's first file as the session sees it.
     pub(super) fn shown(&self, call: &ToolCall) -> String {
-        self.files.first().map(|file| self.seen(call, file)).unwrap_or_default()
+        let is_inside = |file: &&PathBuf| self.bases.first().is_some_and(|base| file.starts_with(base));
+        self.files.first().filter(is_inside).map(|file| self.seen(call, file)).unwrap_or_default()
     }
 
     /// A file of this machine as the session sees it.
