@@ -2,7 +2,7 @@
 //! content, and that the survivors of the ledger can be read. After the runbook, whatever that came to: how far the restore
 //! came, level by level, and which acknowledged writes survived it. The load goes on meanwhile.
 
-use super::context::{ARRIVAL, Context, SETTLE};
+use super::context::{ARRIVAL, Context, POLL, SETTLE};
 use super::monitor::shown;
 use super::probe::{
     self, ProbeAnswer, ask_probe, beside, ended, facts, is_checksum_of_nothing, judged, kept, numbers, too_old,
@@ -383,10 +383,12 @@ pub(super) async fn still_stored(cx: &Context<'_>, first: Option<&ReadBackRecord
     let (Some(restore), Some(first)) = (cx.restoring(), first) else { return Ok(()) };
     let at = cx.in_scenario(restore.ledger.survivors.line);
     let (mut again, mut broke) = read_back(cx, &restore.ledger.survivors).await;
-    // What a replica does not have yet is not gone.
-    if broke.is_none() && cx.monitor.writes(|writes| !lost_since(writes, first, &again).is_empty()) {
-        tokio::time::sleep(SETTLE).await;
-        let asked_us = again.asked_us;
+    let complete = ledger_is_complete(cx, &restore.ledger.load).await;
+    let (asked_us, deadline) = (again.asked_us, cx.sink.now().plus(SETTLE));
+    let lost = |again: &ReadBackRecord| cx.monitor.writes(|writes| lost_since(writes, first, again));
+    // What a replica does not have yet is not gone: it has until then to get what was acknowledged before it was first asked.
+    while broke.is_none() && !lost(&again).is_empty() && cx.sink.now() < deadline {
+        tokio::time::sleep(POLL).await;
         (again, broke) = read_back(cx, &restore.ledger.survivors).await;
         again.asked_us = asked_us;
     }
@@ -397,8 +399,8 @@ pub(super) async fn still_stored(cx: &Context<'_>, first: Option<&ReadBackRecord
         return Err(Stop::new(Verdict::NotReverted, reason).at(at));
     }
     let unknown = |why| Stop::harness(format!("which writes are lost after the revert cannot be told: {why}"));
-    ledger_is_complete(cx, &restore.ledger.load).await.map_err(unknown)?;
-    let lost = cx.monitor.writes(|writes| lost_since(writes, first, &again));
+    complete.map_err(unknown)?;
+    let lost = lost(&again);
     let Some(number) = lost.iter().next() else { return Ok(()) };
     let count = grouped(lost.len() as u64);
     let reason = format!(

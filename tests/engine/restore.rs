@@ -148,10 +148,12 @@ async fn orders_that_go_elsewhere_once_the_fault_is_undone_are_damage() {
     told.passed(Check::RecoveryPoint).passed(Check::RestoreLevel);
     let stays = told.record.read_again.as_ref().and_then(|read| read.survivors.as_ref()).expect("survivors");
     assert!(told.record.writes.iter().any(|write| write.is_acknowledged() && !stays.contains(write.number())));
-    let (told, shop) = on(Fate::default(), &[]).await;
-    told.verdict(Verdict::Passed, &[]);
-    let asked = shop.asked();
-    assert_eq!(asked.iter().filter(|script| *script == "survivors").count(), 3, "at last after the revert");
+    for (lags, asked) in [(false, 3), (true, 6)] {
+        let (told, shop) = on(Fate { lags, ..Fate::default() }, &[]).await;
+        told.verdict(Verdict::Passed, &[]);
+        let survivors = shop.asked().into_iter().filter(|script| script == "survivors");
+        assert_eq!(survivors.count(), asked, "a replica that is behind is asked until it has them");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -33,6 +33,8 @@ pub struct Fate {
     pub lose_before: usize,
     /// The first orders after the restore are lost once they were answered, so many.
     pub lose_after: usize,
+    /// After the undo the survivors are read from a replica that for three questions has only what was there before.
+    pub lags: bool,
     /// With the undo a second database is back, and gets every other order.
     pub splits: bool,
     /// Orders that are stored under the fault and answered with 503, so many.
@@ -51,6 +53,8 @@ pub struct Fate {
 
 #[derive(Debug, Default)]
 struct State {
+    /// So many questions more are answered with so many rows.
+    behind: Option<(u32, usize)>,
     split: bool,
     failing: bool,
     refusing: bool,
@@ -194,6 +198,7 @@ impl Shop {
             }
             "mend" => {
                 (state.failing, state.split) = (false, self.fate.splits);
+                state.behind = self.fate.lags.then(|| (3, state.rows.len()));
                 ends(0, String::new(), "")
             }
             "is-broken" => ends(i64::from(!state.failing), String::new(), ""),
@@ -202,9 +207,12 @@ impl Shop {
             "customers" => ends(0, "42\n".into(), "a warning\n"),
             "products" => ends(0, (0..1000).map(|n| format!("product {n}\n")).collect(), ""),
             "survivors" => {
+                let has = state.behind.filter(|(more, _)| *more > 0).map_or(usize::MAX, |(_, rows)| rows);
+                state.behind = state.behind.map(|(more, rows)| (more.saturating_sub(1), rows));
                 let rows = state
                     .rows
                     .iter()
+                    .take(has)
                     .map(|(number, _)| *number)
                     .chain(self.fate.seeds.iter().copied())
                     .chain(self.fate.invent.iter().copied().filter(|_| after));

@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn the_last_row_may_end_with_an_empty_cell_and_no_line_end() {
+        let cells = |text: &str| csv_rows(text).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(cells("a,b\n1,"), [2, 2]);
+        assert_eq!(cells("a,b\n1,2\n")[..2], [2, 2]);
+    }
+
+    #[test]
     fn yaml_and_csv_say_the_same() {
         let yaml = "incidents:\n  - { id: INC-1, severity: SEV1, service: checkout, class: 'pool, empty', began: \
                     2026-10-03T14:02:00Z, recovered: 2026-10-03T16:40:00+02:00 }\n";

@@ -273,6 +273,17 @@ fn errors_that_no_sli_looks_at_need_not_be_one_in_ten() {
     };
     assert!(refused("latency < 300ms", 1), "an error that comes quickly is good there");
     assert!(!refused("latency < 300ms", 0));
+    let rarely = || {
+        let good = Good { text: "latency < 300ms".into(), terms: vec![] };
+        let mut timeline = Timeline::new(&[SliSpec { good, ..sli("a", "web", 0.999) }]);
+        for index in 0..40 {
+            let missing = u64::from(index % 2 == 0);
+            let results = [("404".to_string(), missing), ("200".to_string(), 100 - missing)];
+            timeline.push(Slice { results: results.into(), ..slice("web", index, 100, &[("a", 100)]) });
+        }
+        timeline.refused(Some((at(0), at(2000))), (at(2000), at(4000)))
+    };
+    assert_eq!(rarely(), None, "no more than were told so before: one in two hundred");
     assert!(!refused("status < 500", 1), "the SLI judges it itself");
 }
 
@@ -510,6 +521,9 @@ fn what_would_be_an_impact_is_no_recovery_and_a_relapse() {
     let usual = ImpactSize { steady: (at(2000), at(3000)), ..impact };
     let query = RecoveryQuery { impact: Some(usual), ..query };
     assert!(matches!(line.recovered(None, &query), Some(Ok(_))), "no more than what was bad while steady");
+    let promised = timeline(0.4, &bursts(20).collect::<Vec<_>>());
+    let query = RecoveryQuery { impact: Some(impact), ..query };
+    assert!(matches!(promised.recovered(None, &query), Some(Ok(_))), "half of the events is all that it promises");
     let line = timeline(0.9, &bursts(150).collect::<Vec<_>>());
     assert_eq!(line.relapsed(at(14_000), at(20_000), ms(10_000), None), Some(Err(())));
     let Some(Ok(missed)) = line.relapsed(at(14_000), at(20_000), ms(10_000), Some(impact)) else { panic!("it is") };

@@ -64,6 +64,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_value_in_quotes_is_whole_before_a_carriage_return() {
+        let found = assignments("KEY=\"secret\"\r\nTAG='v1'\r\n");
+        assert_eq!(
+            found,
+            [("KEY", "secret"), ("TAG", "v1")].map(|(name, value)| (name.to_string(), value.to_string()))
+        );
+    }
+
+    #[test]
     fn every_spelling_of_an_assignment_is_read() {
         let text = "\u{feff}A=plain value # comment\r\n# B=no\nexport C = \"with \\\"quotes\\\" # in it\" # comment\n\
                     D='two\nlines'\nE: yaml\nF=\nno assignment\nG='open\nH=p#1\n";
