@@ -17,9 +17,12 @@
 //! `ARCHITECTURE.md` draws the rooms and says who may import whom.
 
 /// Declares an enum whose values have names in files and reports, each written once, with `ALL`, `name`, `from_name` and `Display`;
-/// and `words`, where each also says in words what it means (`Value = "name": "words"`).
+/// and `words`, where each also says in words what it means (`Value = "name": "words"`). They are ordered as they stand there, and to
+/// serde their names are those of the values in `snake_case`.
 macro_rules! named_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$of:meta])* $value:ident = $text:literal,)+ }) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
         $(#[$meta])*
         pub enum $name { $($(#[$of])* $value,)+ }
 

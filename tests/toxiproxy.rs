@@ -42,7 +42,7 @@ impl Server {
         let text = body.unwrap_or_default();
         let length = text.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n{text}"
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n{text}"
         );
         stream.write_all(request.as_bytes()).expect("it is sent");
         let mut answer = String::new();
@@ -401,6 +401,7 @@ fn browsers_large_bodies_and_toxics_that_cannot_be_read_are_refused() {
     let server = Server::start(&[]);
     assert_eq!(server.call_with("GET", "/proxies", None, "User-Agent: Mozilla/5.0\r\n").0, 403);
     assert_eq!(server.call_with("GET", "/proxies", None, "Origin: http://evil.example\r\n").0, 403);
+    assert_eq!(server.call_with("GET", "/proxies", None, "Sec-Fetch-Site: same-origin\r\n").0, 403);
     let large = format!("\"{}\"", "x".repeat(1024 * 1024));
     assert_eq!(server.call("POST", "/populate", Some(&large)).0, 413);
     let (status, _, text) = server.call("POST", "/proxies", Some(r#"{"name":"a","upstream":"b:1","toxics":{}}"#));
@@ -416,7 +417,7 @@ fn a_call_whose_client_has_ended_its_side_is_carried_out_if_it_is_whole() {
         let (length, body) = (body.len(), &body[..body.len() - missing]);
         let mut stream = TcpStream::connect(&server.address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("an option");
-        let head = "POST /proxies HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ";
+        let head = "POST /proxies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ";
         stream.write_all(format!("{head}{length}\r\n\r\n{body}").as_bytes()).expect("it is sent");
         stream.shutdown(Shutdown::Write).expect("it is open");
         let mut answer = String::new();

@@ -61,7 +61,8 @@ struct ConnectionState {
     cause: Option<String>,
     /// Requests without an answer: when they were sent in drill time, and who waits.
     pending: HashMap<u64, (u64, oneshot::Sender<AgentAnswer>)>,
-    offsets: Offsets,
+    /// The last probes; the one with the shortest round trip counts.
+    probes: VecDeque<ClockOffset>,
 }
 
 impl AgentClient {
@@ -105,7 +106,8 @@ impl AgentClient {
     /// The agent's clock offset, by the best round trip of the last ten seconds.
     pub fn offset(&self) -> ClockOffset {
         // `open` returns only after the first probes.
-        locked(&self.0.state).offsets.best().unwrap_or(ClockOffset { offset_us: 0, rtt_us: u64::MAX })
+        let best = locked(&self.0.state).probes.iter().min_by_key(|probe| probe.rtt_us).copied();
+        best.unwrap_or(ClockOffset { offset_us: 0, rtt_us: u64::MAX })
     }
 
     /// Closes the channel, which makes the agent lift everything, and waits for it to have done so; `false` when
@@ -126,10 +128,9 @@ impl Inner {
             .map_err(|error| AgentError(format!("the request cannot be written: {error}")))?;
         let lines = locked(&self.lines).clone().ok_or_else(|| self.error("its channel was closed".into()))?;
         // A place in the channel first: time spent in our own queue is no part of the round trip.
-        let place = tokio::select! {
-            () = self.gone.cancelled() => return Err(self.error("it was given up".into())),
-            place = lines.reserve_owned() => place.map_err(|_| self.error("its channel ended".into()))?,
-        };
+        let place = self.gone.run_until_cancelled(lines.reserve_owned()).await;
+        let place = place.ok_or_else(|| self.error("it was given up".into()))?;
+        let place = place.map_err(|_| self.error("its channel ended".into()))?;
         let answer = self.expect(id)?;
         place.send(line);
         answer.await.map_err(|_| self.error("its channel ended".into()))
@@ -158,7 +159,8 @@ impl Inner {
         let mut state = locked(&self.state);
         let Some((sent_us, waiting)) = state.pending.remove(&id) else { return };
         // Any round trip is a probe; slow requests are slow probes, and lose.
-        state.offsets.push(ClockOffset::of_probe(sent_us, clock_us, received_us));
+        state.probes.push_front(ClockOffset::of_probe(sent_us, clock_us, received_us));
+        state.probes.truncate(REMEMBERED);
         drop(state);
         // Whoever asked may have given up.
         let _ = waiting.send(answer);
@@ -269,22 +271,5 @@ impl ClockOffset {
         let offset = i128::from(agent_us) - middle;
         let offset_us = i64::try_from(offset).unwrap_or(if offset < 0 { i64::MIN } else { i64::MAX });
         ClockOffset { offset_us, rtt_us }
-    }
-}
-
-/// The last probes; the one with the shortest round trip counts.
-#[derive(Default)]
-struct Offsets(VecDeque<ClockOffset>);
-
-impl Offsets {
-    fn push(&mut self, probe: ClockOffset) {
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back(probe);
-    }
-
-    fn best(&self) -> Option<ClockOffset> {
-        self.0.iter().min_by_key(|probe| probe.rtt_us).copied()
     }
 }

@@ -1,17 +1,25 @@
 //! A page of an HTTP server inside the stack, asked for over a connection of its own each time: whoever answers to the name
-//! by then is seen.
+//! by then is seen; and the servers of the agent's own.
 
+use super::proxy::serve_each;
 use crate::load::Failure;
 use crate::source::{TextForm, shape};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, USER_AGENT};
 use hyper::http::uri::Authority;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper::{Method, Request, Response, Uri};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::convert::Infallible;
 use std::error::Error as _;
-use tokio::net::TcpStream;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 /// A page that is longer is not read.
@@ -105,6 +113,23 @@ async fn exchange(url: &str, method: Method, own: (HeaderName, &str), body: Byte
         PageError { text: format!("read the page of {server}: {error}"), failure }
     })?;
     Ok(Response::from_parts(head, body.to_bytes()))
+}
+
+/// Answers the requests of all clients, side by side and for ever; their connections end with it, and when nothing was asked for so long.
+pub(super) async fn serve_http<F: Future<Output = Response<Full<Bytes>>> + Send + 'static>(
+    listener: TcpListener,
+    idle: Option<Duration>,
+    answer: impl Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+) -> Infallible {
+    let serve = move |stream: TcpStream, client: SocketAddr| {
+        let answer = answer.clone();
+        let service = service_fn(move |request| answer(request, client).map(Ok::<_, Infallible>));
+        let mut server = http1::Builder::new();
+        server.timer(TokioTimer::new()).header_read_timeout(idle).half_close(true);
+        // How a client's connection ends is the client's business.
+        server.serve_connection(TokioIo::new(stream), service).map(drop)
+    };
+    serve_each(listener, serve).await
 }
 
 /// A text as a part of a URL.

@@ -3,7 +3,7 @@
 
 use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use super::protocol::AgentAnswer;
-use super::source::{SliSource, tell_slices};
+use super::source::{EventMaker, SliSource, tell_slices};
 use crate::agent::locked;
 use crate::load::{Failure, Generator, LoadReport, LoadSpec, connections};
 use crate::record::Slice;
@@ -45,10 +45,10 @@ impl LoadSpec {
         let then = self.then.iter().map(|step| format!(" → {} {}", step.method, step.url));
         let event = format!("{} {}{}", self.method, self.url, then.collect::<String>());
         let (secrets, spec) = (self.secrets(), self.clone());
-        let source = SliSource::of_agent((&self.name, self.rate, self.timeout), event, move |slis, seed, _| {
+        let made_by = EventMaker::Agent(Box::new(move |slis, seed, _| {
             Ok(Load { spec: spec.clone(), slis: slis.to_vec(), seed }.ask(&format!("load {}", spec.name)))
-        });
-        SliSource { secrets, ..source }
+        }));
+        SliSource { secrets, ..SliSource::new((&self.name, self.rate, self.timeout), event, made_by) }
     }
 }
 
@@ -81,7 +81,6 @@ struct Surge {
     like: LoadSpec,
     seed: u64,
     counts: Arc<Mutex<SurgeCounts>>,
-    rate: Mutex<f64>,
     /// One for each time that it has grown; `None` once it was lifted.
     sending: Mutex<Option<Vec<AbortOnDropHandle<()>>>>,
 }
@@ -97,6 +96,8 @@ struct SurgeCounts {
     reached: bool,
     /// How many must have ended in time for that.
     needed: u64,
+    /// Requests per second that are sent now.
+    rate: f64,
 }
 
 impl SurgeCounts {
@@ -121,16 +122,16 @@ impl Surge {
     /// Starts sending `rate` requests per second more, made as those of `like`; says why that cannot be.
     fn begin(fault: &str, like: &LoadSpec, rate: f64, seed: u64) -> Result<Surge, String> {
         let (fault, like, sending) = (fault.to_string(), like.clone(), Mutex::new(Some(Vec::new())));
-        let surge = Surge { fault, like, seed, counts: Arc::default(), rate: Mutex::new(0.0), sending };
+        let surge = Surge { fault, like, seed, counts: Arc::default(), sending };
         surge.grow(rate)?;
         Ok(surge)
     }
 
     /// Sends so many requests per second from now on, which is more than before; says why that cannot be.
     fn grow(&self, to: f64) -> Result<(), String> {
-        let (mut sending, mut current) = (locked(&self.sending), locked(&self.rate));
+        let mut sending = locked(&self.sending);
         let sending = sending.as_mut().ok_or("it has been lifted")?;
-        let (like, rate) = (&self.like, to - *current);
+        let (like, rate) = (&self.like, to - locked(&self.counts).rate);
         let connections = connections_of(like, rate);
         // Another name makes other ids: these are other users.
         let more = if sending.is_empty() { String::new() } else { format!("+{}", sending.len()) };
@@ -142,7 +143,7 @@ impl Surge {
             // What came before does not show that it can send so many.
             let mut counts = locked(&self.counts);
             counts.needed = counts.in_time() + ((to * SHARE * FOR_SECONDS).ceil() as u64).max(1);
-            counts.reached = false;
+            (counts.reached, counts.rate) = (false, to);
         }
         let counting = self.counts.clone();
         let report = move |report| {
@@ -162,7 +163,6 @@ impl Surge {
         sending.push(AbortOnDropHandle::new(tokio::spawn(async move {
             generator.run((Instant::now(), 0), CancellationToken::new(), report).await;
         })));
-        *current = to;
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl Surge {
         let results = counts.results.iter().map(|(result, events)| format!("{result}: {events}"));
         let results = results.collect::<Vec<_>>().join(", ");
         let results = if results.is_empty() { results } else { format!(" ({results})") };
-        format!("{}/s more, {} requests ended{results}, {} sent late", locked(&self.rate), counts.due, counts.late)
+        format!("{}/s more, {} requests ended{results}, {} sent late", counts.rate, counts.due, counts.late)
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn what_was_late_or_never_sent_does_not_count_for_a_surge() {
         let results = [("200".to_string(), 60), (Failure::NoConnection.name().to_string(), 30)].into();
-        let counts = SurgeCounts { due: 90, late: 20, results, reached: false, needed: 0 };
+        let counts = SurgeCounts { due: 90, late: 20, results, reached: false, needed: 0, rate: 90.0 };
         assert_eq!(counts.in_time(), 40);
     }
 

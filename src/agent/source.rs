@@ -79,16 +79,7 @@ impl Debug for EventMaker {
 }
 
 impl SliSource {
-    /// One whose events the agent makes: so many a second, each of which may take so long.
-    pub(super) fn of_agent(
-        (series, rate, longest): (&str, f64, Duration),
-        event: String,
-        ask: impl Fn(&[SliSpec], u64, Environments<'_>) -> Result<AgentAsk, String> + Send + Sync + 'static,
-    ) -> SliSource {
-        SliSource::new((series, rate, longest), event, EventMaker::Agent(Box::new(ask)))
-    }
-
-    /// The same, whoever makes them.
+    /// One whose events come so many a second, each of which may take so long.
     pub(crate) fn new((series, rate, longest): (&str, f64, Duration), event: String, made_by: EventMaker) -> SliSource {
         let (series, interval, stays_good) = (series.to_string(), Duration::ZERO, Duration::ZERO);
         let (services, hosts, files, secrets) = Default::default();
@@ -149,11 +140,12 @@ impl<Q: Question> PacedQuestion<Q> {
         event: String,
         question: impl Fn(Environments<'_>) -> Result<Q, String> + Send + Sync + 'static,
     ) -> SliSource {
-        let name = series.clone();
-        SliSource::of_agent((&series, 1.0 / every.as_secs_f64(), timeout), event, move |slis, _, environments| {
+        let (name, rate) = (series.clone(), 1.0 / every.as_secs_f64());
+        let ask: Box<AskAgent> = Box::new(move |slis, _, environments| {
             let (series, slis, question) = (name.clone(), slis.to_vec(), question(environments)?);
             Ok(PacedQuestion { series, every, timeout, slis, question }.ask(&name))
-        })
+        });
+        SliSource::new((&series, rate, timeout), event, EventMaker::Agent(ask))
     }
 
     /// What asks it.

@@ -14,7 +14,6 @@ pub const ACTIONS: &str = "actions.yaml";
 
 named_enum! {
 /// What an action is for: the types of the example postmortem in the SRE book.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActionKind {
     /// It keeps the failure from happening again.
     Prevent = "prevent",
@@ -63,17 +62,8 @@ pub fn read_actions(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Act
 fn read_root(at: &mut At<'_>) -> Option<Actions> {
     let source = at.source.clone();
     let mut map = at.map("the file of actions")?.of_section("actions.yaml");
-    let items = map.require_by("actions", |at| {
-        let mut ids: Vec<String> = Vec::new();
-        Some(at.items("a list", "", |at| {
-            let item = read_item(at)?;
-            if ids.contains(&item.action.id) {
-                at.error(format!("there is an action `{}` already", shorten(&item.action.id)));
-            }
-            ids.push(item.action.id.clone());
-            Some(item)
-        }))
-    });
+    let taken = |id: &str| format!("there is an action `{id}` already");
+    let items = map.require_by("actions", |at| Some(at.items_apart(read_item, |item| &item.action.id, taken)));
     map.finish()?;
     Some(Actions { source, items: items? })
 }

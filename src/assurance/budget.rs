@@ -21,7 +21,6 @@ const A_SHARE: TextForm = TextForm::new("a percentage like `25%`", Ratio::shape)
 
 named_enum! {
 /// What is to be done when so much of a budget is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BudgetStep {
     /// Tell the team.
     Notify = "notify": "the team is told",

@@ -84,17 +84,16 @@ fn place<'s>(
         place(inner, CommandContext { taker, inner: true, ..around }, call, text, found);
     }
     let parts = statement.parts();
-    let written = |part: &Statement| text.get(part.span.start..part.span.end).unwrap_or_default();
     let pipes = matches!(statement.kind, StatementKind::Pipeline(_));
-    let asked =
-        matches!(statement.kind, StatementKind::AndOr(..)) && parts.first().is_some_and(|left| asks(written(left)));
+    let asked = matches!(statement.kind, StatementKind::AndOr(..))
+        && parts.first().is_some_and(|left| asks(left.span.of(text)));
     let mut cut = false;
     for (index, part) in parts.into_iter().enumerate().rev() {
         let mut of_part = around;
         of_part.checked |= asked && index > 0;
         of_part.fed |= pipes && index > 0;
         of_part.cut |= cut;
-        cut |= pipes && is_short(written(part));
+        cut |= pipes && is_short(part.span.of(text));
         place(part, of_part, call, text, found);
     }
 }

@@ -31,9 +31,9 @@ pub fn reached_anyway(text: &str, ran: &[&str]) -> Option<String> {
     let is_left = |command: &SimpleCommand, maybe: bool| {
         (maybe || is_function(command.first())) && !keep.contains(&key(text, command))
     };
-    let mut edits = Vec::new();
-    leave_out(&script.statements, (false, watches), &is_left, &mut edits);
-    Some(edited(text, edits))
+    let mut left = SkippedCalls { is_left, subshells: watches, edits: Vec::new() };
+    left.statements(&script.statements, false);
+    Some(edited(text, left.edits))
 }
 
 /// A text with other pieces in some places.
@@ -57,7 +57,7 @@ pub fn watches_subshells(text: &str) -> bool {
 
 /// What tells a call from others however it is written: bash writes blanks, quotes and redirections of streams in its own way.
 fn key(text: &str, command: &SimpleCommand) -> String {
-    let assigned = command.assignments.iter().filter_map(|one| text.get(one.span.start..one.span.end));
+    let assigned = command.assignments.iter().map(|one| one.span.of(text));
     let words = command.words.iter().map(|word| word.raw.as_str());
     let files = command.redirects.iter().filter_map(|redirect| Some(redirect.word()?.raw.as_str()));
     let all: String = assigned.chain(words).chain(files).collect();
@@ -66,57 +66,57 @@ fn key(text: &str, command: &SimpleCommand) -> String {
     all.replace("1>", ">")
 }
 
-/// `maybe`: the shell may not come to the statements.
-fn leave_out(
-    statements: &[Statement],
-    (mut maybe, subshells): (bool, bool),
-    is_left: &dyn Fn(&SimpleCommand, bool) -> bool,
-    edits: &mut Vec<(Span, &'static str)>,
-) {
-    for statement in statements {
-        match &statement.kind {
-            StatementKind::Simple(command) => leave_out_call(command, maybe, is_left, edits),
-            StatementKind::Test(_) | StatementKind::Arithmetic(_) if statement.substituted().is_empty() => {
-                edits.push((statement.span, ":"));
-            }
-            StatementKind::Function { body, .. } if subshells => {
-                edits.push((Span::new(statement.span.start, body.span.start), ""));
-            }
-            _ => {}
-        }
-        let is_seen = |list: &[Statement]| match &statement.kind {
-            StatementKind::Background(_) => false,
-            StatementKind::Function { .. } | StatementKind::Group { subshell: true, .. } => subshells,
-            // The shell itself comes to a simple command in a pipeline before that gets a process of its own.
-            StatementKind::Pipeline(_) => subshells || list.iter().all(|stage| stage.simple().is_some()),
-            _ => true,
-        };
-        for (list, passed_by) in statement.lists().into_iter().filter(|(list, _)| is_seen(list)) {
-            leave_out(list, (maybe || passed_by, subshells), is_left, edits);
-        }
-        let mut simple = Statement::all(std::slice::from_ref(statement)).into_iter().filter_map(Statement::simple);
-        let leaves = |name: &str| matches!(name, "exit" | "return" | "break" | "continue");
-        maybe |= !matches!(statement.kind, StatementKind::Function { .. })
-            && simple.any(|command| leaves(command.first()) || is_left(command, false));
-    }
+/// What of a text is left out.
+struct SkippedCalls<F> {
+    /// Whether a call is, where the shell may not come to it.
+    is_left: F,
+    /// Whether functions and subshells are watched.
+    subshells: bool,
+    edits: Vec<(Span, &'static str)>,
 }
 
-fn leave_out_call(
-    command: &SimpleCommand,
-    maybe: bool,
-    is_left: &dyn Fn(&SimpleCommand, bool) -> bool,
-    edits: &mut Vec<(Span, &'static str)>,
-) {
-    let asks = matches!(command.first(), "[" | "test");
-    // What a function that is called writes to is opened whatever it runs.
-    let (maybe, is_function) = (is_left(command, maybe), is_left(command, false));
-    let Some(first) = command.words.first().filter(|_| asks || maybe && command.is_call()) else { return };
-    edits.push((Span::new(first.span.start, first.span.start), ": "));
-    for redirect in command.redirects.iter().filter(|_| maybe && !is_function) {
-        if let RedirectTarget::Write(word) = &redirect.to
-            && word.inside.is_empty()
-        {
-            edits.push((word.span, "/dev/null"));
+impl<F: Fn(&SimpleCommand, bool) -> bool> SkippedCalls<F> {
+    /// `maybe`: the shell may not come to the statements.
+    fn statements(&mut self, statements: &[Statement], mut maybe: bool) {
+        for statement in statements {
+            match &statement.kind {
+                StatementKind::Simple(command) => self.call(command, maybe),
+                StatementKind::Test(_) | StatementKind::Arithmetic(_) if statement.substituted().is_empty() => {
+                    self.edits.push((statement.span, ":"));
+                }
+                StatementKind::Function { body, .. } if self.subshells => {
+                    self.edits.push((Span::new(statement.span.start, body.span.start), ""));
+                }
+                _ => {}
+            }
+            let is_seen = |list: &[Statement]| match &statement.kind {
+                StatementKind::Background(_) => false,
+                StatementKind::Function { .. } | StatementKind::Group { subshell: true, .. } => self.subshells,
+                // The shell itself comes to a simple command in a pipeline before that gets a process of its own.
+                StatementKind::Pipeline(_) => self.subshells || list.iter().all(|stage| stage.simple().is_some()),
+                _ => true,
+            };
+            let seen: Vec<_> = statement.lists().into_iter().filter(|(list, _)| is_seen(list)).collect();
+            seen.into_iter().for_each(|(list, passed_by)| self.statements(list, maybe || passed_by));
+            let mut simple = Statement::all(std::slice::from_ref(statement)).into_iter().filter_map(Statement::simple);
+            let leaves = |name: &str| matches!(name, "exit" | "return" | "break" | "continue");
+            maybe |= !matches!(statement.kind, StatementKind::Function { .. })
+                && simple.any(|command| leaves(command.first()) || (self.is_left)(command, false));
+        }
+    }
+
+    fn call(&mut self, command: &SimpleCommand, maybe: bool) {
+        let asks = matches!(command.first(), "[" | "test");
+        // What a function that is called writes to is opened whatever it runs.
+        let (maybe, is_function) = ((self.is_left)(command, maybe), (self.is_left)(command, false));
+        let Some(first) = command.words.first().filter(|_| asks || maybe && command.is_call()) else { return };
+        self.edits.push((Span::new(first.span.start, first.span.start), ": "));
+        for redirect in command.redirects.iter().filter(|_| maybe && !is_function) {
+            if let RedirectTarget::Write(word) = &redirect.to
+                && word.inside.is_empty()
+            {
+                self.edits.push((word.span, "/dev/null"));
+            }
         }
     }
 }

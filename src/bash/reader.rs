@@ -633,7 +633,7 @@ impl<'t> BashReader<'t> {
         self.values(&mut values)?;
         word.inside.extend(values.into_iter().flat_map(|value| value.inside));
         word.span.end = self.at;
-        word.raw = self.text.get(word.span.start..word.span.end).unwrap_or_default().to_string();
+        word.raw = word.span.of(self.text).to_string();
         Ok(true)
     }
 

@@ -332,7 +332,7 @@ impl SimpleCommand {
 
     /// Its words as they are written in `text`, quotes included.
     pub fn written<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        self.words.iter().filter_map(|word| text.get(word.span.start..word.span.end)).collect()
+        self.words.iter().map(|word| word.span.of(text)).collect()
     }
 }
 

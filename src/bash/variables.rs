@@ -58,14 +58,15 @@ pub fn of_command(text: &str) -> VariableReads {
     let assigned: Vec<String> = stays.map(|(name, ..)| name.clone()).collect();
     // These are in the environment already.
     session.exports.extend(assigned.iter().filter(|name| *name != "_" && is_well_known(name)).cloned());
-    let mut set: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    let mut set: HashMap<&str, Vec<Span>> = HashMap::new();
     for (name, at, until) in &found.assignments {
-        set.entry(name).or_default().push((*at, *until));
+        set.entry(name).or_default().push(Span::new(*at, *until));
     }
     let set: HashMap<&str, Stretches> = set.into_iter().map(|(name, spans)| (name, Stretches::of(spans))).collect();
     let [functions, tested] = [found.functions, found.tested].map(Stretches::of);
-    let is_asked =
-        |read: &VariableUse| found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to);
+    let is_asked = |read: &VariableUse| {
+        found.asked.iter().any(|asked| asked.start <= read.span.start && read.span.end <= asked.end)
+    };
     let foreseen = lexed.reads.iter().filter(|read| read.has_default || tested.hold(read.span.start));
     let foreseen = foreseen.map(|read| read.name.clone()).collect();
     let own = lexed.reads.into_iter().filter(|read| !read.has_default && !is_well_known(&read.name));
@@ -120,8 +121,8 @@ pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
             // What stands in single quotes is the text of another shell.
             let words = command.words.iter().filter(|word| !word.raw.starts_with('\''));
             let run = Expansion::commands(words.clone().flat_map(|word| &word.inside).collect());
-            let ends = |run: &&[Statement]| Some((run.first()?.span.start, run.last()?.span.end));
-            let inner = Stretches::of(run.iter().filter_map(ends).collect());
+            let whole = |run: &&[Statement]| Some(Span::new(run.first()?.span.start, run.last()?.span.end));
+            let inner = Stretches::of(run.iter().filter_map(whole));
             open.extend(run.into_iter().map(|run| (run, false)));
             let own = |span: Span| {
                 let reads = within(span).into_iter().filter(|read| !inner.hold(read.span.start));
@@ -226,23 +227,24 @@ fn bearing(raw: &str) -> Option<(&str, bool)> {
 
 /// Stretches of a text that may overlap: where each begins, and how far those that have begun by then reach.
 #[derive(Debug, Default)]
-pub(crate) struct Stretches(Vec<(usize, usize)>);
+pub(crate) struct Stretches(Vec<Span>);
 
 impl Stretches {
-    /// The stretches with these beginnings and ends.
-    pub fn of(mut spans: Vec<(usize, usize)>) -> Self {
-        spans.sort_unstable();
+    /// These stretches.
+    pub fn of(spans: impl IntoIterator<Item = Span>) -> Self {
+        let mut spans: Vec<Span> = spans.into_iter().collect();
+        spans.sort_unstable_by_key(|span| span.start);
         let mut furthest = 0;
-        for (_, to) in &mut spans {
-            furthest = furthest.max(*to);
-            *to = furthest;
+        for span in &mut spans {
+            furthest = furthest.max(span.end);
+            span.end = furthest;
         }
         Stretches(spans)
     }
 
     /// Where the last one of those ends that begin up to there.
     pub fn reach(&self, at: usize) -> usize {
-        self.0[..self.0.partition_point(|&(from, _)| from <= at)].last().map_or(0, |&(_, to)| to)
+        self.0[..self.0.partition_point(|span| span.start <= at)].last().map_or(0, |span| span.end)
     }
 
     /// Whether one of them holds the byte.
@@ -305,11 +307,11 @@ struct VariableUses {
     session: SessionEffects,
     /// What shells read that it runs in the session itself.
     inner: Vec<(VariableUse, bool)>,
-    functions: Vec<(usize, usize)>,
+    functions: Vec<Span>,
     /// Where it is asked whether a variable is set: `[ -z "$X" ]`. That needs no value.
-    asked: Vec<(usize, usize)>,
+    asked: Vec<Span>,
     /// The words of all that is asked: `[ "$X" = y ]`, `case $X in`.
-    tested: Vec<(usize, usize)>,
+    tested: Vec<Span>,
 }
 
 impl VariableUses {
@@ -351,7 +353,7 @@ impl VariableUses {
             StatementKind::Arithmetic(computed) => self.arithmetic(computed, text, until),
             StatementKind::Test(words) | StatementKind::Case(words, _) => self.questions(words),
             StatementKind::Function { name, .. } => {
-                self.functions.push((statement.span.start, end));
+                self.functions.push(statement.span);
                 self.session.sets.extend((until == usize::MAX).then(|| format!("{name}()")));
             }
             _ => {}
@@ -377,13 +379,13 @@ impl VariableUses {
 
     /// `-z "$X"`, `-n "${X}"`: the operand is one variable and nothing else.
     fn questions(&mut self, words: &[ShellWord]) {
-        self.tested.extend(words.iter().map(|word| (word.span.start, word.span.end)));
+        self.tested.extend(words.iter().map(|word| word.span));
         for pair in words.windows(2) {
             let [operator, operand] = pair else { continue };
             let name = operand.raw.trim_matches('"').strip_prefix('$').unwrap_or_default();
             let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
             if matches!(operator.raw.as_str(), "-z" | "-n") && is_name(name) {
-                self.asked.push((operand.span.start, operand.span.end));
+                self.asked.push(operand.span);
             }
         }
     }

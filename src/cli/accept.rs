@@ -77,11 +77,6 @@ impl Page {
         &self.runbook.source.path
     }
 
-    /// The text of its reading as it was read.
-    fn text(&self) -> Option<String> {
-        self.runbook.accepted.as_ref().map(|accepted| accepted.source.text.clone())
-    }
-
     /// The commands that somebody is to decide about, or has, in the order of the text: those that an annotation decides about,
     /// and those that nobody follows, are no questions.
     fn cases(&self, all: bool) -> Vec<Reviewed<'_>> {
@@ -213,12 +208,10 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
         if let Some(runbook) = &mut runbook {
             runbook.decide(&BTreeMap::new(), &mut of_page);
         }
-        of_page.all.retain(|diag| diag.level == crate::source::Severity::Error);
-        diags.all.append(&mut of_page.all);
+        diags.all.extend(of_page.all.into_iter().filter(|diag| diag.level == crate::source::Severity::Error));
         pages.extend(runbook.map(|runbook| {
-            let page = Page { runbook, phases: of.phases, written: RefCell::default() };
-            page.written.replace(page.text());
-            page
+            let written = RefCell::new(runbook.accepted.as_ref().map(|accepted| accepted.source.text.clone()));
+            Page { runbook, phases: of.phases, written }
         }));
     }
     if diags.has_errors() {
@@ -490,7 +483,8 @@ fn question(page: &Page, case: &Reviewed<'_>, which: &str, proposed: Option<&Do>
 /// `readings/`.
 fn save(page: &Page, decided: &Decided, prune: bool) -> Result<(), Error> {
     let review = page.runbook.review();
-    let is_untouched = *page.written.borrow() == page.text();
+    let read = page.runbook.accepted.as_ref().map(|accepted| &accepted.source.text);
+    let is_untouched = page.written.borrow().as_ref() == read;
     if is_untouched && decided.is_empty() && (!prune || review.stale.is_empty()) {
         return Ok(());
     }

@@ -5,14 +5,14 @@ use super::{Globals, read_file, read_own};
 use crate::agent::promql::in_window;
 use crate::archive::history::read_incidents;
 use crate::assurance::budget::{BUDGETS, BadTime, BudgetLeft, BudgetPolicy, BudgetRelease, read_policy, regained};
-use crate::assurance::services::show;
+use crate::assurance::services::{self, show};
 use crate::error::{Error, Exit};
 use crate::notify::request;
 use crate::output::{print, say_line};
 use crate::record::{utc_now, utc_text};
 use crate::report::SeenRun;
-use crate::source::{Diagnostics, did_you_mean, tidy};
-use crate::spec::{FoundSlo, SloCounts, project_services, read_slos};
+use crate::source::{did_you_mean, tidy};
+use crate::spec::{FoundSlo, SloCounts, read_slos};
 use crate::view::format::{budget_left, percent};
 use crate::view::many;
 use serde_json::Value;
@@ -83,12 +83,11 @@ pub async fn run(args: BudgetArgs, globals: &Globals) -> Result<Exit, Error> {
             Error::usage("no SLO is known").hint("list SLOs in services.yaml, or name files of them: docs/budgets.md")
         );
     }
-    let release = match args.command {
-        None => None,
-        Some(BudgetCommand::Gate { critical: true, .. }) => Some(BudgetRelease::Critical),
-        Some(BudgetCommand::Gate { reliability: true, .. }) => Some(BudgetRelease::Reliability),
-        Some(BudgetCommand::Gate { .. }) => Some(BudgetRelease::Ordinary),
-    };
+    let release = args.command.map(|BudgetCommand::Gate { critical, reliability }| match (critical, reliability) {
+        (true, _) => BudgetRelease::Critical,
+        (_, true) => BudgetRelease::Reliability,
+        _ => BudgetRelease::Ordinary,
+    });
     // What is not known can only have spent more: a frozen release stays frozen.
     if let Some(why) = &unknown {
         for budget in &mut budgets {
@@ -164,9 +163,9 @@ type KnownSpending = (Vec<BudgetLeft>, Vec<BadTime>, Option<String>);
 
 /// What incidents and drills took as far as they could be read.
 pub(super) fn of_past(incidents: Option<&Path>, drills: bool, globals: &Globals) -> Result<KnownSpending, Error> {
-    let (now, mut diags) = (utc_now(), Diagnostics::default());
-    let catalog = project_services(&globals.overrides([]), &mut diags)
-        .map_err(|()| globals.mistakes("the list of services has mistakes", &diags))?;
+    let now = utc_now();
+    let read = |source: &_, diags: &mut _| services::read(source, None, diags);
+    let catalog = read_own(None, services::FILE, "the list of services", globals, read)?;
     let path = incidents.map_or_else(|| tidy(&globals.project.join(INCIDENTS)), Path::to_path_buf);
     let is_there = std::fs::symlink_metadata(&path).is_ok();
     if !is_there && (incidents.is_some() || !drills) {

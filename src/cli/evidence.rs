@@ -70,14 +70,15 @@ fn coverable(plan: &Plan) -> Scenario {
         let is_run = |command: &Command| step.settings(command.block).skip.is_none();
         step.replaced.is_none() && step.commands().iter().any(is_run)
     });
+    let faults = plan.faults.iter().filter(|planned| !planned.timing.noise);
     Scenario {
         name: plan.name.clone(),
         stack: plan.stack.file.clone(),
-        faults: plan.faults.iter().map(|planned| (class(planned), services(planned))).collect(),
+        faults: faults.map(|planned| (class(planned), services(planned))).collect(),
         runbook: plan.runbook.as_ref().map(|runbook| runbook.source.path.clone()),
         follows: follows.map(|step| step.id.clone()).collect(),
-        alert: plan.condition().map(|(_, when)| when.clone()),
-        page: plan.page().and_then(|page| page.alert.clone()),
+        alert: plan.detect.condition.as_ref().map(|(_, when)| when.clone()),
+        page: plan.detect.page.as_ref().and_then(|page| page.alert.clone()),
         rto: plan.rto,
         expects_failure: plan.expect != Verdict::Passed,
     }

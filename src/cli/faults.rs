@@ -28,17 +28,11 @@ pub async fn run(args: FaultsArgs, globals: &Globals) -> Result<Exit, Error> {
     let kinds = Fault::KINDS.iter().map(|kind| (kind.to_string(), properties[kind].clone()));
     let all: Vec<(String, Value)> =
         kinds.chain(presets.iter().map(|preset| (preset.name.clone(), preset.shape()))).collect();
-    match &args.name {
-        None => print(&list(&all))?,
-        Some(wanted) => match all.iter().find(|(name, _)| name == wanted) {
-            Some((name, shape)) => print(&details(name, shape))?,
-            None => {
-                let names = all.iter().map(|(name, _)| name.as_str());
-                return Err(Error::usage(format!("there is no fault `{wanted}`")).hint(did_you_mean(wanted, names)));
-            }
-        },
-    }
-    Ok(Exit::Passed)
+    let Some(wanted) = &args.name else { return print(&list(&all)).map(|()| Exit::Passed) };
+    let names = all.iter().map(|(name, _)| name.as_str());
+    let unknown = || Error::usage(format!("there is no fault `{wanted}`")).hint(did_you_mean(wanted, names));
+    let (name, shape) = all.iter().find(|(name, _)| name == wanted).ok_or_else(unknown)?;
+    print(&details(name, shape)).map(|()| Exit::Passed)
 }
 
 fn words(shape: &Value) -> &str {

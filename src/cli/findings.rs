@@ -51,7 +51,7 @@ impl StackCheck<'_> {
         for planned in &plan.faults {
             if let Some((message, help)) = planned.fault.facts.needs.as_ref().and_then(|need| stack.lacks(need)) {
                 let message = format!("the fault `{}` cannot be in this stack: {message}", planned.id);
-                self.diags.error(&plan.source, plan.span_of_fault(planned), message).help(help);
+                self.diags.error(&plan.source, planned.span, message).help(help);
             }
         }
         self.place(plan, &stack.findings());

@@ -104,7 +104,7 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(advice) = &choice.draft.advice {
         print(&format!("note     {advice}\n"))?;
     }
-    let exit = judge(&scenario, (!is_stub).then_some(&*platform), globals, &args.allow).await?;
+    let exit = judge(&scenario, is_stub, &*platform, globals, &args.allow).await?;
     let here = if project == Path::new(".") { String::new() } else { format!("-C {} ", project.display()) };
     let runbook = tidy(&runbook).display().to_string();
     let accept = if own { format!("firedrill accept {runbook}\n         ") } else { String::new() };
@@ -282,25 +282,20 @@ fn write_new(path: &Path, text: &str) -> Result<(), Error> {
 /// Says at once what `check` would say: the stack may hold what a drill must not touch. A stub is not resolved.
 async fn judge(
     scenario: &Path,
-    platform: Option<&dyn Platform>,
+    is_stub: bool,
+    platform: &dyn Platform,
     globals: &super::Globals,
     allow: &super::consent::Allow,
 ) -> Result<Exit, Error> {
     let overrides = allow.overrides(globals, []);
-    let (mut how, (plan, mut diags)) = (None, spec::load(scenario, &overrides));
-    match (plan, platform) {
-        (Some(plan), Some(platform)) => {
-            let mut check = StackCheck::new(platform, diags);
-            check.resolve(&plan).await?;
-            (how, diags) = (check.consent(), check.diags);
-        }
-        (Some(plan), None) => {
-            let services = [of_stub().name];
-            check_services(&plan, &services, &services, &mut diags);
-        }
-        (None, _) => {}
+    let (plan, diags) = spec::load(scenario, &overrides);
+    let (mut check, services) = (StackCheck::new(platform, diags), [of_stub().name]);
+    match plan {
+        Some(plan) if is_stub => check_services(&plan, &services, &services, &mut check.diags),
+        Some(plan) => drop(check.resolve(&plan).await?),
+        None => {}
     }
-    say(&render(&diags, globals.color()));
-    say(&how.map(|how| format!("help: {how}\n")).unwrap_or_default());
-    Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
+    say(&render(&check.diags, globals.color()));
+    say(&check.consent().map(|how| format!("help: {how}\n")).unwrap_or_default());
+    Ok(if check.diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }

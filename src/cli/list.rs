@@ -39,10 +39,9 @@ fn text(scenarios: &[Outline]) -> String {
         let unnamed = if scenario.readable { "(no title)" } else { "(cannot be read: `firedrill check` says why)" };
         let title = scenario.title.as_deref().unwrap_or(unnamed);
         let severity = scenario.severity.as_deref().unwrap_or_default();
-        let first = format!("{:name_width$}  {severity:severity_width$}  {title}", scenario.name);
-        // Without any severity its column is empty.
-        let first = if severity_width == 0 { format!("{:name_width$}  {title}", scenario.name) } else { first };
-        line(&mut out, &first);
+        // Without any severity it has no column.
+        let severity = if severity_width == 0 { String::new() } else { format!("{severity:severity_width$}  ") };
+        line(&mut out, &format!("{:name_width$}  {severity}{title}", scenario.name));
         let more = [
             ("kind", if scenario.kind == "dr" { "DR drill".into() } else { String::new() }),
             ("runbook", scenario.runbook.clone().unwrap_or_default()),

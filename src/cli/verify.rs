@@ -7,7 +7,6 @@ use crate::archive::evidence::{self, Digest, Head, Kept, SealState, Verification
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say_line, visible};
 use crate::source::tidy;
-use std::io;
 use std::path::{Path, PathBuf};
 
 const NAME_A_RUN: &str = "name a run directory, or one that holds some, such as unpacked artifacts of CI";
@@ -99,12 +98,11 @@ fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
             say_line(&format!("{name} is still under way, and left out"));
             continue;
         }
-        let told = |error: io::Error| format!("{name} cannot be computed again: {error}");
         let rows = match evidence::recompute(dir) {
             Ok(rows) => rows,
             // A file that cannot be read, or other rules: nobody can say.
             Err(error) => {
-                say_line(&told(error));
+                say_line(&format!("{name} cannot be computed again: {error}"));
                 exit = if exit == Exit::Passed { Exit::Harness } else { exit };
                 continue;
             }

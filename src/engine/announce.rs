@@ -9,7 +9,7 @@ use crate::record::{
 };
 use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
 use crate::source::Source;
-use crate::spec::{AlertsSpec, Detect, Plan, Respond, RestoreSpec, Var};
+use crate::spec::{AlertsSpec, Plan, Respond, RestoreSpec, Var};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -49,6 +49,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         name: source.series.clone(),
         request: source.event.clone(),
         rate: source.rate,
+        told_every_us: micros(source.interval),
     });
     let faults = plan.faults.iter().map(|planned| FaultInfo {
         id: planned.id.clone(),
@@ -92,15 +93,15 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         loads: loads.collect(),
         faults: faults.collect(),
         steps: runbook.filter(|_| !options.control).map(followed).unwrap_or_default(),
-        detect: plan.detect.as_ref().and_then(Detect::text),
-        page: plan.page().cloned(),
+        detect: plan.detect.text(),
+        page: plan.detect.page.clone(),
         alert_files: alert_files.map(|(what, source)| (what.to_string(), file_ref(source))).collect(),
         windows: Windows {
             steady_us: micros(plan.steady_for),
             impact_within_us: micros(plan.impact.within),
             impact_window_us: micros(plan.impact.window),
             impact_below: Some(plan.impact.below.get()),
-            detect_within_us: plan.detect.as_ref().filter(|detect| detect.text().is_some()).map(|d| micros(d.within)),
+            detect_within_us: plan.detect.text().map(|_| micros(plan.detect.within)),
             recover_within_us: micros(plan.recover_within),
             runbook_took_us: options.runbook_took.map(micros),
             recover_hold_us: micros(plan.recover_hold),

@@ -6,7 +6,7 @@ use super::context::{CommonContext, Context};
 use super::faults::{self, inject};
 use super::follow::{Opening, Operator, RunbookInputs};
 use super::impact::{impact, outlast};
-use super::invariants::{InvariantValues, ask_invariants};
+use super::invariants::ask_invariants;
 use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::pages::judge_pages;
@@ -20,11 +20,10 @@ use super::stop_when::{overtime, unless_stopped};
 
 use crate::agent::AgentClient;
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, NoteInbox, Phase, RestoreLevel,
-    RunDir, Verdict,
+    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, NoteInbox, Phase, RunDir, Verdict,
 };
 use crate::spec::Plan;
-use crate::stack::{Stack, StackError};
+use crate::stack::Stack;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,27 +67,6 @@ pub struct DrillOutcome {
     pub kept: bool,
 }
 
-/// What the phases up to the recovery came to.
-#[derive(Debug)]
-struct Course {
-    /// Why the drill passes, provided that everything can be undone, or why it does not; and the recovery that was seen.
-    recovered: Recovered,
-    /// What the commands of the invariants wrote last.
-    invariants: InvariantValues,
-    /// The level that a restore reached; `None` when nobody asked.
-    level: Option<RestoreLevel>,
-    /// That the incident was more severe than declared: a reason to fail where there is no other one.
-    understated: Option<Stop>,
-}
-
-impl Course {
-    /// They stopped before anybody looked for a recovery.
-    fn stopped(stop: Stop) -> Course {
-        let recovered = Recovered::unseen(Err(stop));
-        Course { recovered, invariants: InvariantValues::new(), level: None, understated: None }
-    }
-}
-
 /// Runs a drill. Everything that happens is an event of `sink`; the outcome only repeats the last verdict.
 pub async fn run(
     job: Job<'_>,
@@ -101,7 +79,7 @@ pub async fn run(
     let started_utc = announcement.started_utc.clone();
     sink.emit(Event::Announced(Box::new(announcement)));
     plan.objectives.notes().into_iter().for_each(|text| sink.note(text));
-    let when = plan.condition().map(|(_, when)| when.text.clone());
+    let when = plan.detect.condition.as_ref().map(|(_, when)| when.text.clone());
     let (sender, injected) = unbounded_channel();
     let (in_time, times) = watch::channel(Ok(BTreeMap::new()));
     let common = CommonContext {
@@ -148,17 +126,16 @@ pub async fn run(
         let looked = caught(look_beside(&**stack, &inbox, &sink, &ending));
         let (course, carried, _) = tokio::join!(course, carried, looked);
         let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
-        let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
-        if let Err(stop) = &course.recovered.outcome {
-            cx.judge(stop.clone());
-        }
+        let stopped = |stop| Recovered { stop: Some(stop), ..Recovered::default() };
+        let mut recovered = course.unwrap_or_else(panicked).unwrap_or_else(stopped);
+        recovered.stop.iter().for_each(|stop| cx.judge(stop.clone()));
         if let (Err(stop), true) = (carried, cx.unspoiled()) {
             cx.judge(stop);
         }
         cx.end_phase();
-        undo_all(&mut cx, &mut course, run_dir, shutdown).await;
+        undo_all(&mut cx, &mut recovered, run_dir, shutdown).await;
         release(&mut cx, run_dir, shutdown).await;
-        conclude(cx, course, (options, run_dir, &inbox), shutdown).await
+        conclude(cx, recovered, (options, run_dir, &inbox), shutdown).await
     })
     .await
 }
@@ -188,7 +165,11 @@ async fn look_beside(stack: &dyn Stack, inbox: &NoteInbox, sink: &EventSink, end
 }
 
 /// Every phase up to the recovery, in order; what one came to is what the next one begins with.
-async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &CancellationToken) -> Result<Course, Stop> {
+async fn phases(
+    cx: &mut Context<'_>,
+    person: &mut dyn Operator,
+    cancel: &CancellationToken,
+) -> Result<Recovered, Stop> {
     cx.begin(Phase::Up);
     up(cx, cancel).await?;
     cx.begin(Phase::Steady);
@@ -198,45 +179,39 @@ async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &Cancel
 }
 
 /// The phases from the injection on.
-async fn broken(cx: &mut Context<'_>, mut steady: Steady, person: &mut dyn Operator) -> Result<Course, Stop> {
+async fn broken(cx: &mut Context<'_>, steady: Steady, person: &mut dyn Operator) -> Result<Recovered, Stop> {
+    let Steady { session, invariants, baseline, names, running, window } = steady;
     cx.begin(Phase::Inject);
     let injected = inject(cx).await?;
     cx.begin(Phase::Impact);
-    let impact = impact(cx, injected, steady.window).await?;
-    let running = std::mem::take(&mut steady.running);
-    let recovered = Recovered { running, ..Recovered::unseen(Ok(impact.passed.clone().unwrap_or_default())) };
-    let names = std::mem::take(&mut steady.names);
+    let impact = impact(cx, injected, window).await?;
+    let (evidence, steady) = (impact.passed.clone().unwrap_or_default(), Some(window));
+    let recovered = Recovered { evidence, steady, running, invariants, ..Recovered::default() };
     let mut incident = Incident { names, impact, responded: Responded::default(), recovered };
-    if incident.impact.passed.is_some() {
-        incident.recovered.steady = Some(incident.impact.steady);
-    } else if let Err(stop) = Box::pin(follow_and_recover(cx, &mut incident, steady.session.take(), person)).await {
-        incident.recovered.outcome = Err(stop);
+    if incident.impact.passed.is_none() {
+        incident.recovered.stop = Box::pin(follow_and_recover(cx, &mut incident, session, person)).await.err();
     }
     let recovered = &mut incident.recovered;
     // What users are refused may be gone: that says more than that they have not recovered.
-    if (recovered.outcome.is_ok() || recovered.refused)
-        && let Err(stop) = ask_invariants(cx, &mut steady.invariants, InvariantTime::Recovered).await
-        && (recovered.outcome.is_ok() || stop.verdict == Verdict::Damaged)
+    if (recovered.stop.is_none() || recovered.refused)
+        && let Err(stop) = ask_invariants(cx, &mut recovered.invariants, InvariantTime::Recovered).await
+        && (recovered.stop.is_none() || stop.verdict == Verdict::Damaged)
     {
-        recovered.outcome = Err(stop);
+        recovered.stop = Some(stop);
     }
-    let at = recovered.recovery.map(|recovery| recovery.at);
-    if recovered.outcome.is_ok()
-        && let Err(stop) = judge_pages(cx, incident.impact.faults.first, at).await
-    {
-        recovered.outcome = Err(stop);
+    if recovered.stop.is_none() {
+        let at = recovered.recovery.map(|recovery| recovery.at);
+        recovered.stop = judge_pages(cx, incident.impact.faults.first, at).await.err();
     }
-    let (mut level, mut data_lost) = (None, false);
+    let mut data_lost = false;
     if let Some(restore) = cx.restoring() {
-        let (reached, lost) = Box::pin(after_restore(cx, restore, &steady.baseline, &mut incident)).await;
-        (level, data_lost) = (Some(reached), lost);
-    } else if let Some(late) = judge_time(cx, &incident)
-        && incident.recovered.outcome.is_ok()
-    {
-        incident.recovered.outcome = Err(late);
+        data_lost = Box::pin(after_restore(cx, restore, &baseline, &mut incident)).await;
+    } else {
+        let late = judge_time(cx, &incident);
+        incident.recovered.stop = incident.recovered.stop.or(late);
     }
-    let understated = judge_severity(cx, &incident, data_lost);
-    Ok(Course { recovered: incident.recovered, invariants: steady.invariants, level, understated })
+    incident.recovered.understated = judge_severity(cx, &incident, data_lost);
+    Ok(incident.recovered)
 }
 
 /// The runbook, and what it comes to.
@@ -256,11 +231,10 @@ async fn follow_and_recover(
     }
     let responding = cx.phase_began;
     cx.begin(Phase::Recover);
-    let passes = recover(cx, incident).await?;
+    incident.recovered.evidence = recover(cx, incident).await?;
     if let Some(stop) = incident.responded.unverified.take() {
         return Err(stop);
     }
-    incident.recovered.outcome = Ok(passes);
     note_what_is_uncertain(cx, incident, responding);
     Ok(())
 }
@@ -300,7 +274,7 @@ fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: Dri
 }
 
 /// Undoes every fault, unless there is a hurry.
-async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, shutdown: &Shutdown) {
+async fn undo_all(cx: &mut Context<'_>, recovered: &mut Recovered, run_dir: &RunDir, shutdown: &Shutdown) {
     if shutdown.hurry.is_cancelled() {
         return;
     }
@@ -310,7 +284,7 @@ async fn undo_all(cx: &mut Context<'_>, course: &mut Course, run_dir: &RunDir, s
     }
     let recovering = cx.phase_began;
     cx.begin(Phase::Revert);
-    let reverted = revert(cx, &course.recovered, &mut course.invariants, recovering, &shutdown.cancel);
+    let reverted = revert(cx, recovered, recovering, &shutdown.cancel);
     if let Some(Err(panic)) = shutdown.hurry.run_until_cancelled(caught(reverted)).await {
         cx.judge(Stop::harness(format!("a part of Firedrill panicked while it undid the faults: {panic}")));
     }
@@ -333,13 +307,13 @@ async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
 /// Removes the stack, unless it is to be kept, and says what it all came to.
 async fn conclude(
     mut cx: Context<'_>,
-    course: Course,
+    recovered: Recovered,
     (options, run_dir, inbox): (&DrillOptions, &RunDir, &NoteInbox),
     shutdown: &Shutdown,
 ) -> DrillOutcome {
     let expected = if cx.control { Verdict::Passed } else { cx.plan.expect };
-    let foreseen = cx.verdict.as_ref().or(course.understated.as_ref()).map_or(Verdict::Passed, |stop| stop.verdict);
-    let level_as_expected = cx.restoring().is_none_or(|restore| course.level == Some(restore.expect));
+    let foreseen = cx.verdict.as_ref().or(recovered.understated.as_ref()).map_or(Verdict::Passed, |stop| stop.verdict);
+    let level_as_expected = cx.restoring().is_none_or(|restore| recovered.level == Some(restore.expect));
     let as_expected = foreseen == expected && level_as_expected;
     let interrupted = shutdown.cancel.is_cancelled() || cx.verdict_now() == Verdict::Interrupted;
     let kept = options.keep && !interrupted && !as_expected;
@@ -360,8 +334,8 @@ async fn conclude(
         cx.judge(shutdown.interrupted());
     }
     if cx.unspoiled() {
-        let passed = |reason| course.understated.unwrap_or_else(|| Stop::new(Verdict::Passed, reason));
-        cx.judge(course.recovered.outcome.map_or_else(|stop| stop, passed));
+        let passed = || Stop::new(Verdict::Passed, recovered.evidence);
+        cx.judge(recovered.stop.or(recovered.understated).unwrap_or_else(passed));
     }
     if let Some(error) = cx.sink.write_error() {
         cx.judge(Stop::harness(format!("the events could not be written to disk: {error}")));
@@ -375,33 +349,33 @@ async fn conclude(
 
 async fn down(cx: &mut Context<'_>) -> Vec<String> {
     let started = cx.sink.now();
-    let down = caught(cx.stack.down()).await.unwrap_or_else(|panic| {
-        let operation = "removing the stack".to_string();
-        Err(StackError::Environment { operation, cause: format!("a panic: {panic}"), hint: None })
-    });
-    let (outcome, left) = match down {
+    let down = caught(cx.stack.down()).await.map_err(|panic| format!("removing the stack: a panic: {panic}"));
+    let (reason, left, is_removed) = match down.and_then(|down| down.map_err(|error| error.to_string())) {
         Ok(down) => {
             cx.stack_took("down", down.took);
-            if down.left.is_empty() {
-                (CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }, vec![])
-            } else {
-                let reason = format!("left behind: {}", down.left.join(", "));
-                cx.judge(Stop::new(Verdict::Leaked, &reason));
-                (CheckOutcome::Failed { reason, at: None }, down.left)
-            }
+            (format!("left behind: {}", down.left.join(", ")), down.left, true)
         }
         Err(error) => {
             let reason = format!("the stack could not be removed: {error}; `firedrill sweep` removes it");
-            cx.judge(Stop::new(Verdict::Leaked, &reason));
-            (CheckOutcome::Error { reason: reason.clone(), at: None }, vec![reason])
+            (reason.clone(), vec![reason], false)
         }
     };
+    let outcome = match is_removed {
+        true if left.is_empty() => {
+            CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }
+        }
+        true => CheckOutcome::Failed { reason: reason.clone(), at: None },
+        false => CheckOutcome::Error { reason: reason.clone(), at: None },
+    };
+    if !left.is_empty() {
+        cx.judge(Stop::new(Verdict::Leaked, reason));
+    }
     cx.decided(Check::NothingLeft, started, outcome);
     left
 }
 
 async fn save_logs(cx: &Context<'_>, run_dir: &RunDir) {
-    let redactor = cx.sink.redactor();
+    let redactor = cx.sink.secrets.redactor();
     let logs = run_dir.logs();
     let saved = cx.stack.save_logs(&logs, &redactor);
     // Logs are evidence, not a reason to keep a broken stack up.

@@ -5,13 +5,14 @@ use super::context::{ARRIVAL, Context, POLL, seconds};
 use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
-use super::seen::{ImpactWatch, SCRAPE_GRACE, impact_query, must_fall, watch};
+use super::seen::{ImpactWatch, SCRAPE_GRACE, impact_query, watch};
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, FaultEvent, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT, WAIT_SUFFERED,
+    Check, CheckOutcome, DrillTime, FaultEvent, HoldRecord, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT,
+    WAIT_SUFFERED, micros,
 };
-use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline, required_hold};
+use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
@@ -39,10 +40,9 @@ impl FaultImpact {
 
     /// The SLIs that must fall and had fallen by then: others may have followed the first.
     fn fallen_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<Hit> {
-        let (slis, from, below) = (must_fall(plan), self.faults.first, plan.impact.below);
-        let (window, within) = (plan.impact.window, until.since(from));
+        let from = self.faults.first;
         // One that may have fallen by chance makes no hold shorter.
-        let query = ImpactQuery { slis: &slis, below, window, from, within, steady: None };
+        let query = ImpactQuery { within: until.since(from), ..impact_query(plan, &self.faults, None) };
         timeline.impact(&query).and_then(Result::ok).filter(|_| self.hit.is_some()).unwrap_or_default()
     }
 
@@ -77,13 +77,17 @@ impl FaultImpact {
 
 /// How long users must be served for a recovery to count from faults that needed so long to hurt. `parts` is how much of a fault is
 /// active, where that is a part.
-pub(super) fn hold_after(plan: &Plan, onset: Option<Duration>, parts: Option<Parts>) -> Duration {
-    required_hold(plan.recover_hold, onset, plan.impact.window, returns(plan), parts, plan.shown_after())
-}
-
-/// How long the fault needs that takes longest to come back, after it was ended or by its `every`.
-pub(super) fn returns(plan: &Plan) -> Duration {
-    crate::spec::returning(&plan.faults).map(|(_, after)| after).unwrap_or_default()
+pub(super) fn hold_after(plan: &Plan, onset: Option<Duration>, parts: Option<Parts>) -> HoldRecord {
+    let hold = HoldRecord {
+        required_us: 0,
+        configured_us: micros(plan.recover_hold),
+        onset_us: onset.map(micros),
+        window_us: micros(plan.impact.window),
+        returns_us: plan.returning().map_or(0, |(_, after)| micros(after)),
+        shown_after_us: micros(plan.shown_after()),
+        parts,
+    };
+    hold.settled()
 }
 
 pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeSpan) -> Result<FaultImpact, Stop> {
@@ -104,8 +108,7 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
         if !seen.unfelt {
             return Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE)));
         }
-        let slis = must_fall(cx.plan);
-        let query = impact_query(cx.plan, &slis, &faults, None);
+        let query = impact_query(cx.plan, &faults, None);
         let by_chance = match cx.monitor.timeline(|timeline| timeline.impact(&query)) {
             Some(Ok(_)) => " with more bad events than chance makes of those before it",
             _ => "",
@@ -206,7 +209,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), has_runbook) else { return Ok(()) };
     let unknown = || Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`"));
     let onset = impact.onset_by(cx, at).await?.ok_or_else(unknown)?;
-    let required = hold_after(cx.plan, onset, None);
+    let required = hold_after(cx.plan, onset, None).required();
     // What comes and goes may be away when that time is over: it has its own until it is felt again.
     let again = impact.felt_again_within(cx.plan).unwrap_or_default();
     let (until, began) = (at.plus(required), cx.sink.now());
@@ -234,20 +237,16 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
 
 async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop> {
     let plan = cx.plan;
-    let Some(detect) = &plan.detect else { return Ok(()) };
-    let held = match &detect.condition {
-        Some((_, when)) => Some(condition_held(cx, seen, &when.text, detect.within).await?),
-        None => None,
-    };
-    let paged = match &detect.page {
-        Some(page) if page.alert.is_some() => Some(paged(cx, seen, page, detect.within).await?),
-        _ => None,
-    };
-    let evidence: Vec<String> = held.into_iter().chain(paged).collect();
-    if evidence.is_empty() {
-        return Ok(());
+    let mut evidence = Vec::new();
+    if let Some((_, when)) = &plan.detect.condition {
+        evidence.push(condition_held(cx, seen, &when.text, plan.detect.within).await?);
     }
-    cx.decided(Check::Detection, seen.faults.first, CheckOutcome::Passed { evidence: evidence.join("; ") });
+    if let Some(page) = plan.detect.page.as_ref().filter(|page| page.alert.is_some()) {
+        evidence.push(paged(cx, seen, page, plan.detect.within).await?);
+    }
+    if !evidence.is_empty() {
+        cx.decided(Check::Detection, seen.faults.first, CheckOutcome::Passed { evidence: evidence.join("; ") });
+    }
     Ok(())
 }
 
@@ -334,6 +333,10 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
             stayed(cx, injected, gone)?;
             cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence: evidence.clone() });
             Ok(evidence)
+        }
+        Some(Err(levels)) if levels.iter().all(Level::is_unknown) => {
+            let reason = format!("whether users noticed anything is not known: {}", shown(&levels));
+            Err(cx.failed(Check::Impact, injected, Stop::harness(reason)))
         }
         Some(Err(levels)) => {
             let reason = format!("the scenario promises that users notice nothing, and they did: {}", shown(&levels));

@@ -26,7 +26,7 @@ pub(super) async fn start_alerts(cx: &Context<'_>) -> Result<(), Stop> {
     let agent = cx.agents.get(&AgentRole::Monitoring);
     let (Some(alerts), Some(agent)) = (&cx.plan.alerts, agent) else { return Ok(()) };
     let hosts: BTreeSet<String> = cx.stack.hosts().into_iter().chain(cx.plan.stack.hosts.keys().cloned()).collect();
-    let followed = cx.plan.page().and_then(|page| page.alert.as_deref()).unwrap_or_default();
+    let followed = cx.plan.detect.page.as_ref().and_then(|page| page.alert.as_deref()).unwrap_or_default();
     let (servers, left_out) = alerts.servers(followed, &hosts);
     if !left_out.is_empty() {
         cx.sink.note(format!("Prometheus does not scrape what is not in the drill: {}", left_out.join(", ")));
@@ -46,7 +46,7 @@ pub(super) async fn start_alerts(cx: &Context<'_>) -> Result<(), Stop> {
 
 /// Whether nobody was paged while nothing was broken.
 pub(super) fn was_quiet(cx: &Context<'_>, until: DrillTime) -> Result<(), Stop> {
-    let Some(page) = cx.plan.page() else { return Ok(()) };
+    let Some(page) = &cx.plan.detect.page else { return Ok(()) };
     let noise = cx.monitor.alerts(|seen| page.paged_before(seen, until));
     noise.map_or(Ok(()), |why| Err(cx.stop_at("detect", Verdict::Noisy, why)))
 }
@@ -99,9 +99,9 @@ pub(super) async fn paged(
 
 /// The SLIs that had fallen until the page, whether or not the scenario asks for these.
 async fn felt_before(cx: &Context<'_>, first: DrillTime, page: DrillTime) -> Result<Vec<Hit>, Stop> {
-    let impact = &cx.plan.impact;
+    let size = cx.plan.impact.size(None);
     let known = cx.monitor.until(page.plus(cx.longest_request() + ARRIVAL), |monitor| {
-        let fell = monitor.timeline(|timeline| timeline.fell(impact.below, impact.window, first, page));
+        let fell = monitor.timeline(|timeline| timeline.fell(size, first, page));
         fell.map(Result::unwrap_or_default)
     });
     known.await?.ok_or_else(|| Stop::harness("there was no complete measurement until the page"))
@@ -136,7 +136,9 @@ async fn escalated(
 
 /// After the recovery, or where users were to feel nothing: nobody was paged for nothing, and the alert is over in time.
 pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: Option<DrillTime>) -> Result<(), Stop> {
-    let Some(page) = cx.plan.page().filter(|page| page.judges_pages() && !cx.control) else { return Ok(()) };
+    let Some(page) = cx.plan.detect.page.as_ref().filter(|page| page.judges_pages() && !cx.control) else {
+        return Ok(());
+    };
     let Some(at) = recovered.or_else(|| cx.plan.impact.none.then_some(first)) else { return Ok(()) };
     let failed = |stop: Stop| cx.failed(Check::Pages, at, stop);
     let mut said = Vec::new();

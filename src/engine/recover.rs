@@ -5,19 +5,19 @@
 use super::announce::{acts, definitions};
 use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
-use super::impact::{FaultImpact, hold_after, returns};
+use super::impact::{FaultImpact, hold_after};
+use super::invariants::InvariantValues;
 use super::monitor::shown;
 use super::probe::beside;
 use super::respond::{ChangingStep, Responded, runs};
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, HoldRecord, Location, MeasuredSeverity, Parts, Phase, ReadBackRecord,
-    RecoveryRecord, Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, micros, percent, severity_of,
-    understated,
+    Check, CheckOutcome, DrillTime, Event, Location, MeasuredSeverity, Phase, ReadBackRecord, RecoveryRecord,
+    RestoreLevel, Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, percent, severity_of, understated,
 };
 use crate::runbook::{RunbookPhase, Step};
-use crate::slis::window::{ImpactSize, Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
+use crate::slis::window::{ImpactSize, Level, Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
 use crate::spec::PlannedFault;
 use crate::stack::NetworkNames;
 use std::collections::BTreeMap;
@@ -32,11 +32,15 @@ pub(super) struct Incident {
     pub recovered: Recovered,
 }
 
-/// What looking for a recovery came to.
-#[derive(Debug)]
+/// What the phases up to the recovery came to.
+#[derive(Debug, Default)]
 pub(super) struct Recovered {
-    /// Why the drill passes, or why it does not.
-    pub outcome: Result<String, Stop>,
+    /// Why the drill does not pass.
+    pub stop: Option<Stop>,
+    /// Why it passes where there is no such reason, provided that everything can be undone.
+    pub evidence: String,
+    /// That the incident was more severe than declared: a reason to fail where there is no other one.
+    pub understated: Option<Stop>,
     /// When users had recovered, by the runbook or by themselves where there is none, and the window that shows it; also of a
     /// drill that fails for another reason.
     pub recovery: Option<Recovery>,
@@ -48,30 +52,18 @@ pub(super) struct Recovered {
     pub refused: bool,
     /// The survivors of the ledger, once they were read back.
     pub read_back: Option<ReadBackRecord>,
+    /// The level that a restore reached; `None` when nobody asked.
+    pub level: Option<RestoreLevel>,
     /// How many containers of each service ran when the stack was steady.
     pub running: BTreeMap<String, usize>,
-}
-
-impl Recovered {
-    /// Nobody looked.
-    pub fn unseen(outcome: Result<String, Stop>) -> Recovered {
-        Recovered {
-            outcome,
-            recovery: None,
-            hold: None,
-            steady: None,
-            refused: false,
-            read_back: None,
-            running: BTreeMap::new(),
-        }
-    }
+    /// What the commands of the invariants wrote last.
+    pub invariants: InvariantValues,
 }
 
 /// Looks for a recovery, and notes what it was looked for with: why the drill passes, or why it does not.
 pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Result<String, Stop> {
     let Incident { names, impact, responded, recovered: seen } = incident;
     let (impact, responded) = (&*impact, &*responded);
-    seen.steady = Some(impact.steady);
     // The stamps of events and no other reading: whoever reads the record counts from the same instants.
     let started = cx.phase_began;
     let followed = !cx.control && cx.plan.runbook.is_some();
@@ -101,7 +93,9 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
     let until = mitigation.map_or(started, |(begun, _)| begun);
     let onset = impact.onset_by(cx, until).await?.ok_or_else(unknown)?;
     let (recovered, at_last, query, deadline) = loop {
-        let hold = say_hold(cx, onset, parts);
+        let record = hold_after(cx.plan, onset, parts);
+        cx.sink.emit(Event::HoldRequired(record));
+        let hold = record.required();
         seen.hold = Some(hold);
         cx.hold = seen.hold;
         let window = cx.plan.recover_hold;
@@ -118,7 +112,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
         let at_last = cx.ask_faults().await;
         // What is partially active only now needs longer to hurt, too.
         parts = least_active(&at_last);
-        if recovered.is_none() || cx.control || hold_after(cx.plan, onset, parts) <= hold {
+        if recovered.is_none() || cx.control || hold_after(cx.plan, onset, parts).required() <= hold {
             break (recovered, at_last, query, deadline);
         }
     };
@@ -332,21 +326,6 @@ pub(super) fn note_beyond_control(cx: &Context<'_>, incident: &Incident, respond
     }
 }
 
-/// How long users must be served for a recovery to count, as an event with the reason for it.
-fn say_hold(cx: &Context<'_>, onset: Option<Duration>, parts: Option<Parts>) -> Duration {
-    let hold = hold_after(cx.plan, onset, parts);
-    cx.sink.emit(Event::HoldRequired(HoldRecord {
-        required_us: micros(hold),
-        configured_us: micros(cx.plan.recover_hold),
-        onset_us: onset.map(micros),
-        window_us: micros(cx.plan.impact.window),
-        returns_us: micros(returns(cx.plan)),
-        shown_after_us: micros(cx.plan.shown_after()),
-        parts,
-    }));
-    hold
-}
-
 /// What the last mitigating step that wrote something had to say, and what one left running, for a reason.
 fn last_words(responded: &Responded) -> String {
     let said = responded.last_line.as_ref().map(|(step, line)| format!("; the last output of `{step}` was `{line}`"));
@@ -382,6 +361,10 @@ pub(super) async fn no_relapse(
         cx.decided(Check::StillServed, recovery.at, CheckOutcome::Passed { evidence });
         return Ok(());
     };
+    if refused.is_none() && missed.iter().all(Level::is_unknown) {
+        let reason = format!("whether users kept the service that they had recovered is not known: {}", shown(&missed));
+        return Err(cx.failed(Check::StillServed, recovery.at, Stop::harness(reason)));
+    }
     // A verification that did not pass would have been the verdict.
     let at = where_it_should_have_helped(cx, None);
     let reason = format!(
@@ -410,7 +393,7 @@ pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> 
     let Incident { impact, responded, recovered, .. } = incident;
     let rto = cx.plan.rto.filter(|_| !cx.control)?;
     let fault = impact.faults.first;
-    let before = recovered.outcome.as_ref().err();
+    let before = recovered.stop.as_ref();
     let stop = match (recovered.recovery, before) {
         (Some(recovery), _) => {
             let took = recovery.at.since(fault);
@@ -445,7 +428,9 @@ fn served_before(cx: &Context<'_>, impact: &FaultImpact, onset: Option<Duration>
     let longest = cx.longest_request();
     let since = cx.monitor.timeline(|timeline| {
         let hit = impact.hit_by(cx.plan, timeline, begun);
-        timeline.served_before(&hit, impact.faults.first, begun, longest)
+        let every =
+            |series: &str| cx.plan.sources().find(|source| source.series == series).map(|source| source.interval);
+        timeline.served_before(&hit, impact.faults.first, begun, longest, |series| every(series).unwrap_or_default())
     });
     let Some(since) = since else { return false };
     // While what comes and goes is away users are served: only that it came again, with time to hurt, says that they were in spite of it.
@@ -455,9 +440,7 @@ fn served_before(cx: &Context<'_>, impact: &FaultImpact, onset: Option<Duration>
 
 /// What would be an impact in this drill, where users were to feel one.
 fn impact_size(cx: &Context<'_>, steady: Option<TimeSpan>) -> Option<ImpactSize> {
-    let impact = &cx.plan.impact;
-    let steady = steady.filter(|_| !impact.none)?;
-    Some(ImpactSize { below: impact.below, window: impact.window, steady })
+    steady.filter(|_| !cx.plan.impact.none).map(|steady| cx.plan.impact.size(Some(steady)))
 }
 
 /// The last step that did more than look within the window in which users lost the service again that they had had until `held`.

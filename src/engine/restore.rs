@@ -162,13 +162,13 @@ async fn must_answer(cx: &Context<'_>, probe: &ServiceScript, what: &str) -> Res
 }
 
 /// After the runbook and the recovery, whatever they came to: looks at the restore, and has the last word on a drill that
-/// would pass. The level that was reached, and whether acknowledged writes were lost.
+/// would pass. Whether acknowledged writes were lost.
 pub(super) async fn after_restore(
     cx: &mut Context<'_>,
     restore: &RestoreSpec,
     baseline: &Baseline,
     incident: &mut Incident,
-) -> (RestoreLevel, bool) {
+) -> bool {
     // The clock of the phases stops here: what follows belongs to none of them.
     cx.end_phase();
     let started = cx.sink.now();
@@ -180,7 +180,7 @@ pub(super) async fn after_restore(
     cx.sink.emit(Event::ReadBack(read.0.clone()));
     let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx);
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
-    let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
+    let level = judge_level(cx, restore, &levels, recovered.stop.as_ref(), started);
     let time = judge_time(cx, incident);
     let confirmed = cx.all_injections().into_iter().map(|(_, confirmed)| confirmed);
     let fault = cx.monitor.writes(|writes| fault_of_losses(writes, &read.0, confirmed));
@@ -192,19 +192,19 @@ pub(super) async fn after_restore(
     let data_lost = figures.as_ref().is_some_and(DataFigures::is_lossy);
     let figures = figures.map(|figures| figures.bounded(backup_age));
     let (lost, point) = judge_point(cx, restore, &read, complete, figures, started);
-    incident.recovered.read_back = Some(read.0);
-    let stops: Vec<Stop> = [level, time, point].into_iter().flatten().collect();
-    let outcome = &mut incident.recovered.outcome;
-    *outcome = match (std::mem::replace(outcome, Ok(String::new())), stops.first()) {
-        (Ok(reason), None) => Ok(format!("{reason}; {}; {lost}", levels.shown())),
-        (Ok(_), Some(first)) if first.disturbed => Err(first.clone()),
-        (Ok(_), Some(first)) => {
+    let (stops, seen): (Vec<Stop>, _) = ([level, time, point].into_iter().flatten().collect(), levels.shown());
+    let recovered = &mut incident.recovered;
+    (recovered.read_back, recovered.level) = (Some(read.0), Some(levels.reached));
+    recovered.evidence = format!("{}; {seen}; {lost}", recovered.evidence);
+    recovered.stop = match (recovered.stop.take(), stops.first()) {
+        (Some(stop), _) => Some(Stop { reason: format!("{}; {seen}", stop.reason), ..stop }),
+        (None, Some(first)) if !first.disturbed => {
             let reasons: Vec<&str> = stops.iter().map(|stop| stop.reason.as_str()).collect();
-            Err(Stop { reason: reasons.join("; "), ..first.clone() })
+            Some(Stop { reason: reasons.join("; "), ..first.clone() })
         }
-        (Err(stop), _) => Err(Stop { reason: format!("{}; {}", stop.reason, levels.shown()), ..stop }),
+        (None, first) => first.cloned(),
     };
-    (levels.reached, data_lost)
+    data_lost
 }
 
 /// L1 to L4 in order, up to the first that does not hold.

@@ -2,7 +2,7 @@
 //! must hold once more.
 
 use super::context::{Context, SETTLE, seconds};
-use super::invariants::{InvariantValues, ask_invariants};
+use super::invariants::ask_invariants;
 use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
 use super::restore::still_stored;
@@ -19,8 +19,7 @@ const SHORTLY: Duration = Duration::from_secs(1);
 /// `recovering` is when a recovery began to be looked for.
 pub(super) async fn revert(
     cx: &mut Context<'_>,
-    recovered: &Recovered,
-    invariants: &mut InvariantValues,
+    recovered: &mut Recovered,
     recovering: DrillTime,
     cancel: &CancellationToken,
 ) {
@@ -83,7 +82,7 @@ pub(super) async fn revert(
             }
             // The invariants are asked a last time, of a drill that would pass.
             if cx.unspoiled() {
-                let asked = ask_invariants(cx, invariants, InvariantTime::Reverted);
+                let asked = ask_invariants(cx, &mut recovered.invariants, InvariantTime::Reverted);
                 if let Some(Err(stop)) = cancel.run_until_cancelled(asked).await {
                     cx.judge(stop);
                 }

@@ -39,21 +39,12 @@ impl ImpactWatch {
     }
 }
 
-/// The SLIs one of which must fall.
-pub(super) fn must_fall(plan: &Plan) -> Vec<String> {
-    plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name)).collect()
-}
-
 /// What is looked for from the first fault on; the time to be seen in counts from the last one.
-pub(super) fn impact_query<'s>(
-    plan: &Plan,
-    slis: &'s [String],
-    faults: &Injected,
-    steady: Option<TimeSpan>,
-) -> ImpactQuery<'s> {
-    let (impact, from) = (&plan.impact, faults.first);
-    let within = faults.last.since(from) + impact.within;
-    ImpactQuery { slis, below: impact.below, window: impact.window, from, within, steady }
+pub(super) fn impact_query(plan: &Plan, faults: &Injected, steady: Option<TimeSpan>) -> ImpactQuery {
+    let slis = plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name)).collect();
+    let from = faults.first;
+    let within = faults.last.since(from) + plan.impact.within;
+    ImpactQuery { slis, size: plan.impact.size(steady), from, within }
 }
 
 /// The SLIs that fell below the threshold, told as events.
@@ -75,22 +66,21 @@ pub(super) async fn watch(
     enough: impl Fn(&ImpactWatch) -> bool,
 ) -> Result<(), Stop> {
     let (plan, sink) = (cx.plan, &cx.sink);
-    let slis = must_fall(plan);
-    let query = impact_query(plan, &slis, &seen.faults, Some(seen.steady));
+    let query = impact_query(plan, &seen.faults, Some(seen.steady));
     let watched = cx.monitor.until(deadline, |monitor| {
         if seen.impact.is_none() && !plan.impact.none {
             let answer = monitor.timeline(|timeline| timeline.impact(&query));
             seen.unfelt = matches!(answer, Some(Err(())));
             seen.impact = fallen(answer, sink);
         }
-        if seen.held.is_none() && plan.condition().is_some() {
+        if seen.held.is_none() && plan.detect.condition.is_some() {
             seen.held = monitor.held_since(seen.faults.first);
             // Where a page must come, it is what detects.
-            if let (Some(since), None) = (seen.held, plan.page().and_then(|page| page.alert.as_ref())) {
+            if let (Some(since), None) = (seen.held, plan.detect.page.as_ref().and_then(|page| page.alert.as_ref())) {
                 sink.emit(Event::Detected { detected_us: since.max(seen.faults.first), paged: None });
             }
         }
-        if let (None, Some(page)) = (seen.paged, plan.page())
+        if let (None, Some(page)) = (seen.paged, plan.detect.page.as_ref())
             && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
         {
             seen.paged = Some(came.at);

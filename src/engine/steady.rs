@@ -57,7 +57,7 @@ pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
     let session = open_session(cx).await?;
     let within = cx.plan.steady_for + cx.plan.steady_within + cx.longest_request();
     let window = cx.plan.steady_for;
-    let (condition, page) = (cx.plan.condition().is_some(), cx.plan.page());
+    let (condition, page) = (cx.plan.detect.condition.is_some(), cx.plan.detect.page.as_ref());
     let met = cx.monitor.until(started.plus(within), |monitor| {
         let alert = monitor.condition();
         // A page that could not be asked is no quiet alert.
@@ -105,7 +105,7 @@ async fn start_load(cx: &Context<'_>) -> Result<Vec<AbortOnDropHandle<()>>, Stop
             }
         }
     }
-    if let Some((url, when)) = cx.plan.condition() {
+    if let Some((url, when)) = &cx.plan.detect.condition {
         let watch = MetricWatch { url: url.clone(), every: SCRAPE_EVERY, when: when.clone() };
         agent.ask(watch.ask("alert")).await?;
     }
@@ -142,7 +142,7 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs
     let Some(runbook) = cx.plan.runbook.as_ref().filter(|_| !cx.control) else { return Ok(None) };
     let place = usual_place(&cx.plan.respond);
     let channel = cx.stack.shell(&place).await?;
-    let tools = cx.stack.tools(&place, &cx.sink.secrets());
+    let tools = cx.stack.tools(&place, &cx.sink.secrets);
     let mut inputs = RunbookInputs::new(runbook, &cx.plan.respond);
     if let Some(ca) = &cx.plan.respond.trust {
         let at = cx.in_scenario(cx.plan.line_of("respond"));
@@ -155,10 +155,10 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs
 
 fn why_unsteady(cx: &Context<'_>) -> String {
     let (alert, levels) = (cx.monitor.condition(), cx.shown_with_answers(&cx.latest(cx.plan.steady_for)));
-    if let Some(page) = cx.plan.page().filter(|page| cx.monitor.alerts(|seen| page.is_active(seen))) {
+    if let Some(page) = cx.plan.detect.page.as_ref().filter(|page| cx.monitor.alerts(|seen| page.is_active(seen))) {
         return format!("the alert {} is active before anything was broken; {levels}", page.name());
     }
-    if let Some((_, when)) = cx.plan.condition() {
+    if let Some((_, when)) = &cx.plan.detect.condition {
         if alert.holds {
             // An alert that fires with good reason, and one that always does: the SLIs tell them apart.
             return format!("the alert condition `{}` holds before anything was broken; {levels}", when.text);

@@ -2,7 +2,6 @@
 
 use super::undo::UNDO_WITHIN;
 use super::{FaultError, FaultFacts, FaultResult, Presence, StartedContainer, Undo, Undone};
-use crate::record::Parts;
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use futures_util::future::join_all;
@@ -175,11 +174,7 @@ pub(super) fn presence(
 ) -> Presence {
     let evidence = describe(containers, say);
     let there: Vec<&ContainerState> = containers.iter().filter_map(|(_, state)| state.as_ref()).collect();
-    match there.iter().filter(|state| broken(state)).count() {
-        0 => Presence::Gone(evidence),
-        n if n == there.len() => Presence::InPlace(evidence),
-        n => Presence::Partly(evidence, Parts::new(n, there.len())),
-    }
+    Presence::of(there.iter().filter(|state| broken(state)).count(), there.len(), evidence)
 }
 
 /// `shop-db-1 is paused, a1b2c3d4e5f6 is not there any more`.

@@ -114,28 +114,22 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Deploy> {
 /// release half taken back.
 fn presence(service: &str, marks: &Fingerprint, containers: &[(ContainerState, Fingerprint)]) -> Presence {
     let names = |settings: Vec<&String>| settings.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let (mut whole, mut none) = (0, 0);
     let each = containers.iter().map(|(state, own)| {
         let (has, lacks): (Vec<_>, Vec<_>) = marks.keys().partition(|setting| own.get(*setting) == marks.get(*setting));
-        let is = match (has.is_empty(), lacks.is_empty()) {
-            (_, true) => {
-                whole += 1;
-                format!("with the release's {}", names(has))
-            }
-            (true, false) => {
-                none += 1;
-                "without the release".to_string()
-            }
-            (false, false) => format!("with the release's {}, not with its {}", names(has), names(lacks)),
+        let (some, whole) = (!has.is_empty(), lacks.is_empty());
+        let is = match (some, whole) {
+            (_, true) => format!("with the release's {}", names(has)),
+            (false, false) => "without the release".to_string(),
+            (true, false) => format!("with the release's {}, not with its {}", names(has), names(lacks)),
         };
-        format!("{} is {} {is}", state.name, state.status)
+        ((some, whole), format!("{} is {} {is}", state.name, state.status))
     });
-    let evidence = each.collect::<Vec<_>>().join(", ");
-    match containers.len() {
+    let (each, evidence): (Vec<(bool, bool)>, Vec<String>) = each.unzip();
+    let (active, all, evidence) = (each.iter().filter(|(some, _)| *some).count(), each.len(), evidence.join(", "));
+    match all {
         0 => Presence::Gone(format!("`{service}` has no container")),
-        all if none == all => Presence::Gone(evidence),
-        all if whole == all => Presence::InPlace(evidence),
-        all => Presence::Partly(evidence, Parts::new(all - none, all)),
+        _ if active == all && each.iter().any(|(_, whole)| !whole) => Presence::Partly(evidence, Parts::new(all, all)),
+        _ => Presence::of(active, all, evidence),
     }
 }
 

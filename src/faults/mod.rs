@@ -128,6 +128,17 @@ pub enum Presence {
     Gone(String),
 }
 
+impl Presence {
+    /// Of a fault of which so many parts of so many are active.
+    fn of(active: usize, all: usize, evidence: String) -> Presence {
+        match active {
+            0 => Presence::Gone(evidence),
+            _ if active == all => Presence::InPlace(evidence),
+            _ => Presence::Partly(evidence, Parts::new(active, all)),
+        }
+    }
+}
+
 /// What a fault works with: the stack and the agents inside it.
 pub struct FaultContext<'a> {
     /// Id of the fault.

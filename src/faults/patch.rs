@@ -9,7 +9,6 @@
 //! ```
 
 use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, Undone};
-use crate::record::Parts;
 use crate::source::{At, MapReader, TextForm, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
 use async_trait::async_trait;
@@ -48,16 +47,14 @@ async fn look(change: &ObjectChange, stack: &dyn Stack) -> FaultResult<Presence>
     let (is, is_not): (Vec<_>, Vec<_>) = found.iter().partition(|(_, in_place)| **in_place);
     let names = |all: &[(&String, &bool)]| all.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>().join(", ");
     let object = &change.object;
-    Ok(match (is.len(), is_not.len()) {
-        (0, _) if change.edit == ObjectEdit::Delete => Presence::Gone(format!("{object} is there")),
-        (_, 0) if change.edit == ObjectEdit::Delete => Presence::InPlace(format!("{object} is not there")),
-        (_, 0) => Presence::InPlace(format!("{object} has the fault's {}", names(&is))),
-        (0, _) => Presence::Gone(format!("{object} has another {}", names(&is_not))),
-        (some, _) => {
-            let evidence = format!("{object} has the fault's {}, and another {}", names(&is), names(&is_not));
-            Presence::Partly(evidence, Parts::new(some, found.len()))
-        }
-    })
+    let evidence = match (is.len(), is_not.len()) {
+        (0, _) if change.edit == ObjectEdit::Delete => format!("{object} is there"),
+        _ if change.edit == ObjectEdit::Delete => format!("{object} is not there"),
+        (0, _) => format!("{object} has another {}", names(&is_not)),
+        (_, 0) => format!("{object} has the fault's {}", names(&is)),
+        _ => format!("{object} has the fault's {}, and another {}", names(&is), names(&is_not)),
+    };
+    Ok(Presence::of(is.len(), found.len(), evidence))
 }
 
 /// Gives back what was planned, unless that has been done.

@@ -9,7 +9,6 @@
 
 use super::containers::{self, SelectedContainers};
 use super::{EndedByItself, FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo};
-use crate::record::Parts;
 use crate::source::MapReader;
 use crate::stack::Need;
 use async_trait::async_trait;
@@ -56,17 +55,9 @@ impl Inject for PodKill {
             there.iter().filter(|pod| !left.contains(&pod.id)).partition(|pod| killed.contains_key(&pod.id));
         let ready = new.iter().filter(|pod| pod.ready).count();
         let names: Vec<&str> = killed.values().map(String::as_str).collect();
-        let evidence = format!(
-            "{} of {} are deleted ({}), and {ready} new ones are ready",
-            killed.len() - old.len(),
-            killed.len(),
-            names.join(", ")
-        );
-        Ok(match (killed.len() - old.len()).saturating_sub(ready) {
-            0 => Presence::Gone(evidence),
-            _ if old.is_empty() && ready == 0 => Presence::InPlace(evidence),
-            active => Presence::Partly(evidence, Parts::new(active, killed.len())),
-        })
+        let (deleted, all, names) = (killed.len() - old.len(), killed.len(), names.join(", "));
+        let evidence = format!("{deleted} of {all} are deleted ({names}), and {ready} new ones are ready");
+        Ok(Presence::of(deleted.saturating_sub(ready), all, evidence))
     }
 
     async fn ended_by_itself(&self, _context: &FaultContext<'_>, mitigated: Option<Duration>) -> EndedByItself {

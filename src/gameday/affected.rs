@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::process;
 use crate::spec::{GameDay, Plan, shared_files};
 use crate::stack::{Platform, SourceFiles};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct Affected {
     /// The revision since which it was made, as it was given.
     pub revision: String,
-    /// Name of the scenario → a file of its that has changed.
-    pub scenarios: BTreeMap<String, PathBuf>,
+    /// Names of the scenarios of which a file has changed.
+    pub scenarios: BTreeSet<String>,
 }
 
 /// Which scenarios of a game day are concerned by what has changed since a revision. Reads the files of their stacks.
@@ -28,8 +28,7 @@ pub fn affected(revision: &str, day: &GameDay, platform: &dyn Platform, project:
     let concerned = day.scenarios.iter().filter_map(|scenario| {
         let mut inputs = platform.source_files(&scenario.plan.stack);
         own_files(&scenario.plan, project, &mut inputs);
-        let touched = inputs.touched_by(&changed)?.to_path_buf();
-        Some((scenario.plan.name.clone(), touched))
+        inputs.is_touched_by(&changed).then(|| scenario.plan.name.clone())
     });
     Ok(Affected { revision: revision.to_string(), scenarios: concerned.collect() })
 }
@@ -76,7 +75,7 @@ fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Er
         )
     })?;
     let top = SourceFiles::real(Path::new(&top));
-    let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", &base, "--"];
+    let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z", &base, "--"];
     let others = ["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"];
     let mut changed = BTreeSet::new();
     for arguments in [&diff[..], &others] {
@@ -131,7 +130,7 @@ mod tests {
             let (plan, mistakes) = load(&project.join(format!("scenarios/{scenario}.yaml")), &Overrides::default());
             let mut inputs = SourceFiles::default();
             own_files(&plan.unwrap_or_else(|| panic!("{mistakes:?}")), project, &mut inputs);
-            let touched = |file: &&str| inputs.touched_by(&BTreeSet::from([project.join(file)])).is_some();
+            let touched = |file: &&str| inputs.is_touched_by(&BTreeSet::from([project.join(file)]));
             assert!(own.iter().chain(&all).all(touched), "{scenario}: {inputs:?}");
             assert!(!others.iter().any(touched), "{scenario}: {inputs:?}");
         }

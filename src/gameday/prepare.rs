@@ -60,7 +60,7 @@ pub fn prepare(file: &GameDay, wanted: &PlanOptions) -> Prepared {
     let told = told.map(|(scenario, why)| LeftOutDrill { scenario: scenario.clone(), why: why.clone(), refused: true });
     let mut left_out: Vec<LeftOutDrill> = told.collect();
     if let Some(affected) = &wanted.affected_by {
-        drills.retain(|drill| affected.scenarios.contains_key(&drill.planned.scenario));
+        drills.retain(|drill| affected.scenarios.contains(&drill.planned.scenario));
         let why = format!("not affected by the changes since {}", affected.revision);
         left_out.extend(missing(file, &drills, elsewhere, &why));
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// A drill that was disturbed is run again so often; then nothing can be said about it.
-pub const DISTURBED_AGAIN: u32 = 2;
+const DISTURBED_AGAIN: u32 = 2;
 
 /// A drill whose machine was lost is run again so often: a second loss may be the drill's own doing.
 const LOST_AGAIN: u32 = 1;
@@ -48,21 +48,13 @@ pub enum NextStart {
     Start(Start),
     /// This one will not be started, and why.
     NotRun(Start, String),
-    /// Nothing can be started now; ask again when something has changed.
-    Wait(Waiting),
+    /// Nothing can be started now: another drill starts its stack, nothing is left to be started, what is left is to run alone, or
+    /// fewer may run at once. Ask again when something has changed.
+    Wait,
+    /// There is no room; ask again when something has changed, or has been measured again.
+    WaitForRoom,
     /// Nothing runs and nothing is left.
     Done,
-}
-
-/// What is waited for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waiting {
-    /// Another drill starts its stack.
-    Starting,
-    /// There is no room, in words: `memory: it needs 900 MiB, and 400 MiB are left`.
-    Room(String),
-    /// Nothing is left to be started, what is left is to run alone, or fewer may run at once: the end of those that run.
-    Running,
 }
 
 /// How an attempt came out.
@@ -126,9 +118,9 @@ impl DaySchedule {
     }
 
     /// What is to be done at `now`, counted from the beginning of the game day. `room` is asked last, with the numbers of the
-    /// drills that run and of the one that would be started; its `Err` is what is missing. A drill beside which nothing runs
-    /// is started whether there is room or not: there will never be more.
-    pub fn next(&mut self, now: Duration, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> NextStart {
+    /// drills that run and of the one that would be started. A drill beside which nothing runs is started whether there is room or
+    /// not: there will never be more.
+    pub fn next(&mut self, now: Duration, room: impl FnOnce(&[usize], usize) -> bool) -> NextStart {
         if let Some(why) = self.closed.clone() {
             return match self.take() {
                 Some(start) => NextStart::NotRun(start, why),
@@ -141,8 +133,12 @@ impl DaySchedule {
             self.stopped = self.stopped.max(Some(Stopped::Budget));
             return NextStart::NotRun(front, why);
         }
-        if let Err(waiting) = self.may_start(&front, room) {
-            return NextStart::Wait(waiting);
+        let running: Vec<usize> = self.running.keys().copied().collect();
+        if !running.is_empty() && !self.may_start(&front) {
+            return NextStart::Wait;
+        }
+        if !running.is_empty() && !room(&running, front.number) {
+            return NextStart::WaitForRoom;
         }
         self.take();
         self.running.insert(front.number, RunningDrill { start: front.clone(), starting: true, at_once: 0 });
@@ -154,7 +150,7 @@ impl DaySchedule {
     /// Whether `next` would ask for room: whoever measures what is free does so only then.
     pub fn asks_for_room(&self) -> bool {
         let next = self.queue.front().filter(|_| self.closed.is_none() && !self.running.is_empty());
-        next.is_some_and(|next| matches!(self.may_start(next, |_, _| Err(String::new())), Err(Waiting::Room(_))))
+        next.is_some_and(|next| self.may_start(next))
     }
 
     fn take(&mut self) -> Option<Start> {
@@ -162,21 +158,14 @@ impl DaySchedule {
     }
 
     fn idle(&self) -> NextStart {
-        if self.running.is_empty() { NextStart::Done } else { NextStart::Wait(Waiting::Running) }
+        if self.running.is_empty() { NextStart::Done } else { NextStart::Wait }
     }
 
-    fn may_start(&self, next: &Start, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> Result<(), Waiting> {
-        if self.running.is_empty() {
-            return Ok(());
-        }
-        if next.alone || self.running.len() >= self.most || self.running.values().any(|running| running.start.alone) {
-            return Err(Waiting::Running);
-        }
-        if self.running.values().filter(|running| running.starting).count() >= self.rules.starting.max(1) {
-            return Err(Waiting::Starting);
-        }
-        let running: Vec<usize> = self.running.keys().copied().collect();
-        room(&running, next.number).map_err(Waiting::Room)
+    /// Whether a drill may start beside those that run, if there is room.
+    fn may_start(&self, next: &Start) -> bool {
+        let is_alone = next.alone || self.running.values().any(|running| running.start.alone);
+        let starting = self.running.values().filter(|running| running.starting).count();
+        !is_alone && self.running.len() < self.most && starting < self.rules.starting.max(1)
     }
 
     /// Why a drill can no longer end in time.

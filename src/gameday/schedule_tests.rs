@@ -9,8 +9,8 @@ fn schedule(rules: ScheduleRules, drills: usize) -> DaySchedule {
     DaySchedule::new(rules, (1..=drills).map(|number| (number, format!("d{number}"), S(60))))
 }
 
-fn roomy(_: &[usize], _: usize) -> Result<(), String> {
-    Ok(())
+fn roomy(_: &[usize], _: usize) -> bool {
+    true
 }
 
 fn came(outcome: RunOutcome) -> Came {
@@ -34,14 +34,14 @@ fn start(schedule: &mut DaySchedule) -> Start {
 fn one_starts_after_the_other_in_order_and_the_stack_of_the_last_is_up_first() {
     let mut all = schedule(ScheduleRules::default(), 3);
     assert!(matches!(all.next(S(0), roomy), NextStart::Start(start) if start.number == 1));
-    assert_eq!(all.next(S(1), roomy), NextStart::Wait(Waiting::Starting));
+    assert_eq!(all.next(S(1), roomy), NextStart::Wait);
     all.is_up(1);
     assert!(matches!(all.next(S(2), roomy), NextStart::Start(start) if start.number == 2));
     // One that ends before it was up holds nobody up.
     all.ended(2, came(RunOutcome::Broken));
     assert!(matches!(all.next(S(3), roomy), NextStart::Start(start) if start.number == 3));
     all.ended(3, came(RunOutcome::Passed));
-    assert_eq!(all.next(S(4), roomy), NextStart::Wait(Waiting::Running));
+    assert_eq!(all.next(S(4), roomy), NextStart::Wait);
     all.ended(1, came(RunOutcome::Passed));
     assert_eq!(all.next(S(5), roomy), NextStart::Done);
 }
@@ -49,14 +49,14 @@ fn one_starts_after_the_other_in_order_and_the_stack_of_the_last_is_up_first() {
 #[test]
 fn room_is_waited_for_unless_nothing_runs() {
     let mut all = schedule(ScheduleRules::default(), 3);
-    let full = |_: &[usize], _: usize| Err("memory".to_string());
+    let full = |_: &[usize], _: usize| false;
     assert!(matches!(all.next(S(0), full), NextStart::Start(_)), "there will never be more room");
     all.is_up(1);
-    assert_eq!(all.next(S(0), full), NextStart::Wait(Waiting::Room("memory".into())));
+    assert_eq!(all.next(S(0), full), NextStart::WaitForRoom);
     let mut asked = (Vec::new(), 0);
     let next = all.next(S(0), |running, number| {
         asked = (running.to_vec(), number);
-        Ok(())
+        true
     });
     assert!(matches!(next, NextStart::Start(start) if start.number == 2));
     assert_eq!(asked, (vec![1], 2));
@@ -75,7 +75,7 @@ fn what_was_disturbed_is_run_again_alone_at_the_end_and_not_for_ever() {
     assert!(all.ended(1, DISTURBED).unwrap().contains("alone"));
     all.ended(2, came(RunOutcome::Passed));
     start(&mut all);
-    assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running), "3 still runs");
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait, "3 still runs");
     all.ended(3, came(RunOutcome::Failed));
     let retry = start(&mut all);
     assert_eq!((retry.number, retry.attempt, retry.cause, retry.alone), (3, 2, Cause::Retry, false));
@@ -83,7 +83,7 @@ fn what_was_disturbed_is_run_again_alone_at_the_end_and_not_for_ever() {
     for attempt in [2, 3] {
         let again = start(&mut all);
         assert_eq!((again.number, again.attempt, again.cause, again.alone), (1, attempt, Cause::Disturbed, true));
-        assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running));
+        assert_eq!(all.next(S(0), roomy), NextStart::Wait);
         let said = all.ended(1, DISTURBED).unwrap();
         assert_eq!(said.contains("nothing can be said"), attempt == 3, "{said}");
     }
@@ -97,7 +97,7 @@ fn once_a_drill_was_disturbed_one_fewer_runs_at_once_and_never_less_than_one() {
         start(&mut all);
     }
     assert!(all.ended(1, DISTURBED).unwrap().ends_with("; from here on at most 2 at once"));
-    assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running), "2 and 3 run");
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait, "2 and 3 run");
     assert!(!all.asks_for_room());
     assert!(all.ended(2, DISTURBED).unwrap().ends_with("at the end"), "it ran beside 1");
     start(&mut all);
@@ -105,7 +105,7 @@ fn once_a_drill_was_disturbed_one_fewer_runs_at_once_and_never_less_than_one() {
     assert!(all.ended(4, DISTURBED).unwrap().ends_with("; from here on at most 1 at once"));
     for number in 5..=8 {
         assert_eq!(start(&mut all).number, number);
-        assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running));
+        assert_eq!(all.next(S(0), roomy), NextStart::Wait);
         let disturbed = all.ended(number, DISTURBED).unwrap();
         assert!(disturbed.ends_with("at the end"), "nothing ran beside it: {disturbed}");
     }
@@ -140,7 +140,7 @@ fn fail_fast_lets_those_end_that_run_and_starts_none() {
     assert!(
         matches!(all.next(S(0), roomy), NextStart::NotRun(start, why) if start.number == 4 && why.starts_with("d2 failed"))
     );
-    assert_eq!(all.next(S(0), roomy), NextStart::Wait(Waiting::Running));
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait);
     all.ended(3, came(RunOutcome::Passed));
     assert_eq!(all.next(S(0), roomy), NextStart::Done);
 }
@@ -211,7 +211,7 @@ proptest! {
         let mut fates = fates.into_iter();
         let (mut running, mut seen) = (Vec::<Start>::new(), std::collections::BTreeSet::new());
         for _ in 0..1000 {
-            let full = |running: &[usize], _: usize| if running.len() < parallel { Ok(()) } else { Err(String::new()) };
+            let full = |running: &[usize], _: usize| running.len() < parallel;
             match all.next(S(0), full) {
                 NextStart::Start(start) => {
                     all.is_up(start.number);
@@ -222,7 +222,7 @@ proptest! {
                     prop_assert!(running.len() <= parallel);
                 }
                 NextStart::NotRun(start, _) => { seen.insert(start.number); }
-                NextStart::Wait(_) => {
+                NextStart::Wait | NextStart::WaitForRoom => {
                     let (fate, last) = fates.next().unwrap_or((0, true));
                     let start = if last { running.pop().unwrap() } else { running.remove(0) };
                     all.ended(start.number, match fate {
@@ -248,11 +248,11 @@ fn a_drill_that_was_lost_is_run_again_once() {
     let mut schedule = DaySchedule::new(ScheduleRules::default(), [(1, "a".to_string(), Duration::ZERO)]);
     let lost = Came { outcome: RunOutcome::Broken, disturbed: false, lost: true };
     for (attempt, cause) in [(1, Cause::Planned), (2, Cause::Lost)] {
-        let NextStart::Start(start) = schedule.next(Duration::ZERO, |_, _| Ok(())) else { panic!("it is not started") };
+        let NextStart::Start(start) = schedule.next(Duration::ZERO, |_, _| true) else { panic!("it is not started") };
         assert_eq!((start.attempt, start.cause, start.alone), (attempt, cause, false));
         assert!(schedule.ended(1, lost).expect("said").contains("lost"));
     }
-    assert_eq!(schedule.next(Duration::ZERO, |_, _| Ok(())), NextStart::Done);
+    assert_eq!(schedule.next(Duration::ZERO, |_, _| true), NextStart::Done);
 }
 
 #[test]

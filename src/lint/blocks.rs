@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 pub(super) fn untagged(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut unfenced = page.unfenced();
     if let Some(first) = unfenced.next() {
-        let found = report.at(page.line_of(first), "this command stands in the text: no reader can copy it safely");
+        let found =
+            report.at(first.first_line(page.source).1, "this command stands in the text: no reader can copy it safely");
         found.help("put it into a block of its own, between lines with three backticks, tagged `bash`");
         let others = unfenced.count();
         found.label = (others > 0).then(|| format!("one of {}", others + 1));

@@ -1,9 +1,7 @@
 //! `firedrill.toml` at the root of the project: levels of rules, and what is left out.
 
 use super::{LintRule, RULES};
-use crate::source::{
-    At, Diagnostics, MapReader, ReadError, Severity, Source, did_you_mean, list, nearest, parse_toml, shorten,
-};
+use crate::source::{At, Diagnostics, MapReader, Severity, Source, did_you_mean, list, nearest, parse_toml, shorten};
 use glob::{MatchOptions, Pattern};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,14 +23,11 @@ impl Config {
     /// Reads the project's file; without one everything is as the rules say. `None` when it has mistakes.
     pub fn read(root: &Path, diags: &mut Diagnostics) -> Option<Config> {
         let path = crate::source::tidy(&root.join(FILE));
-        match Source::read(&path) {
-            Ok(source) => Config::parse(&source, diags),
-            Err(ReadError::File { path, .. }) if std::fs::symlink_metadata(&path).is_err() => Some(Config::default()),
-            Err(error) => {
-                error.report("the project's settings", None, diags);
-                None
-            }
+        if std::fs::symlink_metadata(&path).is_err() {
+            return Some(Config::default());
         }
+        let source = Source::read(&path).map_err(|error| error.report("the project's settings", None, diags)).ok()?;
+        Config::parse(&source, diags)
     }
 
     /// Reads the text of such a file.

@@ -3,7 +3,8 @@
 
 use super::guard::Guards;
 use super::{FindingReport, LintPage};
-use crate::programs::{self, Word, simple::base, statements};
+use crate::programs::statements::{self, DestroyedByStatement};
+use crate::programs::{self, Word, simple::base};
 use crate::runbook::{is_sql, look::calls_in};
 use crate::source::{Span, shorten};
 use std::cell::LazyCell;
@@ -36,41 +37,40 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             }
         }
         for body in command.lexed.heredocs.iter().map(|heredoc| heredoc.body).filter(|_| into_client) {
-            let text = command.command.text.get(body.start..body.end).unwrap_or_default();
-            let place = |span: Span| command.place(Span::new(body.start + span.start, body.start + span.end));
-            check_sql(page, &guards, report, text, place);
+            let text = body.of(&command.command.text);
+            for harm in unseen(text) {
+                let at = command.place(Span::new(body.start + harm.start, body.start + harm.end));
+                if !guards.by_words(page, at) {
+                    tell(report, at, harm.of(text));
+                }
+            }
         }
     }
-    for fence in page.look.fences.iter().filter(|fence| is_sql(&fence.tag)) {
-        check_sql(page, &guards, report, &fence.body.text, |span| fence.body.place(span));
+    for body in page.look.fences.iter().filter(|fence| is_sql(&fence.tag)).map(|fence| &fence.body) {
+        for harm in unseen(&body.text).into_iter().filter(|harm| !guards.by_words(page, body.place(*harm))) {
+            tell(report, body.place(harm), harm.of(&body.text));
+        }
     }
 }
 
-fn check_sql<'a, F: FnOnce() -> Guards<'a>>(
-    page: &LintPage<'_>,
-    guards: &LazyCell<Guards<'a>, F>,
-    report: &mut FindingReport<'_>,
-    text: &str,
-    place: impl Fn(Span) -> Span,
-) {
+/// The statements of a text that destroy what nothing in it has made or looked at.
+fn unseen(text: &str) -> Vec<Span> {
     let harms = statements::harms(text);
     if harms.is_empty() {
-        return;
+        return Vec::new();
     }
     let upper = text.to_ascii_uppercase();
     let (named, made) = (statements::named(&upper), statements::made(&upper));
     let (select, begin) = (upper.find("SELECT"), upper.find("BEGIN"));
-    for harm in harms {
-        let (span, target) = (harm.span, harm.target.to_ascii_uppercase());
-        let before = |at: Option<usize>| at.is_some_and(|at| at < span.start);
+    let is_unseen = |harm: &DestroyedByStatement| {
+        let target = harm.target.to_ascii_uppercase();
+        let before = |at: Option<usize>| at.is_some_and(|at| at < harm.span.start);
         let of = |places: &HashMap<&str, usize>| before(places.get(target.as_str()).copied());
         // Looked at before, or undone unless somebody commits.
         let looked = before(select) && of(&named) || before(begin);
-        let at = place(span);
-        if !of(&made) && !looked && !is_scratch(&harm.target) && !guards.by_words(page, at) {
-            tell(report, at, text.get(span.start..span.end).unwrap_or_default());
-        }
-    }
+        !of(&made) && !looked && !is_scratch(&harm.target)
+    };
+    harms.into_iter().filter(is_unseen).map(|harm| harm.span).collect()
 }
 
 fn tell(report: &mut FindingReport<'_>, at: Span, said: &str) {

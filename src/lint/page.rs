@@ -139,7 +139,7 @@ impl<'a> LintPage<'a> {
 
     /// The text of the file at a span.
     pub fn text(&self, span: Span) -> &'a str {
-        self.source.text.get(span.start..span.end).unwrap_or_default()
+        span.of(&self.source.text)
     }
 
     /// The first line of a part of it.
@@ -175,12 +175,6 @@ impl<'a> LintPage<'a> {
     pub(super) fn unfenced(&self) -> impl Iterator<Item = &'a Command> {
         let steps = self.runbook.into_iter().flat_map(|runbook| &runbook.steps);
         steps.flat_map(Step::commands).filter(|command| command.unread == Some(Unread::Unfenced))
-    }
-
-    /// The first line of a command.
-    pub(super) fn line_of(&self, command: &Command) -> Span {
-        let start = self.source.start(command.line) + command.column - 1;
-        Span::new(start, start + command.text.lines().next().unwrap_or_default().len())
     }
 
     /// Whether any section is of that phase.

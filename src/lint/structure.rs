@@ -55,7 +55,7 @@ fn changes(page: &LintPage<'_>) -> Vec<ChangingSection> {
     }
     if changes.is_empty() {
         let unfenced = page.unfenced().filter(|command| command.effect().kind == EffectKind::Changes);
-        changes.extend(unfenced.map(|command| ChangingSection { at: page.line_of(command), looks: false }));
+        changes.extend(unfenced.map(|command| ChangingSection { at: command.first_line(page.source).1, looks: false }));
     }
     changes
 }

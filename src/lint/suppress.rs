@@ -38,17 +38,17 @@ pub(super) fn apply(pages: &[LintPage<'_>], config: &Config, findings: &mut Vec<
         let rule_of = |finding: &Diagnostic| finding.code.unwrap_or_default();
         let own = findings.iter().filter(|finding| is_own(finding));
         let places: BTreeSet<(&str, usize)> = own.map(|finding| (rule_of(finding), finding.span.start)).collect();
-        let mut scopes: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+        let mut scopes: HashMap<&str, Vec<Span>> = HashMap::new();
         for Suppression { rule, span, scope } in list {
             // A scope without bytes holds what begins there.
-            let (start, end) = (scope.start, scope.end.max(scope.start + 1));
-            let used = places.range((rule, start)..(rule, end)).next().is_some();
+            let scope = Span::new(scope.start, scope.end.max(scope.start + 1));
+            let used = places.range((rule, scope.start)..(rule, scope.end)).next().is_some();
             // Those of rules that are off are left alone.
             if !used && LintRule::find(rule).is_some_and(|rule| config.level(rule).is_some()) {
                 let message = format!("nothing here is found by {rule}: the suppression can go");
                 told.push(Severity::Info, page.source, span, message).code(OWN);
             }
-            scopes.entry(rule).or_default().push((start, end));
+            scopes.entry(rule).or_default().push(scope);
         }
         let scopes: HashMap<&str, Stretches> =
             scopes.into_iter().map(|(rule, scopes)| (rule, Stretches::of(scopes))).collect();
@@ -60,7 +60,7 @@ pub(super) fn apply(pages: &[LintPage<'_>], config: &Config, findings: &mut Vec<
 /// The suppressions of a page; what is wrong with them goes to `told`.
 fn read(page: &LintPage<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
     let mut list = Vec::new();
-    let texts = Stretches::of(page.look.texts.iter().map(|text| (text.span.start, text.span.end)).collect());
+    let texts = Stretches::of(page.look.texts.iter().map(|text| text.span));
     for comment in &page.look.comments {
         let Some(text) = comment.text.strip_prefix(MARK) else { continue };
         match parse(text) {

@@ -33,7 +33,7 @@ pub(super) struct CheckedCommand {
 /// The commands of a page that bash is asked about: not those of blocks that are no shell at all, which are left to RB206.
 pub(super) fn asked(page: &LintPage<'_>) -> Vec<CheckedCommand> {
     let wrong = page.look.fences.iter().filter(|fence| contradicts(fence).is_some());
-    let wrong = Stretches::of(wrong.map(|fence| (fence.span.start, fence.span.end)).collect());
+    let wrong = Stretches::of(wrong.map(|fence| fence.span));
     let other = |shell: &PageCommand<'_>| matches!(shell.command.language.as_str(), "zsh" | "ksh");
     let shells = page.commands().iter().enumerate().filter(|(_, shell)| !other(shell) && !wrong.hold(begin(shell)));
     let asked = shells.map(|(number, shell)| (number, shell.masked.clone(), has_syntax_error(&shell.masked)));

@@ -9,7 +9,6 @@ use tokio::sync::mpsc::UnboundedSender;
 
 named_enum! {
 /// Why a request got no complete answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Failure {
     /// No complete answer by the deadline.
     Timeout = "timeout",

@@ -44,7 +44,10 @@ const MIN_SPREAD: usize = 4;
 
 /// The connections of one load.
 pub(super) struct Pool {
-    resolver: Resolver,
+    host: String,
+    port: u16,
+    /// The lookup of its name that was begun last.
+    lookup: Mutex<Option<Lookup>>,
     tls: Option<Tls>,
     /// Whether a connection is used again.
     keep: bool,
@@ -87,7 +90,9 @@ impl Pool {
     pub(super) fn new(host: String, port: u16, limit: usize, keep: bool, tls: Option<Tls>) -> Pool {
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
         Pool {
-            resolver: Resolver { host, port, under_way: Mutex::default() },
+            host,
+            port,
+            lookup: Mutex::default(),
             tls,
             keep,
             limit,
@@ -129,7 +134,7 @@ impl Pool {
     /// Opens a new connection, to the next of the addresses that the name has now.
     pub(super) async fn connect(&self) -> Result<Conn, Failure> {
         let open = self.open.clone();
-        let addresses = self.resolver.resolve().await?;
+        let addresses = self.resolve().await?;
         let changes = self.note(&addresses);
         let ordinal = self.opened.fetch_add(1, Ordering::Relaxed);
         let turn = usize::try_from(ordinal).unwrap_or(0).checked_rem(addresses.len()).unwrap_or(0);
@@ -154,6 +159,24 @@ impl Pool {
             _driver: driver,
             _open: open,
         })
+    }
+
+    /// The addresses of its name, looked up again for every new connection. Callers that come while a lookup is under way share it: the
+    /// system's resolver blocks a thread for each, and a resolver that hangs would use up all of them.
+    async fn resolve(&self) -> Result<Arc<[SocketAddr]>, Failure> {
+        let lookup = {
+            let mut under_way = locked(&self.lookup);
+            match &*under_way {
+                Some(lookup) if lookup.peek().is_none() => lookup.clone(),
+                _ => {
+                    let lookup = look_up(self.host.clone(), self.port).boxed().shared();
+                    // On a task of its own it ends, and is seen to have ended, also when all callers gave up.
+                    tokio::spawn(lookup.clone());
+                    under_way.insert(lookup).clone()
+                }
+            }
+        };
+        lookup.await
     }
 
     /// Notes the addresses of a lookup; how often they have changed so far.
@@ -197,34 +220,8 @@ fn age(ordinal: u64) -> Duration {
 
 type Lookup = Shared<BoxFuture<'static, Result<Arc<[SocketAddr]>, Failure>>>;
 
-/// Looks one name up, again for every new connection. Callers that come while a lookup is under way share it: the
-/// system's resolver blocks a thread for each, and a resolver that hangs would use up all of them.
-struct Resolver {
-    host: String,
-    port: u16,
-    under_way: Mutex<Option<Lookup>>,
-}
-
-impl Resolver {
-    /// The addresses of the name, sorted. Where there are any of IPv4, only those: many a service listens on IPv4
-    /// alone, and clients that try one family after the other would hide a refusal that we must count.
-    async fn resolve(&self) -> Result<Arc<[SocketAddr]>, Failure> {
-        let lookup = {
-            let mut under_way = locked(&self.under_way);
-            match &*under_way {
-                Some(lookup) if lookup.peek().is_none() => lookup.clone(),
-                _ => {
-                    let lookup = look_up(self.host.clone(), self.port).boxed().shared();
-                    // On a task of its own it ends, and is seen to have ended, also when all callers gave up.
-                    tokio::spawn(lookup.clone());
-                    under_way.insert(lookup).clone()
-                }
-            }
-        };
-        lookup.await
-    }
-}
-
+/// The addresses of a name, sorted. Where there are any of IPv4, only those: many a service listens on IPv4 alone, and clients that try one
+/// family after the other would hide a refusal that we must count.
 async fn look_up(host: String, port: u16) -> Result<Arc<[SocketAddr]>, Failure> {
     let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|_| Failure::Dns)?;
     let mut found: Vec<SocketAddr> = found.collect();

@@ -11,8 +11,8 @@ struct OpenSlice {
     issued: u64,
     ended: u64,
     due: u64,
-    good: Vec<u64>,
-    first_good_us: Vec<Option<u64>>,
+    /// Of each SLI: good events, and when the first was complete.
+    good: Vec<(u64, Option<u64>)>,
     results: BTreeMap<Result<EventAnswer, Failure>, u64>,
     latencies_us: Vec<u64>,
 }
@@ -27,12 +27,6 @@ pub struct Tally {
     first: u64,
 }
 
-impl OpenSlice {
-    fn new(slis: usize) -> OpenSlice {
-        OpenSlice { good: vec![0; slis], first_good_us: vec![None; slis], ..OpenSlice::default() }
-    }
-}
-
 impl Tally {
     /// A tally of the SLIs over one load.
     pub fn new(load: &str, slis: &[SliSpec]) -> Tally {
@@ -43,10 +37,9 @@ impl Tally {
 
     /// One more request is due in a slice. Where that is closed, it counts in the first one that is not: none is left out.
     pub fn issue(&mut self, slice: u64) {
-        let slis = self.slis.len();
         let Ok(offset) = usize::try_from(slice.saturating_sub(self.first)) else { return };
-        while self.open.len() <= offset {
-            self.open.push_back(OpenSlice::new(slis));
+        if self.open.len() <= offset {
+            self.open.resize_with(offset + 1, OpenSlice::default);
         }
         if let Some(open) = self.open.get_mut(offset) {
             open.issued += 1;
@@ -78,7 +71,8 @@ impl Tally {
             }
         };
         let complete_us = micros(after.saturating_add(ending.latency));
-        for ((count, first), (_, good)) in open.good.iter_mut().zip(&mut open.first_good_us).zip(&self.slis) {
+        open.good.resize(self.slis.len(), (0, None));
+        for ((count, first), (_, good)) in open.good.iter_mut().zip(&self.slis) {
             let more = counted.unwrap_or_else(|| u64::from(good.judge(ending.result.ok(), ending.latency)));
             if more > 0 {
                 *count += more;
@@ -97,22 +91,23 @@ impl Tally {
     pub fn close(&mut self, until: u64) -> Vec<Slice> {
         let mut closed = Vec::new();
         while self.first < until && self.open.front().is_none_or(|open| open.ended >= open.issued) {
-            let open = self.open.pop_front().unwrap_or_else(|| OpenSlice::new(self.slis.len()));
+            let open = self.open.pop_front().unwrap_or_default();
             closed.push(self.counts(self.first, open));
             self.first += 1;
         }
         closed
     }
 
-    fn counts(&self, index: u64, open: OpenSlice) -> Slice {
-        let names = || self.slis.iter().map(|(name, _)| name.clone());
+    fn counts(&self, index: u64, mut open: OpenSlice) -> Slice {
+        open.good.resize(self.slis.len(), (0, None));
+        let of_sli = || self.slis.iter().map(|(name, _)| name.clone()).zip(open.good.iter().copied());
         Slice {
             load: self.load.clone(),
             index,
             start_us: DrillTime::default(),
             due: open.due,
-            good: names().zip(open.good).collect(),
-            first_good_us: names().zip(open.first_good_us).filter_map(|(name, first)| Some((name, first?))).collect(),
+            good: of_sli().map(|(name, (good, _))| (name, good)).collect(),
+            first_good_us: of_sli().filter_map(|(name, (_, first))| Some((name, first?))).collect(),
             results: open.results.into_iter().map(|(result, count)| (result_name(result), count)).collect(),
             latency_us: percentiles(open.latencies_us),
         }

@@ -16,8 +16,7 @@ const POSTMORTEM_DAYS: i64 = 5;
 
 named_enum! {
 /// Where an incident stands, each with what customers are told then.
-#[derive(Default, Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Default)]
 pub enum IncidentState {
     /// Users are hurt, or an alert fired.
     #[default]

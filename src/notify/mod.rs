@@ -10,5 +10,5 @@ mod target;
 
 pub(crate) use http::request;
 pub use message::{IncidentMessage, IncidentState};
-pub use send::{DayNotifier, DrillNotifier, Notifier};
+pub use send::Notifier;
 pub use target::ReadyTarget;

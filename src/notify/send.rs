@@ -49,9 +49,17 @@ impl Notifier {
         Notifier { senders, tasks, over }
     }
 
-    /// What makes messages of the events of a drill; one at least every `every`.
-    pub fn of_drill(&self, every: Duration) -> DrillNotifier {
-        DrillNotifier { record: Record::default(), senders: self.senders.clone(), every, said: None, mitigated: false }
+    /// What makes messages of the events of a drill, one at least every `every`: the incident is opened when users are hurt or an alert
+    /// fired, mitigated when they have recovered, resolved at the end.
+    pub fn of_drill(&self, every: Duration) -> impl Observer + use<> {
+        let (senders, mut record) = (self.senders.clone(), Record::default());
+        let (mut said, mut mitigated) = (None, false);
+        move |stamped: &Stamped| {
+            record.apply(stamped);
+            let Some(state) = state_after(stamped, said, mitigated, every) else { return };
+            (said, mitigated) = (Some(stamped.at_us), state == IncidentState::Mitigated);
+            say(&senders, &IncidentMessage::of(&record, state));
+        }
     }
 
     /// What makes messages of the events of a game day.
@@ -82,44 +90,19 @@ impl Notifier {
     }
 }
 
-/// Watches a drill: the incident is opened when users are hurt or an alert fired, mitigated when they have recovered, resolved
-/// at the end.
-pub struct DrillNotifier {
-    record: Record,
-    senders: Vec<UnboundedSender<Post>>,
-    every: Duration,
-    /// When something was said last; `None`: the incident is not open.
-    said: Option<DrillTime>,
-    mitigated: bool,
-}
-
-impl DrillNotifier {
-    /// What this event changes about where the incident stands.
-    fn state(&self, stamped: &Stamped) -> Option<IncidentState> {
-        let Some(said) = self.said else {
-            let opens = matches!(stamped.event, Event::Impacted(_) | Event::Detected { .. });
-            return opens.then_some(IncidentState::Opened);
-        };
-        match &stamped.event {
-            Event::Ended { .. } => Some(IncidentState::Resolved),
-            Event::Recovered(RecoveryRecord { sli, .. }) if sli.is_empty() && !self.mitigated => {
-                Some(IncidentState::Mitigated)
-            }
-            Event::Relapsed { .. } => Some(IncidentState::Update),
-            _ if stamped.at_us.since(said) < self.every => None,
-            _ if self.mitigated => Some(IncidentState::Mitigated),
-            _ => Some(IncidentState::Update),
-        }
-    }
-}
-
-impl Observer for DrillNotifier {
-    fn on_event(&mut self, stamped: &Stamped) {
-        self.record.apply(stamped);
-        let Some(state) = self.state(stamped) else { return };
-        self.said = Some(stamped.at_us);
-        self.mitigated = state == IncidentState::Mitigated;
-        say(&self.senders, &IncidentMessage::of(&self.record, state));
+/// What an event changes about where an incident stands. `said` is when something was said last; `None`: the incident is not open.
+fn state_after(stamped: &Stamped, said: Option<DrillTime>, mitigated: bool, every: Duration) -> Option<IncidentState> {
+    let Some(said) = said else {
+        let opens = matches!(stamped.event, Event::Impacted(_) | Event::Detected { .. });
+        return opens.then_some(IncidentState::Opened);
+    };
+    match &stamped.event {
+        Event::Ended { .. } => Some(IncidentState::Resolved),
+        Event::Recovered(RecoveryRecord { sli, .. }) if sli.is_empty() && !mitigated => Some(IncidentState::Mitigated),
+        Event::Relapsed { .. } => Some(IncidentState::Update),
+        _ if stamped.at_us.since(said) < every => None,
+        _ if mitigated => Some(IncidentState::Mitigated),
+        _ => Some(IncidentState::Update),
     }
 }
 

@@ -25,7 +25,7 @@ use text::{per_line, shown_line};
 /// Standard output cannot be written.
 pub fn print(text: &str) -> Result<(), Error> {
     let paint = stdout_is_terminal();
-    written(&per_line(text, |line| shown_line(line, paint)))
+    print_file(&per_line(text, |line| shown_line(line, paint)))
 }
 
 /// Prints JSON on standard output.
@@ -33,7 +33,7 @@ pub fn print(text: &str) -> Result<(), Error> {
 /// # Errors
 /// Standard output cannot be written.
 pub fn print_json(text: &str) -> Result<(), Error> {
-    written(&json(text))
+    print_file(&json(text))
 }
 
 /// Prints a value as pretty JSON on standard output.
@@ -51,7 +51,7 @@ pub fn print_value(value: &impl serde::Serialize) -> Result<(), Error> {
 /// Standard output cannot be written.
 pub fn print_annotations(text: &str) -> Result<(), Error> {
     let line = |line: &str| if workflow::is_annotation(line) { visible(line) } else { shown_line(line, false) };
-    written(&per_line(text, line))
+    print_file(&per_line(text, line))
 }
 
 /// Prints a file as it is: a page of HTML, in which texts of others are escaped already, or what only the program itself has written.
@@ -59,10 +59,6 @@ pub fn print_annotations(text: &str) -> Result<(), Error> {
 /// # Errors
 /// Standard output cannot be written.
 pub fn print_file(text: &str) -> Result<(), Error> {
-    written(text)
-}
-
-fn written(text: &str) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

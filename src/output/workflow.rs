@@ -6,7 +6,6 @@ use std::fmt;
 
 named_enum! {
 /// How much a message weighs, each with the word that is GitHub's command for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Something is wrong; a file cannot be used.
     Error = "error": "error",
@@ -41,17 +40,11 @@ pub struct Annotation {
 
 impl fmt::Display for Annotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "::{} ", self.weight.words())?;
-        if let Some(file) = &self.file {
-            write!(f, "file={},", property(file))?;
-        }
-        if let Some(line) = self.line {
-            write!(f, "line={line},")?;
-        }
-        if let Some(column) = self.column {
-            write!(f, "col={column},")?;
-        }
-        write!(f, "title={}::{}", property(&self.title), data(&self.message))
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        let (file, line, column) = (self.file.as_deref().map(property), number(self.line), number(self.column));
+        let place = [("file", file), ("line", line), ("col", column)].into_iter();
+        let place: String = place.filter_map(|(key, value)| Some(format!("{key}={},", value?))).collect();
+        write!(f, "::{} {place}title={}::{}", self.weight.words(), property(&self.title), data(&self.message))
     }
 }
 

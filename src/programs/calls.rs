@@ -3,9 +3,9 @@
 
 use super::simple::{Simple, after_options, bare, wrapped};
 use super::table;
-use crate::bash::{Expansion, Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
+use crate::bash::{Redirect, RedirectTarget, SimpleCommand, Statement, StatementKind, read};
 use crate::programs::{self, Call, ExitUse, Filtered, PipeStage, RefusedAnswer, Sink};
-use crate::source::TextPattern;
+use crate::source::{Span, TextPattern};
 use regex::Captures;
 use std::collections::{HashMap, HashSet};
 
@@ -92,7 +92,7 @@ pub fn functions<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     for text in texts.filter(|text| text.contains("()") || text.contains("function ")) {
         let defined = |statement: &&Statement| matches!(statement.kind, StatementKind::Function { .. });
         for statement in read(text).statements.iter().filter(defined) {
-            out.push_str(text.get(statement.span.start..statement.span.end).unwrap_or_default());
+            out.push_str(statement.span.of(text));
             out.push('\n');
         }
     }
@@ -131,10 +131,6 @@ struct CallWalk<'w> {
 }
 
 impl<'w> CallWalk<'w> {
-    fn written(&self, statement: &Statement) -> &'w str {
-        self.text.get(statement.span.start..statement.span.end).unwrap_or_default()
-    }
-
     /// One after the other: only the last one's exit code is seen.
     fn sequence(&mut self, statements: &'w [Statement], around: CallContext<'w>) {
         for (i, statement) in statements.iter().enumerate() {
@@ -217,29 +213,24 @@ impl<'w> CallWalk<'w> {
         let shown = redirected(redirects, self.text, (around.stdout, around.stderr)).0;
         let stdout = if shows { shown } else { Sink::Piped };
         let inner = CallContext { stdout, code, stage: None, fed: None, filtered: Filtered::No, ..around };
-        let mut inside: Vec<(Option<&str>, Vec<&[Statement]>)> = Vec::new();
-        if let Some(command) = own {
-            inside.extend(command.assignments.iter().map(|assignment| {
-                let values = assignment.values.iter().flat_map(|value| &value.inside);
-                (Some(assignment.name.as_str()), Expansion::commands(values.collect()))
-            }));
-            let declared = |raw: &'w str| raw.split_once('=').filter(|_| command.declares()).map(|(name, _)| name);
-            let words = command.words.iter();
-            inside.extend(words.map(|word| (declared(&word.raw), Expansion::commands(word.inside.iter().collect()))));
-        }
-        let others = match own {
-            Some(_) => Expansion::commands(redirects.iter().flat_map(Redirect::inside).collect()),
-            None => statement.substituted(),
-        };
-        for (into, all) in inside.into_iter().chain([(None, others)]) {
-            all.into_iter().for_each(|statements| self.sequence(statements, CallContext { into, ..inner }));
+        // The variables that take something: `X=$(…)`, `export X=$(…)`.
+        let named = own.into_iter().flat_map(|command| {
+            let declared = command.words.iter().filter(|_| command.declares());
+            let declared = declared.filter_map(|word| Some((word.span, word.raw.split_once('=')?.0)));
+            command.assignments.iter().map(|one| (one.span, one.name.as_str())).chain(declared)
+        });
+        let named: Vec<(Span, &str)> = named.collect();
+        for statements in statement.substituted() {
+            let at = statements.first().map_or(0, |first| first.span.start);
+            let into = named.iter().find(|(span, _)| span.start <= at && at < span.end).map(|(_, name)| *name);
+            self.sequence(statements, CallContext { into, ..inner });
         }
     }
 
     /// `a && b || c`, of which each is asked for the ones before.
     fn list(&mut self, first: &'w Statement, rest: &'w [(bool, Statement)], mut around: CallContext<'w>) {
         for (or, right) in rest.iter().rev() {
-            let behind = self.written(right);
+            let behind = right.span.of(self.text);
             let leaves = ["break", "continue", "return", "exit"].iter().any(|word| behind.starts_with(word));
             let code = match around.code {
                 _ if *or && matches!(behind, "true" | ":") => ExitUse::Waived,
@@ -316,7 +307,7 @@ fn lost(around: CallContext<'_>) -> CallContext<'_> {
 /// Where the streams lead behind redirections, which bash takes from left to right.
 fn redirected(redirects: &[Redirect], text: &str, (mut stdout, mut stderr): (Sink, Sink)) -> (Sink, Sink) {
     for redirect in redirects.iter().filter(|redirect| !redirect.is_input()) {
-        let written = text.get(redirect.span.start..redirect.span.end).unwrap_or_default();
+        let written = redirect.span.of(text);
         let rest = written.trim_start_matches(|c: char| c.is_ascii_digit());
         let stream = &written[..written.len() - rest.len()];
         let target = rest.trim_start_matches(['>', '|', '&']).trim();

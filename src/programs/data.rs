@@ -2,7 +2,7 @@
 
 use super::calls::calls;
 use super::effect::{destroys, is_sql_client, labelled};
-use super::{Word, among, table};
+use super::{among, table};
 use crate::source::TextPattern;
 
 /// Statements that write rows, or take away what holds them.
@@ -18,7 +18,7 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
         return writes();
     }
     calls(text).iter().any(|call| {
-        let words: Vec<Word> = call.words.iter().map(|word| Word::fixed(word.as_str())).collect();
+        let words = call.fixed();
         let keys = || {
             table::program(call.program()).filter(|program| program.language == Some(table::InputLanguage::Redis))?;
             let label = labelled(&words, |program| &program.changes)?.to_ascii_lowercase();

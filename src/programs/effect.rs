@@ -22,7 +22,7 @@ pub enum StandardInput<'a> {
 
 named_enum! {
 /// What a command does; the worse, the greater.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Default)]
 pub enum EffectKind {
     /// It only looks.
     #[default]

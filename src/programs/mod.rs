@@ -9,6 +9,8 @@ mod effect;
 mod http;
 mod left_running;
 mod own;
+#[cfg(test)]
+#[path = "page_tests.rs"]
 mod page;
 mod scripts;
 mod shell;
@@ -30,7 +32,6 @@ pub use effect::{
 };
 pub use left_running::left_running;
 pub use own::{FILE, add, own_file};
-pub use page::page;
 pub use shell::{of_shell, only_gets, only_looks, only_notes};
 pub use spelling::misspelt;
 pub use sql::of_sql;

@@ -46,8 +46,7 @@ fn is_endless(statement: &Statement, text: &str) -> bool {
                 Some("false") => *until,
                 _ => false,
             };
-            let whole = text.get(statement.span.start..statement.span.end).unwrap_or_default();
-            let mut words = whole.split(|c: char| !c.is_ascii_alphanumeric());
+            let mut words = statement.span.of(text).split(|c: char| !c.is_ascii_alphanumeric());
             if holds && !words.any(|word| matches!(word, "break" | "exit" | "return" | "exec")) {
                 return true;
             }

@@ -274,6 +274,9 @@ pub struct LoadInfo {
     pub request: String,
     /// Requests per second.
     pub rate: f64,
+    /// The time of which it tells at once (`every` of `promql`); 0 where each event is told by itself.
+    #[serde(default, skip_serializing_if = "super::parts::is_zero")]
+    pub told_every_us: u64,
 }
 
 /// A fault as it was asked for.

@@ -129,8 +129,6 @@ pub enum Cause {
 
 named_enum! {
 /// Why a game day ended before its plan was carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// The first failure ends it (`on_failure: stop`).
     FirstFailure = "first_failure": "the game day ended with the first failure",
@@ -310,8 +308,6 @@ impl Day {
 
 named_enum! {
 /// What became of a drill of a game day, all of its attempts taken together. From best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum DrillStatus {
     /// The first attempt that says anything passed.
     Passed = "passed",

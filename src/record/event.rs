@@ -23,8 +23,6 @@ pub struct Stamped {
 
 named_enum! {
 /// The phases of a drill, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The stack is started and becomes healthy.
     Up = "up",
@@ -112,8 +110,6 @@ pub enum Stream {
 
 named_enum! {
 /// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     /// Every command did what it should.
     Passed = "passed",
@@ -130,8 +126,6 @@ pub enum StepStatus {
 
 named_enum! {
 /// How a fault stood when it was asked after the recovery, or how it had ended before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum FaultAfter {
     /// The runbook cleared it.
     ClearedByRunbook = "cleared_by_runbook": "cleared by the runbook",
@@ -304,8 +298,6 @@ pub enum Event {
 
 named_enum! {
 /// A station in the life of a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum FaultEvent {
     /// The undo is on disk; the injection begins.
     Injecting = "injecting": "is being injected",

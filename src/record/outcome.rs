@@ -130,8 +130,7 @@ impl Record {
 named_enum! {
 /// The verdict of a drill: passed, or the first reason why not. Nothing passes by default. Beside its name what it came to, in words that
 /// need no explanation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Default)]
 pub enum Verdict {
     /// The drill has not ended, or was cut off before it could.
     #[default]

@@ -4,6 +4,7 @@
 use super::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// A verdict as it was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,7 +220,7 @@ impl Parts {
 }
 
 /// How long users had to be served for a recovery to count, and why. All in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRecord {
     /// What was required: the longest one of `configured_us`, `shown_after_us`, and 1.5 × `onset_us` + `window_us`, with `onset_us` × all / active
     /// parts of a fault that was partially active, + `returns_us`.
@@ -240,6 +241,24 @@ pub struct HoldRecord {
     /// How much of the faults was active after the runbook, where that was a part: what is left needs so much longer to hurt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
+}
+
+impl HoldRecord {
+    /// The same with what it comes to. A partial fix relapses at the fault's own pace; where only a part of it is active, that is so
+    /// much slower: one of two bad clients needs twice as long to fill a memory.
+    pub fn settled(self) -> HoldRecord {
+        let slower = self.parts.map_or(1.0, |parts| f64::from(parts.all) / f64::from(parts.active.max(1)));
+        let hurts = |onset| micros(Duration::from_micros(onset).mul_f64(1.5 * slower));
+        let own = self
+            .onset_us
+            .map_or(0, |onset| hurts(onset).saturating_add(self.returns_us).saturating_add(self.window_us));
+        HoldRecord { required_us: self.configured_us.max(own).max(self.shown_after_us), ..self }
+    }
+
+    /// What is required.
+    pub fn required(&self) -> Duration {
+        Duration::from_micros(self.required_us)
+    }
 }
 
 /// Stands in the detail of the event of a fault that was gone at the end of the hold, and not when the runbook had ended.
@@ -263,8 +282,6 @@ pub const WAIT_SERVED: &str = "it to be known whether users were served until th
 
 named_enum! {
 /// When an invariant is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum InvariantTime {
     /// While everything is steady, before anything is broken.
     Steady = "steady": "before the fault",

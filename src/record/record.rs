@@ -4,23 +4,12 @@ use super::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version of the format that a record was written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RecordFormat(pub u32);
-
-impl Default for RecordFormat {
-    fn default() -> Self {
-        RecordFormat(RECORD_FORMAT)
-    }
-}
-
 /// Everything that happened in one drill. Times are drill time; what can be computed is not in here but in `Figures`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
-    /// Version of the format.
-    pub format: RecordFormat,
+    /// `RECORD_FORMAT` of the writer, once the first event says it.
+    pub format: u32,
     /// What was set out to be done; `None` only before the first event.
     pub plan: Option<Box<Announcement>>,
     /// The verdict so far.
@@ -139,7 +128,7 @@ impl Record {
         let at_us = stamped.at_us;
         match stamped.event.clone() {
             Event::Announced(plan) => {
-                self.format = RecordFormat(plan.format);
+                self.format = plan.format;
                 self.plan = Some(plan);
             }
             Event::PhaseStarted { phase } => {

@@ -16,19 +16,24 @@ pub const WAIT_AFTER: &str = "the restore to be looked at";
 named_enum! {
 /// How far a restore came. Each level presupposes those below it. Beside it what it means to have reached it, in words that follow on
 /// a colon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RestoreLevel {
     /// Nothing: the backup cannot even be read.
+    #[serde(rename = "L0")]
     L0 = "L0": "the backup cannot be read",
     /// The backup can be read.
+    #[serde(rename = "L1")]
     L1 = "L1": "the backup can be read",
     /// It was restored: everything that it holds is back in its place.
+    #[serde(rename = "L2")]
     L2 = "L2": "the backup is restored",
     /// The server has replayed what it had to and accepts connections.
+    #[serde(rename = "L3")]
     L3 = "L3": "the server has replayed and accepts connections",
     /// The content is what it was: counts, checksums, canary rows.
+    #[serde(rename = "L4")]
     L4 = "L4": "the content is what it was",
     /// The application's SLIs hold.
+    #[serde(rename = "L5")]
     L5 = "L5": "the application's SLIs hold",
 }
 }

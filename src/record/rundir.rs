@@ -71,7 +71,7 @@ impl RunDir {
         fs::create_dir_all(root)?;
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
         let stamp = now.format(&format).map_err(io::Error::other)?;
-        let name = slug(name);
+        let name = slug(name, NAME_LENGTH);
         for _ in 0..TRIES {
             let id = format!("{stamp}-{name}-{:04x}", random() & 0xffff);
             let path = root.join(&id);
@@ -208,7 +208,7 @@ impl RunDir {
     /// Whether its id is that of a run of this name, as far as an id tells: it holds the beginning of a name, as a slug.
     pub fn is_named(&self, name: &str) -> bool {
         let rest = is_run_id(&self.id).then(|| self.id.get(17..)).flatten();
-        rest.and_then(|rest| rest.rsplit_once('-')).is_some_and(|(own, _)| own == slug(name))
+        rest.and_then(|rest| rest.rsplit_once('-')).is_some_and(|(own, _)| own == slug(name, NAME_LENGTH))
     }
 
     /// Whether there is a lock file, held or not: a run that another machine watches has none here.
@@ -322,13 +322,13 @@ fn point_latest(root: &Path, id: &str) {
     }
 }
 
-/// A scenario's name as part of an id: lower-case letters, digits and single dashes.
-fn slug(name: &str) -> String {
+/// A name as part of an id: lower-case letters, digits and single dashes, `longest` of them at most; `drill` where none is left.
+pub fn slug(name: &str, longest: usize) -> String {
     let name = name.to_lowercase();
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let slug: String = words.collect::<Vec<_>>().join("-").chars().take(NAME_LENGTH).collect();
+    let slug: String = words.collect::<Vec<_>>().join("-").chars().take(longest).collect();
     let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "drill".into() } else { slug.into() }
+    if slug.is_empty() { "drill".chars().take(longest).collect() } else { slug.into() }
 }
 
 /// Whether a name looks like the id of a run (or of a game day): it begins with a time, `20261120T064112Z-`.

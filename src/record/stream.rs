@@ -2,7 +2,7 @@
 //! flushed before anyone else sees them), the record that is kept meanwhile, and a record made again from the file: a killed run
 //! still has its story, and whoever cleans up after it completes that.
 
-use super::{DrillTime, Event, Record, Redactor, Secret, Secrets, Stamped, micros, open_plain, utc_now};
+use super::{DrillTime, Event, Record, Redactor, Secrets, Stamped, micros, open_plain, utc_now};
 use crate::locked;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,7 +30,8 @@ impl<F: FnMut(&Stamped) + Send> Observer for F {
 #[derive(Clone)]
 pub struct EventSink {
     started: Instant,
-    secrets: Secrets,
+    /// The secrets that are hidden, also for who writes beside the stream: it knows those that are still to come as well.
+    pub secrets: Secrets,
     inner: Arc<Mutex<SinkState>>,
 }
 
@@ -51,21 +52,6 @@ impl EventSink {
     /// Now, in drill time.
     pub fn now(&self) -> DrillTime {
         DrillTime(micros(self.started.elapsed()))
-    }
-
-    /// What takes secrets out.
-    pub fn redactor(&self) -> Redactor {
-        self.secrets.redactor()
-    }
-
-    /// The secrets that are hidden, for who writes beside the stream: it knows those that are still to come as well.
-    pub fn secrets(&self) -> Secrets {
-        self.secrets.clone()
-    }
-
-    /// From now on these values are hidden as well: what a runbook found out, or a person typed, while it was followed.
-    pub fn hide(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) {
-        self.secrets.hide(secrets);
     }
 
     /// Stamps an event, writes it to disk and shows it to the observers.

@@ -1,7 +1,7 @@
 //! What a person reads when a game day is over: the overview, and where the time went; and what `--dry-run` prints before one.
 
 use super::overview;
-use super::page::TerminalPage;
+use super::page::{TerminalPage, WIDTH};
 use super::text::column;
 use crate::output::one_line;
 use crate::record::{Attempt, Cause, Day, DayPlan};
@@ -24,7 +24,7 @@ pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
 
 /// What a game day would do: which drills in which order, how long each is expected to take, what is left out, which limits.
 pub fn day_plan(plan: &DayPlan, expected: &[Duration]) -> String {
-    let mut page = TerminalPage::plain();
+    let mut page = TerminalPage::plain(WIDTH, false);
     page.line(&one_line(&format!("{}: {}", plan.name, plan.title)));
     page.line("");
     let labels: Vec<String> = plan.drills.iter().map(|drill| one_line(&drill.label())).collect();

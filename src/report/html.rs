@@ -274,7 +274,7 @@ impl<'a> Body<'a> {
             Some(by) => format!("{by} noted: {}", note.text),
             None => note.text.clone(),
         };
-        let notes = words::detection_theory(record, &view.figures).into_iter().chain(view.not_shown.clone());
+        let notes = words::detection_theory(record, &view.figures).into_iter().chain(view.doubts.clone());
         let notes = notes.chain(record.notes.iter().map(noted));
         let seen = &view.figures.measuring;
         let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.symbol)).count();

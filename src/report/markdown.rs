@@ -42,6 +42,7 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
     table(&entries, &mut text);
     judged(&entries, "recovery", &RECOVERY, words::recovery, &mut text);
     judged(&entries, "restore", &RESTORE, restore::rows, &mut text);
+    doubts(&entries, &mut text);
     troubles(&entries, &mut text);
     text.into_bytes()
 }
@@ -120,6 +121,19 @@ fn judged(
     let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
     text.push_str(&format!("\n| {what} | {} |\n| --- |{}\n", heads.join(" | "), " --- |".repeat(heads.len())));
     push_rows(rows, ROWS, 0, &format!("{what}s").replace("ys", "ies"), text);
+}
+
+/// A table of what makes passes less certain, a row for each doubt.
+fn doubts(entries: &[DrillEntry<'_>], text: &mut String) {
+    let row = |name: &str, told: &String| format!("| {} | {} |\n", code(&shortened(name)), prose(&shortened(told)));
+    let of = |entry: &DrillEntry<'_>| -> Vec<String> {
+        entry.record().map(advice::doubts).iter().flatten().map(|told| row(&entry.name(), told)).collect()
+    };
+    let rows: Vec<String> = entries.iter().flat_map(of).collect();
+    if !rows.is_empty() {
+        text.push_str("\n| worth a look | why |\n| --- | --- |\n");
+        push_rows(rows, ROWS, 0, "doubts", text);
+    }
 }
 
 /// The rows of a table, as many of them as fit into so many bytes, and how many do not.

@@ -46,6 +46,7 @@ pub use lines::Verbosity;
 pub use markdown::{laid_out, markdown};
 pub use markdown_text::prose;
 pub use overview::overview;
+pub use page::TerminalPage;
 pub use paint::Paint;
 pub use pause::{ConsolePause, Paused};
 pub use postmortem::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, filled, postmortem};

@@ -1,4 +1,4 @@
-//! A page for a terminal of eighty columns: its lines, and what every such page is made of.
+//! A page for a terminal, of eighty columns or as many as it has: its lines, and what every such page is made of.
 
 use super::paint::Paint;
 use super::text::{column, right, wrap};
@@ -9,23 +9,25 @@ use crate::view::StatusSymbol;
 pub(super) const WIDTH: usize = 80;
 
 /// The lines of a page.
-pub(super) struct TerminalPage {
+pub struct TerminalPage {
     /// Its colours.
     pub paint: Paint,
+    /// Its columns.
+    pub width: usize,
     text: String,
 }
 
 impl TerminalPage {
     /// A page that begins with a rule.
     pub fn new(color: bool) -> TerminalPage {
-        let mut page = TerminalPage { paint: Paint { color }, text: String::new() };
+        let mut page = TerminalPage::plain(WIDTH, color);
         page.line(&page.paint.dim(&"─".repeat(WIDTH)));
         page
     }
 
     /// An empty page.
-    pub fn plain() -> TerminalPage {
-        TerminalPage { paint: Paint { color: false }, text: String::new() }
+    pub fn plain(width: usize, color: bool) -> TerminalPage {
+        TerminalPage { paint: Paint { color }, width, text: String::new() }
     }
 
     /// A line as it is.
@@ -36,10 +38,14 @@ impl TerminalPage {
 
     /// A text behind what leads it, in as many lines as it needs.
     pub fn wrapped(&mut self, lead: &str, text: &str) {
-        let indent = console::measure_text_width(lead);
+        self.hanging(lead, console::measure_text_width(lead), text, |_, line| line.to_string());
+    }
+
+    /// The same, painted, with so many spaces before each line after the first.
+    pub fn hanging(&mut self, lead: &str, indent: usize, text: &str, paint: fn(Paint, &str) -> String) {
         let mut lead = lead.to_string();
-        for line in wrap(&one_line(text), WIDTH - indent) {
-            self.line(&format!("{lead}{line}"));
+        for line in wrap(&one_line(text), self.width.saturating_sub(indent)) {
+            self.line(&format!("{lead}{}", paint(self.paint, &line)));
             lead = " ".repeat(indent);
         }
     }

@@ -67,25 +67,22 @@ fn headline(view: &DrillView<'_>, page: &mut TerminalPage) {
 
 fn timeline(view: &DrillView<'_>, page: &mut TerminalPage) {
     let (record, figures) = (view.record, &view.figures);
-    let mut rows: Vec<(u64, &str, String)> = Vec::new();
-    if let (Some(us), Some(first)) = (figures.to_impact_us, record.impacts.iter().min_by_key(|i| i.impact_us)) {
-        rows.push((us, "impact", format!("{} fell to {}", first.sli, percent(first.ratio))));
-    }
-    if let Some(us) = figures.to_detect_us {
-        let detect = record.plan.as_ref().and_then(|plan| plan.detect.clone());
-        let said: Vec<String> = detect.into_iter().chain(words::detection_theory(record, figures)).collect();
-        rows.push((us, "detected", said.join("; ")));
-    }
-    if let Some(us) = figures.to_mitigation_us {
-        let began = |s: &&StepView<'_>| s.info.helps != Some(false) && s.commands().next().is_some();
-        let first = view.steps.iter().filter(|s| s.info.phase == "mitigate").find(began);
-        rows.push((us, "mitigation", first.map(|step| format!("starts at {}", step.info.at)).unwrap_or_default()));
-    }
-    if let Some(us) = figures.to_recover_us {
-        let since = figures.mitigation_to_recover_us.filter(|_| us >= figures.to_mitigation_us.unwrap_or(0));
-        let since = since.map(|us| format!("{} after the mitigation began", seconds(us)));
-        rows.push((us, "recovered", since.unwrap_or_default()));
-    }
+    let first = record.impacts.iter().min_by_key(|impact| impact.impact_us);
+    let fell = first.map(|first| format!("{} fell to {}", first.sli, percent(first.ratio)));
+    let detect = record.plan.as_ref().and_then(|plan| plan.detect.clone());
+    let said: Vec<String> = detect.into_iter().chain(words::detection_theory(record, figures)).collect();
+    let began = |s: &&StepView<'_>| s.info.helps != Some(false) && s.commands().next().is_some();
+    let mitigation = view.steps.iter().filter(|step| step.info.phase == "mitigate").find(began);
+    let is_after = figures.to_recover_us >= figures.to_mitigation_us;
+    let since = figures.mitigation_to_recover_us.filter(|_| is_after);
+    let rows = [
+        (figures.to_impact_us.filter(|_| fell.is_some()), "impact", fell),
+        (figures.to_detect_us, "detected", Some(said.join("; "))),
+        (figures.to_mitigation_us, "mitigation", mitigation.map(|step| format!("starts at {}", step.info.at))),
+        (figures.to_recover_us, "recovered", since.map(|us| format!("{} after the mitigation began", seconds(us)))),
+    ];
+    let known = rows.into_iter().filter_map(|(us, what, text)| Some((us?, what, text.unwrap_or_default())));
+    let mut rows: Vec<(u64, &str, String)> = known.collect();
     if !rows.is_empty() {
         page.section("after the injection", "");
     }
@@ -238,7 +235,7 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
     let damage = record.damage.iter().map(|damage| format!("events: {damage}"));
     let cut_off = cut_off.into_iter().collect();
     let all = [view.aftermath.clone(), late.collect(), vague.collect(), waits.collect(), cut_off];
-    [all.concat(), words::doubts(record), view.not_shown.clone(), noted.collect(), damage.collect()].concat()
+    [all.concat(), view.doubts.clone(), noted.collect(), damage.collect()].concat()
 }
 
 /// The mark and the words at the top.

@@ -5,7 +5,7 @@ use super::commands::is_option;
 use super::governs::Governs;
 use super::text::{is_among, spoken_words, words};
 use super::{BlockSettings, Command, Runbook, RunbookPhase, Step, phase};
-use crate::programs::{self, Call, EffectKind, Word};
+use crate::programs::{self, Call, EffectKind};
 use crate::source::{
     At, Diagnostics, MapReader, Source, Span, TextForm, TextPattern, Value, parse, phrases, shape, work_tree,
 };
@@ -486,13 +486,9 @@ pub fn read_of(runbook: &Source, diags: &mut Diagnostics) -> Option<Accepted> {
     if std::fs::symlink_metadata(&path).is_err() {
         return None;
     }
-    match runbook.root.as_ref().map_or_else(|| Source::read(&path), |root| Source::read_in(&path, root)) {
-        Ok(source) => read(&source, Some(&runbook.path), diags),
-        Err(error) => {
-            error.report("the reading", None, diags);
-            None
-        }
-    }
+    let source = runbook.root.as_ref().map_or_else(|| Source::read(&path), |root| Source::read_in(&path, root));
+    let source = source.map_err(|error| error.report("the reading", None, diags)).ok()?;
+    read(&source, Some(&runbook.path), diags)
 }
 
 /// Reads a reading. `runbook` is the file that it must be about.
@@ -659,10 +655,9 @@ pub fn doubt(command: &Command) -> Option<String> {
     if command.effect().kind == EffectKind::Unreadable {
         return Some("it could not be read as shell".into());
     }
-    let words = |call: &Call| call.words.iter().map(Word::fixed).collect::<Vec<_>>();
     let calls = programs::calls(&command.text);
     let called =
-        || calls.iter().find_map(|call| programs::destroys(&words(call)).or_else(|| destroys_in_container(call)));
+        || calls.iter().find_map(|call| programs::destroys(&call.fixed()).or_else(|| destroys_in_container(call)));
     // `… | xargs redis-cli DEL` and `… | xargs -I{} redis-cli DEL {}` delete as many keys as the pipe names.
     let deletes_many = |call: &&Call| {
         let is_one = |word: &String| is_among("del unlink", &word.to_lowercase());
@@ -692,13 +687,10 @@ pub fn doubt(command: &Command) -> Option<String> {
 /// What a program destroys in a container of its own: `docker compose run --entrypoint sh redis -c 'rm -rf /data/*'`.
 fn destroys_in_container(call: &Call) -> Option<String> {
     let begin = call.words.iter().position(|word| word == "run")?;
-    let words: Vec<Word> = call.words.iter().skip(begin + 1).map(Word::fixed).collect();
+    let words = call.fixed();
+    let words = words.get(begin + 1..).unwrap_or_default();
     let is_runner = is_among("docker docker-compose podman nerdctl", call.program());
-    let of_text = |text: &str| {
-        programs::calls(text)
-            .iter()
-            .find_map(|call| programs::destroys(&call.words.iter().map(Word::fixed).collect::<Vec<_>>()))
-    };
+    let of_text = |text: &str| programs::calls(text).iter().find_map(|call| programs::destroys(&call.fixed()));
     let mut from = (0..words.len().min(MOST_IN_RUN)).filter(|_| is_runner).filter_map(|at| words.get(at..));
     from.find_map(|rest| programs::destroys(rest).or_else(|| of_text(&rest.first()?.text)))
 }

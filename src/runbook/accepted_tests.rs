@@ -458,19 +458,54 @@ fn what_cannot_be_taken_back_is_not_proposed() {
 }
 
 #[test]
+fn attributes_of_runme_limit_their_block() {
+    let page = |attributes: &str| format!("# T\n\n## Fix\n\n```bash {attributes}\nsystemctl restart a\n```\n");
+    let plain = page("{\"name\":\"restart\"}");
+    assert_eq!(doubt(command(&runbook(&plain), 0, 0)), None);
+    assert_eq!(blocked(&page(""), &plain), []);
+    for limits in ["{\"name\":\"restart\",\"excludeFromRunAll\":\"true\"}", "{ name=restart cwd=/srv }"] {
+        assert!(doubt(command(&runbook(&page(limits)), 0, 0)).is_some(), "{limits}");
+        assert_eq!(blocked(&plain, &page(limits)).len(), 1, "{limits}");
+    }
+}
+
+#[test]
 fn what_stands_behind_a_block_may_limit_it() {
     let behind = |text: &str| {
         let runbook = runbook(&format!("# T\n\n## Fix\n\n```bash\nsystemctl restart a\n```\n\n{text}\n"));
         doubt(command(&runbook, 0, 0))
     };
-    for text in
-        ["That last one is for old tenants only.", "This must only be done on the standby.", "(Not in production.)"]
-    {
+    for text in [
+        "That last one is for old tenants only.",
+        "This must only be done on the standby.",
+        "(Not in production.)",
+        "Use only when the queue is stuck.",
+        "Do not run on the primary.",
+        "It only takes a minute. Warning: don\u{2019}t run it during the backup.",
+        "Run only on the standby.",
+        "If the pod is already Ready, skip this.",
+        "Skip if B.",
+        "Note: only if step 1 showed more than 50 idle sessions.",
+        "Needed only for EU.",
+        "It takes a minute.\n\nIt must not be run twice.",
+        "Notes:\n\n- It takes a minute.\n- Only for tenants in the EU.",
+        "The standby does not have it.\n\nOnly if it is stuck.\n\n```bash\nsystemctl restart b\n```",
+    ] {
         assert!(behind(text).is_some(), "{text}");
     }
-    for text in ["This takes a minute.", "The queue is never empty.", "That brings it back."] {
+    for text in [
+        "This takes a minute.",
+        "The queue is never empty.",
+        "That brings it back.",
+        "It only takes a minute.",
+        "The standby does not use a queue.",
+        "Where only one is left, restart the other:\n\n```bash\nsystemctl restart b\n```",
+        "### Next\n\nOnly for the EU.\n\n```bash\nsystemctl restart b\n```",
+    ] {
         assert_eq!(behind(text), None, "{text}");
     }
+    let page = "# T\n\n## Fix\n\n```bash\nsystemctl restart a\n```\n\nIt takes a minute.\n";
+    assert_eq!(blocked(page, &format!("{page}\n- Run only on the standby.\n")).len(), 1, "added behind a decision");
     let page = "# T\n\n## Fix\n\n- A: the queue is long\n\n  ```bash\n  restart a\n  ```\n\n- B: it is short\n\n  ```bash\n  restart b\n  ```\n";
     let runbook = runbook(page);
     assert!(runbook.steps.iter().flat_map(Step::commands).all(|command| doubt(command).is_some()));

@@ -28,7 +28,7 @@ pub(super) fn stretches(masked: &str, lexed: &Lexed) -> Stretches {
         }
     }
     spans.retain(|span| lexed.quoting(span.start) != Quoting::Comment);
-    Stretches::of(spans.into_iter().map(|span| (span.start, span.end)).collect())
+    Stretches::of(spans)
 }
 
 /// The options behind which a program takes code.

@@ -68,14 +68,13 @@ pub(super) fn read(
             return BlockUse::Person(format!("a part of it is typed elsewhere (behind `{before}`)"));
         }
         // Whoever wrote a scenario shows no output in it.
-        Shown::Unprompted(_) | Shown::Plain(_) if code.written => {
+        Shown::Unprompted(_) | Shown::Typed(_, false) if code.written => {
             (vec![TypedText { text: code.body.clone(), expected: None }], false)
         }
         Shown::Unprompted(line) => {
             return BlockUse::Person(format!("`{}` in it has no prompt, and others have one", shorten(&line, 60)));
         }
-        Shown::Prompted(typed) => (typed, true),
-        Shown::Plain(typed) => (typed, false),
+        Shown::Typed(typed, prompted) => (typed, prompted),
     };
     // What nothing marks as commands is offered where it looks like some.
     let unmarked = language != BlockLanguage::Shell && (root || !prompted);
@@ -153,7 +152,7 @@ pub(super) fn with_inputs(source: &Source, excerpt: &Excerpt, tag: &str, found: 
 
 fn input(source: &Source, excerpt: &Excerpt, name: &str, span: Span) -> RunbookInput {
     let at = source.pos(excerpt.origin(span.start));
-    let spelling = excerpt.text.get(span.start..span.end).unwrap_or_default().to_string();
+    let spelling = span.of(&excerpt.text).to_string();
     RunbookInput { name: unified_name(name), spelling, span, line: at.line, column: at.column }
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Contents {
 /// Looks for the contents of a file in a block whose text (placeholders replaced by words) was split into `commands`.
 /// What stands above them and is clearly a command stays one.
 pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
-    let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
+    let piece = |span: &Span| span.of(text);
     let assigns = commands.iter().all(|span| ASSIGNMENT.is_match(piece(span).trim()));
     let named = named_file(text, &PATH, &FILE);
     if let Some(path) = named.or_else(|| named_file(text, &PATH_OF_SETTINGS, &SETTINGS).filter(|_| assigns))

@@ -3,8 +3,8 @@
 
 use super::markdown::{Document, Item, MarkdownBlock, MarkdownCode};
 use super::parts::{OpenHeadings, stands_at};
-use super::text::{fold, is_among, lower_words as words, until_char, words as words_of};
-use super::{Command, RunbookPhase, Step, admonitions, bold, language, phase};
+use super::text::{fold, is_among, lower_words as words, sentences, until_char, words as words_of};
+use super::{Command, RunbookPhase, Step, admonitions, bold, language, phase, runme};
 use crate::programs::EffectKind;
 use crate::source::{Pos, Source, TextPattern};
 use sha2::{Digest, Sha256};
@@ -309,10 +309,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
                 }
                 MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } => self.prose(fold(text)),
                 MarkdownBlock::Code(code) => {
-                    // The word of an alert stands before what it says.
-                    let is_html = |block: &&MarkdownBlock| matches!(block, MarkdownBlock::Html { .. });
-                    let next = blocks.iter().skip(index + 1).find(|block| !is_html(block));
-                    self.code(code, next.and_then(MarkdownBlock::paragraph).map(|(text, _)| text));
+                    self.code(code, &said_behind(blocks.get(index + 1..).unwrap_or_default()));
                 }
                 MarkdownBlock::List { items, .. } => {
                     let source = self.source;
@@ -351,8 +348,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
         }
     }
 
-    /// `behind` is the paragraph right behind the block.
-    fn code(&mut self, code: &MarkdownCode, behind: Option<&str>) {
+    /// `behind` is what stands behind the block, each with whether it leads to the next one.
+    fn code(&mut self, code: &MarkdownCode, behind: &[(&str, bool)]) {
         let lines = code.body.lines().map(|(line, span)| (code.body.origin(span.start), line.trim()));
         let (comments, others): (Vec<_>, Vec<_>) =
             lines.filter(|(_, line)| !line.is_empty()).partition(|(_, line)| line.starts_with('#'));
@@ -361,8 +358,10 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
         let numbered: Vec<bool> = comments.iter().map(is_numbered).collect();
         let platforms: HashSet<String> = comments.iter().filter_map(|(_, line)| platform(line)).collect();
         let begins_with_or = super::accepted::begins_with_or;
-        let has_another = self.below_label || platforms.len() > 1 || behind.is_some_and(begins_with_or);
-        let behind = behind.filter(|text| speaks_of_above(text));
+        let has_another =
+            self.below_label || platforms.len() > 1 || behind.first().is_some_and(|(text, _)| begins_with_or(text));
+        let behind: Vec<String> =
+            behind.iter().filter(|(text, leads)| speaks_of_above(text, *leads)).map(|(text, _)| fold(text)).collect();
         let mut above_prompts: Option<Vec<String>> = None;
         while let Some((at, command, meant)) = self.commands.next_if(|(at, ..)| *at < code.span.end) {
             let quiet = self.above.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
@@ -392,12 +391,14 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
             // Of a long line no more than is kept of it, with room for blanks.
             let tail = tail.and_then(|tail| tail.get(until_char(tail, tail.len().saturating_sub(4 * NEAREST))..));
             let row = code.row.iter().map(|row| fold(&row.whole)).chain(language::title(&code.info).map(fold));
+            let row = row.chain(runme::limits(&code.info));
             let row = row.chain(above_prompts.get_or_insert_with(|| said_above_prompts(code, at)).iter().cloned());
             let said = row.chain(said.into_iter().rev().map(fold)).chain(tail.map(fold));
             // `# ^ never in production` is about what stands between the comment before it and itself, as is `# Or with Docker`.
             let below = comments.get(above).map(|(_, line)| *line);
             let points_up = |line: &&str| line.trim_start_matches(['#', ' ']).starts_with(['^', '↑', '⬆']);
-            let said: Vec<String> = said.chain(below.filter(points_up).map(fold)).chain(behind.map(fold)).collect();
+            let said: Vec<String> =
+                said.chain(below.filter(points_up).map(fold)).chain(behind.iter().cloned()).collect();
             let has_another = has_another || below.is_some_and(begins_with_or);
             command.governs = Arc::new(Governs { meant, has_another, ..self.governs(said) });
         }
@@ -439,8 +440,27 @@ fn holds_code(blocks: &[MarkdownBlock], is_one: fn(&MarkdownCode) -> bool) -> bo
     })
 }
 
+/// What paragraphs and lists say up to the next block or heading, each with whether it leads to that block: "Where only one is left, restart it:"
+fn said_behind(blocks: &[MarkdownBlock]) -> Vec<(&str, bool)> {
+    let is_code = |block: &MarkdownBlock| matches!(block, MarkdownBlock::Code(_));
+    let ends = |block: &MarkdownBlock| {
+        is_code(block) || block.heading().is_some() || holds_code(std::slice::from_ref(block), |_| true)
+    };
+    let end = blocks.iter().position(ends).unwrap_or(blocks.len());
+    let said = blocks.iter().take(end).enumerate().flat_map(|(at, block)| match block {
+        MarkdownBlock::Paragraph { text, .. } => {
+            let leads = at + 1 == end && text.ends_with(':') && blocks.get(end).is_some_and(is_code);
+            vec![(text.as_str(), leads)]
+        }
+        MarkdownBlock::List { items, .. } => items.iter().flat_map(|item| said_behind(&item.blocks)).collect(),
+        _ => Vec::new(),
+    });
+    said.collect()
+}
+
 /// Whether a text behind a block says when the block is for: "Do the above only if …", "Only run this on a replica.", "That is for old plans only."
-fn speaks_of_above(text: &str) -> bool {
+/// One that `leads` to the next block may say it of that.
+fn speaks_of_above(text: &str, leads: bool) -> bool {
     static SAYS: TextPattern = TextPattern::new(
         r"^ (?:only|not|never) | above | (?:only|not|never|t) (?:run|do|use|execute) (?:this|it|these|them) | (?:run|do|use|execute) (?:this|it|these|them) only | skip (?:this|it|these|them) [^ ]",
     );
@@ -449,8 +469,21 @@ fn speaks_of_above(text: &str) -> bool {
         TextPattern::new("^ (?:this|that|these|those) (?:.* )?(?:only|never|(?:must|should|may) not) ");
     static REMARKS: TextPattern =
         TextPattern::new("^(?: [^ ]+){0,4} (?:take|takes|lasts|help|helps|work|works|cost|costs|affect|affects) ");
-    let said = format!(" {} ", words(text).join(" "));
-    SAYS.is_match(&said) || LIMITS.is_match(&said) && !REMARKS.is_match(&said)
+    // "Needed only for EU.", "Warning: do not run during the backup.", "Skip if it is Ready."
+    static NOTES: TextPattern = TextPattern::new(
+        r"(?x) \s (?: only | unless | skip | never\s(?:run|do|use|execute|be|in|on|at|while|during|when|if|for)
+            | (?:(?:do|must|should|may|can)\snot | (?:don|mustn|shouldn|can)\st | cannot)
+              \s(?:\S+\s)?(?:run|do|use|execute|used|done|executed) ) \s",
+    );
+    // "It only takes a minute."
+    static OF_EFFECT: TextPattern = TextPattern::new(
+        r"\s(?:only|never|not) (?:take|last|help|work|cost|affect)s? |\s(?:take|last|help|work|cost|affect)s? only ",
+    );
+    let said = |text: &str| format!(" {} ", words(text).join(" "));
+    let (whole, mut parts) = (said(text), sentences(text).into_iter().map(said).filter(|_| !leads));
+    SAYS.is_match(&whole)
+        || LIMITS.is_match(&whole) && !REMARKS.is_match(&whole)
+        || parts.any(|part| NOTES.is_match(&part) && !OF_EFFECT.is_match(&part))
 }
 
 /// Whether a section says when those behind it are for: *When to use this*, *Prerequisites*, *Before you begin*.

@@ -4,15 +4,13 @@ use super::accepted::{Accepted, Handling};
 use super::governs::Governs;
 use super::settings::BlockSettings;
 use crate::bash::variables::SessionEffects;
-use crate::source::{Source, Span, TextPattern};
-use serde::{Deserialize, Serialize};
+use crate::source::{Pos, Source, Span, TextPattern};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 named_enum! {
 /// Phase of a runbook, from its headings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Default)]
 pub enum RunbookPhase {
     /// How one notices.
     Detect = "detect",
@@ -163,9 +161,18 @@ pub struct Command {
     pub unread: Option<Unread>,
 }
 
+impl Command {
+    /// The file in which it stands, and its first line there.
+    pub fn first_line<'c>(&'c self, runbook: &'c Arc<Source>) -> (&'c Arc<Source>, Span) {
+        let file = self.origin.as_ref().unwrap_or(runbook);
+        let start = file.offset(Pos { line: self.line, column: self.column });
+        let first = self.text.lines().next().unwrap_or_default().len();
+        (file, Span::new(start, (start + first).min(file.text.len())))
+    }
+}
+
 named_enum! {
 /// Where an unread command stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
     /// In a block without a tag and without prompts, or one with its output and no prompts.
     Untagged = "untagged": "its block has neither a shell's tag nor prompts",

@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 
 named_enum! {
 /// Where in a heading a name counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
     /// Anywhere.
     Within = "within",

@@ -5,6 +5,7 @@ use super::placeholder::masked;
 use super::text::{Excerpt, is_among};
 use crate::bash::lexer::{Lexed, lex};
 use crate::bash::{self, has_syntax_error};
+use crate::programs::{self, EffectKind};
 use crate::source::{Span, TextPattern};
 use std::collections::HashSet;
 
@@ -20,10 +21,9 @@ pub(super) struct TypedText {
 /// What a block shows.
 #[derive(Debug)]
 pub(super) enum Shown {
-    /// No prompts: the whole block is what the reader would paste, output below an `# Expected output:` left out.
-    Plain(Vec<TypedText>),
-    /// Commands behind prompts.
-    Prompted(Vec<TypedText>),
+    /// Commands, and whether they stand behind prompts; without, the whole block is what the reader would paste, output below an
+    /// `# Expected output:` left out.
+    Typed(Vec<TypedText>, bool),
     /// A session of another program; the prompt that says so.
     Foreign(String),
     /// Among the output below the prompts stands what somebody has typed elsewhere; what stands before it.
@@ -71,7 +71,7 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
         let typed = |line: &str| line.trim_start().strip_prefix("# ").is_some_and(may_be_typed);
         prompts.root = console && (prompts.others.is_empty() || lines.iter().any(|(line, _)| typed(line)));
         if !lines.iter().any(|(line, _)| prompt(line, &prompts).is_some()) {
-            return Shown::Plain(without_output(body));
+            return Shown::Typed(without_output(body), false);
         }
     }
     let above = comments_above_prompts(&lines, &prompts);
@@ -81,14 +81,17 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
     while let Some(&(line, span)) = lines.get(at) {
         at += 1;
         let Some(width) = prompt(line, &prompts) else {
-            let unprompted = || is_unprompted(line, typed.last());
+            let is_first = output.trim().is_empty();
+            let unprompted = || is_unprompted(line, typed.last(), is_first);
             if let Some(before) =
                 typed_elsewhere(line).or_else(|| prompts.others.first().copied().filter(|_| unprompted()))
             {
                 return Shown::Elsewhere(before.to_string());
             }
-            // Nothing has printed what stands above the first prompt, and `#` may begin a comment as well.
-            if (typed.is_empty() || prompts.root) && unprompted() {
+            // Nothing has printed what stands above the first prompt, and `#` may begin a comment as well. What changes something is
+            // rarely the first thing that is printed.
+            let changes = || programs::of_shell(line.trim()).kind == EffectKind::Changes;
+            if (typed.is_empty() || prompts.root || is_first && changes()) && unprompted() {
                 return Shown::Unprompted(line.trim().to_string());
             }
             if !above.get(at - 1).is_some_and(|above| *above) {
@@ -103,7 +106,7 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
         typed.push(TypedText { text, expected: None });
     }
     flush(&mut typed, &mut output);
-    Shown::Prompted(typed)
+    Shown::Typed(typed, true)
 }
 
 /// Whether `#` is the prompt of root in a block without a tag: every line with a known command has it, the first one too.
@@ -370,9 +373,10 @@ fn typed_elsewhere(line: &str) -> Option<&str> {
 }
 
 /// Whether a line between prompts of hosts is a command all the same: nothing `above` it can have printed it.
-fn is_unprompted(line: &str, above: Option<&TypedText>) -> bool {
+fn is_unprompted(line: &str, above: Option<&TypedText>, is_first: bool) -> bool {
     let Some(above) = above else { return is_called(line) };
-    let prints = above.text.text.split_whitespace().any(|word| is_among(words!("prints"), word));
+    let may_print = |word| is_among(words!("prints"), word) || !is_first && is_among(words!("prints rows"), word);
+    let prints = above.text.text.split_whitespace().any(may_print);
     !prints && super::unfenced::is_command(line) && !line.trim().contains("  ") && !line.contains(':') && !is_row(line)
 }
 
@@ -390,10 +394,10 @@ mod tests {
         let mut excerpt = Excerpt::default();
         excerpt.push(body, 0);
         match read(&excerpt, console) {
-            Shown::Plain(typed) => {
+            Shown::Typed(typed, false) => {
                 typed.into_iter().filter(|t| t.expected.is_some()).map(|t| (t.text.text, t.expected)).collect()
             }
-            Shown::Prompted(typed) => typed.into_iter().map(|t| (t.text.text, t.expected)).collect(),
+            Shown::Typed(typed, true) => typed.into_iter().map(|t| (t.text.text, t.expected)).collect(),
             Shown::Foreign(prompt) => vec![("foreign".into(), Some(prompt))],
             Shown::Elsewhere(before) => vec![("elsewhere".into(), Some(before))],
             Shown::Unprompted(line) => vec![("unprompted".into(), Some(line))],
@@ -463,6 +467,10 @@ mod tests {
             ("./drain.sh\nme@web:~$ ls\n", "./drain.sh"),
             ("# Restart the web tier\nsystemctl restart web\n", "systemctl restart web"),
             ("# uptime\n up\nsystemctl restart web\n# id\n", "systemctl restart web"),
+            (
+                "$ kubectl get po\nkubectl rollout restart deploy/web\n$ kubectl get po\n",
+                "kubectl rollout restart deploy/web",
+            ),
         ] {
             assert_eq!(typed(block, true), [("unprompted".into(), some(line))], "{block}");
         }
@@ -471,6 +479,9 @@ mod tests {
             "# systemctl stop web\n$ ls\n",
             "$ make help\ndocker compose up\n",
             "# crontab -l\nsystemctl restart web\n",
+            "$ kubectl logs web\ndocker compose stop batch\n",
+            "$ kubectl get po\nkubectl get po web\n",
+            "$ kubectl get po\nNAME\ndocker compose stop batch\n",
         ] {
             assert_eq!(typed(block, true).len(), 1, "{block}");
             assert_ne!(typed(block, true)[0].0, "unprompted", "{block}");

@@ -78,7 +78,7 @@ proptest! {
         let mut body = super::text::Excerpt::default();
         body.push(&shell, 7);
         let typed = match prompt::read(&body, console) {
-            prompt::Shown::Plain(typed) | prompt::Shown::Prompted(typed) => typed,
+            prompt::Shown::Typed(typed, _) => typed,
             prompt::Shown::Foreign(_) | prompt::Shown::Elsewhere(_) | prompt::Shown::Unprompted(_) => Vec::new(),
         };
         let mut line = 0;

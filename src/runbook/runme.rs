@@ -5,22 +5,42 @@ use crate::source::TextPattern;
 
 /// `"name":"x"`, `"background":true`, or `name=x`.
 static PAIR: TextPattern = TextPattern::new(
-    r#"(?x) "(name|background)"\s*:\s*(?: "([^"]*)" | (true|false) ) | [\{\s,](name|background)=["']?([^\s,"'}]*)"#,
+    r#"(?x) "(name|background|excludeFromRunAll|cwd)"\s*:\s*(?: "([^"]*)" | (true|false) )
+        | [\{\s,](name|background|excludeFromRunAll|cwd)=["']?([^\s,"'}]*)"#,
 );
+
+/// The keys and values of the attributes of an info string.
+fn pairs(info: &str) -> impl Iterator<Item = (&str, &str)> {
+    let braces = info.find('{').and_then(|at| info.get(at..)).unwrap_or_default();
+    // Pandoc's `{.bash}` is a tag; what never ends is nothing.
+    let found = PAIR.captures_iter(braces).filter(|_| !braces.starts_with("{.") && braces.trim_end().ends_with('}'));
+    found.map(|pair| {
+        let first =
+            |groups: &[usize]| groups.iter().find_map(|group| pair.get(*group)).map_or("", |text| text.as_str());
+        (first(&[1, 4]), first(&[2, 3, 5]).trim())
+    })
+}
 
 /// The `name` of the step and its `background`, by the attributes of an info string.
 pub(super) fn attributes(info: &str) -> (Option<String>, Option<bool>) {
     let (mut name, mut background) = (None, None);
-    let braces = info.find('{').and_then(|at| info.get(at..)).unwrap_or_default();
-    // Pandoc's `{.bash}` is a tag; what never ends is nothing.
-    for pair in PAIR.captures_iter(braces).filter(|_| !braces.starts_with("{.") && braces.trim_end().ends_with('}')) {
-        let value = pair.get(2).or(pair.get(3)).or(pair.get(5)).map_or("", |value| value.as_str().trim());
-        match pair.get(1).or(pair.get(4)).map(|key| key.as_str()) {
-            Some("name") => name = Some(value.to_string()).filter(|name| name.contains(char::is_alphanumeric)),
-            _ => background = Some(true).filter(|_| value == "true"),
+    for (key, value) in pairs(info) {
+        match key {
+            "name" => name = Some(value.to_string()).filter(|name| name.contains(char::is_alphanumeric)),
+            "background" => background = Some(true).filter(|_| value == "true"),
+            _ => {}
         }
     }
     (name, background)
+}
+
+/// What the attributes say of when and where the block is run: never with all the others, in another directory.
+pub(super) fn limits(info: &str) -> impl Iterator<Item = String> {
+    let limits = |(key, value): &(&str, &str)| match *key {
+        "excludeFromRunAll" => *value == "true",
+        key => key == "cwd" && !matches!(*value, "" | "." | "./"),
+    };
+    pairs(info).filter(limits).map(|(key, value)| format!("{key}={value}"))
 }
 
 #[cfg(test)]
@@ -47,6 +67,9 @@ mod tests {
         ] {
             assert_eq!(read(info), (name.to_string(), background), "{info}");
         }
+        let limited = limits(r#"sh {"name":"x","excludeFromRunAll":true,"cwd":"/srv"}"#).collect::<Vec<_>>();
+        assert_eq!(limited, ["excludeFromRunAll=true", "cwd=/srv"]);
+        assert_eq!(limits("sh {cwd=. excludeFromRunAll=false interactive=true}").count(), 0);
     }
 
     proptest! {

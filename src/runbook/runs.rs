@@ -52,7 +52,7 @@ pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Han
             return;
         }
         let line = source.line(typed.text.origin(span.start));
-        let why = hands.judge(masked.get(span.start..span.end).unwrap_or_default(), line);
+        let why = hands.judge(span.of(&masked), line);
         let command = Command { by_hand: why.clone(), ..read(span) };
         let above = above(before, span.start);
         let said = comment(above.of(&masked)).filter(|_| runs.len() > first);

@@ -41,7 +41,6 @@ pub struct BlockSettings {
 
 named_enum! {
 /// What becomes of an error that a program tells of with exit code 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Errors {
     /// It is meant so.
     Allowed = "allowed",

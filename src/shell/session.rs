@@ -136,14 +136,13 @@ impl Session {
     pub fn prepare(&self, dir: &Path, text: &str, watched: bool) -> io::Result<[String; 3]> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         fs::DirBuilder::new().mode(0o500).create(dir.join("void"))?;
-        let in_bash = String::from_utf8_lossy(&quote(dir.as_os_str().as_bytes())).into_owned();
+        let word = |bytes: &[u8]| String::from_utf8_lossy(&quote(bytes)).into_owned();
+        let in_bash = word(dir.as_os_str().as_bytes());
         let handler = HANDLER.replace("@DIR@", &in_bash);
-        let quoted = String::from_utf8_lossy(&quote(handler.as_bytes())).into_owned();
         let jobs = dir.parent().unwrap_or(dir).join(JOBS);
         self.jobs.write(&jobs)?;
-        let jobs = String::from_utf8_lossy(&quote(jobs.as_os_str().as_bytes())).into_owned();
-        let env = include_str!("session.bash").replace("@HANDLER@", &quoted);
-        let env = env.replace("@JOBS@", &jobs).replace("@DIR@", &in_bash);
+        let env = include_str!("session.bash").replace("@HANDLER@", &word(handler.as_bytes()));
+        let env = env.replace("@JOBS@", &word(jobs.as_os_str().as_bytes())).replace("@DIR@", &in_bash);
         let env = env.replace("@NO_VALUE@", &NO_VALUE.to_string());
         let trace = if watches_subshells(text) { "builtin set -T; " } else { "" };
         let watch = if watched { WATCH.replace("@TRACE@", trace).replace("@DEBUG@", DEBUG) } else { String::new() };

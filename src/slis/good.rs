@@ -24,19 +24,24 @@ pub enum EventAnswer {
 
 named_enum! {
 /// A comparison, longer operators first so that `<=` is not read as `<`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
     /// `<=`
+    #[serde(rename = "LessOrEqual")]
     LessOrEqual = "<=",
     /// `>=`
+    #[serde(rename = "GreaterOrEqual")]
     GreaterOrEqual = ">=",
     /// `==`
+    #[serde(rename = "Equal")]
     Equal = "==",
     /// `!=`
+    #[serde(rename = "NotEqual")]
     NotEqual = "!=",
     /// `<`
+    #[serde(rename = "Less")]
     Less = "<",
     /// `>`
+    #[serde(rename = "Greater")]
     Greater = ">",
 }
 }

@@ -22,7 +22,7 @@
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
 use super::{Ratio, SLICE, SliSpec};
-use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Parts, Slice, percent, status_of};
+use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Slice, micros, percent, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter::successors;
@@ -84,6 +84,11 @@ impl Level {
         self.unknown == 0 && self.is_good()
     }
 
+    /// Whether the objective is missed only for what is not known of the window.
+    pub fn is_unknown(&self) -> bool {
+        self.unknown > 0 && self.is_good()
+    }
+
     /// Whether what is known of the window meets the objective.
     fn is_good(&self) -> bool {
         self.ratio().is_some_and(|ratio| ratio + TOLERANCE >= self.objective.get())
@@ -138,21 +143,16 @@ pub struct Hit {
 }
 
 /// What must be seen for an impact.
-#[derive(Debug, Clone, Copy)]
-pub struct ImpactQuery<'a> {
+#[derive(Debug, Clone)]
+pub struct ImpactQuery {
     /// The SLIs one of which must fall.
-    pub slis: &'a [String],
-    /// Below this ratio.
-    pub below: Ratio,
-    /// Trailing window.
-    pub window: Duration,
+    pub slis: Vec<String>,
+    /// How far.
+    pub size: ImpactSize,
     /// The confirmed injection.
     pub from: DrillTime,
     /// Deadline from then on.
     pub within: Duration,
-    /// When the stack was steady: of an SLI with bad events even then there must be more than chance makes of these. `None` where that has
-    /// been asked before.
-    pub steady: Option<TimeSpan>,
 }
 
 /// How the SLIs that were hit stood in the last closed window before the mitigation.
@@ -195,7 +195,7 @@ pub struct RecoveryQuery {
     pub ended: Option<DrillTime>,
     /// `recover.within`, from `ended` on.
     pub within: Duration,
-    /// How long every objective must be met: `recover.hold`, or [`required_hold`].
+    /// How long every objective must be met: `recover.hold`, or [`HoldRecord::required_us`](crate::record::HoldRecord::required_us).
     pub hold: Duration,
     /// `recover.hold`: within a longer hold every trailing window of this length must meet the objectives, too, so that more time
     /// is not more tolerance.
@@ -216,28 +216,11 @@ pub struct RecoveryQuery {
 pub struct ImpactSize {
     /// `impact.below`.
     pub below: Ratio,
-    /// `impact.window`.
+    /// `impact.window`: the trailing window.
     pub window: Duration,
-    /// When the stack was steady: of an SLI with bad events even then there must be more than chance makes of these.
-    pub steady: TimeSpan,
-}
-
-/// How long users must be served for a recovery to count: `configured` (`recover.hold`), never less than an SLI of which events stay good
-/// for a while needs to show that nothing new comes any more (`shown_after`), and never less than what the fault takes
-/// to come back (`returns`, 0 where it does not) + 1.5 × what it needed to hurt (`onset`: the longest of begin of the first injection → the
-/// first SLI that fell, and begin of the last injection before it → each other one that fell before the mitigation) + `impact.window`. A partial fix relapses at the fault's own pace; where only `parts` of it are active, that is so
-/// much slower: one of two bad clients needs twice as long to fill a memory.
-pub fn required_hold(
-    configured: Duration,
-    onset: Option<Duration>,
-    impact_window: Duration,
-    returns: Duration,
-    parts: Option<Parts>,
-    shown_after: Duration,
-) -> Duration {
-    let slower = parts.map_or(1.0, |parts| f64::from(parts.all) / f64::from(parts.active.max(1)));
-    let own = onset.map_or(Duration::ZERO, |onset| onset.mul_f64(1.5 * slower) + returns + impact_window);
-    configured.max(own).max(shown_after)
+    /// When the stack was steady: of an SLI with bad events even then there must be more than chance makes of these. `None` where that has
+    /// been asked before.
+    pub steady: Option<TimeSpan>,
 }
 
 /// The slices of a drill, in the order of their load, with the SLIs over them.
@@ -265,19 +248,25 @@ struct SliLine<'t> {
     line: &'t Line,
 }
 
-/// A slice with the totals of everything before it.
+/// A slice with the totals of it and everything before it.
 #[derive(Debug, Clone)]
 struct Total {
     start: DrillTime,
     due: u64,
-    due_before: u64,
-    unknown_before: u64,
-    good_before: Vec<u64>,
     good: Vec<u64>,
     first_good: Vec<Option<Duration>>,
     results: BTreeMap<String, u64>,
     /// The longest that a request of it took.
     slowest: Duration,
+    so_far: Sums,
+}
+
+/// What is counted of a load: events, those of which nobody could say what happened, and the good ones of each SLI.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    due: u64,
+    unknown: u64,
+    good: Vec<u64>,
 }
 
 impl Total {
@@ -285,9 +274,14 @@ impl Total {
         self.start.plus(SLICE / 2)
     }
 
-    fn unknown(&self) -> u64 {
-        self.results.get(NO_DATA).copied().unwrap_or_default()
+    fn answers(&self) -> u64 {
+        self.results.values().sum()
     }
+}
+
+/// From the begin of these slices to their end; `None` where there are none.
+fn span(slices: &[Total]) -> Option<TimeSpan> {
+    Some((slices.first()?.start, slices.last()?.start.plus(SLICE)))
 }
 
 fn slices(window: Duration) -> usize {
@@ -414,19 +408,14 @@ impl Timeline {
             let first_good =
                 of_load.iter().map(|s| next.first_good_us.get(&s.name).copied().map(Duration::from_micros));
             let first_good = first_good.collect();
-            let (due_before, unknown_before, good_before) = match line.known.last() {
-                Some(last) => (
-                    last.due_before.saturating_add(last.due),
-                    last.unknown_before.saturating_add(last.unknown()),
-                    last.good_before.iter().zip(&last.good).map(|(a, b)| a.saturating_add(*b)).collect(),
-                ),
-                None => (0, 0, vec![0; good.len()]),
-            };
             let (start, due, results) = (next.start_us, next.due, next.results);
+            let mut so_far = line.known.last().map(|last| last.so_far.clone()).unwrap_or_default();
+            so_far.due = so_far.due.saturating_add(due);
+            so_far.unknown = so_far.unknown.saturating_add(results.get(NO_DATA).copied().unwrap_or_default());
+            so_far.good.resize(good.len(), 0);
+            so_far.good.iter_mut().zip(&good).for_each(|(sum, good)| *sum = sum.saturating_add(*good));
             let [.., slowest] = next.latency_us.map(Duration::from_micros);
-            let total =
-                Total { start, due, due_before, unknown_before, good_before, good, first_good, results, slowest };
-            line.known.push(total);
+            line.known.push(Total { start, due, good, first_good, results, slowest, so_far });
         }
     }
 
@@ -434,8 +423,7 @@ impl Timeline {
     pub fn requests_per_second(&self, load: &str) -> f64 {
         let per_second = self.loads.get(load).and_then(|line| {
             let last = line.known.last()?;
-            let requests = last.due_before.saturating_add(last.due);
-            Some(requests as f64 / (line.known.len() as f64 * SLICE.as_secs_f64()))
+            Some(last.so_far.due as f64 / (line.known.len() as f64 * SLICE.as_secs_f64()))
         });
         per_second.unwrap_or_default()
     }
@@ -567,8 +555,8 @@ impl Timeline {
         self.loads.iter().find_map(|(load, line)| {
             let (then, promised) = (line.results(steady.0, steady.1), self.promised_of_status(load));
             let refusals = refusals(&then, promised);
-            let inside = line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
-            let inside: Vec<&Total> = inside.skip_while(|slice| slice.results.values().sum::<u64>() == 0).collect();
+            let inside = line.between(from, to);
+            let inside = inside.get(inside.iter().position(|slice| slice.answers() > 0)?..)?;
             let kinds: BTreeSet<&String> = inside.iter().flat_map(|slice| slice.results.keys()).collect();
             // A kind that refuses nobody, however many there are, need not be counted.
             let kinds: Vec<&String> = kinds.into_iter().filter(|kind| refusals(kind, u64::MAX, 1) > 0).collect();
@@ -576,33 +564,27 @@ impl Timeline {
                 return None;
             }
             // What the SLIs about the status call bad they judge themselves, over the whole span.
-            let judging: Vec<usize> = self.judging(load).map(|(at, _)| at).collect();
+            let judging: Vec<usize> = self.judging(load).map(|(at, _)| at).filter(|_| least > 0).collect();
             let judged = |slice: &Total| {
                 let good = judging.iter().filter_map(|at| slice.good.get(*at));
                 good.map(|good| slice.due.saturating_sub(*good)).max().unwrap_or(0)
             };
+            // Of each slice: how often each kind came, all answers, what is judged.
             let counts = inside.iter().map(|slice| {
                 let of_kind = kinds.iter().map(|kind| slice.results.get(*kind).copied().unwrap_or_default());
-                let judged = if least > 0 { judged(slice) } else { 0 };
-                (of_kind.collect::<Vec<u64>>(), slice.results.values().sum::<u64>(), judged)
+                of_kind.chain([slice.answers(), judged(slice)]).collect()
             });
-            let counts: Vec<(Vec<u64>, u64, u64)> = counts.collect();
-            let too_much = |window: &[(Vec<u64>, u64, u64)]| {
-                let all: u64 = window.iter().map(|(_, all, _)| all).sum();
-                let refused = kinds.iter().enumerate().map(|(at, kind)| {
-                    let count: u64 = window.iter().filter_map(|(of_kind, ..)| of_kind.get(at)).sum();
-                    refusals(kind, count, all)
-                });
-                let judged: u64 = window.iter().map(|(.., judged)| judged).sum();
+            let counts: Vec<Vec<u64>> = counts.collect();
+            let too_much = |window: &[Vec<u64>]| {
+                let sum = |at: usize| window.iter().filter_map(|counts| counts.get(at)).sum::<u64>();
+                let (all, judged) = (sum(kinds.len()), sum(kinds.len() + 1));
+                let refused = kinds.iter().enumerate().map(|(at, kind)| refusals(kind, sum(at), all));
                 let refused = refused.sum::<u64>().saturating_sub(judged);
                 refused >= least && promised.too_many(refused, all)
             };
-            let wanted = slices(window).min(counts.len());
-            let begins = counts.get(..1).is_some_and(too_much).then_some((0, 1));
-            let first = || Some((counts.windows(wanted).position(too_much)?, wanted));
-            let (at, length) = begins.or_else(first)?;
-            let (first, last) = (inside.get(at)?, inside.get(at + length - 1)?);
-            Some((first.start, last.start.plus(SLICE)))
+            let length = slices(window).min(counts.len());
+            let mut windows = std::iter::once(0..1).chain((length..=counts.len()).map(|end| end - length..end));
+            span(inside.get(windows.find(|window| counts.get(window.clone()).is_some_and(too_much))?)?)
         })
     }
 
@@ -652,21 +634,22 @@ impl Timeline {
     /// window ends by `from + within`.
     /// `Ok` carries the first such window of every SLI that had one, the earliest first; `Err` comes when everything
     /// until the deadline is known.
-    pub fn impact(&self, query: &ImpactQuery<'_>) -> WindowAnswer<Vec<Hit>, ()> {
+    pub fn impact(&self, query: &ImpactQuery) -> WindowAnswer<Vec<Hit>, ()> {
         let deadline = query.from.plus(query.within);
-        let wanted = slices(query.window);
+        let ImpactSize { below, window, steady } = query.size;
+        let wanted = slices(window);
         let (mut hits, mut open) = (Vec::new(), false);
-        for of in self.lines_of(query.slis) {
+        for of in self.lines_of(&query.slis) {
             let first = of.first_from(query.from);
             let levels =
                 (first + 1..=of.known.len()).map_while(|end| of.level(first.max(end.saturating_sub(wanted)), end));
             let mut in_time = levels.take_while(|level| level.to <= deadline);
-            let usual = query.steady.and_then(|(from, to)| of.level(of.before(from), of.before(to)));
+            let usual = steady.and_then(|(from, to)| of.level(of.before(from), of.before(to)));
             // What a short window cannot tell from chance the whole time until its end may.
             let whole = |level: &Level| of.level(first, of.before(level.to));
             let is_no_chance = |level: &Level| level.is_beyond_chance(usual.as_ref());
             let hit = in_time.find(|level| {
-                level.is_impact(query.below) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
+                level.is_impact(below) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
             });
             match hit {
                 Some(level) => hits.push(Hit { at: level.to, level }),
@@ -676,7 +659,7 @@ impl Timeline {
         hits.sort_by_key(|hit| hit.at);
         // Requests of another load that were due before may still be under way: which SLI fell first is known once they ended.
         let earliest = hits.first().map(|hit| hit.at);
-        let mut covered = self.lines_of(query.slis).filter_map(|of| of.covered_until());
+        let mut covered = self.lines_of(&query.slis).filter_map(|of| of.covered_until());
         let behind = covered.any(|until| Some(until) < earliest);
         if hits.is_empty() { (!open).then_some(Err(())) } else { (!behind).then_some(Ok(hits)) }
     }
@@ -703,9 +686,9 @@ impl Timeline {
     }
 
     /// [`Timeline::impact`] of any SLI from the injection until `to`, whether or not it is one that must fall.
-    pub fn fell(&self, below: Ratio, window: Duration, from: DrillTime, to: DrillTime) -> WindowAnswer<Vec<Hit>, ()> {
-        let slis: Vec<String> = self.slis.iter().map(|sli| sli.name.clone()).collect();
-        self.impact(&ImpactQuery { slis: &slis, below, window, from, within: to.since(from), steady: None })
+    pub fn fell(&self, size: ImpactSize, from: DrillTime, to: DrillTime) -> WindowAnswer<Vec<Hit>, ()> {
+        let slis = self.slis.iter().map(|sli| sli.name.clone()).collect();
+        self.impact(&ImpactQuery { slis, size, from, within: to.since(from) })
     }
 
     /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well, and
@@ -743,6 +726,7 @@ impl Timeline {
     /// `still_broken` sees a whole window, of which the end may have been good for long; and while requests hang, later ones that
     /// were answered are not closed. Requests that were under way at `at` a mitigation may have rescued: where they took longer than those
     /// before them, it is `longest` more, the most that a request may take.
+    /// What tells at once of the time `told_every` (by the series) before it tells of `at` by the next that it tells.
     /// The answer is from when on all of these SLIs had no bad event.
     pub fn served_before(
         &self,
@@ -750,8 +734,12 @@ impl Timeline {
         since: DrillTime,
         at: DrillTime,
         longest: Duration,
+        told_every: impl Fn(&str) -> Duration,
     ) -> Option<DrillTime> {
-        let served = self.lines_of(hit).map(|of| of.served_before(since, at, longest));
+        let served = self.lines_of(hit).map(|of| {
+            let every = told_every(&of.sli.series);
+            of.served_before(since, at, longest).or_else(|| of.told_served_before(since, at, every))
+        });
         served.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
@@ -849,10 +837,7 @@ impl Timeline {
     ) -> Option<(DrillTime, String)> {
         let windows = self.loads.values().flat_map(|line| {
             let ends = line.before(held) + 1..=line.before(until);
-            ends.filter_map(|end| {
-                let (first, last) = (line.known.get(end.checked_sub(slices(window))?)?, line.known.get(end - 1)?);
-                Some((first.start, last.start.plus(SLICE)))
-            })
+            ends.filter_map(|end| span(line.known.get(end.checked_sub(slices(window))?..end)?))
         });
         windows.filter_map(|window| Some((window.1, self.refused(steady, window)?))).min_by_key(|(at, _)| *at)
     }
@@ -964,14 +949,15 @@ impl Hurt {
 impl SliLine<'_> {
     /// The SLI over the slices `begin..end`, or `None` when not all of them are known or there are none.
     fn level(&self, begin: usize, end: usize) -> Option<Level> {
-        let (sli, at, inside) = (self.sli, self.at, self.known.get(begin..end)?);
-        let (first, last) = (inside.first()?, inside.last()?);
-        let valid = last.due_before.saturating_add(last.due).saturating_sub(first.due_before);
-        let good =
-            last.good_before.get(at)?.saturating_add(*last.good.get(at)?).saturating_sub(*first.good_before.get(at)?);
-        let unknown = last.unknown_before.saturating_add(last.unknown()).saturating_sub(first.unknown_before);
-        let (from, to) = (first.start, last.start.plus(SLICE));
-        Some(Level { sli: sli.name.clone(), objective: sli.objective, from, to, good, valid, unknown })
+        let (from, to) = span(self.known.get(begin..end)?)?;
+        let until = |end: usize| end.checked_sub(1).and_then(|last| self.known.get(last)).map(|slice| &slice.so_far);
+        let inside = |of: fn(&Sums, usize) -> u64| {
+            let [before, all] = [begin, end].map(|end| until(end).map_or(0, |sums| of(sums, self.at)));
+            all.saturating_sub(before)
+        };
+        let (valid, unknown) = (inside(|sums, _| sums.due), inside(|sums, _| sums.unknown));
+        let good = inside(|sums, at| sums.good.get(at).copied().unwrap_or_default());
+        Some(Level { sli: self.sli.name.clone(), objective: self.sli.objective, from, to, good, valid, unknown })
     }
 
     /// Where the last window of this length begins, cut off at `since`, and the SLI over it.
@@ -988,10 +974,10 @@ impl SliLine<'_> {
 
     /// The first window with one of these ends that would be an impact.
     fn first_felt(&self, impact: ImpactSize, mut ends: RangeInclusive<usize>) -> Option<Level> {
-        let (wanted, (from, to)) = (slices(impact.window), impact.steady);
+        let wanted = slices(impact.window);
+        let usual = impact.steady.and_then(|(from, to)| self.level(self.before(from), self.before(to)));
         // By Laplace's rule: that none was bad in a short while does not say that none ever is.
-        let usual =
-            self.level(self.before(from), self.before(to)).map(|usual| Level { valid: usual.valid + 1, ..usual });
+        let usual = usual.map(|usual| Level { valid: usual.valid + 1, ..usual });
         ends.find_map(|end| {
             let level = self.level(end.checked_sub(wanted)?, end)?;
             // Of an SLI that need not fall the objective may be below `impact.below`: what it promises is no impact.
@@ -1013,6 +999,18 @@ impl SliLine<'_> {
         let none_waited = slowest(under_way) <= slowest(just_before);
         let is_over = is_over(served, SERVED_BEFORE + longest) || none_waited && is_over(answered, SERVED_BEFORE);
         served.first().filter(|_| is_over).map(|first| first.start)
+    }
+
+    /// [`SliLine::served_before`] of a source that tells at once of the time `every` before it: the next that it tells is without a bad event.
+    fn told_served_before(&self, since: DrillTime, at: DrillTime, every: Duration) -> Option<DrillTime> {
+        let end = self.before(at);
+        let hurt = self.hurt(since, end)?;
+        let next = end + self.known.get(end..)?.iter().position(|slice| slice.due > 0)?;
+        let served = self.known.get(hurt.behind..=next)?;
+        let told = served.last()?;
+        let is_good = !told.results.contains_key(NO_DATA) && told.good.get(self.at) == Some(&told.due);
+        let from = DrillTime(told.start.plus(SLICE).0.saturating_sub(micros(every)));
+        (!every.is_zero() && is_good && from.plus(SERVED_BEFORE) <= at && hurt.is_over(served)).then_some(from)
     }
 
     /// Whether a moment of bad events seems to be over: by [`Hurt::is_over`], and by no fewer good events since than an impact has bad ones.
@@ -1075,13 +1073,17 @@ impl Line {
     /// How the requests ended that were due from an instant to another, the most frequent first.
     fn results(&self, from: DrillTime, to: DrillTime) -> Vec<(&str, u64)> {
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        let inside = self.known.get(self.before(from)..self.before(to)).unwrap_or_default();
-        for (result, count) in inside.iter().flat_map(|slice| &slice.results) {
+        for (result, count) in self.between(from, to).iter().flat_map(|slice| &slice.results) {
             *sums.entry(result).or_default() += count;
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         sums
+    }
+
+    /// The slices whose middle lies in it.
+    fn between(&self, from: DrillTime, to: DrillTime) -> &[Total] {
+        self.known.get(self.before(from)..self.before(to)).unwrap_or_default()
     }
 
     /// The number of the first slice that began at `from` or later; one past the last when there is none yet.

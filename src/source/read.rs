@@ -170,14 +170,18 @@ pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
     None
 }
 
-/// A path without `.` and `..`, by its text alone: `..` takes away what is written before it, whatever links there are, and
-/// nothing is above `/`.
+/// A path without `.` and `..`, by its text alone: `..` takes away what is written before it, whatever links there are, stays where nothing
+/// is, and nothing is above `/`.
 pub fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {
             Component::CurDir => {}
-            Component::ParentDir => drop(clean.pop()),
+            Component::ParentDir => match clean.components().next_back() {
+                Some(Component::Normal(_)) => drop(clean.pop()),
+                Some(Component::RootDir) => {}
+                _ => clean.push(".."),
+            },
             other => clean.push(other),
         }
     }
@@ -191,18 +195,7 @@ pub fn same_path(a: &Path, b: &Path) -> bool {
 
 /// The same path without `.` and with `..` resolved, unless a symbolic link makes that another file.
 pub fn tidy(path: &Path) -> PathBuf {
-    let mut short = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => match short.components().next_back() {
-                Some(Component::Normal(_)) => drop(short.pop()),
-                Some(Component::RootDir) => {}
-                _ => short.push(".."),
-            },
-            other => short.push(other),
-        }
-    }
+    let mut short = clean(path);
     if short.as_os_str().is_empty() {
         short.push(".");
     }

@@ -156,6 +156,24 @@ impl<'a> At<'a> {
         items.iter().filter_map(|item| read(&mut self.inner(key, item.span, item))).collect()
     }
 
+    /// Reads a list of which no two items have the same id; `taken` says of one that another one has it.
+    pub fn items_apart<T>(
+        &mut self,
+        mut read: impl FnMut(&mut At<'_>) -> Option<T>,
+        id: fn(&T) -> &str,
+        taken: fn(&str) -> String,
+    ) -> Vec<T> {
+        let mut ids: Vec<String> = Vec::new();
+        self.items("a list", "", |at| {
+            let item = read(at)?;
+            if ids.iter().any(|other| other == id(&item)) {
+                at.error(taken(&shorten(id(&item))));
+            }
+            ids.push(id(&item).to_string());
+            Some(item)
+        })
+    }
+
     /// Reads each entry of a map of names, which may be left out, as [`At::entries`] does.
     pub fn entries_if_any<T>(&mut self, kind: &str, help: &str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
         let read = if self.node.value == Value::Null { Vec::new() } else { self.entries(kind, help, read) };
@@ -322,11 +340,6 @@ impl<'a> MapReader<'a> {
     /// The value of a key, if it is there.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         self.entry(key, false).map(|entry| &entry.value)
-    }
-
-    /// The value of a key that must be there; `finish` tells when it is not.
-    pub fn require_node(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.entry(key, true).map(|entry| &entry.value)
     }
 
     /// Reads a key that may be left out by a reader of its own; `None` when it was left out or is wrong.

@@ -618,7 +618,7 @@ scrape_configs:
         let plan = load(&format!("{FILES}{page}")).unwrap();
         assert_eq!(plan.alerts.as_ref().unwrap().rules.len(), 2);
         assert_eq!(plan.stack.monitoring, Some(MonitoringRequest::default()));
-        let page = plan.page().unwrap();
+        let page = plan.detect.page.as_ref().unwrap();
         assert_eq!(page.unwatched, ["chat", "default"]);
         assert_eq!(page.text(), "Down{severity=\"page\"} to on call");
     }

@@ -49,7 +49,7 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
         return None;
     };
     let kinds: Vec<&Entry> = entries.iter().filter(|entry| !TIMING.contains(&entry.key.as_str())).collect();
-    let &[Entry { key: kind, value: parameters, .. }] = kinds.as_slice() else {
+    let &[Entry { key: kind, value: parameters, key_span: span }] = kinds.as_slice() else {
         let span = kinds.get(1).map_or(at.node.span, |second| second.key_span);
         let message = "a fault has one key, its kind, with its parameters below it";
         at.diags.error(at.source, span, message).help(format!("{EXAMPLE}; beside it only {}", list(&TIMING)));
@@ -57,7 +57,7 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
     };
     let mut map = at.map("a fault")?;
     let known = map.diags.all.len();
-    let timing = read_timing(&mut map);
+    let timing = map.in_section(TIMES, read_timing);
     let is_timed = !map.diags.has_errors_since(known);
     let (id, line, fault) = map.read(kind, true, |at| {
         let known = at.diags.all.len();
@@ -94,7 +94,7 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
     if timing.lasts.is_some() && (parameters.get(&["irreversible"]).is_some() || fault.is_irreversible_preset()) {
         map.wrong("lasts", "it is irreversible, and `lasts` says when it is undone");
     }
-    Some(PlannedFault { id, fault, line, timing })
+    Some(PlannedFault { id, fault, line, span: *span, timing })
 }
 
 /// Describes a fault: one of the kinds and presets, and what may stand beside it.
@@ -109,7 +109,7 @@ fn describe_fault(at: &mut At<'_>) -> Option<PlannedFault> {
     let names = Fault::KINDS.iter().copied().chain(presets.iter().map(|preset| preset.name.as_str()));
     map.exactly_one(&names.collect::<Vec<_>>(), EXAMPLE);
     map.also(json!({ "type": "object" }));
-    read_timing(&mut map);
+    map.in_section(TIMES, read_timing);
     map.finish();
     at.diags.reshape(|mut shape| {
         presets.iter().for_each(|preset| shape["properties"][&preset.name] = preset.shape());
@@ -118,12 +118,11 @@ fn describe_fault(at: &mut At<'_>) -> Option<PlannedFault> {
     None
 }
 
+/// Where the documentation has what may stand beside the kind.
+const TIMES: &str = "When a fault acts";
+
 /// Reads what stands beside the kind of a fault.
 fn read_timing(map: &mut MapReader<'_>) -> FaultTiming {
-    map.in_section("When a fault acts", read_times)
-}
-
-fn read_times(map: &mut MapReader<'_>) -> FaultTiming {
     let times = ["lasts", "after", "every", "ramp"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
     let [lasts, after, every, ramp] = times;
     let jitter = map.optional_with("jitter", A_JITTER, |text| jitter(text, every.or(after))).unwrap_or_default();
@@ -193,16 +192,6 @@ pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
         all.dedup();
     }
     interposed
-}
-
-/// The fault that takes longest to come back, after it was ended or by its `every`, with that time. Noise that comes and goes as well: it
-/// may hurt after all, and its going away is no recovery.
-pub fn returning(faults: &[PlannedFault]) -> Option<(&str, Duration)> {
-    let returning = faults.iter().filter_map(|planned| {
-        let returns = planned.fault.facts.returns.filter(|_| !planned.timing.noise);
-        Some((planned.id.as_str(), returns.max(planned.period())?))
-    });
-    returning.max_by_key(|(_, after)| *after)
 }
 
 /// Why no runbook can clear all of the faults that count, where none can.

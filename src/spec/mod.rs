@@ -21,10 +21,8 @@ mod windows;
 
 pub use crate::stack::ServiceScript;
 pub use alerts::{AlertReceiver, AlertsSpec};
-pub use faults::returning;
 pub use find::*;
 pub use gameday::*;
-pub(crate) use objectives::project_services;
 pub use objectives::{DrillObjectives, Objective, check_objectives};
 pub use oncall::{OnCall, OnCallReceiver, on_call_schema, read_on_call};
 pub use plan::*;

@@ -32,18 +32,13 @@ pub struct Objective {
 }
 
 /// The services of the project; `Ok(None)` where it lists none, `Err` when the list has mistakes, which are told.
-pub(crate) fn project_services(overrides: &Overrides, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
+pub(super) fn project_services(overrides: &Overrides, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
     let path = tidy(&overrides.project.join(FILE));
     if std::fs::symlink_metadata(&path).is_err() {
         return Ok(None);
     }
-    match Source::read(&path) {
-        Ok(source) => read(&source.of_project(root_of(&path, overrides)), None, diags).map(Some).ok_or(()),
-        Err(error) => {
-            error.report("the list of services", None, diags);
-            Err(())
-        }
-    }
+    let source = Source::read(&path).map_err(|error| error.report("the list of services", None, diags))?;
+    read(&source.of_project(root_of(&path, overrides)), None, diags).map(Some).ok_or(())
 }
 
 impl DrillObjectives {

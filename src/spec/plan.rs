@@ -1,6 +1,5 @@
 //! A drill that is fit to run.
 
-use super::windows::shown_after;
 use crate::agent::proxy::unit;
 use crate::agent::source::SliSource;
 use crate::assurance::services::Show;
@@ -8,6 +7,7 @@ use crate::faults::Fault;
 use crate::load::{Ca, LoadSpec, url_secrets};
 use crate::record::{BudgetInfo, PageExpectation, RestoreLevel, Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Runbook, RunbookInput, RunbookPhase, Step};
+use crate::slis::window::{ImpactSize, TimeSpan};
 use crate::slis::{Comparison, Good, MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span, host_of, shorten};
 use crate::stack::{Allowed, ServiceScript, StackRequest};
@@ -71,7 +71,7 @@ pub struct Plan {
     /// The team's own alerts.
     pub alerts: Option<super::AlertsSpec>,
     /// How the fault must be detected.
-    pub detect: Option<Detect>,
+    pub detect: Detect,
     /// How the runbook is followed.
     pub respond: Respond,
     /// `recover.within`.
@@ -109,7 +109,7 @@ impl Plan {
     /// load sends, parameters of faults, what probes of a restore say in their scripts. The stack has secrets of its own.
     pub fn secrets(&self) -> Vec<Secret> {
         let sources = self.sources().flat_map(|source| source.secrets.clone());
-        let metrics = self.detect.iter().flat_map(|detect| &detect.condition).flat_map(|(url, _)| url_secrets(url));
+        let metrics = self.detect.condition.iter().flat_map(|(url, _)| url_secrets(url));
         let alerts = self.alerts.iter().flat_map(super::AlertsSpec::secrets);
         let faults = self.faults.iter().flat_map(|planned| planned.fault.facts.secrets.clone());
         let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
@@ -146,11 +146,6 @@ impl Plan {
         self.sources().map(|source| source.interval).max().unwrap_or_default()
     }
 
-    /// How long users must be served before it shows that what stays good for a while does not come any more; zero without such SLIs.
-    pub fn shown_after(&self) -> Duration {
-        shown_after(self.recover_hold, &self.slis, &self.sources().collect::<Vec<_>>())
-    }
-
     /// Sends at most so many requests a second, as a machine that many drills share asks for. Every window in which requests
     /// are judged becomes longer by the same factor, so that it holds as many of them as its author meant.
     pub fn calm(&mut self, most: f64) {
@@ -181,27 +176,20 @@ impl Plan {
         self.revert_hold = longer(self.revert_hold);
     }
 
+    /// The fault that takes longest to come back, after it was ended or by its `every`, with that time. Noise that comes and goes as well: it
+    /// may hurt after all, and its going away is no recovery.
+    pub fn returning(&self) -> Option<(&str, Duration)> {
+        let returning = self.faults.iter().filter_map(|planned| {
+            let returns = planned.fault.facts.returns.filter(|_| !planned.timing.noise);
+            Some((planned.id.as_str(), returns.max(planned.period())?))
+        });
+        returning.max_by_key(|(_, after)| *after)
+    }
+
     /// The service of the stack that a load calls.
     pub fn service_of(&self, load: &LoadSpec) -> Option<String> {
         let host = host_of(&load.url)?;
         Some(self.stack.hosts.get(host).cloned().unwrap_or_else(|| host.to_string()))
-    }
-
-    /// The metrics page and the condition on it that must hold, if one must.
-    pub fn condition(&self) -> Option<&(String, MetricCondition)> {
-        self.detect.as_ref().and_then(|detect| detect.condition.as_ref())
-    }
-
-    /// What is asserted of pages, if anything is.
-    pub fn page(&self) -> Option<&PageExpectation> {
-        self.detect.as_ref().and_then(|detect| detect.page.as_ref())
-    }
-
-    /// Where a fault stands: the key that is its kind.
-    pub fn span_of_fault(&self, planned: &PlannedFault) -> Span {
-        let listed = self.root.list(&["faults"]);
-        let keys = listed.iter().flat_map(Node::entries).map(|entry| entry.key_span);
-        keys.into_iter().find(|span| self.source.pos(span.start).line == planned.line).unwrap_or_default()
     }
 
     /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
@@ -277,6 +265,8 @@ pub struct PlannedFault {
     pub fault: Fault,
     /// Line in the scenario, from 1.
     pub line: usize,
+    /// The key that is its kind.
+    pub span: Span,
     /// When it acts.
     pub timing: FaultTiming,
 }
@@ -358,10 +348,17 @@ pub struct Impact {
     pub window: Duration,
 }
 
-/// How the fault must be detected: by a condition, by a page, or by both.
-#[derive(Debug, Clone, PartialEq)]
+impl Impact {
+    /// How much is one, beyond what was bad while `steady`.
+    pub fn size(&self, steady: Option<TimeSpan>) -> ImpactSize {
+        ImpactSize { below: self.below, window: self.window, steady }
+    }
+}
+
+/// How the fault must be detected: by a condition, by a page, or by both; by neither where the scenario does not say.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Detect {
-    /// A metrics page, and a condition on a metric of it.
+    /// A metrics page, and the condition on a metric of it that must hold.
     pub condition: Option<(String, MetricCondition)>,
     /// What is asserted of the pages of the team's own alerts.
     pub page: Option<PageExpectation>,

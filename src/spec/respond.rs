@@ -281,9 +281,8 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
 /// them of its own.
 pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<String, String>, diags: &mut Diagnostics) {
     let (Some(runbook), respond) = (&plan.runbook, &plan.respond) else { return };
-    let followed = runbook.only(|step| respond.phases.contains(&step.phase));
     let mut told: HashSet<&str> = HashSet::new();
-    for InputUse { step, command, place, input, captured } in input_uses(&followed.steps, respond.service.as_deref()) {
+    for InputUse { step, command, place, input, captured } in input_uses(&runbook.steps, respond.service.as_deref()) {
         let (Some(place), Some(variable)) = (place, input.variable()) else { continue };
         let own = || environment(place).get(variable).is_some_and(|value| !value.is_empty());
         let known = captured.is_some() || respond.given(&step.id, input).is_some() || own();
@@ -467,7 +466,7 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
                 })
             };
             let Some((advice, message)) = calls.of(&command.masked()).iter().find_map(found) else { continue };
-            let (file, span) = first_line(runbook, command);
+            let (file, span) = command.first_line(&runbook.source);
             let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";
             diags.warning(file, span, message).help(format!("{advice}; {help}"));
         }
@@ -492,18 +491,10 @@ impl Plan {
     }
 }
 
-/// The file in which a command stands, and its first line there.
-pub(super) fn first_line<'r>(runbook: &'r Runbook, command: &'r Command) -> (&'r Arc<Source>, Span) {
-    let file = command.origin.as_ref().unwrap_or(&runbook.source);
-    let start = file.offset(Pos { line: command.line, column: command.column });
-    let first = command.text.lines().next().unwrap_or_default().len();
-    (file, Span::new(start, (start + first).min(file.text.len())))
-}
-
 /// Warns of such a command: SLIs are met by an empty store as well.
 pub fn check_data(plan: &Plan, diags: &mut Diagnostics) {
     let Some((runbook, command)) = plan.unwatched_change() else { return };
-    let (file, span) = first_line(runbook, command);
+    let (file, span) = command.first_line(&runbook.source);
     let scenario = plan.source.path.display();
     let message =
         format!("this changes data, and {scenario} has no `invariants`: a cure that destroys data would pass");

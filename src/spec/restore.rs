@@ -21,16 +21,10 @@ use std::time::Duration;
 /// The keys that only DR drills have.
 const OWN: [&str; 3] = ["rpo", "ledger", "restore"];
 const ADD_KIND: &str = "add `kind: dr`";
-const A_SIZE: TextForm = TextForm::new(
-    "a size like `200GB`",
-    || serde_json::json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, shape::size()] }),
-);
+const A_SIZE: TextForm =
+    TextForm::new("a size like `200GB`", || json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, shape::size()] }));
 const AN_ACKNOWLEDGEMENT: TextForm = TextForm::new("a condition like `status == 201`", || {
-    let mut shape = Good::shape();
-    if let Some(shape) = shape.as_object_mut() {
-        shape.insert("not".into(), serde_json::json!({ "pattern": "latency" }));
-    }
-    shape
+    shape::with(Good::shape(), json!({ "not": { "pattern": "latency" } }))
 });
 /// The levels that a probe of their own is asked for, by key.
 const LEVELS: [(RestoreLevel, &str); 3] =
@@ -250,7 +244,6 @@ pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
 }
 
 const WINDOW: Duration = Duration::from_secs(5);
-const SCRIPT_WITHIN: Duration = Duration::from_secs(10);
 /// What says of which kind a condition is, what it must have, and what it may have.
 const KINDS: [(&str, &[&str], &[&str]); 4] = [
     ("sli", &["below"], &["for"]),
@@ -282,7 +275,7 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
     });
     let service = map.optional_by("service", |at| service(at, "a condition of `stop_when`"));
     let run = map.optional_by("run", |at| read_question(at, "one that held", "ask for what is meant: `test -e /stop`"));
-    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(SCRIPT_WITHIN);
+    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
     let expected = expected(&mut map, &[]).unwrap_or(Expectation::Success);
     one_kind(&mut map);
     map.finish()?;

@@ -1,13 +1,13 @@
 //! A scenario file, read key by key into a plan.
 
 use super::alerts::{AlertsSpec, read_alerts};
-use super::faults::{interposed, never_cleared, read_faults, returning};
+use super::faults::{interposed, never_cleared, read_faults};
 use super::loads::{self, named};
 use super::objectives::{self, DrillObjectives, Objective, project_services};
 use super::outcome::{check_page, default_impact, read_detect, read_expect, read_impact};
 use super::respond::WrittenRespond;
 use super::restore::{self, read_invariant, read_stop_when};
-use super::windows::{LONGEST, Show, WindowChecks, deadline, hold_after_revert, shown_after, window};
+use super::windows::{LONGEST, Show, UNREAD, deadline, window};
 use super::{Impact, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
 use crate::programs::EffectKind;
 use crate::record::{SeverityLevel, Verdict};
@@ -130,10 +130,9 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     plan.stop_when = map.optional_by("stop_when", |at| Some(read_stop_when(at, &sli_names))).unwrap_or_default();
     plan.max_duration = map.optional_by("max_duration", |at| deadline(at, MAX_DURATION));
     plan.alerts = map.optional_by("alerts", read_alerts);
-    let mut detect = map.optional_by("detect", read_detect);
+    let mut detect = map.optional_by("detect", read_detect).unwrap_or_default();
     // With a mistake in them nothing can be held against the files of the alerts.
-    let page = detect.as_mut().and_then(|detect| detect.page.as_mut());
-    if let Some(page) = page.filter(|_| plan.alerts.is_some() || !map.has("alerts")) {
+    if let Some(page) = detect.page.as_mut().filter(|_| plan.alerts.is_some() || !map.has("alerts")) {
         check_page(page, &plan, &mut map);
     }
     plan.detect = detect;
@@ -192,7 +191,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     plan.budget = map.optional_by("budget", objectives::read_budget);
     let expect = map.default_by("expect", (Verdict::Passed, None), read_expect);
     plan.rto = map.read("rto", is_dr, |at| deadline(at, MAX_DURATION));
-    let waits_for_its_end = plan.page().is_some_and(|page| page.resolves_within_us.is_some());
+    let waits_for_its_end = plan.detect.page.as_ref().is_some_and(|page| page.resolves_within_us.is_some());
     let idle = [("detect", "resolves_within", waits_for_its_end), ("rto", "rto", map.has("rto"))];
     for (key, what, _) in idle.into_iter().filter(|(.., is_there)| none && *is_there) {
         let message = format!("with `impact: none` nothing has to recover, so `{what}` says nothing");
@@ -209,29 +208,26 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     }
     let restore = restore::read(kind, &mut map, &plan, &load_names, expect);
 
-    let sources: Vec<_> = plan.sources().collect();
-    let revert_hold = revert_hold.map(|hold| hold_after_revert(hold, &plan.slis, &sources));
-    if let (Some(most), Some((steady, _)), Some((_, hold, _))) = (plan.max_duration, steady, recover.filter(|_| !none))
-    {
-        let shown_after = shown_after(hold, &plan.slis, &sources);
-        let (least, what) = (steady.saturating_add(hold.max(shown_after)), "`steady.for` and `recover.hold`");
-        let what = if shown_after > hold { "`steady.for` and the hold of a recovery" } else { what };
+    (plan.steady_for, plan.steady_within) = steady.unwrap_or((UNREAD, UNREAD));
+    // With `impact: none` nothing has to recover.
+    let unread = if none { RECOVER_HOLD } else { UNREAD };
+    (plan.recover_within, plan.recover_hold, plan.recover_cleared) = recover.unwrap_or((STEADY_WITHIN, unread, false));
+    plan.revert_hold = revert_hold.map_or(Duration::ZERO, |hold| plan.hold_after_revert(hold));
+    plan.impact = impact.unwrap_or_default();
+    if let (Some(most), Some(_), Some(_)) = (plan.max_duration, steady, recover.filter(|_| !none)) {
+        let (hold, shown_after) = (plan.recover_hold, plan.shown_after());
+        let least = plan.steady_for.saturating_add(hold.max(shown_after));
+        let what = match shown_after > hold {
+            true => "`steady.for` and the hold of a recovery",
+            false => "`steady.for` and `recover.hold`",
+        };
         if most < least {
             map.wrong("max_duration", format!("`max_duration` is {}: no drill could pass", Show(most)))
                 .help(format!("{what} alone take {}", Show(least)));
         }
     }
     let complete = map.finish();
-    let windows = WindowChecks {
-        plan: &plan,
-        sources: &sources,
-        steady: steady.map(|steady| steady.0),
-        recover: recover.map(|recover| recover.1),
-        revert: revert_hold,
-        impact: impact.as_ref(),
-        returning: returning(&plan.faults),
-    };
-    windows.check(at.diags);
+    plan.check_windows(at.diags);
     complete?;
 
     let (mut stack, stack_source) = stack?;
@@ -245,12 +241,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     stack.hosts = hosts;
     stack.monitoring = plan.alerts.as_ref().map(AlertsSpec::request);
     (plan.title, plan.stack, plan.stack_source) = (title?, stack, stack_source);
-    (plan.steady_for, plan.steady_within) = steady?;
-    (plan.impact, plan.respond, plan.revert_hold) = (impact?, respond?, revert_hold?);
-    // With `impact: none` nothing has to recover.
-    (plan.recover_within, plan.recover_hold, plan.recover_cleared) =
-        recover.unwrap_or((STEADY_WITHIN, RECOVER_HOLD, false));
-    (plan.restore, plan.expect) = (restore?, expect?.0);
+    (plan.respond, plan.restore, plan.expect) = (respond?, restore?, expect?.0);
     let is_followed = |step: &Step| plan.respond.phases.contains(&step.phase);
     plan.left_out = runbook.as_ref().and_then(|runbook| left_out(runbook, is_followed));
     // What only a step left out would set is an input of those that stay.

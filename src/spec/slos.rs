@@ -118,12 +118,8 @@ fn sloth(spec: &Node) -> Vec<FoundSlo> {
         };
         let (name, service) = (slo.text_at(&["name"])?.to_string(), service.to_string());
         let written = slo.get(&["objective"]);
-        let (objective, counts) = promised(written.and_then(percent), counts, || match written {
-            Some(written) => {
-                format!("its objective {} is no percentage: write it like `99.9`, without a sign", written.describe())
-            }
-            None => "it has no `objective`".into(),
-        })?;
+        let why = ["is no percentage: write it like `99.9`, without a sign", "it has no `objective`"];
+        let (objective, counts) = promised(written.and_then(percent), counts, written, why)?;
         Some(FoundSlo { service, name, objective, period: PERIOD, counts, span: slo.span })
     });
     found.collect()
@@ -152,13 +148,9 @@ fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
         let unknown = || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into());
         let counts = ratio.map_or_else(unknown, ratio_metric);
         let written = ["target", "targetPercent"].iter().find_map(|key| objective.get(&[*key]));
-        let (objective_of, counts) = promised(target, counts, || match written {
-            Some(written) => format!(
-                "its objective {} is neither a `target` like `0.999` nor a `targetPercent` like `99.9`",
-                written.describe()
-            ),
-            None => "it has neither `target` nor `targetPercent`".into(),
-        })?;
+        let wrong = "is neither a `target` like `0.999` nor a `targetPercent` like `99.9`";
+        let why = [wrong, "it has neither `target` nor `targetPercent`"];
+        let (objective_of, counts) = promised(target, counts, written, why)?;
         let service = document.text_at(&["spec", "service"]).unwrap_or_default().to_string();
         let name = if objectives.len() > 1 { format!("{name}-{number}") } else { name.to_string() };
         let (period, span) = (period.unwrap_or(PERIOD), objective.span);
@@ -198,12 +190,17 @@ fn over_window(query: &str) -> String {
     series.map_or_else(|| query.into(), |series| format!("sum(increase({}[{{{{window}}}}]))", series.as_str().trim()))
 }
 
-/// The objective of an SLO and what it counts; without an objective nothing can be asked.
-fn promised(objective: Option<Ratio>, counts: SloCounts, why: impl FnOnce() -> String) -> Option<(Ratio, SloCounts)> {
-    match objective {
-        Some(objective) => Some((objective, counts)),
-        None => Some((Ratio::new(0.0)?, SloCounts::Unknown(why()))),
-    }
+/// The objective of an SLO and what it counts; without an objective, which is `wrong` as it is `written`, or there is `none`, nothing can
+/// be asked.
+fn promised(
+    objective: Option<Ratio>,
+    counts: SloCounts,
+    written: Option<&Node>,
+    [wrong, none]: [&str; 2],
+) -> Option<(Ratio, SloCounts)> {
+    let why = || written.map_or(none.into(), |written| format!("its objective {} {wrong}", written.describe()));
+    let unknown = || Some((Ratio::new(0.0)?, SloCounts::Unknown(why())));
+    objective.map(|objective| (objective, counts)).or_else(unknown)
 }
 
 /// `99.9`, a percentage without its sign.

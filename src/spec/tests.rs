@@ -103,7 +103,7 @@ fn everything_that_can_be_said_is_read() {
         plan.loads,
         plan.slis,
         plan.impact,
-        plan.detect,
+        Some(plan.detect),
         plan.respond,
         (plan.steady_for, plan.steady_within, plan.recover_within, plan.recover_hold, plan.revert_hold),
         plan.expect
@@ -320,7 +320,7 @@ recover: { within: 20s }
     assert_eq!(plan.stack.up_within.as_secs(), 120);
     assert_eq!(plan.expect, crate::record::Verdict::Passed);
     assert_eq!(plan.respond.phases, [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify]);
-    assert!(plan.runbook.is_none() && plan.detect.is_none() && plan.respond.service.is_none());
+    assert!(plan.runbook.is_none() && plan.detect == Default::default() && plan.respond.service.is_none());
     let turned = least.replace("recover: { within: 20s }", "impact: none");
     let within = plan_of(&turned).impact.within;
     assert!(plan_of(&turned).impact.none, "nothing has to recover then");

@@ -1,7 +1,7 @@
 //! Durations of a scenario, and whether its windows can tell anything: a window in which one bad event alone breaks the
 //! objective is a mistake of the scenario, not of the stack.
 
-use super::{Impact, Plan, StopWhen};
+use super::{Plan, StopWhen};
 use crate::agent::source::SliSource;
 pub use crate::assurance::services::Show;
 use crate::load::SLICE;
@@ -61,34 +61,36 @@ pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
     events_needed(objective).is_none_or(|needed| events < needed * (1.0 - ROUNDING))
 }
 
-/// How long every SLI must hold after the revert: `revert.hold`, and so long that one bad event alone breaks the objective of none, that at least
-/// five events of each are due, and that a telling of what comes from time to time lies within it. Any good window of so long will do, and a few
-/// events are good by chance.
-pub fn hold_after_revert(written: Duration, slis: &[SliSpec], sources: &[Arc<SliSource>]) -> Duration {
-    let needed = slis.iter().filter_map(|sli| {
-        let events = events_needed(sli.objective)?.max(IMPACT_EVENTS);
-        let source = source_of(sli, sources)?;
-        Some(whole_slices(events / source.rate).max(source.interval.saturating_mul(2)))
-    });
-    needed.fold(written, Duration::max)
-}
+impl Plan {
+    /// How long every SLI must hold after the revert: `revert.hold`, and so long that one bad event alone breaks the objective of none, that at
+    /// least five events of each are due, and that a telling of what comes from time to time lies within it. Any good window of so long will do,
+    /// and a few events are good by chance.
+    pub(super) fn hold_after_revert(&self, written: Duration) -> Duration {
+        let needed = self.slis.iter().filter_map(|sli| {
+            let events = events_needed(sli.objective)?.max(IMPACT_EVENTS);
+            let source = self.source_of(sli)?;
+            Some(whole_slices(events / source.rate).max(source.interval.saturating_mul(2)))
+        });
+        needed.fold(written, Duration::max)
+    }
 
-/// How long after the last new thing SLIs surely show that nothing new comes any more, of those whose events stay good for a while: until
-/// a trailing window of this length has one bad event more than the objective allows. Zero without such SLIs.
-pub fn shown_after(window: Duration, slis: &[SliSpec], sources: &[Arc<SliSource>]) -> Duration {
-    let shown = slis.iter().filter_map(|sli| {
-        let source = source_of(sli, sources).filter(|source| !source.stays_good.is_zero())?;
-        let allowed = window.mul_f64(1.0 - sli.objective.get());
-        // Its first good answer may have been asked for so much earlier.
-        let after = source.stays_good + source.longest + allowed;
-        Some(whole_slices(after.as_secs_f64() + 1.0 / source.rate))
-    });
-    shown.max().unwrap_or_default()
-}
+    /// How long after the last new thing SLIs surely show that nothing new comes any more, of those whose events stay good for a while: until
+    /// a trailing window of `recover.hold` has one bad event more than the objective allows. Zero without such SLIs.
+    pub fn shown_after(&self) -> Duration {
+        let shown = self.slis.iter().filter_map(|sli| {
+            let source = self.source_of(sli).filter(|source| !source.stays_good.is_zero())?;
+            let allowed = self.recover_hold.mul_f64(1.0 - sli.objective.get());
+            // Its first good answer may have been asked for so much earlier.
+            let after = source.stays_good + source.longest + allowed;
+            Some(whole_slices(after.as_secs_f64() + 1.0 / source.rate))
+        });
+        shown.max().unwrap_or_default()
+    }
 
-/// Where the events of an SLI come from.
-fn source_of<'s>(sli: &SliSpec, sources: &'s [Arc<SliSource>]) -> Option<&'s SliSource> {
-    sources.iter().map(|source| &**source).find(|source| source.series == sli.series)
+    /// Where the events of an SLI come from.
+    fn source_of(&self, sli: &SliSpec) -> Option<Arc<SliSource>> {
+        self.sources().find(|source| source.series == sli.series)
+    }
 }
 
 /// The longest latency that is good.
@@ -100,92 +102,62 @@ pub(super) fn slowest(sli: &SliSpec) -> Option<Duration> {
     sli.good.terms.iter().filter_map(bound).min()
 }
 
-/// What the windows are judged by; what could not be read is left out.
-pub struct WindowChecks<'a> {
-    /// The plan as far as it was read: its SLIs, and what stops it.
-    pub plan: &'a Plan,
-    /// Where the events of the SLIs come from.
-    pub sources: &'a [Arc<SliSource>],
-    /// `steady.for`.
-    pub steady: Option<Duration>,
-    /// `recover.hold`.
-    pub recover: Option<Duration>,
-    /// How long every SLI must hold after the revert.
-    pub revert: Option<Duration>,
-    /// `impact`.
-    pub impact: Option<&'a Impact>,
-    /// The fault that takes longest to come back.
-    pub returning: Option<(&'a str, Duration)>,
-}
+/// A window with the keys by which a scenario says it.
+type KeyedWindow = (&'static str, &'static str, Duration);
 
-impl WindowChecks<'_> {
-    /// Checks them against the loads and objectives; what is found is told with its place and a remedy.
-    pub fn check(&self, diags: &mut Diagnostics) {
+/// What stands for a window that could not be read: no check finds it too short.
+pub const UNREAD: Duration = Duration::from_secs(1_000_000_000);
+
+impl Plan {
+    /// Checks its windows against its loads and objectives; what is found is told with its place and a remedy.
+    pub(super) fn check_windows(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
-        if let Some(hold) = self.revert.filter(|hold| *hold > LONGEST) {
-            let message = format!(
-                "users would have to be served for {} after the revert, until enough events are due",
-                Show(hold)
-            );
-            self.error(diags, "slis", "", message).help("a higher rate, or another objective for the drill");
+        if self.revert_hold > LONGEST {
+            let hold = Show(self.revert_hold);
+            let message =
+                format!("users would have to be served for {hold} after the revert, until enough events are due");
+            self.mistake(diags, "slis", "", message).help("a higher rate, or another objective for the drill");
         }
-        for sli in &self.plan.slis {
-            let Some(&SliSource { rate, interval, stays_good, longest, .. }) = source_of(sli, self.sources) else {
-                continue;
-            };
-            self.check_interval(sli, interval, diags);
-            self.check_age(sli, stays_good, diags);
-            self.check_stop(sli, rate, diags);
-            self.check_slowest(sli, longest, diags);
-            self.judge(("steady", "for"), self.steady, sli, rate, diags);
-            match self.impact {
-                Some(impact) if impact.none => {
-                    self.judge(("impact", "within"), Some(impact.within), sli, rate, diags);
-                }
-                impact => {
-                    self.judge(("recover", "hold"), self.recover, sli, rate, diags);
-                    if let Some(impact) = impact.filter(|impact| impact.breaches.contains(&sli.name)) {
-                        self.check_impact(impact, sli, rate, diags);
-                    }
-                }
+        let judged = match self.impact.none {
+            true => ("impact", "within", self.impact.within),
+            false => ("recover", "hold", self.recover_hold),
+        };
+        for sli in &self.slis {
+            let Some(source) = self.source_of(sli) else { continue };
+            self.check_age(sli, source.stays_good, diags);
+            self.check_stop(sli, source.rate, diags);
+            self.check_slowest(sli, source.longest, diags);
+            for window in [("steady", "for", self.steady_for), judged] {
+                self.check_interval(window, sli, source.interval, diags);
+                self.check_length(window, sli, source.rate, diags);
+            }
+            if !self.impact.none && self.impact.breaches.contains(&sli.name) {
+                self.check_interval(("impact", "window", self.impact.window), sli, source.interval, diags);
+                self.check_impact(sli, source.rate, diags);
             }
         }
     }
 
     /// Notes a mistake about a key of the scenario and a key within it.
-    fn error<'d>(&self, diags: &'d mut Diagnostics, outer: &str, inner: &str, message: String) -> &'d mut Diagnostic {
-        diags.error(&self.plan.source, self.plan.near(outer, inner), message)
+    fn mistake<'d>(&self, diags: &'d mut Diagnostics, outer: &str, inner: &str, message: String) -> &'d mut Diagnostic {
+        diags.error(&self.source, self.near(outer, inner), message)
     }
 
     /// Of a source that tells of its events from time to time, a shorter window may hold none.
-    fn check_interval(&self, sli: &SliSpec, interval: Duration, diags: &mut Diagnostics) {
+    fn check_interval(&self, of: KeyedWindow, sli: &SliSpec, interval: Duration, diags: &mut Diagnostics) {
+        let (outer, inner, window) = of;
         // A telling is of the time since the one before it.
-        let needed = interval.saturating_mul(2);
+        let least = if inner == "hold" { interval.saturating_mul(2) } else { interval };
+        if window >= least {
+            return;
+        }
+        let (why, twice) = match window < interval {
+            true => ("may have no event in it", ""),
+            false => ("what happens after the last telling in it is never judged", ", twice as long"),
+        };
         let (name, every) = (&sli.name, Show(interval));
-        let none = self.impact.filter(|impact| impact.none);
-        let breach = self.impact.filter(|impact| !impact.none);
-        let hold = self.recover.filter(|_| breach.is_some());
-        let breach = breach.filter(|impact| impact.breaches.contains(&sli.name));
-        for (outer, inner, window) in [
-            ("steady", "for", self.steady),
-            ("impact", "window", breach.map(|impact| impact.window)),
-            ("impact", "within", none.map(|impact| impact.within)),
-            ("recover", "hold", hold),
-        ] {
-            let Some(window) = window.filter(|window| *window < interval) else { continue };
-            let least = if inner == "hold" { needed } else { interval };
-            let window = Show(window);
-            let message =
-                format!("`{outer}.{inner}` is {window}: `{name}` is told every {every}, and may have no event in it");
-            self.error(diags, outer, inner, message).help(format!("at least {}", Show(least)));
-        }
-        if let Some(hold) = hold.filter(|hold| *hold >= interval && *hold < needed) {
-            let hold = Show(hold);
-            let message = format!(
-                "`recover.hold` is {hold}: `{name}` is told every {every}, and what happens after the last telling in it is never judged"
-            );
-            self.error(diags, "recover", "hold", message).help(format!("at least {}, twice as long", Show(needed)));
-        }
+        let message = format!("`{outer}.{inner}` is {}: `{name}` is told every {every}, and {why}", Show(window));
+        self.mistake(diags, outer, inner, message).help(format!("at least {}{twice}", Show(least)));
     }
 
     /// What is slower than the time-out is bad, whatever the condition says.
@@ -196,29 +168,29 @@ impl WindowChecks<'_> {
             "`timeout` of the load is {longest}, and `{name}` takes answers of up to {most} for good: slower ones than `timeout` are bad already"
         );
         let help = format!("give the load `timeout: {most}`");
-        diags.warning(&self.plan.source, self.plan.near("slis", name), message).help(help);
+        diags.warning(&self.source, self.near("slis", name), message).help(help);
     }
 
     /// What may be so old is good for so long after its source has died. A recovery is held for longer than that, of which there is a limit, and
     /// users who are to notice nothing are watched for as long as the scenario says.
     fn check_age(&self, sli: &SliSpec, most: Duration, diags: &mut Diagnostics) {
-        let (name, stays_good) = (&sli.name, Show(most));
-        match self.impact.filter(|impact| impact.none) {
-            Some(impact) if impact.within < most => {
+        let (name, stays_good, impact) = (&sli.name, Show(most), &self.impact);
+        match impact.none {
+            true if impact.within < most => {
                 let within = Show(impact.within);
                 let message = format!(
                     "`impact.within` is {within}, and `{name}` stays good for {stays_good} after the last new one: what does not come any \
                      more is not seen in that time"
                 );
                 let help = format!("at least {stays_good}, or a smaller `within` of `{name}` for the drill");
-                diags.warning(&self.plan.source, self.plan.near("impact", "within"), message).help(help);
+                diags.warning(&self.source, self.near("impact", "within"), message).help(help);
             }
-            None if most > LONGEST => {
+            false if most > LONGEST => {
                 let message = format!(
                     "`{name}` stays good for {stays_good} after the last new one, and users would have to be served for longer than that"
                 );
                 let help = format!("a `within` of at most {} for the drill", Show(LONGEST));
-                self.error(diags, "slis", name, message).help(help);
+                self.mistake(diags, "slis", name, message).help(help);
             }
             _ => {}
         }
@@ -226,13 +198,13 @@ impl WindowChecks<'_> {
 
     /// A floor under which one bad event or two fall stops drills for nothing.
     fn check_stop(&self, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
-        for condition in &self.plan.stop_when {
+        for condition in &self.stop_when {
             let StopWhen::Below { sli: name, window, .. } = &condition.what else { continue };
             if *name == sli.name && rate * window.as_secs_f64() < IMPACT_EVENTS * (1.0 - ROUNDING) {
                 let message =
                     format!("`stop_when`: {} hold fewer than five events of `{name}` at {rate}/s", Show(*window));
                 let smallest = Show(Duration::from_secs_f64((IMPACT_EVENTS / rate).min(1e9).ceil()));
-                diags.error(&self.plan.source, condition.span, message).help(format!("`for: {smallest}` or longer"));
+                diags.error(&self.source, condition.span, message).help(format!("`for: {smallest}` or longer"));
             }
         }
     }
@@ -240,11 +212,10 @@ impl WindowChecks<'_> {
     /// A fault that comes back must have done so, and been felt, before users count as recovered: otherwise the drill
     /// passes in the gap that every half-hearted mitigation makes.
     fn check_return(&self, diags: &mut Diagnostics) {
-        let (Some((fault, after)), Some(hold), Some(impact)) = (self.returning, self.recover, self.impact) else {
-            return;
-        };
-        let needed = after.saturating_add(impact.window);
-        if impact.none || hold >= needed {
+        let Some((fault, after)) = self.returning() else { return };
+        let (hold, needed) = (self.recover_hold, after.saturating_add(self.impact.window));
+        // What could not be read has no window.
+        if self.impact.none || self.impact.window.is_zero() || hold >= needed {
             return;
         }
         let message = format!(
@@ -253,37 +224,38 @@ impl WindowChecks<'_> {
             Show(after)
         );
         let least = Show(whole_slices(needed.as_secs_f64()));
-        self.error(diags, "recover", "hold", message)
+        self.mistake(diags, "recover", "hold", message)
             .help(format!("at least {least}: its return, and one `impact.window` to be felt"));
     }
 
-    fn judge(&self, key: (&str, &str), window: Option<Duration>, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
+    fn check_length(&self, (outer, inner, window): KeyedWindow, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
         // That an objective of 100% leaves no budget was told where it stands.
-        let (Some(window), Some(smallest)) = (window, smallest_window(rate, sli.objective)) else { return };
+        let Some(smallest) = smallest_window(rate, sli.objective) else { return };
         if too_short(window, rate, sli.objective) {
             let events = (rate * window.as_secs_f64()).floor();
-            let ((outer, inner), name, window, objective) = (key, &sli.name, Show(window), sli.objective);
+            let (name, window, objective) = (&sli.name, Show(window), sli.objective);
             let message = format!(
                 "`{outer}.{inner}` is too short for `{name}`: of {events} requests in {window} one bad one alone breaks {objective}"
             );
             let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), rate);
-            self.error(diags, outer, inner, message).help(help);
+            self.mistake(diags, outer, inner, message).help(help);
         }
     }
 
-    fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
+    fn check_impact(&self, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
+        let impact = &self.impact;
         // Five bad events must fit into the window, of this SLI or of another one that will do.
         let shows = |rate: f64| rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING);
         // Where the scenario does not name those that must fall, any will do.
-        let names_them = self.plan.root.get(&["impact", "breaches"]).is_some();
-        let mut others = self.plan.slis.iter().filter(|_| !names_them).filter_map(|sli| source_of(sli, self.sources));
+        let names_them = self.root.get(&["impact", "breaches"]).is_some();
+        let mut others = self.slis.iter().filter(|_| !names_them).filter_map(|sli| self.source_of(sli));
         if !shows(rate) && !others.any(|one| shows(one.rate)) {
             let (name, length) = (&sli.name, Show(impact.window));
             let smallest = Show(whole_slices(IMPACT_EVENTS / rate));
             let message = format!(
                 "`impact.window` is too short for `{name}`: an impact needs five bad events, and {length} hold fewer at {rate}/s"
             );
-            self.error(diags, "impact", "window", message).help(format!("at least {smallest}, or a higher rate"));
+            self.mistake(diags, "impact", "window", message).help(format!("at least {smallest}, or a higher rate"));
         }
         if impact.below > sli.objective {
             let message = format!(
@@ -291,7 +263,7 @@ impl WindowChecks<'_> {
                 impact.below, sli.name, sli.objective
             );
             let help = "an impact is worse than a missed objective: lower it";
-            self.error(diags, "impact", "below", message).help(help);
+            self.mistake(diags, "impact", "below", message).help(help);
         }
     }
 }
@@ -333,9 +305,10 @@ mod tests {
         Arc::new(SliSource { stays_good: Duration::from_secs(stays_good), ..source })
     }
 
-    fn sli(objective: &str) -> SliSpec {
+    fn plan(objective: &str, source: Arc<SliSource>) -> Plan {
         let good = Good { text: String::new(), terms: Vec::new() };
-        SliSpec { name: "a".into(), series: "web".into(), good, objective: ratio(objective), slo: None }
+        let sli = SliSpec { name: "a".into(), series: "web".into(), good, objective: ratio(objective), slo: None };
+        Plan { slis: vec![sli], own_sources: vec![source], ..Plan::default() }
     }
 
     /// One of two events a second was good in any 2 s, of users half of whom are not served, too.
@@ -349,7 +322,7 @@ mod tests {
             (0.1, "50%", 50_000),
             (1000.0, "90%", 2000),
         ] {
-            let hold = hold_after_revert(Duration::from_secs(2), &[sli(objective)], &[source(rate, 0)]);
+            let hold = plan(objective, source(rate, 0)).hold_after_revert(Duration::from_secs(2));
             assert_eq!(hold, Duration::from_millis(millis), "{rate} {objective}");
         }
     }
@@ -357,7 +330,8 @@ mod tests {
     #[test]
     fn what_stays_good_is_shown_to_be_old_once_it_breaks_the_objective() {
         let shown = |window: u64, objective: &str, source: Arc<SliSource>| {
-            shown_after(Duration::from_secs(window), &[sli(objective)], &[source]).as_millis()
+            let recover_hold = Duration::from_secs(window);
+            Plan { recover_hold, ..plan(objective, source) }.shown_after().as_millis()
         };
         assert_eq!(shown(20, "95%", source(1.0, 20)), 24_000, "one of twenty may be bad, and two may not");
         assert_eq!(shown(5, "80%", source(10.0, 20)), 23_100);

@@ -101,15 +101,6 @@ impl Demand {
     }
 }
 
-/// Whether a drill may start beside those that run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Admission {
-    /// It may; with a note when it needs more than there is and runs alone for that reason.
-    Go(Option<String>),
-    /// Not yet, and why: `memory: it needs 900 MiB, and 400 MiB are left`.
-    Wait(String),
-}
-
 /// How many drills may run at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
@@ -139,17 +130,9 @@ impl Limits {
         }
     }
 
-    /// Whether `next` may start beside those that run, with what is free now. A drill that does not fit an empty machine
-    /// runs alone.
-    pub fn admit(&self, running: &[Demand], next: &Demand, now: &Available) -> Admission {
-        match (running.is_empty(), self.lacking(running, next, now)) {
-            (_, None) => Admission::Go(None),
-            (true, Some(why)) => Admission::Go(Some(format!("it runs alone, and even so there is not enough {why}"))),
-            (false, Some(why)) => Admission::Wait(why),
-        }
-    }
-
-    fn lacking(&self, running: &[Demand], next: &Demand, now: &Available) -> Option<String> {
+    /// What keeps `next` from starting beside those that run, with what is free now: `memory: it needs 900 MiB, and 400 MiB are left`.
+    /// A drill that does not fit an empty machine runs alone.
+    pub fn lacking(&self, running: &[Demand], next: &Demand, now: &Available) -> Option<String> {
         if self.most.is_some_and(|most| running.len() >= most as usize) && !running.is_empty() {
             let count = running.len();
             return Some(format!("room: {count} under way, and no more may run at once"));
@@ -218,21 +201,18 @@ mod tests {
         Limits::new(&MACHINE, &NOW, most)
     }
 
-    fn waits(admission: Admission) -> String {
-        match admission {
-            Admission::Wait(why) => why,
-            Admission::Go(note) => panic!("it may start: {note:?}"),
-        }
+    fn waits(lacking: Option<String>) -> String {
+        lacking.expect("it may start")
     }
 
     #[test]
     fn drills_start_while_they_fit() {
         let running = [DRILL; 7];
         for at in 0..=6 {
-            assert_eq!(limits(None).admit(&running[..at], &DRILL, &NOW), Admission::Go(None), "{at}");
+            assert_eq!(limits(None).lacking(&running[..at], &DRILL, &NOW), None, "{at}");
         }
         // 90% of two processors are 1.8: seven quarters, an eighth of the containers and as much beside them, leave 0.05.
-        let eighth = waits(limits(None).admit(&running, &DRILL, &NOW));
+        let eighth = waits(limits(None).lacking(&running, &DRILL, &NOW));
         assert_eq!(eighth, "processors: it needs 0.25, and 0.05 are left");
         assert_eq!(limits(None).words(&running), "7: memory for 11, processors for 7, address pools for 29");
         assert_eq!(
@@ -245,13 +225,13 @@ mod tests {
     fn each_reason_to_wait_is_told() {
         let one = [DRILL];
         let told = [
-            limits(Some(1)).admit(&one, &DRILL, &NOW),
-            limits(None).admit(&one, &Demand { memory_bytes: 6000 * MIB, ..DRILL }, &NOW),
-            limits(None).admit(&one, &DRILL, &Available { memory_bytes: Some(700 * MIB), ..NOW }),
-            limits(None).admit(&one, &Demand { networks: 29, ..DRILL }, &NOW),
-            limits(None).admit(&one, &DRILL, &Available { free_networks: 2, ..NOW }),
-            limits(None).admit(&one, &Demand { cpus: 0.8, ..DRILL }, &NOW),
-            limits(None).admit(&one, &DRILL, &Available { busy: Some(0.97), ..NOW }),
+            limits(Some(1)).lacking(&one, &DRILL, &NOW),
+            limits(None).lacking(&one, &Demand { memory_bytes: 6000 * MIB, ..DRILL }, &NOW),
+            limits(None).lacking(&one, &DRILL, &Available { memory_bytes: Some(700 * MIB), ..NOW }),
+            limits(None).lacking(&one, &Demand { networks: 29, ..DRILL }, &NOW),
+            limits(None).lacking(&one, &DRILL, &Available { free_networks: 2, ..NOW }),
+            limits(None).lacking(&one, &Demand { cpus: 0.8, ..DRILL }, &NOW),
+            limits(None).lacking(&one, &DRILL, &Available { busy: Some(0.97), ..NOW }),
         ];
         let expected = [
             "room: 1 under way, and no more may run at once",
@@ -268,14 +248,11 @@ mod tests {
     #[test]
     fn what_does_not_fit_runs_alone_and_says_so() {
         let huge = Demand { memory_bytes: 64 * 1024 * MIB, ..DRILL };
-        let Admission::Go(Some(note)) = limits(None).admit(&[], &huge, &NOW) else { panic!("it must run alone") };
-        assert_eq!(
-            note,
-            "it runs alone, and even so there is not enough memory: it needs 65536 MiB, and 5632 MiB are left"
-        );
+        let lacks = limits(None).lacking(&[], &huge, &NOW);
+        assert_eq!(lacks.as_deref(), Some("memory: it needs 65536 MiB, and 5632 MiB are left"));
         let busy = Available { busy: Some(1.0), ..NOW };
-        assert_eq!(limits(None).admit(&[], &DRILL, &busy), Admission::Go(None), "an empty game day never waits");
-        waits(limits(None).admit(&[huge], &DRILL, &NOW));
+        assert_eq!(limits(None).lacking(&[], &DRILL, &busy), None, "an empty game day never waits");
+        waits(limits(None).lacking(&[huge], &DRILL, &NOW));
     }
 
     #[test]
@@ -308,9 +285,11 @@ mod tests {
             for (mib, cpus, networks) in needs {
                 let next = Demand { memory_bytes: mib * MIB, cpus, networks, containers: 3 };
                 let alone = running.is_empty();
-                match limits.admit(&running, &next, &NOW) {
-                    Admission::Go(_) => running.push(next),
-                    Admission::Wait(_) => prop_assert!(!alone),
+                match limits.lacking(&running, &next, &NOW) {
+                    None => running.push(next),
+                    // It runs alone.
+                    Some(_) if alone => running.push(next),
+                    Some(_) => {}
                 }
             }
             prop_assert!(!running.is_empty());

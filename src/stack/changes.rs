@@ -3,7 +3,9 @@
 use super::ContainerState;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What a release changes. Everything that it does not name stays as it was planned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -102,6 +104,47 @@ pub struct Ending {
     pub ago: Duration,
     /// Nobody had stopped, killed or removed it.
     pub by_itself: bool,
+}
+
+/// How the containers of a process have ended since their last starts, each with when that was told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NotedEnds(Arc<Mutex<BTreeMap<String, (Ending, Instant)>>>);
+
+impl NotedEnds {
+    /// Notes an end. One that is told again is as old as it was.
+    pub(super) fn note(&self, ending: Ending) {
+        crate::locked(&self.0).entry(ending.container.clone()).or_insert_with(|| (ending, Instant::now()));
+    }
+
+    /// The container was started again.
+    pub(super) fn forget(&self, container: &str) {
+        crate::locked(&self.0).remove(container);
+    }
+}
+
+/// The ends of the containers of a process, which are watched until this is dropped.
+#[derive(Debug)]
+pub(super) struct WatchedEnds {
+    noted: NotedEnds,
+    _watching: DropGuard,
+}
+
+impl WatchedEnds {
+    /// Has them noted by `watching`, which goes on until it is dropped.
+    pub(super) fn watch<F>(watching: impl FnOnce(NotedEnds) -> F) -> WatchedEnds
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let (noted, done) = (NotedEnds::default(), CancellationToken::new());
+        tokio::spawn(done.clone().run_until_cancelled_owned(watching(noted.clone())));
+        WatchedEnds { noted, _watching: done.drop_guard() }
+    }
+
+    /// What was seen so far.
+    pub(super) fn seen(&self) -> Vec<Ending> {
+        let ago = |(ending, told): &(Ending, Instant)| Ending { ago: told.elapsed(), ..ending.clone() };
+        crate::locked(&self.noted.0).values().map(ago).collect()
+    }
 }
 
 /// Runs a script again and again: `$1` is the script, `$2` the pause in seconds. A shell that could not run what it was told

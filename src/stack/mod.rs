@@ -15,7 +15,7 @@ mod request;
 mod source_files;
 mod tools;
 
-pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
+pub use capacity::{Available, Capacity, Demand, Limits, Use};
 pub use changes::{Ending, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};

@@ -94,11 +94,15 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     /// Name of the project.
     fn name(&self) -> &str;
     /// Names of the services, in order.
-    fn services(&self) -> Vec<String>;
+    fn services(&self) -> Vec<String> {
+        self.facts().into_iter().map(|service| service.name).collect()
+    }
     /// Every name by which a client inside the stack can call one of its services.
     fn hosts(&self) -> Vec<String>;
     /// Environment of a service.
-    fn environment(&self, service: &str) -> BTreeMap<String, String>;
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        self.facts().into_iter().find(|known| known.name == service).map(|known| known.environment).unwrap_or_default()
+    }
     /// What can be known of each service without starting it, in order.
     fn facts(&self) -> Vec<ServiceFacts>;
     /// Everything that there is to say about drilling it, errors included.
@@ -347,7 +351,6 @@ pub enum ResolveError {
 
 named_enum! {
 /// How something stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeState {
     /// There.
     Ok = "ok",

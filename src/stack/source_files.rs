@@ -27,12 +27,12 @@ impl SourceFiles {
         self.folders.insert(Self::real(path));
     }
 
-    /// The first of these changes that concerns them.
-    pub(crate) fn touched_by<'c>(&self, changed: &'c BTreeSet<PathBuf>) -> Option<&'c Path> {
+    /// Whether one of these changes concerns them.
+    pub(crate) fn is_touched_by(&self, changed: &BTreeSet<PathBuf>) -> bool {
         let below = |path: &Path| self.folders.iter().any(|folder| path.starts_with(folder));
         // Git names a submodule, not the files in it.
         let within = |path: &Path| self.files.iter().chain(&self.folders).any(|own| own.starts_with(path));
-        changed.iter().map(PathBuf::as_path).find(|path| below(path) || within(path))
+        changed.iter().any(|path| below(path) || within(path))
     }
 
     /// The path without links, as far as it exists: a file that was removed is looked for as well.
@@ -58,14 +58,14 @@ mod tests {
         let mut inputs = SourceFiles::default();
         inputs.files.insert("/p/scenarios/a.yaml".into());
         inputs.folders.insert("/p/stacks/shop/db".into());
-        let touched = |path: &str| inputs.touched_by(&BTreeSet::from([PathBuf::from(path)])).is_some();
+        let touched = |path: &str| inputs.is_touched_by(&BTreeSet::from([PathBuf::from(path)]));
         assert!(touched("/p/scenarios/a.yaml"));
         assert!(touched("/p/stacks/shop/db/sub/init.sql"));
         assert!(touched("/p/stacks/shop"), "a submodule is named as a whole");
         assert!(!touched("/p/scenarios/a.yaml.orig"));
         assert!(!touched("/p/stacks/shop/db2/x"));
         assert!(!touched("/p/README.md"));
-        assert_eq!(inputs.touched_by(&BTreeSet::new()), None);
+        assert!(!inputs.is_touched_by(&BTreeSet::new()));
     }
 
     #[test]

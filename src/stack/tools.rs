@@ -1,13 +1,15 @@
 //! Programs of the runner's that a step may call from inside the stack, as if they were there: what is called, its
 //! streams, and who carries it out.
 
+use super::StackError;
 use crate::output::{cut, log_line};
-use crate::record::{Redactor, Stream, open_plain};
+use crate::record::{Redactor, Secrets, Stream, open_plain};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,8 +40,77 @@ pub struct ToolCall {
     pub env: Vec<(String, String)>,
 }
 
+/// Why a call is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub(super) struct NotDone {
+    /// Its exit code: [`REFUSED`] for what is not allowed.
+    pub exit: i32,
+    /// What is said.
+    pub why: String,
+}
+
+impl NotDone {
+    /// It could not be carried out.
+    pub(super) fn failed(why: impl Into<String>) -> NotDone {
+        NotDone { exit: 1, why: why.into() }
+    }
+
+    /// It is not allowed; the reason in one line.
+    pub(super) fn refused(why: impl Into<String>) -> NotDone {
+        NotDone { exit: REFUSED, why: why.into() }
+    }
+}
+
+impl From<StackError> for NotDone {
+    fn from(error: StackError) -> Self {
+        NotDone::failed(match error {
+            // What the real command would have said.
+            StackError::Build { reason, tail } => format!("{tail}\n{reason}"),
+            other => other.to_string(),
+        })
+    }
+}
+
+/// A refusal as an error.
+pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, NotDone> {
+    Err(NotDone::refused(why))
+}
+
+/// Refuses what is not as it has to be.
+pub(super) fn ensure(holds: bool, why: impl Into<String>) -> Result<(), NotDone> {
+    if holds { Ok(()) } else { refuse(why) }
+}
+
+/// Waits for what becomes of a call, tells the step, and notes it in the log file `name` of the run's directory.
+pub(super) async fn answer(
+    call: &ToolCall,
+    out: &CallOutput,
+    cancel: &CancellationToken,
+    carried_out: impl Future<Output = Result<i32, NotDone>>,
+    (dir, name, secrets): (&Path, &str, &Secrets),
+) -> i32 {
+    let began = Instant::now();
+    let done = tokio::select! {
+        biased;
+        done = carried_out => done,
+        // The command has had its time to go.
+        () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(6)).await } => Ok(143),
+    };
+    let (exit, said, told) = match done {
+        Ok(exit) => (exit, String::new(), format!("exit {exit}")),
+        Err(NotDone { exit: REFUSED, why }) => (REFUSED, format!("firedrill: {why}\n"), format!("refused: {why}")),
+        Err(NotDone { exit, why }) => (exit, format!("{why}\n"), format!("failed: {why}")),
+    };
+    out.say(&said).await;
+    let took = began.elapsed().as_secs_f64();
+    // Who called it may have found out a secret meanwhile.
+    note_call(call, &format!("{told}, {took:.1} s"), dir, name, &secrets.redactor()).await;
+    exit
+}
+
 /// Notes a call and what came of it in a log file `name` of the run's directory.
-pub(super) async fn note_call(call: &ToolCall, came: &str, dir: &Path, name: &str, redactor: &Redactor) {
+async fn note_call(call: &ToolCall, came: &str, dir: &Path, name: &str, redactor: &Redactor) {
     let shown = |text: &str| cut(&redactor.text(text), LONGEST_NOTE, "…");
     let what = shown(&format!("{} {}", call.program, call.args.join(" ")));
     // One call, one line, whatever its arguments hold.

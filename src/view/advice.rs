@@ -253,9 +253,15 @@ fn again(plan: &Announcement) -> String {
     format!("firedrill scenario {what}{}", if plan.control { " --control" } else { "" })
 }
 
+/// What makes a pass less certain, a line each and the same in every report: whether it is the runbook's, or that of its mitigation alone,
+/// and what it does not show.
+pub fn doubts(record: &Record) -> Vec<String> {
+    words::doubts(record).into_iter().chain(not_shown(record)).collect()
+}
+
 /// What a pass does not show, a line each: that users would not have recovered without the runbook, where no control is known, and that nothing
 /// was lost, where an invariant had nothing to lose.
-pub fn not_shown(record: &Record) -> Vec<String> {
+fn not_shown(record: &Record) -> Vec<String> {
     let is_pass = record.verdict == Verdict::Passed && !record.is_control();
     let Some(plan) = record.plan.as_ref().filter(|_| is_pass) else { return Vec::new() };
     let by_runbook = record.mitigation_started_us.is_some() && record.recovered_us().is_some();

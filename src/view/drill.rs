@@ -1,6 +1,6 @@
 //! A drill as every report reads it: each fact computed once from the record, and worded once.
 
-use super::advice::{Advice, advice, not_shown};
+use super::advice::{Advice, advice, doubts};
 use super::cases::{DrillCase, cases};
 use super::restore::{self, JudgedRow, Rung};
 use super::symbol::StatusSymbol;
@@ -43,8 +43,8 @@ pub struct DrillView<'a> {
     pub time: [TimeShare; 3],
     /// What came after the verdict and should trouble the reader.
     pub aftermath: Vec<String>,
-    /// What a pass does not show.
-    pub not_shown: Vec<String>,
+    /// What makes a pass less certain.
+    pub doubts: Vec<String>,
     /// What a person needs to know first where it did not pass.
     pub advice: Advice<'a>,
 }
@@ -99,7 +99,7 @@ impl<'a> DrillView<'a> {
             cases: cases(record),
             time: words::time_shares(&figures.time),
             aftermath: words::aftermath(record),
-            not_shown: not_shown(record),
+            doubts: doubts(record),
             advice: advice(record),
             figures,
             record,

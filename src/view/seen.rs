@@ -38,7 +38,7 @@ pub struct SeenRun {
     pub rto_us: Option<u64>,
     /// Recovery point in microseconds.
     pub rpo_us: Option<u64>,
-    /// Its faults, as they were announced.
+    /// Its faults that users were to feel, as they were announced: not those that are noise.
     pub faults: Vec<FaultInfo>,
     /// The runbook, as the record names it.
     pub runbook: Option<String>,
@@ -73,7 +73,7 @@ impl SeenRun {
             expects_failure: exists_to_fail(record),
             rto_us: record.time_to_recover_us(),
             rpo_us: record.data_figures().and_then(|data| data.judged_rpo_us()),
-            faults: plan.faults.clone(),
+            faults: plan.faults.iter().filter(|fault| !fault.noise).cloned().collect(),
             runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
             followed: followed.map(|step| (step.id.clone(), step.hash.clone())).collect(),
             paged: plan.page.as_ref().and_then(|page| page.alert.clone()).filter(|_| detected),

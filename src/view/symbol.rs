@@ -2,7 +2,6 @@
 
 named_enum! {
 /// How something came out, each with its sign, which is one column wide, and with what it says of an objective in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusSymbol {
     /// It held.
     Good = "✓": "met",

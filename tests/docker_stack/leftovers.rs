@@ -50,7 +50,7 @@ async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
 
     let down = platform.reopen(&project.run.id).await.unwrap().down().await.unwrap();
     assert_eq!(down.left, Vec::<String>::new());
-    assert_eq!(left(&project.run.id, stack.project()), "");
+    assert_eq!(left(&project.run.id, &stack.project), "");
     assert_eq!(fate(dry).await, None);
 }
 

@@ -96,7 +96,7 @@ async fn a_stack_with_many_features_goes_up_can_be_spoken_to_and_leaves_nothing(
         assert!(stack.secrets().iter().any(|s| s.value() == secret), "{secret}");
     }
     with_stack(&stack, &project.run.id, async |stack, up| {
-        assert_eq!(up.project, stack.project());
+        assert_eq!(up.project, stack.project);
         assert!(up.images["web"].starts_with("sha256:"), "{up:?}");
         let web = stack.containers("web").await.unwrap();
         assert_eq!((only(&web).status.as_str(), only(&web).exit_code), ("running", None));
@@ -169,7 +169,7 @@ async fn the_env_file_of_a_stack_decides_no_builder() {
 async fn two_drills_of_the_same_stack_run_side_by_side() {
     let (one, two) = (many_features(), many_features());
     let (first, second) = (one.stack().await, two.stack().await);
-    assert_ne!(first.project(), second.project());
+    assert_ne!(first.project, second.project);
     let (a, b) = tokio::join!(
         with_stack(&first, &one.run.id, async |stack, up| {
             (only(&stack.containers("db").await.unwrap()).id.clone(), up.images)
@@ -504,7 +504,7 @@ services:
     assert!(matches!(result, Err(StackError::Cancelled)), "{result:?}");
     assert!(cancelled.elapsed() < Duration::from_secs(6), "{:?}", cancelled.elapsed());
     assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
-    assert_eq!(left(&project.run.id, stack.project()), "");
+    assert_eq!(left(&project.run.id, &stack.project), "");
 }
 
 #[test]

@@ -127,7 +127,7 @@ async fn nothing_is_written_through_a_link_in_the_run_directory() {
     let run = project.run.id.clone();
     let _gone = Gone { run: run.clone(), image: None };
     let stack = project.stack().await;
-    let of_project = stack.project().to_string();
+    let of_project = stack.project.clone();
     // As like the run's own as can be.
     let name = format!("{of_project}-web-1");
     labelled(&name, &run, &project.run.dir, &[("com.docker.compose.project", &of_project)]);
@@ -149,7 +149,7 @@ async fn a_ledger_that_somebody_else_has_written_changes_nothing_of_anybody() {
     // Somebody's kept drill.
     let victim = Project::new("victim", SLEEPS);
     dead(&victim);
-    let of_victim = victim.stack().await.project().to_string();
+    let of_victim = victim.stack().await.project;
     let (web, service) = (format!("{of_victim}-web-1"), ("com.docker.compose.service", "web"));
     let labels = [("com.docker.compose.project", of_victim.as_str()), service, ("com.docker.compose.oneoff", "False")];
     let _gone = Gone { run: victim.run.id.clone(), image: None };
@@ -162,7 +162,7 @@ async fn a_ledger_that_somebody_else_has_written_changes_nothing_of_anybody() {
     // A run directory that came with a repository, and a container that its Compose file has started.
     let evil = Project::new("evil", SLEEPS);
     dead(&evil);
-    let of_evil = evil.stack().await.project().to_string();
+    let of_evil = evil.stack().await.project;
     let _evil_gone = Gone { run: evil.run.id.clone(), image: None };
     labelled(
         &format!("{of_evil}-web-1"),

@@ -87,7 +87,7 @@ pub async fn with_stack<T>(stack: &ComposeStack, run: &str, body: impl AsyncFnOn
     };
     let down = stack.down().await.unwrap();
     assert_eq!(down.left, Vec::<String>::new());
-    assert_eq!(left(run, stack.project()), "");
+    assert_eq!(left(run, &stack.project), "");
     match result {
         Ok(Ok(value)) => value,
         Ok(Err(panic)) => std::panic::resume_unwind(panic),

@@ -3,7 +3,6 @@
 
 mod gamedays;
 mod pages;
-mod programs;
 mod scenarios;
 mod workflows;
 

@@ -173,7 +173,7 @@ async fn a_condition_beside_pages_that_must_not_come_is_detected() {
         .set("detect", "{ metrics: 'http://web:9100/metrics', when: queue > 5, within: 3s }")
         .plan_with(|plan| {
             let page = PageExpectation { max_pages: Some(1), ..PageExpectation::default() };
-            plan.detect.as_mut().expect("a detection").page = Some(page);
+            plan.detect.page = Some(page);
         })
         .run()
         .await;

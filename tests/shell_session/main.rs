@@ -383,6 +383,7 @@ async fn a_watched_command_tells_what_its_shell_came_to() {
         ("true && exit 4", 4, &["exit 4", "true"]),
         ("true && exec false", 1, &["exec false", "true"]),
         ("while read x; do touch $x; done </dev/null", 0, &["read x"]),
+        ("until false; do true && break; done", 0, &["break", "false", "true"]),
     ] {
         let done = rig.watched(text).await;
         let said = done.result.ran.clone().unwrap_or_default();

@@ -3,24 +3,20 @@
 
 use crate::agent::ability::Tell;
 use crate::agent::clock::Clock;
+use crate::agent::http_page::serve_http;
 use crate::agent::protocol::Told;
-use crate::agent::proxy::serve_each;
 use crate::record::{ALERT_NAME, AlertMoment, AlertStation, DrillTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 /// A notification that is longer is not read.
@@ -31,14 +27,9 @@ pub(super) async fn listen(port: u16, token: &str, clock: Clock, tell: Tell) -> 
     let token: Arc<str> = token.into();
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
     let listener = listener.map_err(|error| format!("listen on port {port}: {error}"))?;
-    let takes = move |stream: TcpStream, _| {
-        let (token, tell) = (token.clone(), tell.clone());
-        let service =
-            service_fn(move |request| take(request, token.clone(), clock, tell.clone()).map(Ok::<_, Infallible>));
-        // A peer that breaks its connection has delivered nothing.
-        http1::Builder::new().serve_connection(TokioIo::new(stream), service).map(drop)
-    };
-    Ok(AbortOnDropHandle::new(tokio::spawn(serve_each(listener, takes).map(|never| match never {}))))
+    // A peer that breaks its connection has delivered nothing.
+    let takes = move |request, _| take(request, token.clone(), clock, tell.clone());
+    Ok(AbortOnDropHandle::new(tokio::spawn(serve_http(listener, None, takes).map(|never| match never {}))))
 }
 
 async fn take(request: Request<Incoming>, token: Arc<str>, clock: Clock, tell: Tell) -> Response<Full<Bytes>> {

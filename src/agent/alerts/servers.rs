@@ -41,6 +41,7 @@ pub(super) struct Servers {
 struct Server {
     name: &'static str,
     running: Running,
+    /// The last lines that it wrote, from the newest on.
     last: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -59,7 +60,7 @@ impl Server {
     fn ended(&mut self) -> Option<String> {
         let status = self.running.child.try_wait().ok().flatten()?;
         let last = locked(&self.last);
-        Some(format!("{} ended ({status}): {}", self.name, last.iter().cloned().collect::<Vec<_>>().join(" | ")))
+        Some(format!("{} ended ({status}): {}", self.name, last.iter().rev().cloned().collect::<Vec<_>>().join(" | ")))
     }
 }
 
@@ -81,10 +82,8 @@ async fn read_log(stderr: ChildStderr, last: Arc<Mutex<VecDeque<String>>>, lines
         }
         {
             let mut last = locked(&last);
-            last.push_back(line.clone());
-            if last.len() > LAST_LINES {
-                last.pop_front();
-            }
+            last.push_front(line.clone());
+            last.truncate(LAST_LINES);
         }
         // Nobody may listen.
         let _ = lines.send(line);

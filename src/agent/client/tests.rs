@@ -187,17 +187,21 @@ async fn first_words_that_are_not_hello_are_explained() {
     insta::assert_snapshot!(error, @"the agent fd-agent is gone: its channel ended before it said anything");
 }
 
-#[test]
-fn the_shortest_of_the_last_round_trips_counts() {
-    let mut offsets = Offsets::default();
-    assert_eq!(offsets.best(), None);
-    offsets.push(ClockOffset { offset_us: 1, rtt_us: 10 });
+#[tokio::test]
+async fn the_shortest_of_the_last_round_trips_counts() {
+    let (client, _messages, _agent) = connect().await;
+    let probe = |offset_us: u64, rtt_us: u64| {
+        let sent_us = 1_000_000 - rtt_us;
+        locked(&client.0.state).pending.insert(0, (sent_us, oneshot::channel().0));
+        client.0.reply(0, sent_us + rtt_us / 2 + offset_us, done());
+    };
+    probe(1, 10);
     for n in 0..REMEMBERED as u64 - 1 {
-        offsets.push(ClockOffset { offset_us: 2, rtt_us: 100 + n });
+        probe(2, 100 + n);
     }
-    assert_eq!(offsets.best().map(|best| best.offset_us), Some(1));
-    offsets.push(ClockOffset { offset_us: 3, rtt_us: 500 });
-    assert_eq!(offsets.best(), Some(ClockOffset { offset_us: 2, rtt_us: 100 }), "the old one is forgotten");
+    assert_eq!(client.offset(), ClockOffset { offset_us: 1, rtt_us: 10 }, "those of the beginning are forgotten");
+    probe(3, 500);
+    assert_eq!(client.offset(), ClockOffset { offset_us: 2, rtt_us: 100 });
 }
 
 proptest! {

@@ -95,7 +95,7 @@ impl FoundPath<'_> {
 
     /// Number and bytes of the files below a directory that are no directories themselves.
     fn content(&self) -> Result<(u64, u64), String> {
-        count(self.path, &self.inside).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))
+        walk(self.path, &self.inside, false).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))
     }
 
     /// What would be lost.
@@ -139,7 +139,7 @@ impl FoundPath<'_> {
             Damage::Removed { files, bytes, .. } => {
                 let removed = match &self.found {
                     None => Ok(()),
-                    Some(found) if found.is_dir() => clear(self.path, &self.inside),
+                    Some(found) if found.is_dir() => walk(self.path, &self.inside, true).map(drop),
                     Some(_) => std::fs::remove_file(self.path),
                 };
                 removed.map_err(|error| format!("{shown} cannot be removed: {error}"))?;
@@ -217,45 +217,30 @@ impl FoundPath<'_> {
     }
 }
 
-/// Removes everything in a directory but what is mounted there. The directory itself stays, as it often is where a volume
-/// is mounted. Links are removed and never followed.
-fn clear(directory: &Path, inside: &[PathBuf]) -> io::Result<()> {
+/// Number and bytes of the files below a directory, but for what is mounted there; where they are to be removed, they are, with the
+/// directories between. The directory itself stays, as it often is where a volume is mounted. Links are never followed.
+fn walk(directory: &Path, inside: &[PathBuf], remove: bool) -> io::Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0, 0);
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         let path = entry.path();
         if inside.contains(&path) {
             continue;
         }
-        let removed = match entry.file_type()?.is_dir() {
-            // It cannot be empty.
-            true if inside.iter().any(|mount| mount.starts_with(&path)) => clear(&path, inside),
-            true => clear(&path, inside).and_then(|()| std::fs::remove_dir(&path)),
-            false => std::fs::remove_file(&path),
-        };
-        match removed {
-            // Mounted just now; or somebody else was faster.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::NotFound) => {}
-            removed => removed?,
-        }
-    }
-    Ok(())
-}
-
-fn count(directory: &Path, inside: &[PathBuf]) -> io::Result<(u64, u64)> {
-    let (mut files, mut bytes) = (0, 0);
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        if inside.contains(&entry.path()) {
-            continue;
-        }
-        let found = entry.metadata().and_then(|found| match found.is_dir() {
-            true => count(&entry.path(), inside),
-            false => Ok((1, found.len())),
+        let walked = entry.metadata().and_then(|found| {
+            let counted = if found.is_dir() { walk(&path, inside, remove)? } else { (1, found.len()) };
+            match remove {
+                true if !found.is_dir() => std::fs::remove_file(&path)?,
+                // With something mounted below it it cannot be empty.
+                true if !inside.iter().any(|mount| mount.starts_with(&path)) => std::fs::remove_dir(&path)?,
+                _ => {}
+            }
+            Ok(counted)
         });
-        match found {
+        match walked {
             Ok((more, their)) => (files, bytes) = (files + more, bytes + their),
-            // A file may go while it is counted: the service may be at work.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Mounted just now; or somebody else was faster: the service may be at work.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::NotFound) => {}
             Err(error) => return Err(error),
         }
     }

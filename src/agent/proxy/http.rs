@@ -201,38 +201,30 @@ impl Exchange {
     /// Sends a request over the open connection, or over a new one when that was closed before anything of the
     /// request was sent. A request of which something was sent is never sent again.
     async fn send(&self, mut request: Request<Incoming>) -> Result<Response<Incoming>, &'static str> {
-        let kept = locked(&self.sender).take();
-        let mut fresh = kept.is_none();
-        let mut sender = match kept {
-            Some(sender) => sender,
-            None => self.connect().await?,
-        };
+        let mut kept = locked(&self.sender).take();
         loop {
-            let error = match sender.ready().await {
+            let fresh = kept.is_none();
+            let mut sender = match kept.take() {
+                Some(sender) => sender,
+                None => self.connect().await?,
+            };
+            let (unsent, error) = match sender.ready().await {
                 Ok(()) => match sender.try_send_request(request).await {
                     Ok(response) => {
                         self.keep(sender);
                         return Ok(response);
                     }
-                    Err(mut failed) => match failed.take_message() {
-                        Some(unsent) => {
-                            request = unsent;
-                            failed.into_error()
-                        }
-                        None => {
-                            self.ending.reset_for(failed.error());
-                            return Err(NO_ANSWER);
-                        }
-                    },
+                    Err(mut failed) => (failed.take_message(), failed.into_error()),
                 },
-                Err(error) => error,
+                Err(error) => (Some(request), error),
             };
-            if fresh {
-                self.ending.reset_for(&error);
-                return Err(NO_ANSWER);
-            }
-            fresh = true;
-            sender = self.connect().await?;
+            request = match unsent {
+                Some(unsent) if !fresh => unsent,
+                _ => {
+                    self.ending.reset_for(&error);
+                    return Err(NO_ANSWER);
+                }
+            };
         }
     }
 

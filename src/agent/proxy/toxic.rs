@@ -9,8 +9,6 @@ use std::sync::atomic::Ordering;
 
 named_enum! {
 /// Which way bytes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum ToxicStream {
     /// From the client to the service.
     Upstream = "upstream",
@@ -21,8 +19,6 @@ pub enum ToxicStream {
 
 named_enum! {
 /// What a toxic does. All but the last three are Toxiproxy's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum ToxicKind {
     /// Bytes arrive `latency` ms later, give or take up to `jitter` ms.
     Latency = "latency",

@@ -8,7 +8,6 @@ use futures_util::StreamExt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::unix::OwnedReadHalf;
@@ -86,13 +85,10 @@ async fn listen(path: &Path) -> Result<UnixListener, String> {
 async fn connection(stream: UnixStream, session: AgentSession, ownership: Ownership) {
     let (from, mut to) = stream.into_split();
     let mut lines: SessionLines<OwnedReadHalf> = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
-    let first = tokio::select! {
-        () = session.shutdown.cancelled() => return,
-        first = tokio::time::timeout(FIRST_LINE, lines.next()) => first,
-    };
-    let Ok(Some(Ok(first))) = first else { return };
-    if first != CONTROL {
-        return;
+    let first = tokio::time::timeout(FIRST_LINE, lines.next());
+    match session.shutdown.run_until_cancelled(first).await {
+        Some(Ok(Some(Ok(first)))) if first == CONTROL => {}
+        _ => return,
     }
     match ownership.take().await {
         Ok(owner) => session.run(lines, to, owner).await,
@@ -112,42 +108,22 @@ const SLACK: Duration = Duration::from_secs(1);
 /// The one place of an owner.
 #[derive(Clone, Default)]
 struct Ownership {
-    /// Whether a session lives that has not begun to end.
-    alive: Arc<AtomicBool>,
+    /// Held by a session until it begins to end, and by the next one that waits for it: others are refused.
+    alive: Arc<Mutex<()>>,
     /// Held from the beginning of a session until everything of it was lifted.
     gate: Arc<Mutex<()>>,
 }
 
-/// The right to control the agent, for as long as it exists.
-#[derive(Debug)]
-pub(super) struct AbilityOwner {
-    alive: Arc<AtomicBool>,
-    _gate: OwnedMutexGuard<()>,
-}
+/// The right to control the agent: what is held until the session begins to end, and what until everything of it was lifted.
+pub(super) type AbilityOwner = (OwnedMutexGuard<()>, OwnedMutexGuard<()>);
 
 impl Ownership {
     /// Takes the place, or says why not. A session that is ending is waited for, as its faults are being lifted.
     async fn take(&self) -> Result<AbilityOwner, String> {
-        if self.alive.load(Ordering::Acquire) {
-            return Err("another runner controls this agent: wait until it has ended, or stop it".into());
-        }
+        let refused = |_| "another runner controls this agent: wait until it has ended, or stop it".to_string();
+        let alive = self.alive.clone().try_lock_owned().map_err(refused)?;
         let gate = tokio::time::timeout(LIFT_WITHIN + SLACK, self.gate.clone().lock_owned()).await;
-        let gate = gate.map_err(|_| "the faults of the runner before are still being lifted".to_string())?;
-        self.alive.store(true, Ordering::Release);
-        Ok(AbilityOwner { alive: self.alive.clone(), _gate: gate })
-    }
-}
-
-impl AbilityOwner {
-    /// The session begins to end: others may queue.
-    pub(super) fn ending(&self) {
-        self.alive.store(false, Ordering::Release);
-    }
-}
-
-impl Drop for AbilityOwner {
-    fn drop(&mut self) {
-        self.ending();
+        Ok((alive, gate.map_err(|_| "the faults of the runner before are still being lifted".to_string())?))
     }
 }
 
@@ -215,13 +191,13 @@ mod tests {
     #[tokio::test]
     async fn one_at_a_time_and_the_next_when_the_last_has_lifted() {
         let ownership = Ownership::default();
-        let first = ownership.take().await.unwrap();
+        let (alive, lifting) = ownership.take().await.unwrap();
         insta::assert_snapshot!(ownership.take().await.unwrap_err(),
             @"another runner controls this agent: wait until it has ended, or stop it");
-        first.ending();
+        drop(alive);
         let mut next = Box::pin(ownership.take());
         assert!((&mut next).now_or_never().is_none(), "the first is still lifting");
-        drop(first);
+        drop(lifting);
         let second = next.await.unwrap();
         assert!(ownership.take().await.is_err());
         drop(second);

@@ -51,7 +51,7 @@ impl AgentSession {
         self,
         mut lines: SessionLines<impl AsyncRead + Unpin>,
         to: impl AsyncWrite + Unpin + Send + 'static,
-        owner: AbilityOwner,
+        (alive, lifting): AbilityOwner,
     ) {
         let (messages, queue) = unbounded_channel();
         let mut writer = AbortOnDropHandle::new(tokio::spawn(write_lines(to, queue, self.lease)));
@@ -79,13 +79,14 @@ impl AgentSession {
                 Some(_) = asks.join_next() => {}
             }
         };
-        owner.ending();
+        // Others may wait from now on.
+        drop(alive);
         // First nothing new may begin, then what there is ends.
         asks.shutdown().await;
         for (id, reason) in live.held.lift_all().await {
             live.tell(note(format!("the fault `{id}` could not be lifted: {reason}")));
         }
-        drop(owner);
+        drop(lifting);
         if lease_lost {
             live.tell(AgentMessage::LeaseLost);
             self.refuse(lines, &live).await;
@@ -99,18 +100,12 @@ impl AgentSession {
 
     /// After a lost lease: whatever is asked, the answer is no, until the runner closes the connection.
     async fn refuse(&self, mut lines: SessionLines<impl AsyncRead + Unpin>, live: &LiveSession) {
-        loop {
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                line = lines.next() => {
-                    let Some(Ok(line)) = line else { return };
-                    let reason = format!(
-                        "the lease was lost: nothing was heard from the runner for {} s, and everything was lifted",
-                        self.lease.as_secs_f64()
-                    );
-                    live.reply(id_of(&line), AgentAnswer::Failed { reason });
-                }
-            }
+        let reason = format!(
+            "the lease was lost: nothing was heard from the runner for {} s, and everything was lifted",
+            self.lease.as_secs_f64()
+        );
+        while let Some(Some(Ok(line))) = self.shutdown.run_until_cancelled(lines.next()).await {
+            live.reply(id_of(&line), AgentAnswer::Failed { reason: reason.clone() });
         }
     }
 }

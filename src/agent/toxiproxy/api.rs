@@ -2,8 +2,9 @@
 //! stack's network.
 
 use super::super::ability::{Ability, AgentContext, HeldResult, Tell, held_task};
+use super::super::http_page::serve_http;
 use super::super::protocol::Told;
-use super::super::proxy::{ProxyClient, bind, serve_each};
+use super::super::proxy::{ProxyClient, bind};
 use super::proxies::ToxicProxies;
 use super::toxic::{ApiRefusal, ApiToxic};
 use bytes::Bytes;
@@ -11,10 +12,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
-use hyper::service::service_fn;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,7 +22,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -47,33 +46,19 @@ pub async fn serve(
     told: UnboundedSender<(IpAddr, String)>,
 ) -> Infallible {
     let proxies = Arc::new(Mutex::new(proxies));
-    let answers = |stream: TcpStream, client: SocketAddr| {
+    let answers = move |request, client: SocketAddr| {
         let (proxies, told) = (proxies.clone(), told.clone());
-        let service = service_fn(move |request| {
-            let (proxies, told) = (proxies.clone(), told.clone());
-            async move {
-                let tell = move |text| drop(told.send((client.ip().to_canonical(), text)));
-                // To its end, whatever becomes of the client: half a change would leave a proxy switched off.
-                let carried = tokio::spawn(async move { answer(request, &proxies, tell).await });
-                let broken = |error| respond(500, TEXT, format!("{error}\n"));
-                let mut answer = carried.await.unwrap_or_else(broken);
-                let id = CALLS.fetch_add(1, Ordering::Relaxed);
-                answer.headers_mut().insert(REQUEST_ID, id.into());
-                Ok::<_, Infallible>(answer)
-            }
-        });
         async move {
-            let mut server = hyper::server::conn::http1::Builder::new();
-            // How a client's connection ends is the client's business.
-            let _ = server
-                .timer(TokioTimer::new())
-                .header_read_timeout(IDLE)
-                .half_close(true)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let tell = move |text| drop(told.send((client.ip().to_canonical(), text)));
+            // To its end, whatever becomes of the client: half a change would leave a proxy switched off.
+            let carried = tokio::spawn(async move { answer(request, client.ip(), &proxies, tell).await });
+            let broken = |error| respond(500, TEXT, format!("{error}\n"));
+            let mut answer = carried.await.unwrap_or_else(broken);
+            answer.headers_mut().insert(REQUEST_ID, CALLS.fetch_add(1, Ordering::Relaxed).into());
+            answer
         }
     };
-    serve_each(listener, answers).await
+    serve_http(listener, Some(IDLE), answers).await
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -99,12 +84,28 @@ fn refused(refusal: &ApiRefusal) -> Answer {
     respond(refusal.status, TEXT, format!("{text}\n"))
 }
 
-async fn answer(request: Request<Incoming>, proxies: &Mutex<ToxicProxies>, tell: impl FnOnce(String)) -> Answer {
+/// Whether a call from this machine names a host that is neither `localhost` nor an address: a page's own name that DNS has led here since.
+fn may_be_rebound(host: &str, client: IpAddr) -> bool {
+    let name = host.split(':').next().unwrap_or_default();
+    let is_own = name.is_empty() || host.starts_with('[') || name.eq_ignore_ascii_case("localhost");
+    client.to_canonical().is_loopback() && !is_own && name.parse::<IpAddr>().is_err()
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    client: IpAddr,
+    proxies: &Mutex<ToxicProxies>,
+    tell: impl FnOnce(String),
+) -> Answer {
     let (head, body) = request.into_parts();
     // A page in a browser must not reach it: browsers name themselves, and say where a page's call comes from.
-    let agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    if agent.starts_with("Mozilla/") || head.headers.contains_key(ORIGIN) {
+    let said = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_of_page = head.headers.contains_key(ORIGIN) || head.headers.contains_key("sec-fetch-site");
+    if said(USER_AGENT).starts_with("Mozilla/") || is_of_page {
         return respond(403, TEXT, "User agent not allowed\n");
+    }
+    if may_be_rebound(said(HOST), client) {
+        return respond(403, TEXT, "Host not allowed: call it by `localhost` or an address\n");
     }
     let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
     let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -259,6 +260,18 @@ mod tests {
         let path: Vec<&str> = path.split('/').collect();
         let answer = carry_out(method, &path, body.to_string().as_bytes(), proxies).await;
         answer.map_or_else(|refusal| refusal.status, |answer| answer.status().as_u16())
+    }
+
+    #[test]
+    fn a_name_that_dns_has_led_to_this_machine_is_refused() {
+        let is_refused = |host, client: &str| may_be_rebound(host, client.parse().expect("an address"));
+        for client in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_refused("evil.example:8474", client) && is_refused("evil.example", client));
+            for host in ["localhost:8474", "LOCALHOST", "127.0.0.1:8474", "[::1]:8474", "10.0.0.7", ""] {
+                assert!(!is_refused(host, client), "{host}");
+            }
+        }
+        assert!(!is_refused("db:8474", "172.18.0.4"), "in a drill services call it by name");
     }
 
     #[test]

@@ -110,8 +110,6 @@ impl Manifest {
 
 named_enum! {
 /// How a file differs from what was sealed, as people read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum How {
     /// Its content is another one.
     Changed = "was changed",

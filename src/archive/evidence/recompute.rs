@@ -8,13 +8,13 @@ mod answers;
 
 use crate::archive;
 use crate::record::{
-    AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord,
-    ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity, PageExpectation, Phase, Record,
-    RecoveryRecord, RestoreLevel, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED,
-    WindowRecord, detect_from, lost_since, read_file, severity_of,
+    AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultInfo,
+    FaultRecord, HoldRecord, ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity,
+    PageExpectation, Phase, ProbeInfo, Record, RecoveryRecord, RestoreLevel, SLICE_US, Stamped, StepStatus, Verdict,
+    WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, detect_from, lost_since, micros, read_file, severity_of,
 };
 use crate::report;
-use crate::slis::window::{Hit, ImpactQuery, ImpactSize, Recovery, RecoveryQuery, TimeSpan, Timeline, required_hold};
+use crate::slis::window::{Hit, ImpactQuery, ImpactSize, Level, Recovery, RecoveryQuery, TimeSpan, Timeline};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
 use serde::Serialize;
 use serde_json::Value;
@@ -145,7 +145,6 @@ impl<'a> Anew<'a> {
         }
         anew.impacts = self.impact(rows);
         let impact = anew.impacts.iter().map(|impact| impact.impact_us).min();
-        let window = Duration::from_micros(windows.impact_window_us);
         // Of what fell until the runbook began to help, the slowest one counts, each from the last injection before it.
         let recover = told.phases.iter().find(|phase| phase.phase == Phase::Recover).map(|phase| phase.started_us);
         let until = told.mitigation_started_us.or(recover).unwrap_or_default();
@@ -161,15 +160,19 @@ impl<'a> Anew<'a> {
         let first = impact.zip(told.injecting_us()).map(|(impact, began)| impact.since(began));
         let onset = self.fallen_by(&self.timeline, until, None).into_iter().filter_map(took).chain(first).max();
         // How much of a fault was left only the moment knew.
-        let parts = told.hold.and_then(|hold| hold.parts);
-        let returns = Duration::from_micros(told.hold.map_or(0, |hold| hold.returns_us));
-        let shown_after = windows.shown_after_us.or(told.hold.map(|hold| hold.shown_after_us));
-        let shown_after = Duration::from_micros(shown_after.unwrap_or_default());
-        let configured = Duration::from_micros(windows.recover_hold_us);
-        let hold = required_hold(configured, onset, window, returns, parts, shown_after);
+        let of_then = told.hold.unwrap_or_default();
+        let hold = HoldRecord {
+            configured_us: windows.recover_hold_us,
+            onset_us: onset.map(micros),
+            window_us: windows.impact_window_us,
+            shown_after_us: windows.shown_after_us.unwrap_or(of_then.shown_after_us),
+            ..of_then
+        };
+        let hold = hold.settled();
         if let Some(recorded) = &told.hold {
-            rows.row("hold required", format!("{} µs", hold.as_micros()), format!("{} µs", recorded.required_us));
+            rows.row("hold required", format!("{} µs", hold.required_us), format!("{} µs", recorded.required_us));
         }
+        let hold = hold.required();
         let suffering = self.still_broken(&anew, rows);
         let (recovery, own) = self.recovery(impact, hold);
         let relapsed = recovery.and_then(|recovery| self.relapsed(recovery));
@@ -317,26 +320,23 @@ impl<'a> Anew<'a> {
     }
 
     /// Below what an SLI had to fall, where one had to, with the first and the last confirmed fault.
-    fn below(&self) -> Option<(Ratio, (DrillTime, DrillTime))> {
-        let windows = &self.plan.windows;
+    fn wanted(&self, steady: Option<TimeSpan>) -> Option<(ImpactSize, (DrillTime, DrillTime))> {
         let begun = self.told.phases.iter().any(|phase| phase.phase == Phase::Impact);
-        windows.impact_below.and_then(Ratio::new).filter(|_| begun && !windows.impact_none).zip(self.injected())
+        self.impact_size(steady).filter(|_| begun && !self.plan.windows.impact_none).zip(self.injected())
     }
 
     /// The SLIs that had to fall and had fallen by then, as far as it was known; beyond what was bad while `steady`, where that is given.
     fn fallen_by(&self, known: &Timeline, until: DrillTime, steady: Option<TimeSpan>) -> Vec<Hit> {
-        let Some((below, (from, _))) = self.below() else { return Vec::new() };
-        let slis: Vec<String> =
-            self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
-        let window = Duration::from_micros(self.plan.windows.impact_window_us);
-        let query = ImpactQuery { slis: &slis, below, window, from, within: until.since(from), steady };
+        let Some((size, (from, _))) = self.wanted(steady) else { return Vec::new() };
+        let slis = self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
+        let query = ImpactQuery { slis, size, from, within: until.since(from) };
         known.impact(&query).and_then(Result::ok).unwrap_or_default()
     }
 
     /// The SLIs that fell. The first window of an SLI stays the first one, whatever becomes known later.
     fn impact(&self, rows: &mut Rows) -> Vec<ImpactRecord> {
         // From the first fault on; the time to be seen in counts from the last one.
-        let Some((_, (_, last))) = self.below() else { return Vec::new() };
+        let Some((_, (_, last))) = self.wanted(None) else { return Vec::new() };
         let until = last.plus(Duration::from_micros(self.plan.windows.impact_within_us));
         let record = |hit: Hit| {
             let ratio = hit.level.ratio().unwrap_or_default();
@@ -403,7 +403,9 @@ impl<'a> Anew<'a> {
         let asked = self.told.check(&Check::StillBroken).map(|check| check.started_us);
         [asked, self.told.mitigation_started_us].into_iter().flatten().any(|begun| {
             let hit = names(self.fallen_by(&self.timeline, begun, None));
-            self.timeline.served_before(&hit, first, begun, Duration::ZERO).is_some()
+            let load = |series: &str| self.plan.loads.iter().find(|load| load.name == series);
+            let every = |series: &str| Duration::from_micros(load(series).map_or(0, |load| load.told_every_us));
+            self.timeline.served_before(&hit, first, begun, Duration::ZERO, every).is_some()
         })
     }
 
@@ -438,14 +440,19 @@ impl<'a> Anew<'a> {
         let grown = self.told.counted_faults().filter_map(|fault| fault.at(FaultEvent::Grown)).max();
         let runbook_ended = followed.then_some(recover).max(grown);
         let steady = self.steady_window();
-        let impact = self.impact_size();
+        let impact = self.unfelt_size();
         Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady, impact })
     }
 
-    fn impact_size(&self) -> Option<ImpactSize> {
-        let (windows, steady) = (&self.plan.windows, self.steady_window()?);
-        let below = windows.impact_below.and_then(Ratio::new).filter(|_| !windows.impact_none)?;
-        Some(ImpactSize { below, window: Duration::from_micros(windows.impact_window_us), steady })
+    /// What would be an impact while users are served, where they were to feel one.
+    fn unfelt_size(&self) -> Option<ImpactSize> {
+        let steady = self.steady_window().filter(|_| !self.plan.windows.impact_none)?;
+        self.impact_size(Some(steady))
+    }
+
+    fn impact_size(&self, steady: Option<TimeSpan>) -> Option<ImpactSize> {
+        let (windows, window) = (&self.plan.windows, Duration::from_micros(self.plan.windows.impact_window_us));
+        Some(ImpactSize { below: windows.impact_below.and_then(Ratio::new)?, window, steady })
     }
 
     fn steady_window(&self) -> Option<TimeSpan> {
@@ -475,8 +482,11 @@ impl<'a> Anew<'a> {
         self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
         let until = self.told.phases.iter().find(|phase| phase.phase == Phase::Revert)?.started_us;
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
-        let missed = self.timeline.relapsed(recovery.to, until, window, self.impact_size()).and_then(Result::ok);
+        let missed = self.timeline.relapsed(recovery.to, until, window, self.unfelt_size()).and_then(Result::ok);
         let refused = self.timeline.refused_after(self.steady_window(), recovery.to, until, window);
+        // Of a moment of which something is not known the verdict says nothing.
+        let unknown = |missed: &Vec<Level>| self.told.verdict.is_harness() && missed.iter().all(Level::is_unknown);
+        let missed = missed.filter(|missed| !unknown(missed));
         missed.iter().flatten().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
     }
 
@@ -524,11 +534,9 @@ impl<'a> Anew<'a> {
         if self.told.injecting_us().is_some_and(|began| page.was_active(seen, began)) {
             return Some(Some(Verdict::Unsteady));
         }
-        let windows = &self.plan.windows;
-        let below = windows.impact_below.and_then(Ratio::new).filter(|_| page.before_impact);
-        let window = Duration::from_micros(windows.impact_window_us);
-        let fell = |below, at| matches!(self.timeline.fell(below, window, first, at), Some(Ok(_)));
-        let early = |at: DrillTime| below.is_none_or(|below| !fell(below, at));
+        let size = self.impact_size(None).filter(|_| page.before_impact);
+        let fell = |size, at| matches!(self.timeline.fell(size, first, at), Some(Ok(_)));
+        let early = |at: DrillTime| size.is_none_or(|size| !fell(size, at));
         match page.came(seen, first).filter(|came| came.at <= deadline) {
             // The condition beside it did not hold.
             Some(_) if self.told.verdict == Verdict::Undetected => Some(None),
@@ -619,6 +627,15 @@ impl<'a> Anew<'a> {
         // How a fault stood only the moment knew.
         let active =
             |fault: &FaultRecord| matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
+        let confirmed = |info: &FaultInfo| {
+            let fault = told.faults.iter().find(|fault| fault.fault == info.id);
+            fault.is_some_and(|fault| {
+                let asked = fault.after.is_some() || fault.at(FaultEvent::EndedByTime).is_some();
+                let asked = info.noise || !plan.windows.recover_cleared || asked;
+                asked && fault.at(FaultEvent::Confirmed).is_some()
+            })
+        };
+        let probed = |info: &ProbeInfo| told.probes.iter().any(|p| (p.level, &p.name) == (info.level, &info.name));
         let at = recovery.map(|recovery| recovery.at);
         let too_late = || plan.rto_us().zip(at).is_some_and(|(rto, at)| at.0.saturating_sub(first.0) > rto);
         let data = anew.data_figures();
@@ -651,6 +668,10 @@ impl<'a> Anew<'a> {
             () if plan.windows.recover_cleared && told.faults.iter().any(active) => Verdict::NotRecovered,
             () if ended(StepStatus::Failed) => Verdict::StepFailed,
             () if !plan.steps.iter().all(|info| has_end(&info.id)) => Verdict::Incomplete,
+            () if !unfelt && told.mitigation_started_us.is_some() && suffering.is_none() => Verdict::Incomplete,
+            () if !plan.faults.iter().all(confirmed) || !plan.restore.iter().flat_map(|r| &r.probes).all(probed) => {
+                Verdict::Incomplete
+            }
             () if lost(InvariantTime::Recovered) => Verdict::Damaged,
             () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
             () if self.resolved_late(at) => Verdict::Late,

@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 
 named_enum! {
 /// How a run stands; its name is loud where evidence is not as it was sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum SealState {
     /// Everything is as it was sealed; there may be warnings.
     Intact = "intact",
@@ -37,8 +35,6 @@ pub enum SealState {
 
 named_enum! {
 /// How bad a problem is, each with what stands before its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// Evidence is not as it was sealed.
     Error = "error": "",

@@ -3,7 +3,7 @@
 use crate::slis::Ratio;
 use crate::source::{
     A_TIME, At, Diagnostics, Entry, Node, Source, Span, TextForm, TextPattern, Value, describe, parse, parse_time,
-    shape, shorten,
+    shape,
 };
 use regex::Captures;
 use serde_json::Value as Json;
@@ -53,17 +53,8 @@ pub fn read_incidents(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<V
 
 fn read_root(at: &mut At<'_>) -> Option<Vec<RealIncident>> {
     let mut map = at.map("the file of incidents")?.of_section("incidents.yaml");
-    let read = map.require_by("incidents", |at| {
-        let mut ids: Vec<String> = Vec::new();
-        Some(at.items("a list", "", |at| {
-            let incident = read_incident(at)?;
-            if ids.contains(&incident.id) {
-                at.error(format!("there is an incident `{}` already", shorten(&incident.id)));
-            }
-            ids.push(incident.id.clone());
-            Some(incident)
-        }))
-    });
+    let taken = |id: &str| format!("there is an incident `{id}` already");
+    let read = map.require_by("incidents", |at| Some(at.items_apart(read_incident, |incident| &incident.id, taken)));
     map.finish()?;
     read
 }

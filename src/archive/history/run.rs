@@ -9,8 +9,6 @@ use time::format_description::well_known::Rfc3339;
 
 named_enum! {
 /// What a run says, each with a sign and a word. Only `Passed` and `Failed` say something about the runbook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum RunStanding {
     /// The drill passed.
     Passed = "passed": "✓ passed",

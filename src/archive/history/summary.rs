@@ -264,8 +264,6 @@ pub struct TimeTrend {
 
 named_enum! {
 /// Where a time goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The shift is within what runs differ by anyway.
     Steady = "steady",

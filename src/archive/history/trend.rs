@@ -115,7 +115,7 @@ impl TrendPoint {
             let class = fault.covers.clone().unwrap_or_else(|| fault.kind.clone());
             fault.services.iter().map(move |service| (class.clone(), service.clone())).collect::<Vec<_>>()
         };
-        let faults = plan.faults.iter().filter(|_| record.injected_us().is_some());
+        let faults = run.faults.iter().filter(|_| record.injected_us().is_some());
         Some(TrendPoint {
             at: run.at,
             severity: measured.or_else(|| plan.severity.clone()).unwrap_or_else(|| "none".into()),

@@ -17,8 +17,6 @@ use time::OffsetDateTime;
 
 named_enum! {
 /// How far a failure mode is drilled, from best to worst; its name as people read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum CoverageState {
     /// The last drill passed, lately enough and within the recovery time objective: covered.
     Passed = "passed",

@@ -296,6 +296,9 @@ fn records_become_drills() {
         step.replaced = Some(crate::record::ReplacedInfo { by, commands: Vec::new() });
     }
     assert!(SeenRun::of_drill(&replaced).expect("a drill").followed.is_empty(), "nothing as written");
+    let mut noisy = record_of(Story::Passed);
+    noisy.plan.iter_mut().flat_map(|plan| &mut plan.faults).for_each(|fault| fault.noise = true);
+    assert!(SeenRun::of_drill(&noisy).expect("a drill").faults.is_empty(), "nobody was to feel it");
 }
 
 /// One of everything.

@@ -6,7 +6,7 @@ use super::matrix::{
 };
 use crate::assurance::services::show;
 use crate::output::visible;
-use crate::report::{Paint, column, wrap};
+use crate::report::{Paint, TerminalPage, column};
 use crate::view::StatusSymbol;
 use crate::view::clock::day;
 use std::time::Duration;
@@ -18,11 +18,11 @@ const STATE: usize = 13;
 
 /// The matrix as text, `width` columns wide.
 pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
-    let paint = Paint { color };
-    let mut page = CoveragePage { out: String::new(), width: width.max(60), paint };
+    let mut page = TerminalPage::plain(width.max(60), color);
     let good = if coverage.required == coverage.covered { StatusSymbol::Good } else { StatusSymbol::Warn };
-    page.line(&paint.headline(good, &format!("coverage {}", coverage.share())));
-    page.wrapped(
+    page.line(&page.paint.headline(good, &format!("coverage {}", coverage.share())));
+    dimmed(
+        &mut page,
         "",
         &format!(
             "{} of {} required failure modes are covered: their last drill passed, within the recovery time objective and as \
@@ -30,25 +30,23 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
             coverage.covered, coverage.required
         ),
     );
-    page.wrapped("", &coverage.called());
+    dimmed(&mut page, "", &coverage.called());
     for tier in &coverage.tiers {
         let share = tier.share();
         page.line(&format!("  tier {}  {share:>4}  {} of {}", tier.tier, tier.covered, tier.required));
     }
     for journey in &coverage.journeys {
-        page.wrapped("  ", &journey.told());
+        dimmed(&mut page, "  ", &journey.told());
     }
     let late: Vec<String> = coverage.overdue().map(|(service, cell)| overdue(service, cell)).collect();
     if !late.is_empty() {
         page.line(&page.paint.marked(StatusSymbol::Warn, &format!("  {} overdue", StatusSymbol::Warn.sign())));
         for late in late {
-            page.wrapped("    ", &late);
+            dimmed(&mut page, "    ", &late);
         }
     }
-    for service in &coverage.services {
-        page.service(service);
-    }
-    page.out
+    coverage.services.iter().for_each(|own| service(own, &mut page));
+    page.text()
 }
 
 /// `checkout / bad-release: last drilled 120 days ago, due every 92d`, of a failure mode that is overdue.
@@ -169,91 +167,74 @@ pub(super) fn targets(service: &ServiceCoverage) -> Vec<String> {
     times.chain(targets.slos.clone()).chain([every]).collect()
 }
 
-struct CoveragePage {
-    out: String,
-    width: usize,
-    paint: Paint,
+/// Text in as many lines as it needs, each of which begins with `indent`, all but the first with a little more.
+fn dimmed(page: &mut TerminalPage, indent: &str, text: &str) {
+    page.hanging(indent, indent.len() + 2, text, Paint::dim);
 }
 
-impl CoveragePage {
-    fn line(&mut self, line: &str) {
-        self.out.push_str(line.trim_end());
-        self.out.push('\n');
+fn service(service: &ServiceCoverage, page: &mut TerminalPage) {
+    page.line("");
+    let owner = service.owner.iter().cloned();
+    let facts: Vec<String> = [format!("tier {}", service.tier)].into_iter().chain(owner).collect();
+    page.line(&format!("{}  {}", page.paint.bold(&visible(&service.service)), visible(&facts.join(", "))));
+    let targets = targets(service);
+    if !targets.is_empty() {
+        dimmed(page, "  ", &targets.join(", "));
     }
+    let longest = |names: &mut dyn Iterator<Item = &str>| {
+        names.map(|name| name.chars().count()).max().unwrap_or_default().clamp(8, WIDEST)
+    };
+    let modes = longest(&mut service.cells.iter().map(|cell| cell.mode.as_str()));
+    let scenarios =
+        longest(&mut service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| proof.scenario.as_str()));
+    for cell in &service.cells {
+        self::cell(cell, modes, scenarios, page);
+    }
+    watched(service, page);
+}
 
-    /// Text in as many lines as it needs, each of which begins with `indent`, all but the first with a little more.
-    fn wrapped(&mut self, indent: &str, text: &str) {
-        let mut begins = indent.to_string();
-        for line in wrap(&visible(text), self.width.saturating_sub(indent.len() + 2)) {
-            self.line(&format!("{begins}{}", self.paint.dim(&line)));
-            begins = format!("{indent}  ");
+fn cell(cell: &ModeCoverage, modes: usize, scenarios: usize, page: &mut TerminalPage) {
+    let mode = column(&cell.mode, modes);
+    if cell.scenarios.is_empty() {
+        let state = self::state(cell.state, page.paint);
+        page.line(&format!("  {state}  {mode}"));
+    }
+    for proof in &cell.scenarios {
+        let state = self::state(proof.state, page.paint);
+        let scenario = column(&proof.scenario, scenarios);
+        let last = last(proof);
+        let head = format!("  {state}  {mode}  {scenario}");
+        let used = 2 + STATE + 2 + modes + 2 + scenarios + 2;
+        let indent = " ".repeat(2 + STATE + 2);
+        if used + last.chars().count() <= page.width {
+            page.line(&format!("{head}  {last}"));
+        } else {
+            page.line(&head);
+            dimmed(page, &indent, &format!("last drill {last}"));
+        }
+        for detail in details(proof) {
+            dimmed(page, &indent, &detail);
         }
     }
+}
 
-    fn service(&mut self, service: &ServiceCoverage) {
-        self.out.push('\n');
-        let owner = service.owner.iter().cloned();
-        let facts: Vec<String> = [format!("tier {}", service.tier)].into_iter().chain(owner).collect();
-        self.line(&format!("{}  {}", self.paint.bold(&visible(&service.service)), visible(&facts.join(", "))));
-        let targets = targets(service);
-        if !targets.is_empty() {
-            self.wrapped("  ", &targets.join(", "));
-        }
-        let longest = |names: &mut dyn Iterator<Item = &str>| {
-            names.map(|name| name.chars().count()).max().unwrap_or_default().clamp(8, WIDEST)
+fn state(state: CoverageState, paint: Paint) -> String {
+    paint.marked(mark(state), &format!("{:STATE$}", state.told()))
+}
+
+/// Runbooks or alerts of a service that nothing drills, and those that its failure modes do not show already.
+fn watched(service: &ServiceCoverage, page: &mut TerminalPage) {
+    let shown: Vec<&String> =
+        service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| &proof.scenario).collect();
+    let is_shown = |watched: &Watched| watched.scenarios.iter().any(|own| shown.contains(&own));
+    for (what, watched) in service.watched().filter(|(_, watched)| !is_shown(watched)) {
+        let why = match watched.state {
+            CoverageState::NoScenario if what == "alert" => "no scenario waits for it".to_string(),
+            CoverageState::NoScenario => "no scenario follows it".to_string(),
+            state => format!("{}: {}", state.name(), watched.scenarios.join(", ")),
         };
-        let modes = longest(&mut service.cells.iter().map(|cell| cell.mode.as_str()));
-        let scenarios =
-            longest(&mut service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| proof.scenario.as_str()));
-        for cell in &service.cells {
-            self.cell(cell, modes, scenarios);
-        }
-        self.watched(service);
-    }
-
-    fn cell(&mut self, cell: &ModeCoverage, modes: usize, scenarios: usize) {
-        let mode = column(&cell.mode, modes);
-        if cell.scenarios.is_empty() {
-            let state = self.state(cell.state);
-            self.line(&format!("  {state}  {mode}"));
-        }
-        for proof in &cell.scenarios {
-            let state = self.state(proof.state);
-            let scenario = column(&proof.scenario, scenarios);
-            let last = last(proof);
-            let head = format!("  {state}  {mode}  {scenario}");
-            let used = 2 + STATE + 2 + modes + 2 + scenarios + 2;
-            let indent = " ".repeat(2 + STATE + 2);
-            if used + last.chars().count() <= self.width {
-                self.line(&format!("{head}  {last}"));
-            } else {
-                self.line(&head);
-                self.wrapped(&indent, &format!("last drill {last}"));
-            }
-            for detail in details(proof) {
-                self.wrapped(&indent, &detail);
-            }
-        }
-    }
-
-    fn state(&self, state: CoverageState) -> String {
-        self.paint.marked(mark(state), &format!("{:STATE$}", state.told()))
-    }
-
-    /// Runbooks or alerts of a service that nothing drills, and those that its failure modes do not show already.
-    fn watched(&mut self, service: &ServiceCoverage) {
-        let shown: Vec<&String> =
-            service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| &proof.scenario).collect();
-        let is_shown = |watched: &Watched| watched.scenarios.iter().any(|own| shown.contains(&own));
-        for (what, watched) in service.watched().filter(|(_, watched)| !is_shown(watched)) {
-            let why = match watched.state {
-                CoverageState::NoScenario if what == "alert" => "no scenario waits for it".to_string(),
-                CoverageState::NoScenario => "no scenario follows it".to_string(),
-                state => format!("{}: {}", state.name(), watched.scenarios.join(", ")),
-            };
-            let mark = mark(watched.state);
-            self.wrapped("  ", &format!("{} {what} {}: {why}", mark.sign(), watched.name));
-        }
+        let mark = mark(watched.state);
+        dimmed(page, "  ", &format!("{} {what} {}: {why}", mark.sign(), watched.name));
     }
 }
 

@@ -93,8 +93,6 @@ pub struct DrTotals {
 
 named_enum! {
 /// What a drill comes to, as auditors count; its name as people read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum DrVerdict {
     /// What was to be shown was shown.
     Pass = "pass",

@@ -69,8 +69,6 @@ pub struct Signature {
 
 named_enum! {
 /// The kinds of tests and exercises, in the terms of NIST SP 800-34 and SP 800-84.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum DrillType {
     /// Talked through.
     Tabletop = "tabletop",
@@ -174,8 +172,6 @@ pub struct DrFinding {
 
 named_enum! {
 /// How far an action is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum ActionStatus {
     /// Nobody has begun.
     Open = "open",

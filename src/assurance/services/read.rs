@@ -143,15 +143,8 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -
     let alerts = map.optional_by("alerts", |at| Some(at.items("a list", "", read_alert)));
     service.alerts = alerts.unwrap_or_default();
     let modes = map.require_by("failure_modes", |at| {
-        let mut modes: Vec<FailureMode> = Vec::new();
-        at.items("a list", "", |at| {
-            let mode = read_mode(at, named)?;
-            if modes.iter().any(|before| before.name == mode.name) {
-                at.error(format!("the failure mode `{}` stands here twice", shorten(&mode.name)));
-            }
-            modes.push(mode);
-            Some(())
-        });
+        let twice = |name: &str| format!("the failure mode `{name}` stands here twice");
+        let modes = at.items_apart(|at| read_mode(at, named), |mode| &mode.name, twice);
         at.must_not_be_empty("`failure_modes` is empty", "");
         Some(modes)
     });

@@ -150,7 +150,8 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     let rules = ScheduleRules {
         retry: file.retry,
         fail_fast: file.fail_fast,
-        starting: starting(capacity.cpus),
+        // Starting a stack keeps about one processor busy, and a drill that measures beside it needs the others: half of them.
+        starting: (capacity.cpus / 2.0).max(1.0) as usize,
         budget: file.budget,
     };
     let planned = |ready: &Ready| (ready.drill.planned.number, ready.drill.planned.label(), ready.expected);
@@ -243,12 +244,6 @@ fn save_day(drills: &Drills, dir: &Path, all: bool) -> io::Result<()> {
 fn save_junit(drills: &Drills, path: Option<&Path>) -> Result<(), Error> {
     let Some(path) = path else { return Ok(()) };
     write_atomic(path, &report::junit_day(drills)).map_err(|error| on_disk(path, &error))
-}
-
-/// How many drills may start their stacks at once on an engine of so many processors: starting a stack keeps about one of them
-/// busy, and a drill that measures beside it needs the others. Half of them, at least one.
-fn starting(cpus: f64) -> usize {
-    (cpus / 2.0).max(1.0) as usize
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ pub async fn follow(
     let reaper = Reaper::start(run_dir.path())?;
     let sink = EventSink::new(Some(events), redactor, observers);
     let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
-    let secrets = sink.secrets();
+    let secrets = sink.secrets.clone();
     let asked = stop_when_asked(run_dir.path(), &shutdown);
     let outcome = follow_alone(alone, announcement, &*stack, ledger, sink, person, &shutdown).await;
     drop(asked);

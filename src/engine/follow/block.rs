@@ -3,7 +3,9 @@
 
 use super::background::Background;
 use super::inputs::{CapturedOutput, RunbookInputs, captured, captured_secrets};
-use super::judge::{Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory};
+use super::judge::{
+    CommandFailure, Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory, never_came,
+};
 use super::sessions::name;
 use super::{Follower, client, place_of};
 use crate::bash::lexer::{Quoting, lex};
@@ -11,7 +13,7 @@ use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_an
 use crate::engine::stop::Stop;
 use crate::programs::{EffectKind, functions, only_gets, only_looks, only_notes};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
-use crate::runbook::{BlockSettings, Command, Expect, Retry, RunbookInput, RunbookPhase, Step};
+use crate::runbook::{BlockSettings, Command, Errors, Expect, Retry, RunbookInput, RunbookPhase, Step};
 use crate::shell::{CommandResult, EndedCall, PROGRAMS, Shell, ShellError};
 use crate::source::cut;
 use crate::stack::Place;
@@ -89,6 +91,8 @@ pub(super) struct CommandRequest {
     pub once: bool,
     /// Where that depends on a condition in it, so that its end tells whether it did: the text, behind functions that it may call.
     pub watched: Option<String>,
+    /// Whether it may be a loop of a verification that waits for something, so that what it ran tells whether that came.
+    pub polls: bool,
     pub at: Location,
     pub attempt: u32,
     pub timeout: Duration,
@@ -183,6 +187,9 @@ impl Follower<'_> {
             }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
+            let is_wait = order.polls && settings.errors != Some(Errors::Allowed) && ran.result.exit == 0;
+            let judged =
+                judged.or_else(|| (is_wait && never_came(&ran, &order.text)).then_some(CommandFailure::NeverCame));
             if judged.is_none() && order.once {
                 (block.done, block.output) = (at_in_block + 1, output.clone());
             }
@@ -251,7 +258,7 @@ impl Follower<'_> {
             let may_be_empty = self.inputs.may_be_empty(name);
             let value = captured(written, may_be_empty);
             let value = value.map_err(|why| format!("`{name}` cannot be captured: {why}"))?;
-            self.sink.hide(captured_secrets(name, &value));
+            self.sink.secrets.hide(captured_secrets(name, &value));
             let vars = self.inputs.set(name, &value);
             self.sessions.set(&vars).await;
         }
@@ -342,6 +349,7 @@ impl Follower<'_> {
             helps,
             once: may_act && (client.is_some() || !only_gets(&says)),
             watched,
+            polls: client.is_none() && failing(block.step.phase) == Failing::TriedAgain && says.contains("sleep"),
             says,
             at: self.location(command),
             attempt: block.begun,
@@ -533,7 +541,7 @@ pub async fn run(shell: &mut Shell, sink: &EventSink, order: &CommandRequest) ->
     sink.emit(Event::CommandStarted { step: step.clone(), command, text, at, attempt, background });
     // A secret may be cut in two by the borders of the chunks, in each stream by itself.
     const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
-    let mut clean = STREAMS.map(|_| sink.redactor().stream());
+    let mut clean = STREAMS.map(|_| sink.secrets.redactor().stream());
     let mut last_line = None;
     let mut show = |stream, text: String| {
         if let Some(line) = text.lines().rfind(|line| line.contains(char::is_alphanumeric)) {
@@ -549,11 +557,11 @@ pub async fn run(shell: &mut Shell, sink: &EventSink, order: &CommandRequest) ->
         let holds = order.capture.is_some();
         if holds { held.push((stream, text)) } else { show(stream, clean[stream as usize].push(&text)) }
     };
-    let result = shell.run(&order.text, order.watched.is_some(), order.timeout, on_output).await;
+    let result = shell.run(&order.text, order.watched.is_some() || order.polls, order.timeout, on_output).await;
     if let Some(name) = &order.capture {
-        sink.hide(captured_secrets(name, &written[Stream::Stdout as usize]));
+        sink.secrets.hide(captured_secrets(name, &written[Stream::Stdout as usize]));
         // The rest of what it said may repeat what must not be shown (`set -x`), chunk by chunk.
-        clean = STREAMS.map(|_| sink.redactor().stream());
+        clean = STREAMS.map(|_| sink.secrets.redactor().stream());
         for (stream, text) in held {
             show(stream, clean[stream as usize].push(&text));
         }

@@ -54,6 +54,8 @@ pub(super) enum CommandFailure {
     },
     /// It exited with 0, and a program of it said that something went wrong.
     Answered(RefusedAnswer),
+    /// It exited with 0, and its loop has ended without what it waits for.
+    NeverCame,
 }
 
 impl CommandFailure {
@@ -73,6 +75,11 @@ impl CommandFailure {
                 let what = program.as_ref().map_or("a program in it".to_string(), |name| format!("`{name}` in it"));
                 let why = if *part == 126 { "cannot be executed" } else { "was not found" };
                 format!("ended with exit code {exit}, and {what} {why} (exit {part})")
+            }
+            CommandFailure::NeverCame => {
+                "ended with exit code 0, but its loop ended without what it waits for: ask for that once more \
+                 behind the loop, or leave it with `exit 1`"
+                    .to_string()
             }
             CommandFailure::Answered(RefusedAnswer { program, line, advice }) => {
                 let advice = advice.as_ref().map_or(String::new(), |advice| format!("{advice}; "));
@@ -128,6 +135,63 @@ pub(super) fn judge_text(
             code if code == exit => None,
             _ => Some(wanted.map_or(CommandFailure::Exit(exit), |wanted| CommandFailure::Unexpected { exit, wanted })),
         }),
+    }
+}
+
+/// Whether a text that exited with 0 ends with a loop that waits for something which never came, as far as what its shell ran tells:
+/// `for i in $(seq 30); do curl -f URL && break; sleep 2; done`.
+pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
+    /// What says nothing of what is waited for: tests, counters, clocks.
+    const COUNTS: &[&str] =
+        &["test", "[", "true", ":", "let", "expr", "date", "seq", "read", "echo", "printf", "sleep"];
+    /// What leaves a loop, and the text with exit code 0.
+    const LEAVES: &[&str] = &["break", "exit", "exit 0", "return", "return 0"];
+    let (script, Some(ran)) = (read(text), &ran.result.ran) else { return false };
+    let Some((mut last, before)) = script.statements.split_last() else { return false };
+    while let StatementKind::Redirected(inner, _) = &last.kind {
+        last = inner;
+    }
+    let (condition, body, counts) = match &last.kind {
+        StatementKind::Loop { condition, body, .. } => (&condition[..], body, false),
+        // It counts by itself: a test in it asks for what is waited for.
+        StatementKind::For { body, .. } => (&[][..], body, true),
+        _ => return false,
+    };
+    let calls = |part: &Statement| programs::calls(part.span.of(text));
+    let asks = |part: &&Statement| counts || calls(part).iter().any(|call| !COUNTS.contains(&call.program()));
+    let leaves = |part: &Statement| {
+        Statement::all(std::slice::from_ref(part)).iter().any(|part| LEAVES.contains(&part.span.of(text)))
+    };
+    // What was asked right before the loop is left, and whether it is left where that holds.
+    let mut left: Vec<(&Statement, bool)> = Vec::new();
+    for part in Statement::all(body) {
+        match &part.kind {
+            StatementKind::AndOr(first, rest) => {
+                left.extend(rest.iter().enumerate().filter_map(|(at, (or, right))| {
+                    let before = std::iter::once(&**first).chain(rest[..at].iter().map(|(_, right)| right));
+                    Some((before.rev().find(asks).filter(|_| leaves(right))?, !or))
+                }))
+            }
+            StatementKind::If(branches, _) => {
+                let leaving = branches.iter().filter(|(_, body)| body.iter().any(leaves));
+                left.extend(leaving.filter_map(|(condition, _)| Some((condition.last().filter(asks)?, true))));
+            }
+            StatementKind::Loop { .. } | StatementKind::For { .. } => return false,
+            _ => {}
+        }
+    }
+    let is_left = |where_it_holds: bool| {
+        left.iter().any(|(asked, held)| (*held != matches!(asked.kind, StatementKind::Not(_))) == where_it_holds)
+    };
+    let waits = calls(last).iter().any(|call| call.program() == "sleep");
+    // An empty one stands for more than was noted.
+    if !waits || before.iter().any(leaves) || ran.iter().any(String::is_empty) {
+        return false;
+    }
+    let is_asked = condition.iter().any(|part| asks(&part));
+    match ran.iter().any(|ran| LEAVES.contains(&ran.as_str())) {
+        true => (is_asked || is_left(false)) && !is_left(true),
+        false => !is_asked && is_left(true),
     }
 }
 
@@ -313,6 +377,49 @@ mod tests {
         for other in ["cat: /opt/x: No such file or directory", "bash: line 1: cd: /root: Permission denied", ""] {
             assert_eq!(missing_directory(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_loop_that_ends_without_what_it_waits_for_is_told() {
+        let polled = |text: &str, left: &str| {
+            let mut ran = ended(0, false);
+            ran.result.ran = Some([left, "sleep 2"].map(str::to_string).to_vec());
+            never_came(&ran, text)
+        };
+        for (text, left, never) in [
+            ("for i in $(seq 30); do curl -fsS http://web/ok && break; sleep 2; done", "break", false),
+            ("for i in $(seq 30); do if curl -f http://web/ok; then echo up; break; fi; sleep 2; done", "break", false),
+            (
+                "for i in 1 2; do c=$(curl http://web); [ \"$c\" = ok ] && { echo up; exit 0; }; sleep 2; done",
+                "exit 0",
+                false,
+            ),
+            (
+                "while [ $((n++)) -lt 30 ]; do curl -f http://web && echo up && break; sleep 2; done >/dev/null",
+                "break",
+                false,
+            ),
+            ("until curl -fsS http://web/ready; do n=$((n+1)); [ $n -ge 30 ] && break; sleep 2; done", "break", true),
+            (
+                "while ! curl -f http://web; do n=$((n+1)); if [ $n -ge 30 ]; then break; fi; sleep 2; done",
+                "break",
+                true,
+            ),
+            ("for i in 1 2 3; do curl -f http://web || break; sleep 2; done", "break", true),
+            ("for i in 1 2 3; do if ! curl -f http://web; then break; fi; sleep 2; done", "break", true),
+        ] {
+            assert_eq!((polled(text, left), polled(text, "true")), (never, !never), "{text}");
+        }
+        let is_open = [
+            "for i in 1 2; do curl -f http://web && break; done",
+            "for i in 1 2; do grep -q ERROR log && exit 1; sleep 2; done",
+            "for i in 1 2; do curl -f http://web && ok=1 && break; sleep 2; done; [ $ok = 1 ]",
+            "while true; do curl -f http://web && break; [ $((n++)) -gt 9 ] && break; sleep 2; done",
+        ];
+        for text in is_open {
+            assert!(!polled(text, "break") && (!polled(text, "true") || text.starts_with("while")), "{text}");
+        }
+        assert!(!never_came(&ended(0, false), "for i in 1 2; do curl -f x && break; sleep 2; done"), "nobody saw it");
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl<'a> Sessions<'a> {
     }
 
     async fn fresh(&self, place: &Place, env: &[EnvVar]) -> Result<Shell, Stop> {
-        let tools = self.stack.tools(place, &self.sink.secrets());
+        let tools = self.stack.tools(place, &self.sink.secrets);
         Ok(Shell::open(self.stack.shell(place).await?, env, tools).await?)
     }
 

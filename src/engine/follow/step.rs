@@ -236,7 +236,7 @@ impl Follower<'_> {
             }
             if let Some(value) = self.context.person().value_of(&input).await {
                 if looks_secret(&input.name) || url_password(&value).is_some() {
-                    self.sink.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
+                    self.sink.secrets.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
                 }
                 let name = input.variable().unwrap_or(&input.name).to_string();
                 let vars = self.inputs.set(&name, &value);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::spec::{Overrides, load_game_day};
 use proptest::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 const SCENARIO: &str = "\
@@ -102,7 +102,7 @@ fn controls_take_turns_and_need_a_runbook() {
 
 #[test]
 fn what_is_left_out_has_a_reason() {
-    let affected = ["b", "c", "e"].map(|name| (name.to_string(), PathBuf::from("x")));
+    let affected = ["b", "c", "e"].map(str::to_string);
     let wishes = PlanOptions {
         affected_by: Some(Affected { revision: "main".into(), scenarios: affected.into() }),
         shard: Some("2/2".parse().unwrap()),

@@ -209,8 +209,8 @@ async fn updates_come_as_often_as_asked_for_and_nothing_is_said_without_an_incid
     let targets = [ReadyTarget::File(file.clone()), ReadyTarget::StatusPage(page.clone())];
     let often = Duration::from_millis(500);
     let (sender, mut posts) = unbounded_channel();
-    let senders = vec![sender];
-    let mut watch = DrillNotifier { record: Record::default(), senders, every: often, said: None, mitigated: false };
+    let notifier = Notifier { senders: vec![sender], tasks: Vec::new(), over: CancellationToken::new() };
+    let mut watch = notifier.of_drill(often);
     events_of(Story::Passed).iter().for_each(|event| watch.on_event(event));
     let states: Vec<_> = std::iter::from_fn(|| posts.try_recv().ok().flatten()).map(|post| post.state).collect();
     assert_eq!((states.first(), states.last()), (Some(&IncidentState::Opened), Some(&IncidentState::Resolved)));

@@ -93,6 +93,37 @@ fn a_failed_drill_says_first_what_to_do() {
 }
 
 #[test]
+fn every_report_tells_what_makes_a_pass_less_certain() {
+    let mut record = record_of(Story::Passed);
+    let recovered = record.recovered_us().unwrap();
+    record.mitigation_started_us = Some(crate::record::DrillTime(recovered.0 - 9_000_000));
+    for step in &mut record.steps {
+        step.commands.retain(|command| command.started_us < recovered);
+        step.commands.iter_mut().for_each(|command| command.ended_us = record.mitigation_started_us);
+    }
+    let doubts: Vec<String> = crate::view::advice::doubts(&record).iter().map(|doubt| one_line(doubt)).collect();
+    assert!(doubts.len() == 2 && doubts.iter().all(|doubt| doubt.contains("--control`")), "{doubts:?}");
+    let drills = Drills::one(record.clone());
+    let (page, text) = (page(&drills), crate::report::markdown(&drills));
+    let (text, junit) =
+        (String::from_utf8(text).unwrap(), String::from_utf8(crate::report::junit(&[&record])).unwrap());
+    let terminal = crate::report::summary(&record, None, false);
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!page.contains("Nothing: the drill came out as it should"));
+    for doubt in &doubts {
+        assert_eq!(page.matches(&crate::report::escape::html_prose(doubt)).count(), 2, "at the top and below: {doubt}");
+        assert!(text.contains(&crate::report::prose(doubt)), "{text}");
+        assert!(words(&terminal).contains(doubt) && words(&junit).contains(doubt), "{terminal}");
+    }
+    let mut certain = record_of(Story::Passed);
+    let images = certain.stack.as_ref().unwrap().images.clone();
+    let run = "20261119T064112Z-db-pool-0001".to_string();
+    let control = crate::record::EarlierControl { run, images, healed: false, watched_us: u64::MAX };
+    certain.plan.as_deref_mut().unwrap().last_control = Some(control);
+    assert!(self::page(&Drills::one(certain)).contains("Nothing: the drill came out as it should"));
+}
+
+#[test]
 fn a_run_that_was_cut_off_says_where() {
     let page = page(&Drills::one(record_of(Story::Killed)));
     assert!(page.contains("cut off during respond"), "{page}");

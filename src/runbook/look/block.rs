@@ -28,8 +28,7 @@ impl Fence {
     pub fn terminal(&self) -> Transcript {
         let console = of_tag(&self.tag) == BlockLanguage::Console;
         let (typed, prompts) = match prompt::read(&self.body, console) {
-            Shown::Plain(typed) => (typed, false),
-            Shown::Prompted(typed) => (typed, true),
+            Shown::Typed(typed, prompts) => (typed, prompts),
             Shown::Foreign(other) | Shown::Elsewhere(other) => {
                 return Transcript { prompts: false, output: false, other: Some(other) };
             }

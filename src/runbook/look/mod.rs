@@ -51,7 +51,7 @@ pub(super) fn become_of(fences: &mut [Fence], runbook: &Runbook) {
         held.extend(step.held.iter().map(|command| command.line));
     }
     let manual = runbook.steps.iter().filter(|step| matches!(step.kind, StepKind::Manual(_)));
-    let manual = Stretches::of(manual.map(|step| (step.span.start, step.span.end)).collect());
+    let manual = Stretches::of(manual.map(|step| step.span));
     for fence in fences {
         let last = source.line(fence.span.end.saturating_sub(1));
         let lines = source.line(fence.span.start)..=last;

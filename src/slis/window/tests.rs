@@ -1,6 +1,7 @@
 //! The queries of a timeline against naive computations over single requests, and the cases that bite.
 
 use super::*;
+use crate::record::{HoldRecord, Parts};
 use crate::slis::Good;
 use proptest::prelude::*;
 
@@ -365,12 +366,10 @@ fn four_bad_events_are_no_impact_and_five_are() {
         let line = timeline(0.99, &counts);
         let slis = ["a".to_string()];
         let query = ImpactQuery {
-            slis: &slis,
-            below: Ratio::new(0.95).unwrap(),
-            window: ms(1000),
+            slis: slis.to_vec(),
+            size: ImpactSize { below: Ratio::new(0.95).unwrap(), window: ms(1000), steady: None },
             from: at(500),
             within: ms(1000),
-            steady: None,
         };
         match line.impact(&query) {
             Some(Ok(hits)) => assert!(hit && hits[0].at == at(1100)),
@@ -387,12 +386,10 @@ fn what_was_bad_before_the_injection_is_no_impact() {
     let line = timeline(0.99, &counts);
     let slis = ["a".to_string()];
     let query = ImpactQuery {
-        slis: &slis,
-        below: Ratio::new(0.9).unwrap(),
-        window: ms(1000),
+        slis: slis.to_vec(),
+        size: ImpactSize { below: Ratio::new(0.9).unwrap(), window: ms(1000), steady: None },
         from: at(1000),
         within: ms(1000),
-        steady: None,
     };
     assert_eq!(line.impact(&query), Some(Err(())));
 }
@@ -405,12 +402,14 @@ fn what_chance_makes_of_what_was_bad_before_is_no_impact() {
         let usual = (0..50).map(|index| (5, if index % 5 == 0 { 4 } else { 5 }));
         let counts: Vec<(u64, u64)> = usual.chain([(5, 5 - bad); 6]).chain([(5, 5); 14]).collect();
         let query = ImpactQuery {
-            slis: &slis,
-            below: Ratio::new(0.9).unwrap(),
-            window: ms(1000),
+            slis: slis.to_vec(),
+            size: ImpactSize {
+                below: Ratio::new(0.9).unwrap(),
+                window: ms(1000),
+                steady: steady.then_some((at(0), at(5000))),
+            },
             from: at(5000),
             within: ms(2000),
-            steady: steady.then_some((at(0), at(5000))),
         };
         let answer = timeline(0.95, &counts).impact(&query).expect("everything is known");
         answer.ok().map(|hits| (hits[0].level.bad(), hits[0].level.valid))
@@ -421,8 +420,8 @@ fn what_chance_makes_of_what_was_bad_before_is_no_impact() {
     // Where one in five is usual, five of five in a short window may be chance, and seven in a row are not.
     let usual = (0..60).map(|index| (1, u64::from(index % 5 > 0)));
     let counts: Vec<(u64, u64)> = usual.chain([(1, 0); 60]).collect();
-    let (below, steady) = (Ratio::new(0.5).unwrap(), Some((at(0), at(6000))));
-    let query = ImpactQuery { slis: &slis, below, window: ms(500), from: at(6000), within: ms(5000), steady };
+    let size = ImpactSize { below: Ratio::new(0.5).unwrap(), window: ms(500), steady: Some((at(0), at(6000))) };
+    let query = ImpactQuery { slis: slis.to_vec(), size, from: at(6000), within: ms(5000) };
     let hits = timeline(0.8, &counts).impact(&query).expect("everything is known").expect("a total outage");
     assert_eq!((hits[0].at, hits[0].level.bad()), (at(6700), 5));
 }
@@ -477,8 +476,13 @@ fn a_request_that_waited_for_the_cure_is_no_recovery_before_it() {
 
 #[test]
 fn a_partial_fix_relapses_at_the_pace_of_the_fault() {
-    let hold =
-        |configured, onset: Option<u64>| required_hold(ms(configured), onset.map(ms), ms(1000), ms(0), None, ms(0));
+    let of = |configured: u64, onset: Option<u64>| HoldRecord {
+        configured_us: configured * 1000,
+        onset_us: onset.map(|onset| onset * 1000),
+        window_us: 1_000_000,
+        ..HoldRecord::default()
+    };
+    let hold = |configured, onset| of(configured, onset).settled().required();
     assert_eq!(
         hold(5000, Some(8500)),
         ms(13_750),
@@ -486,14 +490,14 @@ fn a_partial_fix_relapses_at_the_pace_of_the_fault() {
     );
     assert_eq!(hold(5000, Some(300)), ms(5000));
     assert_eq!(hold(5000, None), ms(5000));
-    let parts = |active, all| Some(Parts { active, all });
-    let left = |active, all| required_hold(ms(5000), Some(ms(8500)), ms(1000), ms(0), parts(active, all), ms(0));
-    assert_eq!(left(1, 2), ms(26_500), "one of two needs 17 s");
-    assert_eq!(left(2, 2), ms(13_750));
-    let back = required_hold(ms(12_000), Some(ms(8500)), ms(1000), ms(10_000), None, ms(0));
-    assert_eq!(back, ms(23_750), "a client that is back after 10 s hurts at 18.5 s");
-    let stale = |after| required_hold(ms(5000), Some(ms(8500)), ms(1000), ms(0), None, ms(after));
-    assert_eq!([22_000, 9000].map(stale), [ms(22_000), ms(13_750)], "what is good for 20 s says nothing sooner");
+    let left = |active, all| HoldRecord { parts: Some(Parts { active, all }), ..of(5000, Some(8500)) };
+    assert_eq!(left(1, 2).settled().required(), ms(26_500), "one of two needs 17 s");
+    assert_eq!(left(2, 2).settled().required(), ms(13_750));
+    let back = HoldRecord { returns_us: 10_000_000, ..of(12_000, Some(8500)) };
+    assert_eq!(back.settled().required(), ms(23_750), "a client that is back after 10 s hurts at 18.5 s");
+    let stale = |after_us| HoldRecord { shown_after_us: after_us, ..of(5000, Some(8500)) }.settled().required();
+    let held = [22_000_000, 9_000_000].map(stale);
+    assert_eq!(held, [ms(22_000), ms(13_750)], "what is good for 20 s says nothing sooner");
 }
 
 #[test]
@@ -512,13 +516,13 @@ fn what_would_be_an_impact_is_no_recovery_and_a_relapse() {
     // Half a second of nothing but errors in every ten: 95% over ten, and 50% over the worst second.
     let bursts = |first: usize| (0..400).map(move |i| (5, if i >= first && (i - first) % 100 < 5 { 0 } else { 5 }));
     let line = timeline(0.9, &bursts(20).collect::<Vec<_>>());
-    let impact = ImpactSize { below: Ratio::new(0.9).unwrap(), window: ms(1000), steady: (at(0), at(2000)) };
+    let impact = ImpactSize { below: Ratio::new(0.9).unwrap(), window: ms(1000), steady: Some((at(0), at(2000))) };
     let query = recovery(2000, Some(2500), 5000, 10_000);
     assert!(matches!(line.recovered(None, &query), Some(Ok(_))), "each window of ten seconds meets the objective");
     let query = RecoveryQuery { impact: Some(impact), ..query };
     let Some(Err(levels)) = line.recovered(None, &query) else { panic!("it comes back") };
     assert_eq!((levels[0].good, levels[0].valid), (40, 50), "{levels:?}");
-    let usual = ImpactSize { steady: (at(2000), at(3000)), ..impact };
+    let usual = ImpactSize { steady: Some((at(2000), at(3000))), ..impact };
     let query = RecoveryQuery { impact: Some(usual), ..query };
     assert!(matches!(line.recovered(None, &query), Some(Ok(_))), "no more than what was bad while steady");
     let promised = timeline(0.4, &bursts(20).collect::<Vec<_>>());
@@ -550,7 +554,7 @@ fn users_must_be_served_for_the_hold_after_the_end_of_the_runbook_as_well() {
 fn users_were_served_before_only_when_it_was_longer_than_chance_and_than_ever() {
     let hit = ["a".to_string()];
     let served = |counts: &[(u64, u64)]| {
-        timeline(0.9, counts).served_before(&hit, at(0), at(counts.len() as u64 * 100), ms(0)).is_some()
+        timeline(0.9, counts).served_before(&hit, at(0), at(counts.len() as u64 * 100), ms(0), |_| ms(0)).is_some()
     };
     let line = |parts: &[(u64, usize)]| -> Vec<(u64, u64)> {
         parts.iter().flat_map(|(good, count)| std::iter::repeat_n((5, *good), *count)).collect()
@@ -579,7 +583,7 @@ fn users_were_served_before_a_mitigation_that_has_rescued_none_of_their_requests
             timeline.push(Slice { latency_us: [latency; 3], ..slice("web", index, 5, &[("a", 5)]) });
         }
         let end = 2000 + slowest.iter().map(|(_, count)| count * 100).sum::<u64>();
-        timeline.served_before(&hit, at(0), at(end), ms(10_000))
+        timeline.served_before(&hit, at(0), at(end), ms(10_000), |_| ms(0))
     };
     assert_eq!(served(&[(20, 30)]), Some(at(2000)));
     assert_eq!(served(&[(20, 10)]), None, "less than a second was answered by then");
@@ -587,6 +591,21 @@ fn users_were_served_before_a_mitigation_that_has_rescued_none_of_their_requests
     assert_eq!(served(&[(20, 25), (900, 5)]), None, "those of the last half second were");
     assert_eq!(served(&[(1000, 2), (20, 22), (900, 4)]), None, "that the first ones had waited excuses none of them");
     assert_eq!(served(&[(3500, 120)]), Some(at(2000)), "for longer than a request may take");
+}
+
+/// A query every two seconds, and a mitigation half a second before the fourth: that one tells of the time before.
+#[test]
+fn what_a_query_tells_after_a_mitigation_is_of_the_time_before_it() {
+    let hit = ["a".to_string()];
+    let served = |told: [u64; 4], at_ms| {
+        let mut counts = [(0, 0); 80];
+        (0..4).for_each(|i| counts[20 * i + 19] = (100, told[i]));
+        timeline(0.9, &counts).served_before(&hit, at(0), at(at_ms), ms(10_000), |_| ms(2000))
+    };
+    assert_eq!(served([100, 20, 20, 100], 7500), Some(at(6000)), "the fault was in place, and nobody felt it any more");
+    assert_eq!(served([100, 20, 20, 100], 6900), None, "less than a second before the command");
+    assert_eq!(served([100, 20, 20, 99], 7500), None);
+    assert_eq!(served([20, 100, 20, 100], 7500), None, "it has been so before, and was not over");
 }
 
 #[test]
@@ -624,8 +643,8 @@ fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
         line.push(slice("web", i, 5, &[("a", 5)]));
     }
     let slis = ["a".to_string(), "b".to_string()];
-    let below = Ratio::new(0.9).unwrap();
-    let query = ImpactQuery { slis: &slis, below, window: ms(1000), from: at(0), within: ms(9000), steady: None };
+    let size = ImpactSize { below: Ratio::new(0.9).unwrap(), window: ms(1000), steady: None };
+    let query = ImpactQuery { slis: slis.to_vec(), size, from: at(0), within: ms(9000) };
     assert_eq!(line.impact(&query), None, "the requests of web from 1.0 s on are under way");
     for i in 10..40 {
         line.push(slice("web", i, 5, &[("a", 0)]));
@@ -836,8 +855,8 @@ proptest! {
     ) {
         let line = build(n, &events, 0.9, shuffle);
         let slis = ["a".to_string()];
-        let (below_ratio, window) = (Ratio::new(below).unwrap(), ms(len * 100));
-        let query = ImpactQuery { slis: &slis, below: below_ratio, window, from: at(from), within: ms(within), steady: None };
+        let size = ImpactSize { below: Ratio::new(below).unwrap(), window: ms(len * 100), steady: None };
+        let query = ImpactQuery { slis: slis.to_vec(), size, from: at(from), within: ms(within) };
         let first = from.div_ceil(100) * 100;
         let want = (first / 100 + 1..=n).map(|i| i * 100).filter(|end| *end <= from + within).find(|end| {
             let (good, valid) = count(&events, first.max(end.saturating_sub(len * 100)), *end);

@@ -6,7 +6,7 @@ use super::content::Content;
 use super::errors::hinted;
 use super::images;
 use super::model::ResolvedModel;
-use crate::source::TextPattern;
+use crate::record::slug;
 use crate::stack::{StackError, StackResult};
 use bollard::Docker;
 use serde_json::Value;
@@ -70,15 +70,6 @@ pub(super) async fn plan(docker: &Docker, model: &ResolvedModel, run: &str, no_b
         builds.images.insert(service, image);
     }
     Ok(builds)
-}
-
-/// Lower-case letters, digits and single hyphens.
-pub(super) fn slug(text: &str, longest: usize) -> String {
-    static OTHERS: TextPattern = TextPattern::new("[^a-z0-9]+");
-    let mut slug = OTHERS.replace_all(&text.to_ascii_lowercase(), "-").trim_start_matches('-').to_string();
-    slug.truncate(longest);
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "x".into() } else { slug.into() }
 }
 
 impl Builds {

@@ -48,24 +48,16 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Proxy
         }
         // What is left of a connection is on the side that has closed it.
         let is_target = of_service(&container);
-        let mut over: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for Connection { peer, port, is_open, inbound, .. } in connections(&table) {
-            let direct = match is_target {
-                true => inbound && !peer.is_loopback() && !own.contains(&peer) && !ours.contains(&peer),
-                false => !inbound && own.contains(&peer) && ports.contains(&port),
-            };
-            if !direct {
-                continue;
-            }
-            let count = over.entry(peer).or_default();
-            *count += 1;
-            if is_open || *count > OF_ONE_WHO_LOOKS {
-                let other = named.get(&peer).map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
-                let (client, target) = if is_target { (other, name) } else { (name, other) };
-                return Ok(ProxyBypass::By(format!(
-                    "{client} is connected to {target} itself, and not by the agent in front of it"
-                )));
-            }
+        let is_direct = |Connection { peer, port, inbound, .. }: &Connection| match is_target {
+            true => *inbound && !peer.is_loopback() && !own.contains(peer) && !ours.contains(peer),
+            false => !inbound && own.contains(peer) && ports.contains(port),
+        };
+        if let Some(peer) = first_peer(&table, is_direct) {
+            let other = named.get(&peer).map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
+            let (client, target) = if is_target { (other, name) } else { (name, other) };
+            return Ok(ProxyBypass::By(format!(
+                "{client} is connected to {target} itself, and not by the agent in front of it"
+            )));
         }
     }
     Ok(ProxyBypass::NoneSeen(unseen))
@@ -92,15 +84,16 @@ fn addresses(container: &ContainerSummary) -> Vec<(IpAddr, String)> {
 
 /// A connection that is there, or was a moment ago.
 #[derive(Debug, PartialEq, Eq)]
-struct Connection {
-    peer: IpAddr,
+pub(in crate::stack) struct Connection {
+    /// The other end.
+    pub peer: IpAddr,
     /// The peer's.
     port: u16,
     /// Ours.
-    own_port: u16,
+    pub own_port: u16,
     is_open: bool,
     /// Whether it leads to a port on which something listens here.
-    inbound: bool,
+    pub inbound: bool,
 }
 
 /// Whether a text is a table of connections: an empty one has its heading.
@@ -108,10 +101,14 @@ pub(in crate::stack) fn is_table(shown: &str) -> bool {
     shown.contains("local_address")
 }
 
-/// Who is, or was a moment ago, connected to which port on which something listens, and whether he still is.
-pub(in crate::stack) fn clients(table: &str) -> Vec<(IpAddr, u16, bool)> {
-    let inbound = connections(table).into_iter().filter(|connection| connection.inbound);
-    inbound.map(|connection| (connection.peer, connection.own_port, connection.is_open)).collect()
+/// The first peer of such connections that is connected now, or was a moment ago and more often than one who looks.
+pub(in crate::stack) fn first_peer(table: &str, is_meant: impl Fn(&Connection) -> bool) -> Option<IpAddr> {
+    let mut over: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    connections(table).into_iter().filter(is_meant).find_map(|Connection { peer, is_open, .. }| {
+        let count = over.entry(peer).or_default();
+        *count += 1;
+        (is_open || *count > OF_ONE_WHO_LOOKS).then_some(peer)
+    })
 }
 
 /// From `/proc/net/tcp` (proc(5)), without those of a container with itself.
@@ -184,7 +181,9 @@ mod tests {
              \x20  3: 050012AC:9C40 090012AC:1538 01 00000000:00000000\n\
              \x20  4: 0000000000000000FFFF0000050012AC:2341 0000000000000000FFFF00000A0012AC:C352 01 0:0\n";
         let ip = |last| IpAddr::from([172, 18, 0, last]);
-        assert_eq!(clients(table), [(ip(7), 9025, true), (ip(8), 9025, false), (ip(10), 9025, true)]);
+        let inbound = connections(table).into_iter().filter(|connection| connection.inbound);
+        let clients: Vec<_> = inbound.map(|client| (client.peer, client.own_port, client.is_open)).collect();
+        assert_eq!(clients, [(ip(7), 9025, true), (ip(8), 9025, false), (ip(10), 9025, true)]);
         let outbound: Vec<_> = connections(table).into_iter().filter(|connection| !connection.inbound).collect();
         assert_eq!(outbound, [Connection { peer: ip(9), port: 5432, own_port: 40000, is_open: true, inbound: false }]);
         assert_eq!(address("0100007F:1F90"), Some(IpAddr::from([127, 0, 0, 1])));

@@ -72,18 +72,16 @@ pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &
         };
         let path = dir.join(format!("{}.log", name.replace(['/', '\\'], "_")));
         if let Err(error) = save_one(docker, &id, &path, redactor).await {
-            first_error.get_or_insert(error);
+            first_error.get_or_insert_with(|| environment(format!("writing {}", path.display()), error));
         }
     }
     first_error.map_or(Ok(()), Err)
 }
 
-async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -> StackResult<()> {
-    let writing = format!("writing {}", path.display());
-    let failed = |error: std::io::Error| environment(&writing, error);
+async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -> std::io::Result<()> {
     // Anew, so that nothing is written through what is there.
     let _ = tokio::fs::remove_file(path).await;
-    let mut file = BufWriter::new(tokio::fs::File::create_new(path).await.map_err(failed)?);
+    let mut file = BufWriter::new(tokio::fs::File::create_new(path).await?);
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).build();
     let mut stream = docker.logs(id, Some(options));
     let (mut written, mut out, mut err) = (0u64, LogPieces::new(redactor), LogPieces::new(redactor));
@@ -94,23 +92,23 @@ async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -
             // Some log drivers cannot be read; the file then says why it is empty.
             Err(error) => {
                 let note = log_line(&format!("[the log cannot be read: {error}]")) + "\n";
-                file.write_all(note.as_bytes()).await.map_err(failed)?;
+                file.write_all(note.as_bytes()).await?;
                 break;
             }
         };
         written += frame.len() as u64;
-        file.write_all(pieces.push(&frame).as_bytes()).await.map_err(failed)?;
+        file.write_all(pieces.push(&frame).as_bytes()).await?;
         if written > MAX_BYTES {
             // What was not written yet may end in the first half of a secret.
             let note = format!("[cut here after {} MiB]\n", MAX_BYTES / 1024 / 1024);
-            file.write_all(note.as_bytes()).await.map_err(failed)?;
-            return file.flush().await.map_err(failed);
+            file.write_all(note.as_bytes()).await?;
+            return file.flush().await;
         }
     }
     for mut pieces in [out, err] {
-        file.write_all(pieces.finish().as_bytes()).await.map_err(failed)?;
+        file.write_all(pieces.finish().as_bytes()).await?;
     }
-    file.flush().await.map_err(failed)
+    file.flush().await
 }
 
 /// One stream of a log, put together from the pieces in which the engine sends it. It cuts long lines every 16 KiB and

@@ -2,11 +2,10 @@
 //! hands the labels on to whatever is started from it, and anybody can write one. So nothing is removed, changed or used
 //! because of a label before `Owner::doubt` was asked.
 
-use super::builds::slug;
 use super::images::TEAMS;
 use super::labels::{self, LabelFilter};
 use super::{containers, images};
-use crate::record::{RunDir, random_hex};
+use crate::record::{RunDir, random_hex, slug};
 use crate::stack::StackResult;
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerSummary};

@@ -13,7 +13,7 @@ use crate::stack::{
 };
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell};
@@ -88,16 +88,8 @@ impl ResolvedStack for ResolvedCompose {
         self.model.name()
     }
 
-    fn services(&self) -> Vec<String> {
-        self.model.services()
-    }
-
     fn hosts(&self) -> Vec<String> {
         self.model.hosts()
-    }
-
-    fn environment(&self, service: &str) -> BTreeMap<String, String> {
-        self.model.environment(service)
     }
 
     fn facts(&self) -> Vec<ServiceFacts> {

@@ -5,6 +5,7 @@ use super::errors::environment;
 use super::labels;
 use super::model::{escape, service_mut};
 use super::stack::ComposeStack;
+use crate::stack::changes::{NotedEnds, WatchedEnds};
 use crate::stack::{Ending, Process, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::EventMessage;
@@ -12,9 +13,7 @@ use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use std::time::Duration;
 /// After the engine has ended a list of events, for which there is no reason but that it is restarted.
 const LISTEN_AGAIN: Duration = Duration::from_millis(200);
 
@@ -54,79 +53,48 @@ pub(super) fn scale(model: &mut Value, spec: &StackRequest, started: &BTreeSet<S
     }
 }
 
-/// Who ended the containers of a process, by the engine's own events: a signal that anybody sent through the engine comes
-/// before the end that it brings. They are watched until this is dropped.
-#[derive(Debug)]
-pub(super) struct Ends {
-    lives: Lives,
-    _watching: DropGuard,
-}
-
-/// Container name → its life since its last start.
-type Lives = Arc<Mutex<BTreeMap<String, Life>>>;
-
-#[derive(Debug, Default)]
-struct Life {
-    /// In nanoseconds, by the engine's clock.
-    started: i64,
-    signalled: bool,
-    /// Exit code, when by the engine's clock, and when that was told.
-    died: Option<(i64, i64, Instant)>,
-}
-
-impl Ends {
-    pub(super) fn watch(docker: Docker, project: &str, name: &str) -> Ends {
-        let ending = CancellationToken::new();
-        let (lives, ended) = (Lives::default(), ending.clone());
-        let of_process = [(labels::PROJECT, project), (labels::SERVICE, name), (labels::ONEOFF, "False")];
-        let mut filters = labels::filter(&of_process.map(|(key, value)| (key, Some(value))));
-        filters.insert("type".into(), vec!["container".into()]);
-        let noted = lives.clone();
-        tokio::spawn(ended.run_until_cancelled_owned(async move {
-            // From the oldest event that the engine remembers on: whatever comes before the engine listens is not missed.
-            let mut since = 1_000_000_000;
-            loop {
-                let from = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
-                let options = EventsOptionsBuilder::default().since(&from).filters(&filters).build();
-                let mut events = std::pin::pin!(docker.events(Some(options)));
-                while let Some(Ok(event)) = events.next().await {
-                    since = event.time_nano.unwrap_or(since);
-                    note_event(&noted, &event);
-                }
-                tokio::time::sleep(LISTEN_AGAIN).await;
+/// Watches who ends the containers of a process, by the engine's own events: a signal that anybody sent through the engine comes
+/// before the end that it brings.
+pub(super) fn watch_ends(docker: Docker, project: &str, name: &str) -> WatchedEnds {
+    let of_process = [(labels::PROJECT, project), (labels::SERVICE, name), (labels::ONEOFF, "False")];
+    let mut filters = labels::filter(&of_process.map(|(key, value)| (key, Some(value))));
+    filters.insert("type".into(), vec!["container".into()]);
+    WatchedEnds::watch(|noted| async move {
+        // From the oldest event that the engine remembers on: whatever comes before the engine listens is not missed.
+        let (mut since, mut lives) = (1_000_000_000, Lives::new());
+        loop {
+            let from = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
+            let options = EventsOptionsBuilder::default().since(&from).filters(&filters).build();
+            let mut events = std::pin::pin!(docker.events(Some(options)));
+            while let Some(Ok(event)) = events.next().await {
+                since = event.time_nano.unwrap_or(since);
+                note_event(&noted, &mut lives, &event);
             }
-        }));
-        Ends { lives, _watching: ending.drop_guard() }
-    }
-
-    /// What was seen so far.
-    pub(super) fn seen(&self) -> Vec<Ending> {
-        let lives = crate::locked(&self.lives);
-        let ended = lives.iter().filter_map(|(container, life)| {
-            let (exit_code, at, told) = life.died?;
-            let after = Duration::from_nanos(u64::try_from(at - life.started).unwrap_or_default());
-            let (ago, by_itself) = (told.elapsed(), !life.signalled);
-            Some(Ending { container: container.clone(), exit_code, after, ago, by_itself })
-        });
-        ended.collect()
-    }
+            tokio::time::sleep(LISTEN_AGAIN).await;
+        }
+    })
 }
 
-fn note_event(lives: &Lives, event: &EventMessage) {
+/// Container name → its last start, in nanoseconds by the engine's clock, and whether anybody has sent it a signal since.
+type Lives = BTreeMap<String, (i64, bool)>;
+
+fn note_event(noted: &NotedEnds, lives: &mut Lives, event: &EventMessage) {
     let attributes = event.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
     let attribute = |key: &str| attributes.and_then(|all| all.get(key));
     let (Some(name), Some(action)) = (attribute("name"), event.action.as_deref()) else { return };
     let at = event.time_nano.unwrap_or_default();
-    let mut lives = crate::locked(lives);
-    let life = lives.entry(name.clone()).or_default();
+    let (started, signalled) = lives.entry(name.clone()).or_default();
     match action {
-        "start" => *life = Life { started: at, ..Life::default() },
-        "kill" => life.signalled = true,
+        "start" => {
+            (*started, *signalled) = (at, false);
+            noted.forget(name);
+        }
+        "kill" => *signalled = true,
         "die" => {
             let exit_code = attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or_default();
-            // An event that is told again, after the engine was asked anew, is as old as it was.
-            let told = life.died.filter(|(_, known, _)| *known == at).map_or_else(Instant::now, |(_, _, told)| told);
-            life.died = Some((exit_code, at, told));
+            let after = Duration::from_nanos(u64::try_from(at - *started).unwrap_or_default());
+            let (container, by_itself) = (name.clone(), !*signalled);
+            noted.note(Ending { container, exit_code, after, ago: Duration::ZERO, by_itself });
         }
         _ => {}
     }

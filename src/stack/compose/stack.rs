@@ -15,6 +15,7 @@ use super::steps::{Making, StepTarget, StepTools};
 use super::transform::{Drill, Recipe, transform};
 use super::{bypass, containers, files, labels, logs, processes, release, remove, secrets, usage};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
+use crate::stack::changes::WatchedEnds;
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
     Fingerprints, NetworkNames, Place, ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions,
@@ -41,7 +42,8 @@ pub struct ComposeStack {
     pub(super) spec: StackRequest,
     pub(super) run: RunIdentity,
     pub(super) options: StackOptions,
-    pub(super) project: String,
+    /// Compose project name.
+    pub project: String,
     /// First characters of a hash of the run's id.
     pub(super) short: String,
     secrets: Vec<Secret>,
@@ -66,7 +68,7 @@ pub(super) struct Started {
     /// The processes that faults have started.
     pub processes: BTreeSet<String>,
     /// Process → what is seen of the ends of its containers.
-    pub ends: BTreeMap<String, processes::Ends>,
+    pub ends: BTreeMap<String, WatchedEnds>,
     /// Profiles that steps have enabled.
     pub profiles: Vec<String>,
     /// Service → the variables that a release of it has set, for whoever makes the model again.
@@ -109,11 +111,6 @@ impl ComposeStack {
             used: Arc::default(),
             started: Arc::default(),
         })
-    }
-
-    /// Compose project name.
-    pub fn project(&self) -> &str {
-        &self.project
     }
 
     /// Everything that there is to say about drilling the stack, errors included.
@@ -285,7 +282,7 @@ impl Stack for ComposeStack {
     }
 
     async fn start_process(&self, name: &str) -> StackResult<()> {
-        let ends = processes::Ends::watch(self.endpoint.docker.clone(), &self.project, name);
+        let ends = processes::watch_ends(self.endpoint.docker.clone(), &self.project, name);
         self.started().ends.insert(name.to_string(), ends);
         let model = processes::note(self, name, true)?;
         self.up_service(name, &[], "process.log", &model, &format!("starting `{name}`")).await
@@ -297,7 +294,7 @@ impl Stack for ComposeStack {
     }
 
     async fn endings(&self, name: &str) -> Vec<Ending> {
-        self.started().ends.get(name).map(processes::Ends::seen).unwrap_or_default()
+        self.started().ends.get(name).map(WatchedEnds::seen).unwrap_or_default()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

@@ -6,6 +6,17 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+/// Variables that would change what the docker command itself does; a `*` stands for the rest of a name.
+const NEVER: &str = include_str!("steps/never.txt");
+
+/// Whether a variable of a step may decide anything in a model.
+pub(super) fn may_decide(name: &str) -> bool {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let upper = name.to_ascii_uppercase();
+    let is_it = |known: &str| known.strip_suffix('*').map_or(upper == known, |begin| upper.starts_with(begin));
+    plain && !NEVER.split_ascii_whitespace().any(is_it) && !upper.ends_with("_PROXY")
+}
+
 /// Names of variables.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Variables {

@@ -28,6 +28,21 @@ const KEEPS_IN: [&str; 7] = [
 const GO_ELSEWHERE: [&str; 4] = ["argoproj.io", "authorization.openshift.io", "cattle.io", "fluxcd.io"];
 /// API groups whose policies let Pods out beside NetworkPolicies.
 const OPEN_NETWORKS: [&str; 2] = ["cilium.io", "projectcalico.org"];
+/// Kinds by which the cluster's own controllers tell others of a drill: group, kinds, why they may not be, what to do.
+const TELL_OTHERS: [(&str, &[&str], &str, &str); 2] = [
+    (
+        "monitoring.coreos.com",
+        &["AlertmanagerConfig", "PrometheusRule"],
+        "the cluster's own Prometheus would page those on call about the drill",
+        "leave it out of the drill's manifests; `alerts` of the scenario takes a file of rules",
+    ),
+    (
+        "external-secrets.io",
+        &["ClusterPushSecret", "PushSecret"],
+        "it writes the drill's secrets into a store that others read",
+        "leave it out of the drill's manifests",
+    ),
+];
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
 
@@ -78,6 +93,11 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
     if isolated && is_of(group, &OPEN_NETWORKS) {
         let help = "`isolate: true` lets Pods reach each other alone: leave it out, or `isolate`";
         refuse(format!("is of `{group}`, whose policies open what `isolate` closes"), help);
+    }
+    if let Some((_, _, why, help)) =
+        TELL_OTHERS.iter().find(|(of, kinds, ..)| *of == group && kinds.contains(&kind(object)))
+    {
+        refuse(format!("is of `{group}`: {why}"), help);
     }
     if is_way_in(group, object) {
         let help = "users outside of the cluster would be led here, as by an Ingress: let the load call the Service";
@@ -357,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_outside_of_the_cluster_is_led_into_a_drill() {
+    fn nobody_outside_of_the_drill_is_led_into_it_or_told_of_it() {
         let told = |version: &str, kind: &str, spec: Value| {
             refused(&json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "web" }, "spec": spec })).len()
         };
@@ -373,6 +393,8 @@ mod tests {
             ("route.openshift.io/v1", "Route", json!({})),
             ("projectcontour.io/v1", "HTTPProxy", json!({})),
             ("externaldns.k8s.io/v1alpha1", "DNSEndpoint", json!({})),
+            ("monitoring.coreos.com/v1", "PrometheusRule", json!({})),
+            ("external-secrets.io/v1alpha1", "PushSecret", json!({})),
         ] {
             assert_eq!(told(version, kind, spec), 1, "{version} {kind}");
         }
@@ -380,6 +402,8 @@ mod tests {
             (gateway, "HTTPRoute", hangs_on(json!("Service"))),
             (istio, "VirtualService", json!({ "hosts": ["web"] })),
             (istio, "DestinationRule", json!({})),
+            ("monitoring.coreos.com/v1", "ServiceMonitor", json!({})),
+            ("external-secrets.io/v1", "ExternalSecret", json!({})),
             ("traefik.io/v1alpha1", "Middleware", json!({})),
         ] {
             assert_eq!(told(version, kind, spec), 0, "{version} {kind}");

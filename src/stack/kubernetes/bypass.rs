@@ -7,7 +7,7 @@ use super::names::{PROXY, SERVICE, origin};
 use super::namespace::list;
 use super::stack::KubernetesStack;
 use super::{pods, transform};
-use crate::stack::compose::bypass::{OF_ONE_WHO_LOOKS, SHOWN_WITHIN, clients, is_table};
+use crate::stack::compose::bypass::{Connection, SHOWN_WITHIN, first_peer, is_table};
 use crate::stack::{ProxyBypass, StackResult};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::ListParams;
@@ -139,14 +139,14 @@ fn names(object: &Value, service: &str) -> bool {
 /// Whether this address is, or was a moment ago and more than a few times, connected to a port on which something listens, and to which no
 /// other Service leads.
 fn is_client(table: &str, client: IpAddr, beside: &[u16]) -> bool {
-    let own = clients(table).into_iter().filter(|(peer, port, _)| *peer == client && !beside.contains(port));
-    let are_open: Vec<bool> = own.map(|(.., is_open)| is_open).collect();
-    are_open.contains(&true) || are_open.len() > OF_ONE_WHO_LOOKS
+    let is_direct = |one: &Connection| one.inbound && one.peer == client && !beside.contains(&one.own_port);
+    first_peer(table, is_direct).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::compose::bypass::OF_ONE_WHO_LOOKS;
     use serde_json::json;
 
     fn pod(app: &str) -> Value {

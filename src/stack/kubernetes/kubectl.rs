@@ -9,8 +9,8 @@ use super::stack::KubernetesStack;
 use super::transform::unmarked;
 use crate::record::{Secrets, Stream};
 use crate::source::pattern;
-use crate::stack::tools::note_call;
-use crate::stack::{CallIo, FullOutput, Place, REFUSED, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
+use crate::stack::tools::{NotDone, answer, ensure, refuse};
+use crate::stack::{CallIo, FullOutput, Place, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -40,46 +40,38 @@ impl Tools for KubectlTools {
     fn call(&self, call: ToolCall, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let tools = self.clone();
         async move {
-            let exit = tools.carry_out(&call, io, &cancel).await;
-            note_call(&call, &format!("exit {exit}"), &tools.stack.run.dir, "kubectl.log", &tools.secrets.redactor())
-                .await;
-            exit
+            let out = io.out.clone();
+            let log = (tools.stack.run.dir.as_path(), "kubectl.log", &tools.secrets);
+            answer(&call, &out, &cancel, tools.carry_out(&call, io, &cancel), log).await
         }
         .boxed()
     }
 }
 
 impl KubectlTools {
-    async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> i32 {
+    async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
         let (stack, asked) = (&self.stack, self.stack.asked());
         let (written, real) = (asked.namespace.as_str(), stack.namespace.name.as_str());
         let names = NamespaceNames { written, real, contexts: &asked.contexts, interposed: &stack.request.interposed };
         let request = match (call.program.as_str(), &self.place) {
-            ("kubectl", Place::Toolbox) => translate(&call.args, &names),
+            ("kubectl", Place::Toolbox) => translate(&call.args, &names).map_err(NotDone::refused)?,
             ("kubectl", Place::Service(service)) => {
-                Err(format!("`kubectl` is carried out in the toolbox, not in the Pod of `{service}`"))
+                return refuse(format!("`kubectl` is carried out in the toolbox, not in the Pod of `{service}`"));
             }
-            (other, _) => Err(without_docker(other)),
+            (other, _) => return refuse(without_docker(other)),
         };
         let (mut args, renames) = match request {
-            Err(why) => {
-                io.out.say(&format!("firedrill: {why}\n")).await;
-                return REFUSED;
-            }
-            Ok(KubectlRequest::Answer(text)) => {
+            KubectlRequest::Answer(text) => {
                 io.out.write(Stream::Stdout, Bytes::from(text)).await;
-                return 0;
+                return Ok(0);
             }
-            Ok(KubectlRequest::Run { args, renames_output }) => (args, renames_output),
+            KubectlRequest::Run { args, renames_output } => (args, renames_output),
         };
         let mut input = Vec::new();
         let is_read = reads_input(&args);
         while is_read && let Some(bytes) = io.stdin.next().await {
             input.extend_from_slice(&bytes);
-            if input.len() > MOST_INPUT {
-                io.out.say(&format!("firedrill: more than {} MiB of input\n", MOST_INPUT / 1024 / 1024)).await;
-                return REFUSED;
-            }
+            ensure(input.len() <= MOST_INPUT, format!("more than {} MiB of input", MOST_INPUT / 1024 / 1024))?;
         }
         let takes_objects = ["apply", "create", "replace", "delete", "diff"];
         if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
@@ -97,14 +89,8 @@ impl KubectlTools {
         let env = env.chain(is_configured.then(|| format!("KUBECONFIG={KUBECONFIG}")));
         let command: Vec<String> = env.chain([KUBECTL.to_string()]).chain(args).collect();
         let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
-        match cancel.run_until_cancelled(toolbox.run_call(&command, &input, &io.out, change)).await {
-            Some(Ok(code)) => code,
-            Some(Err(error)) => {
-                io.out.say(&format!("{error}\n")).await;
-                1
-            }
-            None => 143,
-        }
+        let running = toolbox.run_call(&command, &input, &io.out, change);
+        Ok(cancel.run_until_cancelled(running).await.unwrap_or(Ok(143))?)
     }
 
     /// What the files hold that a call names, for the drill; `None` where nothing is to be changed in them, and where one is neither a

@@ -39,7 +39,6 @@ const TABLE: CallTable = CallTable(include_str!("kubectl.txt"));
 
 named_enum! {
 /// How the words of a command are read. Every command but those of `Help`, `About` and `Config` is given the namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Words {
     /// Names of commands.
     Help = "help",

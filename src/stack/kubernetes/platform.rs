@@ -245,21 +245,13 @@ impl ResolvedStack for ResolvedManifests {
         self.written()
     }
 
-    fn services(&self) -> Vec<String> {
-        let names: BTreeSet<&str> = self.manifests.workloads().map(name).collect();
-        names.into_iter().map(str::to_string).collect()
-    }
-
     fn hosts(&self) -> Vec<String> {
         self.manifests.hosts(self.written())
     }
 
-    fn environment(&self, service: &str) -> BTreeMap<String, String> {
-        self.manifests.environment(service)
-    }
-
     fn facts(&self) -> Vec<ServiceFacts> {
-        self.services().iter().filter_map(|service| facts(&self.manifests, service)).collect()
+        let names: BTreeSet<&str> = self.manifests.workloads().map(name).collect();
+        names.into_iter().map(|service| facts(&self.manifests, service)).collect()
     }
 
     fn findings(&self) -> Vec<Finding> {
@@ -380,13 +372,13 @@ fn images_key(request: &StackRequest) -> String {
 }
 
 /// What the manifests say of one service.
-fn facts(manifests: &Manifests, service: &str) -> Option<ServiceFacts> {
-    let workload = manifests.workload(service)?;
-    let spec = pod_spec(workload)?;
-    let container = main_container(spec, service)?;
+fn facts(manifests: &Manifests, service: &str) -> ServiceFacts {
+    let workload = manifests.workload(service).unwrap_or(&Value::Null);
+    let spec = pod_spec(workload).unwrap_or(&Value::Null);
+    let container = main_container(spec, service).unwrap_or(&Value::Null);
     let words = |pointer: &str| items(container, pointer).filter_map(Value::as_str).map(str::to_string);
     let ports = all_containers(spec).flat_map(|container| items(container, "/ports"));
-    Some(ServiceFacts {
+    ServiceFacts {
         name: service.to_string(),
         image: text(container, "/image").to_string(),
         command: words("/command").chain(words("/args")).collect(),
@@ -395,7 +387,7 @@ fn facts(manifests: &Manifests, service: &str) -> Option<ServiceFacts> {
         is_job: kind(workload) == "Job",
         has_name: manifests.of_kind("Service").any(|object| name(object) == service),
         ..ServiceFacts::default()
-    })
+    }
 }
 
 #[cfg(test)]

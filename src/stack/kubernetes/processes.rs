@@ -7,18 +7,15 @@ use super::namespace::{ClusterNamespace, api, environment, list};
 use super::stack::KubernetesStack;
 use super::transform::add_aliases;
 use super::{pods, watch};
-use crate::locked;
+use crate::stack::changes::WatchedEnds;
 use crate::stack::{Ending, Process, RELEASE_WITHIN, StackResult};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What the Pods of a process take over of the workload that it is like, beside a container of it and its volumes.
 const OF_THE_POD: [&str; 8] = [
@@ -67,40 +64,20 @@ fn of(name: &str) -> ListParams {
     ListParams::default().labels(&format!("{PROCESS}={name}"))
 }
 
-/// How the Pods of a process ended. They are watched until this is dropped.
-#[derive(Debug)]
-pub(super) struct PodEnds {
-    seen: Arc<Mutex<BTreeMap<String, (Ending, Instant)>>>,
-    _watching: DropGuard,
-}
-
-impl PodEnds {
-    fn watch(namespace: &ClusterNamespace, process: &str) -> PodEnds {
-        let done = CancellationToken::new();
-        let (seen, ended) = (Arc::<Mutex<BTreeMap<String, (Ending, Instant)>>>::default(), done.clone());
-        let (all, process, noted) = (namespace.all::<Pod>(), process.to_string(), seen.clone());
-        tokio::spawn(ended.run_until_cancelled_owned(async move {
-            loop {
-                let operation = format!("watching the Pods of `{process}`");
-                let look = |pods: &BTreeMap<String, Value>| -> Option<()> {
-                    let mut noted = locked(&noted);
-                    for (name, ending) in pods.iter().filter_map(|(name, pod)| Some((name, ending(pod)?))) {
-                        noted.entry(name.clone()).or_insert_with(|| (ending, Instant::now()));
-                    }
-                    None
-                };
-                let _ = watch::until(&all, of(&process), Duration::MAX, &operation, look).await;
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }));
-        PodEnds { seen, _watching: done.drop_guard() }
-    }
-
-    /// What was seen so far.
-    pub(super) fn seen(&self) -> Vec<Ending> {
-        let ago = |(ending, told): &(Ending, Instant)| Ending { ago: told.elapsed(), ..ending.clone() };
-        locked(&self.seen).values().map(ago).collect()
-    }
+/// Watches how the Pods of a process end.
+fn watch_ends(namespace: &ClusterNamespace, process: &str) -> WatchedEnds {
+    let (all, process) = (namespace.all::<Pod>(), process.to_string());
+    WatchedEnds::watch(|noted| async move {
+        let operation = format!("watching the Pods of `{process}`");
+        loop {
+            let look = |pods: &BTreeMap<String, Value>| -> Option<()> {
+                pods.values().filter_map(ending).for_each(|ending| noted.note(ending));
+                None
+            };
+            let _ = watch::until(&all, of(&process), Duration::MAX, &operation, look).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
 }
 
 /// How a Pod ended; by itself when nobody had deleted it by then.
@@ -118,14 +95,14 @@ fn ending(pod: &Value) -> Option<Ending> {
 }
 
 /// Makes the Pods of a process, and waits until each runs or has ended.
-pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<PodEnds> {
+pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<WatchedEnds> {
     let operation = format!("starting `{name}`");
     let process = stack.request.processes.iter().find(|process| process.name == name);
     let (Some(process), Some(ours), Some((_, aliases))) = (process, stack.ours.get(), stack.started.get()) else {
         return Err(environment(operation, "the stack has not been started"));
     };
     let mut made = pods_of(process, &stack.manifests, &ours.toolbox, &names::short(&stack.run.id))?;
-    let (all, ends) = (stack.namespace.all::<Pod>(), PodEnds::watch(&stack.namespace, name));
+    let (all, ends) = (stack.namespace.all::<Pod>(), watch_ends(&stack.namespace, name));
     for pod in &mut made {
         add_aliases(pod, aliases);
         stack.namespace.make(pod, &operation).await?;

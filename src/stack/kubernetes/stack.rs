@@ -8,13 +8,13 @@ use super::manifests::{Manifests, WORKLOADS, items, kind, name, pod_spec_pointer
 use super::names::{self, CLOSED, CLOSED_PORT, OURS, RUN_ID};
 use super::namespace::{ClusterNamespace, api, environment, hinted, is_conflict, is_missing, list, make};
 use super::platform::ResolvedManifests;
-use super::processes::{self, PodEnds};
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects, own_object, port_number};
-use super::{bypass, objects, pods, watch};
+use super::{bypass, objects, pods, processes, watch};
 use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
+use crate::stack::changes::WatchedEnds;
 use crate::stack::compose::secrets::guessed;
 use crate::stack::{
     AgentRole, Channel, ClusterRequest, ContainerState, Ending, ExecResult, Fingerprint, Fingerprints, ObjectChange,
@@ -54,7 +54,7 @@ pub(super) struct KubernetesStack {
     /// Firedrill's own images; known once they are made.
     pub ours: OnceLock<FiredrillImages>,
     /// Process → how its Pods ended, while it is there.
-    ends: Arc<Mutex<BTreeMap<String, PodEnds>>>,
+    ends: Arc<Mutex<BTreeMap<String, WatchedEnds>>>,
 }
 
 impl KubernetesStack {
@@ -381,7 +381,7 @@ impl Stack for KubernetesStack {
     }
 
     async fn endings(&self, name: &str) -> Vec<Ending> {
-        locked(&self.ends).get(name).map(PodEnds::seen).unwrap_or_default()
+        locked(&self.ends).get(name).map(WatchedEnds::seen).unwrap_or_default()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

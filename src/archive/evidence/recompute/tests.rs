@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::record::testing::{Story, lines_of, record_of};
-use crate::record::{AlertStation, HoldRecord, InvariantInfo, Location, RULES, ReadBackRecord, Slice, Unaccounted};
+use crate::record::{
+    AlertStation, HoldRecord, InvariantInfo, Location, NO_DATA, RULES, ReadBackRecord, Slice, Unaccounted,
+};
 use std::fs;
 
 const SLICES: u64 = 200;
@@ -335,6 +337,39 @@ fn with(more: Vec<(u64, Event)>, change: impl Fn(&mut Announcement), verdict: Ve
     all
 }
 
+#[test]
+fn a_pass_of_which_something_is_missing_is_none() {
+    let told = |change: &dyn Fn(&mut Announcement)| {
+        differ(&with(Vec::new(), change, Verdict::Passed), &[]).contains(&"verdict".to_string())
+    };
+    assert!(!told(&|_| {}));
+    assert!(told(&|plan| plan.windows.recover_cleared = true), "nobody asked whether the fault was cleared");
+    let another = |plan: &mut Announcement| {
+        let other = FaultInfo { id: "other".into(), ..plan.faults[0].clone() };
+        plan.faults.push(other);
+    };
+    assert!(told(&another), "it was never in place");
+    let found = without(|event| matches!(event, Event::CheckEnded { check: Check::StillBroken, .. }));
+    assert!(found.contains(&"verdict".to_string()), "{found:?}");
+}
+
+#[test]
+fn a_moment_of_which_nothing_is_known_is_no_relapse() {
+    let judged = |verdict: Verdict| {
+        let mut all = with(Vec::new(), |_| {}, verdict);
+        for stamped in &mut all {
+            if let Event::Slice(slice) = &mut stamped.event
+                && slice.index == 124
+            {
+                slice.results.insert(NO_DATA.into(), 1);
+            }
+        }
+        differ(&all, &[])
+    };
+    assert!(!judged(Verdict::HarnessError).contains(&"relapsed".to_string()));
+    assert!(judged(Verdict::Passed).contains(&"verdict".to_string()), "nor is it a pass");
+}
+
 /// Nobody is to notice anything for 3 s, and users suffer from 3.0 s to 4.5 s after the fault.
 #[test]
 fn what_a_query_tells_first_is_of_the_time_before() {
@@ -360,9 +395,13 @@ fn what_a_query_tells_first_is_of_the_time_before() {
 #[test]
 fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wrote_are_damage() {
     let restore = record_of(Story::RestorePassed).plan.unwrap().restore;
-    let judged = |lost_at: u64, brought: Option<u64>, verdict: Verdict| {
-        let level = |level| Event::Probed { level, name: "seen".into(), held: true, evidence: String::new() };
-        let mut more: Vec<(u64, Event)> = RestoreLevel::ALL.into_iter().skip(1).map(|of| (1279, level(of))).collect();
+    let judged = |lost_at: u64, brought: Option<u64>, verdict: Verdict, unseen: usize| {
+        let seen = |probe: &ProbeInfo| {
+            let (level, name) = (probe.level, probe.name.clone());
+            (1279, Event::Probed { level, name, held: true, evidence: String::new() })
+        };
+        let probes = restore.iter().flat_map(|restore| &restore.probes).skip(unseen);
+        let mut more: Vec<(u64, Event)> = probes.map(seen).collect();
         for (write, at) in [(0, 500), (1, lost_at)] {
             more.push((at, Event::Written { write, ended_us: DrillTime(at * 10_000), acknowledged: true }));
         }
@@ -373,10 +412,11 @@ fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wro
         differ(&with(more, |plan| plan.restore.clone_from(&restore), verdict), &[])
     };
     // Users had recovered at 11.02 s.
-    assert_eq!(judged(1102, None, Verdict::Passed), Vec::<String>::new());
-    assert_eq!(judged(1103, None, Verdict::Damaged), Vec::<String>::new());
-    assert!(judged(1103, None, Verdict::Passed).contains(&"verdict".to_string()));
-    assert_eq!(judged(1102, Some(7), Verdict::Damaged), Vec::<String>::new(), "a row that nobody wrote");
+    assert_eq!(judged(1102, None, Verdict::Passed, 0), Vec::<String>::new());
+    assert_eq!(judged(1103, None, Verdict::Damaged, 0), Vec::<String>::new());
+    assert!(judged(1103, None, Verdict::Passed, 0).contains(&"verdict".to_string()));
+    assert_eq!(judged(1102, Some(7), Verdict::Damaged, 0), Vec::<String>::new(), "a row that nobody wrote");
+    assert!(judged(1102, None, Verdict::Passed, 1).contains(&"verdict".to_string()), "one level was not looked at");
 }
 
 #[test]

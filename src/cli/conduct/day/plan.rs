@@ -39,15 +39,10 @@ pub async fn ready(
     wanted: &DayOptions,
 ) -> Result<Vec<Ready>, Error> {
     // A scenario that is drilled several times is resolved once.
-    let mut distinct: BTreeMap<&str, &Plan> = BTreeMap::new();
-    for drill in &drills {
-        distinct.entry(&drill.plan.name).or_insert(&drill.plan);
-    }
+    let distinct: BTreeMap<&str, &Plan> = drills.iter().map(|drill| (drill.plan.name.as_str(), &drill.plan)).collect();
     let stacks = resolved(distinct.values().copied(), platform, wanted.globals.color()).await?;
-    let mut known = BTreeMap::new();
-    for (name, stack) in distinct.keys().zip(stacks) {
-        known.insert(name.to_string(), (stack, earlier(wanted, name)));
-    }
+    let known = distinct.keys().zip(stacks).map(|(name, stack)| (name.to_string(), (stack, earlier(wanted, name))));
+    let known: BTreeMap<String, _> = known.collect();
     let ready = drills.into_iter().filter_map(|entry| {
         let (stack, (took, used)) = known.get(&entry.plan.name)?;
         let demand = stack.demand();

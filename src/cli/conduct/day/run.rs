@@ -6,13 +6,13 @@ use super::plan::Ready;
 use super::remote::RemoteDay;
 use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
-use crate::gameday::{Came, DaySchedule, NextStart, PreparedDrill, Start, Waiting};
+use crate::gameday::{Came, DaySchedule, NextStart, PreparedDrill, Start};
 use crate::record::{
     Announcement, DayAttempt, DayEvent, DaySink, Event, MachineSample, Observer, Phase, Record, RunDir, RunOutcome,
     Stamped, Verdict, micros,
 };
 use crate::report::DayConsole;
-use crate::stack::{Admission, Available, Demand, Limits, Platform, RunIdentity, StackOptions};
+use crate::stack::{Available, Demand, Limits, Platform, RunIdentity, StackOptions};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,8 +66,8 @@ struct DayRunState {
     from: UnboundedReceiver<AttemptTold>,
     /// The newest sample of the machine, and when it came.
     seen: Option<(MachineSample, Instant)>,
-    /// What was free when the engine was asked last.
-    free: Option<(Instant, Result<Available, String>)>,
+    /// What was free when the engine was asked last, where it said so.
+    free: Option<(Instant, Option<Available>)>,
     /// Since when there has been no room, and for how long in all since the last start.
     no_room: Option<Instant>,
     waited: Duration,
@@ -106,7 +106,8 @@ impl Runner {
                 NextStart::Start(start) => self.start(&mut state, start),
                 NextStart::NotRun(start, why) => self.sink.emit(DayEvent::DrillNotRun { number: start.number, why }),
                 NextStart::Done => return state.records,
-                NextStart::Wait(waiting) => self.wait(&mut state, &waiting, stopped, &so_far).await,
+                NextStart::Wait => self.wait(&mut state, false, stopped, &so_far).await,
+                NextStart::WaitForRoom => self.wait(&mut state, true, stopped, &so_far).await,
             }
         }
     }
@@ -114,11 +115,12 @@ impl Runner {
     async fn next(&self, state: &mut DayRunState) -> NextStart {
         let now = self.sink.now();
         if !state.schedule.asks_for_room() {
-            return state.schedule.next(now, |_, _| Ok(()));
+            return state.schedule.next(now, |_, _| true);
         }
         let free = self.free_now(state).await;
-        let next = state.schedule.next(now, |running, number| self.room(running, number, &free?));
-        if matches!(next, NextStart::Wait(Waiting::Room(_))) {
+        let next =
+            state.schedule.next(now, |running, number| free.is_some_and(|free| self.has_room(running, number, &free)));
+        if next == NextStart::WaitForRoom {
             state.no_room.get_or_insert_with(Instant::now);
         } else if let Some(since) = state.no_room.take() {
             state.waited += since.elapsed();
@@ -127,34 +129,24 @@ impl Runner {
     }
 
     /// What is free, asked of the engine at most once in `ROOM_AGAIN`: drills are being measured on it.
-    async fn free_now(&self, state: &mut DayRunState) -> Result<Available, String> {
+    async fn free_now(&self, state: &mut DayRunState) -> Option<Available> {
         if self.remote.is_some() {
             // Only what its own drills claim changes; what others claim there is not this game day's to ask every second.
-            return Ok(self.free);
+            return Some(self.free);
         }
         let seen = state.seen.filter(|(_, at)| at.elapsed() < SAMPLE_LASTS).map(|(sample, _)| sample);
-        let fresh = state.free.as_ref().filter(|(at, _)| at.elapsed() < ROOM_AGAIN).map(|(_, free)| free.clone());
-        let free = match fresh {
-            Some(free) => free,
-            None => {
-                let asked = tokio::time::timeout(ANSWER_WITHIN, self.platform.room(seen.as_ref())).await;
-                let silent = |_| Err("the engine does not say what is free".to_string());
-                let free =
-                    asked.map_or_else(silent, |room| room.map(|room| room.free).map_err(|error| error.to_string()));
-                state.free = Some((Instant::now(), free.clone()));
-                free
-            }
-        };
-        free.map(|free| Available { busy: seen.map(|sample| sample.busy), ..free })
+        if state.free.is_none_or(|(at, _)| at.elapsed() >= ROOM_AGAIN) {
+            let asked = tokio::time::timeout(ANSWER_WITHIN, self.platform.room(seen.as_ref())).await;
+            state.free = Some((Instant::now(), asked.ok().and_then(Result::ok).map(|room| room.free)));
+        }
+        let (_, free) = state.free?;
+        Some(Available { busy: seen.map(|sample| sample.busy), ..free? })
     }
 
-    fn room(&self, running: &[usize], number: usize, free: &Available) -> Result<(), String> {
+    fn has_room(&self, running: &[usize], number: usize, free: &Available) -> bool {
         let demand = |number: usize| self.drill(number).map_or(Demand::default(), |ready| ready.demand);
         let running: Vec<Demand> = running.iter().map(|number| demand(*number)).collect();
-        match self.limits.admit(&running, &demand(number), free) {
-            Admission::Go(_) => Ok(()),
-            Admission::Wait(why) => Err(why),
-        }
+        self.limits.lacking(&running, &demand(number), free).is_none()
     }
 
     fn drill(&self, number: usize) -> Option<&Ready> {
@@ -178,8 +170,9 @@ impl Runner {
             }
         };
         let run = run_dir.id().to_string();
-        if let Admission::Go(Some(note)) = self.limits.admit(&[], &ready.demand, &self.free) {
-            self.note(format!("{}: {note}", ready.drill.planned.label()));
+        if let Some(lacks) = self.limits.lacking(&[], &ready.demand, &self.free) {
+            let label = ready.drill.planned.label();
+            self.note(format!("{label}: it runs alone, and even so there is not enough {lacks}"));
         }
         let waited = std::mem::take(&mut state.waited) + state.no_room.take().map_or(Duration::ZERO, |at| at.elapsed());
         self.sink.emit(DayEvent::DrillStarted {
@@ -207,7 +200,7 @@ impl Runner {
         state.begun.insert(task.id(), (start, run));
     }
 
-    async fn wait(&self, state: &mut DayRunState, waiting: &Waiting, stopped: bool, so_far: &impl Fn(&[Record])) {
+    async fn wait(&self, state: &mut DayRunState, for_room: bool, stopped: bool, so_far: &impl Fn(&[Record])) {
         tokio::select! {
             biased;
             () = self.stop.cancel.cancelled(), if !stopped => {}
@@ -229,7 +222,7 @@ impl Runner {
                     so_far(&state.records);
                 }
             }
-            () = tokio::time::sleep(ROOM_AGAIN), if matches!(waiting, Waiting::Room(_)) => {}
+            () = tokio::time::sleep(ROOM_AGAIN), if for_room => {}
         }
     }
 

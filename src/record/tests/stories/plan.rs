@@ -106,6 +106,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             name: "checkout".into(),
             request: "POST http://checkout:8080/checkout".into(),
             rate: 50.0,
+            told_every_us: 0,
         }],
         faults: vec![FaultInfo {
             id: FAULT.into(),

@@ -74,7 +74,7 @@ pub(crate) fn plan(story: Story) -> Announcement {
     plan.slis.truncate(1);
     plan.slis[0].load = "bookings".into();
     let request = "PUT http://bookings:8080/bookings/{{counter}}".into();
-    plan.loads = vec![LoadInfo { name: "bookings".into(), request, rate: 50.0 }];
+    plan.loads = vec![LoadInfo { name: "bookings".into(), request, rate: 50.0, told_every_us: 0 }];
     plan.faults = vec![FaultInfo {
         id: FAULT.into(),
         kind: "files".into(),

@@ -2,54 +2,12 @@
 //! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
 
 use crate::stack::arguments::{self as flags, CallTable, CommandFlag, FlagError};
-use crate::stack::{REFUSED, StackError};
-
-/// Why a call is not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub(in crate::stack::compose) struct NotDone {
-    /// Its exit code: [`REFUSED`] for what is not allowed.
-    pub exit: i32,
-    /// What is said.
-    pub why: String,
-}
-
-impl NotDone {
-    /// It could not be carried out.
-    pub(super) fn failed(why: impl Into<String>) -> NotDone {
-        NotDone { exit: 1, why: why.into() }
-    }
-
-    /// It is not allowed; the reason in one line.
-    pub(super) fn refused(why: impl Into<String>) -> NotDone {
-        NotDone { exit: REFUSED, why: why.into() }
-    }
-}
-
-impl From<StackError> for NotDone {
-    fn from(error: StackError) -> Self {
-        NotDone::failed(match error {
-            // What the real command would have said.
-            StackError::Build { reason, tail } => format!("{tail}\n{reason}"),
-            other => other.to_string(),
-        })
-    }
-}
+pub(super) use crate::stack::tools::{NotDone, ensure, refuse};
 
 impl From<std::io::Error> for NotDone {
     fn from(error: std::io::Error) -> Self {
         NotDone::failed(format!("the docker command cannot be run: {error}"))
     }
-}
-
-/// A refusal as an error.
-pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, NotDone> {
-    Err(NotDone::refused(why))
-}
-
-/// Refuses what is not as it has to be.
-pub(super) fn ensure(holds: bool, why: impl Into<String>) -> Result<(), NotDone> {
-    if holds { Ok(()) } else { refuse(why) }
 }
 
 /// The variables of a step.
@@ -146,7 +104,7 @@ const TABLE: CallTable = CallTable(include_str!("table.txt"));
 
 named_enum! {
 /// How a command is carried out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub enum CallKind {
     /// The real command says something of itself.
     #[default]

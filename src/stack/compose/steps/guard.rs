@@ -5,17 +5,6 @@ use crate::stack::compose::rights;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Variables that would change what the docker command itself does; a `*` stands for the rest of a name.
-const NEVER: &str = include_str!("never.txt");
-
-/// Whether a variable of a step may decide anything in a model.
-pub(super) fn may_decide(name: &str) -> bool {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let upper = name.to_ascii_uppercase();
-    let is_it = |known: &str| known.strip_suffix('*').map_or(upper == known, |begin| upper.starts_with(begin));
-    plain && !NEVER.split_ascii_whitespace().any(is_it) && !upper.ends_with("_PROXY")
-}
-
 /// What a step's variables would change that is not theirs to change: `web.privileged`.
 pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let sections = ["secrets", "configs", "volumes", "networks", "name"].into_iter();
@@ -77,6 +66,7 @@ fn build(service: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::compose::variables::may_decide;
     use serde_json::json;
 
     fn changed(change: impl FnOnce(&mut Value)) -> Vec<String> {

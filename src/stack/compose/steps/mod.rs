@@ -11,7 +11,6 @@ mod process;
 pub(super) mod recreate;
 mod rename;
 mod request;
-mod sources;
 mod team;
 
 use super::endpoint::Endpoint;
@@ -20,8 +19,8 @@ use super::stack::{ComposeStack, Started};
 use crate::process::nameless;
 use crate::record::Secrets;
 use crate::source::work_tree;
-use crate::stack::tools::note_call;
-use crate::stack::{CallIo, CallOutput, Place, REFUSED, StackRequest, TOOLBOX_DIRECTORY, ToolCall, Tools};
+use crate::stack::tools::answer;
+use crate::stack::{CallIo, Place, StackRequest, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use arguments::{CallKind, NotDone, StepEnv, ensure, refuse};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -32,9 +31,8 @@ use rename::Change;
 use request::{Known, StepRequest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 use team::Team;
 use tokio_util::sync::CancellationToken;
 
@@ -106,37 +104,10 @@ impl Tools for StepTools {
         async move {
             let out = io.out.clone();
             let carried_out = tools.telling_losses(StepCall { call: &call, io, cancel: &cancel });
-            answer(&call, &out, &cancel, carried_out, (&dir, &tools.secrets)).await
+            answer(&call, &out, &cancel, carried_out, (&dir, "docker.log", &tools.secrets)).await
         }
         .boxed()
     }
-}
-
-/// Waits for what becomes of a call, tells the step, and notes it in `logs/docker.log` of the run's directory.
-async fn answer(
-    call: &ToolCall,
-    out: &CallOutput,
-    cancel: &CancellationToken,
-    carried_out: impl Future<Output = Result<i32, NotDone>>,
-    (dir, secrets): (&Path, &Secrets),
-) -> i32 {
-    let began = Instant::now();
-    let done = tokio::select! {
-        biased;
-        done = carried_out => done,
-        // The command has had its time to go.
-        () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(6)).await } => Ok(143),
-    };
-    let (exit, said, told) = match done {
-        Ok(exit) => (exit, String::new(), format!("exit {exit}")),
-        Err(NotDone { exit: REFUSED, why }) => (REFUSED, format!("firedrill: {why}\n"), format!("refused: {why}")),
-        Err(NotDone { exit, why }) => (exit, format!("{why}\n"), format!("failed: {why}")),
-    };
-    out.say(&said).await;
-    let took = began.elapsed().as_secs_f64();
-    // Who called it may have found out a secret meanwhile.
-    note_call(call, &format!("{told}, {took:.1} s"), dir, "docker.log", &secrets.redactor()).await;
-    exit
 }
 
 /// The stack as command lines name it, in a drill's project.
@@ -373,7 +344,8 @@ mod tests {
         let call = ToolCall { program: "docker".into(), args, ..ToolCall::default() };
         let (io, _peer) = CallIo::pair();
         let failed = async { Err(NotDone::failed("no such container\ndocker ps (exit 0, 0.0 s)")) };
-        answer(&call, &io.out, &CancellationToken::new(), failed, (dir.path(), &Secrets::default())).await;
+        answer(&call, &io.out, &CancellationToken::new(), failed, (dir.path(), "docker.log", &Secrets::default()))
+            .await;
         let log = std::fs::read_to_string(dir.path().join("logs/docker.log")).unwrap();
         assert_eq!(log.lines().count(), 1, "{log}");
         assert!(log.starts_with("docker exec web x (exit 0, 0.1 s)\u{240a}docker compose stop db"), "{log}");
@@ -404,7 +376,7 @@ mod tests {
             secrets.hide(["of-a-step".to_string()]);
             Ok(0)
         };
-        answer(&call, &io.out, &CancellationToken::new(), found_out, (dir.path(), &secrets)).await;
+        answer(&call, &io.out, &CancellationToken::new(), found_out, (dir.path(), "docker.log", &secrets)).await;
         let logs = dir.path().join("logs");
         let read = || std::fs::read_to_string(logs.join("docker.log")).unwrap();
         assert!(read().starts_with("docker login *** *** later-on (exit 0"), "{}", read());

@@ -8,6 +8,7 @@ use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::model::{self, ResolvedModel};
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::transform::Recipe;
+use crate::stack::compose::variables::may_decide;
 use crate::stack::compose::{builds, findings, images, processes};
 use crate::stack::{AgentRole, CallOutput, StackRequest, TOOLBOX};
 use serde_json::Value;
@@ -37,7 +38,7 @@ impl Rereading<'_> {
         };
         // What the step sets itself wins.
         let env = released.iter().chain(self.env);
-        let mut may: Vec<&(String, String)> = env.filter(|(name, _)| guard::may_decide(name)).collect();
+        let mut may: Vec<&(String, String)> = env.filter(|(name, _)| may_decide(name)).collect();
         if may.is_empty() {
             return Ok((spec, endpoint));
         }

@@ -1,9 +1,18 @@
-//! The table of programs as a page for people: `docs/programs.md`.
+//! The table of programs as a page for people, which `docs/programs.md` is.
 
 use super::table::{Program, TABLE, Way};
 
-/// The page.
-pub fn page() -> String {
+#[test]
+fn the_page_of_programs_is_the_table() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/programs.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, page()).expect("docs/programs.md");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == page(), "write it again: UPDATE_DOCS=1 cargo test --lib programs::page");
+}
+
+fn page() -> String {
     let table = &*TABLE;
     let mut safe: Vec<&String> = table.safe.iter().collect();
     safe.sort_unstable();
