@@ -424,6 +424,14 @@ fn commands_whose_failure_nobody_would_learn_of_are_warned_of() {
 }
 
 #[test]
+fn a_command_in_a_list_is_marked_below_itself() {
+    let runbook = "# T\n\n## Mitigation\n\n1. Do it:\n\n   ```bash\n   docker compose restart checkout\n   ```\n";
+    let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
+    let (_, _, err) = Project::new().scenario(text).file("runbooks/slow.md", runbook).run(&["check"]);
+    assert!(err.contains("runbooks/slow.md:8:4"), "{err}");
+}
+
+#[test]
 fn words_of_a_reading_and_of_a_scenario_that_stand_against_each_other() {
     let step = |name: &str| format!("### Restart {name}\n\n```bash\ndocker compose restart {name}\n```\n\n");
     let steps: String = ["alpha", "beta", "gamma"].into_iter().map(step).collect();

@@ -212,8 +212,8 @@ fn processes_that_seal_at_once_make_one_chain() {
 #[test]
 fn unpacked_artifacts_are_verified_where_they_are() {
     let project = Project::new();
-    for shard in ["artifacts/drills-1/out", "artifacts/drills-2/out"] {
-        let run = project.run(shard, 1, "passed");
+    for (number, shard) in [(1, "artifacts/drills-1/out"), (2, "artifacts/drills-2/out")] {
+        let run = project.run(shard, number, "passed");
         evidence::seal(&run, false).expect("sealed");
         // What was a link has become a second directory.
         let latest = run.with_file_name("latest");
@@ -225,6 +225,10 @@ fn unpacked_artifacts_are_verified_where_they_are() {
     let (exit, text) = project.verify(&["artifacts"]);
     assert_eq!(exit, 0, "{text}");
     insta::assert_snapshot!("artifacts", text);
+    let other = project.run("artifacts/again/out", 1, "not_recovered");
+    evidence::seal(&other, false).expect("sealed");
+    let (exit, text) = project.verify(&["artifacts"]);
+    assert_eq!((exit, text.matches("the copies of this run have different manifests").count()), (1, 2), "{text}");
 }
 
 #[test]

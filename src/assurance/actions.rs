@@ -152,14 +152,15 @@ impl Actions {
         }
     }
 
-    /// Those that were decided after a run, as rows: id, what, type, owner, due, state.
-    pub fn about(&self, run: &str) -> Vec<[String; 6]> {
+    /// Those that were decided after a run, as rows: id, what, type, owner, due, state. `seen` are the runs that they name.
+    pub fn about(&self, run: &str, seen: &[SeenRun]) -> Vec<[String; 6]> {
         let row = |item: &ActionItem| {
             let action = &item.action;
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let state = match (&action.verified_by, action.status) {
-                (Some(run), _) => format!("closed by {run}"),
-                (None, status) => status.map(ActionStatus::name).unwrap_or_default().to_string(),
+            let state = match (&action.verified_by, item.proof(seen), action.status) {
+                (_, Some(Err(why)), _) => format!("closed without proof: {why}"),
+                (Some(run), ..) => format!("closed by {run}"),
+                (None, _, status) => status.map(ActionStatus::name).unwrap_or_default().to_string(),
             };
             let kind = item.kind.map(ActionKind::name).unwrap_or_default().to_string();
             [action.id.clone(), action.text.clone(), kind, text(&action.owner), text(&action.due), state]

@@ -34,7 +34,10 @@ pub async fn run(args: PostmortemArgs, globals: &super::Globals) -> Result<Exit,
     let run = run.ok_or_else(|| Error::usage(format!("{}: the story has no beginning", dir.display())))?;
     let events = archive::read_events(&dir, timeline::tells).unwrap_or_default();
     let notes = record.later_notes(notes_beside(&dir.canonicalize().map_err(broken)?));
-    let items = actions::read(globals)?.map(|actions| actions.about(&run)).unwrap_or_default();
+    let items = match actions::read(globals)? {
+        Some(actions) => actions.about(&run, &actions::named_runs(&actions, &[], &globals.project)?),
+        None => Vec::new(),
+    };
     let link = if events.is_empty() { String::new() } else { from(args.out.as_deref(), &dir.join("events.jsonl")) };
     let input = PostmortemInput { record: &record, events: &events, notes: &notes, actions: &items, link: &link };
     let template = match &args.template {

@@ -255,6 +255,11 @@ fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: Dri
             "`{what}` changes data, and the scenario has no `invariants`: nobody looked whether it destroyed any"
         ));
     }
+    if let Some(what) = cx.plan.destroyed().filter(|_| !cx.control) {
+        cx.sink.note(format!(
+            "`{what}` cannot be taken back, and the `invariants` tell only of what they ask for: what else it destroyed nobody saw"
+        ));
+    }
     if let (Some(runbook), Some(step)) = (&cx.plan.runbook, &cx.plan.left_out) {
         cx.sink.note(format!(
             "“{}” (`{}:{}`) changes something and was not followed: `respond.phases` leaves out the phase `{}`, so that nobody saw \

@@ -534,7 +534,9 @@ pub(super) fn judge_severity(cx: &Context<'_>, incident: &Incident, data_lost: b
     let seen = format!("{name}: of the events of {} {} were bad{lost}", measured.sli, percent(users_hurt));
     match understated(&levels, declared, measured.severity.as_deref())? {
         true => {
-            let reason = format!("the scenario declares {declared}, and the incident was {seen}");
+            let reason = format!(
+                "the scenario declares {declared}, and the incident was {seen}; `severities` of the file that `oncall` names says what each of them is"
+            );
             Some(cx.failed(Check::Severity, from, cx.stop_at("severity", Verdict::Understated, reason)))
         }
         false => {

@@ -160,10 +160,13 @@ impl<'a> Guards<'a> {
             headings.iter().enumerate().take(above).rev().filter(|(_, heading)| block.start < heading.section_end);
         let mut asked = false;
         let regions = around.enumerate().map(|(number, (index, heading))| {
-            asked |= self.texts.get(begun(heading.span.start)).is_some_and(|said| said.asks);
+            // The title of the page names what is wrong: "Labels do not come out".
+            let is_title = index == 0 && heading.level == 1;
+            asked |= !is_title && self.texts.get(begun(heading.span.start)).is_some_and(|said| said.asks);
             // Its own section may hold details with headings.
             let next = headings.get(if number == 0 { above } else { index + 1 });
-            Span::new(heading.span.start, next.map_or(heading.section_end, |next| next.span.start))
+            let begin = if is_title { heading.span.end } else { heading.span.start };
+            Span::new(begin, next.map_or(heading.section_end, |next| next.span.start))
         });
         let mut regions: Vec<Span> = regions.collect();
         if regions.is_empty() {

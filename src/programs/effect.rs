@@ -380,7 +380,9 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
         return Effect::unknown(format!("which program `{}` is, is not known", first.shown()));
     };
     let Some(entry) = table::entry(name) else {
-        return Effect::unknown(format!("the table of programs does not know `{}`", first.shown()));
+        let unknown =
+            format!("the table of programs does not know `{}`; `programs.yaml` can describe it", first.shown());
+        return Effect::unknown(unknown);
     };
     let asks = matches!(words, [word] if word.is("--help") || word.is("--version"));
     if entry.safe || asks {

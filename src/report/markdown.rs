@@ -127,7 +127,14 @@ fn judged(
 fn doubts(entries: &[DrillEntry<'_>], text: &mut String) {
     let row = |name: &str, told: &String| format!("| {} | {} |\n", code(&shortened(name)), prose(&shortened(told)));
     let of = |entry: &DrillEntry<'_>| -> Vec<String> {
-        entry.record().map(advice::doubts).iter().flatten().map(|told| row(&entry.name(), told)).collect()
+        entry
+            .record()
+            .filter(|record| record.passed())
+            .map(advice::worth_a_look)
+            .iter()
+            .flatten()
+            .map(|told| row(&entry.name(), told))
+            .collect()
     };
     let rows: Vec<String> = entries.iter().flat_map(of).collect();
     if !rows.is_empty() {

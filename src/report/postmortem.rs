@@ -203,7 +203,8 @@ impl IncidentFacts<'_> {
                 _ => false,
             })
         });
-        format!("Firedrill injected a fault on purpose: {}.", told.collect::<Vec<_>>().join("; "))
+        let did = if self.record.injected_us().is_some() { "injected" } else { "was to inject" };
+        format!("Firedrill {did} a fault on purpose: {}.", told.collect::<Vec<_>>().join("; "))
     }
 
     fn trigger(&self) -> String {

@@ -7,7 +7,7 @@ use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, Phase, Record, StepStatus, Verdict, WaitRecord};
 use crate::view::format::{declared, percent, seconds};
 use crate::view::words::{self, TimeShare, ending, placed};
-use crate::view::{DrillView, StatusSymbol, StepView};
+use crate::view::{DrillView, StatusSymbol, StepView, advice};
 use std::path::Path;
 
 /// Columns before what is said about a step.
@@ -224,18 +224,10 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
     let waits = waits.map(|wait| format!("waited {} in vain for {}", seconds(wait.took_us), wait.what));
     // An incomplete drill has said so at the top.
     let cut_off = words::cut_off(record).filter(|_| record.verdict != Verdict::Incomplete);
-    // What is noted of the outcome; what came before, and what an agent tells of its fault, was told as it happened.
-    let recovering = record.phases.iter().find(|phase| phase.phase == Phase::Recover).map(|phase| phase.started_us);
-    let noted =
-        record.notes.iter().filter(|note| note.by.is_none() && recovering.is_some_and(|from| note.at_us >= from));
-    let is_agents = |text: &str| {
-        record.clocks.iter().any(|clock| text.strip_prefix(&clock.agent).is_some_and(|rest| rest.starts_with(": ")))
-    };
-    let noted = noted.filter(|note| !is_agents(&note.text)).map(|note| note.text.clone());
     let damage = record.damage.iter().map(|damage| format!("events: {damage}"));
     let cut_off = cut_off.into_iter().collect();
     let all = [view.aftermath.clone(), late.collect(), vague.collect(), waits.collect(), cut_off];
-    [all.concat(), view.doubts.clone(), noted.collect(), damage.collect()].concat()
+    [all.concat(), advice::worth_a_look(record), damage.collect()].concat()
 }
 
 /// The mark and the words at the top.

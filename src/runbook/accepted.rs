@@ -629,8 +629,14 @@ static FORMS: TextPattern = TextPattern::new(
     r"(?x) \b(?i:scenario|cause|case|situation|variant|option|method|alternative|approach)\ (?:[A-Z]|[0-9]+)\b
     | (?:[<>≥≤]=?|\b(?i:above|below|over|under|exceeds|at\ least|at\ most|(?:more|less|fewer)\ than))\s*~?[0-9][0-9.,]*[^.!?]*:\W*$
     | (?i: \b(?:runs|(?:will|would)\ run)(?:\ this|\ it|\ the\ following)?\s*:\W*$ | \be\.g\.\s*: | ^\W*e\.g\.
-    | (?:^|[.!?:]\s)\W*(?:as|so)\ long\ as\b | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
+    | (?:^|[.!?:]\s)\W*(?:as|so)\ (?:long|soon)\ as\b | (?:^|[.!?:;]\s)\W*(?:above|below|beyond)\ ~?[0-9]
+    | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
     | \btest\ (?:system|environment|cluster|server)s?\b )",
+);
+/// A title of how much there is of something: `Backlog above 10,000 orders`.
+static HEADED: TextPattern = TextPattern::new(
+    r"(?ix) ^\W* (?:[\w-]+\W+){1,5}? (?: (?:above|below|over|under|beyond|at\ least|at\ most|(?:more|less|fewer)\ than)\s
+    | [<>≥≤]=?\s* ) ~?[0-9][0-9.,]*[\w%]* (?:\s[^\s.!?:]+){0,2} $",
 );
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
@@ -655,19 +661,7 @@ pub fn doubt(command: &Command) -> Option<String> {
     if command.effect().kind == EffectKind::Unreadable {
         return Some("it could not be read as shell".into());
     }
-    let calls = programs::calls(&command.text);
-    let called =
-        || calls.iter().find_map(|call| programs::destroys(&call.fixed()).or_else(|| destroys_in_container(call)));
-    // `… | xargs redis-cli DEL` and `… | xargs -I{} redis-cli DEL {}` delete as many keys as the pipe names.
-    let deletes_many = |call: &&Call| {
-        let is_one = |word: &String| is_among("del unlink", &word.to_lowercase());
-        call.words.len() > 1 && call.words.last().is_some_and(is_one)
-            || call.program() == "xargs" && call.words.iter().skip(1).any(is_one)
-    };
-    let called = || called().or_else(|| calls.iter().find(deletes_many).map(|call| call.words.join(" ")));
-    let sql = super::client::is_sql(&command.language);
-    let stated = || programs::destroying_statement(&command.text).filter(|_| sql).map(str::to_string);
-    if let Some(what) = called().or_else(stated) {
+    if let Some(what) = command.destroys() {
         return Some(format!("`{what}` cannot be taken back"));
     }
     if command.is_shell() && programs::hides_calls(&command.masked()) {
@@ -682,6 +676,24 @@ pub fn doubt(command: &Command) -> Option<String> {
         return Some(format!("it names “{}”, which may be that of an example", example.as_str()));
     }
     said(governs)
+}
+
+impl Command {
+    /// What of it cannot be taken back, as far as the programs in it tell.
+    pub fn destroys(&self) -> Option<String> {
+        let calls = programs::calls(&self.text);
+        let called =
+            calls.iter().find_map(|call| programs::destroys(&call.fixed()).or_else(|| destroys_in_container(call)));
+        // `… | xargs redis-cli DEL` and `… | xargs -I{} redis-cli DEL {}` delete as many keys as the pipe names.
+        let deletes_many = |call: &&Call| {
+            let is_one = |word: &String| is_among("del unlink", &word.to_lowercase());
+            call.words.len() > 1 && call.words.last().is_some_and(is_one)
+                || call.program() == "xargs" && call.words.iter().skip(1).any(is_one)
+        };
+        let called = called.or_else(|| calls.iter().find(deletes_many).map(|call| call.words.join(" ")));
+        let sql = super::client::is_sql(&self.language);
+        called.or_else(|| programs::destroying_statement(&self.text).filter(|_| sql).map(str::to_string))
+    }
 }
 
 /// What a program destroys in a container of its own: `docker compose run --entrypoint sh redis -c 'rm -rf /data/*'`.
@@ -731,12 +743,32 @@ fn doubting(text: &str) -> Option<String> {
     phrase.or_else(doubt).or_else(|| sentence_from(words!("conditions"), &text))
 }
 
+/// Whether a sentence asks for something.
+fn asks(sentence: &str) -> bool {
+    let of_it = ["empty the ", "slow the "].iter().any(|begin| sentence.to_lowercase().starts_with(begin));
+    phase::is_order(sentence, words!("orders above a command")) || of_it
+}
+
+/// Whether a sentence asks for something under a condition, or leaves it open: "Empty it as soon as the queue is long", "You may empty it".
+fn is_conditional(sentence: &str) -> bool {
+    let sentence = sentence.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let order_behind = |rest: &str| rest.split_once(", ").is_some_and(|(_, order)| asks(order));
+    let acts =
+        |order: &str| asks(order) && spoken_words(order).first().is_some_and(|verb| !is_among("see find note", verb));
+    asks(&sentence) && phrases(words!("conditions of orders")).any(|phrase| sentence.contains(phrase))
+        || sentence.strip_prefix("while ").is_some_and(|rest| rest.ends_with(':') || order_behind(rest))
+        || sentence.strip_prefix("you may ").is_some_and(acts)
+}
+
+/// Whether a text is a title that says how much there is of something.
+fn is_headed(text: &str) -> bool {
+    let bare = phase::strip_number(text);
+    let tells = |word: &String| is_among("is are was were has have be stays", word);
+    HEADED.is_match(bare) && !phase::is_order(bare, words!("orders of titles")) && !spoken_words(bare).iter().any(tells)
+}
+
 /// What of a text is for one case, one place or somebody else, by its form.
 fn of_form(text: &str) -> Option<String> {
-    let asks = |sentence: &str| {
-        let of_it = ["empty the ", "slow the "].iter().any(|begin| sentence.to_lowercase().starts_with(begin));
-        phase::is_order(sentence, words!("orders above a command")) || of_it
-    };
     let label = sentences(text).last().filter(|last| last.ends_with(':') && !asks(last));
     let says_amount = |label: &&str| {
         let words = spoken_words(label);
@@ -749,7 +781,8 @@ fn of_form(text: &str) -> Option<String> {
         found.ends_with(':') && !is_of_others && !compares && sentences(text).last().is_some_and(asks)
     };
     let found = FORMS.find(text).map(|found| found.as_str()).filter(|found| !is_order(found));
-    found.or_else(|| label.filter(says_amount)).map(|found| found.trim().to_string())
+    let found = found.or_else(|| label.filter(says_amount)).or_else(|| Some(text).filter(|text| is_headed(text)));
+    found.or_else(|| sentences(text).find(|sentence| is_conditional(sentence))).map(|found| found.trim().to_string())
 }
 
 /// The sentence of a text that begins with one of these words.

@@ -114,6 +114,28 @@ fn a_word_in_a_paragraph_above_opens_the_decision_again() {
 }
 
 #[test]
+fn when_a_page_was_reviewed_is_no_part_of_a_decision() {
+    let page = |said: &str| PAGE.replace("The batch job", &format!("{said}\n\nThe batch job"));
+    for (before, now) in [
+        ("Last reviewed 2026-09-14", "Last reviewed 2026-11-20"),
+        ("Last updated: 14 Sep 2026 by Ann Smith", "Last updated: 2026-11-20"),
+        (
+            "Owner: shop\nLast reviewed: 2026-09-14 by the shop team.",
+            "Owner: shop\nLast reviewed: 2026-11-20, by a@b.org.",
+        ),
+        ("- Reviewed: 2026-09-14", "- Reviewed: 2026-11-20"),
+    ] {
+        assert_eq!(blocked(&page(before), &page(now)), [], "{before}");
+    }
+    for (before, now) in [
+        ("Last reviewed 2026-09-14.", "Last reviewed 2026-09-14. Only in the EU."),
+        ("The copy was updated 2026-09-14.", "The copy was updated 2026-11-20."),
+    ] {
+        assert_eq!(blocked(&page(before), &page(now)).len(), 2, "{before}");
+    }
+}
+
+#[test]
 fn steps_that_change_their_places_keep_their_decisions() {
     let at = |heading: &str| PAGE.find(heading).unwrap();
     let (first, second, end) = (at("### Step 1"), at("### Step 2"), at("## Verification"));
@@ -490,6 +512,19 @@ fn what_stands_behind_a_block_may_limit_it() {
         "It takes a minute.\n\nIt must not be run twice.",
         "Notes:\n\n- It takes a minute.\n- Only for tenants in the EU.",
         "The standby does not have it.\n\nOnly if it is stuck.\n\n```bash\nsystemctl restart b\n```",
+        "If the tube is below 10,000 orders, leave this out.",
+        "Above 10,000 orders there is no other way; below that, go straight to step 3.",
+        "The shift lead must agree before you run it.",
+        "You need it only when the tube is full.",
+        "It should only be run when the tube is full.",
+        "Before you run this, make sure that the printers are off. Otherwise leave it.",
+        "- The shift lead must agree before you run it.",
+        "1. The shift lead must agree before you run it.",
+        "| What | When |\n| --- | --- |\n| the tube | only above 10,000 orders |",
+        "!!! warning\n    It empties the tube of all shops.",
+        "> [!WARNING]\n> It empties the tube of all shops.",
+        "#### When to do this\n\nThe tube holds more than 10,000 orders.",
+        "It empties the tube.\n\nThe shift lead must agree before you run it.",
     ] {
         assert!(behind(text).is_some(), "{text}");
     }
@@ -501,6 +536,9 @@ fn what_stands_behind_a_block_may_limit_it() {
         "The standby does not use a queue.",
         "Where only one is left, restart the other:\n\n```bash\nsystemctl restart b\n```",
         "### Next\n\nOnly for the EU.\n\n```bash\nsystemctl restart b\n```",
+        "### When it is stuck\n\n```bash\nsystemctl restart b\n```",
+        "Both replicas agree then. Go to step 3.",
+        "| What | Then |\n| --- | --- |\n| the tube | empty |",
     ] {
         assert_eq!(behind(text), None, "{text}");
     }
@@ -608,6 +646,20 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "Last year somebody wrote here:",
         "Nur im Notfall:",
         "Si la file est longue :",
+        "This deletes orders for good:",
+        "In an emergency, restart it:",
+        "Empty the tube, but check with the shift lead:",
+        "Restart it as soon as the lead agrees:",
+        "Restart it as soon as the tube is full:",
+        "While the printers are offline, restart it:",
+        "During business hours, one at a time:",
+        "Beyond 10,000 orders, restart it:",
+        "You may restart it:",
+        "You can also restart it:",
+        "Formerly, before WH-1200 was fixed, we restarted it:",
+        "**Backlog above 10,000 orders**",
+        "### Backlog above 10,000 orders",
+        "Restart it:[^1]\n\n[^1]: The shift lead must agree.",
     ] {
         assert!(above(text).is_some(), "{text}");
     }
@@ -621,6 +673,13 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "Show slow queries:",
         "Scale the deployment to at least 3 replicas:",
         "The lag is above 60 s. Restart it:",
+        "The lag is above 60 s",
+        "The pods serve again as soon as they are up. Restart them:",
+        "While it restarts, users wait. Restart it:",
+        "You may see errors. Restart it:",
+        "This takes a while:",
+        "### Scale to more than 3 replicas",
+        "Restart it:[^1]\n\n[^1]: It takes a minute.",
     ] {
         assert_eq!(above(text), None, "{text}");
     }

@@ -850,7 +850,7 @@ fn the_worst_part_of_a_text_counts() {
 fn it_is_told_why() {
     for (text, because) in [
         ("kubectl -n x delete pod y", "`kubectl delete` changes"),
-        ("ls; foo a", "the table of programs does not know `foo`"),
+        ("ls; foo a", "the table of programs does not know `foo`; `programs.yaml` can describe it"),
         ("find . -delete", "`find` with `-delete`"),
         ("ls > /x", "writes the file /x"),
         ("ls > /tmp/x", "writes the file /tmp/x"),

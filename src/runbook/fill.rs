@@ -3,7 +3,7 @@
 
 use super::{Command, Filled, Runbook, RunbookInput};
 use crate::bash::lexer::{Quoting, lex};
-use crate::source::Span;
+use crate::source::{Span, TextPattern};
 
 impl Command {
     /// The text with its placeholders replaced by the values that `lookup` has under their unified names. Variables
@@ -21,11 +21,18 @@ impl Command {
         if !wrong.is_empty() {
             return Err(wrong);
         }
+        static LIST: TextPattern = TextPattern::new(r"\bfor\s+\w+\s+in\s+$");
         let lexed = lex(&self.masked());
         let put = |input: &RunbookInput| {
             let at = input.span.start;
-            let joined = joins_a_name(self.text.get(..at).unwrap_or_default());
-            let quoted = quote(&lookup(&input.name).unwrap_or_default(), lexed.quoting(at), joined);
+            let (before, value) = (self.text.get(..at).unwrap_or_default(), lookup(&input.name).unwrap_or_default());
+            let quoted = match lexed.quoting(at) {
+                // Each line of it is a word of the list, as a person pastes them.
+                Quoting::Bare if value.contains('\n') && LIST.is_match(before) => {
+                    value.lines().map(bare).collect::<Vec<_>>().join(" ")
+                }
+                quoting => quote(&value, quoting, joins_a_name(before)),
+            };
             if lexed.in_backticks(at) { escape(&quoted, &['\\', '`', '$']) } else { quoted }
         };
         self.replace_inputs(Span::new(0, self.text.len()), put).ok_or_else(|| self.inputs.clone())

@@ -1,13 +1,15 @@
 //! What governs a command: the headings above it, and the prose that a reader has read when he comes to it. A decision about
 //! a command is a decision about both; where either changed, it is open again.
 
+use super::look::{PageLook, TextKind};
 use super::markdown::{Document, Item, MarkdownBlock, MarkdownCode};
 use super::parts::{OpenHeadings, stands_at};
 use super::text::{fold, is_among, lower_words as words, sentences, until_char, words as words_of};
 use super::{Command, RunbookPhase, Step, admonitions, bold, language, phase, runme};
 use crate::programs::EffectKind;
-use crate::source::{Pos, Source, TextPattern};
+use crate::source::{Pos, Source, Span, TextPattern, beginning};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ const MOST_TAKEN: usize = 200;
 const LONGEST_TAKEN: usize = 16 * 1024;
 /// Calls in functions that are followed for one command.
 const MOST_FOLLOWED: usize = 1000;
+/// Marks of footnotes that are followed in one heading or paragraph.
+const MOST_NOTES: usize = 5;
 
 /// What governs a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,8 +98,9 @@ pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     commands.sort_by_key(|(at, ..)| *at);
     let (commands, mut above) = (commands.into_iter().peekable(), OpenHeadings::new(&document.details));
     above.open.push(Open::default());
+    let (look, notes, one_title) = (&document.look, footnotes(&source.text), titles == 1);
     let mut walk =
-        GovernsWalk { source, commands, above, items: Vec::new(), below_label: false, one_title: titles == 1 };
+        GovernsWalk { source, look, notes, commands, above, items: Vec::new(), below_label: false, one_title };
     walk.blocks(blocks);
     pass_on(steps, &uses);
 }
@@ -271,6 +276,9 @@ struct Open {
 
 struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> {
     source: &'s Source,
+    look: &'s PageLook,
+    /// What the footnotes say, by their marks.
+    notes: HashMap<&'s str, String>,
     commands: std::iter::Peekable<I>,
     above: OpenHeadings<'s, Open>,
     /// The prose of each open item, and whether it is one of several.
@@ -302,15 +310,16 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
             self.below_label = around || below_labels.contains(&index);
             self.above.reach(stands_at(block), block.heading().map(|(level, _)| level), |open| open.level, close);
             match block {
-                MarkdownBlock::Heading { level, text, .. } => {
+                MarkdownBlock::Heading { level, text, span, .. } => {
                     let (of_several, of_cases) = (ways.contains(&index), cases.contains(&index));
-                    let title = text.clone();
-                    self.above.open.push(Open { level: *level, title, of_several, of_cases, ..Open::default() });
+                    let (title, prose) = (text.clone(), self.noted(*span));
+                    self.above.open.push(Open { level: *level, title, prose, of_several, of_cases, acts: false });
                 }
-                MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } => self.prose(fold(text)),
-                MarkdownBlock::Code(code) => {
-                    self.code(code, &said_behind(blocks.get(index + 1..).unwrap_or_default()));
+                MarkdownBlock::Paragraph { text, span } => {
+                    undated(text).into_iter().chain(self.noted(*span)).for_each(|text| self.prose(text));
                 }
+                MarkdownBlock::Html { text, .. } => undated(text).into_iter().for_each(|text| self.prose(text)),
+                MarkdownBlock::Code(code) => self.code(code, blocks.get(index + 1..).unwrap_or_default()),
                 MarkdownBlock::List { items, .. } => {
                     let source = self.source;
                     let is_way = |item: &Item| {
@@ -340,6 +349,18 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
         self.below_label = around;
     }
 
+    /// What the footnotes say of which a heading or a paragraph has marks, up to the end of its last line: `Empty the tube[^1]`.
+    fn noted(&self, part: Span) -> Vec<String> {
+        static MARK: TextPattern = TextPattern::new(r"\[\^[^\]\s]+\]");
+        if self.notes.is_empty() {
+            return Vec::new();
+        }
+        let text = &self.source.text;
+        let end = text.get(part.end..).and_then(|rest| rest.find('\n')).map_or(text.len(), |width| part.end + width);
+        let marks = MARK.find_iter(Span::new(part.start, end).of(text)).take(MOST_NOTES);
+        marks.filter_map(|mark| self.notes.get(mark.as_str()).cloned()).collect()
+    }
+
     fn prose(&mut self, text: String) {
         match (self.items.last_mut(), self.above.open.last_mut()) {
             (Some((prose, _)), _) => prose.push(text),
@@ -348,8 +369,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
         }
     }
 
-    /// `behind` is what stands behind the block, each with whether it leads to the next one.
-    fn code(&mut self, code: &MarkdownCode, behind: &[(&str, bool)]) {
+    /// `rest` is what stands behind the block.
+    fn code(&mut self, code: &MarkdownCode, rest: &[MarkdownBlock]) {
         let lines = code.body.lines().map(|(line, span)| (code.body.origin(span.start), line.trim()));
         let (comments, others): (Vec<_>, Vec<_>) =
             lines.filter(|(_, line)| !line.is_empty()).partition(|(_, line)| line.starts_with('#'));
@@ -358,10 +379,14 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
         let numbered: Vec<bool> = comments.iter().map(is_numbered).collect();
         let platforms: HashSet<String> = comments.iter().filter_map(|(_, line)| platform(line)).collect();
         let begins_with_or = super::accepted::begins_with_or;
+        let behind = said_behind(rest);
         let has_another =
             self.below_label || platforms.len() > 1 || behind.first().is_some_and(|(text, _)| begins_with_or(text));
-        let behind: Vec<String> =
-            behind.iter().filter(|(text, leads)| speaks_of_above(text, *leads)).map(|(text, _)| fold(text)).collect();
+        let behind = behind.into_iter().chain(cells_behind(self.look, code).map(|cell| (cell, false)));
+        let speaking = behind.filter(|(text, leads)| speaks_of_above(text, *leads)).map(|(text, _)| text);
+        let level = self.above.open.last().map_or(0, |open| open.level);
+        let below = code.unread.is_none().then(|| said_below(rest, level)).flatten();
+        let behind: Vec<String> = speaking.chain(below.into_iter().flatten()).map(fold).collect();
         let mut above_prompts: Option<Vec<String>> = None;
         while let Some((at, command, meant)) = self.commands.next_if(|(at, ..)| *at < code.span.end) {
             let quiet = self.above.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
@@ -453,9 +478,63 @@ fn said_behind(blocks: &[MarkdownBlock]) -> Vec<(&str, bool)> {
             vec![(text.as_str(), leads)]
         }
         MarkdownBlock::List { items, .. } => items.iter().flat_map(|item| said_behind(&item.blocks)).collect(),
+        // The word of an alert.
+        MarkdownBlock::Html { text, .. } if is_among("warning caution danger", &text.to_lowercase()) => {
+            vec![(text.as_str(), false)]
+        }
         _ => Vec::new(),
     });
     said.collect()
+}
+
+/// What the cells of tables say behind a block that has a fence, up to the next one or a heading.
+fn cells_behind<'l>(look: &'l PageLook, code: &MarkdownCode) -> impl Iterator<Item = &'l str> {
+    let (begin, is_block) = (code.span.end, code.unread.is_none());
+    let next = look.fences.get(look.fences.partition_point(|fence| fence.span.start < begin));
+    let end = next.map_or(usize::MAX, |fence| fence.span.start);
+    let texts = look.texts.get(look.texts.partition_point(|text| text.span.start < begin)..).unwrap_or_default();
+    let texts =
+        texts.iter().take_while(move |text| is_block && text.span.start < end && text.kind != TextKind::Heading);
+    texts.filter(|text| text.kind == TextKind::Cell).map(|cell| cell.body.text.as_str())
+}
+
+/// What a section right below that of a block says of when others are for: `#### When to do this`.
+fn said_below(rest: &[MarkdownBlock], level: u8) -> Option<Vec<&str>> {
+    let is_code = |block: &MarkdownBlock| holds_code(std::slice::from_ref(block), |_| true);
+    let begin = rest.iter().position(|block| block.heading().is_some() || is_code(block))?;
+    let (first, section) = rest.get(begin..)?.split_first()?;
+    let (_, title) = first.heading().filter(|(own, title)| *own > level && is_of_others(title))?;
+    let section = section.split(|block| block.heading().is_some()).next().unwrap_or_default();
+    let said = said_behind(section).into_iter().map(|(text, _)| text);
+    (!section.iter().any(is_code)).then(|| [title].into_iter().chain(said).collect())
+}
+
+/// What the footnotes of a page say, by their marks: `[^1]`.
+fn footnotes(source: &str) -> HashMap<&str, String> {
+    static BEGINS: TextPattern = TextPattern::new(r"(?m)^ {0,3}(\[\^[^\]\s]+\]):");
+    let said = |begin: usize| {
+        let lines = source.get(begin..).unwrap_or_default().lines().enumerate();
+        let goes_on = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with("[^");
+        let lines: Vec<&str> = lines.take_while(|(at, line)| *at == 0 || goes_on(line)).map(|(_, line)| line).collect();
+        beginning(&fold(&lines.join(" ")), NEAREST).to_string()
+    };
+    BEGINS.captures_iter(source).filter_map(|mark| Some((mark.get(1)?.as_str(), said(mark.get(0)?.end())))).collect()
+}
+
+/// A text without when, or by whom, the page was looked at last: `Last reviewed 2026-09-14 by Ann`. `None` where it says nothing else.
+fn undated(text: &str) -> Option<String> {
+    static REVIEWED: TextPattern = TextPattern::new(
+        r"(?x) (?: (?:^|\s) (?:Last|Next) [\s_-] | ^\W* (?i:(?:last|next) [\s_-])? )
+            (?i: review(?:ed)? | updated? | tested | verified | modified | validated | edited ) (?i:\sdate|\sdue)?
+            (?: [\s:,(]+ (?:on\s)? (?: [0-9]{4}-[0-9]{2}(?:-[0-9]{2})? | [0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}
+                  | (?:[0-9]{1,2}\s)? (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? (?:\s[0-9]{1,2},?)? \s[0-9]{4} )
+              | [\s:,(]+ by\s (?: [\w.+-]+@[\w-]+(?:\.[\w-]+)* | @[\w-]+ | the\s[\w-]+(?:\s[\w-]+)?\steam
+                  | \p{Lu}[\w'-]*(?:\s\p{Lu}[\w'-]*)? ) ){1,2} [).,;]*",
+    );
+    match REVIEWED.replace_all(text, "") {
+        Cow::Borrowed(text) => Some(fold(text)),
+        Cow::Owned(text) => Some(fold(&text)).filter(|text| text.contains(char::is_alphanumeric)),
+    }
 }
 
 /// Whether a text behind a block says when the block is for: "Do the above only if …", "Only run this on a replica.", "That is for old plans only."
@@ -473,7 +552,14 @@ fn speaks_of_above(text: &str, leads: bool) -> bool {
     static NOTES: TextPattern = TextPattern::new(
         r"(?x) \s (?: only | unless | skip | never\s(?:run|do|use|execute|be|in|on|at|while|during|when|if|for)
             | (?:(?:do|must|should|may|can)\snot | (?:don|mustn|shouldn|can)\st | cannot)
-              \s(?:\S+\s)?(?:run|do|use|execute|used|done|executed) ) \s",
+              \s(?:\S+\s)?(?:run|do|use|execute|used|done|executed)
+            | leave\s(?:this|it|these|them|that)(?:\s(?:step|command))?\s(?:out|alone)
+            | otherwise\s(?:leave|skip|stop|wait|ask|call) | (?:go|skip|jump)\s(?:straight|directly)\sto
+            | before\s(?:you\s)?(?:run|running|do|doing|use|using|execute|executing)\s(?:this|it|these|them|that)
+            | (?:must|should|has\sto|have\sto|needs\sto|need\sto)\s(?:first\s)?(?:agree|approve) | agrees | approves
+            | (?:run|do|use|execute|need)\s(?:this|it|these|them)\s(?:when|if|after|while|during|where)
+            | (?:needed|meant|intended|allowed)\s(?:when|if|after|while|during|where) ) \s
+            | ^\s(?: (?:above|below|beyond)\s[0-9] | (?:warning|caution|danger)\s )",
     );
     // "It only takes a minute."
     static OF_EFFECT: TextPattern = TextPattern::new(

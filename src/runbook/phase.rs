@@ -134,7 +134,9 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let named = |i: usize| found.iter().any(|found| found.at <= i && i < found.end);
     let exact = (0..words.len()).all(|i| named(i) || is_among(words!("fillers"), word(i)));
     found.retain(|found| exact || matches!(found.place, Where::Within | Where::End));
-    if let Some(ending) = found.iter().find(|found| found.place == Where::End && found.end == words.len()) {
+    let ending = found.iter().find(|found| found.place == Where::End && found.end == words.len());
+    // "How to fix it, and how to tell it worked" holds what fixes it.
+    if let Some(ending) = ending.filter(|ending| ending.phase == Reference || found.len() == 1) {
         return Some((ending.phase, Strength::Exact));
     }
     let several = words.iter().any(|word| word == "and" || word == "or") || heading.contains(['&', '/', '+']);
@@ -275,6 +277,11 @@ mod tests {
             ("Confirm mitigation", Verify),
             ("Post-mitigation checks", Verify),
             ("Check that the fix worked", Verify),
+            ("Confirm the fix", Verify),
+            ("How do I know it is fixed?", Verify),
+            ("How to tell it worked", Verify),
+            ("Is it fixed?", Verify),
+            ("How to fix it, and how to tell it worked", Mitigate),
             ("Monitor recovery", Verify),
             ("Check and fix the index", Mitigate),
             ("Post-incident recovery tasks", Reference),
@@ -292,6 +299,7 @@ mod tests {
             ("Check the alerts", Mitigate, Mitigate),
             ("Verify the pool", Mitigate, Verify),
             ("Step 3: Confirm the mitigation", Mitigate, Verify),
+            ("How do I know it is fixed?", Mitigate, Verify),
             ("Verify the pool", Diagnose, Diagnose),
             ("Verification", Rollback, Rollback),
             ("Step 1: See what is there", Verify, Verify),

@@ -815,7 +815,8 @@ impl Timeline {
         let missed = self.sli_lines().filter_map(|of| {
             let ends = of.before(held) + 1..=of.before(until);
             let felt = impact.and_then(|impact| of.first_felt(impact, ends.clone()));
-            of.first_missed(window, ends).into_iter().chain(felt).min_by_key(|level| level.to)
+            let missed = of.first_missed(window, ends).filter(|level| felt.is_none() || !level.is_unknown());
+            missed.into_iter().chain(felt).min_by_key(|level| level.to)
         });
         let missed: Vec<Level> = missed.collect();
         // Which was the first is known once everything until its end is.
@@ -966,10 +967,13 @@ impl SliLine<'_> {
         (begin, self.level(begin, self.known.len()))
     }
 
-    /// The first window of this length with one of these ends in which the SLI misses its objective.
-    fn first_missed(&self, window: Duration, mut ends: RangeInclusive<usize>) -> Option<Level> {
-        let wanted = slices(window);
-        ends.find_map(|end| self.level(end.checked_sub(wanted)?, end).filter(|level| !level.met()))
+    /// The first window of this length with one of these ends in which the SLI misses its objective; one in which it does so only for what is
+    /// not known where there is no other.
+    fn first_missed(&self, window: Duration, ends: RangeInclusive<usize>) -> Option<Level> {
+        let of_end = |end: usize| self.level(end.checked_sub(slices(window))?, end);
+        let mut missed = ends.filter_map(of_end).filter(|level| !level.met()).peekable();
+        let first = missed.peek().cloned();
+        missed.find(|level| !level.is_unknown()).or(first)
     }
 
     /// The first window with one of these ends that would be an impact.

@@ -6,8 +6,11 @@ use super::{Overrides, Plan, root_of};
 use crate::assurance::services::{A_PERIOD, Catalog, CriticalService, FILE, read};
 use crate::record::{BudgetInfo, micros};
 use crate::slis::{Ratio, SliSpec};
-use crate::source::{At, Diagnostics, MAX_DURATION, Source, TextForm, parse_period, parse_rate, shape, tidy};
+use crate::source::{At, Diagnostics, MAX_DURATION, Severity, Source, TextForm, parse_period, parse_rate, shape, tidy};
 use std::time::Duration;
+
+/// Who says an objective where it is not `services.yaml`.
+const THE_SCENARIO: &str = "the scenario";
 
 /// The objectives of a drill.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -74,7 +77,7 @@ impl DrillObjectives {
 
 /// The objective of a scenario's word and a service's.
 fn one(written: Option<Duration>, owed: Option<(Duration, String)>) -> Option<Objective> {
-    let written = written.map(|value| (value, "the scenario".to_string()));
+    let written = written.map(|value| (value, THE_SCENARIO.to_string()));
     // Of equal ones the scenario's own word is named.
     let mut all: Vec<(Duration, String)> = written.into_iter().chain(owed).collect();
     all.sort_by_key(|(value, _)| *value);
@@ -143,7 +146,9 @@ pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
         let message =
             format!("`{key}` is {} by {from}, and {} by {by}: the stricter one holds", Show(*value), Show(*other));
         let help = "say the same in both, or leave it out of the scenario";
-        diags.warning(&plan.source, plan.place(&[key]), message).help(help);
+        // A drill may ask for more than users are owed.
+        let level = if *from == THE_SCENARIO { Severity::Info } else { Severity::Warning };
+        diags.push(level, &plan.source, plan.place(&[key]), message).help(help);
     }
     for (sli, text) in &plan.objectives.shortfalls {
         let help =

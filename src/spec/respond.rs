@@ -383,11 +383,7 @@ pub fn undecided<'a>(runbook: &'a Runbook, phases: &[RunbookPhase]) -> Vec<Revie
 /// Warns of what is open, of what has drifted, of decisions about commands that are gone, and of words against each other.
 fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
     let path = runbook.source.path.display();
-    let place = |line: usize| {
-        let start = runbook.source.start(line);
-        let length = runbook.source.text.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
-        Span::new(start, start + length)
-    };
+    let place = |command: &Command| command.first_line(&runbook.source).1;
     let (open, decided): (Vec<Reviewed<'_>>, Vec<Reviewed<'_>>) =
         undecided(runbook, phases).into_iter().partition(|case| case.state == DecisionState::Open);
     for case in decided {
@@ -396,7 +392,7 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
             false => format!("look at it, then `firedrill accept {path}`"),
         };
         let message = format!("its step will be blocked: {}", case.command.handling.why());
-        diags.warning(&runbook.source, place(case.command.line), message).help(help);
+        diags.warning(&runbook.source, place(case.command), message).help(help);
     }
     if let Some(first) = open.first().map(|case| case.command) {
         let change = match open.len() {
@@ -407,7 +403,7 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         let lines = format!("line{} {}", if lines.len() == 1 { "" } else { "s" }, lines.join(", "));
         let message = format!("{change}, and nobody has accepted how they are followed");
         diags
-            .warning(&runbook.source, place(first.line), message)
+            .warning(&runbook.source, place(first), message)
             .label(format!("{lines}: {}", first.handling.why()))
             .help(format!("`firedrill accept {path}`; until then their steps are blocked"));
     }
@@ -426,7 +422,7 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
     for case in cases.iter().filter(|case| case.settings().is_some_and(|settings| settings.choose == Some(true))) {
         if let Some((_, decision)) = case.decision.filter(|(_, decision)| !runs(decision)) {
             let message = disagree(decision, "choose");
-            diags.warning(&runbook.source, place(case.command.line), message).help("let one of the two go");
+            diags.warning(&runbook.source, place(case.command), message).help("let one of the two go");
         }
     }
     for decision in aside.into_iter().filter(|decision| runs(decision)) {
@@ -434,7 +430,7 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         let mut skipped = held.filter(|(step, command)| step.settings(command.block).skip.is_some());
         if let Some((_, command)) = skipped.find(|(_, command)| command.text == decision.command) {
             // A scenario may leave out what a drill has no use for; the reading is about every drill.
-            diags.push(Severity::Info, &runbook.source, place(command.line), disagree(decision, "skip"));
+            diags.push(Severity::Info, &runbook.source, place(command), disagree(decision, "skip"));
         }
     }
 }
@@ -474,20 +470,32 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
 }
 
 impl Plan {
-    /// The first command that changes data in a drill of which no invariant and no restore says what must survive it.
-    pub fn unwatched_change(&self) -> Option<(&Runbook, &Command)> {
-        let looked_at = !self.invariants.is_empty() || self.restore.is_some() || self.expect != Verdict::Passed;
-        let runbook = self.runbook.as_ref().filter(|_| !looked_at)?;
+    /// The first such command that is to help users and is followed.
+    fn find_mitigating(&self, is_wanted: impl Fn(&Command) -> bool) -> Option<(&Runbook, &Command)> {
+        let runbook = self.runbook.as_ref()?;
         let helps = |phase| matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other);
         let steps = runbook.select(&self.respond.phases).filter(|step| helps(step.phase));
         let mut commands = steps.flat_map(|step| {
             let runs = |command: &&Command| step.settings(command.block).skip.is_none() && command.by_hand.is_none();
             step.commands().iter().filter(runs)
         });
-        let changes = |command: &&Command| {
+        commands.find(|command| is_wanted(command)).map(|command| (runbook, command))
+    }
+
+    /// The first command that changes data in a drill of which no invariant and no restore says what must survive it.
+    pub fn unwatched_change(&self) -> Option<(&Runbook, &Command)> {
+        let looked_at = !self.invariants.is_empty() || self.restore.is_some() || self.expect != Verdict::Passed;
+        let changes = |command: &Command| {
             command.effect().kind != EffectKind::Looks && changes_data(&command.text, !command.is_shell())
         };
-        commands.find(changes).map(|command| (runbook, command))
+        self.find_mitigating(|command| !looked_at && changes(command))
+    }
+
+    /// What of the mitigation cannot be taken back in a drill whose invariants say what must survive it.
+    pub fn destroyed(&self) -> Option<String> {
+        let asked = !self.invariants.is_empty() && self.restore.is_none() && self.expect == Verdict::Passed;
+        let (_, command) = self.find_mitigating(|command| asked && command.destroys().is_some())?;
+        command.destroys()
     }
 }
 

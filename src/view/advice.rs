@@ -259,8 +259,21 @@ pub fn doubts(record: &Record) -> Vec<String> {
     words::doubts(record).into_iter().chain(not_shown(record)).collect()
 }
 
-/// What a pass does not show, a line each: that users would not have recovered without the runbook, where no control is known, and that nothing
-/// was lost, where an invariant had nothing to lose.
+/// [`doubts`], and what was noted of the outcome, which is worth a look whatever the verdict says. What came before, and what an agent tells of its
+/// fault, was told as it happened.
+pub fn worth_a_look(record: &Record) -> Vec<String> {
+    let recovering = record.phases.iter().find(|phase| phase.phase == Phase::Recover).map(|phase| phase.started_us);
+    let is_agents = |text: &str| {
+        record.clocks.iter().any(|clock| text.strip_prefix(&clock.agent).is_some_and(|rest| rest.starts_with(": ")))
+    };
+    let noted =
+        record.notes.iter().filter(|note| note.by.is_none() && recovering.is_some_and(|from| note.at_us >= from));
+    let noted = noted.filter(|note| !is_agents(&note.text)).map(|note| note.text.clone());
+    doubts(record).into_iter().chain(noted).collect()
+}
+
+/// What a pass does not show, a line each: that users would not have recovered without the runbook, where no control is known, that nothing was
+/// lost, where an invariant had nothing to lose, and that all is well, where a verification warned.
 fn not_shown(record: &Record) -> Vec<String> {
     let is_pass = record.verdict == Verdict::Passed && !record.is_control();
     let Some(plan) = record.plan.as_ref().filter(|_| is_pass) else { return Vec::new() };
@@ -283,7 +296,12 @@ fn not_shown(record: &Record) -> Vec<String> {
     let weak = record.invariants.iter().filter(had_nothing).map(|answer| {
         format!("the invariant `{}` was 0 before the fault: it cannot show whether anything was lost", answer.name)
     });
-    control.into_iter().chain(weak).collect()
+    let is_unsure = |step: &&StepRecord| {
+        let verifies = record.step_info(&step.step).is_some_and(|info| info.phase == "verify");
+        verifies && step.status == Some(StepStatus::Warned)
+    };
+    let unsure = record.steps.iter().filter(is_unsure).filter_map(|step| step.reason.clone());
+    control.into_iter().chain(weak).chain(unsure).collect()
 }
 
 /// The answer to the invariant that did not hold last.
@@ -319,7 +337,7 @@ pub fn of_status(status: DrillStatus) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{EarlierControl, InvariantInfo, InvariantTime, Location, WriteRecord};
+    use crate::record::{EarlierControl, InvariantInfo, InvariantTime, Location, NoteRecord, WriteRecord};
 
     #[test]
     fn writes_that_are_lost_after_the_recovery_are_no_matter_of_an_invariant() {
@@ -366,6 +384,12 @@ mod tests {
         assert!(told[0].starts_with("the invariant `orders as before the fault` was 0 before the fault"), "{told:?}");
         record.invariants = names.iter().map(|name| answer(name, "1204")).collect();
         assert_eq!(not_shown(&record), Vec::<String>::new());
+        let verification = record.steps.iter().position(|step| step.step.starts_with("verify/")).unwrap();
+        record.steps[verification].status = Some(StepStatus::Warned);
+        record.steps[verification].reason = Some("`curl` failed, and `echo no` hides it".into());
+        record.notes.push(NoteRecord { at_us: record.last_us, text: "`purge` cannot be taken back".into(), by: None });
+        let told = ["`curl` failed, and `echo no` hides it", "`purge` cannot be taken back"];
+        assert_eq!(worth_a_look(&record), told);
         record.plan.as_deref_mut().unwrap().last_control = None;
         record.verdict = Verdict::NotRecovered;
         assert_eq!(not_shown(&record), Vec::<String>::new(), "of a pass only");

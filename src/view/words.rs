@@ -351,18 +351,19 @@ pub fn control_excludes(record: &Record) -> bool {
     })
 }
 
-/// Whether a fault that is gone may as well have ended by itself: long after the mitigation's last command or after the runbook, and no control
-/// is known in which users did not recover.
+/// Whether a fault that is gone may as well have ended by itself: users recovered in the last control, too, or it was gone long after the mitigation's
+/// last command or after the runbook, and no control is known in which users did not recover.
 pub fn perhaps_by_itself(record: &Record, fault: &FaultRecord) -> bool {
     let gone = fault.life.iter().filter(|moment| moment.what == FaultEvent::ClearedByRunbook);
     let is_late =
         gone.clone().any(|moment| moment.detail.contains(GONE_LATER)) || recovered_while_waiting(record).is_some();
-    is_late && gone.count() > 0 && !control_excludes(record)
+    gone.count() > 0 && (healed_in_control(record).is_some() || is_late && !control_excludes(record))
 }
 
 /// What became of a fault: how it stood after the runbook, and how it was undone.
 pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
     let after = fault.after.map(|after| match after {
+        FaultAfter::ClearedByRunbook if healed_in_control(record).is_some() => "gone; by the runbook or by itself",
         FaultAfter::ClearedByRunbook if perhaps_by_itself(record, fault) => {
             "gone; by the runbook or by itself is only told by a control"
         }
@@ -618,6 +619,8 @@ mod tests {
         let drills = crate::view::Drills::one(record.clone());
         assert_eq!(drills.entries()[0].mark(), StatusSymbol::Warn, "beside other drills as well");
         assert!(doubts(&record)[0].contains("(run 20261119T064112Z-db-pool-0001)"), "{:?}", doubts(&record));
+        let told = (StatusSymbol::Warn, "gone; by the runbook or by itself, undone by Firedrill".to_string());
+        assert_eq!(fate(&record, &record.faults[0]), told);
         record.stack.as_mut().unwrap().images.insert("checkout".into(), "sha256:other".into());
         assert_eq!(headline_text(&record), "passed", "it was another image");
     }

@@ -122,7 +122,8 @@ impl Holding for HeldConnections {
             slots.others,
             slots.superusers
         );
-        if let Some(why) = state.cannot {
+        // Who may not come any more still has the slots that are held.
+        if let Some(why) = state.cannot.filter(|_| state.held == 0 || slots.free > *leave) {
             return AgentAnswer::gone(format!("{why}; {facts}"));
         }
         if state.once && state.coming_back {
@@ -138,7 +139,7 @@ impl Holding for HeldConnections {
         }
         match PgSession::open(&role.target, APPLICATION).await {
             Ok(_) => AgentAnswer::gone(format!("a new connection was let in; {facts}")),
-            Err(error) if error.is_full() => AgentAnswer::in_place(format!("{error}; {facts}")),
+            Err(error) if error.is_full() || error.is_refused() => AgentAnswer::in_place(format!("{error}; {facts}")),
             Err(error) => AgentAnswer::gone(format!("a new connection: {error}; {facts}")),
         }
     }
@@ -153,7 +154,8 @@ async fn slots(role: &FaultRole) -> Result<Slots, PgError> {
                       - current_setting('superuser_reserved_connections')::int8
                       - coalesce(current_setting('reserved_connections', true), '0')::int8
                       - count(*),
-                      count(*) FILTER (WHERE NOT u.rolsuper AND u.rolname <> $1 AND a.pid <> pg_backend_pid()),
+                      count(*) FILTER (WHERE NOT u.rolsuper AND u.rolname <> $1 AND a.pid <> pg_backend_pid()
+                                         AND a.application_name NOT LIKE 'firedrill%'),
                       count(*) FILTER (WHERE u.rolsuper),
                       (SELECT rolcanlogin FROM pg_roles WHERE rolname = $1),
                       (SELECT rolconnlimit::int8 FROM pg_roles WHERE rolname = $1)
@@ -238,12 +240,12 @@ impl SharedFill {
         // Slots that others have count as left to them.
         let open = slots.free.saturating_add(slots.others);
         let want = usize::try_from((open - self.leave).min(slots.free).min(room)).unwrap_or(0);
-        // The sessions of ordinary roles that are not the fault's own.
+        // The sessions of ordinary roles that are no fault's own.
         if mode == FillMode::Filling && slots.others > self.leave {
             let evict = "SELECT pg_terminate_backend(a.pid)
                          FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
                          WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1
-                           AND a.pid <> pg_backend_pid()";
+                           AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'firedrill%'";
             self.role.admin.query(evict, &[&self.role.target.user]).await?;
         }
         for chunk in std::iter::repeat_n((), want).collect::<Vec<_>>().chunks(AT_ONCE) {

@@ -232,7 +232,7 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
     }
     let numbers: HashSet<u64> = read.iter().map(|(_, entry, _)| entry.number).collect();
     let mut seen = HashSet::new();
-    let mut of_run: HashMap<&str, u64> = HashMap::new();
+    let mut of_run: HashMap<&str, &ChainEntry> = HashMap::new();
     let mut before: Option<&ChainEntry> = None;
     for (line, entry, fits) in &read {
         let number = entry.number;
@@ -260,9 +260,16 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
         } else if before.map_or_else(Digest::zero, |before| before.hash.clone()) != entry.previous {
             say("it does not follow from the entry before: one of the two was put in another's place".into());
         }
-        match of_run.insert(&entry.run, number) {
-            earlier if earlier == entry.replaces || !first => {}
-            Some(earlier) => say(format!("{} has entry {earlier} already, and this one does not say so", entry.run)),
+        match of_run.insert(&entry.run, entry) {
+            // After a story's end only logs and the ledger of what is left behind change.
+            Some(earlier) if entry.replaces == Some(earlier.number) && earlier.verdict != entry.verdict => {
+                let (number, before, now) = (earlier.number, &earlier.verdict, &entry.verdict);
+                say(format!("it takes the place of entry {number}, which sealed `{before}`, with `{now}`"));
+            }
+            earlier if earlier.map(|earlier| earlier.number) == entry.replaces || !first => {}
+            Some(earlier) => {
+                say(format!("{} has entry {} already, and this one does not say so", entry.run, earlier.number))
+            }
             None => say(format!("it takes the place of an entry of {} that is not there", entry.run)),
         }
         before = Some(entry);

@@ -486,7 +486,7 @@ impl<'a> Anew<'a> {
         let refused = self.timeline.refused_after(self.steady_window(), recovery.to, until, window);
         // Of a moment of which something is not known the verdict says nothing.
         let unknown = |missed: &Vec<Level>| self.told.verdict.is_harness() && missed.iter().all(Level::is_unknown);
-        let missed = missed.filter(|missed| !unknown(missed));
+        let missed = missed.filter(|missed| refused.is_some() || !unknown(missed));
         missed.iter().flatten().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
     }
 
@@ -669,14 +669,13 @@ impl<'a> Anew<'a> {
             () if ended(StepStatus::Failed) => Verdict::StepFailed,
             () if !plan.steps.iter().all(|info| has_end(&info.id)) => Verdict::Incomplete,
             () if !unfelt && told.mitigation_started_us.is_some() && suffering.is_none() => Verdict::Incomplete,
-            () if !plan.faults.iter().all(confirmed) || !plan.restore.iter().flat_map(|r| &r.probes).all(probed) => {
-                Verdict::Incomplete
-            }
+            () if !plan.faults.iter().all(confirmed) => Verdict::Incomplete,
             () if lost(InvariantTime::Recovered) => Verdict::Damaged,
             () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
             () if self.resolved_late(at) => Verdict::Late,
             () if self.noisy() => Verdict::Noisy,
             () if plan.restore.is_some() && told.restore_level() != Some(RestoreLevel::L5) => Verdict::NotRecovered,
+            () if !plan.restore.iter().flat_map(|restore| &restore.probes).all(probed) => Verdict::Incomplete,
             () if too_late() => Verdict::TooLate,
             () if missed_rpo() => Verdict::NotRecovered,
             () if data.as_ref().is_some_and(|data| data.lost_served > 0 || data.brought > 0) => Verdict::Damaged,

@@ -132,6 +132,12 @@ impl Checked {
         self.say(kind, Some(file), format!("{file}{text}"));
     }
 
+    /// Another copy of it says something else.
+    pub(super) fn differs(&mut self, text: &str) {
+        self.error(text);
+        self.state = SealState::Changed;
+    }
+
     fn error(&mut self, text: impl Into<String>) {
         self.say(ProblemKind::Error, None, text);
     }

@@ -103,7 +103,20 @@ pub fn verify(paths: &[PathBuf]) -> io::Result<Verification> {
         verify_root(path, root, &mut report);
     }
     report.runs.sort_by(|a, b| (&a.run, &a.dir).cmp(&(&b.run, &b.dir)));
+    differing(&mut report.runs);
     Ok(report)
+}
+
+/// Copies of one run, next to each other, that were sealed with other content: nobody can say which one it was.
+fn differing(runs: &mut [Checked]) {
+    for copies in runs.chunk_by_mut(|a, b| a.run == b.run) {
+        let sealed: BTreeSet<&Digest> = copies.iter().filter_map(|copy| copy.manifest.as_ref()).collect();
+        if sealed.len() > 1 {
+            let all: Vec<String> = copies.iter().map(|copy| copy.dir.display().to_string()).collect();
+            let text = format!("the copies of this run have different manifests: {}", all.join(", "));
+            copies.iter_mut().for_each(|copy| copy.differs(&text));
+        }
+    }
 }
 
 fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {

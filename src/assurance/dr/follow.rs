@@ -66,6 +66,14 @@ pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
             // What no finding is named for is about the drill of its notes.
             let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
             let verification = verified_by(&input.seen, action.verified_by.as_deref(), about);
+            // A finding about a scenario says nothing of when it was found; the run that the action is about does.
+            let began = |run: Option<&str>| input.seen.iter().find(|seen| Some(seen.run.as_str()) == run);
+            let times = began(note.of.run()).zip(began(action.verified_by.as_deref()));
+            let early = times.filter(|(found, by)| verification.verified && by.at <= found.at);
+            let verification = early.map_or(verification, |(found, _)| ChainVerification {
+                verified: false,
+                why: format!("named, not verified: it began before what `{}` found", found.run),
+            });
             let mut action = action.clone();
             if action.status == Some(ActionStatus::Done) && action.verified_by.is_some() && !verification.verified {
                 action.status = Some(ActionStatus::Open);

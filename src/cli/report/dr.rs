@@ -125,7 +125,11 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
         seen.push(one);
     }
     seen.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
-    drills.sort_by_key(|drill: &DrillInput| drill.record.plan.as_ref().map(|plan| plan.run.clone()));
+    let begun = |drill: &DrillInput| {
+        let run = drill.record.plan.as_ref().map(|plan| &plan.run);
+        seen.iter().position(|seen| Some(&seen.run) == run)
+    };
+    drills.sort_by_key(begun);
     if let Some(actions) = crate::cli::actions::read(globals)? {
         // What is about another drill is no part of this report.
         let of = |run: &str| seen.iter().find(|seen| seen.run == run).is_none_or(|seen| seen.dr);

@@ -4,7 +4,8 @@
 use super::background::Background;
 use super::inputs::{CapturedOutput, RunbookInputs, captured, captured_secrets};
 use super::judge::{
-    CommandFailure, Failing, failing, first_line, hidden_in_pipe, judge_text, missing_directory, never_came,
+    CommandFailure, Failing, failing, first_line, hidden_by_words, hidden_in_pipe, judge_text, missing_directory,
+    never_came,
 };
 use super::sessions::name;
 use super::{Follower, client, place_of};
@@ -187,7 +188,9 @@ impl Follower<'_> {
             }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
-            let is_wait = order.polls && settings.errors != Some(Errors::Allowed) && ran.result.exit == 0;
+            // What stands behind it decides otherwise.
+            let is_last = at_in_block + 1 == block.commands.len();
+            let is_wait = is_last && order.polls && settings.errors != Some(Errors::Allowed) && ran.result.exit == 0;
             let judged =
                 judged.or_else(|| (is_wait && never_came(&ran, &order.text)).then_some(CommandFailure::NeverCame));
             if judged.is_none() && order.once {
@@ -201,7 +204,9 @@ impl Follower<'_> {
             }
             let Some(fault) = judged else {
                 if failing(step.phase) != Failing::Warns {
-                    let hidden = hidden_in_pipe(&ran, &order.text);
+                    let verifies = failing(step.phase) == Failing::TriedAgain;
+                    let words = || hidden_by_words(&ran, &order.text).filter(|_| verifies);
+                    let hidden = hidden_in_pipe(&ran, &order.text).or_else(words);
                     warnings.extend(hidden.map(|hidden| format!("{at}: `{what}`: {hidden}")));
                 }
                 if ends_block {

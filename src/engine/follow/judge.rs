@@ -7,6 +7,7 @@ use crate::engine::stop::Stop;
 use crate::programs::{self, ExitUse, PipeStage, RefusedAnswer};
 use crate::record::{Location, Verdict};
 use crate::runbook::{BlockSettings, Errors, RunbookPhase};
+use crate::source::TextPattern;
 use std::time::Duration;
 
 /// How a phase of the runbook takes a command that fails.
@@ -145,7 +146,10 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
     const COUNTS: &[&str] =
         &["test", "[", "true", ":", "let", "expr", "date", "seq", "read", "echo", "printf", "sleep"];
     /// What leaves a loop, and the text with exit code 0.
-    const LEAVES: &[&str] = &["break", "exit", "exit 0", "return", "return 0"];
+    const LEAVES: &[&str] = &["break", "exit", "exit 0"];
+    /// What nobody waits for: where it is not found, all is well.
+    static OF_FAILURES: TextPattern =
+        TextPattern::new(r"(?ix) grep .* (?: error | fail | exception | fatal | panic | refused | denied | timeout )");
     let (script, Some(ran)) = (read(text), &ran.result.ran) else { return false };
     let Some((mut last, before)) = script.statements.split_last() else { return false };
     while let StatementKind::Redirected(inner, _) = &last.kind {
@@ -159,6 +163,7 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
     };
     let calls = |part: &Statement| programs::calls(part.span.of(text));
     let asks = |part: &&Statement| counts || calls(part).iter().any(|call| !COUNTS.contains(&call.program()));
+    let is_wanted = |part: &&Statement| !OF_FAILURES.is_match(part.span.of(text));
     let leaves = |part: &Statement| {
         Statement::all(std::slice::from_ref(part)).iter().any(|part| LEAVES.contains(&part.span.of(text)))
     };
@@ -169,12 +174,14 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
             StatementKind::AndOr(first, rest) => {
                 left.extend(rest.iter().enumerate().filter_map(|(at, (or, right))| {
                     let before = std::iter::once(&**first).chain(rest[..at].iter().map(|(_, right)| right));
-                    Some((before.rev().find(asks).filter(|_| leaves(right))?, !or))
+                    Some((before.rev().find(asks).filter(|_| leaves(right)).filter(is_wanted)?, !or))
                 }))
             }
             StatementKind::If(branches, _) => {
                 let leaving = branches.iter().filter(|(_, body)| body.iter().any(leaves));
-                left.extend(leaving.filter_map(|(condition, _)| Some((condition.last().filter(asks)?, true))));
+                left.extend(
+                    leaving.filter_map(|(condition, _)| Some((condition.last().filter(asks).filter(is_wanted)?, true))),
+                );
             }
             StatementKind::Loop { .. } | StatementKind::For { .. } => return false,
             _ => {}
@@ -184,13 +191,13 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
         left.iter().any(|(asked, held)| (*held != matches!(asked.kind, StatementKind::Not(_))) == where_it_holds)
     };
     let waits = calls(last).iter().any(|call| call.program() == "sleep");
-    // An empty one stands for more than was noted.
-    if !waits || before.iter().any(leaves) || ran.iter().any(String::is_empty) {
+    // An empty one stands for more than was noted; a function may have left the loop, or only itself.
+    if !waits || before.iter().any(leaves) || ran.iter().any(|ran| ran.is_empty() || ran.ends_with(" ()")) {
         return false;
     }
     let is_asked = condition.iter().any(|part| asks(&part));
     match ran.iter().any(|ran| LEAVES.contains(&ran.as_str())) {
-        true => (is_asked || is_left(false)) && !is_left(true),
+        true => is_asked && !is_left(true),
         false => !is_asked && is_left(true),
     }
 }
@@ -207,10 +214,25 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
 }
 
+/// Those whose exit code 1 is an answer: nothing was found, or it differs.
+const ASKED: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "pgrep", "diff", "cmp", "test", "["];
+
+/// What there is to say of a verification that passed because it ends with words about its failure: `curl -f URL || echo "not yet"`.
+pub(super) fn hidden_by_words(ran: &RanCommand, text: &str) -> Option<String> {
+    let script = read(text);
+    let StatementKind::AndOr(first, rest) = &script.statements.last()?.kind else { return None };
+    let Some(((true, said), before)) = rest.split_last() else { return None };
+    let said = programs::calls(said.span.of(text)).into_iter().next().filter(|call| call.program() == "echo")?;
+    let words = said.arguments().join(" ");
+    let parts = std::iter::once(&**first).chain(before.iter().map(|(_, part)| part));
+    let asked: Vec<_> = parts.flat_map(|part| programs::calls(part.span.of(text))).collect();
+    let asked = asked.iter().rfind(|call| !matches!(call.program(), "echo" | "printf"))?.program();
+    let is_hidden = !ASKED.contains(&asked) && !words.is_empty() && ran.stdout.trim_end().ends_with(&words);
+    is_hidden.then(|| format!("`{asked}` failed, and `echo {words}` hides it: end with `exit 1` behind it"))
+}
+
 /// What there is to say of a command that passed, though a program before the last of its pipe failed: `cat FILE | psql`.
 pub(super) fn hidden_in_pipe(ran: &RanCommand, text: &str) -> Option<String> {
-    /// Those whose exit code 1 is an answer: nothing was found, or it differs.
-    const ASKED: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "pgrep", "diff", "cmp", "test", "["];
     const SIGPIPE: i32 = 141;
     /// What it writes to has closed, as behind `grep -q`.
     const CURL_CUT_OFF: i32 = 23;
@@ -292,6 +314,18 @@ mod tests {
 
     fn judge(ran: &RanCommand, text: &str, own: bool, settings: &BlockSettings) -> Option<CommandFailure> {
         judge_text(ran, (text, own), settings, "")
+    }
+
+    #[test]
+    fn what_words_hide_is_told() {
+        let hidden = |stdout: &str, text| {
+            hidden_by_words(&RanCommand { stdout: stdout.into(), ..ended(0, false) }, text).is_some()
+        };
+        let polite = "curl -fsS http://web/ready && echo ready || echo 'not yet'";
+        assert!(hidden("not yet\n", polite) && !hidden("ready\n", polite));
+        assert!(hidden("gave up\n", "cd /srv\ntimeout 5 curl -f http://web/ready || echo gave up"));
+        assert!(!hidden("none\n", "docker compose logs web | grep ERROR || echo none"), "that is an answer");
+        assert!(!hidden("ready\n", "curl -f http://web/ready && echo ready"));
     }
 
     #[test]
@@ -405,13 +439,14 @@ mod tests {
                 "break",
                 true,
             ),
-            ("for i in 1 2 3; do curl -f http://web || break; sleep 2; done", "break", true),
-            ("for i in 1 2 3; do if ! curl -f http://web; then break; fi; sleep 2; done", "break", true),
         ] {
             assert_eq!((polled(text, left), polled(text, "true")), (never, !never), "{text}");
         }
         let is_open = [
             "for i in 1 2; do curl -f http://web && break; done",
+            "while true; do kubectl get pods --no-headers | grep -v Running || break; sleep 2; done",
+            "while :; do if ! kubectl get pods | grep -q Pending; then break; fi; sleep 2; done",
+            "for i in 1 2; do docker compose logs web 2>&1 | grep -q ERROR && break; sleep 3; done",
             "for i in 1 2; do grep -q ERROR log && exit 1; sleep 2; done",
             "for i in 1 2; do curl -f http://web && ok=1 && break; sleep 2; done; [ $ok = 1 ]",
             "while true; do curl -f http://web && break; [ $((n++)) -gt 9 ] && break; sleep 2; done",

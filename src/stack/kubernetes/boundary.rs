@@ -180,6 +180,13 @@ fn too_much(rule: &Value, isolated: bool) -> Option<String> {
     if let Some(group) = words("/apiGroups").into_iter().find(leads_out) {
         return Some(format!("the right to write objects of `{group}`"));
     }
+    let tells = |(group, kinds, ..): &&(&str, &[&str], &str, &str)| {
+        let is_one = |kind: &&str| resources.contains(&format!("{}s", kind.to_lowercase()).as_str());
+        words("/apiGroups").contains(group) && kinds.iter().any(is_one)
+    };
+    if let Some((group, ..)) = TELL_OTHERS.iter().find(tells) {
+        return Some(format!("the right to write objects of `{group}` that tell others"));
+    }
     let keeps_in = |resource: &str| {
         resource == "serviceaccounts/token" || resource.split('/').next().is_some_and(|all| KEEPS_IN.contains(&all))
     };

@@ -73,6 +73,7 @@ impl Intact {
 fn against(run: &Checked) -> Option<String> {
     let what = match run.state {
         SealState::Changed => "it was changed after it was sealed",
+        SealState::NeverSealed => "it was never sealed, so that nobody can say whether it is as it was",
         SealState::Unreadable => "nobody can say whether it is as it was sealed",
         _ => return None,
     };
