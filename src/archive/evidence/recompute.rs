@@ -297,6 +297,7 @@ impl<'a> Anew<'a> {
             });
             let mut missed: Vec<String> = missed.collect();
             let loads: BTreeSet<&str> = self.slis.iter().map(|sli| sli.series.as_str()).collect();
+            let several = loads.len() > 1;
             missed.extend(loads.into_iter().filter_map(|load| {
                 let known = self.timeline.covered_until(load).unwrap_or_default();
                 (known.0 + SLICE_US / 2 < held.to_us.0)
@@ -309,7 +310,9 @@ impl<'a> Anew<'a> {
                 _ => windows.steady_us,
             };
             let whole = (held.to_us.0.saturating_sub(held.from_us.0) + SLICE_US / 2) / SLICE_US;
-            rows.row(&format!("slices of the {} window", held.phase.name()), wanted.div_ceil(SLICE_US), whole);
+            // Slices of several loads do not begin at one moment: those of all of them are up to one more.
+            let wanted = wanted.div_ceil(SLICE_US) + u64::from(several && whole > wanted.div_ceil(SLICE_US));
+            rows.row(&format!("slices of the {} window", held.phase.name()), wanted, whole);
             let undone = self.told.faults.iter().filter_map(|fault| fault.undone()).max();
             if let Some(undone) = undone.filter(|_| held.phase == Phase::Revert) {
                 let earliest = undone.plus(Duration::from_micros(windows.told_every_us));
