@@ -127,14 +127,18 @@ fn evidence_that_was_changed_or_deleted_is_told_and_proves_nothing() {
     let text = std::fs::read_to_string(&events).unwrap();
     std::fs::write(&events, text.trim_end().to_string() + "\n\n").unwrap();
     std::fs::remove_dir_all(project.path(&format!(".firedrill/runs/{FAILED}"))).unwrap();
+    let unsealed = "20261126T020000Z-pg-restore-0006";
+    project.drill("dr-passed", unsealed);
     let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--json", "-", "--markdown", "dr.md"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let evidence = &report["evidence"];
-    assert_eq!((&evidence["not_intact"], &evidence["gone"]), (&json!(2), &json!(1)), "{evidence:#}");
+    assert_eq!((&evidence["not_intact"], &evidence["gone"]), (&json!(3), &json!(1)), "{evidence:#}");
     assert!(evidence["heads"][0].as_str().unwrap().starts_with("5:"), "{evidence:#}");
-    let retest = report["drills"].as_array().unwrap().iter().find(|drill| drill["run"] == RETEST).unwrap();
-    assert_eq!(retest["verdict"], "no_verdict");
+    for run in [RETEST, unsealed] {
+        let drill = report["drills"].as_array().unwrap().iter().find(|drill| drill["run"] == run).unwrap();
+        assert_eq!(drill["verdict"], "no_verdict", "{run}");
+    }
     let changed = format!("{RETEST} (CHANGED): events.jsonl was changed");
     let gone = format!("{FAILED} (GONE): its directory is gone");
     let errors = told(&output);
@@ -143,7 +147,7 @@ fn evidence_that_was_changed_or_deleted_is_told_and_proves_nothing() {
         "{errors}"
     );
     let page = std::fs::read_to_string(project.path("dr.md")).unwrap();
-    assert!(page.contains("The evidence of 2 runs is not intact"), "{page}");
+    assert!(page.contains("The evidence of 3 runs is not intact"), "{page}");
 }
 
 #[test]

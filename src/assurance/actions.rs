@@ -114,7 +114,7 @@ impl ActionItem {
     /// closed; `Err` is why not.
     pub fn proof(&self, seen: &[SeenRun]) -> Option<Result<String, String>> {
         let (closed_by, run) = (self.action.verified_by.as_deref()?, self.run.as_deref()?);
-        let found = verified_by(seen, Some(closed_by), &DrillRef::Run(run.to_string()));
+        let found = verified_by(seen, Some(closed_by), &DrillRef::Run(run.to_string()), None);
         let then = seen.iter().find(|seen| seen.run == run);
         Some(match then {
             _ if !found.verified => Err(found.why),

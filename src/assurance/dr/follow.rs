@@ -65,15 +65,7 @@ pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
         for action in &note.told.actions {
             // What no finding is named for is about the drill of its notes.
             let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
-            let verification = verified_by(&input.seen, action.verified_by.as_deref(), about);
-            // A finding about a scenario says nothing of when it was found; the run that the action is about does.
-            let began = |run: Option<&str>| input.seen.iter().find(|seen| Some(seen.run.as_str()) == run);
-            let times = began(note.of.run()).zip(began(action.verified_by.as_deref()));
-            let early = times.filter(|(found, by)| verification.verified && by.at <= found.at);
-            let verification = early.map_or(verification, |(found, _)| ChainVerification {
-                verified: false,
-                why: format!("named, not verified: it began before what `{}` found", found.run),
-            });
+            let verification = verified_by(&input.seen, action.verified_by.as_deref(), about, note.of.run());
             let mut action = action.clone();
             if action.status == Some(ActionStatus::Done) && action.verified_by.is_some() && !verification.verified {
                 action.status = Some(ActionStatus::Open);
@@ -96,14 +88,14 @@ fn today(input: &DrInput) -> String {
 }
 
 /// A run verifies an action when it exists, drilled the same scenario, passed, and began after the drill that found what the
-/// action is about.
-pub fn verified_by(all: &[SeenRun], run: Option<&str>, about: &DrillRef) -> ChainVerification {
+/// action is about; what is about a scenario says nothing of when, and `decided` is the run after which the action was.
+pub fn verified_by(all: &[SeenRun], run: Option<&str>, about: &DrillRef, decided: Option<&str>) -> ChainVerification {
     let no = |why: String| ChainVerification { verified: false, why };
     let Some(run) = run else { return no("no verifying run is named".into()) };
     let Some(seen) = all.iter().find(|seen| seen.run == run) else {
         return no("named, not verified: there is no record of that run".into());
     };
-    let finding = about.run().and_then(|run| all.iter().find(|seen| seen.run == run));
+    let finding = about.run().or(decided).and_then(|run| all.iter().find(|seen| seen.run == run));
     let scenario = match (about, finding) {
         (DrillRef::Scenario(name), _) => name,
         (DrillRef::Run(_), Some(finding)) => &finding.scenario,

@@ -290,6 +290,15 @@ fn an_action_is_verified_by_a_later_run_that_passed_and_by_nothing_else() {
     A-3 false false named, not verified: there is no record of that run
     A-4 false false no verifying run is named
     ");
+    let mut of_scenario = input;
+    let drills = &mut of_scenario.notes.files[0].drills;
+    let findings = std::mem::take(&mut drills[1].told.findings);
+    drills.push(DrillNotes {
+        of: DrillRef::Scenario("pg-restore".into()),
+        told: DrTold { findings, ..DrTold::default() },
+    });
+    let row = &DrReport::new(&of_scenario).actions[1];
+    assert!(row.verification.why.contains("it began before what"), "{row:?}");
 }
 
 #[test]

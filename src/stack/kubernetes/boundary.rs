@@ -458,6 +458,13 @@ mod tests {
             assert!(role(of(group, "get")).is_empty(), "{group}");
         }
         assert!(role(of("notargoproj.io", "create")).is_empty());
+        let rules = |resource: &str, verb: &str| {
+            role(json!({ "apiGroups": ["monitoring.coreos.com"], "resources": [resource], "verbs": [verb] })).len()
+        };
+        assert_eq!(
+            [rules("prometheusrules", "create"), rules("prometheusrules", "get"), rules("x", "create")],
+            [1, 0, 0]
+        );
         let other = json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [of("cilium.io", "create")] });
         assert!(refusals(&other, &request(&[])).is_empty(), "without `isolate`");
         assert!(role(rule(&["namespaces", "resourcequotas"], &["get", "list", "watch"])).is_empty());
