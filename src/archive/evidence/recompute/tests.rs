@@ -395,12 +395,12 @@ fn what_a_query_tells_first_is_of_the_time_before() {
 #[test]
 fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wrote_are_damage() {
     let restore = record_of(Story::RestorePassed).plan.unwrap().restore;
-    let judged = |lost_at: u64, brought: Option<u64>, verdict: Verdict, unseen: usize| {
+    let judged = |lost_at: u64, brought: Option<u64>, verdict: Verdict, unasked: usize| {
         let seen = |probe: &ProbeInfo| {
             let (level, name) = (probe.level, probe.name.clone());
             (1279, Event::Probed { level, name, held: true, evidence: String::new() })
         };
-        let probes = restore.iter().flat_map(|restore| &restore.probes).skip(unseen);
+        let probes = restore.iter().flat_map(|restore| &restore.probes);
         let mut more: Vec<(u64, Event)> = probes.map(seen).collect();
         for (write, at) in [(0, 500), (1, lost_at)] {
             more.push((at, Event::Written { write, ended_us: DrillTime(at * 10_000), acknowledged: true }));
@@ -409,14 +409,23 @@ fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wro
         let before = Some(Unaccounted::default());
         let read = ReadBackRecord { asked_us: DrillTime(12_790_000), survivors, duplicates: 0, evidence, before };
         more.push((1279, Event::ReadBack(read)));
-        differ(&with(more, |plan| plan.restore.clone_from(&restore), verdict), &[])
+        let change = |plan: &mut Announcement| {
+            let mut restore = restore.clone().unwrap();
+            let other = ProbeInfo { name: "other".into(), ..restore.probes[0].clone() };
+            restore.probes.extend(std::iter::repeat_n(other, unasked));
+            plan.restore = Some(restore);
+        };
+        differ(&with(more, change, verdict), &[])
     };
     // Users had recovered at 11.02 s.
     assert_eq!(judged(1102, None, Verdict::Passed, 0), Vec::<String>::new());
     assert_eq!(judged(1103, None, Verdict::Damaged, 0), Vec::<String>::new());
     assert!(judged(1103, None, Verdict::Passed, 0).contains(&"verdict".to_string()));
     assert_eq!(judged(1102, Some(7), Verdict::Damaged, 0), Vec::<String>::new(), "a row that nobody wrote");
-    assert!(judged(1102, None, Verdict::Passed, 1).contains(&"verdict".to_string()), "one level was not looked at");
+    assert!(
+        judged(1102, None, Verdict::Passed, 1).contains(&"verdict".to_string()),
+        "one probe of a level was not asked"
+    );
 }
 
 #[test]
