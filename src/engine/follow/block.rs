@@ -188,8 +188,8 @@ impl Follower<'_> {
             }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
-            // What stands behind it decides otherwise.
-            let is_last = at_in_block + 1 == block.commands.len();
+            // What stands behind it decides otherwise, unless it only says something.
+            let is_last = block.commands[at_in_block + 1..].iter().all(|(_, behind)| is_said(&behind.text));
             let is_wait = is_last && order.polls && settings.errors != Some(Errors::Allowed) && ran.result.exit == 0;
             let judged =
                 judged.or_else(|| (is_wait && never_came(&ran, &order.text)).then_some(CommandFailure::NeverCame));

@@ -150,6 +150,10 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
     /// What nobody waits for: where it is not found, all is well.
     static OF_FAILURES: TextPattern =
         TextPattern::new(r"(?ix) grep .* (?: error | fail | exception | fatal | panic | refused | denied | timeout )");
+    /// What has such a word in it and is waited for: `failover complete`, `"failed":0`.
+    static OF_SUCCESS: TextPattern = TextPattern::new(
+        r#"(?ix) fail (?:ed)? [\s_-]? (?:over|back) | \b no \s (?:error|failure) | (?:error|fail) [a-z"']* \s* [:=] \s* ["']? 0 \b"#,
+    );
     let (script, Some(ran)) = (read(text), &ran.result.ran) else { return false };
     let Some((mut last, before)) = script.statements.split_last() else { return false };
     while let StatementKind::Redirected(inner, _) = &last.kind {
@@ -163,7 +167,10 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
     };
     let calls = |part: &Statement| programs::calls(part.span.of(text));
     let asks = |part: &&Statement| counts || calls(part).iter().any(|call| !COUNTS.contains(&call.program()));
-    let is_wanted = |part: &&Statement| !OF_FAILURES.is_match(part.span.of(text));
+    let is_wanted = |part: &&Statement| {
+        let asked = part.span.of(text);
+        !OF_FAILURES.is_match(asked) || OF_SUCCESS.is_match(asked)
+    };
     let leaves = |part: &Statement| {
         Statement::all(std::slice::from_ref(part)).iter().any(|part| LEAVES.contains(&part.span.of(text)))
     };
@@ -217,18 +224,35 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
 /// Those whose exit code 1 is an answer: nothing was found, or it differs.
 const ASKED: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "pgrep", "diff", "cmp", "test", "["];
 
-/// What there is to say of a verification that passed because it ends with words about its failure: `curl -f URL || echo "not yet"`.
+/// What there is to say of a verification that passed because it ends with words about its failure: `curl -f URL || echo "not yet"`,
+/// `if curl -f URL; then echo up; else echo down; fi`.
 pub(super) fn hidden_by_words(ran: &RanCommand, text: &str) -> Option<String> {
+    const SAYS: &[&str] = &["echo", "printf"];
     let script = read(text);
-    let StatementKind::AndOr(first, rest) = &script.statements.last()?.kind else { return None };
-    let Some(((true, said), before)) = rest.split_last() else { return None };
-    let said = programs::calls(said.span.of(text)).into_iter().next().filter(|call| call.program() == "echo")?;
+    let (parts, said): (Vec<&Statement>, _) = match &script.statements.last()?.kind {
+        StatementKind::AndOr(first, rest) => {
+            let Some(((true, said), before)) = rest.split_last() else { return None };
+            (std::iter::once(&**first).chain(before.iter().map(|(_, part)| part)).collect(), said)
+        }
+        StatementKind::If(branches, otherwise) => {
+            let conditions = branches.iter().filter_map(|(condition, _)| condition.last());
+            (conditions.collect(), otherwise.last()?)
+        }
+        _ => return None,
+    };
+    // `if ! curl -f URL`: what is said otherwise is good news.
+    if parts.iter().any(|part| matches!(part.kind, StatementKind::Not(_))) {
+        return None;
+    }
+    let said = programs::calls(said.span.of(text)).into_iter().next().filter(|call| SAYS.contains(&call.program()))?;
     let words = said.arguments().join(" ");
-    let parts = std::iter::once(&**first).chain(before.iter().map(|(_, part)| part));
-    let asked: Vec<_> = parts.flat_map(|part| programs::calls(part.span.of(text))).collect();
-    let asked = asked.iter().rfind(|call| !matches!(call.program(), "echo" | "printf"))?.program();
-    let is_hidden = !ASKED.contains(&asked) && !words.is_empty() && ran.stdout.trim_end().ends_with(&words);
-    is_hidden.then(|| format!("`{asked}` failed, and `echo {words}` hides it: end with `exit 1` behind it"))
+    let words = words.trim_end_matches("\\n");
+    let asked: Vec<_> = parts.into_iter().flat_map(|part| programs::calls(part.span.of(text))).collect();
+    let asked = asked.iter().rfind(|call| !SAYS.contains(&call.program()))?.program();
+    let is_told = [&ran.stdout, &ran.stderr].iter().any(|output| output.trim_end().ends_with(words));
+    let is_hidden = !ASKED.contains(&asked) && !words.is_empty() && is_told;
+    is_hidden
+        .then(|| format!("`{asked}` failed, and `{} {words}` hides it: end with `exit 1` behind it", said.program()))
 }
 
 /// What there is to say of a command that passed, though a program before the last of its pipe failed: `cat FILE | psql`.
@@ -326,6 +350,12 @@ mod tests {
         assert!(hidden("gave up\n", "cd /srv\ntimeout 5 curl -f http://web/ready || echo gave up"));
         assert!(!hidden("none\n", "docker compose logs web | grep ERROR || echo none"), "that is an answer");
         assert!(!hidden("ready\n", "curl -f http://web/ready && echo ready"));
+        let two_ways = "if curl -f http://web/ready; then echo up; else printf 'not up\\n'; fi";
+        assert!(hidden("not up\n", two_ways) && !hidden("up\n", "if curl -f x; then echo up; else echo down; fi"));
+        assert!(!hidden("gone\n", "if ! curl -f http://web/old; then echo gone; else echo gone; fi"));
+        assert!(!hidden("clean\n", "if grep -q ERROR log; then echo errors; else echo clean; fi"));
+        let on_stderr = RanCommand { stderr: "not ready\n".into(), ..ended(0, false) };
+        assert!(hidden_by_words(&on_stderr, "curl -fsS http://web/ready || echo 'not ready' >&2").is_some());
     }
 
     #[test]
@@ -438,6 +468,16 @@ mod tests {
                 "while ! curl -f http://web; do n=$((n+1)); if [ $n -ge 30 ]; then break; fi; sleep 2; done",
                 "break",
                 true,
+            ),
+            (
+                "for i in 1 2; do docker compose logs db | grep -q 'failover complete' && break; sleep 2; done",
+                "break",
+                false,
+            ),
+            (
+                "for i in 1 2; do curl -fs http://q/stats | grep -q '\"failed\":0' && break; sleep 3; done",
+                "break",
+                false,
             ),
         ] {
             assert_eq!((polled(text, left), polled(text, "true")), (never, !never), "{text}");
