@@ -32,6 +32,18 @@ async fn a_command_that_fails_while_diagnosing_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_verification_that_waited_in_vain_fails_unless_what_stands_behind_it_decides() {
+    const WAITS: &str = "for i in 1 2; do curl -f http://web/ && break; sleep 1; done";
+    for behind in ["", "\necho 'it is up'"] {
+        let told = Case::new().replace("healthy", &format!("{WAITS}{behind}")).run().await;
+        told.verdict(Verdict::StepFailed, &["its loop ended without what it waits for"])
+            .step("check-that-it-helped", StepStatus::Failed);
+    }
+    let told = Case::new().replace("healthy", &format!("{WAITS}\nhealthy")).run().await;
+    told.verdict(Verdict::Passed, &[]);
+}
+
+#[tokio::test]
 async fn a_command_that_does_not_exist_fails_also_while_diagnosing() {
     let told = Case::new().replace("say looking", "missing").run().await;
     told.verdict(Verdict::StepFailed, &["`missing`", "127"]).at("runbook.md", "missing");

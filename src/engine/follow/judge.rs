@@ -235,15 +235,15 @@ pub(super) fn hidden_by_words(ran: &RanCommand, text: &str) -> Option<String> {
             (std::iter::once(&**first).chain(before.iter().map(|(_, part)| part)).collect(), said)
         }
         StatementKind::If(branches, otherwise) => {
-            let conditions = branches.iter().filter_map(|(condition, _)| condition.last());
-            (conditions.collect(), otherwise.last()?)
+            let conditions: Vec<_> = branches.iter().filter_map(|(condition, _)| condition.last()).collect();
+            // `if ! curl -f URL`: what is said otherwise is good news.
+            if conditions.iter().any(|condition| matches!(condition.kind, StatementKind::Not(_))) {
+                return None;
+            }
+            (conditions, otherwise.last()?)
         }
         _ => return None,
     };
-    // `if ! curl -f URL`: what is said otherwise is good news.
-    if parts.iter().any(|part| matches!(part.kind, StatementKind::Not(_))) {
-        return None;
-    }
     let said = programs::calls(said.span.of(text)).into_iter().next().filter(|call| SAYS.contains(&call.program()))?;
     let words = said.arguments().join(" ");
     let words = words.trim_end_matches("\\n");
@@ -352,6 +352,7 @@ mod tests {
         assert!(!hidden("ready\n", "curl -f http://web/ready && echo ready"));
         let two_ways = "if curl -f http://web/ready; then echo up; else printf 'not up\\n'; fi";
         assert!(hidden("not up\n", two_ways) && !hidden("up\n", "if curl -f x; then echo up; else echo down; fi"));
+        assert!(hidden("old still answers\n", "! curl -f http://web/old || echo old still answers"));
         assert!(!hidden("gone\n", "if ! curl -f http://web/old; then echo gone; else echo gone; fi"));
         assert!(!hidden("clean\n", "if grep -q ERROR log; then echo errors; else echo clean; fi"));
         let on_stderr = RanCommand { stderr: "not ready\n".into(), ..ended(0, false) };
