@@ -424,6 +424,23 @@ fn commands_whose_failure_nobody_would_learn_of_are_warned_of() {
 }
 
 #[test]
+fn verifications_of_which_nobody_learns_whether_they_failed_are_warned_of() {
+    let runbook = "# T\n\n## Mitigation\n\n```bash\ndocker compose restart checkout\n```\n\n## Verification\n\n\
+                   ```bash\ncurl -s http://checkout:8080/ | head -1\n```\n\n\
+                   ```bash\ncurl -s http://checkout:8080/\ncurl -s http://checkout:8080/healthz\necho done\n```\n\n\
+                   <!-- firedrill: expect=/ok/ -->\n```bash\ncurl -s http://checkout:8080/healthz\n```\n\n\
+                   ```bash\ncurl -s http://checkout:8080/\ncurl -f http://checkout:8080/\n```\n";
+    let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
+    let (code, _, err) = Project::new().scenario(text).file("runbooks/slow.md", runbook).run(&["check"]);
+    assert_eq!(code, 0, "{err}");
+    let told: Vec<&str> =
+        err.split("\n\n").filter(|found| found.contains("nobody will learn whether this fails")).collect();
+    let [head, curl] = told[..] else { panic!("{err}") };
+    assert!(head.contains("`head`") && head.contains("slow.md:12:1"), "{head}");
+    assert!(curl.contains("`curl`") && curl.contains("slow.md:17:1"), "{curl}");
+}
+
+#[test]
 fn a_command_in_a_list_is_marked_below_itself() {
     let runbook = "# T\n\n## Mitigation\n\n1. Do it:\n\n   ```bash\n   docker compose restart checkout\n   ```\n";
     let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);

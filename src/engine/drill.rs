@@ -261,12 +261,14 @@ fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: Dri
         ));
     }
     if let (Some(runbook), Some(step)) = (&cx.plan.runbook, &cx.plan.left_out) {
+        let does = step.commands().iter().map(|command| command.effect().kind).max().unwrap_or_default();
         cx.sink.note(format!(
-            "“{}” (`{}:{}`) changes something and was not followed: `respond.phases` leaves out the phase `{}`, so that nobody saw \
-             whether users are served after it",
+            "“{}” (`{}:{}`) {} and was not followed: `respond.phases` leaves out the phase `{}`, so that nobody saw whether users are \
+             served after it",
             step.title,
             shown(&runbook.source),
             step.line,
+            does.words(),
             step.phase.name()
         ));
     }

@@ -101,7 +101,10 @@ impl ErrorLine {
         }
         let error = self.line.as_ref()?;
         let last = self.last_of.as_ref().filter(|_| self.last_with.iter().any(|switch| switch.is_given(&options)));
-        let mut lines = text.lines().map(str::trim_end);
+        let operand = call.arguments().iter().find(|word| self.names && !word.starts_with('-'));
+        // What the shell fills in is not known.
+        let known = operand.and_then(|word| word.split(['$', '`', '*', '~']).next()).unwrap_or_default();
+        let mut lines = text.lines().map(str::trim_end).filter(|line| line.contains(known));
         let line = match last {
             Some(last) => lines.rfind(|line| last.is_match(line)).filter(|line| error.is_match(line)),
             None => lines.find(|line| error.is_match(line)),
@@ -351,6 +354,32 @@ mod tests {
         assert!(error_among(&[Call { stdout: Sink::File, ..call("cat errors") }, redis], "ERR x\n", "").is_some());
         let fed = |text| Call { stdout: Sink::Piped, ..call(text) };
         assert!(error_among(&[fed("printf %s;SELECT"), call("psql -X")], "", "ERROR:  x\n").is_some(), "psql's own");
+    }
+
+    #[test]
+    fn a_directory_or_a_file_that_is_not_there_is_told_where_the_rest_goes_on() {
+        let no_directory = "bash: line 1: cd: /wrong: No such file or directory\n";
+        let no_file = "bash: line 1: ./shop.env: No such file or directory\n";
+        for (text, stderr, told) in [
+            ("(cd /wrong; docker compose restart web)", no_directory, true),
+            ("cd /wrong; docker compose restart web", no_directory, true),
+            ("for folder in /wrong /srv; do cd $folder; make; done", no_directory, true),
+            ("bash -c 'cd /wrong; make'", no_directory, true),
+            ("docker compose exec -T web sh -c 'cd /wrong; make'", "sh: 1: cd: can't cd to /wrong\n", true),
+            ("set -a; . ./shop.env; set +a", no_file, true),
+            ("source ./shop.env; cat list", no_file, true),
+            ("(cd /wrong || exit; make)", no_directory, false),
+            ("cd /wrong || true; cd /srv; make", no_directory, false),
+            ("(cd /wrong 2>/dev/null; make)", no_directory, false),
+            ("if cd /wrong; then make; fi", no_directory, false),
+            (
+                "[ -f ./shop.env ] && . ./shop.env; cat < list || true",
+                "bash: line 1: list: No such file or directory\n",
+                false,
+            ),
+        ] {
+            assert_eq!(crate::programs::answered(text, "", stderr).is_some(), told, "{text}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Which commands change what a data store holds: what a cure may destroy although users are served afterwards.
+//! Which commands change what a data store holds: what a cure may destroy although users are served afterwards; and which change something
+//! only so that somebody can look.
 
 use super::calls::calls;
-use super::effect::{destroys, is_sql_client, labelled};
-use super::{among, table};
+use super::effect::{EffectKind, StandardInput, destroys, is_sql_client, labelled, of_call};
+use super::{Call, Word, among, table};
 use crate::source::TextPattern;
 
 /// Statements that write rows, or take away what holds them.
@@ -28,9 +29,34 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
     })
 }
 
+/// Whether all that a command evidently changes, it changes so that somebody can look: `docker run --rm tools dig db`.
+pub fn changes_to_look(text: &str) -> bool {
+    let words: Vec<Vec<Word>> = calls(text).iter().map(Call::fixed).collect();
+    let (to_look, others): (Vec<_>, Vec<_>) =
+        words.iter().partition(|words| labelled(words, |program| &program.to_look).is_some());
+    let changes = |words: &&Vec<Word>| of_call(words, StandardInput::Stream).kind == EffectKind::Changes;
+    !to_look.is_empty() && !others.iter().any(changes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_changed_to_look_is_told_from_other_changes() {
+        for (text, to_look) in [
+            ("docker run --rm nicolaka/netshoot dig db", true),
+            ("docker compose run --rm db psql -c 'SELECT 1'", true),
+            ("kubectl debug web-1 -it --image=busybox", true),
+            ("docker compose cp web:/var/log/web.log /tmp/ && tail /tmp/web.log", true),
+            ("docker compose restart web", false),
+            ("docker cp web:/a /tmp/; docker compose restart web", false),
+            ("docker compose run --rm db psql -c 'DELETE FROM jobs'", false),
+            ("docker compose ps", false),
+        ] {
+            assert_eq!(changes_to_look(text), to_look, "{text}");
+        }
+    }
 
     #[test]
     fn what_changes_data_is_told_from_what_changes_something_else() {

@@ -70,6 +70,8 @@ pub(super) struct Program {
     pub keeps: Vec<Way>,
     /// Ways of calling it whose effect stays until somebody takes it back.
     pub lasts: Vec<Way>,
+    /// Ways of calling it that change something so that somebody can look.
+    pub to_look: Vec<Way>,
     /// Ways of calling it that it refuses, as something is missing.
     pub incomplete: Vec<Way>,
     pub errors: Vec<ErrorLine>,
@@ -138,6 +140,8 @@ pub(super) struct ErrorLine {
     pub line: Option<Beginning>,
     /// Whether another exit code than 0 always comes with it.
     pub told: bool,
+    /// Whether the line has the first operand of the call in it.
+    pub names: bool,
     /// Switches of which one must be given.
     pub with: Vec<Switch>,
     /// Of the lines that begin like this only the last one counts …

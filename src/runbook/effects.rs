@@ -2,7 +2,7 @@
 
 use super::Command;
 use crate::bash::FILLED;
-use crate::programs::{self, Effect};
+use crate::programs::{self, Effect, EffectKind};
 use crate::source::Span;
 
 impl Command {
@@ -17,6 +17,11 @@ impl Command {
             tag if super::client::is_sql(tag) => programs::of_sql(tag, &masked, false),
             tag => Effect::unknown(format!("what `{tag}` does is not known")),
         }
+    }
+
+    /// Whether it evidently changes something, and not only so that somebody can look (`docker run`).
+    pub fn evidently_acts(&self) -> bool {
+        self.effect().kind == EffectKind::Changes && !(self.is_shell() && programs::changes_to_look(&self.masked()))
     }
 }
 

@@ -44,7 +44,8 @@ pub struct Plan {
     pub stack_source: Arc<Source>,
     /// The runbook; without one the scenario tests that the system heals by itself.
     pub runbook: Option<Runbook>,
-    /// What it says in a section that is not followed, and that changes something; where its phase is not known, after the mitigation first.
+    /// What it says in a section that is not followed, and that changes something; where its phase is not known, after the mitigation first,
+    /// where it counts as well that it may.
     pub left_out: Option<Step>,
     /// The loads.
     pub loads: Vec<LoadSpec>,

@@ -8,7 +8,9 @@ use super::steps::NamedStep;
 use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var};
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var};
-use crate::programs::{Call, Calls, EffectKind, changes_data, holds_anyway, says_nothing};
+use crate::programs::{
+    Call, Calls, EffectKind, changes_data, holds_anyway, nobody_learns, says_nothing, unnoticed_end,
+};
 use crate::record::Verdict;
 use crate::runbook::{
     Command, Decision, DecisionState, Do, Errors, Handling, Review, Reviewed, Runbook, RunbookInput, RunbookPhase,
@@ -436,8 +438,8 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
 }
 
 /// Warns of commands in the steps of these phases that are to change something and whose failure nobody would learn of: `curl`
-/// without `-f`, `redis-cli` into a file; and of conditions that hold whatever a program was answered: `until redis-cli PING`. What
-/// else programs answer with exit code 0 is judged in the drill itself.
+/// without `-f`, `redis-cli` into a file; of verifications that end so; and of conditions that hold whatever a program was answered:
+/// `until redis-cli PING`. What else programs answer with exit code 0 is judged in the drill itself.
 fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
     let mut calls = Calls::of_page(runbook.source.text.len());
     let changes = |phase| matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other);
@@ -453,15 +455,21 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
             }
             let found = |call: &Call| {
                 let program = call.program();
-                let silent = says_nothing(call).filter(|_| changes(step.phase)).map(|advice| {
-                    (advice, format!("nobody will learn whether this fails: `{program}` exits with 0 all the same"))
-                });
+                let silent =
+                    says_nothing(call).filter(|_| changes(step.phase)).map(|advice| (advice, nobody_learns(program)));
                 silent.or_else(|| {
                     let why = format!("`{program}` exits with 0 whatever it is answered, so that the condition holds");
                     Some((holds_anyway(call)?, why))
                 })
             };
-            let Some((advice, message)) = calls.of(&command.masked()).iter().find_map(found) else { continue };
+            let text = command.masked();
+            let says = |other: &Command| matches!(other.text.split_whitespace().next(), Some("echo" | "printf"));
+            let of_block = step.commands().iter().filter(|other| other.block == command.block);
+            let ends_block =
+                of_block.filter(|other| !says(other)).next_back().is_some_and(|last| std::ptr::eq(last, command));
+            let judges = step.phase == RunbookPhase::Verify && ends_block && settings.capture.is_none();
+            let end = || unnoticed_end(&text).filter(|_| judges);
+            let Some((advice, message)) = calls.of(&text).iter().find_map(found).or_else(end) else { continue };
             let (file, span) = command.first_line(&runbook.source);
             let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";
             diags.warning(file, span, message).help(format!("{advice}; {help}"));

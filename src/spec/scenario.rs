@@ -11,7 +11,7 @@ use super::windows::{LONGEST, Show, UNREAD, deadline, window};
 use super::{Impact, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
 use crate::programs::EffectKind;
 use crate::record::{SeverityLevel, Verdict};
-use crate::runbook::{Runbook, RunbookPhase, Step};
+use crate::runbook::{Command, Runbook, RunbookPhase, Step};
 use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, did_you_mean, parse, shorten, tidy,
 };
@@ -341,17 +341,25 @@ fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
 }
 
 /// The first step that evidently changes something and is not followed: behind the mitigation in a section of no known phase
-/// (*Cleanup*), anywhere in one that only tells something (*Background*), detects or escalates; otherwise before the mitigation (*Setup*).
+/// (*Cleanup*), anywhere in one that only tells something (*Background*), detects or escalates; otherwise before the mitigation (*Setup*);
+/// otherwise one of no known phase behind it that may change something (`./tidy.sh`).
 fn left_out(runbook: &Runbook, is_followed: impl Fn(&Step) -> bool) -> Option<Step> {
     use RunbookPhase::{Detect, Escalate, Mitigate, Other, Reference};
     let changes = |step: &Step| step.commands().iter().any(|command| command.effect().kind == EffectKind::Changes);
+    let may_change = |command: &Command| {
+        let effect = command.effect();
+        command.unread.is_none() && effect.kind != EffectKind::Looks && !effect.of_get
+    };
     let mut mitigated = false;
-    let mut left_out = runbook.steps.iter().filter(|step| {
+    let left_out = runbook.steps.iter().filter(|step| {
         mitigated |= step.phase == Mitigate;
         !is_followed(step) && (matches!(step.phase, Detect | Escalate | Reference) || mitigated && step.phase == Other)
     });
+    let left_out: Vec<&Step> = left_out.collect();
     let other = |step: &&Step| step.phase == Other && !is_followed(step) && changes(step);
-    left_out.find(|step| changes(step)).or_else(|| runbook.steps.iter().find(other)).cloned()
+    let first = left_out.iter().copied().find(|step| changes(step)).or_else(|| runbook.steps.iter().find(other));
+    let behind = || left_out.iter().copied().find(|step| step.phase == Other && step.commands().iter().any(may_change));
+    first.or_else(behind).cloned()
 }
 
 #[cfg(test)]
@@ -380,6 +388,10 @@ mod tests {
             (format!("## Background\n\n{stop}{fix}"), Some("Background")),
             (format!("{fix}## Escalation\n\n{stop}"), Some("Escalation")),
             (format!("{fix}## Escalation\n\n{look}"), None),
+            (format!("{fix}## Cleanup\n\n```sh\ncurl -X PUT http://web/flags\n```\n"), Some("Cleanup")),
+            (format!("{fix}## Cleanup\n\n```sh\n./tidy.sh\n```\n\n## Escalation\n\n{stop}"), Some("Escalation")),
+            (format!("{fix}## Cleanup\n\n```sh\ncurl -s http://web/quotation\n```\n"), None),
+            (format!("## Setup\n\n```sh\n./tidy.sh\n```\n\n{fix}"), None),
         ] {
             let source = Source::new("r.md", page.as_str());
             let runbook = crate::runbook::parse(&source, &mut Diagnostics::default()).expect("a runbook");

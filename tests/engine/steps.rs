@@ -32,6 +32,15 @@ async fn a_command_that_fails_while_diagnosing_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_change_that_fails_while_diagnosing_fails_the_step_unless_it_is_made_to_look() {
+    let told = Case::new().replace("say looking", "touch /srv/maintenance").run().await;
+    told.verdict(Verdict::StepFailed, &["`touch /srv/maintenance` exited with 1"]).step("look", StepStatus::Failed);
+    assert_eq!(told.commands(), ["touch /srv/maintenance"]);
+    let told = Case::new().replace("say looking", "cp /var/log/web.log /tmp").run().await;
+    told.verdict(Verdict::Passed, &[]).step("look", StepStatus::Warned);
+}
+
+#[tokio::test]
 async fn a_verification_that_waited_in_vain_fails_unless_what_stands_behind_it_decides() {
     const WAITS: &str = "for i in 1 2; do curl -f http://web/ && break; sleep 1; done";
     for behind in ["", "\necho 'it is up'"] {
@@ -41,6 +50,15 @@ async fn a_verification_that_waited_in_vain_fails_unless_what_stands_behind_it_d
     }
     let told = Case::new().replace("healthy", &format!("{WAITS}\nhealthy")).run().await;
     told.verdict(Verdict::Passed, &[]);
+}
+
+#[tokio::test]
+async fn a_verification_of_which_nobody_learns_whether_it_failed_is_a_warning() {
+    let told = Case::new().replace("healthy", "say up | head -1").run().await;
+    told.verdict(Verdict::Passed, &[]).step("check-that-it-helped", StepStatus::Warned);
+    let step = told.record.steps.iter().find(|step| step.step.contains("check-that-it-helped")).expect("a step");
+    let reason = step.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("nobody will learn whether this fails: `head` exits with 0 all the same"), "{reason}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::{Follower, client, place_of};
 use crate::bash::lexer::{Quoting, lex};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read, without_calls};
 use crate::engine::stop::Stop;
-use crate::programs::{EffectKind, functions, only_gets, only_looks, only_notes};
+use crate::programs::{EffectKind, functions, only_gets, only_looks, only_notes, unnoticed_end};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
 use crate::runbook::{BlockSettings, Command, Errors, Expect, Retry, RunbookInput, RunbookPhase, Step};
 use crate::shell::{CommandResult, EndedCall, PROGRAMS, Shell, ShellError};
@@ -206,7 +206,10 @@ impl Follower<'_> {
                 if failing(step.phase) != Failing::Warns {
                     let verifies = failing(step.phase) == Failing::TriedAgain;
                     let words = || hidden_by_words(&ran, &order.text).filter(|_| verifies);
-                    let hidden = hidden_in_pipe(&ran, &order.text).or_else(words);
+                    let judges = verifies && is_last && !order.client && settings.expect.is_none();
+                    let judges = judges && settings.capture.is_none() && settings.errors != Some(Errors::Allowed);
+                    let end = || unnoticed_end(&order.text).filter(|_| judges).map(|(_, why)| why);
+                    let hidden = hidden_in_pipe(&ran, &order.text).or_else(words).or_else(end);
                     warnings.extend(hidden.map(|hidden| format!("{at}: `{what}`: {hidden}")));
                 }
                 if ends_block {
@@ -221,7 +224,9 @@ impl Follower<'_> {
             if let Some(wanted) = settings.expect_exit {
                 self.expected(block, format!("exit {wanted}"), (false, &what));
             }
-            if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
+            // Where nothing of it ran that does more than look, a condition has said no.
+            let warns = failing(step.phase) == Failing::Warns && (unmet || !command.evidently_acts());
+            if !warns || fault.is_fatal() || !last {
                 let stop = fault.stop(what, order.at.clone());
                 // Of one whose end nobody saw nobody knows whether it has helped already: it is not tried again.
                 let is_unseen = order.watched.is_some() && !cut_off.is_empty() && failing(step.phase) == Failing::Fails;

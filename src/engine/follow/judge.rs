@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) enum Failing {
     /// It fails the step and ends the runbook.
     Fails,
-    /// It is a warning: `grep` and `curl -f` are honest there.
+    /// It is a warning, unless it evidently changes something: `grep` and `curl -f` are honest there.
     Warns,
     /// The step is tried again until it passes or the time to recover is over.
     TriedAgain,

@@ -1,0 +1,93 @@
+//! Verifications of which nobody learns whether they failed, as the exit code of their last command is 0 all the same: `curl` without
+//! `-f`, `… | head`, `… || true`.
+
+use super::ExitUse;
+use super::answer::says_nothing;
+use super::calls::calls;
+use crate::bash::{Statement, StatementKind, read};
+
+/// Programs that end with 0 whatever a pipe gives them.
+const HAND_ON: &[&str] = &["wc", "head", "tail", "tee", "cat", "sort"];
+/// What decides by itself how a shell or a pipe ends.
+const DECIDES: &[&str] = &["exit", "return", "set -e", "pipefail", "PIPESTATUS"];
+
+/// What is said of a failure that nobody will learn of.
+pub fn nobody_learns(program: &str) -> String {
+    format!("nobody will learn whether this fails: `{program}` exits with 0 all the same")
+}
+
+/// Why nobody learns whether the last command of a shell text failed, and what would make it tell. What only says something behind it
+/// (`echo done`) is left out.
+pub fn unnoticed_end(text: &str) -> Option<(&'static str, String)> {
+    const LEAVE_OUT: &str = "without it the command before it tells";
+    if DECIDES.iter().any(|word| text.contains(word)) {
+        return None;
+    }
+    let script = read(text);
+    let last = script.statements.iter().rposition(|one| !matches!(first(one), "echo" | "printf"))?;
+    let (last, before) = script.statements.get(..=last)?.split_last()?;
+    let of = |program: &str, advice| Some((advice, nobody_learns(program)));
+    match &last.kind {
+        StatementKind::AndOr(_, rest) => match rest.last()? {
+            (true, right) if is_nothing(right) => of(first(right), LEAVE_OUT),
+            _ => None,
+        },
+        StatementKind::Pipeline(stages) => {
+            let program = stages.last().map(|(stage, _)| first(stage)).filter(|name| HAND_ON.contains(name))?;
+            of(program, "`grep -q` or `test` behind it judges what it is given")
+        }
+        StatementKind::Simple(_) if is_nothing(last) && !before.is_empty() => of(first(last), LEAVE_OUT),
+        StatementKind::Simple(_) => {
+            let calls = calls(last.span.of(text));
+            calls
+                .iter()
+                .filter(|call| call.code == ExitUse::Kept)
+                .find_map(|call| of(call.program(), says_nothing(call)?))
+        }
+        _ => None,
+    }
+}
+
+fn first(statement: &Statement) -> &str {
+    statement.simple().map_or("", |command| command.first())
+}
+
+fn is_nothing(statement: &Statement) -> bool {
+    matches!(first(statement), "true" | ":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verifications_that_end_with_0_all_the_same() {
+        for (text, program) in [
+            ("curl -s http://web/status", Some("curl")),
+            ("docker compose exec -T web curl -s http://localhost/status > /dev/null", Some("curl")),
+            ("curl -s http://web/status || true; echo 'all good'", Some("true")),
+            ("docker compose logs web | grep ERROR || :", Some(":")),
+            ("curl -f http://web/status; true", Some("true")),
+            ("docker compose ps | head -5", Some("head")),
+            ("curl -fsS http://web/status | tee /tmp/status", Some("tee")),
+            ("docker compose ps --quiet web | wc -l", Some("wc")),
+            ("curl -fsS http://web/status", None),
+            ("curl -i http://web/status", None),
+            ("curl -s http://web/status | grep -q ok", None),
+            ("curl -s http://web/status | jq -e .ok", None),
+            ("STATUS=$(curl -s http://web/status)", None),
+            ("test \"$(docker compose ps --quiet web | wc -l)\" -eq 2", None),
+            ("docker compose logs web | grep -c ERROR", None),
+            ("set -o pipefail; docker compose ps | head", None),
+            ("curl -s http://web/status || exit 1; true", None),
+            ("curl -f http://web/status || echo 'not yet'", None),
+            ("redis-cli PING", None),
+            ("cat /etc/hosts", None),
+            ("true", None),
+            ("echo done", None),
+        ] {
+            let said = unnoticed_end(text).map(|(_, why)| why);
+            assert_eq!(said, program.map(nobody_learns), "{text}");
+        }
+    }
+}
