@@ -59,7 +59,8 @@ pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
     }
 }
 
-fn is_inside(host: &str, inside: &BTreeSet<String>) -> bool {
+/// Whether a host is one of these, this machine, or a reserved name that leads nowhere.
+pub(in crate::stack) fn is_inside(host: &str, inside: &BTreeSet<String>) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if inside.contains(host) || host.eq_ignore_ascii_case("localhost") {
         return true;

@@ -1,13 +1,17 @@
 //! What an object may be in a drill: a name that is nothing but a name, and nothing by which it leaves the drill's namespace or takes
 //! away what keeps a drill in there. Pure functions, for the manifests and for what faults set and make.
 
-use super::manifests::{Manifests, asks_of_the_node, items, kind, name, pod_spec, pod_spec_pointer, text, written};
+use super::manifests::{
+    Manifests, asks_of_the_node, group, is_cluster_scoped, items, kind, name, pod_spec, pod_spec_pointer, text, written,
+};
 use super::names::is_ours;
 use crate::source::pattern;
 use crate::stack::StackRequest;
+use crate::stack::compose::outside::is_inside;
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// What names are, and those of kinds of RBAC, which may have capitals and colons.
 const NAME: &str = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?";
@@ -43,6 +47,20 @@ const TELL_OTHERS: [(&str, &[&str], &str, &str); 2] = [
         "leave it out of the drill's manifests",
     ),
 ];
+/// Kinds by which the cluster's own Prometheus scrapes a drill.
+const SCRAPES: (&str, &[&str]) = ("monitoring.coreos.com", &["PodMonitor", "Probe", "ScrapeConfig", "ServiceMonitor"]);
+/// What leads users from outside of the cluster to a drill: group and resources, as rules of Roles name them.
+const WAYS_IN: [(&str, &[&str]); 9] = [
+    ("extensions", &["ingresses"]),
+    ("externaldns.k8s.io", &["dnsendpoints"]),
+    ("gateway.networking.k8s.io", &["gateways", "grpcroutes", "httproutes", "tcproutes", "tlsroutes", "udproutes"]),
+    ("networking.istio.io", &["gateways", "serviceentries", "virtualservices"]),
+    ("networking.k8s.io", &["ingresses"]),
+    ("projectcontour.io", &["httpproxies"]),
+    ("route.openshift.io", &["routes", "routes/custom-host"]),
+    ("traefik.containo.us", &["ingressroutes", "ingressroutetcps", "ingressrouteudps"]),
+    ("traefik.io", &["ingressroutes", "ingressroutetcps", "ingressrouteudps"]),
+];
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
 
@@ -77,6 +95,63 @@ fn is_like(text: &str, form: &str) -> bool {
     text.len() <= 253 && !text.contains("..") && pattern(&format!("^(?:{form})$")).is_match(text)
 }
 
+/// Why an object of the manifests stays outside of a drill, and what to do about it.
+pub(super) fn left_out(object: &Value) -> Option<(&'static str, &'static str)> {
+    match (group(object), kind(object)) {
+        (_, "Ingress") => Some(("its host name would be taken from others", "let the load call the Service")),
+        (group, kind) if group == SCRAPES.0 && SCRAPES.1.contains(&kind) => Some((
+            "the cluster's own Prometheus would scrape the drill, and its alerts page those on call",
+            "`alerts` of the scenario takes a Prometheus of the drill's own",
+        )),
+        _ => None,
+    }
+}
+
+/// What controllers of the cluster do for an object outside of the drill, where that may well be meant, and what to do about it.
+pub(super) fn asks_outside(object: &Value, isolated: bool) -> Option<(&'static str, &'static str)> {
+    let is_public = match (group(object), kind(object)) {
+        ("external-secrets.io", "ExternalSecret") if !isolated => {
+            let why =
+                "takes secrets from a store outside of the drill: with real keys it charges and pages real people";
+            return Some((why, "let the manifests have a Secret with keys of a test account, or set `isolate: true`"));
+        }
+        ("cert-manager.io", "Certificate") => text(object, "/spec/issuerRef/kind") == "ClusterIssuer",
+        ("cert-manager.io", "Issuer") => !object["spec"]["acme"].is_null(),
+        _ => false,
+    };
+    let why = "asks an issuer outside of the drill: a public one gives few certificates of a name in a week, and production needs them";
+    is_public.then_some((why, "let an Issuer of the manifests sign, with `selfSigned` or `ca`"))
+}
+
+/// Whether a drill makes an object of the manifests in its namespace.
+pub(super) fn is_made(object: &Value) -> bool {
+    !is_cluster_scoped(object) && left_out(object).is_none()
+}
+
+/// Why whoever calls a name of the stack is led out of it by this object: as in a Compose file, to a host that is neither in the stack nor
+/// reserved. `isolate` lets nobody out.
+pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<OutOfBounds> {
+    let led = |parts: &str| {
+        let mut addresses = items(object, parts).flat_map(|part| items(part, "/addresses"));
+        addresses.next().map(|address| address.as_str().unwrap_or_else(|| text(address, "/ip")))
+    };
+    let to = match kind(object) {
+        _ if request.isolate => None,
+        "Service" if text(object, "/spec/type") == "ExternalName" => {
+            let services = manifests.of_kind("Service").map(name);
+            let own: BTreeSet<String> =
+                services.flat_map(|service| Manifests::names_of(service, written(request))).collect();
+            let to = text(object, "/spec/externalName");
+            (!is_inside(to.trim_end_matches('.'), &own)).then_some(to)
+        }
+        "Endpoints" => led("/subsets"),
+        "EndpointSlice" => led("/endpoints"),
+        _ => None,
+    }?;
+    let help = "it may be production: let the manifests have a Service with Pods of the stack in its place, or set `isolate: true`";
+    Some((format!("leads to `{to}`, which is outside the stack"), help))
+}
+
 /// What an object may not be or ask for.
 pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> {
     let (written, isolated) = (written(request), request.isolate);
@@ -85,7 +160,7 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
     if is_ours(name(object)) {
         refuse("has a name that begins with `fd-`".into(), "names that begin with `fd-` are Firedrill's own");
     }
-    let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    let group = group(object);
     if is_of(group, &GO_ELSEWHERE) {
         let help = "put what it installs into the drill's manifests instead";
         refuse(format!("is of `{group}`: a controller makes of it what it likes, in other namespaces too"), help);
@@ -102,6 +177,10 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
     if is_way_in(group, object) {
         let help = "users outside of the cluster would be led here, as by an Ingress: let the load call the Service";
         refuse(format!("is of `{group}`: its host name, or its place, would be taken from others"), help);
+    }
+    if group == "networking.istio.io" && is_of_mesh(object) {
+        let help = "`exportTo: [.]` keeps it in its namespace";
+        refuse(format!("is of `{group}`: Pods of other namespaces would follow it, too"), help);
     }
     match kind(object) {
         "Role" | "ClusterRole" => {
@@ -158,6 +237,13 @@ fn is_way_in(group: &str, object: &Value) -> bool {
     }
 }
 
+/// Whether an object of Istio says for all namespaces where a host is that is not one of its own namespace.
+fn is_of_mesh(object: &Value) -> bool {
+    ["ServiceEntry", "VirtualService"].contains(&kind(object))
+        && object["spec"]["exportTo"] != json!(["."])
+        && items(object, "/spec/hosts").filter_map(Value::as_str).any(|host| host.contains('.'))
+}
+
 /// Whether a group is one of these, or ends so.
 fn is_of(group: &str, ends: &[&str]) -> bool {
     ends.iter().any(|end| group.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
@@ -180,12 +266,19 @@ fn too_much(rule: &Value, isolated: bool) -> Option<String> {
     if let Some(group) = words("/apiGroups").into_iter().find(leads_out) {
         return Some(format!("the right to write objects of `{group}`"));
     }
-    let tells = |(group, kinds, ..): &&(&str, &[&str], &str, &str)| {
+    let tells = |(group, kinds): &(&str, &[&str])| {
         let is_one = |kind: &&str| resources.contains(&format!("{}s", kind.to_lowercase()).as_str());
         words("/apiGroups").contains(group) && kinds.iter().any(is_one)
     };
-    if let Some((group, ..)) = TELL_OTHERS.iter().find(tells) {
+    if let Some((group, _)) = TELL_OTHERS.iter().map(|(group, kinds, ..)| (*group, *kinds)).chain([SCRAPES]).find(tells)
+    {
         return Some(format!("the right to write objects of `{group}` that tell others"));
+    }
+    let leads_in = |resource: &&&str| {
+        WAYS_IN.iter().any(|(group, ways)| ways.contains(*resource) && words("/apiGroups").contains(group))
+    };
+    if let Some(resource) = resources.iter().find(leads_in) {
+        return Some(format!("the right to write `{resource}`, which lead users from outside of the cluster here"));
     }
     let keeps_in = |resource: &str| {
         resource == "serviceaccounts/token" || resource.split('/').next().is_some_and(|all| KEEPS_IN.contains(&all))
@@ -396,6 +489,8 @@ mod tests {
             (gateway, "GRPCRoute", hangs_on(Value::Null)),
             (istio, "Gateway", json!({})),
             (istio, "VirtualService", json!({ "gateways": ["mesh", "prod/public"] })),
+            (istio, "VirtualService", json!({ "hosts": ["web.shop.svc.cluster.local"] })),
+            (istio, "ServiceEntry", json!({ "hosts": ["pay.example.com"], "exportTo": ["*"] })),
             ("traefik.io/v1alpha1", "IngressRouteTCP", json!({})),
             ("route.openshift.io/v1", "Route", json!({})),
             ("projectcontour.io/v1", "HTTPProxy", json!({})),
@@ -408,13 +503,64 @@ mod tests {
         for (version, kind, spec) in [
             (gateway, "HTTPRoute", hangs_on(json!("Service"))),
             (istio, "VirtualService", json!({ "hosts": ["web"] })),
+            (istio, "ServiceEntry", json!({ "hosts": ["pay.example.com"], "exportTo": ["."] })),
             (istio, "DestinationRule", json!({})),
-            ("monitoring.coreos.com/v1", "ServiceMonitor", json!({})),
             ("external-secrets.io/v1", "ExternalSecret", json!({})),
             ("traefik.io/v1alpha1", "Middleware", json!({})),
         ] {
             assert_eq!(told(version, kind, spec), 0, "{version} {kind}");
         }
+    }
+
+    #[test]
+    fn what_the_clusters_prometheus_would_scrape_is_left_out() {
+        let made = |version: &str, kind: &str| is_made(&json!({ "apiVersion": version, "kind": kind }));
+        for kind in SCRAPES.1 {
+            assert!(!made("monitoring.coreos.com/v1", kind), "{kind}");
+        }
+        assert!(!made("networking.k8s.io/v1", "Ingress"));
+        assert!(made("monitoring.coreos.com/v1", "Prometheus") && made("example.com/v1", "Probe"));
+    }
+
+    #[test]
+    fn what_is_asked_of_others_outside_is_told() {
+        let told = |version: &str, kind: &str, spec: Value, isolated: bool| {
+            asks_outside(&json!({ "apiVersion": version, "kind": kind, "spec": spec }), isolated).is_some()
+        };
+        let issuer = |kind: &str| json!({ "issuerRef": { "kind": kind } });
+        let cert = "cert-manager.io/v1";
+        assert!(told(cert, "Certificate", issuer("ClusterIssuer"), true));
+        assert!(!told(cert, "Certificate", issuer("Issuer"), false));
+        assert!(
+            told(cert, "Issuer", json!({ "acme": {} }), false) && !told(cert, "Issuer", json!({ "ca": {} }), false)
+        );
+        let secret = |isolated: bool| told("external-secrets.io/v1", "ExternalSecret", json!({}), isolated);
+        assert!(secret(false) && !secret(true));
+    }
+
+    #[test]
+    fn no_name_of_the_stack_leads_out_of_it() {
+        let manifests = Manifests { objects: vec![json!({ "kind": "Service", "metadata": { "name": "db" } })] };
+        let led = |object: &Value| leads_out(object, &manifests, &request(&[])).map(|(why, _)| why);
+        let external = |to: &str| json!({ "kind": "Service", "spec": { "type": "ExternalName", "externalName": to } });
+        for to in ["db.prod.example.com", "db.prod.svc.cluster.local", "10.0.0.1", ""] {
+            assert_eq!(led(&external(to)), Some(format!("leads to `{to}`, which is outside the stack")));
+        }
+        for to in ["db", "db.shop.svc.cluster.local", "db.shop.svc.cluster.local.", "pay.test", "localhost"] {
+            assert_eq!(led(&external(to)), None, "{to}");
+        }
+        let endpoints = json!({ "kind": "Endpoints", "subsets": [{ "addresses": [{ "ip": "10.0.0.1" }] }] });
+        let slice = json!({ "kind": "EndpointSlice", "endpoints": [{ "addresses": ["10.0.0.1"] }] });
+        for object in [&endpoints, &slice] {
+            assert_eq!(led(object).as_deref(), Some("leads to `10.0.0.1`, which is outside the stack"));
+        }
+        let isolated = StackRequest { isolate: true, ..request(&[]) };
+        for object in [external("db.prod.example.com"), endpoints, slice] {
+            assert_eq!(leads_out(&object, &manifests, &isolated), None, "{object}");
+        }
+        // Who is elected writes itself into it.
+        assert_eq!(led(&json!({ "kind": "Endpoints" })), None);
+        assert_eq!(led(&json!({ "kind": "Service", "spec": { "externalName": "ignored" } })), None);
     }
 
     #[test]
@@ -461,10 +607,18 @@ mod tests {
         let rules = |resource: &str, verb: &str| {
             role(json!({ "apiGroups": ["monitoring.coreos.com"], "resources": [resource], "verbs": [verb] })).len()
         };
-        assert_eq!(
-            [rules("prometheusrules", "create"), rules("prometheusrules", "get"), rules("x", "create")],
-            [1, 0, 0]
-        );
+        let written = ["prometheusrules", "servicemonitors", "x"].map(|resource| rules(resource, "create"));
+        assert_eq!((written, rules("prometheusrules", "get")), ([1, 1, 0], 0));
+        for (group, ways) in WAYS_IN {
+            for way in ways {
+                let told =
+                    |verb: &str| role(json!({ "apiGroups": [group], "resources": [way], "verbs": [verb] })).len();
+                assert_eq!((told("create"), told("get")), (1, 0), "{group} {way}");
+            }
+        }
+        let status =
+            json!({ "apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["update"] });
+        assert!(role(status).is_empty());
         let other = json!({ "kind": "Role", "metadata": { "name": "r" }, "rules": [of("cilium.io", "create")] });
         assert!(refusals(&other, &request(&[])).is_empty(), "without `isolate`");
         assert!(role(rule(&["namespaces", "resourcequotas"], &["get", "list", "watch"])).is_empty());

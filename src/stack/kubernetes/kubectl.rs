@@ -1,12 +1,13 @@
 //! `kubectl` in the steps of a runbook: what is allowed is carried out by the real kubectl in the toolbox, whose ServiceAccount has
 //! rights in the drill's namespace only.
 
+use super::boundary::is_made;
 use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{KubectlRequest, NamespaceNames, translate};
-use super::manifests::{self, is_cluster_scoped, kind, name};
-use super::names::OURS;
+use super::manifests::{self, kind, name};
+use super::names::{OURS, UNFOLLOWED};
 use super::stack::KubernetesStack;
-use super::transform::unmarked;
+use super::transform::{followed, unmarked};
 use crate::record::{Secrets, Stream};
 use crate::source::pattern;
 use crate::stack::tools::{NotDone, answer, ensure, refuse};
@@ -75,7 +76,7 @@ impl KubectlTools {
         }
         let takes_objects = ["apply", "create", "replace", "delete", "diff"];
         if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
-            input = in_namespace(&input, written, real);
+            input = self.own(&input);
             if let Some(objects) = self.objects_of_files(&args, &call.cwd).await {
                 args.retain(|arg| file_of(arg).is_none());
                 args.push("--filename=-".to_string());
@@ -93,6 +94,12 @@ impl KubectlTools {
         Ok(cancel.run_until_cancelled(running).await.unwrap_or(Ok(143))?)
     }
 
+    /// Objects that a step gives kubectl, as the drill has those of the manifests.
+    fn own(&self, input: &[u8]) -> Vec<u8> {
+        let (stack, asked) = (&self.stack, self.stack.asked());
+        unfollowed(&in_namespace(input, &asked.namespace, &stack.namespace.name), followed(&stack.manifests))
+    }
+
     /// What the files hold that a call names, for the drill; `None` where nothing is to be changed in them, and where one is neither a
     /// file of the toolbox nor one with objects of the stack: kubectl says then what it thinks of that.
     async fn objects_of_files(&self, args: &[String], cwd: &str) -> Option<Vec<u8>> {
@@ -106,7 +113,7 @@ impl KubectlTools {
             let read = toolbox.run(&command, "reading a file", true, Duration::MAX).await;
             let FullOutput { code, stdout: held, .. } = read.unwrap_or_default();
             let own = if code == Some(0) && held.len() <= MOST_INPUT {
-                in_namespace(&held, &self.stack.asked().namespace, &self.stack.namespace.name)
+                self.own(&held)
             } else {
                 self.objects_of_project(file, cwd).await?.into_bytes()
             };
@@ -129,9 +136,8 @@ impl KubectlTools {
             manifests.ancestors().skip(1).take_while(|folder| folder.starts_with(&root)).collect();
         let path = folders.iter().rev().map(|folder| folder.join(&file)).find(|path| path.exists())?;
         let written = manifests::read(&path, &root, None).await.ok()?.objects;
-        let is_stacks = |object: &Value| !is_cluster_scoped(object) && kind(object) != "Ingress";
         let mut all = String::new();
-        for object in written.iter().filter(|object| is_stacks(object) && !RBAC.contains(&kind(object))) {
+        for object in written.iter().filter(|object| is_made(object) && !RBAC.contains(&kind(object))) {
             // Another file may well write the same name with another content: that is not what the drill has started.
             self.stack.manifests.objects.iter().find(|own| *own == object)?;
             let same = |own: &&Value| kind(own) == kind(object) && name(own) == name(object);
@@ -168,6 +174,14 @@ fn in_namespace(input: &[u8], written: &str, real: &str) -> Vec<u8> {
     let named =
         format!(r#"(?m)("?\bnamespace"?[ \t]*:[ \t]*["']?){}(["']?[ \t]*(?:[,}}#]|$))"#, regex::escape(written));
     pattern(&named).replace_all(text, format!("${{1}}{real}${{2}}")).into_owned().into_bytes()
+}
+
+/// Objects on standard input with the names that annotations of these beginnings have in a drill. What is no text is left alone.
+fn unfollowed(input: &[u8], followed: &[&str]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(input) else { return input.to_vec() };
+    let begins: Vec<String> = followed.iter().map(|begin| regex::escape(begin)).collect();
+    let key = format!(r#"(?m)(^|[\s{{,"'])((?:{})[\w.-]+["']?[ \t]*:)"#, begins.join("|"));
+    pattern(&key).replace_all(text, format!("${{1}}{UNFOLLOWED}${{2}}")).into_owned().into_bytes()
 }
 
 /// Replaces the drill's namespace by the one that is written.
@@ -207,6 +221,19 @@ mod tests {
         assert_eq!(String::from_utf8(own).unwrap(), yaml.replace("namespace: shop\n", "namespace: fd-1\n"));
         let json = br#"{"metadata":{"namespace":"shop","name":"x"}}"#;
         assert_eq!(in_namespace(json, "shop", "fd-1"), br#"{"metadata":{"namespace":"fd-1","name":"x"}}"#);
+    }
+
+    #[test]
+    fn annotations_of_what_is_applied_have_the_names_of_the_drill() {
+        let own = |text: &str| String::from_utf8(unfollowed(text.as_bytes(), &["prometheus.io/"])).unwrap();
+        for (written, drills) in [
+            ("a:\n  prometheus.io/port: \"80\"\n", "a:\n  dev.firedrill.prometheus.io/port: \"80\"\n"),
+            ("{a: b,'prometheus.io/port' : x}", "{a: b,'dev.firedrill.prometheus.io/port' : x}"),
+            (r#"{"prometheus.io/port":"80"}"#, r#"{"dev.firedrill.prometheus.io/port":"80"}"#),
+            ("url: https://prometheus.io/docs\n", "url: https://prometheus.io/docs\n"),
+        ] {
+            assert_eq!((own(written), own(drills)), (drills.to_string(), drills.to_string()));
+        }
     }
 
     #[test]

@@ -100,6 +100,11 @@ pub(super) fn name(object: &Value) -> &str {
     text(object, "/metadata/name")
 }
 
+/// The API group, which the oldest kinds have none of.
+pub(super) fn group(object: &Value) -> &str {
+    text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group)
+}
+
 /// Where the specification of its Pods is, for what makes Pods.
 pub(super) fn pod_spec_pointer(object: &Value) -> Option<&'static str> {
     match kind(object) {
@@ -584,7 +589,7 @@ pub(super) fn remove_at(value: &mut Value, pointer: &str, keys: &[&str]) {
 
 /// Whether an object is of a kind that every cluster has.
 pub(super) fn is_of_kubernetes(object: &Value) -> bool {
-    let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+    let group = group(object);
     let of_rights_and_networks = ["networking", "rbac.authorization", "discovery", "coordination"];
     ["", "apps", "batch", "autoscaling", "policy"].contains(&group)
         || group.strip_suffix(".k8s.io").is_some_and(|group| of_rights_and_networks.contains(&group))

@@ -20,6 +20,8 @@ pub(super) const STEPS: &str = "fd-steps";
 pub(super) const RUNNER: &str = "fd-runner";
 /// Annotation of an object: how it was written when it was last applied, by which `kubectl apply` knows what to take away again.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Begin of an annotation that programs of the cluster would follow otherwise.
+pub(super) const UNFOLLOWED: &str = "dev.firedrill.";
 /// The Pod that nobody may reach, and the policy that says so.
 pub(super) const CLOSED: &str = "fd-closed";
 /// Where it listens.

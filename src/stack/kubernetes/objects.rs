@@ -341,15 +341,28 @@ pub(super) async fn preview(stack: &KubernetesStack, service: &str, release: &Re
 
 /// What `Stack::fingerprints` says.
 pub(super) async fn fingerprints(stack: &KubernetesStack, service: &str) -> StackResult<Fingerprints> {
-    let run = stack.run.id.as_str();
-    let pods = pods::of_service(stack, service).await?;
-    if pods.is_empty() {
-        // Those of before have gone and the next have not come: what they will be is known.
-        let live = stack.namespace.now(workload(stack, service)?).await?;
-        let state = ContainerState { name: service.into(), status: "without Pods,".into(), ..Default::default() };
-        return Ok(pod_spec(&live).map(|spec| (state, of_spec(run, spec, service))).into_iter().collect());
-    }
-    Ok(pods.iter().map(|pod| (pods::state(pod, service), of_spec(run, &pod["spec"], service))).collect())
+    let (workload, pods) = (workload(stack, service)?, pods::of_service(stack, service).await?);
+    let live = match pods.is_empty() {
+        true => Some(stack.namespace.now(workload).await?),
+        false => stack.namespace.live(workload, format!("looking at the template of `{service}`")).await?,
+    };
+    Ok(with_template(&stack.run.id, service, &pods, live.as_ref()))
+}
+
+/// What the Pods of a service were made with, and the template where no Pod is as the next ones will be: those of before have gone, or
+/// somebody has changed a Pod itself. What a Pod has besides, the cluster may have added.
+fn with_template(run: &str, service: &str, pods: &[Value], live: Option<&Value>) -> Fingerprints {
+    let mut all: Fingerprints =
+        pods.iter().map(|pod| (pods::state(pod, service), of_spec(run, &pod["spec"], service))).collect();
+    let status = if pods.is_empty() { "without Pods," } else { "applied" };
+    let name = format!("the template of {service}");
+    let state = ContainerState { name, status: status.into(), ..Default::default() };
+    let template = live.and_then(pod_spec).map(|spec| (state, of_spec(run, spec, service)));
+    let is_made =
+        |own: &Fingerprint| all.iter().any(|(_, pod)| own.iter().all(|(setting, mark)| pod.get(setting) == Some(mark)));
+    let template = template.filter(|(_, own)| !is_made(own));
+    all.extend(template);
+    all
 }
 
 fn of_spec(run: &str, spec: &Value, service: &str) -> Fingerprint {
@@ -533,6 +546,22 @@ mod tests {
         assert!(
             named(&change(json!({ "apiVersion": path, "kind": "ResourceQuota" }))).unwrap_err().contains("apiVersion")
         );
+    }
+
+    #[test]
+    fn a_release_that_only_the_template_has_is_not_gone() {
+        let spec = |image: &str| json!({ "containers": [{ "name": "web", "image": image }] });
+        let pods = [json!({ "metadata": { "name": "web-1" }, "spec": spec("web:1") })];
+        let workload = |image: &str| json!({ "kind": "Deployment", "spec": { "template": { "spec": spec(image) } } });
+        let live = workload("web:2");
+        let images = |pods: &[Value], live: Option<&Value>| -> Vec<String> {
+            with_template("r", "web", pods, live).into_iter().map(|(_, own)| own["image"].clone()).collect()
+        };
+        let [planned, released] = ["web:1", "web:2"].map(|image| of_spec("r", &spec(image), "web")["image"].clone());
+        assert_eq!(images(&pods, Some(&live)), [planned.clone(), released.clone()]);
+        assert_eq!(images(&[], Some(&live)), [released]);
+        assert_eq!(images(&pods, Some(&workload("web:1"))), [planned.clone()], "a Pod stands for it");
+        assert_eq!(images(&pods, None), [planned], "the workload is not there any more");
     }
 
     #[test]

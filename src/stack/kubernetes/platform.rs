@@ -1,6 +1,6 @@
 //! Kubernetes as a kind of stack.
 
-use super::boundary::{is_allowed, mistakes, refusals};
+use super::boundary::{asks_outside, is_allowed, is_made, leads_out, left_out, mistakes, refusals};
 use super::cluster::{self, CONTEXT_VARIABLE, Cluster};
 use super::images::{FiredrillImages, IMAGE_VARIABLE, refused_name};
 use super::jobs::KubernetesJobs;
@@ -14,7 +14,7 @@ use super::objects::{keyless, merged, named, planned};
 use super::pods::is_rolled_out;
 use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace};
-use super::transform::TIES;
+use super::transform::{TIES, scrapes_by_annotation};
 use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, ImageBuild, Need, ObjectChange, ObjectEdit, Probe, ProbeState, RemoteSite,
@@ -194,8 +194,7 @@ impl ResolvedManifests {
 
     /// Why a fault cannot change an object like this, and what to do about it.
     fn cannot_change(&self, change: &ObjectChange) -> Option<(String, String)> {
-        let is_own = |object: &&Value| kind(object) != "Ingress" && !is_cluster_scoped(object);
-        let own: Vec<Value> = self.manifests.objects.iter().filter(is_own).cloned().collect();
+        let own: Vec<Value> = self.manifests.objects.iter().filter(|object| is_made(object)).cloned().collect();
         let found = planned(&own, &change.object);
         let (set, becomes) = match (&change.edit, &found) {
             (ObjectEdit::Create(_), Ok(_)) => {
@@ -227,14 +226,15 @@ impl ResolvedManifests {
         }
         let is_outside = matches!(text(set, "/spec/type"), "NodePort" | "LoadBalancer" | "ExternalName")
             || set.pointer("/spec/externalIPs").is_some();
-        if kind_of == "Ingress" || (kind_of == "Service" && is_outside) {
+        if left_out(&becomes).is_some() || (kind_of == "Service" && is_outside) {
             return Some(("it reaches out of the drill's namespace".into(), "a drill is for itself".into()));
         }
         if let Some((list, key)) = keyless(kind_of, set).filter(|_| is_of_kubernetes(&becomes)) {
             let help = format!("say which one is meant: `{list}: [{{ {key}: … }}]`");
             return Some((format!("the cluster tells `{list}` of a {kind_of} apart by `{key}`"), help));
         }
-        let (why, help) = refusals(&becomes, &self.request).into_iter().next()?;
+        let refused = refusals(&becomes, &self.request).into_iter().next();
+        let (why, help) = refused.or_else(|| leads_out(&becomes, &self.manifests, &self.request))?;
         Some((format!("the {kind_of} then {why}"), help.into()))
     }
 }
@@ -271,14 +271,23 @@ impl ResolvedStack for ResolvedManifests {
                 let why = format!("is in the namespace `{namespace}`, and the drill has `{}` only", self.written());
                 found.push(refused(why, "`stack.kubernetes.namespace` says which one is meant"));
             }
-            if kind(object) == "Ingress" {
-                let why = "is left out: its host name would be taken from others".into();
-                found.push(Finding { error: false, ..refused(why, "let the load call the Service") });
+            if let Some((why, help)) = left_out(object) {
+                found.push(Finding { error: false, ..refused(format!("is left out: {why}"), help) });
             }
-            found.extend(refusals(object, &self.request).into_iter().map(|(why, help)| refused(why, help)));
+            if let Some((why, help)) = asks_outside(object, self.request.isolate) {
+                found.push(Finding { error: false, ..refused(why.into(), help) });
+            }
+            let outside = leads_out(object, &self.manifests, &self.request);
+            let wrong = refusals(object, &self.request).into_iter().chain(outside);
+            found.extend(wrong.map(|(why, help)| refused(why, help)));
             if manifests::WORKLOADS.contains(&kind(object)) && !seen.insert(name(object)) {
                 found.push(Finding::error(None, "", format!("two workloads are called `{}`", name(object))));
             }
+        }
+        if scrapes_by_annotation(&self.manifests) {
+            let message = "annotations `prometheus.io/…` stay, as a Prometheus of the manifests follows them: one of the cluster's own \
+                           would scrape the drill, too";
+            found.push(Finding::warning(None, "", message).help("take a cluster that has none of its own"));
         }
         let specs = self.manifests.objects.iter().filter_map(pod_spec);
         let released = self.request.releases.iter().filter_map(|(_, release)| release.image.as_deref());
@@ -457,6 +466,11 @@ mod tests {
         let claim =
             json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": { "volumeName": "pv-of-others" } });
         assert!(make("persistentvolumeclaim/x", claim).is_some());
+        let addresses = json!([{ "addresses": [{ "ip": "10.0.0.1" }] }]);
+        let endpoints = json!({ "apiVersion": "v1", "kind": "Endpoints", "subsets": addresses });
+        assert!(make("endpoints/x", endpoints).is_some());
+        let monitor = json!({ "apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor" });
+        assert!(make("podmonitor/x", monitor).is_some());
     }
 
     #[test]
@@ -478,13 +492,27 @@ mod tests {
         shop.manifests.objects.push(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
             "metadata": { "name": "all" }, "roleRef": { "kind": "ClusterRole", "name": "cluster-admin" },
             "subjects": [{ "kind": "ServiceAccount", "name": "default", "namespace": "shop" }] }));
+        shop.manifests.objects.push(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "pay" },
+            "spec": { "type": "ExternalName", "externalName": "pay.example.com" } }));
+        shop.manifests.objects.push(json!({ "apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor",
+            "metadata": { "name": "web" } }));
+        shop.manifests.objects.push(json!({ "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+            "metadata": { "name": "keys" } }));
         let found = shop.findings();
+        let warnings = found.iter().filter(|finding| !finding.error).map(|finding| finding.message.as_str());
+        let warnings: Vec<&str> =
+            warnings.filter_map(|warning| warning.split_once(':').map(|(what, _)| what)).collect();
+        assert_eq!(
+            warnings,
+            ["ServiceMonitor web is left out", "ExternalSecret keys takes secrets from a store outside of the drill"]
+        );
         let told: Vec<&str> =
             found.iter().filter(|finding| finding.error).map(|finding| finding.message.as_str()).collect();
         assert_eq!(
             told,
             [
                 "RoleBinding all binds the ClusterRole `cluster-admin`",
+                "Service pay leads to `pay.example.com`, which is outside the stack",
                 "no container of the stack runs an image like `alpine:3`"
             ]
         );

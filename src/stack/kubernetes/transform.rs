@@ -1,12 +1,10 @@
 //! The team's objects as a drill starts them: pure functions, so that what a drill changes can be read and tested without a
 //! cluster. Everything that is not named here stays as the team wrote it.
 
-use super::boundary::is_allowed;
+use super::boundary::{is_allowed, is_made};
 use super::images::FiredrillImages;
-use super::manifests::{
-    Manifests, is_cluster_scoped, items, items_mut, kind, map_at, name, pod_spec_pointer, remove_at, text, written,
-};
-use super::names::{self, CLOSED, CLOSED_PORT, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, origin};
+use super::manifests::{Manifests, items, items_mut, kind, map_at, name, pod_spec_pointer, remove_at, text, written};
+use super::names::{self, CLOSED, CLOSED_PORT, LAST_APPLIED, PROXY, RUN, SERVICE, STEPS, UNFOLLOWED, origin};
 use super::namespace::resource;
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, StackRequest, TOOLBOX, TOXIPROXY_PORT};
@@ -39,8 +37,9 @@ const MOST_ANNOTATION: usize = 200 * 1024;
 const OF_OUTSIDE: &str = "clusterIPs externalIPs loadBalancerIP loadBalancerClass loadBalancerSourceRanges \
     externalTrafficPolicy healthCheckNodePort allocateLoadBalancerNodePorts";
 
-/// How annotations begin by which a Service gets a name in a DNS of the world.
-const OF_DNS: &str = "external-dns.alpha.kubernetes.io/";
+/// How annotations begin that programs of the cluster follow wherever they are: external-dns and the controller of kops give the object a
+/// name in a DNS of the world, Prometheus scrapes it.
+static FOLLOWED: [&str; 3] = ["external-dns.alpha.kubernetes.io/", "dns.alpha.kubernetes.io/", "prometheus.io/"];
 
 /// What steps may write, without an API group and with one.
 const WRITTEN_BY_STEPS: [&str; 7] =
@@ -49,12 +48,15 @@ const GROUPS_OF_STEPS: [&str; 4] = ["apps", "batch", "autoscaling", "policy"];
 
 /// The team's objects in the drill's namespace, those without Pods first.
 pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
-    let written = written(request);
+    let (written, followed) = (written(request), followed(manifests));
     let mut objects = Vec::new();
-    for object in manifests.objects.iter().filter(|one| !is_cluster_scoped(one) && kind(one) != "Ingress") {
-        let mut own = owned(object, drill);
+    for object in manifests.objects.iter().filter(|object| is_made(object)) {
+        let mut own = owned(object, drill, followed);
         match kind(object) {
-            "Service" => inside_only(&mut own),
+            "Service" => {
+                inside_only(&mut own);
+                own_target(&mut own, manifests, written, drill);
+            }
             "RoleBinding" => own_subjects(&mut own, written, drill),
             "Secret" => encode(&mut own),
             _ => {}
@@ -73,16 +75,19 @@ pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillO
 
 /// An object in the drill's namespace, without what the cluster has written in it and what ties it to others. It says how the team has
 /// written it, as `kubectl apply` does, so that this goes on from there.
-fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
+fn owned(object: &Value, drill: &DrillObjects<'_>, followed: &[&str]) -> Value {
     let mut own = object.clone();
     // What is made of an object has metadata of its own.
-    for made in ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
+    for made in ["", "/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
         remove_at(&mut own, &format!("{made}/metadata"), &TIES);
+        if let Some(Value::Object(annotations)) = own.pointer_mut(&format!("{made}/metadata/annotations")) {
+            let all = std::mem::take(annotations).into_iter();
+            *annotations = all.map(|(key, value)| (unfollowed(key, followed), value)).collect();
+        }
     }
     items_mut(&mut own, "/spec/volumeClaimTemplates").for_each(|claim| remove_at(claim, "/metadata", &TIES));
     remove_at(&mut own, "", &["status"]);
     remove_at(&mut own, "/metadata", &WRITTEN_BY_CLUSTER);
-    remove_at(&mut own, "/metadata", &TIES);
     remove_at(&mut own, "/metadata/annotations", &[LAST_APPLIED]);
     own["metadata"]["namespace"] = json!(drill.namespace);
     let written = own.to_string() + "\n";
@@ -94,6 +99,22 @@ fn owned(object: &Value, drill: &DrillObjects<'_>) -> Value {
         annotations.insert(LAST_APPLIED.into(), json!(written));
     }
     own
+}
+
+/// Whether a Prometheus of the manifests finds what it scrapes by annotations `prometheus.io/…`: its configuration names their label.
+pub(super) fn scrapes_by_annotation(manifests: &Manifests) -> bool {
+    manifests.objects.iter().any(|object| object.to_string().contains("annotation_prometheus_io_"))
+}
+
+/// How annotations begin that have another name in a drill.
+pub(super) fn followed(manifests: &Manifests) -> &'static [&'static str] {
+    if scrapes_by_annotation(manifests) { &FOLLOWED[..2] } else { &FOLLOWED }
+}
+
+/// The name of an annotation in a drill. In what a step applies it is renamed as well: one that was added to a template would have its Pods
+/// made anew, as production would not.
+fn unfollowed(key: String, followed: &[&str]) -> String {
+    if followed.iter().any(|begin| key.starts_with(begin)) { format!("{UNFOLLOWED}{key}") } else { key }
 }
 
 /// An object without the marks that [`owned`] gives it: what `kubectl apply` takes for what it has applied itself.
@@ -133,9 +154,6 @@ fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
 
 /// A Service that can be reached from inside the cluster alone, at an address of the drill's own.
 fn inside_only(service: &mut Value) {
-    if let Some(Value::Object(annotations)) = service.pointer_mut("/metadata/annotations") {
-        annotations.retain(|key, _| !key.starts_with(OF_DNS));
-    }
     let is_headless = text(service, "/spec/clusterIP") == "None";
     remove_at(service, "/spec", if is_headless { &[] } else { &["clusterIP"] });
     OF_OUTSIDE.split(' ').for_each(|key| remove_at(service, "/spec", &[key]));
@@ -143,6 +161,15 @@ fn inside_only(service: &mut Value) {
         service["spec"]["type"] = json!("ClusterIP");
     }
     items_mut(service, "/spec/ports").for_each(|port| remove_at(port, "", &["nodePort"]));
+}
+
+/// A Service that stands for one of the written namespace (`ExternalName`) stands for that of the drill's.
+fn own_target(service: &mut Value, manifests: &Manifests, written: &str, drill: &DrillObjects<'_>) {
+    let Some(Value::String(to)) = service.pointer_mut("/spec/externalName") else { return };
+    let is_meant = |own: &&str| Manifests::names_of(own, written).iter().any(|name| name == to.trim_end_matches('.'));
+    if let Some(own) = manifests.of_kind("Service").map(name).find(is_meant) {
+        *to = to.replacen(&format!("{own}.{written}"), &format!("{own}.{}", drill.namespace), 1);
+    }
 }
 
 /// A Service that leads to the agent in front of it, a second one that leads to its true Pods, and the agent.
@@ -368,7 +395,7 @@ pub(super) fn with_own_names(mut manifests: Manifests, request: &StackRequest, s
 pub(super) fn of_cluster(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
     let written = written(request);
     let own = |object: &Value| {
-        let mut own = owned(object, drill);
+        let mut own = owned(object, drill, &[]);
         rename(&mut own, "/metadata/name", kind(object), request, drill.short);
         rename(&mut own, "/roleRef/name", "ClusterRole", request, drill.short);
         own_subjects(&mut own, written, drill);
@@ -430,13 +457,41 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_a_drill_has_no_name_outside() {
+    fn no_program_of_the_cluster_follows_an_annotation_of_the_team() {
         let mut named = manifests();
-        named.objects[2]["metadata"]["annotations"] =
-            json!({ (format!("{OF_DNS}hostname")): "pay.example.com", "a": "b" });
+        let annotations = json!({ "external-dns.alpha.kubernetes.io/hostname": "pay.example.com", "a": "b", "prometheus.io/scrape": "true" });
+        named.objects[2]["metadata"]["annotations"] = annotations.clone();
+        named.objects[0]["spec"]["template"]["metadata"] = json!({ "annotations": annotations });
+        let keys = |named: &Manifests, object: usize, pointer: &str| -> Vec<String> {
+            let team = team(named, &request(&[]), &DRILL);
+            team[object].pointer(pointer).and_then(Value::as_object).unwrap().keys().cloned().collect()
+        };
+        let (dns, scrape) =
+            ("dev.firedrill.external-dns.alpha.kubernetes.io/hostname", "dev.firedrill.prometheus.io/scrape");
+        assert_eq!(keys(&named, 0, "/metadata/annotations"), [dns, "a", scrape, LAST_APPLIED]);
+        assert_eq!(keys(&named, 1, "/spec/template/metadata/annotations"), [dns, "a", scrape]);
         let team = team(&named, &request(&[]), &DRILL);
-        let annotations = team[0].pointer("/metadata/annotations").and_then(Value::as_object).unwrap();
-        assert_eq!(annotations.keys().collect::<Vec<_>>(), ["a", LAST_APPLIED]);
+        let applied = text(&team[1], "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration");
+        assert_eq!(
+            unmarked(&team[1]),
+            serde_json::from_str::<Value>(applied).unwrap(),
+            "applied again it is unchanged"
+        );
+        let config = json!({ "x.yml": "[__meta_kubernetes_pod_annotation_prometheus_io_scrape]" });
+        named.objects.push(json!({ "kind": "ConfigMap", "metadata": { "name": "p" }, "data": config }));
+        let own = keys(&named, 2, "/spec/template/metadata/annotations");
+        assert_eq!(own, [dns, "a", "prometheus.io/scrape"], "they are meant for a Prometheus of the manifests");
+    }
+
+    #[test]
+    fn a_service_that_stands_for_another_one_stands_for_that_of_the_drill() {
+        let to = |external: &str| {
+            let mut all = manifests();
+            all.objects[2]["spec"] = json!({ "type": "ExternalName", "externalName": external });
+            team(&all, &request(&[]), &DRILL)[0]["spec"]["externalName"].clone()
+        };
+        assert_eq!(to("pay.shop.svc.cluster.local."), "pay.firedrill-x.svc.cluster.local.");
+        assert_eq!(to("pay.example.com"), "pay.example.com");
     }
 
     #[test]
