@@ -57,7 +57,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ContainerLimited> {
         map.error(map.span(), "`container_limits` limits nothing").help("give `cpus`, `memory` or `pids`");
     }
     let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
-    let (selected, limits) = (selected?, ContainerLimits { nano_cpus, memory, pids });
+    let (selected, limits) = (selected?, ContainerLimits { nano_cpus, memory, memory_swap: 0, pids });
     let summary = format!("gives {} no more than {}", selected.describe(), words(limits));
     Some((selected.facts(summary, Need::Containers), ContainerLimited { selected, limits }))
 }
@@ -70,15 +70,18 @@ impl ContainerLimited {
             (true, false) => wanted,
             (false, _) => had,
         };
+        let memory = lower(self.limits.memory, had.memory);
         ContainerLimits {
             nano_cpus: lower(self.limits.nano_cpus, had.nano_cpus),
-            memory: lower(self.limits.memory, had.memory),
+            memory,
+            // Swap would stand in for the memory that is taken.
+            memory_swap: if memory == had.memory { had.memory_swap } else { memory },
             pids: lower(self.limits.pids, had.pids),
         }
     }
 }
 
-fn words(ContainerLimits { nano_cpus, memory, pids }: ContainerLimits) -> String {
+fn words(ContainerLimits { nano_cpus, memory, pids, .. }: ContainerLimits) -> String {
     let all = [
         (nano_cpus > 0).then(|| format!("{} processors", nano_cpus as f64 / 1e9)),
         (memory > 0).then(|| format!("{} KiB of memory", memory / 1024)),
@@ -88,6 +91,14 @@ fn words(ContainerLimits { nano_cpus, memory, pids }: ContainerLimits) -> String
     if all.is_empty() { "whatever there is".into() } else { all }
 }
 
+/// The limits with the fault, and those without it.
+fn limits(undo: &Undo) -> FaultResult<(ContainerLimits, ContainerLimits)> {
+    match undo {
+        Undo::Containers { op: ContainerOp::Limit { from, to }, .. } => Ok((*from, *to)),
+        _ => Err(FaultError::undo("for limits")),
+    }
+}
+
 #[async_trait]
 impl Inject for ContainerLimited {
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
@@ -95,7 +106,7 @@ impl Inject for ContainerLimited {
             let first = running.first().map(|state| state.limits).unwrap_or_default();
             match running.iter().all(|state| state.limits == first) {
                 true if self.over(first) == first => Err("they may use no more than that already".to_string()),
-                true => Ok(ContainerOp::Limit(first)),
+                true => Ok(ContainerOp::Limit { from: self.over(first), to: first }),
                 false => Err("they have different limits: name one replica".to_string()),
             }
         };
@@ -103,20 +114,15 @@ impl Inject for ContainerLimited {
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
-        let Undo::Containers { op: ContainerOp::Limit(had), .. } = undo else {
-            return Err(FaultError::undo("for limits"));
-        };
-        containers::operate(undo, &ContainerOp::Limit(self.over(*had)), context.stack).await
+        let (limited, had) = limits(undo)?;
+        containers::operate(undo, &ContainerOp::Limit { from: had, to: limited }, context.stack).await
     }
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let found = containers::look(undo, context.stack).await?;
         // What the runbook has raised is not this fault any more, and whatever it has not touched still is.
-        let still = |set: i64, now: i64| set > 0 && now == set;
-        let ContainerLimits { nano_cpus, memory, pids } = self.limits;
-        let limited = |ContainerState { limits: now, .. }: &ContainerState| {
-            still(nano_cpus, now.nano_cpus) || still(memory, now.memory) || still(pids, now.pids)
-        };
-        Ok(containers::presence(&found, limited, |state| format!("may use {}", words(state.limits))))
+        let (limited, had) = limits(undo)?;
+        let still = |state: &ContainerState| state.limits.changed(limited, had) != state.limits;
+        Ok(containers::presence(&found, still, |state| format!("may use {}", words(state.limits))))
     }
 }

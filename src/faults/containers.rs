@@ -3,7 +3,7 @@
 use super::undo::UNDO_WITHIN;
 use super::{FaultError, FaultFacts, FaultResult, Presence, StartedContainer, Undo, Undone};
 use crate::source::MapReader;
-use crate::stack::{ContainerOp, ContainerState, Need, Stack};
+use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint, Stack, places_of};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -254,9 +254,11 @@ fn is_right(state: &ContainerState, op: &ContainerOp) -> bool {
         ContainerOp::Pause => state.status == "paused",
         ContainerOp::Start => is_up(state),
         ContainerOp::Kill { .. } => !is_up(state),
-        // A limit that is lifted is one of the whole machine: the engine is asked once more.
-        ContainerOp::Limit(limits) => state.limits == *limits,
-        ContainerOp::Connect(places) => places.get(&state.id).is_some_and(|places| *places == state.endpoints),
+        ContainerOp::Limit { from, to } => state.limits.changed(*from, *to) == state.limits,
+        ContainerOp::Connect { from, to } => {
+            let (from, to) = (places_of(from, &state.id), places_of(to, &state.id));
+            NetworkEndpoint::changed(&state.endpoints, from, to) == state.endpoints
+        }
     }
 }
 
@@ -272,8 +274,8 @@ fn words(op: &ContainerOp) -> (String, &'static str) {
         ContainerOp::Unpause => ("unpause".into(), "unpaused"),
         ContainerOp::Kill { signal } => (format!("kill with {signal}"), "killed"),
         ContainerOp::Start => ("start".into(), "started"),
-        ContainerOp::Limit(_) => ("limit".into(), "set the limits of"),
-        ContainerOp::Connect(_) => ("connect the networks".into(), "connected the networks of"),
+        ContainerOp::Limit { .. } => ("limit".into(), "set the limits of"),
+        ContainerOp::Connect { .. } => ("connect the networks".into(), "connected the networks of"),
     }
 }
 

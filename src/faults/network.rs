@@ -10,9 +10,8 @@
 use super::containers::{self, SelectedContainers};
 use super::{FaultContext, FaultError, FaultResult, Inject, Presence, ReadFault, Undo};
 use crate::source::{MapReader, list};
-use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
+use crate::stack::{ContainerEndpoints, ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
-use std::collections::BTreeMap;
 
 /// Containers without a network, or without their names in it.
 pub struct NetworkLoss {
@@ -70,11 +69,12 @@ fn is_in(state: &ContainerState) -> String {
     }
 }
 
-fn places(undo: &Undo) -> FaultResult<&BTreeMap<String, Vec<NetworkEndpoint>>> {
-    let Undo::Containers { op: ContainerOp::Connect(places), .. } = undo else {
-        return Err(FaultError::undo("for networks"));
-    };
-    Ok(places)
+/// The places with the fault, and those without it.
+fn places(undo: &Undo) -> FaultResult<(&ContainerEndpoints, &ContainerEndpoints)> {
+    match undo {
+        Undo::Containers { op: ContainerOp::Connect { from, to }, .. } => Ok((from, to)),
+        _ => Err(FaultError::undo("for networks")),
+    }
 }
 
 #[async_trait]
@@ -87,20 +87,22 @@ impl Inject for NetworkLoss {
                 Err(format!("{name} has nothing to lose there: its networks are {}", list(&names)))
             }
             None => {
-                let all = running.iter().map(|state| (state.id.clone(), state.endpoints.clone()));
-                Ok(ContainerOp::Connect(all.collect()))
+                let with = running.iter().map(|state| (state.id.clone(), self.without(&state.endpoints)));
+                let had = running.iter().map(|state| (state.id.clone(), state.endpoints.clone()));
+                Ok(ContainerOp::Connect { from: with.collect(), to: had.collect() })
             }
         };
         self.selected.undo(context.stack, had).await
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
-        let left = places(undo)?.iter().map(|(id, had)| (id.clone(), self.without(had))).collect();
-        containers::operate(undo, &ContainerOp::Connect(left), context.stack).await
+        let (left, had) = places(undo)?;
+        let lose = ContainerOp::Connect { from: had.clone(), to: left.clone() };
+        containers::operate(undo, &lose, context.stack).await
     }
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
-        let (found, had) = (containers::look(undo, context.stack).await?, places(undo)?);
+        let (found, (_, had)) = (containers::look(undo, context.stack).await?, places(undo)?);
         let lost = |state: &ContainerState| {
             let had = had.get(&state.id).into_iter().flatten().filter(|endpoint| self.is_meant(endpoint));
             let now = |was: &NetworkEndpoint| state.endpoints.iter().find(|endpoint| endpoint.network == was.network);

@@ -129,17 +129,20 @@ impl Inject for ProcessFault {
     }
 
     /// What runs is asked first: with no container left the fault is gone whatever a probe says, and without one that says so
-    /// a process that runs is not gone, although it may be waiting to be started again.
+    /// a process that runs is not gone, although it may be waiting to be started again. Of one that is paused `confirm` says it.
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
         let all = containers::states(&self.process.name, context.stack).await?;
-        // A paused one does nothing; what it still holds (a lock), users feel.
+        // A paused one does nothing; what it still holds (a lock), users feel: that a probe tells.
+        let elsewhere = |probe: &ServiceScript| probe.service != self.process.name;
+        let told = self.confirm.as_ref().is_some_and(elsewhere) && self.cleared_when.as_ref().is_none_or(elsewhere);
+        let paused = all.iter().any(|state| state.status == "paused");
         let up = all.iter().filter(|state| containers::is_up(state) && state.status != "paused").count();
         let seen: Vec<_> = all.into_iter().map(|state| (state.id.clone(), Some(state))).collect();
         let mut evidence = containers::describe(&seen, containers::status);
         if seen.is_empty() {
             evidence = format!("`{}` has no container", self.process.name);
         }
-        if up == 0 {
+        if up == 0 && !(paused && told) {
             return Ok(Presence::Gone(evidence));
         }
         if let Some(probe) = &self.cleared_when {
@@ -148,13 +151,17 @@ impl Inject for ProcessFault {
                 return Ok(Presence::Gone(format!("{evidence}; {said}")));
             }
         }
-        if up < usize::from(self.process.replicas) {
+        if up > 0 && up < usize::from(self.process.replicas) {
             return Ok(Presence::Partly(evidence, Parts::new(up, usize::from(self.process.replicas))));
         }
         let Some(probe) = &self.confirm else { return Ok(Presence::InPlace(evidence)) };
         let (holds, said) = holds(probe, "confirm", context.stack).await?;
         let evidence = format!("{evidence}; {said}");
-        Ok(if holds { Presence::InPlace(evidence) } else { Presence::Partly(evidence, Parts::HALF) })
+        Ok(match holds {
+            true => Presence::InPlace(evidence),
+            false if up == 0 => Presence::Gone(evidence),
+            false => Presence::Partly(evidence, Parts::HALF),
+        })
     }
 
     /// Before the first mitigating command whatever its exit code, and so once [`NOTICED_WITHIN`] after the last one. In between a

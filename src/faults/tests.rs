@@ -214,7 +214,7 @@ async fn a_limit_that_a_container_has_is_not_raised() {
     let stack = Pretend::with(&[("db", "running")]);
     let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 1, strength: 1.0 };
     let limits = || stack.containers.lock().expect("a lock")[0].limits;
-    let had = crate::stack::ContainerLimits { nano_cpus: 500_000_000, memory: 0, pids: 0 };
+    let had = crate::stack::ContainerLimits { nano_cpus: 500_000_000, ..Default::default() };
     stack.containers.lock().expect("a lock")[0].limits = had;
     let raises = read("container_limits: { service: db, cpus: 2 }").expect("a fault");
     let told = raises.prepare(&context).await.expect_err("no fault").to_string();
@@ -222,10 +222,54 @@ async fn a_limit_that_a_container_has_is_not_raised() {
     let fault = read("container_limits: { service: db, cpus: 2, memory: 64MiB }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     fault.inject(&undo, &context).await.expect("injected");
-    assert_eq!(limits(), crate::stack::ContainerLimits { memory: 64 * 1024 * 1024, ..had });
+    let memory = 64 * 1024 * 1024;
+    assert_eq!(limits(), crate::stack::ContainerLimits { memory, memory_swap: memory, ..had });
     assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::InPlace(_))));
     undo.execute(&context).await.expect("undone");
     assert_eq!(limits(), had);
+}
+
+#[tokio::test]
+async fn limits_and_networks_that_the_runbook_has_changed_are_left_alone() {
+    use crate::stack::{ContainerLimits, ContainerState, NetworkEndpoint};
+    let stack = Pretend::with(&[("db", "running")]);
+    let context = FaultContext { id: "f", stack: &stack, agents: None, seed: 1, strength: 1.0 };
+    let change = |change: &dyn Fn(&mut ContainerState)| change(&mut stack.containers.lock().expect("a lock")[0]);
+    let now = || stack.containers.lock().expect("a lock")[0].clone();
+    let had = ContainerLimits { nano_cpus: 0, memory: 1 << 30, memory_swap: 2 << 30, pids: 100 };
+    change(&|state| state.limits = had);
+    let fault = read("container_limits: { service: db, cpus: 0.05, memory: 64MiB, pids: 100 }").expect("a fault");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    fault.inject(&undo, &context).await.expect("injected");
+    let limited = ContainerLimits { nano_cpus: 50_000_000, memory: 64 << 20, memory_swap: 64 << 20, pids: 100 };
+    assert_eq!(now().limits, limited);
+    change(&|state| state.limits.nano_cpus = 2_000_000_000);
+    assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::InPlace(_))), "the memory is not raised");
+    undo.execute(&context).await.expect("undone");
+    assert_eq!(now().limits, ContainerLimits { nano_cpus: 2_000_000_000, ..had });
+    assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::Gone(_))), "it had these processes before");
+
+    let place = |network: &str, names: &[&str]| NetworkEndpoint {
+        network: network.into(),
+        aliases: names.iter().map(|name| name.to_string()).collect(),
+        ..Default::default()
+    };
+    let had = [place("back", &["db", "api"]), place("front", &["db"])];
+    let connected = [place("front", &["other"])];
+    let named = [place("back", &["db"]), place("front", &[]), place("more", &["x"])];
+    for (lose, by_runbook, left) in [
+        ("connection", connected.to_vec(), vec![had[0].clone(), connected[0].clone()]),
+        ("names", named.to_vec(), vec![had[0].clone(), had[1].clone(), named[2].clone()]),
+    ] {
+        change(&|state| state.endpoints = had.to_vec());
+        let fault = read(&format!("network: {{ service: db, lose: {lose} }}")).expect("a fault");
+        let undo = fault.prepare(&context).await.expect("an undo");
+        fault.inject(&undo, &context).await.expect("injected");
+        change(&|state| state.endpoints = by_runbook.clone());
+        undo.execute(&context).await.expect("undone");
+        assert_eq!(now().endpoints, left, "{lose}");
+        assert!(matches!(fault.confirm(&undo, &context).await, Ok(Presence::Gone(_))), "{lose}");
+    }
 }
 
 #[test]

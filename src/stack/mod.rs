@@ -5,6 +5,7 @@ mod capacity;
 mod changes;
 mod channel;
 pub mod compose;
+mod container_op;
 mod files;
 mod http_ports;
 mod kubernetes;
@@ -18,6 +19,7 @@ mod tools;
 pub use capacity::{Available, Capacity, Demand, Limits, Use};
 pub use changes::{Ending, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
 pub use channel::Channel;
+pub use container_op::places_of;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use platform::{
     AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, MissingPrograms, Need,
@@ -141,8 +143,10 @@ pub struct ContainerState {
 pub struct ContainerLimits {
     /// Processor time, in billionths of a processor.
     pub nano_cpus: i64,
-    /// Memory, in bytes; swap included, as far as the fault sets it.
+    /// Memory, in bytes.
     pub memory: i64,
+    /// Memory and swap together, in bytes: -1 is no limit, 0 what Docker makes of it, twice the memory.
+    pub memory_swap: i64,
     /// Processes and threads.
     pub pids: i64,
 }
@@ -163,6 +167,9 @@ pub struct NetworkEndpoint {
     pub address6: String,
 }
 
+/// Container id → its places in networks.
+pub type ContainerEndpoints = BTreeMap<String, Vec<NetworkEndpoint>>;
+
 /// Names by which clients find containers, each behind the network in which they do.
 pub type NetworkNames = BTreeSet<(String, String)>;
 
@@ -181,10 +188,20 @@ pub enum ContainerOp {
     },
     /// Starts it again.
     Start,
-    /// Sets what it may use; a limit of 0 is lifted.
-    Limit(ContainerLimits),
-    /// Connects it to networks as it is said here, and to no other one. Container id → its places.
-    Connect(BTreeMap<String, Vec<NetworkEndpoint>>),
+    /// Sets what it may use, as [`ContainerLimits::changed`] says; a limit of 0 is lifted.
+    Limit {
+        /// The limits before.
+        from: ContainerLimits,
+        /// The limits afterwards.
+        to: ContainerLimits,
+    },
+    /// Connects it to networks, as [`NetworkEndpoint::changed`] says.
+    Connect {
+        /// The places before.
+        from: ContainerEndpoints,
+        /// The places afterwards.
+        to: ContainerEndpoints,
+    },
 }
 
 /// What a command in a container came to.

@@ -425,7 +425,7 @@ impl Stack for ProcessStack {
             ContainerOp::Unpause => signal(pid, "SIGCONT"),
             ContainerOp::Kill { signal: name } => signal(pid, name),
             ContainerOp::Start => self.start(name),
-            ContainerOp::Limit(_) | ContainerOp::Connect(_) => {
+            ContainerOp::Limit { .. } | ContainerOp::Connect { .. } => {
                 Err(broken(format!("changing {id}"), "it is no container"))
             }
         }

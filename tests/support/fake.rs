@@ -165,7 +165,7 @@ impl Stack for FakeStack {
                 self.maybe_panic("operate (revert)");
                 "running"
             }
-            ContainerOp::Limit(_) | ContainerOp::Connect(_) => return Ok(()),
+            ContainerOp::Limit { .. } | ContainerOp::Connect { .. } => return Ok(()),
         };
         *self.db.lock().expect("no panic while locked") = (status, self.world.counted("restart-db"));
         match status {

@@ -120,7 +120,8 @@ impl FoundPath<'_> {
                     return Err(format!("{shown} has {size} bytes, so nothing is lost when {to} stay"));
                 }
                 let sha256 = end_of(&file, to).map_err(|error| self.failed(error))?;
-                Ok(Damage::Truncated { from: size, to, sha256 })
+                let lost = end_of(&file, size.min(to + END)).map_err(|error| self.failed(error))?;
+                Ok(Damage::Truncated { from: size, to, sha256, lost })
             }
             Harm::Flip { at } => {
                 let file = self.open(false)?;
@@ -166,7 +167,8 @@ impl FoundPath<'_> {
         }
     }
 
-    /// Whether the damage is still in place. A file that is there again has been brought back by somebody.
+    /// Whether the damage is still in place. A file that is there again has been brought back by somebody; one that was cut has not
+    /// while other bytes follow on those that were left.
     fn see(&self, damage: &Damage) -> Result<FileAnswer, String> {
         let shown = self.path.display();
         let size = self.found.as_ref().map_or(0, Metadata::len);
@@ -182,14 +184,19 @@ impl FoundPath<'_> {
             _ if !self.found.as_ref().is_some_and(Metadata::is_file) => {
                 FileAnswer::Gone(format!("{shown} is no file any more"))
             }
-            Damage::Truncated { from, to, sha256 } => {
+            Damage::Truncated { from, to, sha256, lost } => {
                 let file = self.open(false)?;
-                if size != *to {
-                    FileAnswer::Gone(format!("{shown} has {size} bytes, and not {to}"))
-                } else if end_of(&file, *to).map_err(|error| self.failed(error))? == *sha256 {
-                    FileAnswer::InPlace(format!("{shown} has {to} of its {from} bytes"))
+                let is = |end: u64, hash: &String| match size >= end {
+                    true => end_of(&file, end).map(|now| now == *hash).map_err(|error| self.failed(error)),
+                    false => Ok(false),
+                };
+                if !is(*to, sha256)? {
+                    FileAnswer::Gone(format!("{shown} has {size} bytes, and they are others"))
+                } else if is((*from).min(to + END), lost)? {
+                    FileAnswer::Gone(format!("{shown} has {size} bytes, with what was cut off"))
                 } else {
-                    FileAnswer::Gone(format!("{shown} has {to} bytes, and they are others"))
+                    let others = if size > *to { format!(", and then {} others", size - to) } else { String::new() };
+                    FileAnswer::InPlace(format!("{shown} has {to} of its {from} bytes{others}"))
                 }
             }
             Damage::Flipped { offset, original } => {

@@ -123,12 +123,21 @@ fn a_file_is_cut_short() {
     let damage = volume.damage("base.tar", Harm::Truncate { to: Cut::Share(0.55) });
     let Damage::Truncated { from: 10, to: 5, .. } = damage else { panic!("{damage:?}") };
     assert_eq!(volume.text("base.tar"), "01234");
+    for (content, is_damaged) in
+        [("01234xxxxx", true), ("01234567", true), ("0123456789", false), ("0123456789a", false)]
+    {
+        fs::write(volume.path("base.tar"), content).expect("a file");
+        assert_eq!(volume.is_damaged("base.tar", &damage), is_damaged, "{content}");
+    }
     fs::write(volume.path("base.tar"), "abcde").expect("a file");
     assert!(!volume.is_damaged("base.tar", &damage), "a replaced file has other bytes");
     fs::remove_file(volume.path("base.tar")).expect("removed");
     assert!(!volume.is_damaged("base.tar", &damage));
     fs::write(volume.path("base.tar"), "0123456789").expect("a file");
     let damage = volume.damage("base.tar", Harm::Truncate { to: Cut::Bytes(0) });
+    fs::write(volume.path("base.tar"), "9876543210").expect("a file");
+    assert!(volume.is_damaged("base.tar", &damage), "as large as it was, with other content");
+    fs::write(volume.path("base.tar"), "").expect("a file");
     assert!(volume.ask("base.tar", FileDeed::Repair(damage)).unwrap_err().contains("cannot be put back"));
     let all = volume.measure("base.tar", Harm::Truncate { to: Cut::Bytes(7) });
     assert_eq!(all, Err("/mount/base.tar has 0 bytes, so nothing is lost when 7 stay".into()));

@@ -1,7 +1,9 @@
 //! A stack that only pretends to have containers, for the tests of faults.
 
 use crate::agent::AgentClient;
-use crate::stack::{AgentRole, CommandOutput, ContainerOp, ContainerState, Stack, StackDown, StackError};
+use crate::stack::{
+    AgentRole, CommandOutput, ContainerOp, ContainerState, NetworkEndpoint, Stack, StackDown, StackError, places_of,
+};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -65,12 +67,15 @@ impl Stack for Pretend {
             ContainerOp::Pause => "paused",
             ContainerOp::Kill { .. } => "exited",
             ContainerOp::Unpause | ContainerOp::Start => "running",
-            ContainerOp::Limit(_) | ContainerOp::Connect(_) => {
+            ContainerOp::Limit { .. } | ContainerOp::Connect { .. } => {
                 let mut containers = self.containers.lock().expect("a lock");
                 for state in containers.iter_mut().filter(|state| state.id == container) {
                     match op {
-                        ContainerOp::Limit(limits) => state.limits = *limits,
-                        ContainerOp::Connect(places) => state.endpoints = places[container].clone(),
+                        ContainerOp::Limit { from, to } => state.limits = state.limits.changed(*from, *to),
+                        ContainerOp::Connect { from, to } => {
+                            let (from, to) = (places_of(from, container), places_of(to, container));
+                            state.endpoints = NetworkEndpoint::changed(&state.endpoints, from, to);
+                        }
                         _ => {}
                     }
                 }

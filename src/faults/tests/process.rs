@@ -63,6 +63,12 @@ async fn what_runs_is_cleared_only_by_a_probe_that_says_so() {
     codes(&[127]);
     let error = stands().await.expect_err("no answer").to_string();
     assert_eq!(error, "`cleared_when` in `web`: exit code 127 in shop-db-1: last");
+    // A paused one may still hold what it held.
+    stack.set("a", "paused");
+    codes(&[1, 0, 1, 1]);
+    assert!(matches!(stands().await, Ok(Presence::InPlace(_))));
+    let gone = stands().await.expect("told");
+    assert_eq!(gone, Presence::Gone("shop-a is paused; `confirm`: exit code 1 in shop-db-1: last".into()));
     // Without a container there is nothing to ask about.
     stack.containers.lock().expect("a lock").clear();
     stack.done();

@@ -3,7 +3,7 @@
 use super::errors::{api, environment, none_runs, unless_gone};
 use super::labels::{self, LabelFilter};
 use super::owner::Owner;
-use crate::stack::{ContainerLimits, ContainerOp, ContainerState, NetworkEndpoint, StackResult};
+use crate::stack::{ContainerLimits, ContainerOp, ContainerState, NetworkEndpoint, StackResult, places_of};
 use bollard::Docker;
 use bollard::container::PathStatResponse;
 use bollard::errors::Error as ApiError;
@@ -150,6 +150,7 @@ fn limits(container: &ContainerInspectResponse) -> ContainerLimits {
     ContainerLimits {
         nano_cpus: host.nano_cpus.filter(|n| *n > 0).or(host.cpu_quota.map(quota)).unwrap_or_default(),
         memory: host.memory.unwrap_or_default(),
+        memory_swap: host.memory_swap.unwrap_or_default(),
         pids: host.pids_limit.unwrap_or_default().max(0),
     }
 }
@@ -180,8 +181,8 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
         ContainerOp::Unpause => ("unpausing".into(), &["running", "exited", "dead", "created"]),
         ContainerOp::Kill { signal } => (format!("sending {signal} to"), &[]),
         ContainerOp::Start => ("starting".into(), &["running"]),
-        ContainerOp::Limit(_) => ("limiting".into(), &[]),
-        ContainerOp::Connect(_) => ("connecting the networks of".into(), &[]),
+        ContainerOp::Limit { .. } => ("limiting".into(), &[]),
+        ContainerOp::Connect { .. } => ("connecting the networks of".into(), &[]),
     };
     let operation = format!("{doing} container {id}");
     let gone = || environment(&operation, "there is no such container");
@@ -199,9 +200,14 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
             docker.kill_container(id, Some(KillContainerOptionsBuilder::default().signal(signal).build())).await
         }
         ContainerOp::Start => docker.start_container(id, None::<StartContainerOptions>).await,
-        ContainerOp::Limit(wanted) => limit(docker, id, limits(&container), *wanted).await,
-        ContainerOp::Connect(places) => {
-            connect(docker, id, &endpoints(&container), places.get(id).map_or(&[][..], Vec::as_slice)).await
+        ContainerOp::Limit { from, to } => {
+            let now = limits(&container);
+            limit(docker, id, now, now.changed(*from, *to)).await
+        }
+        ContainerOp::Connect { from, to } => {
+            let now = endpoints(&container);
+            let wanted = NetworkEndpoint::changed(&now, places_of(from, id), places_of(to, id));
+            connect(docker, id, &now, &wanted).await
         }
     };
     match result {
@@ -239,12 +245,21 @@ async fn limit(docker: &Docker, id: &str, now: ContainerLimits, wanted: Containe
     let update = ContainerUpdateBody {
         nano_cpus: (wanted.nano_cpus != now.nano_cpus).then(|| or(wanted.nano_cpus, cpus)),
         memory,
-        // The kernel refuses -1 together with a higher limit of memory.
-        memory_swap: memory,
+        memory_swap: memory.map(|_| swap_for(wanted)),
         pids_limit: (wanted.pids != now.pids).then(|| or(wanted.pids, -1)),
         ..Default::default()
     };
     docker.update_container(id, update).await
+}
+
+/// How much memory and swap together a container may use whose memory is set, in bytes.
+fn swap_for(wanted: ContainerLimits) -> i64 {
+    match (wanted.memory, wanted.memory_swap) {
+        (1.., swap @ 1..) => swap,
+        (memory @ 1.., 0) => memory.saturating_mul(2),
+        // No limit. The kernel refuses -1 together with a higher limit of memory.
+        _ => 1 << 60,
+    }
 }
 
 /// Connects a container to these networks, as it is said, and to no other one.
@@ -265,4 +280,18 @@ async fn connect(docker: &Docker, id: &str, now: &[NetworkEndpoint], wanted: &[N
         docker.connect_network(&network, join).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swap_is_set_as_it_was_with_the_memory() {
+        let swap = |memory, memory_swap| swap_for(ContainerLimits { memory, memory_swap, ..Default::default() });
+        assert_eq!(swap(100, 100), 100, "no swap");
+        assert_eq!(swap(100, 300), 300);
+        assert_eq!(swap(100, 0), 200, "Docker's default");
+        assert_eq!([swap(100, -1), swap(0, 0), swap(0, -1)], [1 << 60; 3], "as much as there is");
+    }
 }
