@@ -173,6 +173,10 @@ fn every_mistake_is_told_at_once() {
     project.write("services.yaml", "services: { checkout: { tier: 1, failure_modes: [release] } }\n");
     let told = said(&project.run(&["coverage"]));
     assert!(told.contains("a name of your own says what drills it: `release: { scenarios: [NAME] }`"), "{told}");
+    project.write("services.yaml", "services: { checkout: { tier: 1, failure_modes: [disk_full] } }\n");
+    let told = said(&project.run(&["coverage"]));
+    assert!(told.contains("`disk_full` is a preset, and no class of failures"), "{told}");
+    assert!(told.contains("it covers `disk`: name that"), "{told}");
 }
 
 #[test]

@@ -371,6 +371,23 @@ async fn connections_are_used_up_and_pools_that_had_some_lose_them() {
 }
 
 #[tokio::test]
+async fn a_lock_stays_while_connections_are_used_up_beside_it() {
+    let db = Db::start(&["-c", "max_connections=20"]).await;
+    let admin = db.admin().await;
+    let (lock, _lock_notes) = db.lock(TABLE, 1, None).await;
+    let before = until(&*lock, true, "AccessExclusiveLock on inventory").await;
+    let (slots, _slot_notes) = db.connections(0, None).await;
+    until(&*slots, true, "FATAL").await;
+    let after = until(&*lock, true, "AccessExclusiveLock on inventory").await;
+    let session = |evidence: &str| evidence.split(" holds ").next().map(str::to_string);
+    assert_eq!(session(&after), session(&before), "it is the same session");
+    slots.lift().await.expect("lifted");
+    until(&*lock, true, "AccessExclusiveLock on inventory").await;
+    lock.lift().await.expect("lifted");
+    assert_eq!(count(&admin, OUR_ROLES).await, 0);
+}
+
+#[tokio::test]
 async fn as_many_slots_are_left_as_asked_for() {
     let db = Db::start(&["-c", "max_connections=20"]).await;
     let (admin, pool) = (db.admin().await, [db.shop().await, db.shop().await, db.shop().await]);

@@ -20,7 +20,7 @@ use crate::notify::Notifier;
 use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
 use crate::record::{
-    Announcement, Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, random, write_atomic,
+    Announcement, Executed, Observer, Record, RunDir, RunOutcome, as_it_is_kept, random, utc_now, write_atomic,
 };
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
@@ -125,7 +125,7 @@ fn save_junit(wanted: &ConductOptions, records: &[Record], plans: &[Plan]) -> Re
     let Some(path) = &wanted.junit else { return Ok(()) };
     let control = if wanted.control { " (control)" } else { "" };
     let left = plans.iter().skip(records.len()).map(|plan| format!("{}{control}", plan.name));
-    let bytes = report::junit_so_far(&records.iter().collect::<Vec<_>>(), &left.collect::<Vec<_>>());
+    let bytes = report::junit_so_far(&records.iter().collect::<Vec<_>>(), &left.collect::<Vec<_>>(), utc_now());
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
 }
 

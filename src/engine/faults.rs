@@ -66,9 +66,13 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
                 if !planned.timing.noise {
                     cx.injections.push((first.began, first.at));
                 }
-                cx.decided(check, started, CheckOutcome::Passed { evidence: first.evidence.clone() });
+                let evidence = first.evidence.clone();
                 // Nobody listens any more once the drill has begun to end.
                 let _ = cx.injected.send((cx.common.clone(), planned, first));
+                if let Some(stop) = cx.ended_by_injection(planned).await {
+                    return Err(cx.failed(check, started, stop));
+                }
+                cx.decided(check, started, CheckOutcome::Passed { evidence });
             }
             Err(stop) => {
                 let at = stop.at.clone().unwrap_or_else(|| cx.in_scenario(planned.line));
@@ -149,34 +153,64 @@ impl Context<'_> {
         Ok(ended)
     }
 
-    /// A fault that is gone before anything was done about it, as a reason why nobody can say that the runbook helped: it was to be on.
-    /// Not asked are those that come back (`returns`, `every`), that still grow, that nothing undoes (they have done their harm), and that a later
-    /// one in the same service may have ended.
-    pub(super) async fn gone_before(&self) -> Option<(String, Stop)> {
+    /// The faults that must stay until a runbook ends them, with their undo. Others are those that are noise, come back or end by
+    /// themselves (`returns`, `lasts`), still grow, or that nothing undoes: they have done their harm.
+    fn lasting(&self) -> Vec<(&PlannedFault, Undo)> {
         let times = self.times();
-        for (id, undo) in self.ledger.outstanding() {
-            let Some(at) = self.plan.faults.iter().position(|planned| planned.id == id) else { continue };
-            let (planned, later) = self.plan.faults.get(at..)?.split_first()?;
-            let grows = planned.timing.ramp.is_some() && times.get(&id).is_none_or(|times| times.grown.is_none());
-            let comes_back = planned.fault.facts.returns.is_some() || planned.period().is_some();
-            let mut others = later.iter().flat_map(|other| &other.fault.facts.services);
-            let is_of_another = others.any(|service| planned.fault.facts.services.contains(service));
-            if planned.timing.noise || comes_back || grows || is_of_another || undo.irreversible().is_some() {
+        let lasting = |(id, undo): (String, Undo)| {
+            let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
+            let timing = &planned.timing;
+            let grows = timing.ramp.is_some() && times.get(&id).is_none_or(|times| times.grown.is_none());
+            let comes_and_goes = planned.fault.facts.returns.is_some() || timing.lasts.is_some();
+            let other = timing.noise || comes_and_goes || grows || undo.irreversible().is_some();
+            (!other).then_some((planned, undo))
+        };
+        self.ledger.outstanding().into_iter().filter_map(lasting).collect()
+    }
+
+    /// What a fault says that is gone, and stays so.
+    async fn seen_gone(&self, planned: &PlannedFault, undo: &Undo) -> Option<String> {
+        let context = self.fault_context(&planned.id);
+        // Nobody waits long for an answer while users suffer: it is asked for again when the runbook has ended.
+        let asked = tokio::time::timeout(ASKED_WITHIN, planned.fault.confirm(undo, &context)).await;
+        if !matches!(asked, Ok(Ok(Presence::Gone(_)))) {
+            return None;
+        }
+        match self.poll_presence(planned, undo, GONE_FOR, true).await {
+            Ok(Presence::Gone(evidence)) => Some(evidence),
+            _ => None,
+        }
+    }
+
+    /// An earlier fault in a service of this one that is gone now that this one is in place, as a reason why nobody could say that the
+    /// runbook ended it. What is in front of a service no other fault ends, and Pods are replaced in any case.
+    async fn ended_by_injection(&self, later: &PlannedFault) -> Option<Stop> {
+        for (earlier, undo) in self.lasting() {
+            let facts = &earlier.fault.facts;
+            let is_near = facts.services.iter().any(|service| later.fault.facts.services.contains(service));
+            if earlier.id == later.id || !is_near || facts.interposes.is_some() || facts.ends_by_itself {
                 continue;
             }
-            let context = self.fault_context(&id);
-            // Nobody waits long for an answer while users suffer: it is asked for again when the runbook has ended.
-            let asked = tokio::time::timeout(ASKED_WITHIN, planned.fault.confirm(&undo, &context)).await;
-            if !matches!(asked, Ok(Ok(Presence::Gone(_)))) {
-                continue;
-            }
-            let stays = self.poll_presence(planned, &undo, GONE_FOR, true).await;
-            let Ok(Presence::Gone(evidence)) = stays else { continue };
+            let Some(evidence) = self.seen_gone(earlier, &undo).await else { continue };
+            let reason = format!(
+                "the fault `{}` was gone once `{}` was in place: {evidence}; the runbook could not have ended it",
+                earlier.id, later.id
+            );
+            return Some(Stop::harness(reason).at(self.in_scenario(earlier.line)));
+        }
+        None
+    }
+
+    /// A fault that is gone before anything was done about it, as a reason why nobody can say that the runbook helped: it was to be on.
+    pub(super) async fn gone_before(&self) -> Option<(String, Stop)> {
+        for (planned, undo) in self.lasting() {
+            let Some(evidence) = self.seen_gone(planned, &undo).await else { continue };
+            let id = &planned.id;
             let reason = format!(
                 "the fault `{id}` ended by itself before the first mitigating command: {evidence}; the drill cannot say that the \
                  runbook helped"
             );
-            return Some((id, Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line))));
+            return Some((id.clone(), Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line))));
         }
         None
     }

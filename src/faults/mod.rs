@@ -319,7 +319,7 @@ pub trait Inject: Send + Sync {
         Ok(())
     }
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
-    /// `inject`, asks it after the recovery, and polls it after the undo.
+    /// `inject`, asks it after later injections and the recovery, and polls it after the undo.
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence>;
     /// How often it has acted so far, where that is counted.
     async fn acted(&self, _context: &FaultContext<'_>) -> FaultResult<Option<u64>> {

@@ -94,6 +94,10 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ObjectChange> {
     };
     let change = ObjectChange { object: object?, edit, restart };
     let (object, values) = (&change.object, change.values());
+    if values.is_empty() && matches!(change.edit, ObjectEdit::Set(_)) {
+        map.wrong("set", "`set` has no value: say what is set");
+        return None;
+    }
     let summary = match &change.edit {
         ObjectEdit::Set(_) => {
             let paths: Vec<&str> = values.iter().map(|(path, _)| path.as_str()).collect();

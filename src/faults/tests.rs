@@ -320,6 +320,14 @@ fn passwords_are_secrets() {
 }
 
 #[test]
+fn a_patch_without_a_value_is_a_mistake() {
+    for edit in ["set: {}", "set: { data: {} }", "set: { spec: { selector: {}, template: {} } }", "create: {}"] {
+        let told = read(&format!("patch: {{ object: configmap/x, {edit} }}")).expect_err(edit);
+        assert!(told.contains("say what is set"), "{edit}: {told}");
+    }
+}
+
+#[test]
 fn secrets_on_the_command_line_of_a_release_are_hidden() {
     let release = r#"deploy: { service: db, command: [serve, --token, "hunter 22", --api-key=hunter33, --port, "80",
         "API_TOKEN=hunter44", --db=pg://u:hunter55@db/x, sh, -c, "run --password 'hunter66' -v"] }"#;

@@ -29,14 +29,15 @@ const FLAKY_FAILS: &str = "it failed and passed when run again, and the game day
 
 /// The JUnit report of these drills. Always well-formed XML 1.0, whatever the runbook's commands wrote.
 pub fn junit(records: &[&Record]) -> Vec<u8> {
-    junit_so_far(records, &[])
+    junit_so_far(records, &[], OffsetDateTime::UNIX_EPOCH)
 }
 
-/// The same while drills of these names have not begun: an error each, so that a command that is stopped before them is not green.
-pub fn junit_so_far(records: &[&Record], not_begun: &[String]) -> Vec<u8> {
+/// The same while drills of these names have not begun, of which that is told `now`: an error each, so that a command that is stopped
+/// before them is not green.
+pub fn junit_so_far(records: &[&Record], not_begun: &[String], now: OffsetDateTime) -> Vec<u8> {
     let left = not_begun.iter().map(|name| {
         let message = "it has not begun: the command was stopped before it, or still runs".into();
-        Suite::bare(name.clone(), "begun", StatusSymbol::Warn, message)
+        Suite::bare(name.clone(), now, "begun", StatusSymbol::Warn, message)
     });
     report("firedrill", records.iter().map(|record| Suite::of(record)).chain(left).collect())
 }
@@ -46,7 +47,9 @@ pub fn junit_so_far(records: &[&Record], not_begun: &[String]) -> Vec<u8> {
 /// day without an end and what could not be read.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
     let mut all: Vec<Suite> = drills.entries().iter().map(Suite::of_entry).collect();
-    let mut bare = |name: String, case, symbol, message| all.push(Suite::bare(name, case, symbol, message));
+    let began = drills.days.first().map(|day| instant(&day.plan.started_utc));
+    let began = began.or(drills.records.first().map(started)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let mut bare = |name: String, case, symbol, message| all.push(Suite::bare(name, began, case, symbol, message));
     for group in drills.groups() {
         let (name, of) = (group.name(), group.shards().unwrap_or(0));
         for shard in group.missing() {
@@ -116,9 +119,9 @@ impl Suite {
     }
 
     /// A suite of which there is no record.
-    fn bare(name: String, case: &str, symbol: StatusSymbol, message: String) -> Suite {
+    fn bare(name: String, started: OffsetDateTime, case: &str, symbol: StatusSymbol, message: String) -> Suite {
         let cases = vec![DrillCase::of(case, symbol, message.clone())];
-        Suite { name, started: instant(""), properties: Vec::new(), out: message, cases }
+        Suite { name, started, properties: Vec::new(), out: message, cases }
     }
 
     fn of_entry(entry: &DrillEntry<'_>) -> Suite {
@@ -129,10 +132,10 @@ impl Suite {
             None => {
                 // Only the game day knows of it.
                 let symbol = if entry.status == DrillStatus::Flaky { StatusSymbol::Good } else { entry.status.mark() };
-                let mut suite = Suite::bare(String::new(), "verdict", symbol, entry.why());
+                let began = instant(entry.day.map_or("", |day| &day.plan.started_utc));
+                let mut suite = Suite::bare(String::new(), began, "verdict", symbol, entry.why());
                 suite.cases.iter_mut().for_each(|case| case.took_ms = entry.took_us().unwrap_or(0) / 1000);
                 suite.properties.extend(attempt.map(|attempt| ("run", attempt.run.clone())));
-                suite.started = instant(day.map_or("", |day| &day.plan.started_utc));
                 suite
             }
         };

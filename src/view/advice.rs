@@ -337,7 +337,7 @@ pub fn of_status(status: DrillStatus) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{EarlierControl, InvariantInfo, InvariantTime, Location, NoteRecord, WriteRecord};
+    use crate::record::{EarlierControl, InvariantInfo, Location, NoteRecord, ReadBackRecord, WriteRecord};
 
     #[test]
     fn writes_that_are_lost_after_the_recovery_are_no_matter_of_an_invariant() {
@@ -349,6 +349,23 @@ mod tests {
         let Advice { step, next, .. } = advice(&record);
         assert!(step.contains("1 writes are lost"), "{step}");
         assert!(next[0].starts_with("Look in `runbooks/pg-restore.md` for what still replaces data"), "{next:?}");
+        assert!(next.iter().all(|line| !line.contains("invariant")), "{next:?}");
+    }
+
+    #[test]
+    fn writes_that_are_gone_after_the_revert_are_the_doing_of_the_undo() {
+        let mut record = record_of(Story::RestorePassed);
+        record.verdict = Verdict::Damaged;
+        let first = record.read_back.clone().unwrap();
+        let later = |seconds| first.asked_us.plus(std::time::Duration::from_secs(seconds));
+        record.writes.retain(|write| write.ended() <= first.asked_us);
+        record.writes.push(WriteRecord(1_000_000, later(1), true));
+        record.read_again = Some(ReadBackRecord { asked_us: later(2), ..first.clone() });
+        assert_eq!((lost_served(&record), lost_again(&record)), (0, 1));
+        let Advice { step, next, .. } = advice(&record);
+        assert!(step.contains("1 writes are gone after the revert that were stored before it"), "{step}");
+        let brought_back = "Undoing the fault brought back what `runbooks/pg-restore.md` had done without";
+        assert!(next[0].starts_with(brought_back), "{next:?}");
         assert!(next.iter().all(|line| !line.contains("invariant")), "{next:?}");
     }
 

@@ -256,6 +256,44 @@ fn these_tests_find_what_they_look_for() {
     assert!(serde_yaml::from_str::<Workflow>(wrong).is_err());
 }
 
+/// What a script of this file, which has this in it, writes after these definitions, and how it ends.
+fn run_script(file: &str, has: &str, defined: &str, env: &[(&str, &str)]) -> (Option<i32>, String) {
+    let is_it = |(place, run): &(String, String)| place.starts_with(file) && run.contains(has);
+    let (_, script) = all_scripts().into_iter().find(is_it).expect("a script");
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut bash = std::process::Command::new("bash");
+    // As runners start it.
+    bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &format!("{defined}\n{script}")]);
+    let output = bash.current_dir(dir.path()).envs(env.iter().copied()).output().expect("bash");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_string())
+}
+
+#[test]
+fn the_action_runs_a_control_only_where_that_is_asked_for() {
+    let drilled = |control: &str| {
+        let env = [("CONTROL", control), ("OUT", "out"), ("SCENARIO", "db-pool"), ("RUNNER_TEMP", "/none")];
+        let shows = "firedrill() { [ \"$1\" = doctor ] || echo \"$@\"; }";
+        run_script("action.yml", "firedrill scenario", shows, &env)
+    };
+    for (typed, control) in [("true", "--control "), ("false", ""), ("", "")] {
+        let arguments = format!("scenario {control}--no-color --out=out --junit=out/junit.xml -- db-pool");
+        assert_eq!(drilled(typed), (Some(0), arguments), "{typed:?}");
+    }
+    assert_eq!(drilled("yes"), (Some(2), "::error::control is true or false, and not yes".to_string()));
+}
+
+/// What the first attempt of a run of CI has found out goes on in the second one, before that of earlier runs.
+#[test]
+fn evidence_of_an_earlier_attempt_goes_on() {
+    let goes_on = |attempt: &str| {
+        let env = [("GITHUB_RUN_ATTEMPT", attempt), ("GITHUB_RUN_ID", "8"), ("GH_REPO", "a/b"), ("WORKFLOW", "w")];
+        let gh = "gh() { case \"$1 $2\" in 'run list') echo 7 ;; 'run download') ;; *) echo false ;; esac; }";
+        run_script("dr.yml", "gh run list", gh, &[&env[..], &[("BRANCH", "main")]].concat())
+    };
+    assert_eq!(goes_on("1"), (Some(0), "evidence of run 7 goes on".to_string()));
+    assert_eq!(goes_on("2"), (Some(0), "evidence of run 8 goes on".to_string()));
+}
+
 /// A release has what the action downloads, under the same names.
 #[test]
 fn the_action_downloads_what_a_release_has() {

@@ -224,6 +224,19 @@ async fn what_a_source_counts_from_time_to_time_is_kept_from_its_next_count_on()
     told.verdict(Verdict::Breached, &["fresh"]).failed(Check::Impact);
 }
 
+#[tokio::test]
+async fn where_queries_fail_that_were_to_notice_nothing_nobody_knows_whether_users_did() {
+    let told = unnoticed()
+        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+        .set("steady", "{ for: 1s, within: 3s }")
+        .world(|world| world.toothless = true)
+        .on(begins(Phase::Impact), |controls| controls.world.fail_queries())
+        .run()
+        .await;
+    let words = ["whether users noticed anything is not known", "fresh: 100%", "times there was no data"];
+    told.verdict(Verdict::HarnessError, &words).error(Check::Impact);
+}
+
 /// A release takes a replica away while it is deployed, and is confirmed once the new one answers.
 #[tokio::test]
 async fn what_users_notice_before_the_fault_is_confirmed_breaches_too() {

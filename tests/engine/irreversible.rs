@@ -48,13 +48,28 @@ async fn one_that_is_in_place_again_at_once_has_not_ended_by_itself() {
     told.verdict(Verdict::Passed, &["recovered"]);
 }
 
+/// A fault, and after it another one in the same service.
+fn in_one_service() -> String {
+    format!("\n  - command: {{ service: db, run: begin, undo: end, confirm: look }}{}", hurts("seen"))
+}
+
 #[tokio::test]
-async fn one_that_a_later_fault_in_its_service_may_have_ended_has_not_ended_by_itself() {
-    let both = format!("\n  - command: {{ service: db, run: begin, undo: end, confirm: look }}{}", hurts("seen"));
-    let exits = [("look", vec![1, 0, 1]), ("seen", vec![1, 0, 0, 1])];
-    let case = Case::new().replace("say looking", "sleep 100").set("faults", &both);
+async fn one_that_a_later_fault_in_its_service_ends_cannot_be_ended_by_the_runbook() {
+    let exits = [("look", vec![1, 0, 1]), ("seen", vec![1, 0, 1])];
+    let case = Case::new().set("faults", &in_one_service());
     let told = case.world(|world| world.exits = exits.into()).run().await;
-    told.verdict(Verdict::Passed, &["recovered"]);
+    told.verdict(Verdict::HarnessError, &["the fault `command` was gone once `command-2` was in place: `confirm`"]);
+    told.at("fake.yaml", "run: begin").error(Check::Injection { fault: "command-2".into() });
+    assert_eq!(told.commands(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn one_beside_a_later_fault_in_its_service_is_asked_before_the_mitigation_as_well() {
+    let exits = [("look", vec![1, 0, 0, 1]), ("seen", vec![1, 0, 0, 1])];
+    let case = Case::new().replace("say looking", "sleep 100").set("faults", &in_one_service());
+    let told = case.world(|world| world.exits = exits.into()).run().await;
+    told.verdict(Verdict::SelfHealed, &["the fault `command` ended by itself before the first mitigating command"]);
+    assert_eq!(told.commands(), ["sleep 100"], "no mitigating command ran");
 }
 
 #[tokio::test]

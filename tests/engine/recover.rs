@@ -269,6 +269,24 @@ async fn users_who_relapse_while_the_logs_are_saved_have_not_recovered() {
 }
 
 #[tokio::test]
+async fn where_queries_fail_after_the_hold_nobody_knows_whether_users_kept_the_service() {
+    let told = Case::new()
+        .set("faults", PROCESS)
+        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+        .set("steady", "{ for: 1s, within: 3s }")
+        .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+        .set("respond", MITIGATE)
+        .set("recover", "{ within: 3s, hold: 1s }")
+        .world(|world| world.logs_take = Duration::from_secs(2))
+        .on(Box::new(|entry| entry.done() == Some(&Happening::LogsSaved)), |controls| controls.world.fail_queries())
+        .run()
+        .await;
+    let words = ["whether users kept the service that they had recovered is not known", "fresh: 100%"];
+    told.verdict(Verdict::HarnessError, &words).error(Check::StillServed);
+    assert_eq!(told.record.relapsed_us, None, "{}", told.story());
+}
+
+#[tokio::test]
 async fn users_who_are_refused_after_the_hold_have_lost_the_service_again() {
     let told = Case::new()
         .set("faults", PROCESS)

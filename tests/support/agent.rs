@@ -11,7 +11,7 @@ use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentReque
 use firedrill::agent::source::PacedQuestion;
 use firedrill::agent::watch::MetricWatch;
 use firedrill::load::{LoadReport, SLICE};
-use firedrill::record::{DrillTime, LateRecord, MachineSample, Slice};
+use firedrill::record::{DrillTime, LateRecord, MachineSample, NO_DATA, Slice};
 use firedrill::slis::{EventAnswer, MetricCondition, SliSpec};
 use firedrill::stack::Channel;
 use std::collections::{BTreeMap, BTreeSet};
@@ -266,7 +266,8 @@ impl Agent {
             let mut slices = Vec::new();
             for of in &load.loads {
                 let answer = if of.is_query { EventAnswer::Truth(status == 200) } else { EventAnswer::Status(status) };
-                let due = (of.rate * SLICE.as_secs_f64()).round() as u64;
+                let fails = of.is_query && index % 2 == 1 && self.world.queries_fail(start);
+                let due = if fails { 0 } else { (of.rate * SLICE.as_secs_f64()).round() as u64 };
                 let slis = of.slis.iter().filter(|sli| sli.series == of.name);
                 let good =
                     |sli: &SliSpec| if sli.good.judge(Some(answer), Duration::from_millis(millis)) { due } else { 0 };
@@ -279,7 +280,7 @@ impl Agent {
                     start_us: DrillTime(self.clock.at_us(start) + AHEAD_US),
                     due,
                     good: slis.map(|sli| (sli.name.clone(), good(sli))).collect(),
-                    results: BTreeMap::from([(result, due)]),
+                    results: BTreeMap::from([if fails { (NO_DATA.to_string(), 1) } else { (result, due) }]),
                     first_good_us: complete.collect(),
                     latency_us: [millis * 1000; 3],
                 };

@@ -150,6 +150,8 @@ struct State {
     /// When users were refused what they got.
     refused: Vec<Interval>,
     web_is_lost: bool,
+    /// Since when every second query fails.
+    queries_fail: Option<Instant>,
     /// When a fault ended first.
     ended: Option<Instant>,
     agents: BTreeMap<String, UnboundedSender<Order>>,
@@ -279,6 +281,16 @@ impl World {
     /// Whether `web` has no container any more.
     pub fn web_is_lost(&self) -> bool {
         self.lock().web_is_lost
+    }
+
+    /// From now on every second query fails: nobody knows of what it was asked.
+    pub fn fail_queries(&self) {
+        self.lock().queries_fail = Some(Instant::now());
+    }
+
+    /// Whether every second query fails then.
+    pub fn queries_fail(&self, at: Instant) -> bool {
+        self.lock().queries_fail.is_some_and(|since| since <= at)
     }
 
     /// From now on users are told that there is no such thing, whatever else is wrong.

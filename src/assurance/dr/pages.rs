@@ -393,8 +393,8 @@ fn signed(what: &str, by: &Option<Signature>) -> DrRow {
 
 fn summary_row(number: &usize, drill: &DrillReport<'_>) -> DrRow {
     let objectives = &drill.objectives;
-    let met = |met: Option<bool>, actual: Option<u64>, of: Option<u64>| {
-        let mut cell = measured(&actual);
+    let met = |met: Option<bool>, actual: Option<String>, of: Option<u64>| {
+        let mut cell = actual.as_ref().map_or_else(|| DrCell::toned("not measured", Warn), DrCell::text);
         match met {
             _ if !drill.is_to_recover() => {
                 cell = DrCell::text(cell.lines.concat().replace("not measured", "not applicable"));
@@ -408,7 +408,7 @@ fn summary_row(number: &usize, drill: &DrillReport<'_>) -> DrRow {
         }
         cell.and(of.map_or_else(String::new, |of| format!("(target {})", whole(declared(of)))))
     };
-    let rpo = met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us);
+    let rpo = met(objectives.rpo_met, recovery_point(drill), objectives.rpo_target_us);
     let rpo =
         rpo.and_some(drill.figures.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
     let level = |level: Option<RestoreLevel>| level.map_or("none", RestoreLevel::name);
@@ -417,7 +417,7 @@ fn summary_row(number: &usize, drill: &DrillReport<'_>) -> DrRow {
         DrCell::text(format!("3.{number}")),
         DrCell::code(&drill.plan.scenario).and(&drill.plan.title),
         DrCell::text(instant(&drill.started_utc)),
-        met(objectives.rto_met, objectives.rto_us, objectives.rto_target_us),
+        met(objectives.rto_met, objectives.rto_us.map(span), objectives.rto_target_us),
         rpo,
         DrCell::text(format!("{} (expected {expected})", level(drill.record.restore_level()))),
         verdict(drill),
@@ -475,8 +475,14 @@ fn actual(drill: &DrillReport<'_>, us: &Option<u64>, met: &Option<bool>) -> DrCe
     us.map_or_else(|| DrCell::text(if never { "not recovered" } else { "not measured" }), |us| DrCell::text(span(us)))
 }
 
-fn measured_text(us: &Option<u64>) -> DrCell {
-    DrCell::text(us.map_or("not measured".to_string(), span))
+/// The recovery point by which it is judged; where that is known from below only, the bound.
+fn recovery_point(drill: &DrillReport<'_>) -> Option<String> {
+    let bound = || drill.figures.data.as_ref().map(|data| format!("≥\u{a0}{}", span(data.rpo_us)));
+    drill.objectives.rpo_us.map(span).or_else(bound)
+}
+
+fn recovery_point_cell(drill: &DrillReport<'_>) -> DrCell {
+    DrCell::text(recovery_point(drill).unwrap_or_else(|| "not measured".into()))
 }
 
 /// How long the recovery was held and why so long.

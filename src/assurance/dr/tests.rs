@@ -276,6 +276,19 @@ fn a_target_that_was_missed_or_not_measured_is_no_pass() {
 }
 
 #[test]
+fn a_recovery_point_that_is_known_from_below_only_is_a_bound() {
+    let mut input = input();
+    let record = &mut input.drills[0].record;
+    record.read_back.as_mut().unwrap().survivors = Some(crate::record::Numbers::default());
+    record.backup = None;
+    let data = record.data_figures().unwrap();
+    assert_eq!(data.judged_rpo_us(), None);
+    let page = text(dr_markdown(&DrReport::new(&input))).replace("&#46;", ".").replace('\u{a0}', " ");
+    let bound = format!("≥ {}", seconds(data.rpo_us));
+    assert_eq!(page.matches(&bound).count(), 2, "in the summary and in the table of the drill: {page}");
+}
+
+#[test]
 fn an_action_is_verified_by_a_later_run_that_passed_and_by_nothing_else() {
     let input = input();
     let report = DrReport::new(&input);

@@ -294,6 +294,11 @@ fn check_class(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<String> 
     if all.clone().any(|known| known == class) {
         return Some(class.to_string());
     }
+    if let Some(preset) = Preset::shipped().iter().find(|preset| preset.name == class) {
+        let help = format!("it covers `{}`: name that", preset.covers);
+        at.error(format!("`{class}` is a preset, and no class of failures")).help(help);
+        return None;
+    }
     let own = format!("a name of your own says what drills it: `{}: {{ scenarios: [NAME] }}`", shorten(class));
     let help = match nearest(class, all.clone()) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -13,12 +13,15 @@ fn xml(records: &[&Record]) -> String {
 #[test]
 fn a_drill_that_has_not_begun_is_an_error() {
     let record = record_of(Story::Passed);
-    let xml = String::from_utf8(junit_so_far(&[&record], &["b".into(), "b".into()])).expect("UTF-8");
+    let now = instant("2026-11-21T09:30:00Z");
+    let xml = String::from_utf8(junit_so_far(&[&record], &["b".into(), "b".into()], now)).expect("UTF-8");
     let doc = Document::parse(&xml).unwrap();
     assert_schema(&doc);
     let names: Vec<_> = suites(&doc).iter().map(|suite| suite.attribute("name").unwrap().to_string()).collect();
     assert_eq!((names[1..].join(", "), doc.root_element().attribute("errors")), ("b, b (2)".into(), Some("2")));
-    assert_eq!(junit_so_far(&[&record], &[]), junit(&[&record]));
+    let times: Vec<_> = suites(&doc).iter().map(|suite| suite.attribute("timestamp").unwrap().to_string()).collect();
+    assert_eq!(times, ["2026-11-20T06:41:12", "2026-11-21T09:30:00", "2026-11-21T09:30:00"]);
+    assert_eq!(junit_so_far(&[&record], &[], now), junit(&[&record]));
 }
 
 fn suites<'a>(doc: &'a Document<'a>) -> Vec<Node<'a, 'a>> {
@@ -441,6 +444,7 @@ mod days {
     fn a_game_day_as_suites() {
         let xml = xml(&days());
         assert_valid(&[&xml]);
+        assert!(!xml.contains("1970-"), "what was not run has the time of its game day: {xml}");
         insta::assert_snapshot!(table(&xml));
     }
 

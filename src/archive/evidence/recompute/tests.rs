@@ -395,7 +395,13 @@ fn what_a_query_tells_first_is_of_the_time_before() {
 #[test]
 fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wrote_are_damage() {
     let restore = record_of(Story::RestorePassed).plan.unwrap().restore;
-    let judged = |lost_at: u64, brought: Option<u64>, verdict: Verdict, unasked: usize| {
+    let read = |at: u64, there: Option<Vec<u64>>| {
+        let survivors = there.map(|there| there.into_iter().collect());
+        let (asked_us, evidence, before) = (DrillTime(at * 10_000), String::new(), Some(Unaccounted::default()));
+        (at, Event::ReadBack(ReadBackRecord { asked_us, survivors, duplicates: 0, evidence, before }))
+    };
+    // `again` is what was read after the revert, where that was.
+    let told = |lost_at: u64, there: Vec<u64>, again: Vec<Option<Vec<u64>>>, verdict: Verdict, unasked: usize| {
         let seen = |probe: &ProbeInfo| {
             let (level, name) = (probe.level, probe.name.clone());
             (1279, Event::Probed { level, name, held: true, evidence: String::new() })
@@ -405,10 +411,8 @@ fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wro
         for (write, at) in [(0, 500), (1, lost_at)] {
             more.push((at, Event::Written { write, ended_us: DrillTime(at * 10_000), acknowledged: true }));
         }
-        let (survivors, evidence) = (Some(brought.into_iter().chain([0]).collect()), String::new());
-        let before = Some(Unaccounted::default());
-        let read = ReadBackRecord { asked_us: DrillTime(12_790_000), survivors, duplicates: 0, evidence, before };
-        more.push((1279, Event::ReadBack(read)));
+        more.push(read(1279, Some(there)));
+        more.extend(again.into_iter().map(|there| read(1380, there)));
         let change = |plan: &mut Announcement| {
             let mut restore = restore.clone().unwrap();
             let other = ProbeInfo { name: "other".into(), ..restore.probes[0].clone() };
@@ -416,6 +420,9 @@ fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wro
             plan.restore = Some(restore);
         };
         differ(&with(more, change, verdict), &[])
+    };
+    let judged = |lost_at, brought: Option<u64>, verdict, unasked| {
+        told(lost_at, brought.into_iter().chain([0]).collect(), Vec::new(), verdict, unasked)
     };
     // Users had recovered at 11.02 s.
     assert_eq!(judged(1102, None, Verdict::Passed, 0), Vec::<String>::new());
@@ -426,6 +433,14 @@ fn acknowledged_writes_that_are_lost_after_the_recovery_and_rows_that_nobody_wro
         judged(1102, None, Verdict::Passed, 1).contains(&"verdict".to_string()),
         "one probe of a level was not asked"
     );
+    for (there, verdict) in
+        [(Some(vec![0]), Verdict::Passed), (Some(Vec::new()), Verdict::Damaged), (None, Verdict::NotReverted)]
+    {
+        let again = |told_verdict| told(1102, vec![0], vec![there.clone()], told_verdict, 0);
+        assert_eq!(again(verdict), Vec::<String>::new(), "{there:?} after the revert");
+        let passes = !again(Verdict::Passed).contains(&"verdict".to_string());
+        assert_eq!(passes, verdict == Verdict::Passed, "{there:?} after the revert");
+    }
 }
 
 #[test]
