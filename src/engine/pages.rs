@@ -27,7 +27,11 @@ pub(super) async fn start_alerts(cx: &Context<'_>) -> Result<(), Stop> {
     let (Some(alerts), Some(agent)) = (&cx.plan.alerts, agent) else { return Ok(()) };
     let hosts: BTreeSet<String> = cx.stack.hosts().into_iter().chain(cx.plan.stack.hosts.keys().cloned()).collect();
     let followed = cx.plan.detect.page.as_ref().and_then(|page| page.alert.as_deref()).unwrap_or_default();
-    let (servers, left_out) = alerts.servers(followed, &hosts);
+    let (mut servers, left_out) = alerts.servers(followed, &hosts);
+    if cx.plan.stack.isolate {
+        // Nothing outside is reached.
+        servers.hosts = None;
+    }
     if !left_out.is_empty() {
         cx.sink.note(format!("Prometheus does not scrape what is not in the drill: {}", left_out.join(", ")));
     }

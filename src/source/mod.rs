@@ -30,7 +30,7 @@ pub use render::{blocks, concealed, render};
 pub use shape::{DocPage, TextForm, describe, documented};
 pub use strict::{in_other_case, read_otherwise};
 pub use values::{
-    A_TIME, FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, host_of, is_name, parse_duration, parse_period,
-    parse_rate, parse_size, parse_time, shorten,
+    A_TIME, FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, host_of, is_inside, is_name, parse_duration,
+    parse_period, parse_rate, parse_size, parse_time, shorten,
 };
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

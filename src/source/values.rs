@@ -2,6 +2,7 @@
 
 use super::{At, Entry, Node, TextForm, Value, shape};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -283,8 +284,21 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
 /// The host that a URL names, with its place in the URL.
 pub fn host_of(url: &str) -> Option<&str> {
     let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, server)| server);
     let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
     Some(port.map_or(authority, |(host, _)| host)).filter(|host| !host.is_empty())
+}
+
+/// Whether a host is one of these, the loopback of whoever asks, or a reserved name that leads nowhere (RFC 2606 and RFC 6761).
+pub fn is_inside(host: &str, inside: &BTreeSet<String>) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if inside.contains(host) || host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    match host.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback() || address.is_unspecified(),
+        Err(_) => [".localhost", ".test", ".invalid", ".example"].iter().any(|end| host.ends_with(end)),
+    }
 }
 
 /// Digits with at most one point; neither signs nor exponents, which nobody means here.
@@ -298,6 +312,12 @@ mod tests {
     use super::*;
     use crate::source::{Diagnostics, Source, parse};
     use proptest::prelude::*;
+
+    #[test]
+    fn the_host_of_a_url_has_no_password() {
+        assert_eq!(host_of("postgresql://shop:p%40w@db:5432/shop"), Some("db"));
+        assert_eq!(host_of("http://[::1]:80/a@b:1"), Some("[::1]"));
+    }
 
     #[test]
     fn durations_and_rates_are_read() {

@@ -6,7 +6,7 @@ use super::windows::deadline;
 use super::{OnCall, Show};
 use crate::agent::alerts::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries,
-    comparisons, read_address, receiver_url,
+    comparisons, marking_receiver, read_address, receiver_url,
 };
 use crate::assurance::alert_rules::{GROUP_WAIT, duration, routed, scrape_intervals, texts, windows};
 use crate::record::{ALERT_NAME, BurnRate, PageExpectation, PageTheory, looks_secret, micros, random_hex};
@@ -131,6 +131,7 @@ impl AlertsSpec {
             alert: alert.to_string(),
             history: self.history.clone(),
             services: self.services.clone(),
+            hosts: self.services.is_some().then(|| hosts.clone()),
             names: self.names().into_iter().map(String::from).collect(),
             scraped_within_us: micros(scrape_intervals(&self.prometheus.1).into_iter().max().unwrap_or_default()),
             ..AlertServers::default()
@@ -228,7 +229,8 @@ impl AlertsSpec {
             }
             flow_map(config)
         });
-        out.push(pair("receivers", flow_list(receivers)));
+        let mark = self.services.is_some().then(|| flow_map([pair("name", quoted(&marking_receiver(token)))]));
+        out.push(pair("receivers", flow_list(receivers.chain(mark))));
         out.join("\n") + "\n"
     }
 
@@ -645,5 +647,33 @@ scrape_configs:
         assert!(load(&page).unwrap().stack.replaced().is_some_and(|replaced| replaced.host == "a"));
         let in_cluster = load_on("{ kubernetes: { manifests: compose.yaml, namespace: x } }", &page).unwrap_err();
         assert!(in_cluster.contains("`services` of `alerts` is for Compose"), "{in_cluster}");
+    }
+
+    #[test]
+    fn servers_of_the_stack_reach_nothing_outside_of_it() {
+        let of_stack = FILES.replace(" }\n", ", services: { prometheus: 'http://p', alertmanager: 'http://a' } }\n");
+        let mut plan = load(&format!("{of_stack}detect: {{ alert: Down, within: 9s }}")).unwrap();
+        assert!(plan.stack.replaced().unwrap().text.contains(&marking_receiver(&TOKEN)));
+        let text = "alerting: { alertmanagers: [{ static_configs: [{ targets: ['a:9093', 'am.prod:9093'] }] }] }\n\
+                    remote_write: [{ url: 'https://metrics.prod/push' }]\nremote_read: [{ url: 'http://p:9090/read' }]\n";
+        let alerts = plan.alerts.as_mut().unwrap();
+        alerts.prometheus = file("prometheus.yml", text);
+        let hosts = ["a", "p", "shop"].map(String::from);
+        let inside = BTreeSet::from(hosts.clone());
+        assert_eq!(alerts.servers("Down", &inside).0.hosts, Some(inside));
+        let told = |plan: &crate::spec::Plan| {
+            let mut diags = Diagnostics::default();
+            crate::spec::check_services(plan, &hosts, &hosts, &mut diags);
+            let line = |d: &crate::source::Diagnostic| {
+                format!("{}:{}: {}", d.source.path.display(), d.source.line(d.span.start), d.message)
+            };
+            diags.all.iter().map(line).collect::<Vec<_>>().join("\n")
+        };
+        let would = |line: usize, does: &str| {
+            format!("prometheus.yml:{line}: the stack's Prometheus would {does}, which is outside of the stack")
+        };
+        assert_eq!(told(&plan), [would(1, "send alerts to am.prod"), would(2, "write to metrics.prod")].join("\n"));
+        plan.stack.isolate = true;
+        assert_eq!(told(&plan), "");
     }
 }

@@ -2,6 +2,7 @@
 //! each name that they find, with its place.
 
 use super::{Plan, vars};
+use crate::agent::alerts::outside_targets;
 use crate::runbook::Step;
 use crate::source::{At, Diagnostics, Mention, Node, Source, Span, did_you_mean, parse, shorten};
 use std::collections::BTreeSet;
@@ -58,7 +59,21 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         let help = "give the service that is meant in the runbook by its own name";
         diags.error(&plan.source, plan.place(&["hosts", host]), message).help(help);
     }
+    check_prometheus(plan, hosts, diags);
     vars::hide(diags);
+}
+
+/// Notes where a Prometheus of the stack would send to and read from outside of it, unless the stack is cut off.
+fn check_prometheus(plan: &Plan, hosts: &[String], diags: &mut Diagnostics) {
+    let alerts = plan.alerts.as_ref().filter(|alerts| alerts.services.is_some() && !plan.stack.isolate);
+    let Some(alerts) = alerts else { return };
+    let (source, config) = &alerts.prometheus;
+    for (span, does) in outside_targets(config, &hosts.iter().cloned().collect()) {
+        let message = format!("the stack's Prometheus would {does}, which is outside of the stack");
+        let help = "name the file that it reads in the drill, with services of the stack alone; or give one of them that name (`hosts`), \
+                    or cut the stack off: `isolate: true`";
+        diags.error(source, span, message).help(help);
+    }
 }
 
 /// Warns of every variable of a release that the stack's files do not name: setting it changes nothing. `named` are those

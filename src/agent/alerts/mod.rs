@@ -7,11 +7,13 @@
 //! ```
 
 mod distance;
+mod outside;
 mod receiver;
 mod servers;
 mod watch;
 
 pub use distance::comparisons;
+pub use outside::outside_targets;
 pub use servers::{SyntheticHistory, SyntheticSeries};
 
 use super::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
@@ -24,6 +26,7 @@ use distance::Distance;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,6 +51,12 @@ pub fn receiver_url(host: &str, token: &str, receiver: &str) -> String {
     format!("http://{host}:{RECEIVER_PORT}/receiver/{token}/{}", encoded(receiver))
 }
 
+/// The name of a receiver to which nothing is delivered, by which Alertmanager's configuration is known to be the drill's: newer ones do not
+/// show where their receivers deliver.
+pub fn marking_receiver(token: &str) -> String {
+    format!("firedrill-{}", &hex::encode(Sha256::digest(token))[..16])
+}
+
 /// Reads the address of a server's API.
 pub(crate) fn read_address(at: &mut At<'_>) -> Option<String> {
     at.parse(A_PAGE, |url| parse_page(url.trim()).map(|_| url.trim().trim_end_matches('/').to_string()))
@@ -59,6 +68,8 @@ pub(crate) fn read_address(at: &mut At<'_>) -> Option<String> {
 pub struct AlertServers {
     /// Where both answer when they are services of the stack; otherwise they are started.
     pub services: Option<AlertAddresses>,
+    /// Names of the stack's services, if those are the only hosts that its Prometheus may send to and read from.
+    pub hosts: Option<BTreeSet<String>>,
     /// The files with which they are started, by names without directories.
     pub files: BTreeMap<String, String>,
     /// What stands in the URLs of Alertmanager's receivers.

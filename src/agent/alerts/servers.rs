@@ -1,9 +1,11 @@
 //! Prometheus and Alertmanager: started with the team's files or those of the stack, and waited for until they work together; and a synthetic
 //! past for Prometheus: without it, windows of hours see only as much as the drill has lasted.
 
+use super::outside::reaches_outside;
 use super::watch::RuleGroup;
 use super::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS, PROMETHEUS_FILE, RECEIVER_PORT,
+    marking_receiver,
 };
 use crate::agent::ability::Tell;
 use crate::agent::http_page::{page_text, post_json};
@@ -123,6 +125,9 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
         set.map_err(|why| format!("a silence cannot be set: {why}"))?;
     }
     until(&mut servers, asked, began, true).await?;
+    if let Some(hosts) = &asked.hosts {
+        stays_inside(&addresses, hosts).await?;
+    }
     for target in scraped(&addresses).await?.into_iter().filter(|target| target.health != "up") {
         tell(Told::Note { text: format!("Prometheus cannot scrape {}: {}", target.scrape_url, target.last_error) });
     }
@@ -136,8 +141,21 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
 async fn delivers_here(addresses: &AlertAddresses, token: &str) -> Result<(), String> {
     let status: serde_json::Value = addresses.alertmanager("status").await?;
     let config = status.pointer("/config/original").and_then(serde_json::Value::as_str).unwrap_or_default();
+    if !config.contains("receivers:") {
+        return Err("Alertmanager does not tell its configuration".into());
+    }
+    let Some(why) = elsewhere(config, token) else { return Ok(()) };
+    Err(format!(
+        "Alertmanager at {} would deliver elsewhere ({why}): it reads another file than the one that `alerts.alertmanager` \
+         names; mount that one where its `--config.file` says",
+        addresses.alertmanager
+    ))
+}
+
+/// What shows that a configuration delivers elsewhere, or is not the one of the drill with this token.
+fn elsewhere(config: &str, token: &str) -> Option<String> {
     let here = format!(":{RECEIVER_PORT}/receiver/{token}/");
-    let elsewhere = config.lines().map(|line| line.trim().trim_start_matches("- ")).find(|line| {
+    let line = config.lines().map(|line| line.trim().trim_start_matches("- ")).find(|line| {
         match line.split_once(':').map(|(key, value)| (key, value.trim())) {
             Some(("webhook_configs", _)) => false,
             // Newer ones show no URL.
@@ -146,14 +164,22 @@ async fn delivers_here(addresses: &AlertAddresses, token: &str) -> Result<(), St
             None => false,
         }
     });
-    match elsewhere {
-        _ if !config.contains("receivers:") => Err("Alertmanager does not tell its configuration".into()),
-        Some(line) => Err(format!(
-            "Alertmanager at {} would deliver elsewhere (`{line}`): it reads another file than the one that `alerts.alertmanager` \
-             names; mount that one where its `--config.file` says",
-            addresses.alertmanager
-        )),
+    let is_other = || !config.contains(&marking_receiver(token));
+    line.map(|line| format!("`{line}`")).or_else(|| is_other().then(|| "it has not the drill's receivers".into()))
+}
+
+/// Fails where the stack's Prometheus sends to, or reads from, what is outside of the stack.
+async fn stays_inside(addresses: &AlertAddresses, hosts: &BTreeSet<String>) -> Result<(), String> {
+    let config: String = addresses.prometheus("status/config", "yaml").await?;
+    let active: Vec<serde_json::Value> = addresses.prometheus("alertmanagers", "activeAlertmanagers").await?;
+    let urls: Vec<&str> = active.iter().filter_map(|manager| manager["url"].as_str()).collect();
+    match reaches_outside(&config, &urls, hosts) {
         None => Ok(()),
+        Some(does) => Err(format!(
+            "Prometheus at {} would {does}, which is outside of the stack: mount a configuration that names services of the \
+             stack, or cut it off with `isolate: true` in the scenario",
+            addresses.prometheus
+        )),
     }
 }
 
@@ -332,6 +358,18 @@ impl SyntheticHistory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alertmanager_with_another_file_is_known_where_it_shows_no_url() {
+        let ours = format!(
+            "receivers:\n- name: x\n  webhook_configs:\n  - url: <secret>\n- name: {}\n",
+            marking_receiver("01")
+        );
+        assert_eq!(elsewhere(&ours, "01"), None);
+        assert_eq!(elsewhere(&ours, "02").as_deref(), Some("it has not the drill's receivers"));
+        let mail = format!("{ours}  email_configs:\n");
+        assert_eq!(elsewhere(&mail, "01").as_deref(), Some("`email_configs:`"));
+    }
 
     #[test]
     fn counters_grow_and_gauges_stay() {

@@ -1,7 +1,7 @@
 //! What `check` says about a stack before it is started: settings that a drill cannot allow, settings by which it
 //! would reach outside, and clients that would go around a fault.
 
-use super::model::{ResolvedModel, has_own_networks, unescape};
+use super::model::{ResolvedModel, has_own_networks, scalar, unescape};
 use super::{images, monitoring, outside, rights, secrets};
 use crate::record::SHORTEST_DECLARED;
 use crate::source::list;
@@ -31,6 +31,10 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
                 list(&followed)
             );
             found.push(Finding::warning(Some(name), "labels", message));
+        }
+        if scalar(&service["build"]["pull"]).as_deref() == Some("true") {
+            let message = format!("a drill builds `{name}` on the base images that are here, and pulls none anew");
+            found.push(Finding::warning(Some(name), "build.pull", message));
         }
         let mounts = service["volumes"].as_array().into_iter().flatten();
         let mounted = mounts.filter(|mount| mount["type"] == "image").map(|mount| ("volumes", &mount["source"]));
@@ -222,6 +226,18 @@ mod tests {
         let named: Vec<_> =
             named.map(|finding| (finding.service.as_deref().unwrap_or_default(), &*finding.key)).collect();
         assert_eq!(named, [("built", "image"), ("mounts", "volumes")]);
+    }
+
+    #[test]
+    fn a_base_image_that_is_not_pulled_anew_is_told() {
+        let json = json!({ "services": {
+            "a": { "build": { "context": ".", "pull": true } }, "b": { "build": { "context": ".", "pull": false } },
+        } });
+        let Value::Object(json) = json else { unreachable!("a literal mapping") };
+        let model = ResolvedModel { json, directory: "/p".into(), ..ResolvedModel::default() };
+        let found = findings(&model, &StackRequest { root: "/p".into(), ..StackRequest::default() });
+        let told: Vec<_> = found.iter().filter(|finding| finding.key == "build.pull").collect();
+        assert!(told.len() == 1 && told[0].service.as_deref() == Some("a") && !told[0].error, "{told:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod labels;
 mod logs;
 mod model;
 pub(super) mod monitoring;
-pub(super) mod outside;
+mod outside;
 mod owner;
 mod platform;
 mod ports;

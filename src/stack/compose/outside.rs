@@ -1,35 +1,62 @@
 //! Settings of a stack that point outside: a drill with real keys in its `.env` would charge and page real people.
 
-use super::model::{ResolvedModel, scalar, unescape};
+use super::model::{ResolvedModel, scalar, texts, unescape};
+use crate::source::{TextPattern, is_inside};
 use crate::stack::Finding;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// How labels begin by which programs that watch an engine lead users to a container, run jobs in it, or restart or replace it.
-const OF_WATCHERS: [&str; 6] =
-    ["traefik.", "caddy", "ofelia.", "com.centurylinklabs.watchtower.", "com.github.nginx-proxy.", "autoheal"];
+/// How labels begin by which programs that watch an engine lead users to a container, run jobs in it, watch over it in the name of production,
+/// or stop, restart or replace it.
+const OF_WATCHERS: [&str; 9] = [
+    "traefik.",
+    "caddy",
+    "ofelia.",
+    "com.centurylinklabs.watchtower.",
+    "com.github.nginx-proxy.",
+    "autoheal",
+    "docker-volume-backup.",
+    "com.datadoghq.ad.",
+    "co.elastic.",
+];
+/// The labels by which those of them that take every container leave one alone. autoheal compares the letters' case as well.
+pub(super) const OPT_OUTS: [(&str, &str); 3] =
+    [("com.centurylinklabs.watchtower.enable", "false"), ("traefik.enable", "false"), ("autoheal", "False")];
+/// Another member of the cluster of an Alertmanager.
+static PEER: TextPattern = TextPattern::new(r#"--cluster\.peer(?:=|\s+)["']?([^\s"']+)"#);
 
-/// The labels of a service that a drill leaves out, because a program outside of the stack would follow them. Where a service of the stack
-/// is given the engine they may be meant for that one.
-pub(super) fn followed_labels(model: &ResolvedModel, service: &Value) -> Vec<String> {
+/// Whether a service of the stack is given the engine: what is said to programs that watch one may be meant for it.
+pub(super) fn has_engine(model: &ResolvedModel) -> bool {
     // These are outside of every project, so somebody has allowed them.
     let is_socket = |path: &str| {
         (path.starts_with("/run/") || path.starts_with("/var/run/") || path.ends_with("/.docker/run/docker.sock"))
             && (path.ends_with("/docker.sock") || path.ends_with("/podman.sock"))
     };
     let is_engine = |mount: &Value| mount["source"].as_str().is_some_and(is_socket);
-    let has_engine = |service: &Value| {
+    model.section("services").values().any(|service| {
         let mut mounts = service["volumes"].as_array().into_iter().flatten();
         service["use_api_socket"] == true || mounts.any(is_engine)
-    };
-    if model.section("services").values().any(has_engine) {
-        return Vec::new();
-    }
-    let keys = service["labels"].as_object().into_iter().flat_map(Map::keys);
-    keys.filter(|key| OF_WATCHERS.iter().any(|begin| key.starts_with(begin))).cloned().collect()
+    })
 }
 
-/// Notes every setting that names a host which is not part of the stack.
+/// The labels of a service that a drill leaves out, because a program outside of the stack would follow them.
+pub(super) fn followed_labels(model: &ResolvedModel, service: &Value) -> Vec<String> {
+    if has_engine(model) {
+        return Vec::new();
+    }
+    let labels = service["labels"].as_object().into_iter().flatten();
+    // A drill says the same.
+    let opts_out = |key: &str, value: &Value| {
+        let off = OPT_OUTS.iter().find(|(name, _)| *name == key);
+        off.zip(value.as_str()).is_some_and(|((_, off), value)| value.eq_ignore_ascii_case(off))
+    };
+    let followed =
+        labels.filter(|(key, value)| OF_WATCHERS.iter().any(|begin| key.starts_with(begin)) && !opts_out(key, value));
+    followed.map(|(key, _)| key.clone()).collect()
+}
+
+/// Notes every setting that names a host which is not part of the stack. Joining the cluster of an Alertmanager outside is an error: it would
+/// take silences and notifications that were sent from there, and hand on those of the drill.
 pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
     let mut inside: BTreeSet<String> = model.hosts().into_iter().collect();
     for json in model.section("services").values() {
@@ -38,13 +65,24 @@ pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
         inside.extend(links.filter_map(|link| link.split_once(':')).map(|(_, alias)| alias.to_string()));
     }
     for service in model.services() {
-        for (key, value) in model.environment(&service) {
-            let named: BTreeSet<String> =
-                hosts_in(&key, &value).into_iter().filter(|h| !is_inside(h, &inside)).collect();
+        let run = ["entrypoint", "command"].map(|key| texts(&model.service(&service)[key]).join(" ")).join(" ");
+        let set = model.environment(&service).into_iter();
+        let set = set.map(|(key, value)| (format!("environment.{key}"), hosts_in(&key, &value)));
+        // Without a dot it may be a bucket, or what a script makes of it.
+        let of_run: Vec<String> = hosts_in("", &run).into_iter().filter(|host| host.contains('.')).collect();
+        for (key, hosts) in set.chain([("command".to_string(), of_run)]) {
+            let named: BTreeSet<String> = hosts.into_iter().filter(|h| !is_inside(h, &inside)).collect();
             for host in named {
                 let message = format!("`{service}` is told to use {host}, which is outside the stack");
                 let help = "`isolate: true` in the scenario cuts the stack off from everything outside";
-                found.push(Finding::warning(Some(&service), format!("environment.{key}"), message).help(help));
+                found.push(Finding::warning(Some(&service), key.clone(), message).help(help));
+            }
+        }
+        for peer in PEER.captures_iter(&run).filter_map(|found| found.get(1)).map(|peer| peer.as_str()) {
+            if !is_inside(peer.rsplit_once(':').map_or(peer, |(host, _)| host), &inside) {
+                let message = format!("`{service}` would join the Alertmanagers of {peer}, which is outside the stack");
+                let help = "leave `--cluster.peer` out in the drill, or cut the stack off with `isolate: true` in the scenario";
+                found.push(Finding::error(Some(&service), "command", message).help(help));
             }
         }
         for key in ["extra_hosts", "dns"] {
@@ -56,19 +94,6 @@ pub(super) fn settings(model: &ResolvedModel, found: &mut Vec<Finding>) {
                 }
             }
         }
-    }
-}
-
-/// Whether a host is one of these, this machine, or a reserved name that leads nowhere.
-pub(in crate::stack) fn is_inside(host: &str, inside: &BTreeSet<String>) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    if inside.contains(host) || host.eq_ignore_ascii_case("localhost") {
-        return true;
-    }
-    match host.parse::<std::net::IpAddr>() {
-        Ok(address) => address.is_loopback() || address.is_unspecified(),
-        // Reserved names that lead nowhere: RFC 2606 and RFC 6761.
-        Err(_) => [".localhost", ".test", ".invalid", ".example"].iter().any(|end| host.ends_with(end)),
     }
 }
 
@@ -107,8 +132,9 @@ mod tests {
 
     #[test]
     fn labels_that_programs_of_the_host_follow_are_known_unless_the_stack_is_given_the_engine() {
+        let rule = "Host(`shop.example`)";
         let web =
-            json!({ "labels": { "traefik.http.routers.x.rule": "Host(`shop.example`)", "team": "a", "caddy": "x" } });
+            json!({ "labels": { "traefik.http.routers.x.rule": rule, "team": "a", "co.elastic.logs/enabled": "x" } });
         let followed = |watcher: Value| {
             let Value::Object(json) = json!({ "services": { "web": web, "watcher": watcher } }) else {
                 panic!("a map")
@@ -116,11 +142,35 @@ mod tests {
             followed_labels(&ResolvedModel { json, ..ResolvedModel::default() }, &web)
         };
         let mounts = |source: &str| json!({ "volumes": [{ "source": source, "target": "/s" }] });
-        assert_eq!(followed(json!({})), ["traefik.http.routers.x.rule", "caddy"]);
+        assert_eq!(followed(json!({})), ["traefik.http.routers.x.rule", "co.elastic.logs/enabled"]);
         // What the project can make itself is no consent.
         assert_eq!(followed(mounts("/p/docker.sock")).len(), 2);
         assert_eq!(followed(mounts("/run/user/1000/docker.sock")), Vec::<String>::new());
         assert_eq!(followed(json!({ "use_api_socket": true })), Vec::<String>::new());
+        let opts_out = json!({ "labels": { "traefik.enable": "false", "autoheal": "false" } });
+        assert_eq!(followed_labels(&ResolvedModel::default(), &opts_out), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_service_runs_leads_nowhere_outside() {
+        let Value::Object(json) = json!({ "services": {
+            "a": { "command": ["--cluster.peer=b:9094", "--cluster.peer-timeout=15s", "--cluster.peer=am.prod:9094"] },
+            "alert": { "command": ["--notifier.url=https://am.prod/", "--write=http://a:1/", "s3://bucket/x"] },
+            "b": { "entrypoint": ["sh", "-c", "alertmanager --cluster.peer '10.0.0.9:9094' --cluster.peer a:9094"] },
+        } }) else {
+            panic!("a map")
+        };
+        let mut found = Vec::new();
+        settings(&ResolvedModel { json, ..ResolvedModel::default() }, &mut found);
+        let told: Vec<&str> =
+            found.iter().filter(|finding| finding.error).map(|finding| finding.message.as_str()).collect();
+        let would = |service: &str, peer: &str| {
+            format!("`{service}` would join the Alertmanagers of {peer}, which is outside the stack")
+        };
+        assert_eq!(told, [would("a", "am.prod:9094"), would("b", "10.0.0.9:9094")]);
+        let warned = found.iter().filter(|finding| !finding.error);
+        let warned: Vec<_> = warned.map(|finding| (finding.key.as_str(), finding.message.as_str())).collect();
+        assert_eq!(warned, [("command", "`alert` is told to use am.prod, which is outside the stack")]);
     }
 
     #[test]

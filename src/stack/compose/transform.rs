@@ -50,6 +50,9 @@ pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Dril
             take(&mut service["labels"], &key);
         }
         own_service(name, service, drill, &images);
+        if !outside::has_engine(model) {
+            opt_out(service);
+        }
     }
     if drill.recipe.own.is_some() {
         link_clients(model, spec, &mut services);
@@ -124,7 +127,8 @@ fn own_service(name: &str, service: &mut Value, drill: &Drill<'_>, images: &BTre
         service["pull_policy"] = json!("never");
     }
     if let Some((image, build)) = built.zip(service.get_mut("build").filter(|build| build.is_object())) {
-        take(build, "tags");
+        // Without BuildKit it would replace a base image that is here.
+        ["tags", "pull"].iter().for_each(|key| drop(take(build, key)));
         label(build, labels::IMAGE, "stack");
         if drill.recipe.builds.own.contains(image) {
             label(build, labels::IMAGE_RUN, &drill.run.id);
@@ -292,6 +296,7 @@ fn add_processes(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, 
             link(&mut service, model, like);
         }
         add_labels(&mut service, drill);
+        opt_out(&mut service);
         services.insert(process.name.clone(), service);
     }
 }
@@ -308,8 +313,14 @@ fn our_service(drill: &Drill<'_>, role: &str, image: &str, networks: &[String]) 
         "cpu_shares": 10_240,
     });
     add_labels(&mut service, drill);
+    opt_out(&mut service);
     label(&mut service, labels::ROLE, role);
     service
+}
+
+/// Has the programs that watch the engine leave the containers of a service alone.
+fn opt_out(service: &mut Value) {
+    outside::OPT_OUTS.iter().for_each(|(key, value)| label(service, key, value));
 }
 
 fn add_labels(to: &mut Value, drill: &Drill<'_>) {

@@ -1,6 +1,7 @@
 //! Snapshots of what a drill changes in a model, and properties that hold for every model.
 
 use super::*;
+use crate::stack::Process;
 use crate::stack::compose::images::AgentImage;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,6 +83,24 @@ fn a_drill_adds_its_agent_its_toolbox_and_its_labels() {
 }
 
 #[test]
+fn programs_that_watch_the_engine_leave_containers_alone_unless_the_stack_has_its_own() {
+    let web = json!({ "image": "w", "labels": { "traefik.enable": "true" } });
+    let json = json!({ "services": { "web": web, "edge": { "image": "t" } } });
+    let mut with_own = json.clone();
+    with_own["services"]["edge"]["use_api_socket"] = json!(true);
+    let process = Process { name: "flood".into(), service: None, run: "x".into(), replicas: 1, returns: None };
+    let spec = StackRequest { processes: vec![process], ..spec(&[]) };
+    let routed =
+        |json: Value, service: &str| changed(json, &spec)["services"][service]["labels"]["traefik.enable"].clone();
+    for service in ["web", "edge", "fd-agent", "fd-toolbox", "flood"] {
+        assert_eq!(routed(json.clone(), service), "false", "{service}");
+    }
+    assert_eq!(routed(with_own.clone(), "web"), "true");
+    assert_eq!(routed(with_own.clone(), "edge"), Value::Null);
+    assert_eq!(routed(with_own, "fd-agent"), "false");
+}
+
+#[test]
 fn an_interposed_service_is_linked_to_its_agent_by_every_name() {
     let json = json!({ "name": "shop", "services": {
         "payments": { "image": "pay", "container_name": "shop-pay", "expose": ["8080", "9000/udp"],
@@ -113,7 +132,8 @@ fn nothing_fixed_stays_that_another_drill_has_as_well() {
             "image": "nginx", "container_name": "web", "mac_address": "02:42:ac:11:00:03", "profiles": ["p"],
             "ports": [{ "mode": "ingress", "target": 80, "published": "8080", "protocol": "tcp" },
                       { "target": 53, "published": "53", "protocol": "udp" }],
-            "expose": ["80", "7000"], "restart": "always", "labels": { "team": "a$$b", "traefik.enable": "true" },
+            "expose": ["80", "7000"], "restart": "always",
+            "labels": { "team": "a$$b", "traefik.http.routers.x.rule": "PathPrefix(`/`)" },
             "environment": { "A": "x$$y" }, "command": ["sh", "-c", "echo $$HOME"],
             "networks": { "front": { "ipv4_address": "172.30.0.5", "aliases": ["www"], "priority": 5 }, "ext": null },
             "volumes": [{ "type": "volume", "source": "data", "target": "/d", "volume": {} }] },
@@ -128,7 +148,7 @@ fn nothing_fixed_stays_that_another_drill_has_as_well() {
         "x-note": 1 });
     let out = changed(json, &spec(&[]));
     let labels = &out["services"]["web"]["labels"];
-    assert!(labels["traefik.enable"].is_null() && labels["team"] == "a$$b", "{labels}");
+    assert!(labels["traefik.http.routers.x.rule"].is_null() && labels["team"] == "a$$b", "{labels}");
     insta::assert_snapshot!(team_only(out));
 }
 
@@ -147,7 +167,7 @@ fn an_isolated_stack_has_internal_networks_only() {
 #[test]
 fn every_service_that_runs_a_built_image_runs_the_one_that_was_built() {
     let json = json!({ "name": "s", "services": {
-        "web": { "image": "shop:dev", "build": { "context": "/p", "tags": ["x"], "labels": { "a": "b" } } },
+        "web": { "image": "shop:dev", "build": { "context": "/p", "tags": ["x"], "pull": true, "labels": { "a": "b" } } },
         "worker": { "image": "shop:dev", "pull_policy": "always" },
         "api": { "build": { "context": "/p/api" } },
         "cron": { "image": "s-api" },

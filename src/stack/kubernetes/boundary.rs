@@ -5,9 +5,8 @@ use super::manifests::{
     Manifests, asks_of_the_node, group, is_cluster_scoped, items, kind, name, pod_spec, pod_spec_pointer, text, written,
 };
 use super::names::is_ours;
-use crate::source::pattern;
+use crate::source::{is_inside, pattern};
 use crate::stack::StackRequest;
-use crate::stack::compose::outside::is_inside;
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
