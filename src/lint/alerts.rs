@@ -4,7 +4,7 @@ use super::files::walk;
 use super::links::{ANCHOR, anchors};
 use super::{Config, FindingReport, LintPage, Project, collect};
 use crate::runbook::{RunbookPhase, look};
-use crate::source::{Diagnostics, Node, Source, Span, nearest, parse, shorten, tidy};
+use crate::source::{Diagnostics, Node, Source, Span, parse, shorten, tidy};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,13 +49,10 @@ pub(super) fn check(project: &Project, pages: &[LintPage<'_>], report: &mut Find
         let (what, help) = match found {
             Some(file) => {
                 let Some(anchor) = missing_anchor(alert, file) else { continue };
-                (format!("has no heading with the anchor `#{}`", shorten(anchor)), ANCHOR.to_string())
+                (format!("has no heading with the anchor `#{}`", shorten(anchor)), ANCHOR)
             }
             None if is_ours(&alert.url, project) || parents.contains(parent(&alert.url)) => {
-                let names: Vec<String> = files.iter().map(|file| stem(file)).collect();
-                let near = nearest(&name(&alert.url), names.iter().map(String::as_str));
-                let near = near.map(|near| format!("did you mean `{near}`?"));
-                ("is not here".to_string(), near.unwrap_or_else(|| "write the runbook, or correct the address".into()))
+                ("is not here".to_string(), "write the runbook, or correct the address")
             }
             None => continue,
         };
@@ -253,7 +250,7 @@ mod tests {
         assert_eq!(
             found(&all, &["runbooks/db-pool.md", "runbooks/queue.md", "runbooks/README.md", "runbooks/left.md"]),
             [
-                "warning a.yml:11:22 the runbook of the alert B is not here (did you mean `db-pool`?)",
+                "warning a.yml:11:22 the runbook of the alert B is not here (write the runbook, or correct the address)",
                 "info left.md:1:1 no alert leads to this runbook (put its address into the `runbook_url` of the alert that it answers)",
             ]
         );

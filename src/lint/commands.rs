@@ -1,17 +1,14 @@
-//! RB208 to RB212: commands that keep those behind them from running, that wait without a limit, that no program accepts, that
-//! fail and say nothing, or that name no namespace. What is known of each program stands in the table of programs.
+//! RB208 to RB212: commands that keep those behind them from running, that wait without a limit, that fail and say nothing, or that
+//! name no namespace. What is known of each program stands in the table of programs.
 
-use super::page::{begin, fixed};
+use super::page::begin;
 use super::words::holds;
 use super::{FindingReport, LintPage};
 use crate::bash::{Expansion, OutputTaker, SimpleCommand, Statement, StatementKind};
-use crate::programs::{
-    Call, Calls, EffectKind, Waits, goes_on_after_errors, holds_anyway, incomplete, misspelt, words_wait,
-};
+use crate::programs::{Call, Calls, EffectKind, Waits, goes_on_after_errors, holds_anyway, words_wait};
 use crate::runbook::RunbookPhase::{Mitigate, Rollback, Verify};
 use crate::runbook::look::PageCommand;
 use crate::source::Span;
-use std::collections::HashMap;
 
 /// RB208: commands that never end, or open an editor, above others of their block.
 pub(super) fn endless(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
@@ -101,34 +98,6 @@ fn ends(statement: &Statement) -> bool {
                 || statement.expansions().iter().any(computes)
         }
         _ => false,
-    }
-}
-
-/// RB210: commands that no program accepts.
-pub(super) fn refused(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    let mut defined: HashMap<String, bool> = HashMap::new();
-    for shell in page.commands().iter().filter(|shell| shell.command.is_shell()) {
-        for call in shell.calls() {
-            // What stands for several words is not known.
-            if call.words.iter().any(|word| word.starts_with(['$', '<', '{', '`', '\\'])) {
-                continue;
-            }
-            let words = fixed(call);
-            // What the page defines is asked once for each name.
-            let mut own = |name: &str| {
-                let made = || [format!("{name}()"), format!("alias {name}="), format!("function {name}")];
-                let is_made = || made().iter().any(|made| page.source.text.contains(made));
-                *defined.entry(name.to_string()).or_insert_with(is_made)
-            };
-            if let Some((wrong, meant)) = misspelt(&words).filter(|(wrong, _)| !own(wrong)) {
-                let found = report.at(shell.place(call.span), format!("`{wrong}` is not known"));
-                found.help(format!("did you mean `{meant}`?"));
-            } else if let Some(what) = incomplete(&words) {
-                report
-                    .at(shell.place(call.span), format!("`{what}` is refused like this: something is missing"))
-                    .help(format!("`{what} --help` says what; give it a name, a selector or the option"));
-            }
-        }
     }
 }
 
@@ -256,20 +225,6 @@ mod tests {
             "# T\n\n```bash\nwhile [ $SECONDS -lt 60 ]; do sleep 1; done\n```\n",
             "# T\n\n```bash\nget | while read -r x; do echo $x; sleep 1; done\n```\n",
             "# T\n\n```bash\nuntil curl x || ((++n > 5)); do sleep 1; done\n```\n",
-        ],
-    }
-
-    cases! {
-        rb210,
-        bad: [
-            "# T\n\n```bash\nls && kubctl get pods\n```\n" => [(4, 7)],
-            "# T\n\n```bash\nsudo systemctl restrat x\nkubectl pods\n```\n" => [(4, 1), (5, 1)],
-            "# T\n\n```bash\nkubectl delete pod\nkubectl scale deploy/x\nkubectl -n shop rollout undo\n```\n" => [(4, 1), (5, 1), (6, 1)],
-        ],
-        good: [
-            "# T\n\n```bash\nkubectl delete pod x\nkubectl delete pods -l app=x\nkubectl delete pod/x\nkubectl scale deploy/x --replicas=2\nkubectl logs -l a=b\n```\n",
-            "# T\n\n```bash\nshop-admin drain\nkubectl neat x\nkubectx prod\nkubectl logs $POD\nkubectl delete pod <pod>\n```\n",
-            "# T\n\n```bash\nkubctl() { kubectl \"$@\"; }\nkubctl get pods\n```\n",
         ],
     }
 

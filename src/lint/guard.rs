@@ -32,8 +32,6 @@ pub(super) struct Guards<'a> {
     /// For each variable of the page, whether all of its values were made by it, or have a name that says that nobody will miss
     /// the thing; and whether they were, or are too narrow for harm.
     variables: HashMap<&'a str, (bool, bool)>,
-    /// Where things are made first, by their names.
-    made: HashMap<&'a str, usize>,
     /// What stands before commands first.
     before: HashMap<(Scope, Guard<'a>), usize>,
     /// The block that was asked for last, by its first byte, and whether words around it guard it.
@@ -80,18 +78,12 @@ impl<'a> Guards<'a> {
         let alerts = ALERTS.find_iter(&page.source.text).map(|alert| Span::new(alert.start(), alert.end())).collect();
         let texts = page.look.texts.iter().map(|text| Warnings::of(&text.body.text)).collect();
         let comments = page.look.fences.iter().map(|fence| comments(page, fence)).collect();
-        let (variables, made, last) = (HashMap::new(), HashMap::new(), Cell::default());
-        let mut guards = Guards { texts, alerts, comments, variables, made, before: HashMap::new(), last };
+        let (variables, last) = (HashMap::new(), Cell::default());
+        let mut guards = Guards { texts, alerts, comments, variables, before: HashMap::new(), last };
         for command in page.commands() {
             guards.assignments(&command.command.text);
-            let begin = begin(command);
-            let scopes = scopes(page, command.step, begin);
+            let scopes = scopes(page, command.step, begin(command));
             for call in command.calls() {
-                if makes(call) {
-                    for name in call.words.iter().copied().flat_map(|word| names(word).into_iter().chain(paths(word))) {
-                        guards.made.entry(name).or_insert(begin);
-                    }
-                }
                 let at = command.place(call.span).start;
                 for known in before(call) {
                     for scope in scopes {
@@ -126,7 +118,7 @@ impl<'a> Guards<'a> {
         let place = command.place(call.span);
         command.held
             || call.around.checked
-            || self.is_own(command, harm)
+            || self.is_own(harm)
             || self.by_words(page, place)
             || self.by_commands(page, command.step, place.start, harm)
     }
@@ -186,8 +178,8 @@ impl<'a> Guards<'a> {
             || regions.iter().any(warned)
     }
 
-    /// Whether the page made the thing itself, or its name says that nobody will miss it.
-    fn is_own(&self, command: &PageCommand<'_>, harm: &DestroyedByCall) -> bool {
+    /// Whether the name of the thing says that nobody will miss it, or the page gives the variable such a name.
+    fn is_own(&self, harm: &DestroyedByCall) -> bool {
         if !harm.target.starts_with("pvc/") && is_scratch(&harm.target) {
             return true;
         }
@@ -196,8 +188,7 @@ impl<'a> Guards<'a> {
         let name = target.strip_prefix('$').map(|name| name.trim_matches(['{', '}', '\\']));
         let name = name.and_then(|name| name.split(|c: char| !c.is_alphanumeric() && c != '_').next());
         let value = name.and_then(|name| self.variables.get(name));
-        let made = self.made.get(target.trim_end_matches('/'));
-        value.is_some_and(|(made, narrow)| *made || !harm.sql && *narrow) || made.is_some_and(|at| *at < begin(command))
+        value.is_some_and(|(made, narrow)| *made || !harm.sql && *narrow)
     }
 
     /// A question, a backup, or a look at the same thing, before it and in the same step or section.
@@ -252,24 +243,6 @@ fn names(word: &str) -> Vec<&str> {
     let all =
         parts.iter().enumerate().flat_map(|(index, one)| from(index).map(move |last| Span::new(one.start, last.end)));
     all.map(|span| span.of(word)).collect()
-}
-
-/// The absolute paths that a word holds, and those above each: what is called `data` is not `/data`.
-fn paths(word: &str) -> Vec<&str> {
-    let pieces = word.split(|c: char| c.is_whitespace() || "\"'`,;()=:[]{}".contains(c));
-    let paths = pieces.filter(|piece| piece.starts_with('/')).map(|piece| piece.trim_end_matches('/'));
-    let above = |path: &str| path.match_indices('/').map(|(at, _)| at).skip(1).collect::<Vec<_>>();
-    let all = paths.flat_map(|path| above(path).into_iter().chain([path.len()]).filter_map(|end| path.get(..end)));
-    all.filter(|path| !path.is_empty()).collect()
-}
-
-/// Whether a call makes something.
-fn makes(call: &PageCall<'_>) -> bool {
-    call.words.iter().any(|word| {
-        let upper = word.to_uppercase();
-        matches!(*word, "mkdir" | "createdb" | "create" | "create-secret")
-            || ["CREATE DATABASE", "CREATE TABLE"].iter().any(|create| upper.contains(create))
-    })
 }
 
 /// Where the lines of a block begin, and what comments above each say: those that warn count for all behind them, one that

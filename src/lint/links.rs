@@ -3,13 +3,11 @@
 
 use super::{FindingReport, LintPage, Project};
 use crate::runbook::look::{self, PageLook, TextKind};
-use crate::source::{Source, Span, TextPattern, beginning, clean, nearest, shorten, tidy};
+use crate::source::{Source, Span, TextPattern, beginning, clean, shorten, tidy};
 use percent_encoding::percent_decode_str;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// How many names may be held against what a link says, on all pages: one costs about a microsecond.
-const COMPARED: usize = 200_000;
 /// Bytes of a heading in HTML that are read.
 const LONGEST_HEADING: usize = 1000;
 /// What an anchor is, for those who have written another one.
@@ -18,36 +16,17 @@ pub(super) const ANCHOR: &str = "an anchor is the heading in lower case, signs l
 pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
     let mut roots: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
     let anchors = pages.iter().map(|page| (tidy(&page.source.path), anchors(&page.source.text, page.look)));
-    let mut seen = SeenPages { anchors: anchors.collect(), folders: HashMap::new(), compared: COMPARED };
+    let mut anchors: HashMap<PathBuf, HashSet<String>> = anchors.collect();
     for page in pages {
         let path = &page.source.path;
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let root = roots.entry(folder).or_insert_with(|| root(path)).clone();
         let mut known = HashMap::new();
         for (target, span) in links(page) {
-            if let Some((message, help)) = wrong(path, root.as_deref(), target.trim(), &mut known, &mut seen) {
+            if let Some((message, help)) = wrong(path, root.as_deref(), target.trim(), &mut known, &mut anchors) {
                 report.in_file(page.source, span, message).help(help);
             }
         }
-    }
-}
-
-/// What was seen of the repository.
-struct SeenPages {
-    /// The anchors of its pages.
-    anchors: HashMap<PathBuf, HashSet<String>>,
-    /// The names in its folders.
-    folders: HashMap<PathBuf, Vec<String>>,
-    /// How many names may still be compared.
-    compared: usize,
-}
-
-impl SeenPages {
-    /// Whether so many more names may be compared; they count as compared.
-    fn may_compare(&mut self, names: usize) -> bool {
-        let left = self.compared.checked_sub(names);
-        self.compared = left.unwrap_or_default();
-        left.is_some()
     }
 }
 
@@ -67,73 +46,53 @@ fn links(page: &LintPage<'_>) -> Vec<(String, Span)> {
 /// Targets that are for somebody else: other schemes, templates, placeholders.
 static FOREIGN: TextPattern = TextPattern::new(r"^[A-Za-z][A-Za-z0-9+.-]*:|[<{]|\$\(|%\}|^//|^[@~$]");
 
-/// What is wrong with a link of a page, and what to do; `known` is what others of the page have led to.
+/// What is wrong with a link of a page, and what to do; `known` is what others of the page have led to, `seen` has the anchors of
+/// pages.
 fn wrong(
     page: &Path,
     root: Option<&Path>,
     target: &str,
     known: &mut HashMap<String, Leads>,
-    seen: &mut SeenPages,
-) -> Option<(String, String)> {
+    seen: &mut HashMap<PathBuf, HashSet<String>>,
+) -> Option<(String, &'static str)> {
     if FOREIGN.is_match(target) {
         return None;
     }
     let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
     let path = decoded(path.split('?').next().unwrap_or_default());
     if path.is_empty() && anchor.is_none() && !target.starts_with('?') {
-        let help = "write where it leads, or make it plain text";
-        return Some(("this link leads nowhere: it is empty".into(), help.into()));
+        return Some(("this link leads nowhere: it is empty".into(), "write where it leads, or make it plain text"));
     }
     let leads = || if path.is_empty() { Leads::To(tidy(page)) } else { resolve(page, &path, root) };
     let file = match known.entry(path.clone()).or_insert_with(leads) {
         Leads::To(file) => file.clone(),
         Leads::Unknown => return None,
         Leads::Outside => {
-            let help = "whoever reads it elsewhere cannot follow: write the whole address".to_string();
+            let help = "whoever reads it elsewhere cannot follow: write the whole address";
             return Some((format!("`{}` leads out of the repository", shorten(&path)), help));
         }
-        Leads::Nowhere => return Some((format!("`{}` is not there", shorten(&path)), similar(page, &path, seen))),
+        Leads::Nowhere => {
+            let help = "name a file beside this page, or begin with `/` for the root of the repository";
+            return Some((format!("`{}` is not there", shorten(&path)), help));
+        }
     };
     let anchor = decoded(anchor?);
     let anchor = anchor.strip_prefix("user-content-").unwrap_or(&anchor).to_lowercase();
     if anchor.is_empty() || anchor == "top" {
         return None;
     }
-    if !seen.anchors.contains_key(&file) {
+    if !seen.contains_key(&file) {
         let markdown = file.extension().is_some_and(|end| end == "md" || end == "markdown");
         // Anchors of code (`#L10`) and of other formats are not looked at.
         let other = Source::read(&file).ok().filter(|_| markdown)?;
-        seen.anchors.insert(file.clone(), anchors(&other.text, &look::look(&other)));
+        seen.insert(file.clone(), anchors(&other.text, &look::look(&other)));
     }
-    let known = seen.anchors.get(&file).filter(|known| !known.contains(&anchor))?;
-    let mut names: Vec<String> = known.iter().cloned().collect();
-    let near = seen.may_compare(2 * names.len()).then(|| {
-        names.sort_unstable();
-        let all = || names.iter().map(String::as_str);
-        let part = |other: &&str| other.len() > 3 && (other.contains(anchor.as_str()) || anchor.contains(other));
-        nearest(&anchor, all()).or_else(|| all().find(part)).map(|near| format!("did you mean `#{}`?", shorten(near)))
-    });
+    if seen.get(&file)?.contains(&anchor) {
+        return None;
+    }
     let where_to = if path.is_empty() { "this page".to_string() } else { format!("`{}`", shorten(&path)) };
     let message = format!("no heading of {where_to} has the anchor `#{}`", shorten(&anchor));
-    Some((message, near.flatten().unwrap_or_else(|| ANCHOR.to_string())))
-}
-
-/// What to say about a file that is not there.
-fn similar(page: &Path, path: &str, seen: &mut SeenPages) -> String {
-    let full = page.parent().unwrap_or(Path::new("")).join(path);
-    let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = folder(&full).to_path_buf();
-    let read = |folder: &PathBuf| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().take(1000).flatten();
-        let mut names = Vec::from_iter(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-        names.sort_unstable();
-        names
-    };
-    let names = seen.may_compare(1).then(|| seen.folders.entry(folder).or_insert_with_key(read).clone());
-    let names = names.unwrap_or_default();
-    let near = seen.may_compare(names.len()).then(|| nearest(&name, names.iter().map(String::as_str))).flatten();
-    let other = "name a file beside this page, or begin with `/` for the root of the repository";
-    near.map_or_else(|| other.to_string(), |near| format!("did you mean `{near}`?"))
+    Some((message, ANCHOR))
 }
 
 /// `%20` and the like resolved, where that is UTF-8.
@@ -311,10 +270,10 @@ mod tests {
         assert_eq!(
             found(&files, "docs/run/page.md"),
             [
-                "no heading of `../b.md` has the anchor `#fox` (did you mean `#fix`?)",
+                "no heading of `../b.md` has the anchor `#fox` (an anchor is the heading in lower case, signs left out, blanks as hyphens)",
                 "`/docs/none.md` is not there (name a file beside this page, or begin with `/` for the root of the repository)",
                 "`../../x.md` is not there (name a file beside this page, or begin with `/` for the root of the repository)",
-                "`../c.md` is not there (did you mean `b.md`?)",
+                "`../c.md` is not there (name a file beside this page, or begin with `/` for the root of the repository)",
             ]
         );
         let out = [(".git/config", ""), ("page.md", "# T\n\n[x](../other/x.md) [y](../../wiki)\n")];

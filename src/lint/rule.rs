@@ -69,7 +69,6 @@ pub const RULES: &[LintRule] = &[
     page("RB207", WARN, "prompts and output mixed in a `bash` block", blocks::terminal),
     page("RB208", WARN, "a command that never ends, or opens an editor, above others of its block", commands::endless),
     page("RB209", OFF, "a polling loop without a limit", commands::endless_loop),
-    page("RB210", WARN, "a command that cannot be right: misspelt, or something is missing", commands::refused),
     page("RB211", WARN, "an error that nobody notices, as the exit code is 0", commands::unnoticed),
     page("RB212", WARN, "`kubectl` without a namespace on a page whose other commands name one", commands::namespace),
     page("RB301", ERROR, "a command that destroys, without a guard", destructive::check),

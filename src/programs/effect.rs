@@ -508,11 +508,6 @@ pub fn endless(words: &[Word]) -> Option<String> {
     labelled(words, |program| &program.endless)
 }
 
-/// What of a program is refused by it, as something is missing: `kubectl delete pod`.
-pub fn incomplete(words: &[Word]) -> Option<String> {
-    labelled(words, |program| &program.incomplete)
-}
-
 /// What of a program keeps a copy of what may be lost, called like this: `restic backup`.
 pub fn keeps(words: &[Word]) -> Option<String> {
     labelled(words, |program| &program.keeps)

@@ -15,7 +15,6 @@ mod page;
 mod scripts;
 mod shell;
 pub mod simple;
-mod spelling;
 mod sql;
 pub mod statements;
 mod table;
@@ -28,13 +27,12 @@ pub use call::{Call, ExitUse, Filtered, PipeStage, Sink};
 pub use calls::{Calls, answered, calls, functions, hides_calls};
 pub use data::{changes_data, changes_to_look};
 pub use effect::{
-    Effect, EffectKind, StandardInput, destroying_statement, destroys, endless, incomplete, interactive, is_known,
-    is_sql_client, keeps, lasts, name_of, of_call, of_lines,
+    Effect, EffectKind, StandardInput, destroying_statement, destroys, endless, interactive, is_known, is_sql_client,
+    keeps, lasts, name_of, of_call, of_lines,
 };
 pub use left_running::left_running;
 pub use own::{FILE, add, own_file};
 pub use shell::{of_shell, only_gets, only_looks, only_notes};
-pub use spelling::misspelt;
 pub use sql::of_sql;
 pub use table::{Wrapper, script, wrapper};
 pub use unnoticed::{nobody_learns, unnoticed_end};

@@ -72,8 +72,6 @@ pub(super) struct Program {
     pub lasts: Vec<Way>,
     /// Ways of calling it that change something so that somebody can look.
     pub to_look: Vec<Way>,
-    /// Ways of calling it that it refuses, as something is missing.
-    pub incomplete: Vec<Way>,
     pub errors: Vec<ErrorLine>,
     /// For those who read the table.
     #[serde(rename = "notes")]
@@ -290,11 +288,6 @@ static INDEX: LazyLock<HashMap<&'static str, NameEntry>> = LazyLock::new(|| {
     note(&table.safe, &|entry| entry.safe = true);
     index
 });
-
-/// The names of everything that is known.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    INDEX.keys().copied()
-}
 
 /// What is known of a name.
 pub(super) fn entry(name: &str) -> Option<&'static NameEntry> {

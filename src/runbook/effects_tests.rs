@@ -669,6 +669,8 @@ const NOT: &[&str] = &[
     "sed 'r x' f",
     "sed -n '/[/]/w f' f",
     "sed 's/a/b/;e' f",
+    "sed 's/[]/x/w f' f",
+    r#"awk '{ print "a" "|" }' f"#,
     "date -s x",
     "date 010100002030",
     "date --set=x",

@@ -317,7 +317,7 @@ fn cost(node: &Node) -> Cost {
     })
 }
 
-/// Notes an error of the parser, in words that tell an author what to fix. `deepest` is the depth that documents may have.
+/// Notes an error of the parser. `deepest` is the depth that documents may have.
 fn report_syntax(source: &Arc<Source>, error: &ScanError, deepest: usize, diags: &mut Diagnostics) {
     let at = error.marker().byte_offset().unwrap_or(source.text.len());
     let rest = source.text.get(at..).unwrap_or_default();
@@ -330,39 +330,11 @@ fn report_syntax(source: &Arc<Source>, error: &ScanError, deepest: usize, diags:
             .help("YAML is indented with spaces only");
         return;
     }
-    let (message, help) = in_words(error, deepest);
-    diags.error(source, Span::new(at, at + length), format!("not valid YAML: {message}")).help(help);
-}
-
-fn in_words(error: &ScanError, deepest: usize) -> (String, &'static str) {
-    match error.kind() {
-        ErrorKind::RecursionLimitExceeded => (format!("nested more than {deepest} deep"), ""),
-        ErrorKind::UnknownAnchor => (
-            "no anchor of this name stands before this alias".into(),
-            "a text that begins with `*` must stand in quotes; an alias `*name` needs a value marked `&name` above it",
-        ),
-        ErrorKind::MappingValueNotAllowed => (
-            "a `key: value` cannot stand here".into(),
-            "indent it like the keys beside it; a text that holds `: ` must stand in quotes",
-        ),
-        ErrorKind::InvalidColonPlacement => {
-            ("a `:` cannot stand here".into(), "is the `[`, `{` or quote before it closed?")
-        }
-        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar => {
-            ("a quoted text is not closed".into(), "add the closing quote, or indent its further lines")
-        }
-        ErrorKind::UnknownQuotedScalarEscape => (
-            "this is not an escape that YAML knows".into(),
-            "write `\\\\` for a backslash, or use single quotes, in which it means itself",
-        ),
-        ErrorKind::UnexpectedCharacter { character } => {
-            let help =
-                if character.is_control() { "delete it" } else { "a text that begins with it must stand in quotes" };
-            (format!("`{}` cannot stand here", character.escape_debug()), help)
-        }
-        ErrorKind::MisplacedFlowCollectionEnd => ("a bracket is closed that was never opened".into(), "delete it"),
-        _ => (error.info(), ""),
-    }
+    let message = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => format!("nested more than {deepest} deep"),
+        _ => error.info(),
+    };
+    diags.error(source, Span::new(at, at + length), format!("not valid YAML: {message}"));
 }
 
 /// The first tab in the indentation of the line of `at`, or of the next line (the parser looks ahead).
