@@ -90,6 +90,11 @@ fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The rows of the table of the quarter's drills.
+fn summary_rows(page: &str) -> impl Iterator<Item = &str> {
+    page.lines().filter(|line| line.starts_with("| 3.") || line.starts_with("| 3&#46;"))
+}
+
 #[test]
 fn a_quarter_is_reported_from_what_lies_on_disk() {
     let project = Project::new();
@@ -105,19 +110,15 @@ fn a_quarter_is_reported_from_what_lies_on_disk() {
         "1 run was cut off",
         "2026-08-12 (from the records)",
         "the retest passed",
+        "**verified<br>",
         "events.jsonl&#35;&#8203;seq=0",
         &firedrill::archive::evidence::Digest::of(&std::fs::read(manifest).unwrap()).to_string(),
         "intact",
     ] {
         assert!(markdown.contains(words), "{words}: {markdown}");
     }
-    let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--json", "-", "--html", "out/dr.html"]);
+    let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--html", "out/dr.html"]);
     assert_eq!((output.status.code(), told(&output)), (Some(0), "out/dr.html\n".to_string()));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["drills"][1]["verdict"], "fail");
-    assert_eq!(report["retests"][0]["retest"], RETEST);
-    assert_eq!(report["actions"][0]["verification"]["verified"], true);
-    assert_eq!(report["totals"]["incomplete"], 1);
 }
 
 #[test]
@@ -129,15 +130,12 @@ fn evidence_that_was_changed_or_deleted_is_told_and_proves_nothing() {
     std::fs::remove_dir_all(project.path(&format!(".firedrill/runs/{FAILED}"))).unwrap();
     let unsealed = "20261126T020000Z-pg-restore-0006";
     project.drill("dr-passed", unsealed);
-    let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--json", "-", "--markdown", "dr.md"]);
+    let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--markdown", "dr.md"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let evidence = &report["evidence"];
-    assert_eq!((&evidence["not_intact"], &evidence["gone"]), (&json!(3), &json!(1)), "{evidence:#}");
-    assert!(evidence["heads"][0].as_str().unwrap().starts_with("5:"), "{evidence:#}");
-    for run in [RETEST, unsealed] {
-        let drill = report["drills"].as_array().unwrap().iter().find(|drill| drill["run"] == run).unwrap();
-        assert_eq!(drill["verdict"], "no_verdict", "{run}");
+    let page = std::fs::read_to_string(project.path("dr.md")).unwrap();
+    for day in ["2026-11-18", "2026-11-26"] {
+        let drill = summary_rows(&page).find(|row| row.contains(day)).unwrap();
+        assert!(drill.contains("no verdict"), "{drill}");
     }
     let changed = format!("{RETEST} (CHANGED): events.jsonl was changed");
     let gone = format!("{FAILED} (GONE): its directory is gone");
@@ -146,43 +144,40 @@ fn evidence_that_was_changed_or_deleted_is_told_and_proves_nothing() {
         errors.contains(&format!("warning: {changed}")) && errors.contains(&format!("warning: {gone}")),
         "{errors}"
     );
-    let page = std::fs::read_to_string(project.path("dr.md")).unwrap();
-    assert!(page.contains("The evidence of 3 runs is not intact"), "{page}");
+    assert!(page.contains("The evidence of 3 runs is not intact") && page.contains("1 of them is gone"), "{page}");
+    let head = page.lines().find(|line| line.starts_with("| **Head of the hash chain**")).unwrap();
+    assert!(head.contains("<code>5"), "{head}");
 }
 
 #[test]
 fn evidence_of_another_quarter_or_below_a_chain_that_cannot_be_read_is_no_pass() {
     let project = Project::new();
     let report = || {
-        let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--json", "-", "--markdown", "dr.md"]);
+        let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--markdown", "dr.md"]);
         assert_eq!(output.status.code(), Some(0), "{}", told(&output));
-        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+        (std::fs::read_to_string(project.path("dr.md")).unwrap(), told(&output))
     };
-    let before = |report: &Value| {
-        let trend = report["trend"].as_array().unwrap().iter().find(|row| row["scenario"] == "pg-restore").unwrap();
-        (trend["quarters"][2].clone(), report["previous_drill_recorded"].clone())
+    let before = |page: &str| {
+        let trend = page.lines().find(|line| line.starts_with("| <code>pg-restore</code> | 2026Q1")).unwrap();
+        (trend.split(" | ").nth(3).unwrap().to_string(), page.contains("2026-08-12 (from the records)"))
     };
-    let (quarter, previous) = before(&report());
-    assert_eq!((&quarter["passed"], &previous), (&json!(1), &json!("2026-08-12T02:00:00.000Z")), "{quarter:#}");
+    let (quarter, is_previous) = before(&report().0);
+    assert!(quarter.contains("1 of 1 passed") && is_previous, "{quarter}");
     let events = project.path(".firedrill/runs/20260812T020000Z-pg-restore-0000/events.jsonl");
     let text = std::fs::read_to_string(&events).unwrap();
     std::fs::write(&events, text + "\n").unwrap();
-    let changed = report();
-    let (quarter, previous) = before(&changed);
-    assert_eq!((&quarter["runs"], &quarter["passed"]), (&json!(1), &json!(0)), "{quarter:#}");
-    assert!(quarter["rto_worst_us"].is_null() && previous.is_null(), "{quarter:#} {previous}");
-    assert_eq!(changed["evidence"]["not_intact"], 0, "the quarter itself is");
-    let problems = changed["evidence"]["problems"].to_string();
-    assert!(problems.contains("20260812T020000Z-pg-restore-0000 (CHANGED)"), "{problems}");
+    let (page, errors) = report();
+    let (quarter, is_previous) = before(&page);
+    assert!(quarter.contains("0 of 1 passed") && quarter.contains("RTO not measured") && !is_previous, "{quarter}");
+    assert!(!page.contains("The evidence of 1 run is not intact"), "the quarter itself is: {page}");
+    assert!(errors.contains("20260812T020000Z-pg-restore-0000 (CHANGED)"), "{errors}");
 
     let chain = project.path(".firedrill/runs/chain.jsonl");
     std::fs::remove_file(&chain).unwrap();
     std::fs::create_dir(&chain).unwrap();
-    let unread = report();
-    let drills = unread["drills"].as_array().unwrap();
-    assert!(!drills.is_empty() && drills.iter().all(|drill| drill["verdict"] == "no_verdict"), "{drills:#?}");
-    assert_eq!((&unread["totals"]["passed"], &unread["evidence"]["unreadable"]), (&json!(0), &json!(1)));
-    let page = std::fs::read_to_string(project.path("dr.md")).unwrap();
+    let (page, _) = report();
+    assert!(summary_rows(&page).count() > 0 && summary_rows(&page).all(|row| row.contains("no verdict")), "{page}");
+    assert!(page.contains(": 0 passed,"), "{page}");
     let (first, rest) = page.split_once("## 1").unwrap();
     assert!(first.contains("1 place cannot be read") && !rest.contains("There is no run in this quarter"), "{page}");
 }
@@ -213,7 +208,7 @@ fn mistakes_are_told_and_end_with_2() {
         (vec!["--quarter", "2026-Q4"], "`2026-Q4` is no quarter: write it like `2026Q4`"),
         (vec!["--quarter", "2026Q4", "nowhere"], "nowhere"),
         (vec!["--quarter", "2026Q4", "--notes", "nowhere"], "there is no folder nowhere"),
-        (vec!["--json", "-", "--markdown", "-"], "only one report can go to standard output"),
+        (vec!["--html", "-", "--markdown", "-"], "only one report can go to standard output"),
         (vec!["--pdf", "-"], "a PDF goes to a file"),
     ] {
         let output = project.run(&[vec!["report", "dr"], arguments].concat());

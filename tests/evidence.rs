@@ -3,7 +3,7 @@
 use firedrill::archive::evidence::{self, CHAIN, Head, MANIFEST};
 use firedrill::record::Record;
 use firedrill::report;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -118,18 +118,14 @@ fn a_report_that_was_made_again_is_a_warning() {
         text.ends_with("1 intact; 1 report differs from what was sealed; make it again with `firedrill report`\n"),
         "{text}"
     );
-    assert_eq!(project.verify(&["--strict"]).0, 1);
 }
 
 #[test]
 fn a_chain_that_was_written_anew_is_found_by_a_head_that_was_kept() {
     let project = Project::new();
     let runs = [1, 2].map(|number| project.sealed(number, "passed"));
-    let output = project.command(&["--format", "json"]).output().expect("firedrill runs");
-    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&told["format"], &told["intact"]), (&json!(1), &json!(true)));
-    let head: Head = serde_json::from_value(told["chains"][0]["head"].clone()).expect("a head");
-    let head = head.to_string();
+    let report = evidence::verify(&[project.path(".firedrill")]).expect("runs");
+    let head = report.chains[0].head.as_ref().expect("a head").to_string();
     assert_eq!(project.verify(&["--head", &head]).0, 0);
     // Later runs do not disturb it.
     project.sealed(3, "passed");

@@ -67,7 +67,7 @@ fn nothing_is_no_mistake() {
     insta::assert_snapshot!("empty", project.history(&[]));
     assert!(!project.path().join(".firedrill").exists(), "looking leaves nothing behind");
     fs::create_dir_all(project.path().join(".firedrill/runs")).expect("a directory");
-    assert!(project.history(&["--since", "30d"]).starts_with("exit 0\nThere are no runs since 30d."));
+    assert!(project.history(&[]).starts_with("exit 0\nThere are no runs."));
     let json: serde_json::Value = serde_json::from_slice(&project.output(&["--json"]).stdout).expect("JSON");
     assert_eq!((&json["format"], &json["runs"]), (&json!(2), &json!(0)));
 }
@@ -82,7 +82,6 @@ fn runs_are_found_read_once_and_told() {
     let again = project.output(&[]);
     assert!(again.stderr.is_empty(), "nothing new, nothing to say: {}", String::from_utf8_lossy(&again.stderr));
     insta::assert_snapshot!("scenario", project.history(&["db-pool"]));
-    assert!(project.history(&["--since", "2026-11-03"]).contains("1 run of 1 scenario"));
     // Artifacts add to the same index.
     project.run("artifacts/night-4", 4, "db-pool", "passed");
     assert!(project.history(&["--from", "artifacts"]).contains("History: 4 runs of 2 scenarios"));
@@ -101,7 +100,7 @@ fn mistakes_are_told() {
     project.run(".firedrill/runs", 1, "db-pool", "passed");
     project.run(".firedrill/runs", 2, "db-pool", "passed");
     let mut told = String::new();
-    for arguments in [&["db-poool"][..], &["--from", "nowhere"], &["--since", "soon"], &["--index", "notes.md"]] {
+    for arguments in [&["db-poool"][..], &["--from", "nowhere"], &["--index", "notes.md"]] {
         fs::write(project.path().join("notes.md"), "# Notes of mine, and they are long enough\n").expect("a file");
         told.push_str(&format!("$ firedrill history {}\n{}\n", arguments.join(" "), project.history(arguments)));
     }
@@ -112,7 +111,7 @@ fn mistakes_are_told() {
 fn what_a_trend_takes_no_notice_of_is_a_mistake() {
     let project = Project::new();
     project.run(".firedrill/runs", 1, "db-pool", "passed");
-    assert!(project.history(&["trend", "--since", "2026-11-01"]).starts_with("exit 0"));
+    assert!(project.history(&["trend"]).starts_with("exit 0"));
     for arguments in [&["db-pool", "trend"][..], &["--index", "x.json", "trend"]] {
         let said = project.history(arguments);
         assert!(said.starts_with("exit 2") && !project.path().join("x.json").exists(), "{arguments:?}: {said}");

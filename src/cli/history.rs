@@ -8,13 +8,12 @@ use crate::archive::history::{
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say_line, visible};
-use crate::record::{utc_now, write_atomic};
+use crate::record::write_atomic;
 use crate::report::SeenRun;
-use crate::source::{did_you_mean, parse_period, shorten, tidy};
+use crate::source::{did_you_mean, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use time::{Date, OffsetDateTime, Time};
 
 /// Shows what all runs say together: pass rate, times with trend and spread, flakiness, failures that repeat.
 #[derive(Debug, clap::Args)]
@@ -29,9 +28,6 @@ pub struct HistoryArgs {
     /// The index; `history.json` in the project's `.firedrill` when none is named.
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
-    /// Only runs that began since: `12h`, `30d`, `2w` ago, or a day such as `2026-11-01`.
-    #[arg(long, global = true, value_name = "WHEN")]
-    since: Option<String>,
     /// JSON instead of a table.
     #[arg(long, global = true, conflicts_with = "markdown")]
     json: bool,
@@ -66,20 +62,16 @@ pub async fn run(args: HistoryArgs, globals: &Globals) -> Result<Exit, Error> {
         let given = [("a scenario", args.scenario.is_some()), ("`--index`", args.index.is_some())];
         if let Some((what, _)) = given.iter().find(|(_, is_given)| *is_given) {
             let told = format!("`history trend` takes no notice of {what}: it reads every run and every incident");
-            return Err(Error::usage(told).hint("`--from` and `--since` choose among them"));
+            return Err(Error::usage(told).hint("`--from` chooses among them"));
         }
         return trend(incidents.as_deref(), html.as_deref(), &args, globals);
     }
-    let since = args.since.as_deref().map(|text| since(text, utc_now())).transpose()?;
     if roots.is_empty() && !index.exists() {
         return empty(&args, globals, &Update::default());
     }
     let (all, update) = indexed(&index, &roots)?;
     tell(&update, globals);
-    let is_asked = |run: &&IndexedRun| {
-        since.is_none_or(|since| run.started_us >= since)
-            && args.scenario.as_ref().is_none_or(|name| run.scenario == *name)
-    };
+    let is_asked = |run: &&IndexedRun| args.scenario.as_ref().is_none_or(|name| run.scenario == *name);
     let runs: Vec<IndexedRun> = all.iter().filter(is_asked).cloned().collect();
     match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
         (None, None) => empty(&args, globals, &update),
@@ -120,9 +112,6 @@ fn trend(path: Option<&Path>, html: Option<&Path>, args: &HistoryArgs, globals: 
     });
     let incidents = read_own(path, "incidents.yaml", "the file of incidents", globals, read_incidents)?;
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
-    if let Some(since) = args.since.as_deref().map(|text| since(text, utc_now())).transpose()? {
-        points.retain(|point| point.at.unix_timestamp_nanos() / 1000 >= i128::from(since));
-    }
     let actions = super::actions::read(globals)?;
     let closed = actions.iter().flat_map(|actions| &actions.items).filter_map(|item| {
         let run = item.action.verified_by.as_deref()?;
@@ -141,30 +130,14 @@ fn trend(path: Option<&Path>, html: Option<&Path>, args: &HistoryArgs, globals: 
     show(&trend, trend_text, args)
 }
 
-/// The instant that `30d`, `12h`, `2w` ago or `2026-11-01` means, in microseconds since 1970.
-fn since(text: &str, now: OffsetDateTime) -> Result<i64, Error> {
-    let day = time::macros::format_description!("[year]-[month]-[day]");
-    let at = match (parse_period(text), Date::parse(text, day)) {
-        (Ok(age), _) => now - age,
-        (_, Ok(day)) => day.with_time(Time::MIDNIGHT).assume_utc(),
-        _ => {
-            let how = "write `12h`, `30d`, `2w` or a day such as `2026-11-01`";
-            return Err(Error::usage(format!("--since: `{text}` is no time: {how}")));
-        }
-    };
-    Ok(i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MIN))
-}
-
 /// Nothing is no mistake: a new project has no history yet.
 fn empty(args: &HistoryArgs, globals: &Globals, update: &Update) -> Result<Exit, Error> {
     if args.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
         return show(&overview, overview_text, args);
     }
-    let shown = |text: &str| shorten(&visible(text));
-    let of = args.scenario.as_ref().map(|name| format!(" of `{}`", shown(name))).unwrap_or_default();
-    let since = args.since.as_ref().map(|since| format!(" since {}", shown(since))).unwrap_or_default();
-    let mut text = format!("There are no runs{of}{since}.\n");
+    let of = args.scenario.as_ref().map(|name| format!(" of `{}`", shorten(&visible(name)))).unwrap_or_default();
+    let mut text = format!("There are no runs{of}.\n");
     for why in &update.unreadable {
         text.push_str(&format!("could not be read: {}\n", visible(why)));
     }
@@ -181,34 +154,5 @@ fn tell(update: &Update, globals: &Globals) {
     }
     if update.read > 0 && !globals.quiet {
         say_line(&format!("{} of {} runs found were new and have been read", update.read, update.found));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use time::macros::datetime;
-
-    #[test]
-    fn since_is_an_age_or_a_day() {
-        let now = datetime!(2026-11-20 06:00 UTC);
-        let us = |at: OffsetDateTime| at.unix_timestamp() * 1_000_000;
-        let read = |text: &str| since(text, now).map_err(|error| error.to_string());
-        assert_eq!(read("12h"), Ok(us(datetime!(2026-11-19 18:00 UTC))));
-        assert_eq!(read("2w"), Ok(us(datetime!(2026-11-06 06:00 UTC))));
-        assert_eq!(read("2026-11-01"), Ok(us(datetime!(2026-11-01 00:00 UTC))));
-        assert!(read("soon").unwrap_err().contains("`30d`"));
-        for wrong in ["", "d", "-3d", "3", "3é", "99999999999999999999d", "2026-13-01"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_time_panics(text in "\\PC*", number in any::<u64>(), unit in "[hdwé~]") {
-            let _ = since(&text, OffsetDateTime::UNIX_EPOCH);
-            let _ = since(&format!("{number}{unit}"), datetime!(2026-11-20 06:00 UTC));
-        }
     }
 }

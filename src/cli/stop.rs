@@ -17,9 +17,6 @@ pub struct StopArgs {
     /// The run: its id or a part of it, its directory, `latest` [default: the newest that is under way].
     #[arg(value_name = "RUN")]
     run: Option<String>,
-    /// Why; stands in the reason of the verdict.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    why: String,
 }
 
 /// Runs the command.
@@ -29,7 +26,7 @@ pub async fn run(args: StopArgs, globals: &super::Globals) -> Result<Exit, Error
     if !crate::archive::is_under_way(&dir) {
         return Err(Error::usage(format!("{run} is not running")));
     }
-    let asked = BesideNote { at_utc: utc_text(utc_now()), by: user(), text: args.why.trim().to_string() };
+    let asked = BesideNote { at_utc: utc_text(utc_now()), by: user(), text: String::new() };
     append_beside(&dir, STOP, &asked).map_err(|error| Error::harness(format!("the run cannot be told: {error}")))?;
     let began = Instant::now();
     while crate::archive::is_under_way(&dir) {

@@ -1,15 +1,12 @@
-//! What a person reads when a game day is over: the overview, and where the time went; and what `--dry-run` prints before one.
+//! What a person reads when a game day is over: the overview, and where the time went.
 
 use super::overview;
-use super::page::{TerminalPage, WIDTH};
-use super::text::column;
-use crate::output::one_line;
-use crate::record::{Attempt, Cause, Day, DayPlan};
+use super::page::TerminalPage;
+use crate::record::{Attempt, Cause, Day};
 use crate::view::Drills;
-use crate::view::format::{declared, seconds};
+use crate::view::format::seconds;
 use crate::view::words::many;
 use std::path::Path;
-use std::time::Duration;
 
 /// The summary of the last game day of these drills: the overview, and where the time went. `dir` is its directory.
 pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
@@ -19,34 +16,6 @@ pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
     time(day, &mut page);
     page.named("limits", &day.plan.limits);
     page.named("files", &dir.display().to_string());
-    page.text()
-}
-
-/// What a game day would do: which drills in which order, how long each is expected to take, what is left out, which limits.
-pub fn day_plan(plan: &DayPlan, expected: &[Duration]) -> String {
-    let mut page = TerminalPage::plain(WIDTH, false);
-    page.line(&one_line(&format!("{}: {}", plan.name, plan.title)));
-    page.line("");
-    let labels: Vec<String> = plan.drills.iter().map(|drill| one_line(&drill.label())).collect();
-    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-    for (at, (drill, label)) in plan.drills.iter().zip(&labels).enumerate() {
-        let takes = expected.get(at).map(|takes| format!("about {} s", takes.as_secs())).unwrap_or_default();
-        page.line(&format!("  {:>3}  {}  {takes}", drill.number, column(label, width)));
-    }
-    for left_out in &plan.left_out {
-        page.line(&format!("    -  {}: {}", one_line(&left_out.scenario), one_line(&left_out.why)));
-    }
-    page.line("");
-    let sum: Duration = expected.iter().sum();
-    let longest = expected.iter().max().map_or(0, Duration::as_secs);
-    page.named("time", &format!("{} s one after the other, the longest {longest} s", sum.as_secs()));
-    page.named("limits", &plan.limits);
-    if let Some(budget) = plan.budget_us {
-        page.named("budget", &declared(budget));
-    }
-    page.named("seed", &plan.seed.to_string());
-    page.line("");
-    page.line("nothing was started");
     page.text()
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, record_of};
-use crate::record::{DayEvent, DayStamped, LeftOutDrill, PlannedDrill, Record, RunOutcome, Verdict};
+use crate::record::{DayEvent, DayPlan, DayStamped, LeftOutDrill, PlannedDrill, Record, RunOutcome, Verdict};
 use crate::report::page::WIDTH;
 
 fn planned(number: usize, scenario: &str, repetition: u32, control: bool) -> PlannedDrill {
@@ -112,10 +112,4 @@ fn a_day_that_was_cut_off_and_one_with_nothing_to_do() {
     let empty = Day { ended: true, plan: nothing, ..Day::default() };
     let told = |day: Day| day_summary(&Drills { days: vec![day], ..Drills::default() }, Path::new("x"), false);
     insta::assert_snapshot!(format!("{}\n{}", told(cut_off), told(empty)));
-}
-
-#[test]
-fn what_would_be_done() {
-    let expected: Vec<Duration> = (0..6).map(|n| Duration::from_secs(40 + n)).collect();
-    insta::assert_snapshot!(day_plan(&plan(), &expected));
 }

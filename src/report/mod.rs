@@ -36,7 +36,7 @@ pub use annotations::annotations;
 pub use console::{Console, ConsoleOptions};
 pub use csv::csv;
 pub use day_console::DayConsole;
-pub use day_summary::{day_plan, day_summary};
+pub use day_summary::day_summary;
 pub use events_json::EventsJson;
 pub use html::{html, html_page};
 pub use json::{json, json_file, read_format, read_json};

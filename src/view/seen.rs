@@ -12,8 +12,6 @@ pub struct SeenRun {
     pub run: String,
     /// Name of the scenario.
     pub scenario: String,
-    /// Its title.
-    pub title: String,
     /// When it began.
     pub at: OffsetDateTime,
     /// The same as the record has it.
@@ -60,7 +58,6 @@ impl SeenRun {
         Some(SeenRun {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
-            title: plan.title.clone(),
             at: instant(&plan.started_utc),
             started_utc: plan.started_utc.clone(),
             dr: plan.restore.is_some(),

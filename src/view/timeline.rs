@@ -9,7 +9,6 @@ use crate::record::{
     BesideNote, DrillTime, Event, ImpactRecord, Location, ReadBackRecord, Record, RecoveryRecord, Stamped, StepStatus,
     utc_text,
 };
-use serde::Serialize;
 use std::collections::BTreeMap;
 use time::Duration;
 
@@ -17,14 +16,13 @@ use time::Duration;
 const WIDTH: usize = 300;
 
 /// A moment of a drill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     /// When, in UTC.
     pub at_utc: String,
     /// Microseconds since the drill began.
     pub at_us: u64,
     /// Microseconds since the first confirmed fault, negative before it; `None` where nothing was injected.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub since_us: Option<i64>,
     /// Who: Firedrill, runbook, system or person.
     pub actor: &'static str,

@@ -241,8 +241,9 @@ fn a_drill_that_is_a_job_prints_its_story_and_is_sealed_behind_its_reports() {
     for name in ["events.jsonl", "ledger.jsonl", "record.json", "junit.xml", "report.html"] {
         assert!(files.contains(&name), "{name} is not in {files:?}");
     }
-    let verified = call(&["verify", "--strict", &run_dir.display().to_string()]);
-    assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
+    let verified = call(&["verify", &run_dir.display().to_string()]);
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(verified.status.code() == Some(0) && !said.contains("differ"), "{said}");
     // Whoever has started the Job undoes what a killed one leaves.
     assert!(!run_dir.join("reaper.log").exists());
     assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &format!("label=dev.firedrill.run={run}")]), "");

@@ -16,7 +16,6 @@ use crate::record::{
 use crate::report;
 use crate::slis::window::{Hit, ImpactQuery, ImpactSize, Level, Recovery, RecoveryQuery, TimeSpan, Timeline};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,7 +26,7 @@ use std::time::Duration;
 const TOLERANCE: f64 = 1e-9;
 
 /// A figure, computed again and as it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recomputed {
     /// What: `figures.to_recover_us`, `verdict`, `junit.xml: rto_seconds`.
     pub figure: String,

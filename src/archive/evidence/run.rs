@@ -6,7 +6,6 @@ use super::{CHAIN, ChainEntry, Digest, check_chain};
 use crate::archive::find::first_line;
 use crate::record::{Event, HIDDEN, Record, RunDir, Stamped, open_file, read_file};
 use crate::{archive, report};
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,19 +45,18 @@ pub enum ProblemKind {
 }
 
 /// What is wrong with a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// How bad it is.
     pub kind: ProblemKind,
     /// The file within the directory, where it is about one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// What is wrong, in words, the file included.
     pub text: String,
 }
 
 /// A run or a game day that was verified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// Its id.
     pub run: String,

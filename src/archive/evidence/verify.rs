@@ -10,13 +10,12 @@ use super::{CHAIN, Chain, Checked, Digest, Head, Problem, SealState, check_chain
 use crate::archive::find::{day_id, run_id, walk};
 use crate::output::visible;
 use crate::record::{is_run_id, read_file};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// A chain that was verified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedChain {
     /// The file.
     pub path: PathBuf,
@@ -28,7 +27,6 @@ pub struct CheckedChain {
     pub problems: Vec<String>,
     /// What is worth knowing and is nobody's doing, such as a torn last line.
     pub warnings: Vec<String>,
-    #[serde(skip)]
     heads: HashSet<Head>,
 }
 
@@ -53,7 +51,7 @@ impl CheckedChain {
 }
 
 /// What verifying came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verification {
     /// Every run and game day, by id; also those of which only the chain knows.
     pub runs: Vec<Checked>,
@@ -227,9 +225,6 @@ fn place(dir: &Path) -> Option<EvidenceDir> {
     (!is_copy).then(|| EvidenceDir { id, dir: dir.to_path_buf(), subject })
 }
 
-/// Version of the JSON; raised when a reader of the old one would misread.
-const FORMAT: u32 = 1;
-
 /// What somebody wrote down elsewhere when a run was sealed, and whether it is found.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
@@ -312,22 +307,6 @@ fn sum(report: &Verification) -> String {
         more => &format!("; {more} reports differ from what was sealed; make them again with `firedrill report`"),
     };
     format!("{}{chains}{reports}", if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") })
-}
-
-/// As JSON.
-pub fn json(report: &Verification, kept: &Kept) -> serde_json::Value {
-    let heads = kept.heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found }));
-    let manifests = kept.manifests.iter().map(|(own, found)| serde_json::json!({ "sha256": own, "found": found }));
-    let intact = !report.is_changed() && !report.is_unreadable() && kept.is_found();
-    serde_json::json!({
-        "format": FORMAT,
-        "intact": intact,
-        "runs": report.runs,
-        "chains": report.chains,
-        "heads": heads.collect::<Vec<_>>(),
-        "manifests": manifests.collect::<Vec<_>>(),
-        "unreadable": report.problems,
-    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! What a DR report is made from: the quarter's drills whole, every other run in a few words, notes, coverage, evidence.
 
 use super::DrNotes;
-use crate::assurance::coverage::{Coverage, ModeCoverage, ServiceCoverage};
+use crate::assurance::coverage::Coverage;
 use crate::record::{Record, Stamped};
 use crate::view::{Quarter, SeenRun};
-use serde::{Serialize, Serializer};
-use serde_json::json;
 use time::OffsetDateTime;
 
 /// Everything that the report is made from.
@@ -43,7 +41,7 @@ pub struct DrillInput {
 }
 
 /// What is known about the files of the quarter's runs, and of others as far as the report counts them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EvidenceSummary {
     /// Heads of the hash chains over the runs.
     pub heads: Vec<String>,
@@ -72,23 +70,4 @@ pub struct DrCoverage {
     pub overdue: Vec<String>,
     /// SLOs that nobody has reviewed in the quarter or later: which, and when last.
     pub unreviewed: Vec<String>,
-}
-
-impl Serialize for DrCoverage {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mode = |mode: &ModeCoverage| {
-            let scenarios = mode.names().collect::<Vec<_>>();
-            json!({ "mode": mode.mode, "state": mode.state.name(), "covered": mode.is_covered(),
-                    "scenarios": scenarios, "last": mode.last_run() })
-        };
-        let service = |own: &ServiceCoverage| {
-            json!({ "service": own.service, "tier": own.tier, "owner": own.owner, "rto_us": own.targets.rto_us,
-                    "rpo_us": own.targets.rpo_us, "drill_every_s": own.drill_every_s,
-                    "modes": own.cells.iter().map(mode).collect::<Vec<_>>() })
-        };
-        let Coverage { required, covered, services, .. } = &self.matrix;
-        json!({ "file": self.file, "required": required, "covered": covered, "overdue": self.overdue,
-                "unreviewed": self.unreviewed, "services": services.iter().map(service).collect::<Vec<_>>() })
-        .serialize(serializer)
-    }
 }

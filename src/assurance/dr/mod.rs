@@ -16,13 +16,8 @@ pub use model::*;
 pub use notes::*;
 pub use pages::{dr_html, dr_markdown};
 
-use crate::record::{RunOutcome, utc_text};
+use crate::record::utc_text;
 use crate::view::SeenRun;
-use serde::Serialize;
-use std::collections::BTreeMap;
-
-/// Version of the format of [`dr_json`].
-pub const DR_FORMAT: u32 = 1;
 
 impl<'a> DrReport<'a> {
     /// The report.
@@ -35,9 +30,7 @@ impl<'a> DrReport<'a> {
         let before = input.seen.iter().filter(|seen| seen.dr && seen.is_judged() && seen.at < quarter.start());
         let was_drilled = |name: &str| mine().any(|seen| seen.scenario == name && seen.is_judged());
         let not_drilled = input.scenarios.iter().filter(|(name, _)| !was_drilled(name));
-        let mut report = DrReport {
-            attested: false,
-            format: DR_FORMAT,
+        DrReport {
             quarter,
             from_utc: utc_text(quarter.start()),
             until_utc: utc_text(quarter.end()),
@@ -48,7 +41,6 @@ impl<'a> DrReport<'a> {
             previous_drill_recorded: before.max_by_key(|seen| seen.at).map(|seen| seen.started_utc.clone()),
             totals: totals(&drills, incomplete.len()),
             incomplete,
-            other: other(mine()),
             findings: follow::findings(input),
             actions: follow::actions(input),
             accepted_risks: follow::risks(input),
@@ -60,9 +52,7 @@ impl<'a> DrReport<'a> {
             problems: problems(input),
             supports: supports(),
             drills,
-        };
-        report.attested = pages::is_attested(&report);
-        report
+        }
     }
 }
 
@@ -81,23 +71,6 @@ fn totals(drills: &[DrillReport<'_>], incomplete: usize) -> DrTotals {
     }
 }
 
-fn other<'a>(seen: impl Iterator<Item = &'a SeenRun>) -> Vec<OtherDrills> {
-    let mut rows: BTreeMap<&str, OtherDrills> = BTreeMap::new();
-    for seen in seen.filter(|seen| !seen.dr) {
-        let row = rows.entry(&seen.scenario).or_default();
-        row.scenario.clone_from(&seen.scenario);
-        row.title.clone_from(&seen.title);
-        row.runs += 1;
-        row.controls += usize::from(seen.control);
-        match seen.outcome {
-            RunOutcome::Passed => row.passed += 1,
-            RunOutcome::Failed => row.failed += 1,
-            RunOutcome::Broken | RunOutcome::Interrupted => row.no_verdict += 1,
-        }
-    }
-    rows.into_values().collect()
-}
-
 fn problems(input: &DrInput) -> Vec<String> {
     let mut problems = input.problems.clone();
     for (run, path) in input.notes.runs(input.quarter) {
@@ -108,13 +81,8 @@ fn problems(input: &DrInput) -> Vec<String> {
     problems
 }
 
-/// The report as JSON.
-pub fn dr_json(report: &DrReport<'_>) -> Vec<u8> {
-    crate::report::json_file(serde_json::to_vec_pretty(report))
-}
-
 /// A requirement and the sections that support it. They support an audit; whether a requirement is met is for the auditor to say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standard {
     /// The requirement.
     pub requirement: &'static str,

@@ -1,25 +1,20 @@
-//! The report as data: what its pages show and what its JSON holds. Times are microseconds; what is not known is `None`, and
-//! nothing is ever put in its place.
+//! The report as data: what its pages show. Times are microseconds; what is not known is `None`, and nothing is ever put in its
+//! place.
 
 use super::{Action, DrCoverage, DrFinding, DrHeader, DrTold, EvidenceSummary, Risk, Standard};
 use crate::record::{
-    Announcement, FaultEvent, FaultInfo, Figures, InvariantInfo, ProbeInfo, ProbeRecord, Record, RestoreLevel,
-    SliFigures, SliInfo, StepInfo,
+    Announcement, FaultEvent, FaultInfo, Figures, ProbeInfo, ProbeRecord, Record, RestoreLevel, SliFigures, SliInfo,
 };
 use crate::view::timeline::{Moment, utc};
-use crate::view::{Quarter, SeenRun, StatusSymbol, StepView, words};
-use serde::{Serialize, Serializer};
-use serde_json::json;
+use crate::view::{Quarter, SeenRun, StatusSymbol, StepView};
 use std::collections::BTreeMap;
 
 /// The length of the window over which an error budget is reckoned, in seconds: thirty days.
 const BUDGET_S: f64 = 30.0 * 86_400.0;
 
 /// The report of a quarter.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct DrReport<'a> {
-    /// Version of this format.
-    pub format: u32,
     /// The quarter.
     pub quarter: Quarter,
     /// Its first instant.
@@ -34,8 +29,6 @@ pub struct DrReport<'a> {
     pub tool_version: String,
     /// What people say about organisation, system, plan and attestation.
     pub header: DrHeader,
-    /// Whether somebody who neither prepared the report nor executed its drills has reviewed or approved it, not in the future.
-    pub attested: bool,
     /// The last DR drill before the quarter, as the records have it.
     pub previous_drill_recorded: Option<String>,
     /// How many drills came out how.
@@ -43,10 +36,7 @@ pub struct DrReport<'a> {
     /// The DR drills that came to an end, oldest first.
     pub drills: Vec<DrillReport<'a>>,
     /// DR drills that were cut off.
-    #[serde(serialize_with = "in_short")]
     pub incomplete: Vec<&'a SeenRun>,
-    /// Drills of other kinds, by scenario.
-    pub other: Vec<OtherDrills>,
     /// What was found, in this quarter, and before as far as something is still to be done about it.
     pub findings: Vec<FindingRow>,
     /// What is done about it.
@@ -71,7 +61,7 @@ pub struct DrReport<'a> {
 }
 
 /// How many DR drills came out how; controls are none of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrTotals {
     /// All that came to an end.
     pub drills: usize,
@@ -195,98 +185,11 @@ impl DrillReport<'_> {
     }
 }
 
-impl Serialize for DrillReport<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let DrillReport { record, plan, figures, .. } = self;
-        let invariant = |info: &InvariantInfo| {
-            let answers = record.invariants.iter().filter(|answer| answer.name == info.name);
-            json!({ "name": info.name, "expected": info.expected, "answers": answers.collect::<Vec<_>>() })
-        };
-        let fault = |fault: &FaultInfo| json!({ "kind": fault.kind, "summary": fault.summary, "confirmed": self.confirmed(fault) });
-        let probe = |(info, seen): &AskedProbe<'_>| {
-            let (held, evidence) = (seen.map(|seen| seen.held), seen.map_or("", |seen| &seen.evidence));
-            json!({ "level": info.level, "name": info.name, "service": info.service, "held": held, "evidence": evidence })
-        };
-        let sli = |sli: &SliFigures| {
-            json!({ "sli": sli.sli, "good": self.promise(&sli.sli), "objective": sli.objective,
-                    "before": sli.before, "during": sli.during, "after": sli.after,
-                    "budget_events": self.budget_events(sli), "budget_spent": self.budget_spent(sli) })
-        };
-        let step = |step: &StepView<'_>| {
-            let StepInfo { id, title, phase, manual, at, .. } = step.info;
-            json!({ "step": id, "title": title, "phase": phase, "manual": manual, "status": step.carried_out(),
-                    "took_us": step.took_us(), "replaced_by": step.replaced_by(), "reason": step.reason(),
-                    "at": at.to_string() })
-        };
-        let files = plan.files().into_iter().map(|(what, file)| json!([what, file.path, file.sha256]));
-        let hold = self.hold.as_ref().map(|(_, text)| {
-            let required_us = record.hold.map(|hold| hold.required_us);
-            json!({ "required_us": required_us, "held_us": words::held_us(record), "text": text })
-        });
-        json!({
-            "run": plan.run,
-            "scenario": plan.scenario,
-            "title": plan.title,
-            "description": plan.description,
-            "severity": plan.severity,
-            "owner": plan.owner,
-            "control": plan.control,
-            "expects_failure": self.expects_failure,
-            "started_utc": self.started_utc,
-            "ended_utc": self.ended_utc,
-            "verdict": self.verdict,
-            "basis": self.basis,
-            "conditions": self.conditions,
-            "tool_verdict": record.verdict,
-            "tool_expected": record.expected(),
-            "tool_reason": record.reason,
-            "notes": self.notes,
-            "faults": plan.faults.iter().map(fault).collect::<Vec<_>>(),
-            "configuration": {
-                "tool_version": plan.tool_version,
-                "revision": plan.revision,
-                "executed": plan.executed,
-                "files": files.collect::<Vec<_>>(),
-                "images": self.images(),
-                "seed": plan.seed,
-                "parameters": plan.vars,
-                "loads": plan.loads.iter().map(|load| json!([load.name, load.request, load.rate])).collect::<Vec<_>>(),
-            },
-            "restore": {
-                "backup": record.backup,
-                "age_us": record.backup_age_us(),
-                "expected": self.expected_level(),
-                "reached": record.restore_level(),
-                "probes": self.probes.iter().map(probe).collect::<Vec<_>>(),
-            },
-            "timeline": self.timeline.0,
-            "timeline_omitted": self.timeline.1,
-            "objectives": self.objectives,
-            "times": {
-                "to_impact_us": figures.to_impact_us,
-                "to_detect_us": figures.to_detect_us,
-                "to_mitigate_us": figures.to_mitigation_us,
-                "to_recover_us": figures.to_recover_us,
-                "respond_to_recover_us": figures.respond_to_recover_us,
-            },
-            "hold": hold,
-            "invariants": plan.invariants.iter().map(invariant).collect::<Vec<_>>(),
-            "slis": figures.slis.iter().map(sli).collect::<Vec<_>>(),
-            "data": figures.data,
-            "data_result": self.data_result,
-            "data_evidence": self.data_evidence,
-            "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
-            "limitations": self.limitations,
-        })
-        .serialize(serializer)
-    }
-}
-
 /// A check of a level and its last answer; `None` where it was not asked.
 pub type AskedProbe<'a> = (&'a ProbeInfo, Option<&'a ProbeRecord>);
 
 /// Recovery time and point: target, actual, met.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct DrObjectives {
     /// Target of the recovery time.
     pub rto_target_us: Option<u64>,
@@ -302,48 +205,19 @@ pub struct DrObjectives {
     pub rpo_met: Option<bool>,
 }
 
-/// Runs that were cut off.
-fn in_short<S: Serializer>(runs: &[&SeenRun], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(runs.iter().map(|run| {
-        let SeenRun { scenario, started_utc, fault_utc, under_way, .. } = run;
-        json!({ "run": run.run, "scenario": scenario, "started_utc": started_utc,
-                "fault_confirmed_utc": fault_utc, "under_way": under_way })
-    }))
-}
-
-/// The drills of one scenario of another kind.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct OtherDrills {
-    /// Name of the scenario.
-    pub scenario: String,
-    /// Its title.
-    pub title: String,
-    /// Runs, controls and those that were cut off included.
-    pub runs: usize,
-    /// Runs that passed.
-    pub passed: usize,
-    /// Runs that failed.
-    pub failed: usize,
-    /// Runs that say nothing.
-    pub no_verdict: usize,
-    /// Controls among all of them.
-    pub controls: usize,
-}
-
 /// A finding, and of which drill.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct FindingRow {
     /// The drill: its run, or its scenario.
     pub of: String,
     /// The quarter of the notes, where it is an earlier one.
     pub carried_from: Option<Quarter>,
     /// The finding.
-    #[serde(flatten)]
     pub finding: DrFinding,
 }
 
 /// Whether a run shows that an action helped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainVerification {
     /// Whether it does.
     pub verified: bool,
@@ -352,7 +226,7 @@ pub struct ChainVerification {
 }
 
 /// An action.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct ActionRow {
     /// The quarter of the notes, where it is an earlier one.
     pub carried_from: Option<Quarter>,
@@ -361,24 +235,22 @@ pub struct ActionRow {
     /// Whether a run shows that it helped.
     pub verification: ChainVerification,
     /// The action.
-    #[serde(flatten)]
     pub action: Action,
 }
 
 /// A risk that somebody accepted.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct RiskRow {
     /// The drill: its run, or its scenario.
     pub of: String,
     /// Whether the time for which it was accepted is over.
     pub expired: bool,
     /// The risk.
-    #[serde(flatten)]
     pub risk: Risk,
 }
 
 /// What became of a drill that failed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Retest {
     /// The run that failed.
     pub failed: String,
@@ -397,7 +269,7 @@ pub struct Retest {
 }
 
 /// A scenario over four quarters.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct DrTrend {
     /// Name of the scenario.
     pub scenario: String,
@@ -408,7 +280,7 @@ pub struct DrTrend {
 }
 
 /// A scenario in one quarter. Controls are left out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct TrendQuarter {
     /// The quarter.
     pub quarter: Quarter,

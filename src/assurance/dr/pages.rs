@@ -336,11 +336,6 @@ fn objection(report: &DrReport<'_>, signature: &Signature) -> Option<&'static st
     prepared.chain(executed).any(is_own).then_some("not independent: not counted")
 }
 
-/// Whether somebody independent has reviewed or approved the report, not in the future.
-pub(super) fn is_attested(report: &DrReport<'_>) -> bool {
-    attesting(report).any(|(_, signature)| objection(report, signature).is_none())
-}
-
 /// Who attests the report, and what speaks against it.
 fn attestation(report: &DrReport<'_>) -> Vec<TonedText> {
     let prepared = report.header.prepared.as_ref();

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::assurance::coverage::{Coverage, CoverageState, ModeCoverage, Proof, ServiceCoverage, Targets};
+use crate::record::RunOutcome;
 use crate::record::testing::quarter::{DrStory, dr_events_at, sum_of};
 use crate::record::testing::{Story, record_of};
 use crate::view::format::seconds;
-use crate::view::testing::shape;
 use crate::view::{Quarter, timeline, words};
 use time::macros::datetime;
 
@@ -165,7 +165,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 #[test]
-fn a_quarter_as_markdown_and_json() {
+fn a_quarter_as_markdown() {
     let input = input();
     let report = DrReport::new(&input);
     if let Some(dir) = std::env::var_os("FIREDRILL_SHOTS") {
@@ -176,7 +176,6 @@ fn a_quarter_as_markdown_and_json() {
     let (_, after) = rest.split_once("## 4. Follow-up").unwrap();
     let (after, _) = after.split_once("## 8. ").unwrap();
     insta::assert_snapshot!("quarter", format!("{before}…\n{after}"));
-    insta::assert_snapshot!("json", shape(&serde_json::from_slice(&dr_json(&report)).unwrap()));
     let told = report.drills.iter().map(|drill| {
         let mut lines = vec![format!("{} {:?}: {}", drill.plan.run, drill.verdict, drill.basis)];
         lines.extend(drill.data_result.clone());
@@ -380,10 +379,10 @@ fn an_empty_quarter_says_so() {
 fn no_report_says_more_than_it_may() {
     let input = input();
     let report = DrReport::new(&input);
-    for bytes in [dr_markdown(&report), dr_html(&report), dr_json(&report)] {
+    for bytes in [dr_markdown(&report), dr_html(&report)] {
         let text = text(bytes).to_lowercase();
         assert!(!text.contains("complian"));
-        assert!(text.contains("not provided") || text.contains("null"));
+        assert!(text.contains("not provided"));
     }
     let html = text(dr_html(&report));
     assert!(html.contains("Example | Ltd &lt;b&gt;") && !html.contains("<script"), "it is text");
@@ -517,14 +516,13 @@ fn an_attestation_that_attests_nothing_is_said() {
     let (first, _) = text.split_once("## 1").unwrap();
     assert!(first.contains("Prepared by A. Writer") && first.contains("in the future"), "{first}");
     assert!(first.contains("Approved by a. writer") && first.contains("not independent"), "{first}");
-    assert!(first.contains("NOT ATTESTED") && !pages::is_attested(&report), "{first}");
+    assert!(first.contains("NOT ATTESTED"), "{first}");
     report.header.approved = signature("C. Boss", "2999-01-04");
-    assert!(!pages::is_attested(&report), "not yet");
+    assert!(told(&report).contains("NOT ATTESTED"), "not yet");
     report.header.prepared = signature("A. Writer", "2026-12-31");
     report.header.reviewed = signature("B. Reader", "2026-12-31");
     let text = told(&report);
     assert!(text.contains("reviewed by B. Reader") && !text.contains("NOT ATTESTED"), "{text}");
-    assert!(pages::is_attested(&report));
     // Who executed the drills does not review them.
     let executed = crate::record::Executed {
         by: Some("B. Reader".into()),
@@ -578,8 +576,6 @@ fn each_drill_shows_how_long_was_held_and_why_and_its_invariants() {
     {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
-    let drill = report.drills.iter().find(|drill| !drill.plan.invariants.is_empty()).unwrap();
-    assert_eq!(serde_json::to_value(drill).unwrap()["hold"]["required_us"], 9_000_000);
 }
 
 #[test]

@@ -17,8 +17,8 @@ use crate::error::{Error, Exit};
 use crate::gameday::{self, DaySchedule, Prepared, ScheduleRules, in_words};
 use crate::notify::Notifier;
 use crate::record::{
-    Day, DayEvent, DayObserver, DayPlan, DaySink, LeftOutDrill, PlannedDrill, Record, Stopped, random, utc_now,
-    utc_text, write_atomic,
+    Day, DayEvent, DayObserver, DayPlan, DaySink, PlannedDrill, Record, Stopped, random, utc_now, utc_text,
+    write_atomic,
 };
 use crate::report::{self, DayConsole, Drills, EventsJson};
 use crate::spec::{GameDay, Overrides};
@@ -49,9 +49,6 @@ pub struct DayOptions {
     /// Directory in which the game day gets a directory of its own [default: .firedrill/gamedays].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Only say what would run, in which order and within which limits.
-    #[arg(long, short = 'n')]
-    pub dry_run: bool,
     /// What to print: for people, or every event of the game day as a line of JSON on standard output.
     #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
     pub format: TextOrJson,
@@ -66,7 +63,7 @@ pub struct DayOptions {
     pub overrides: Overrides,
 }
 
-/// Runs a game day, or says what it would do: its drills here, or elsewhere. `asked` is what the command line says about the plan.
+/// Runs a game day: its drills here, or elsewhere. `asked` is what the command line says about the plan.
 pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOptions) -> Result<Exit, Error> {
     let platform = platform();
     let (site, refused) = match &wanted.on {
@@ -92,13 +89,6 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     let limits = Limits::new(&capacity, &free, most);
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
     plan.limits.extend(quota.map(|(_, why)| format!("; {why}")));
-    if wanted.dry_run {
-        let expected: Vec<Duration> = ready.iter().map(|ready| ready.expected).collect();
-        let left_out = |(drill, why): (PlannedDrill, _)| LeftOutDrill { scenario: drill.label(), why, refused: true };
-        plan.left_out.extend(refused.into_iter().map(left_out));
-        crate::output::print(&report::day_plan(&plan, &expected))?;
-        return Ok(Exit::Passed);
-    }
 
     let (out, what) = (wanted.out.as_deref(), "directory of the game day");
     let dir = super::make_dir(&wanted.globals, out, "gamedays", &plan.name, what)?;

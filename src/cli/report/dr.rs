@@ -7,12 +7,12 @@ mod pdf;
 use super::{Format, all_written, asked, is_stdout, write_all, write_file};
 use crate::archive;
 use crate::assurance::coverage::{self, Coverage};
-use crate::assurance::dr::{DrCoverage, DrInput, DrNotes, DrReport, DrillInput, dr_html, dr_json, dr_markdown};
+use crate::assurance::dr::{DrCoverage, DrInput, DrNotes, DrReport, DrillInput, dr_html, dr_markdown};
 use crate::assurance::notes::{self, FOLDER};
 use crate::assurance::services;
 use crate::cli::{Globals, evidence};
 use crate::error::{Error, Exit};
-use crate::output::{print, print_file, print_json, say_line};
+use crate::output::{print, print_file, say_line};
 use crate::record::{RunOutcome, utc_now, utc_text};
 use crate::source::{Diagnostics, tidy};
 use crate::view::{Quarter, SeenRun, timeline};
@@ -39,9 +39,6 @@ pub struct DrArgs {
     /// Write a PDF to this file, through a headless Chromium (`CHROMIUM` names it).
     #[arg(long, value_name = "FILE")]
     pdf: Option<PathBuf>,
-    /// Write JSON to this file, or to standard output (`-`).
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// The folder with what only people know [default: drill-notes of the project].
     #[arg(long, value_name = "DIR")]
     notes: Option<PathBuf>,
@@ -52,8 +49,8 @@ pub struct DrArgs {
 
 /// Runs the command.
 pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
-    let formats: [Format<DrReport<'_>, _>; 3] =
-        [(&args.html, dr_html, print_file), (&args.markdown, dr_markdown, print), (&args.json, dr_json, print_json)];
+    let formats: [Format<DrReport<'_>, _>; 2] =
+        [(&args.html, dr_html, print_file), (&args.markdown, dr_markdown, print)];
     let files = asked(&formats, false)?;
     if args.pdf.as_deref().is_some_and(is_stdout) {
         return Err(Error::usage("a PDF goes to a file, not to standard output").hint("write `--pdf FILE`"));

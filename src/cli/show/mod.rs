@@ -12,7 +12,7 @@ use crate::record::{HIDDEN, Redactor};
 use crate::runbook::{self, Command, Runbook, RunbookInput, Step};
 use crate::source::{Diagnostics, Source, render, tidy};
 use crate::spec::{self, InputUse, Plan, Respond, input_uses};
-use crate::stack::{Place, Published, platform};
+use crate::stack::Place;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -37,17 +37,13 @@ pub struct ShowArgs {
 pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let mut diags = Diagnostics::default();
     let named = args.runbook.as_ref().map(|path| read(path, &globals.project)).transpose()?;
-    let mut view = match &args.scenario {
+    let view = match &args.scenario {
         Some(name) => followed(name, named.as_deref(), globals, &mut diags)?,
         None => named.and_then(|source| runbook::parse(&source, &mut diags)).map(|mut runbook| {
             runbook.decide(&BTreeMap::new(), &mut diags);
-            View { runbook, respond: None, plan: None, localhost: None }
+            View { runbook, respond: None, plan: None }
         }),
     };
-    if let Some(View { plan: Some(plan), localhost, .. }) = &mut view {
-        let stack = platform().resolve(&plan.stack).await;
-        *localhost = Some(stack.map(|stack| stack.published()).map_err(|error| error.to_string()));
-    }
     if let Some(view) = &view {
         match args.format {
             TextOrJson::Text => print(&text::text(view).0)?,
@@ -62,7 +58,7 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
 
 /// A runbook as `--dry-run` shows it: these steps, as they would be followed; and whether one of them would be blocked.
 pub(super) fn as_followed(runbook: &Runbook, respond: &Respond) -> (String, bool) {
-    let view = View { runbook: runbook.clone(), respond: Some(respond.clone()), plan: None, localhost: None };
+    let view = View { runbook: runbook.clone(), respond: Some(respond.clone()), plan: None };
     let (text, blocked) = text::text(&view);
     (Redactor::new(respond.secrets()).text(&text), blocked)
 }
@@ -78,8 +74,6 @@ struct View {
     respond: Option<Respond>,
     /// The scenario that follows it.
     plan: Option<Plan>,
-    /// What `localhost` leads to in the toolbox, or why that is not known here.
-    localhost: Option<Result<Published, String>>,
 }
 
 impl View {
@@ -157,7 +151,7 @@ fn followed(
             step.clone_from(same);
         }
     }
-    Ok(Some(View { runbook, respond: Some(plan.respond.clone()), plan: Some(plan), localhost: None }))
+    Ok(Some(View { runbook, respond: Some(plan.respond.clone()), plan: Some(plan) }))
 }
 
 /// The runbooks of a project, also those in folders of `runbooks/`.

@@ -20,7 +20,7 @@ fn shown(path: &Path) -> (View, String) {
     let source = Source::new(short, std::fs::read_to_string(path).unwrap());
     let mut diags = Diagnostics::default();
     let runbook = runbook::parse(&source, &mut diags).unwrap();
-    let view = View { runbook, respond: None, plan: None, localhost: None };
+    let view = View { runbook, respond: None, plan: None };
     let text = format!("{}{}", text(&view).0, render(&diags, false));
     (view, text)
 }
@@ -70,31 +70,6 @@ fn json_says_the_same() {
 }
 
 #[test]
-fn what_localhost_leads_to_is_said_of_a_scenario() {
-    let path = folder("tests/runbooks").into_iter().find(|path| path.ends_with("prompts.md")).unwrap();
-    let head = |localhost| {
-        let (view, _) = shown(&path);
-        let text = text(&View { localhost: Some(localhost), ..view }).0;
-        text.lines().skip(2).take_while(|line| *line != "diagnose").collect::<Vec<_>>().join("\n")
-    };
-    let published = Published {
-        ports: [(8080, "web:80".to_string()), (443, "web:443".to_string())].into(),
-        left_out: vec!["port 53/udp of `dns`: only TCP is forwarded".to_string()],
-    };
-    insta::assert_snapshot!(head(Ok(published)), @r"
-    localhost in the toolbox:
-      443    is web:443
-      8080   is web:80
-      not port 53/udp of `dns`: only TCP is forwarded
-    ");
-    insta::assert_snapshot!(
-        head(Err("Docker Compose v2 is missing".into())),
-        @"localhost in the toolbox is not known, for the stack cannot be resolved: Docker Compose v2 is missing"
-    );
-    assert!(!head(Ok(Published::default())).contains("localhost"));
-}
-
-#[test]
 fn a_wrong_name_is_answered_with_the_right_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let message = |name: &str| {
@@ -113,7 +88,7 @@ fn a_wrong_name_is_answered_with_the_right_one() {
 fn a_terminal_is_not_obeyed() {
     let source = Source::new("x.md", "# A \u{1b}[2J\n\n## Fix\n\n```sh\nls \u{7}\n```\n");
     let runbook = runbook::parse(&source, &mut Diagnostics::default()).unwrap();
-    let text = text(&View { runbook, respond: None, plan: None, localhost: None }).0;
+    let text = text(&View { runbook, respond: None, plan: None }).0;
     assert!(!text.contains(['\u{1b}', '\u{7}']) && text.contains("ls"), "{text}");
 }
 

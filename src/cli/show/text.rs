@@ -7,7 +7,7 @@ use crate::report::many as count;
 use crate::runbook::{
     BlockSettings, CodeBlock, Command, Handling, LeftOut, RunbookInput, Step, StepKind, unified_name,
 };
-use crate::stack::{Place, Published};
+use crate::stack::Place;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -25,7 +25,6 @@ pub(super) fn text(view: &View) -> (String, bool) {
     let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     let steps = count(runbook.steps.len(), "step");
     line(&mut out, &format!("{steps}: {commands} with commands, {people} for a person{skipped}"));
-    show_localhost(&mut out, view);
     show_inputs(&mut out, view, &inputs(view));
     let mut steps = ShownSteps { view, out, captured: BTreeSet::new(), blocked: false };
     let mut phase = None;
@@ -50,27 +49,6 @@ pub(in crate::cli) fn line(out: &mut String, text: &str) {
 /// Whether an annotation or the scenario says that it is not run.
 fn is_skipped(step: &Step) -> bool {
     step.commands().is_empty() && step.blocks.iter().any(|block| block.settings.skip.is_some())
-}
-
-/// Where the ports that the stack publishes lead in the toolbox.
-fn show_localhost(out: &mut String, view: &View) {
-    match &view.localhost {
-        Some(Ok(published)) if *published != Published::default() => {
-            line(out, "");
-            line(out, "localhost in the toolbox:");
-            for (port, service) in &published.ports {
-                line(out, &format!("  {port:<5}  is {service}"));
-            }
-            for port in &published.left_out {
-                line(out, &format!("  not {port}"));
-            }
-        }
-        Some(Err(why)) => {
-            line(out, "");
-            line(out, &format!("localhost in the toolbox is not known, for the stack cannot be resolved: {why}"));
-        }
-        Some(Ok(_)) | None => {}
-    }
 }
 
 fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
