@@ -152,16 +152,16 @@ fn may_have_written(call: &Call, sink: Sink, line: &str) -> bool {
     }
 }
 
-/// A program that a shell did not find or could not run, as it says itself, where the exit code does not tell: its name.
-/// The calls that ask a question (`if`, `|| true`) are left out.
-pub fn missing_among(calls: &[Call], stderr: &str) -> Option<String> {
+/// A program that a shell did not find or could not run, as it says itself: its name. Looked at are the calls whose exit code is one of
+/// these.
+pub fn missing_among(calls: &[Call], stderr: &str, codes: &[ExitUse]) -> Option<String> {
     static MISSING: TextPattern = TextPattern::new(
         r"^(?:\S*/)?(?:ba|da|a|k|z)?sh: (?:line )?(?:\d+: )?(.+?): (?:(?:command )?not found|No such file or directory|Permission denied)$",
     );
     let named = stderr.lines().filter_map(|line| Some(MISSING.captures(line.trim_end())?.get(1)?.as_str()));
     let called = |name: &&str| {
         let of = |call: &&Call| call.words.first().is_some_and(|word| word == name);
-        calls.iter().filter(of).any(|call| matches!(call.code, ExitUse::Kept | ExitUse::Lost))
+        calls.iter().filter(of).any(|call| codes.contains(&call.code))
     };
     named.into_iter().find(called).map(str::to_string)
 }
@@ -384,16 +384,14 @@ mod tests {
 
     #[test]
     fn programs_that_are_not_there_are_named_by_their_shell() {
-        let missing = |code| missing_among(&[Call { code, ..call("jqq .") }], "bash: line 2: jqq: command not found\n");
-        assert_eq!(missing(ExitUse::Lost).as_deref(), Some("jqq"));
-        assert_eq!(missing(ExitUse::Asked), None);
-        assert_eq!(missing_among(&[call("jqq")], "sh: 1: jqq: not found\n").as_deref(), Some("jqq"));
-        assert_eq!(
-            missing_among(&[call("./x.sh")], "bash: line 1: ./x.sh: Permission denied").as_deref(),
-            Some("./x.sh")
-        );
-        assert_eq!(missing_among(&[call("cat")], "bash: line 1: jqq: command not found\n"), None);
-        assert_eq!(missing_among(&[call("cat")], "cat: x: No such file or directory\n"), None);
+        let missing = |call: Call, stderr: &str| missing_among(&[call], stderr, &[ExitUse::Kept, ExitUse::Lost]);
+        let coded = |code| missing(Call { code, ..call("jqq .") }, "bash: line 2: jqq: command not found\n");
+        assert_eq!(coded(ExitUse::Lost).as_deref(), Some("jqq"));
+        assert_eq!(coded(ExitUse::Asked), None);
+        assert_eq!(missing(call("jqq"), "sh: 1: jqq: not found\n").as_deref(), Some("jqq"));
+        assert_eq!(missing(call("./x.sh"), "bash: line 1: ./x.sh: Permission denied").as_deref(), Some("./x.sh"));
+        assert_eq!(missing(call("cat"), "bash: line 1: jqq: command not found\n"), None);
+        assert_eq!(missing(call("cat"), "cat: x: No such file or directory\n"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::calls::calls;
 use super::effect::{EffectKind, StandardInput, destroys, is_sql_client, labelled, of_call};
-use super::{Call, Word, among, table};
+use super::{ExitUse, among, table};
 use crate::source::TextPattern;
 
 /// Statements that write rows, or take away what holds them.
@@ -29,13 +29,14 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
     })
 }
 
-/// Whether all that a command evidently changes, it changes so that somebody can look: `docker run --rm tools dig db`.
-pub fn changes_to_look(text: &str) -> bool {
-    let words: Vec<Vec<Word>> = calls(text).iter().map(Call::fixed).collect();
-    let (to_look, others): (Vec<_>, Vec<_>) =
-        words.iter().partition(|words| labelled(words, |program| &program.to_look).is_some());
-    let changes = |words: &&Vec<Word>| of_call(words, StandardInput::Stream).kind == EffectKind::Changes;
-    !to_look.is_empty() && !others.iter().any(changes)
+/// Whether the exit code of a command is that of a program which evidently changes something, and not only so that somebody can look:
+/// `docker compose restart web`, but not `docker run --rm tools dig db`.
+pub fn ends_with_change(text: &str) -> bool {
+    calls(text).iter().rfind(|call| call.code == ExitUse::Kept).is_some_and(|call| {
+        let words = call.fixed();
+        let changes = of_call(&words, StandardInput::Stream).kind == EffectKind::Changes;
+        changes && labelled(&words, |program| &program.to_look).is_none()
+    })
 }
 
 #[cfg(test)]
@@ -44,17 +45,20 @@ mod tests {
 
     #[test]
     fn what_is_changed_to_look_is_told_from_other_changes() {
-        for (text, to_look) in [
-            ("docker run --rm nicolaka/netshoot dig db", true),
-            ("docker compose run --rm db psql -c 'SELECT 1'", true),
-            ("kubectl debug web-1 -it --image=busybox", true),
-            ("docker compose cp web:/var/log/web.log /tmp/ && tail /tmp/web.log", true),
-            ("docker compose restart web", false),
-            ("docker cp web:/a /tmp/; docker compose restart web", false),
-            ("docker compose run --rm db psql -c 'DELETE FROM jobs'", false),
+        for (text, acts) in [
+            ("docker run --rm nicolaka/netshoot dig db", false),
+            ("docker compose run --rm db psql -c 'SELECT 1'", false),
+            ("kubectl debug web-1 -it --image=busybox", false),
+            ("docker compose cp web:/var/log/web.log /tmp/ && tail /tmp/web.log", false),
             ("docker compose ps", false),
+            ("docker compose logs web | grep -i error > errors.log", false),
+            ("redis-cli config resetstat; docker compose logs web | grep ERROR", false),
+            ("redis-cli config resetstat", false),
+            ("docker compose restart web", true),
+            ("docker cp web:/a /tmp/; docker compose restart web", true),
+            ("touch /srv/maintenance", true),
         ] {
-            assert_eq!(changes_to_look(text), to_look, "{text}");
+            assert_eq!(ends_with_change(text), acts, "{text}");
         }
     }
 

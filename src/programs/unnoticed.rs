@@ -4,7 +4,7 @@
 use super::ExitUse;
 use super::answer::says_nothing;
 use super::calls::calls;
-use crate::bash::{Statement, StatementKind, read};
+use crate::bash::{Statement, StatementKind, one_call, read};
 
 /// Programs that end with 0 whatever a pipe gives them.
 const HAND_ON: &[&str] = &["wc", "head", "tail", "tee", "cat", "sort"];
@@ -48,6 +48,17 @@ pub fn unnoticed_end(text: &str) -> Option<(&'static str, String)> {
     }
 }
 
+/// Whether nobody asks by a command how it goes, as it tells what there is, whatever that is: `date`, `docker compose ps`.
+pub fn asks_nothing(text: &str) -> bool {
+    let Some(command) = one_call(text) else { return false };
+    let has = |words: [&str; 2]| command.words.iter().any(|word| words.contains(&word.word.text.as_str()));
+    match command.first() {
+        "echo" | "printf" | "date" => true,
+        "docker" | "docker-compose" => has(["ps", "logs"]) && !has(["exec", "run"]),
+        _ => false,
+    }
+}
+
 fn first(statement: &Statement) -> &str {
     statement.simple().map_or("", |command| command.first())
 }
@@ -59,6 +70,17 @@ fn is_nothing(statement: &Statement) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lists_asks_nothing() {
+        for text in ["date", "docker compose ps", "docker compose logs --tail 5 web", "echo $i"] {
+            assert!(asks_nothing(text), "{text}");
+        }
+        for text in ["curl -f http://web", "docker compose exec web ps", "kubectl get pods | grep -q web", "ls; false"]
+        {
+            assert!(!asks_nothing(text), "{text}");
+        }
+    }
 
     #[test]
     fn verifications_that_end_with_0_all_the_same() {

@@ -19,9 +19,12 @@ impl Command {
         }
     }
 
-    /// Whether it evidently changes something, and not only so that somebody can look (`docker run`).
-    pub fn evidently_acts(&self) -> bool {
-        self.effect().kind == EffectKind::Changes && !(self.is_shell() && programs::changes_to_look(&self.masked()))
+    /// Whether its failure is that of a change, and not of what is done to look (`docker run`).
+    pub fn ends_with_change(&self) -> bool {
+        match self.is_shell() {
+            true => programs::ends_with_change(&self.masked()),
+            false => self.effect().kind == EffectKind::Changes,
+        }
     }
 }
 

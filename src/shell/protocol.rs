@@ -122,8 +122,8 @@ pub struct CommandResult {
     pub left_shell: bool,
     /// Why it was not run: the variable that it reads, and that has no value.
     pub lacks: Option<String>,
-    /// The simple commands that its shell itself came to, as bash writes them, each once; `f ()` stands for the calls of a function, and an
-    /// empty text for those that were too many. `None`: it was not watched, or nobody knows.
+    /// The simple commands that its shell itself came to, as bash writes them, each where it came to it last; `f ()` stands for the calls of
+    /// a function, and an empty text for those that were too many. `None`: it was not watched, or nobody knows.
     pub ran: Option<Vec<String>>,
     /// What was called meanwhile of the runner's programs, as shell text, where it was watched: the runner knows it by itself.
     #[serde(skip)]

@@ -332,15 +332,17 @@ pub fn lacks(dir: &Path) -> Option<(String, String)> {
     Some((name.to_string(), format!("`${name}` {why}")))
 }
 
-/// The simple commands that the watched shell of `dir` came to, each once; an empty one stands for those that had no room. `None` where
-/// it is not known.
+/// The simple commands that the watched shell of `dir` came to, each where it came to it last; an empty one stands for those that had no
+/// room. `None` where it is not known.
 pub fn ran(dir: &Path) -> Option<Vec<String>> {
     let mut left = LARGEST_RAN;
     let bytes = read(&dir.join("ran"), &mut left).ok()?;
     let Some((end, texts)) = bytes.split_last() else { return Some(Vec::new()) };
     let texts = texts.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
-    let texts: BTreeSet<String> = texts.collect();
-    (*end == 0).then(|| texts.into_iter().collect())
+    let mut later = HashSet::new();
+    let mut texts: Vec<String> = texts.rev().filter(|text| later.insert(text.clone())).collect();
+    texts.reverse();
+    (*end == 0).then_some(texts)
 }
 
 /// The name of the user whose session it is.

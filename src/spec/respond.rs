@@ -9,7 +9,7 @@ use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var};
 use crate::programs::{
-    Call, Calls, EffectKind, changes_data, holds_anyway, nobody_learns, says_nothing, unnoticed_end,
+    Call, Calls, EffectKind, asks_nothing, changes_data, holds_anyway, nobody_learns, says_nothing, unnoticed_end,
 };
 use crate::record::Verdict;
 use crate::runbook::{
@@ -463,10 +463,9 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
                 })
             };
             let text = command.masked();
-            let says = |other: &Command| matches!(other.text.split_whitespace().next(), Some("echo" | "printf"));
-            let of_block = step.commands().iter().filter(|other| other.block == command.block);
-            let ends_block =
-                of_block.filter(|other| !says(other)).next_back().is_some_and(|last| std::ptr::eq(last, command));
+            let mut of_block = step.commands().iter().filter(|other| other.block == command.block);
+            let last = of_block.rfind(|other| !asks_nothing(&other.text));
+            let ends_block = last.is_some_and(|last| std::ptr::eq(last, command));
             let judges = step.phase == RunbookPhase::Verify && ends_block && settings.capture.is_none();
             let end = || unnoticed_end(&text).filter(|_| judges);
             let Some((advice, message)) = calls.of(&text).iter().find_map(found).or_else(end) else { continue };

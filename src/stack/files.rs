@@ -63,6 +63,7 @@ pub enum Damage {
         /// SHA-256, in hex, of what then are the last bytes (at most 64 KiB).
         sha256: String,
         /// SHA-256, in hex, of the bytes (at most 64 KiB) up to 64 KiB behind the cut, or to where the file ended before.
+        #[serde(default)]
         lost: String,
     },
     /// A byte is inverted.

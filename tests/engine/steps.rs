@@ -43,13 +43,16 @@ async fn a_change_that_fails_while_diagnosing_fails_the_step_unless_it_is_made_t
 #[tokio::test]
 async fn a_verification_that_waited_in_vain_fails_unless_what_stands_behind_it_decides() {
     const WAITS: &str = "for i in 1 2; do curl -f http://web/ && break; sleep 1; done";
-    for behind in ["", "\necho 'it is up'"] {
+    for behind in ["", "\necho 'it is up'", "\necho $HOME"] {
         let told = Case::new().replace("healthy", &format!("{WAITS}{behind}")).run().await;
         told.verdict(Verdict::StepFailed, &["its loop ended without what it waits for"])
             .step("check-that-it-helped", StepStatus::Failed);
     }
     let told = Case::new().replace("healthy", &format!("{WAITS}\nhealthy")).run().await;
     told.verdict(Verdict::Passed, &[]);
+    // Users have the last word on a mitigation.
+    let told = Case::new().replace("\nfix\n", &format!("\nfix\n{WAITS}\n")).run().await;
+    told.verdict(Verdict::Passed, &[]).step("work-around-it", StepStatus::Warned);
 }
 
 #[tokio::test]

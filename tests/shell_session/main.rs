@@ -386,7 +386,9 @@ async fn a_watched_command_tells_what_its_shell_came_to() {
         ("until false; do true && break; done", 0, &["break", "false", "true"]),
     ] {
         let done = rig.watched(text).await;
-        let said = done.result.ran.clone().unwrap_or_default();
+        // The programs of a pipe run at the same time.
+        let mut said = done.result.ran.clone().unwrap_or_default();
+        said.sort();
         assert_eq!(
             (done.exit, done.err.as_str(), said),
             (exit, "", ran.iter().map(|t| t.to_string()).collect()),
@@ -395,6 +397,9 @@ async fn a_watched_command_tells_what_its_shell_came_to() {
     }
     assert_eq!(rig.out("test ! -e no; echo $?").await, "0\n");
     assert_eq!(rig.run("true").await.result.ran, None);
+    // Each stands where it ran last.
+    let waited = rig.watched("until false || [ $((n++)) -ge 2 ]; do true; done").await;
+    assert_eq!(waited.result.ran.unwrap(), ["true", "false", "[ $((n++)) -ge 2 ]"]);
     // Of a function that is not watched itself only its call is known.
     assert_eq!(rig.watched("f; trap : USR1").await.result.ran.unwrap(), ["f", "trap : USR1"]);
     // Behind so many nobody knows what else ran.
@@ -430,7 +435,7 @@ async fn a_watched_command_is_as_any_other() {
     assert_eq!(rig.watched("trap -p; kill -USR1 $$").await.out, "trap -- 'echo usr' SIGUSR1\nusr\n");
     let ran = rig.watched("true && trap 'echo mine' DEBUG; f=1").await;
     assert!(ran.out.ends_with("mine\n") && ran.err.is_empty(), "{ran:?}");
-    assert_eq!(ran.result.ran.unwrap(), ["trap 'echo mine' DEBUG", "true"]);
+    assert_eq!(ran.result.ran.unwrap(), ["true", "trap 'echo mine' DEBUG"]);
     assert_eq!(rig.out("trap -p; echo ${__firedrill_left-none}").await, "trap -- 'echo usr' SIGUSR1\nnone\n");
 }
 

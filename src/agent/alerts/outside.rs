@@ -30,6 +30,10 @@ pub fn outside_targets(config: &Node, hosts: &BTreeSet<String>) -> Vec<(Span, St
             hold(url, does, url.text().and_then(host_of).unwrap_or_default());
         }
     }
+    let ways: [&[&str]; 3] = [&["alerting", "alertmanagers"], &["remote_write"], &["remote_read"]];
+    for proxy in ways.iter().flat_map(|way| config.list(way)).filter_map(|one| one.get(&["proxy_url"])) {
+        hold(proxy, "go through", proxy.text().and_then(host_of).unwrap_or_default());
+    }
     found
 }
 
@@ -47,7 +51,8 @@ pub(super) fn reaches_outside(config: &str, managers: &[&str], hosts: &BTreeSet<
         return Some("work by a configuration that cannot be read".into());
     };
     // Alertmanagers that were found by names of the stack have addresses.
-    let by_name = config.list(&["alerting", "alertmanagers"]).iter().any(|one| one.get(&["dns_sd_configs"]).is_some());
+    let has = |key| config.list(&["alerting", "alertmanagers"]).iter().any(|one| one.get(&[key]).is_some());
+    let by_name = has("dns_sd_configs") && !has("file_sd_configs") && !has("relabel_configs");
     let inside =
         |host: &str| is_inside(host, hosts) || by_name && host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     let configured = outside_targets(&config, hosts).into_iter().map(|(_, does)| does);
@@ -82,6 +87,16 @@ mod tests {
             (remotes.replace("store/", "10.0.0.9/"), &[], "read from 10.0.0.9"),
             (
                 manager("file_sd_configs: [{ files: [x] }]"),
+                &["http://10.0.0.9:9093/api/v2/alerts"],
+                "send alerts to 10.0.0.9",
+            ),
+            (
+                manager("static_configs: [{ targets: ['am:9093'] }]\n    proxy_url: http://proxy.corp:3128"),
+                &[],
+                "go through proxy.corp",
+            ),
+            (
+                manager("dns_sd_configs: [{ names: [am] }]\n    file_sd_configs: [{ files: [x] }]"),
                 &["http://10.0.0.9:9093/api/v2/alerts"],
                 "send alerts to 10.0.0.9",
             ),

@@ -119,12 +119,16 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     if asked.services.is_some() {
         delivers_here(&addresses, &asked.token).await?;
     }
+    if let Some(hosts) = &asked.hosts {
+        stays_inside(&addresses, hosts).await?;
+    }
     for silence in &asked.silences {
         let url = format!("{}/api/v2/silences", addresses.alertmanager);
         let set = post_json(&url, silence.to_string()).await;
         set.map_err(|why| format!("a silence cannot be set: {why}"))?;
     }
     until(&mut servers, asked, began, true).await?;
+    // It finds its Alertmanagers as time goes by.
     if let Some(hosts) = &asked.hosts {
         stays_inside(&addresses, hosts).await?;
     }

@@ -5,14 +5,14 @@ use super::background::Background;
 use super::inputs::{CapturedOutput, RunbookInputs, captured, captured_secrets};
 use super::judge::{
     CommandFailure, Failing, failing, first_line, hidden_by_words, hidden_in_pipe, judge_text, missing_directory,
-    never_came,
+    never_came, waived_not_found,
 };
 use super::sessions::name;
 use super::{Follower, client, place_of};
 use crate::bash::lexer::{Quoting, lex};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read, without_calls};
 use crate::engine::stop::Stop;
-use crate::programs::{EffectKind, functions, only_gets, only_looks, only_notes, unnoticed_end};
+use crate::programs::{EffectKind, asks_nothing, functions, only_gets, only_looks, only_notes, unnoticed_end};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
 use crate::runbook::{BlockSettings, Command, Errors, Expect, Retry, RunbookInput, RunbookPhase, Step};
 use crate::shell::{CommandResult, EndedCall, PROGRAMS, Shell, ShellError};
@@ -92,7 +92,7 @@ pub(super) struct CommandRequest {
     pub once: bool,
     /// Where that depends on a condition in it, so that its end tells whether it did: the text, behind functions that it may call.
     pub watched: Option<String>,
-    /// Whether it may be a loop of a verification that waits for something, so that what it ran tells whether that came.
+    /// Whether it may be a loop that waits for something, so that what it ran tells whether that came.
     pub polls: bool,
     pub at: Location,
     pub attempt: u32,
@@ -189,10 +189,15 @@ impl Follower<'_> {
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
             let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
             // What stands behind it decides otherwise, unless it only says something.
-            let is_last = block.commands[at_in_block + 1..].iter().all(|(_, behind)| is_said(&behind.text));
+            let is_silent = |text: &str| {
+                is_said(text) || settings.expect.is_none() && settings.expect_exit.is_none() && asks_nothing(text)
+            };
+            let is_last = block.commands[at_in_block + 1..].iter().all(|(_, behind)| is_silent(&behind.text));
+            let verifies = failing(step.phase) == Failing::TriedAgain;
             let is_wait = is_last && order.polls && settings.errors != Some(Errors::Allowed) && ran.result.exit == 0;
-            let judged =
-                judged.or_else(|| (is_wait && never_came(&ran, &order.text)).then_some(CommandFailure::NeverCame));
+            let in_vain =
+                (is_wait && judged.is_none() && never_came(&ran, &order.text)).then_some(CommandFailure::NeverCame);
+            let (judged, gave_up) = if verifies { (judged.or(in_vain), None) } else { (judged, in_vain) };
             if judged.is_none() && order.once {
                 (block.done, block.output) = (at_in_block + 1, output.clone());
             }
@@ -204,12 +209,13 @@ impl Follower<'_> {
             }
             let Some(fault) = judged else {
                 if failing(step.phase) != Failing::Warns {
-                    let verifies = failing(step.phase) == Failing::TriedAgain;
                     let words = || hidden_by_words(&ran, &order.text).filter(|_| verifies);
                     let judges = verifies && is_last && !order.client && settings.expect.is_none();
                     let judges = judges && settings.capture.is_none() && settings.errors != Some(Errors::Allowed);
                     let end = || unnoticed_end(&order.text).filter(|_| judges).map(|(_, why)| why);
-                    let hidden = hidden_in_pipe(&ran, &order.text).or_else(words).or_else(end);
+                    let waited = || gave_up.map(|gave_up| gave_up.told(order.timeout));
+                    let hidden = hidden_in_pipe(&ran, &order.text).or_else(words).or_else(end).or_else(waited);
+                    let hidden = hidden.or_else(|| waived_not_found(&ran, &order.text));
                     warnings.extend(hidden.map(|hidden| format!("{at}: `{what}`: {hidden}")));
                 }
                 if ends_block {
@@ -225,7 +231,7 @@ impl Follower<'_> {
                 self.expected(block, format!("exit {wanted}"), (false, &what));
             }
             // Where nothing of it ran that does more than look, a condition has said no.
-            let warns = failing(step.phase) == Failing::Warns && (unmet || !command.evidently_acts());
+            let warns = failing(step.phase) == Failing::Warns && (unmet || !command.ends_with_change());
             if !warns || fault.is_fatal() || !last {
                 let stop = fault.stop(what, order.at.clone());
                 // Of one whose end nobody saw nobody knows whether it has helped already: it is not tried again.
@@ -359,7 +365,7 @@ impl Follower<'_> {
             helps,
             once: may_act && (client.is_some() || !only_gets(&says)),
             watched,
-            polls: client.is_none() && failing(block.step.phase) == Failing::TriedAgain && says.contains("sleep"),
+            polls: client.is_none() && failing(block.step.phase) != Failing::Warns && says.contains("sleep"),
             says,
             at: self.location(command),
             attempt: block.begun,

@@ -159,10 +159,10 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
     while let StatementKind::Redirected(inner, _) = &last.kind {
         last = inner;
     }
-    let (condition, body, counts) = match &last.kind {
-        StatementKind::Loop { condition, body, .. } => (&condition[..], body, false),
+    let (condition, body, counts, until) = match &last.kind {
+        StatementKind::Loop { condition, body, until } => (&condition[..], body, false, *until),
         // It counts by itself: a test in it asks for what is waited for.
-        StatementKind::For { body, .. } => (&[][..], body, true),
+        StatementKind::For { body, .. } => (&[][..], body, true, false),
         _ => return false,
     };
     let calls = |part: &Statement| programs::calls(part.span.of(text));
@@ -202,23 +202,40 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
     if !waits || before.iter().any(leaves) || ran.iter().any(|ran| ran.is_empty() || ran.ends_with(" ()")) {
         return false;
     }
+    // `until A || [ $((n++)) -ge 30 ]`, `while ! A && …`: the part that ran last has ended it.
+    let gave_up = || {
+        let Some(StatementKind::AndOr(first, rest)) = condition.last().map(|part| &part.kind) else { return false };
+        let parts = || std::iter::once(&**first).chain(rest.iter().map(|(_, part)| part));
+        let packed = |text: &str| text.split_whitespace().collect::<String>();
+        let ran_last =
+            |part: &Statement| ran.last().is_some_and(|ran| packed(part.span.of(text)).contains(&packed(ran)));
+        rest.iter().all(|(or, _)| *or == until)
+            && parts().filter(asks).all(|part| is_wanted(&part) && !ran_last(part))
+            && parts().filter(|part| !asks(part)).any(ran_last)
+    };
     let is_asked = condition.iter().any(|part| asks(&part));
     match ran.iter().any(|ran| LEAVES.contains(&ran.as_str())) {
         true => is_asked && !is_left(true),
-        false => !is_asked && is_left(true),
+        false => is_left(true) && !is_asked || is_asked && gave_up(),
     }
 }
 
 /// A program that was not found where another one's exit code is that of the command: in a pipe, in a loop.
 fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     let calls = programs::calls(text);
-    let program = programs::missing_among(&calls, &ran.stderr);
+    let program = programs::missing_among(&calls, &ran.stderr, &[ExitUse::Kept, ExitUse::Lost]);
     // `a | b || true`: of a pipe that is not waived all but the last are lost.
     let with = |code| calls.iter().any(|call| call.code == code);
     let waived = [ExitUse::AskedAgain, ExitUse::Waived].into_iter().any(with) && !with(ExitUse::Lost);
     let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
     let part = part.or(program.as_ref().map(|_| 127))?;
     Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
+}
+
+/// What there is to say of a command that passed, though a program was not found whose failure it waives: `typo restart || true`.
+pub(super) fn waived_not_found(ran: &RanCommand, text: &str) -> Option<String> {
+    let program = programs::missing_among(&programs::calls(text), &ran.stderr, &[ExitUse::Waived])?;
+    Some(format!("`{program}` was not found, and nobody asks for its failure"))
 }
 
 /// Those whose exit code 1 is an answer: nothing was found, or it differs.
@@ -355,6 +372,9 @@ mod tests {
         assert!(hidden("old still answers\n", "! curl -f http://web/old || echo old still answers"));
         assert!(!hidden("gone\n", "if ! curl -f http://web/old; then echo gone; else echo gone; fi"));
         assert!(!hidden("clean\n", "if grep -q ERROR log; then echo errors; else echo clean; fi"));
+        let typo = RanCommand { stderr: "bash: line 1: dokcer: command not found\n".into(), ..ended(0, false) };
+        assert!(waived_not_found(&typo, "dokcer restart web || true").is_some());
+        assert_eq!(waived_not_found(&typo, "if dokcer version; then echo there; fi"), None, "it asks");
         let on_stderr = RanCommand { stderr: "not ready\n".into(), ..ended(0, false) };
         assert!(hidden_by_words(&on_stderr, "curl -fsS http://web/ready || echo 'not ready' >&2").is_some());
     }
@@ -482,6 +502,36 @@ mod tests {
             ),
         ] {
             assert_eq!((polled(text, left), polled(text, "true")), (never, !never), "{text}");
+        }
+        let ended_by = |text: &str, last: &str| {
+            let mut ran = ended(0, false);
+            ran.result.ran = Some(["sleep 2", last].map(str::to_string).to_vec());
+            never_came(&ran, text)
+        };
+        for (text, asked, counted) in [
+            (
+                "until curl -sf http://web || [ $((n++)) -ge 30 ]; do sleep 2; done",
+                "curl -sf http://web",
+                "[ $((n++)) -ge 30 ]",
+            ),
+            (
+                "while ! curl -sf http://web>/dev/null && (( n++<30 )); do sleep 2; done",
+                "curl -sf http://web > /dev/null",
+                "(( n++<30 ))",
+            ),
+            (
+                "until [ \"$(curl -s http://web)\" = ok ] || [ $(date +%s) -ge $end ]; do sleep 2; done",
+                "curl -s http://web",
+                "date +%s",
+            ),
+        ] {
+            assert_eq!((ended_by(text, asked), ended_by(text, counted)), (false, true), "{text}");
+        }
+        for text in [
+            "until curl -sf http://web && [ $((n++)) -ge 3 ]; do sleep 2; done",
+            "until docker compose logs web | grep -q ERROR || [ $((n++)) -ge 3 ]; do sleep 2; done",
+        ] {
+            assert!(!ended_by(text, "[ $((n++)) -ge 3 ]"), "{text}");
         }
         let is_open = [
             "for i in 1 2; do curl -f http://web && break; done",

@@ -35,8 +35,8 @@ const OPEN_NETWORKS: [&str; 2] = ["cilium.io", "projectcalico.org"];
 const TELL_OTHERS: [(&str, &[&str], &str, &str); 2] = [
     (
         "monitoring.coreos.com",
-        &["AlertmanagerConfig", "PrometheusRule"],
-        "the cluster's own Prometheus would page those on call about the drill",
+        &["Alertmanager", "AlertmanagerConfig", "Prometheus", "PrometheusAgent", "PrometheusRule", "ThanosRuler"],
+        "the cluster's own monitoring would page those on call about the drill",
         "leave it out of the drill's manifests; `alerts` of the scenario takes a file of rules",
     ),
     (
@@ -145,6 +145,13 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
         }
         "Endpoints" => led("/subsets"),
         "EndpointSlice" => led("/endpoints"),
+        // A host without a dot is one of the drill's namespace; names of others are not rewritten in it.
+        "VirtualService" => {
+            ["/spec/http", "/spec/tls", "/spec/tcp"].into_iter().flat_map(|at| items(object, at)).find_map(|http| {
+                let routes = items(http, "/route").map(|route| text(route, "/destination/host"));
+                routes.chain([text(http, "/mirror/host")]).find(|host| host.contains('.'))
+            })
+        }
         _ => None,
     }?;
     let help = "it may be production: let the manifests have a Service with Pods of the stack in its place, or set `isolate: true`";
@@ -266,7 +273,11 @@ fn too_much(rule: &Value, isolated: bool) -> Option<String> {
         return Some(format!("the right to write objects of `{group}`"));
     }
     let tells = |(group, kinds): &(&str, &[&str])| {
-        let is_one = |kind: &&str| resources.contains(&format!("{}s", kind.to_lowercase()).as_str());
+        let is_of = |resource: &&str, kind: &str| {
+            let plural = resource.split('/').next().and_then(|name| name.strip_prefix(&kind.to_lowercase()));
+            matches!(plural, Some("s" | "es"))
+        };
+        let is_one = |kind: &&str| resources.iter().any(|resource| is_of(resource, kind));
         words("/apiGroups").contains(group) && kinds.iter().any(is_one)
     };
     if let Some((group, _)) = TELL_OTHERS.iter().map(|(group, kinds, ..)| (*group, *kinds)).chain([SCRAPES]).find(tells)
@@ -518,7 +529,7 @@ mod tests {
             assert!(!made("monitoring.coreos.com/v1", kind), "{kind}");
         }
         assert!(!made("networking.k8s.io/v1", "Ingress"));
-        assert!(made("monitoring.coreos.com/v1", "Prometheus") && made("example.com/v1", "Probe"));
+        assert!(made("example.com/v1", "Probe"));
     }
 
     #[test]
@@ -559,6 +570,11 @@ mod tests {
         }
         // Who is elected writes itself into it.
         assert_eq!(led(&json!({ "kind": "Endpoints" })), None);
+        let mesh = |host: &str| {
+            let http = json!([{ "route": [{ "destination": { "host": "web" } }], "mirror": { "host": host } }]);
+            json!({ "kind": "VirtualService", "spec": { "http": http } })
+        };
+        assert!(led(&mesh("web.shop.svc.cluster.local")).is_some() && led(&mesh("web-v2")).is_none());
         assert_eq!(led(&json!({ "kind": "Service", "spec": { "externalName": "ignored" } })), None);
     }
 

@@ -560,7 +560,7 @@ mod tests {
         let [planned, released] = ["web:1", "web:2"].map(|image| of_spec("r", &spec(image), "web")["image"].clone());
         assert_eq!(images(&pods, Some(&live)), [planned.clone(), released.clone()]);
         assert_eq!(images(&[], Some(&live)), [released]);
-        assert_eq!(images(&pods, Some(&workload("web:1"))), [planned.clone()], "a Pod stands for it");
+        assert_eq!(images(&pods, Some(&workload("web:1"))), std::slice::from_ref(&planned), "a Pod stands for it");
         assert_eq!(images(&pods, None), [planned], "the workload is not there any more");
     }
 

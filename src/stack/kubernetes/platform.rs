@@ -14,7 +14,7 @@ use super::objects::{keyless, merged, named, planned};
 use super::pods::is_rolled_out;
 use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace};
-use super::transform::{TIES, scrapes_by_annotation};
+use super::transform::{TIES, followed, scrapes_by_annotation};
 use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, ImageBuild, Need, ObjectChange, ObjectEdit, Probe, ProbeState, RemoteSite,
@@ -223,6 +223,14 @@ impl ResolvedManifests {
         if let Some(tie) = TIES.iter().find(|tie| set.pointer(&format!("/metadata/{tie}")).is_some()) {
             let help = "leave it out: the namespace has to be removed at the end";
             return Some((format!("it sets `metadata.{tie}`, which ties the namespace to others"), help.into()));
+        }
+        let annotations = ["/metadata/annotations", "/spec/template/metadata/annotations"];
+        let mut annotations =
+            annotations.iter().filter_map(|at| set.pointer(at)?.as_object()).flat_map(|all| all.keys());
+        if let Some(key) = annotations.find(|key| followed(&self.manifests).iter().any(|begin| key.starts_with(begin)))
+        {
+            let why = format!("it sets the annotation `{key}`, which programs of the cluster follow");
+            return Some((why, "leave it out: a drill is for itself".into()));
         }
         let is_outside = matches!(text(set, "/spec/type"), "NodePort" | "LoadBalancer" | "ExternalName")
             || set.pointer("/spec/externalIPs").is_some();

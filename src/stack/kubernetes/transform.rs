@@ -38,8 +38,14 @@ const OF_OUTSIDE: &str = "clusterIPs externalIPs loadBalancerIP loadBalancerClas
     externalTrafficPolicy healthCheckNodePort allocateLoadBalancerNodePorts";
 
 /// How annotations begin that programs of the cluster follow wherever they are: external-dns and the controller of kops give the object a
-/// name in a DNS of the world, Prometheus scrapes it.
-static FOLLOWED: [&str; 3] = ["external-dns.alpha.kubernetes.io/", "dns.alpha.kubernetes.io/", "prometheus.io/"];
+/// name in a DNS of the world; Datadog, Elastic's agents and Prometheus watch over it.
+static FOLLOWED: [&str; 5] = [
+    "ad.datadoghq.com/",
+    "co.elastic.",
+    "dns.alpha.kubernetes.io/",
+    "external-dns.alpha.kubernetes.io/",
+    "prometheus.io/",
+];
 
 /// What steps may write, without an API group and with one.
 const WRITTEN_BY_STEPS: [&str; 7] =
@@ -108,7 +114,7 @@ pub(super) fn scrapes_by_annotation(manifests: &Manifests) -> bool {
 
 /// How annotations begin that have another name in a drill.
 pub(super) fn followed(manifests: &Manifests) -> &'static [&'static str] {
-    if scrapes_by_annotation(manifests) { &FOLLOWED[..2] } else { &FOLLOWED }
+    if scrapes_by_annotation(manifests) { &FOLLOWED[..4] } else { &FOLLOWED }
 }
 
 /// The name of an annotation in a drill. In what a step applies it is renamed as well: one that was added to a template would have its Pods
