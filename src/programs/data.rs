@@ -29,10 +29,10 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
     })
 }
 
-/// Whether the exit code of a command is that of a program which evidently changes something, and not only so that somebody can look:
+/// Whether the exit code of a command may be that of a program which evidently changes something, and not only so that somebody can look:
 /// `docker compose restart web`, but not `docker run --rm tools dig db`.
-pub fn ends_with_change(text: &str) -> bool {
-    calls(text).iter().rfind(|call| call.code == ExitUse::Kept).is_some_and(|call| {
+pub fn fails_with_change(text: &str) -> bool {
+    calls(text).iter().filter(|call| matches!(call.code, ExitUse::Kept | ExitUse::Replaced)).any(|call| {
         let words = call.fixed();
         let changes = of_call(&words, StandardInput::Stream).kind == EffectKind::Changes;
         changes && labelled(&words, |program| &program.to_look).is_none()
@@ -57,8 +57,10 @@ mod tests {
             ("docker compose restart web", true),
             ("docker cp web:/a /tmp/; docker compose restart web", true),
             ("touch /srv/maintenance", true),
+            ("docker compose restart web && docker compose ps", true),
+            ("docker compose restart web || exit 1", true),
         ] {
-            assert_eq!(ends_with_change(text), acts, "{text}");
+            assert_eq!(fails_with_change(text), acts, "{text}");
         }
     }
 

@@ -25,7 +25,7 @@ pub use crate::bash::{EXPANDED, FILLED, Word, WordKind};
 pub use answer::{RefusedAnswer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, ExitUse, Filtered, PipeStage, Sink};
 pub use calls::{Calls, answered, calls, functions, hides_calls};
-pub use data::{changes_data, ends_with_change};
+pub use data::{changes_data, fails_with_change};
 pub use effect::{
     Effect, EffectKind, StandardInput, destroying_statement, destroys, endless, interactive, is_known, is_sql_client,
     keeps, lasts, name_of, of_call, of_lines,

@@ -51,7 +51,7 @@ pub fn append_beside(run: &Path, ending: &str, line: &impl Serialize) -> io::Res
 /// The ending of the file with which somebody asks that a run stops (`firedrill stop`).
 pub const STOP: &str = "stop";
 
-/// Who asked that a run stops, and why, if somebody did. The file goes: it is for the run, and no part of its story.
+/// Who asked that a run stops, if somebody did. The file goes: it is for the run, and no part of its story.
 pub fn take_stop(run: &Path) -> Option<BesideNote> {
     let asked = lines_beside(run, STOP).into_iter().next()?;
     let _ = std::fs::remove_file(beside_run(run, STOP));

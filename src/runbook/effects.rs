@@ -19,10 +19,10 @@ impl Command {
         }
     }
 
-    /// Whether its failure is that of a change, and not of what is done to look (`docker run`).
-    pub fn ends_with_change(&self) -> bool {
+    /// Whether its failure may be that of a change, and not of what is done to look (`docker run`).
+    pub fn fails_with_change(&self) -> bool {
         match self.is_shell() {
-            true => programs::ends_with_change(&self.masked()),
+            true => programs::fails_with_change(&self.masked()),
             false => self.effect().kind == EffectKind::Changes,
         }
     }

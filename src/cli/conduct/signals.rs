@@ -52,8 +52,7 @@ pub fn stop_when_asked(run: &Path, shutdown: &Shutdown) -> AbortOnDropHandle<()>
                 None => tokio::time::sleep(LOOK_EVERY).await,
             }
         };
-        let why = if asked.text.is_empty() { asked.text } else { format!(": {}", asked.text) };
-        shutdown.stop(&format!("stopped by {} with `firedrill stop`{why}", asked.by));
+        shutdown.stop(&format!("stopped by {} with `firedrill stop`", asked.by));
     }))
 }
 

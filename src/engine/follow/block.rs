@@ -231,7 +231,7 @@ impl Follower<'_> {
                 self.expected(block, format!("exit {wanted}"), (false, &what));
             }
             // Where nothing of it ran that does more than look, a condition has said no.
-            let warns = failing(step.phase) == Failing::Warns && (unmet || !command.ends_with_change());
+            let warns = failing(step.phase) == Failing::Warns && (unmet || !command.fails_with_change());
             if !warns || fault.is_fatal() || !last {
                 let stop = fault.stop(what, order.at.clone());
                 // Of one whose end nobody saw nobody knows whether it has helped already: it is not tried again.

@@ -134,6 +134,7 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
         let mut addresses = items(object, parts).flat_map(|part| items(part, "/addresses"));
         addresses.next().map(|address| address.as_str().unwrap_or_else(|| text(address, "/ip")))
     };
+    let mut help = "it may be production: let the manifests have a Service with Pods of the stack in its place, or set `isolate: true`";
     let to = match kind(object) {
         _ if request.isolate => None,
         "Service" if text(object, "/spec/type") == "ExternalName" => {
@@ -147,14 +148,15 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
         "EndpointSlice" => led("/endpoints"),
         // A host without a dot is one of the drill's namespace; names of others are not rewritten in it.
         "VirtualService" => {
+            help = "it may be production: name it without a dot (`web`), as a Service of the drill's namespace, or set `isolate: true`";
             ["/spec/http", "/spec/tls", "/spec/tcp"].into_iter().flat_map(|at| items(object, at)).find_map(|http| {
                 let routes = items(http, "/route").map(|route| text(route, "/destination/host"));
-                routes.chain([text(http, "/mirror/host")]).find(|host| host.contains('.'))
+                let mirrors = items(http, "/mirrors").map(|mirror| text(mirror, "/destination/host"));
+                routes.chain(mirrors).chain([text(http, "/mirror/host")]).find(|host| host.contains('.'))
             })
         }
         _ => None,
     }?;
-    let help = "it may be production: let the manifests have a Service with Pods of the stack in its place, or set `isolate: true`";
     Some((format!("leads to `{to}`, which is outside the stack"), help))
 }
 
@@ -506,6 +508,7 @@ mod tests {
             ("projectcontour.io/v1", "HTTPProxy", json!({})),
             ("externaldns.k8s.io/v1alpha1", "DNSEndpoint", json!({})),
             ("monitoring.coreos.com/v1", "PrometheusRule", json!({})),
+            ("monitoring.coreos.com/v1", "Prometheus", json!({})),
             ("external-secrets.io/v1alpha1", "PushSecret", json!({})),
         ] {
             assert_eq!(told(version, kind, spec), 1, "{version} {kind}");
@@ -622,8 +625,9 @@ mod tests {
         let rules = |resource: &str, verb: &str| {
             role(json!({ "apiGroups": ["monitoring.coreos.com"], "resources": [resource], "verbs": [verb] })).len()
         };
-        let written = ["prometheusrules", "servicemonitors", "x"].map(|resource| rules(resource, "create"));
-        assert_eq!((written, rules("prometheusrules", "get")), ([1, 1, 0], 0));
+        let written = ["prometheusrules", "servicemonitors", "prometheuses/status", "x"]
+            .map(|resource| rules(resource, "create"));
+        assert_eq!((written, rules("prometheusrules", "get")), ([1, 1, 1, 0], 0));
         for (group, ways) in WAYS_IN {
             for way in ways {
                 let told =

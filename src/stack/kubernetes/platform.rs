@@ -14,7 +14,7 @@ use super::objects::{keyless, merged, named, planned};
 use super::pods::is_rolled_out;
 use super::runs::{self, NotedRun};
 use super::stack::{KubernetesStack, ReopenedNamespace};
-use super::transform::{TIES, followed, scrapes_by_annotation};
+use super::transform::{MADE, TIES, followed, scrapes_by_annotation};
 use crate::record::RunDir;
 use crate::stack::{
     Demand, Fate, Finding, HostRequests, ImageBuild, Need, ObjectChange, ObjectEdit, Probe, ProbeState, RemoteSite,
@@ -224,9 +224,8 @@ impl ResolvedManifests {
             let help = "leave it out: the namespace has to be removed at the end";
             return Some((format!("it sets `metadata.{tie}`, which ties the namespace to others"), help.into()));
         }
-        let annotations = ["/metadata/annotations", "/spec/template/metadata/annotations"];
-        let mut annotations =
-            annotations.iter().filter_map(|at| set.pointer(at)?.as_object()).flat_map(|all| all.keys());
+        let annotations = |made: &str| set.pointer(&format!("{made}/metadata/annotations"))?.as_object();
+        let mut annotations = MADE.into_iter().filter_map(annotations).flat_map(|all| all.keys());
         if let Some(key) = annotations.find(|key| followed(&self.manifests).iter().any(|begin| key.starts_with(begin)))
         {
             let why = format!("it sets the annotation `{key}`, which programs of the cluster follow");
@@ -456,6 +455,11 @@ mod tests {
             ("service/web", json!({ "metadata": { "namespace": "kube-system" } })),
             ("service/web", json!({ "metadata": { "name": "other" } })),
             ("service/web", json!({ "spec": { "type": "ExternalName" } })),
+            ("service/web", json!({ "metadata": { "annotations": { "prometheus.io/scrape": "true" } } })),
+            (
+                "deployment/web",
+                json!({ "spec": { "template": { "metadata": { "annotations": { "ad.datadoghq.com/web.logs": "[]" } } } } }),
+            ),
             ("deployment/web", pods(json!({ "hostNetwork": true }))),
             ("deployment/web", pods(json!({ "priorityClassName": "of-others" }))),
             ("deployment/web", pods(json!({ "serviceAccountName": "fd-steps" }))),

@@ -47,6 +47,9 @@ static FOLLOWED: [&str; 5] = [
     "prometheus.io/",
 ];
 
+/// Where an object, and what a controller makes of it, has metadata.
+pub(super) const MADE: [&str; 4] = ["", "/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"];
+
 /// What steps may write, without an API group and with one.
 const WRITTEN_BY_STEPS: [&str; 7] =
     ["pods", "services", "endpoints", "configmaps", "secrets", "persistentvolumeclaims", "replicationcontrollers"];
@@ -84,7 +87,7 @@ pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillO
 fn owned(object: &Value, drill: &DrillObjects<'_>, followed: &[&str]) -> Value {
     let mut own = object.clone();
     // What is made of an object has metadata of its own.
-    for made in ["", "/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"] {
+    for made in MADE {
         remove_at(&mut own, &format!("{made}/metadata"), &TIES);
         if let Some(Value::Object(annotations)) = own.pointer_mut(&format!("{made}/metadata/annotations")) {
             let all = std::mem::take(annotations).into_iter();
