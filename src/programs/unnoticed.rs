@@ -4,10 +4,9 @@
 use super::ExitUse;
 use super::answer::says_nothing;
 use super::calls::calls;
+use super::table;
 use crate::bash::{Statement, StatementKind, one_call, read};
 
-/// Programs that end with 0 whatever a pipe gives them.
-const HAND_ON: &[&str] = &["wc", "head", "tail", "tee", "cat", "sort"];
 /// What decides by itself how a shell or a pipe ends.
 const DECIDES: &[&str] = &["exit", "return", "set -e", "pipefail", "PIPESTATUS"];
 
@@ -33,7 +32,10 @@ pub fn unnoticed_end(text: &str) -> Option<(&'static str, String)> {
             _ => None,
         },
         StatementKind::Pipeline(stages) => {
-            let program = stages.last().map(|(stage, _)| first(stage)).filter(|name| HAND_ON.contains(name))?;
+            let table = &*table::TABLE;
+            let hand_on = [&table.transparent, &table.filters, &table.cuts, &table.counts];
+            let ends_with_0 = |name: &&str| hand_on.into_iter().flatten().any(|known| known == name);
+            let program = stages.last().map(|(stage, _)| first(stage)).filter(ends_with_0)?;
             of(program, "`grep -q` or `test` behind it judges what it is given")
         }
         StatementKind::Simple(_) if is_nothing(last) && !before.is_empty() => of(first(last), LEAVE_OUT),
@@ -93,6 +95,8 @@ mod tests {
             ("docker compose ps | head -5", Some("head")),
             ("curl -fsS http://web/status | tee /tmp/status", Some("tee")),
             ("docker compose ps --quiet web | wc -l", Some("wc")),
+            ("docker compose ps | awk '{print $1}'", Some("awk")),
+            ("docker compose ps -q | awk 'END { exit NR < 2 }'", None),
             ("curl -fsS http://web/status", None),
             ("curl -i http://web/status", None),
             ("curl -s http://web/status | grep -q ok", None),

@@ -38,7 +38,7 @@ const OF_OUTSIDE: &str = "clusterIPs externalIPs loadBalancerIP loadBalancerClas
     externalTrafficPolicy healthCheckNodePort allocateLoadBalancerNodePorts";
 
 /// How annotations begin that programs of the cluster follow wherever they are: external-dns and the controller of kops give the object a
-/// name in a DNS of the world; Datadog, Elastic's agents and Prometheus watch over it.
+/// name in a DNS of the world; Datadog, Elastic's agents and, the last one, Prometheus watch over it.
 static FOLLOWED: [&str; 5] = [
     "ad.datadoghq.com/",
     "co.elastic.",
@@ -117,11 +117,11 @@ pub(super) fn scrapes_by_annotation(manifests: &Manifests) -> bool {
 
 /// How annotations begin that have another name in a drill.
 pub(super) fn followed(manifests: &Manifests) -> &'static [&'static str] {
-    if scrapes_by_annotation(manifests) { &FOLLOWED[..4] } else { &FOLLOWED }
+    if scrapes_by_annotation(manifests) { &FOLLOWED[..FOLLOWED.len() - 1] } else { &FOLLOWED }
 }
 
 /// The name of an annotation in a drill. In what a step applies it is renamed as well: one that was added to a template would have its Pods
-/// made anew, as production would not.
+/// recreated, as production would not.
 fn unfollowed(key: String, followed: &[&str]) -> String {
     if followed.iter().any(|begin| key.starts_with(begin)) { format!("{UNFOLLOWED}{key}") } else { key }
 }
