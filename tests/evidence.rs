@@ -115,7 +115,7 @@ fn a_report_that_was_made_again_is_a_warning() {
     assert_eq!(exit, 0, "{text}");
     assert!(text.contains("warning: report.html was changed"), "{text}");
     assert!(
-        text.ends_with("1 intact; 1 report differs from what was sealed; make it again with `firedrill report`\n"),
+        text.ends_with("1 intact; reports that differ from what was sealed: 1; `firedrill report` makes them again\n"),
         "{text}"
     );
 }
@@ -125,7 +125,7 @@ fn a_chain_that_was_written_anew_is_found_by_a_head_that_was_kept() {
     let project = Project::new();
     let runs = [1, 2].map(|number| project.sealed(number, "passed"));
     let report = evidence::verify(&[project.path(".firedrill")]).expect("runs");
-    let head = report.chains[0].head.as_ref().expect("a head").to_string();
+    let head = report.chains[0].1.head.as_ref().expect("a head").to_string();
     assert_eq!(project.verify(&["--head", &head]).0, 0);
     // Later runs do not disturb it.
     project.sealed(3, "passed");
@@ -296,7 +296,7 @@ fn what_an_earlier_version_sealed_is_intact() {
         .iter()
         .map(|run| {
             let problems = run.problems.iter().map(|problem| format!("; {}", problem.text)).collect::<String>();
-            format!("{} {:?} {}{problems}", run.run, run.state, run.verdict)
+            format!("{} {:?} {}{problems}", run.place.id, run.state, run.verdict)
         })
         .collect();
     insta::assert_snapshot!("sealed_by_an_earlier_version", told.join("\n"));

@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
             assert!(page.get(diagnostic.span.start..diagnostic.span.end).is_some(), "{diagnostic:?}");
         }
         for step in &runbook.steps {
-            for command in step.commands().iter().chain(&step.held) {
+            for command in &step.all_commands {
                 assert!(command.block < step.blocks.len(), "{step:?}");
             }
         }

@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
     for step in &runbook.steps {
         assert!(ids.insert(&step.id), "twice: {}", step.id);
         assert!(step.line <= step.end_line && step.end_line <= lines.len(), "{step:?}");
-        for command in step.commands().iter().chain(&step.held) {
+        for command in &step.all_commands {
             let first = command.text.lines().next().unwrap_or_default();
             assert!(at(command.line, command.column).starts_with(first.trim_end_matches('\r')), "{command:?}");
             for input in &command.inputs {

@@ -131,7 +131,12 @@ impl Inner {
         let place = self.gone.run_until_cancelled(lines.reserve_owned()).await;
         let place = place.ok_or_else(|| self.error("it was given up".into()))?;
         let place = place.map_err(|_| self.error("its channel ended".into()))?;
-        let answer = self.expect(id)?;
+        let (waiting, answer) = oneshot::channel();
+        locked(&self.state).pending.insert(id, ((self.now_us)(), waiting));
+        // Whoever gives up has cancelled this before the state can be changed again.
+        if self.gone.is_cancelled() {
+            return Err(self.error(String::new()));
+        }
         place.send(line);
         answer.await.map_err(|_| self.error("its channel ended".into()))
     }
@@ -140,18 +145,6 @@ impl Inner {
     fn error(&self, otherwise: String) -> AgentError {
         let cause = locked(&self.state).cause.clone().unwrap_or(otherwise);
         AgentError(format!("the agent {} is gone: {cause}", self.name))
-    }
-
-    fn expect(&self, id: u64) -> Result<oneshot::Receiver<AgentAnswer>, AgentError> {
-        let (tx, rx) = oneshot::channel();
-        let sent_us = (self.now_us)();
-        let mut state = locked(&self.state);
-        if state.cause.is_some() {
-            drop(state);
-            return Err(self.error(String::new()));
-        }
-        state.pending.insert(id, (sent_us, tx));
-        Ok(rx)
     }
 
     fn reply(&self, id: u64, clock_us: u64, answer: AgentAnswer) {
@@ -171,17 +164,14 @@ impl Inner {
         let mut state = locked(&self.state);
         state.cause.get_or_insert_with(|| cause.to_string());
         state.pending.clear();
-        drop(state);
         self.gone.cancel();
     }
 }
 
 async fn hello(rx: &mut mpsc::Receiver<String>) -> Result<(), String> {
-    let line = match timeout(HELLO_WITHIN, rx.recv()).await {
-        Ok(Some(line)) => line,
-        Ok(None) => return Err("its channel ended before it said anything".into()),
-        Err(_) => return Err(format!("it did not say hello within {} s", HELLO_WITHIN.as_secs())),
-    };
+    let late = |_| format!("it did not say hello within {} s", HELLO_WITHIN.as_secs());
+    let said = timeout(HELLO_WITHIN, rx.recv()).await.map_err(late)?;
+    let line = said.ok_or("its channel ended before it said anything")?;
     match serde_json::from_str(&line) {
         Ok(AgentMessage::Hello { version, .. }) if version == BUILD => Ok(()),
         // What is made from the running executable is of its build: this image was named.

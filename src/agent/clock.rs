@@ -26,10 +26,8 @@ impl Clock {
 
     /// An instant in µs since the Unix epoch.
     pub fn at_us(&self, at: Instant) -> u64 {
-        match at.checked_duration_since(self.anchor) {
-            Some(later) => self.anchor_us.saturating_add(micros(later)),
-            None => self.anchor_us.saturating_sub(micros(self.anchor.saturating_duration_since(at))),
-        }
+        let (later, sooner) = (at.saturating_duration_since(self.anchor), self.anchor.saturating_duration_since(at));
+        self.anchor_us.saturating_add(micros(later)).saturating_sub(micros(sooner))
     }
 }
 

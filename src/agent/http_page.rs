@@ -56,11 +56,6 @@ pub(super) fn parse_page(url: &str) -> Result<(Authority, Uri), String> {
     Ok((server, uri))
 }
 
-/// As it is looked up.
-fn host(server: &Authority) -> &str {
-    server.host().trim_start_matches('[').trim_end_matches(']')
-}
-
 /// Asks for a page once. The caller has the deadline.
 pub(super) async fn get_page(url: &str, accept: &str) -> Result<PageAnswer, PageError> {
     exchange(url, Method::GET, (ACCEPT, accept), Bytes::new()).await
@@ -87,7 +82,7 @@ fn text_of(url: &str, answer: Result<PageAnswer, PageError>) -> Result<String, S
 async fn exchange(url: &str, method: Method, own: (HeaderName, &str), body: Bytes) -> Result<PageAnswer, PageError> {
     let protocol = |text: String| PageError { text, failure: Failure::Protocol };
     let (server, page) = parse_page(url).map_err(protocol)?;
-    let place = (host(&server), server.port_u16().unwrap_or(80));
+    let place = (server.host().trim_matches(['[', ']']), server.port_u16().unwrap_or(80));
     let stream = TcpStream::connect(place).await.map_err(|error| PageError {
         text: format!("connect to {server}: {error}"),
         failure: Failure::of_io(&error),
@@ -149,7 +144,7 @@ mod tests {
         }
         let (server, page) = parse_page("http://checkout:9100/metrics?a=b").expect("a page");
         let path = page.path_and_query().map(|path| path.as_str());
-        assert_eq!((host(&server), server.port_u16(), path), ("checkout", Some(9100), Some("/metrics?a=b")));
-        assert_eq!(host(&parse_page("http://[::1]").expect("a page").0), "::1");
+        assert_eq!((server.host(), server.port_u16(), path), ("checkout", Some(9100), Some("/metrics?a=b")));
+        assert_eq!(parse_page("http://[::1]").expect("a page").0.host(), "[::1]");
     }
 }

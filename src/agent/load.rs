@@ -112,10 +112,8 @@ impl SurgeCounts {
 /// As many connections for its rate as the load has for its own.
 fn connections_of(like: &LoadSpec, rate: f64) -> usize {
     let own = (rate * like.connections as f64 / like.rate).ceil().max(1.0) as usize;
-    match like.connections < connections(like.rate, like.timeout) {
-        true => own.min(connections(rate, like.timeout)),
-        false => connections(rate, like.timeout),
-    }
+    let most = connections(rate, like.timeout);
+    if like.connections < connections(like.rate, like.timeout) { own.min(most) } else { most }
 }
 
 impl Surge {
@@ -181,12 +179,8 @@ impl Holding for Surge {
         let sending = locked(&self.sending);
         let counts = locked(&self.counts);
         let detail = self.describe(&counts);
-        match &*sending {
-            Some(tasks) if tasks.iter().all(|task| !task.is_finished()) && counts.reached => {
-                AgentAnswer::in_place(detail)
-            }
-            _ => AgentAnswer::gone(detail),
-        }
+        let goes_on = sending.as_ref().is_some_and(|tasks| tasks.iter().all(|task| !task.is_finished()));
+        if goes_on && counts.reached { AgentAnswer::in_place(detail) } else { AgentAnswer::gone(detail) }
     }
 
     async fn change(&self, message: Value) -> Result<(), String> {

@@ -231,10 +231,9 @@ impl PromCounts {
             }
             let Some(series) = first else { return Ok(None) };
             let value = series["value"][1].as_str().and_then(|text| text.parse::<f64>().ok());
-            let value = value.filter(|value| value.is_finite() && *value >= 0.0);
-            value
-                .map(|value| Some(value * scale(query, self.every)))
-                .ok_or_else(|| format!("{} is no number of events: `{query}`", series["value"][1]))
+            let none = || format!("{} is no number of events: `{query}`", series["value"][1]);
+            let value = value.filter(|value| value.is_finite() && *value >= 0.0).ok_or_else(none)?;
+            Ok(Some(value * scale(query, self.every)))
         };
         let total = value("total", &self.total)?.ok_or("no series, or no fresh samples, for the total")?;
         let none = |of: &str, or: &str| Err(format!("no series of {of} events: end the query with `or vector(0)`{or}"));

@@ -53,10 +53,8 @@ fn one_line(text: &str) -> Result<String, String> {
 fn address(text: &str) -> Result<(String, u16), String> {
     let wrong = || format!("`{text}` is not a service with its port: write it like `cache:6379`");
     let (host, port) = text.trim().split_once(':').ok_or_else(wrong)?;
-    match port.parse() {
-        Ok(port) if port > 0 && !host.is_empty() => Ok((host.into(), port)),
-        _ => Err(wrong()),
-    }
+    let port = port.parse::<u16>().ok().filter(|port| *port > 0 && !host.is_empty()).ok_or_else(wrong)?;
+    Ok((host.into(), port))
 }
 
 impl TcpQuestion {

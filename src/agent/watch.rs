@@ -64,27 +64,19 @@ fn sample(scraped: Result<String, String>, when: &MetricCondition, clock_us: u64
 /// The value that decides, and whether the condition holds: with any series that fulfils it, else with the first
 /// one. A series that is not a number never fulfils anything.
 fn evaluate(series: &[prometheus::Sample], when: &MetricCondition) -> Result<(f64, bool), String> {
-    let mut first = None;
-    for sample in series.iter().filter(|sample| sample.name == when.metric) {
-        let same = |(name, value): (&String, &String)| {
-            // An absent label and an empty one are the same, as in PromQL.
-            sample.labels.get(name).map_or("", String::as_str) == value
-        };
-        if !when.labels.iter().all(same) {
-            continue;
-        }
-        if !sample.value.is_nan() && when.op.holds(sample.value, when.value) {
-            return Ok((sample.value, true));
-        }
-        first = first.filter(|first: &f64| !first.is_nan()).or(Some(sample.value));
-    }
-    match first {
-        Some(value) if value.is_nan() => Err(format!("{} is NaN", when.metric)),
-        Some(value) => Ok((value, false)),
-        None if series.iter().any(|sample| sample.name == when.metric) => {
-            Err(format!("no series of {} has these labels", when.metric))
-        }
-        None => Err(format!("the page has no metric {}", when.metric)),
+    let metric = &when.metric;
+    let named = || series.iter().filter(|sample| sample.name == *metric);
+    // An absent label and an empty one are the same, as in PromQL.
+    let label = |sample: &prometheus::Sample, name: &str| sample.labels.get(name).cloned().unwrap_or_default();
+    let fits = |sample: &&prometheus::Sample| when.labels.iter().all(|(name, value)| label(sample, name) == *value);
+    let values: Vec<f64> = named().filter(fits).map(|sample| sample.value).collect();
+    let mut numbers = values.iter().copied().filter(|value| !value.is_nan());
+    match (numbers.clone().find(|value| when.op.holds(*value, when.value)), numbers.next()) {
+        (Some(value), _) => Ok((value, true)),
+        (None, Some(value)) => Ok((value, false)),
+        (None, None) if !values.is_empty() => Err(format!("{metric} is NaN")),
+        (None, None) if named().next().is_some() => Err(format!("no series of {metric} has these labels")),
+        (None, None) => Err(format!("the page has no metric {metric}")),
     }
 }
 

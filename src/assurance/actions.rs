@@ -1,11 +1,11 @@
 //! `actions.yaml`: what is to be done after drills and incidents, by whom and until when, and the run that proves that it helped.
 //! One file for postmortems and DR reports alike.
 
-use super::dr::{Action, ActionStatus, DrNotes, DrTold, DrillNotes, DrillRef, NotesFile, verified_by};
 use super::forms::{A_DATE, A_RUN, A_TEXT, date, filled, run_id};
 use crate::record::RunOutcome;
 use crate::source::{At, Diagnostics, Source, Span, describe, did_you_mean, parse, shorten};
 use crate::view::SeenRun;
+use crate::view::clock::day;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -26,17 +26,43 @@ pub enum ActionKind {
 }
 }
 
-/// An action item.
+named_enum! {
+/// How far an action is.
+pub enum ActionStatus {
+    /// Something is still to be done.
+    Open = "open",
+    /// A run is to prove that it is done.
+    Done = "done",
+    /// It will not be done.
+    Dropped = "dropped",
+}
+}
+
+/// An action item. Dates are `YYYY-MM-DD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionItem {
-    /// What is to be done, by whom, until when.
-    pub action: Action,
+    /// Its id, the only one of that name in the file.
+    pub id: String,
+    /// What is to be done.
+    pub text: String,
+    /// Who does it.
+    pub owner: String,
+    /// Until when.
+    pub due: String,
+    /// How far it is.
+    pub status: ActionStatus,
     /// What it is for.
     pub kind: Option<ActionKind>,
+    /// Id of the finding that it is about.
+    pub finding: Option<String>,
+    /// Where it is tracked.
+    pub ticket: Option<String>,
     /// The run after which it was decided.
     pub run: Option<String>,
+    /// The run that is to prove that it helped.
+    pub closed_by: Option<String>,
     /// Where `closed_by` stands, or the item.
-    span: Span,
+    pub span: Span,
 }
 
 /// The file, read and checked.
@@ -63,7 +89,7 @@ fn read_root(at: &mut At<'_>) -> Option<Actions> {
     let source = at.source.clone();
     let mut map = at.map("the file of actions")?.of_section("actions.yaml");
     let taken = |id: &str| format!("there is an action `{id}` already");
-    let items = map.require_by("actions", |at| Some(at.items_apart(read_item, |item| &item.action.id, taken)));
+    let items = map.require_by("actions", |at| Some(at.items_apart(read_item, |item| &item.id, taken)));
     map.finish()?;
     Some(Actions { source, items: items? })
 }
@@ -92,37 +118,74 @@ fn read_item(at: &mut At<'_>) -> Option<ActionItem> {
     };
     let span = if map.has("closed_by") { map.span_of("closed_by") } else { map.head() };
     map.finish()?;
-    let (id, text) = (id?, text?);
-    let action =
-        Action { id, finding, text, owner, due: Some(due?), status: Some(status), ticket, verified_by: closed_by };
-    Some(ActionItem { action, kind, run, span })
+    let (id, text, owner, due) = (id?, text?, owner?, due?);
+    Some(ActionItem { id, text, owner, due, status, kind, finding, ticket, run, closed_by, span })
 }
 
 impl ActionItem {
     /// Whether it is open and late on a day, `YYYY-MM-DD`.
     pub fn is_overdue(&self, today: &str) -> bool {
         // Dates of this form sort as text.
-        self.is_open() && self.action.due.as_deref().is_some_and(|due| due < today)
+        self.is_open() && *self.due < *today
     }
 
     /// Whether something is still to be done.
     pub fn is_open(&self) -> bool {
-        self.action.status.is_none_or(ActionStatus::is_open)
+        self.status == ActionStatus::Open
+    }
+
+    /// How far it is on a day, `YYYY-MM-DD`, in words; `seen` are the runs that it names.
+    pub fn state(&self, seen: &[SeenRun], today: &str) -> String {
+        match self.proof(seen) {
+            Some(Ok(why)) => format!("closed: {why}"),
+            Some(Err(why)) => format!("closed without proof: {why}"),
+            None if self.is_overdue(today) => "overdue".into(),
+            None => self.status.name().into(),
+        }
     }
 
     /// Whether the run that closes it proves that it helped: its scenario passes now, and failed then. `None` where it is not
     /// closed; `Err` is why not.
     pub fn proof(&self, seen: &[SeenRun]) -> Option<Result<String, String>> {
-        let (closed_by, run) = (self.action.verified_by.as_deref()?, self.run.as_deref()?);
-        let found = verified_by(seen, Some(closed_by), &DrillRef::Run(run.to_string()), None);
-        let then = seen.iter().find(|seen| seen.run == run);
-        Some(match then {
-            _ if !found.verified => Err(found.why),
-            Some(then) if then.outcome != RunOutcome::Failed || !then.ended || then.control => {
+        let (closed_by, run) = (self.closed_by.as_deref()?, self.run.as_deref()?);
+        let had_failed = |then: &SeenRun| then.outcome == RunOutcome::Failed && then.ended && !then.control;
+        let verified = verified_by(seen, Some(closed_by), None, Some(run));
+        Some(match seen.iter().find(|seen| seen.run == run) {
+            Some(then) if verified.is_ok() && !had_failed(then) => {
                 Err(format!("named, not verified: `{run}` had not failed, so that a pass proves nothing"))
             }
-            _ => Ok(found.why),
+            _ => verified,
         })
+    }
+}
+
+/// Why a run verifies that an action helped, or why not. It does when it exists, drilled the same scenario, passed, and began after
+/// the run `after`; of that run is the scenario where none is named.
+pub fn verified_by(
+    all: &[SeenRun],
+    run: Option<&str>,
+    scenario: Option<&str>,
+    after: Option<&str>,
+) -> Result<String, String> {
+    let known = |id: &str| all.iter().find(|seen| seen.run == id);
+    let run = run.ok_or("no verifying run is named")?;
+    let seen = known(run).ok_or("named, not verified: there is no record of that run")?;
+    let finding = after.and_then(known);
+    let scenario = scenario.or(finding.map(|finding| finding.scenario.as_str()));
+    let scenario = scenario.ok_or("named, not verified: there is no record of the drill with the finding")?;
+    match seen {
+        seen if scenario != seen.scenario => {
+            Err(format!("named, another scenario: not verified (`{}`, not `{scenario}`)", seen.scenario))
+        }
+        seen if finding.is_some_and(|finding| seen.at <= finding.at) => {
+            let found = after.unwrap_or_default();
+            Err(format!("named, not verified: it began before what `{found}` found"))
+        }
+        seen if seen.control => Err("named, not verified: it is a control".into()),
+        seen if seen.expects_failure => Err("named, not verified: its scenario exists to fail".into()),
+        seen if !seen.ended => Err("named, not verified: it was cut off".into()),
+        seen if !seen.passed() => Err(format!("named, not verified: it came to `{}`", seen.verdict)),
+        seen => Ok(format!("`{}` passed on {}", seen.scenario, day(&seen.started_utc))),
     }
 }
 
@@ -131,7 +194,7 @@ impl Actions {
     pub fn check_proof(&self, seen: &[SeenRun], diags: &mut Diagnostics) {
         for item in &self.items {
             if let Some(Err(why)) = item.proof(seen) {
-                let message = format!("`{}` is closed without proof: {why}", shorten(&item.action.id));
+                let message = format!("`{}` is closed without proof: {why}", shorten(&item.id));
                 diags.error(&self.source, item.span, message).help(
                     "a run proves it whose scenario passes now and failed in `run`; `--runs DIR` says where runs lie",
                 );
@@ -139,12 +202,10 @@ impl Actions {
         }
     }
 
-    /// Notes findings that no notes have.
-    pub fn check_findings(&self, notes: &DrNotes, diags: &mut Diagnostics) {
-        let told = notes.files.iter().flat_map(|file| &file.drills).flat_map(|drill| &drill.told.findings);
-        let known: Vec<&str> = told.map(|finding| finding.id.as_str()).collect();
+    /// Notes findings that are none of these.
+    pub fn check_findings(&self, known: &[&str], diags: &mut Diagnostics) {
         for item in &self.items {
-            if let Some(id) = item.action.finding.as_deref().filter(|id| !known.contains(id)) {
+            if let Some(id) = item.finding.as_deref().filter(|id| !known.contains(id)) {
                 diags
                     .error(&self.source, item.span, format!("no notes have a finding `{}`", shorten(id)))
                     .help(did_you_mean(id, known.iter().copied()));
@@ -155,28 +216,10 @@ impl Actions {
     /// Those that were decided after a run, as rows: id, what, type, owner, due, state. `seen` are the runs that they name.
     pub fn about(&self, run: &str, seen: &[SeenRun]) -> Vec<[String; 6]> {
         let row = |item: &ActionItem| {
-            let action = &item.action;
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let state = match (&action.verified_by, item.proof(seen), action.status) {
-                (_, Some(Err(why)), _) => format!("closed without proof: {why}"),
-                (Some(run), ..) => format!("closed by {run}"),
-                (None, _, status) => status.map(ActionStatus::name).unwrap_or_default().to_string(),
-            };
             let kind = item.kind.map(ActionKind::name).unwrap_or_default().to_string();
-            [action.id.clone(), action.text.clone(), kind, text(&action.owner), text(&action.due), state]
+            [item.id.clone(), item.text.clone(), kind, item.owner.clone(), item.due.clone(), item.state(seen, "")]
         };
         self.items.iter().filter(|item| item.run.as_deref() == Some(run)).map(row).collect()
-    }
-
-    /// The actions about runs as the notes of a DR report have them.
-    pub fn as_notes(&self, of: impl Fn(&str) -> bool) -> NotesFile {
-        let note = |item: &ActionItem| {
-            let run = item.run.clone().filter(|run| of(run))?;
-            let told = DrTold { actions: vec![item.action.clone()], ..DrTold::default() };
-            Some(DrillNotes { of: DrillRef::Run(run), told })
-        };
-        let drills = self.items.iter().filter_map(note).collect();
-        NotesFile { path: self.source.path.display().to_string(), drills, ..NotesFile::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 //! people for causes. The advice is that of the Site Reliability Workbook, chapter 5, and of Prometheus' documentation on alerting.
 
 use crate::record::ALERT_NAME;
-use crate::source::{Diagnostics, Node, Source, Span, TextPattern, parse, parse_period, pattern, shorten};
+use crate::source::{Diagnostics, Node, Severity, Source, Span, TextPattern, parse, parse_period, pattern, shorten};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -58,11 +58,10 @@ pub fn lint(set: &AlertRuleSet, diags: &mut Diagnostics) {
             expression(rule, source, scrape, diags);
             if let Some(alert) = rule.get(&["alert"]) {
                 labels.insert(ALERT_NAME.into(), alert.text().unwrap_or_default().into());
-                let mut receivers = Vec::new();
-                if let Some(route) = routes.as_ref().and_then(|root| root.get(&["route"])) {
-                    routed(route, &labels, ("", GROUP_WAIT), &mut receivers);
-                }
-                let receivers: Vec<String> = receivers.into_iter().map(|(receiver, _)| receiver).collect();
+                let route = routes.as_ref().and_then(|root| root.get(&["route"]));
+                let routed = route.map(|route| routed(route, &labels, ("", GROUP_WAIT))).unwrap_or_default();
+                let mut receivers: Vec<String> = routed.into_iter().map(|(receiver, _)| receiver).collect();
+                receivers.dedup();
                 of_alert(set, rule, &labels, &receivers, (source, alert.span), diags);
             }
         }
@@ -107,56 +106,51 @@ fn of_alert(
     let expr = rule.text_at(&["expr"]).unwrap_or_default();
     let severity = labels.get("severity").map(|severity| severity.to_lowercase()).unwrap_or_default();
     let pages = PAGING.contains(&severity.as_str());
+    let mut say = |level: Severity, message: String, help: &str| {
+        diags.push(level, source, span, message).help(help);
+    };
     // Two windows are a patience of their own.
     if rule.get(&["for"]).is_none() && !expr.contains(" and ") {
-        diags
-            .warning(source, span, format!("`{name}` has no `for`: one bad evaluation fires it"))
-            .help("write `for: 1m`, or join a second, shorter window with `and`");
+        let help = "write `for: 1m`, or join a second, shorter window with `and`";
+        say(Severity::Warning, format!("`{name}` has no `for`: one bad evaluation fires it"), help);
     }
     let reaches = receivers.iter().any(|receiver| !set.unwatched.contains(receiver));
     if pages && !reaches && !receivers.is_empty() {
-        diags
-            .error(source, span, format!("`{name}` goes to {}, where nobody is on call", receivers.join(" and ")))
-            .help("correct its labels or the routes of Alertmanager, or say in oncall.yaml who is behind the receiver");
+        let help = "correct its labels or the routes of Alertmanager, or say in oncall.yaml who is behind the receiver";
+        let to = receivers.join(" and ");
+        say(Severity::Error, format!("`{name}` goes to {to}, where nobody is on call"), help);
     }
     let notes = rule.get(&["annotations"]);
     if pages && !["runbook_url", "runbook"].iter().any(|key| notes.is_some_and(|notes| notes.get(&[key]).is_some())) {
-        diags
-            .warning(source, span, format!("`{name}` wakes somebody and names no runbook"))
-            .help("put its address into the annotation `runbook_url`");
+        let help = "put its address into the annotation `runbook_url`";
+        say(Severity::Warning, format!("`{name}` wakes somebody and names no runbook"), help);
     }
     if let (true, Some(metric)) = (pages, CAUSE.find(expr)) {
-        diags
-            .warning(source, span, format!("`{name}` wakes somebody for a cause, `{}`", metric.as_str()))
-            .help("page for what users feel (errors, latency); what a machine does is for a ticket or a dashboard");
+        let help = "page for what users feel (errors, latency); what a machine does is for a ticket or a dashboard";
+        say(Severity::Warning, format!("`{name}` wakes somebody for a cause, `{}`", metric.as_str()), help);
     }
     if set.fired.as_ref().is_some_and(|fired| labels.get(ALERT_NAME).is_none_or(|name| !fired.contains(name))) {
-        diags
-            .warning(source, span, format!("no drill has ever made `{name}` fire"))
-            .help("name it as `detect.alert` of a scenario whose fault should raise it");
+        let help = "name it as `detect.alert` of a scenario whose fault should raise it";
+        say(Severity::Warning, format!("no drill has ever made `{name}` fire"), help);
     }
 }
 
 /// The receivers to which an alert with these labels goes, each with the `group_wait` of its route; see Alertmanager's documentation
 /// of `route`. `inherited` are those of the route above.
-pub fn routed(
-    route: &Node,
-    labels: &BTreeMap<String, String>,
-    inherited: (&str, Duration),
-    receivers: &mut Vec<(String, Duration)>,
-) {
+pub fn routed(route: &Node, labels: &BTreeMap<String, String>, inherited: (&str, Duration)) -> Vec<(String, Duration)> {
     let receiver = route.text_at(&["receiver"]).unwrap_or(inherited.0);
     let wait = route.text_at(&["group_wait"]).and_then(duration).unwrap_or(inherited.1);
-    let before = receivers.len();
+    let mut receivers = Vec::new();
     for child in route.list(&["routes"]).iter().filter(|child| takes(child, labels)) {
-        routed(child, labels, (receiver, wait), receivers);
+        receivers.extend(routed(child, labels, (receiver, wait)));
         if child.text_at(&["continue"]) != Some("true") {
             break;
         }
     }
-    if receivers.len() == before && !receivers.iter().any(|(known, _)| known == receiver) {
+    if receivers.is_empty() {
         receivers.push((receiver.to_string(), wait));
     }
+    receivers
 }
 
 /// Whether a route takes an alert with these labels. A label that is not there is empty.

@@ -1,7 +1,7 @@
 //! Error budgets that decide: how much of each is left, and what the team's policy says then (`budget.yaml`; Google SRE workbook,
 //! appendix B). Pure functions of what was counted; what is not known is never taken for a budget that is left.
 
-use super::forms::A_TEXT;
+use super::forms::{A_TEXT, filled};
 use crate::record::{DrillTime, Phase, Record};
 use crate::slis::Ratio;
 use crate::source::{A_TIME, At, Diagnostics, Source, TextForm, describe, host_of, parse, parse_time, path_of};
@@ -256,12 +256,7 @@ fn read_step(at: &mut At<'_>) -> Option<(Ratio, BudgetStep)> {
 
 fn read_override(at: &mut At<'_>) -> Option<FreezeOverride> {
     let mut map = at.map("the override")?.of_section("An override");
-    let [service, by, why] = ["service", "by", "why"].map(|key| {
-        map.require_with(key, A_TEXT, |text| match text.trim() {
-            "" => Err("it is empty".into()),
-            text => Ok(text.to_string()),
-        })
-    });
+    let [service, by, why] = ["service", "by", "why"].map(|key| map.require_with(key, A_TEXT, filled));
     let until = map.require_with("until", A_TIME, parse_time);
     map.finish()?;
     Some(FreezeOverride { service: service?, by: by?, why: why?, until: until? })

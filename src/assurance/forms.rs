@@ -22,13 +22,8 @@ pub(super) fn filled(text: &str) -> Result<String, String> {
 /// The id of a run.
 pub(super) fn run_id(text: &str) -> Result<String, String> {
     let text = text.trim();
-    if is_run_id(text) {
-        return Ok(text.to_string());
-    }
-    Err(format!(
-        "`{}` is no id of a run: it is the name of a run directory, like `20261120T064112Z-pg-restore-3f9a`",
-        shorten(text)
-    ))
+    let wrong = "is no id of a run: it is the name of a run directory, like `20261120T064112Z-pg-restore-3f9a`";
+    if is_run_id(text) { Ok(text.to_string()) } else { Err(format!("`{}` {wrong}", shorten(text))) }
 }
 
 /// A date, `YYYY-MM-DD`.

@@ -5,7 +5,7 @@
 use super::dr::{
     DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile, Risk, Signature,
 };
-use super::forms::{A_DATE, A_RUN, A_TEXT, date, filled as some, run_id};
+use super::forms::{A_DATE, A_RUN, A_TEXT, date, filled, run_id};
 use crate::source::{At, Diagnostics, MapReader, Source, Span, TextForm, describe, parse, shape, shorten, tidy};
 use crate::view::Quarter;
 use serde_json::{Value, json};
@@ -79,21 +79,21 @@ fn read_file(at: &mut At<'_>, places: &mut NotePlaces) -> Option<NotesFile> {
     let mut map = at.map("the file of notes")?.of_section("A file");
     let quarter = map.optional_with("quarter", A_QUARTER, Quarter::parse);
     let mut header = DrHeader {
-        organisation: filled(&mut map, "organisation"),
-        system: filled(&mut map, "system"),
-        tier: filled(&mut map, "tier"),
-        business_function: filled(&mut map, "business_function"),
-        policy_frequency: filled(&mut map, "policy_frequency"),
+        organisation: map.optional_with("organisation", A_TEXT, filled),
+        system: map.optional_with("system", A_TEXT, filled),
+        tier: map.optional_with("tier", A_TEXT, filled),
+        business_function: map.optional_with("business_function", A_TEXT, filled),
+        policy_frequency: map.optional_with("policy_frequency", A_TEXT, filled),
         previous_drill: map.optional_with("previous_drill", A_DATE, date),
         next_drill: map.optional_with("next_drill", A_DATE, date),
         ..DrHeader::default()
     };
     let plan = map.optional_by("plan", |at| {
         let mut map = at.map("`plan`")?;
-        let read = (filled(&mut map, "id"), filled(&mut map, "version"));
+        let read = ["id", "version"].map(|key| map.optional_with(key, A_TEXT, filled));
         map.finish().map(|()| read)
     });
-    (header.plan_id, header.plan_version) = plan.unwrap_or_default();
+    [header.plan_id, header.plan_version] = plan.unwrap_or_default();
     let attestation = map.optional_by("attestation", |at| {
         let mut map = at.map("`attestation`")?;
         let read = ["prepared", "reviewed", "approved"].map(|key| map.optional_by(key, read_signature));
@@ -113,8 +113,8 @@ fn read_file(at: &mut At<'_>, places: &mut NotePlaces) -> Option<NotesFile> {
 
 fn read_signature(at: &mut At<'_>) -> Option<Signature> {
     let mut map = at.map("a signature")?.of_section("A signature");
-    let name = require_filled(&mut map, "name");
-    let role = filled(&mut map, "role");
+    let name = map.require_with("name", A_TEXT, filled);
+    let role = map.optional_with("role", A_TEXT, filled);
     let date = map.optional_with("date", A_DATE, date);
     map.finish()?;
     Some(Signature { name: name?, role, date })
@@ -123,7 +123,7 @@ fn read_signature(at: &mut At<'_>) -> Option<Signature> {
 fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces) -> Option<DrillNotes> {
     let mut map = at.map("the drill")?.of_section("A drill");
     let run = map.optional_with("run", A_RUN, run_id);
-    let scenario = filled(&mut map, "scenario");
+    let scenario = map.optional_with("scenario", A_TEXT, filled);
     let by_run = map.has("run");
     let help = "write `run: ID` for one run, or `scenario: NAME` for every run of a scenario in the quarter";
     map.exactly_one(&["run", "scenario"], help);
@@ -131,12 +131,12 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces
     let kinds = DrillType::ALL.map(|kind| (kind.name(), kind));
     let mut told = DrTold {
         kind: map.optional_by("type", |at| at.one_of(kinds, "is no type of exercise")),
-        plausible: filled(&mut map, "plausible"),
+        plausible: map.optional_with("plausible", A_TEXT, filled),
         objectives: texts(&mut map, "objectives"),
         success_criteria: texts(&mut map, "success_criteria"),
-        scope: filled(&mut map, "scope"),
-        environment: filled(&mut map, "environment"),
-        differences: filled(&mut map, "differences"),
+        scope: map.optional_with("scope", A_TEXT, filled),
+        environment: map.optional_with("environment", A_TEXT, filled),
+        differences: map.optional_with("differences", A_TEXT, filled),
         limitations: texts(&mut map, "limitations"),
         conditions: texts(&mut map, "conditions"),
         retest_of: map.optional_with("retest_of", A_RUN, run_id),
@@ -162,16 +162,15 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces
 fn read_person(at: &mut At<'_>) -> Option<DrPerson> {
     let role = at.key.to_string();
     let mut map = at.map(format!("`{}`", shorten(&role)))?.of_section("A role");
-    let (planned, actual) = (filled(&mut map, "planned"), filled(&mut map, "actual"));
+    let [planned, actual] = ["planned", "actual"].map(|key| map.optional_with(key, A_TEXT, filled));
     map.finish()?;
     Some(DrPerson { role, planned, actual })
 }
 
 fn read_finding(at: &mut At<'_>, places: &mut NotePlaces) -> Option<DrFinding> {
     let mut map = at.map("the finding")?.of_section("A finding");
-    let id = require_filled(&mut map, "id");
-    let text = require_filled(&mut map, "text");
-    let severity = filled(&mut map, "severity");
+    let [id, text] = ["id", "text"].map(|key| map.require_with(key, A_TEXT, filled));
+    let severity = map.optional_with("severity", A_TEXT, filled);
     if let Some(id) = &id {
         places.once(format!("finding {id}"), format!("there is a finding `{}` already", shorten(id)), "id", &mut map);
     }
@@ -181,8 +180,8 @@ fn read_finding(at: &mut At<'_>, places: &mut NotePlaces) -> Option<DrFinding> {
 
 fn read_risk(at: &mut At<'_>) -> Option<Risk> {
     let mut map = at.map("the accepted risk")?.of_section("An accepted risk");
-    let text = require_filled(&mut map, "text");
-    let accepted_by = filled(&mut map, "accepted_by");
+    let text = map.require_with("text", A_TEXT, filled);
+    let accepted_by = map.optional_with("accepted_by", A_TEXT, filled);
     let until = map.optional_with("until", A_DATE, date);
     map.finish()?;
     Some(Risk { text: text?, accepted_by, until })
@@ -192,25 +191,8 @@ fn many<T>(map: &mut MapReader<'_>, key: &'static str, read: impl FnMut(&mut At<
     map.optional_by(key, |at| Some(at.items("a list", "", read))).unwrap_or_default()
 }
 
-fn filled(map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
-    map.optional_with(key, A_TEXT, some)
-}
-
-fn require_filled(map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
-    map.require_with(key, A_TEXT, some)
-}
-
 fn texts(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
-    let texts = map.optional_by(key, |at| {
-        let texts: Option<Vec<String>> = at.value();
-        at.also(json!({ "items": shape::filled() }));
-        let texts = texts?;
-        if texts.iter().any(|text| text.trim().is_empty()) {
-            at.error(format!("`{key}` has an empty text"));
-        }
-        Some(texts)
-    });
-    texts.unwrap_or_default()
+    many(map, key, |at| at.parse(A_TEXT, filled))
 }
 
 #[cfg(test)]

@@ -26,16 +26,16 @@ pub(crate) enum Quoting {
 }
 
 /// A here-document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Heredoc {
-    /// `<<EOF`.
-    pub operator: Span,
+    /// `EOF`, as a line has it.
+    pub delimiter: String,
     /// From the byte after the line of the operator to the end of the delimiter's line, its newline left out.
     pub body: Span,
 }
 
 /// A variable that is expanded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct VariableUse {
     /// Its name.
     pub name: String,
@@ -47,6 +47,8 @@ pub(crate) struct VariableUse {
     pub assigns: bool,
     /// Whether it stands in what bash expands only for some values of another one: the `$Y` of `${X:-$Y}`.
     pub optional: bool,
+    /// Whether it stands in the body of a function, which may be called when the variable has been set long since; only the tree tells.
+    pub in_function: bool,
 }
 
 /// What was found.
@@ -104,17 +106,11 @@ enum OpenQuote {
 /// Reads bash text.
 pub(crate) fn lex(text: &str) -> Lexed {
     #[cfg(test)]
-    TOTAL.set(TOTAL.get() + text.len());
+    super::TOTAL.set(super::TOTAL.get() + text.len());
     let mut lexer =
         Lexer { bytes: text.as_bytes(), text, at: 0, frames: Vec::new(), pending: Vec::new(), out: Lexed::default() };
     lexer.run();
     lexer.out
-}
-
-#[cfg(test)]
-thread_local! {
-    /// All bytes that this thread has read.
-    pub(crate) static TOTAL: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 struct Lexer<'a> {
@@ -122,8 +118,8 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     frames: Vec<OpenQuote>,
-    /// Here-documents whose bodies begin after this line: operator, delimiter, whether quoted, whether tabs go.
-    pending: Vec<(Span, String, bool, bool)>,
+    /// Here-documents whose bodies begin after this line: delimiter, whether quoted, whether tabs go.
+    pending: Vec<(String, bool, bool)>,
     out: Lexed,
 }
 
@@ -228,7 +224,7 @@ impl Lexer<'_> {
                 let span = Span::new(self.at, self.at + 1 + name.len());
                 self.at = span.end;
                 let optional = self.in_optional();
-                self.out.reads.push(VariableUse { name, span, has_default: false, assigns: false, optional });
+                self.out.reads.push(VariableUse { name, span, optional, ..VariableUse::default() });
             }
             _ => return false,
         }
@@ -262,7 +258,8 @@ impl Lexer<'_> {
         let has_default = !prefix && optional && operator != "?";
         // `${#X}` asks how long it is: a value from elsewhere would spoil the answer.
         let (assigns, has_default) = (has_default && operator == "=", has_default || sign == "#");
-        self.out.reads.push(VariableUse { name, span, has_default, assigns, optional: self.in_optional() });
+        let read = VariableUse { name, span, has_default, assigns, optional: self.in_optional(), in_function: false };
+        self.out.reads.push(read);
         optional
     }
 
@@ -315,7 +312,6 @@ impl Lexer<'_> {
 
     /// `<<EOF`, `<<-'EOF'`, `<< "EOF"`.
     fn operator(&mut self) {
-        let start = self.at;
         self.at += 2;
         let strip = self.peek(0) == b'-';
         self.at += usize::from(strip);
@@ -325,23 +321,23 @@ impl Lexer<'_> {
         let (word, name, quoted) = delimiter(self.text.get(self.at..).unwrap_or_default());
         self.at += word.len();
         if !word.is_empty() {
-            self.pending.push((Span::new(start, self.at), name, quoted, strip));
+            self.pending.push((name, quoted, strip));
         }
     }
 
     fn newline(&mut self) {
         self.out.line_ends.extend((self.frames.is_empty() && self.pending.is_empty()).then_some(self.at));
         self.at += 1;
-        for (operator, name, quoted, strip) in std::mem::take(&mut self.pending) {
+        for (delimiter, quoted, strip) in std::mem::take(&mut self.pending) {
             let start = self.at;
             self.mark(start, if quoted { Quoting::RawHeredoc } else { Quoting::Heredoc });
-            let last = last_line(self.text, start, &name, strip);
+            let last = last_line(self.text, start, &delimiter, strip);
             self.at = last.map_or(self.bytes.len(), |(_, end)| end);
             self.out.open |= last.is_none();
             if !quoted {
                 self.heredoc_reads(start, last.map_or(self.at, |(begin, _)| begin));
             }
-            self.out.heredocs.push(Heredoc { operator, body: Span::new(start, self.at) });
+            self.out.heredocs.push(Heredoc { delimiter, body: Span::new(start, self.at) });
             // The newline after the delimiter ends the line; a second body begins right behind it.
             if self.peek(0) == b'\n' {
                 self.out.line_ends.extend(self.frames.is_empty().then_some(self.at));

@@ -112,7 +112,7 @@ fn open_ends_are_seen() {
 fn a_here_document_may_have_no_body_at_all() {
     let lexed = lex("cat <<E\n");
     assert!(lexed.open);
-    assert_eq!(lexed.heredocs, [Heredoc { operator: Span::new(4, 7), body: Span::new(8, 8) }]);
+    assert_eq!(lexed.heredocs, [Heredoc { delimiter: "E".into(), body: Span::new(8, 8) }]);
     assert!(lexed.stretches.iter().all(|&(start, ..)| start < 8));
 }
 

@@ -163,13 +163,16 @@ impl<'t> BashReader<'t> {
         draft.push(c.encode_utf8(&mut [0; 4]));
     }
 
+    /// The text ends in the middle of something.
+    fn cut_off<T>(&mut self, what: Strange) -> Result<T, Strange> {
+        self.at = self.text.len();
+        Err(what)
+    }
+
     /// Goes to behind a sign; without one the text ends in the middle.
     fn skip_to(&mut self, sign: char, what: Strange) -> Result<&'t str, Strange> {
         let rest = self.rest();
-        let Some((before, _)) = rest.split_once(sign) else {
-            self.at = self.text.len();
-            return Err(what);
-        };
+        let Some((before, _)) = rest.split_once(sign) else { return self.cut_off(what) };
         self.at += before.len() + sign.len_utf8();
         Ok(before)
     }
@@ -180,12 +183,13 @@ impl<'t> BashReader<'t> {
         rest.split([' ', '\t', '\n', '\r', '|', '&', ';', '(', ')', '<', '>']).next().unwrap_or_default()
     }
 
+    /// Goes past a word, if it stands here.
+    fn takes(&mut self, keyword: &str) -> bool {
+        self.keyword() == keyword && self.take(keyword)
+    }
+
     fn expect(&mut self, keyword: &str) -> Result<(), Strange> {
-        if self.keyword() != keyword {
-            return Err("a compound command");
-        }
-        self.at += keyword.len();
-        Ok(())
+        if self.takes(keyword) { Ok(()) } else { Err("a compound command") }
     }
 
     fn deeper(&mut self) -> Result<(), Strange> {
@@ -290,9 +294,8 @@ impl<'t> BashReader<'t> {
                 let span = self.since(statement.span.start);
                 return Ok(Statement { span, kind: StatementKind::Background(Box::new(statement)) });
             }
-            [b';', b';' | b'&', ..] => {}
+            [] | [b'\n' | b')', ..] | [b';', b';' | b'&', ..] => {}
             [b';', ..] => self.at += 1,
-            [] | [b'\n' | b')', ..] => {}
             _ => return Err("what stands behind a command"),
         }
         Ok(statement)
@@ -318,8 +321,7 @@ impl<'t> BashReader<'t> {
 
     fn pipeline(&mut self) -> Result<Statement, Strange> {
         let start = self.at;
-        while self.keyword() == "!" {
-            self.at += 1;
+        while self.takes("!") {
             self.skip_blanks()?;
         }
         let (begin, negated) = (self.at, self.at > start);
@@ -426,21 +428,17 @@ impl<'t> BashReader<'t> {
     }
 
     fn conditional(&mut self) -> Result<StatementKind, Strange> {
-        let (mut branches, mut rest) = (Vec::new(), Vec::new());
+        let mut branches = Vec::new();
         self.expect("if")?;
         loop {
             let condition = self.list(&["then"])?;
             self.expect("then")?;
             branches.push((condition, self.list(&["elif", "else", "fi"])?));
-            if self.keyword() != "elif" {
+            if !self.takes("elif") {
                 break;
             }
-            self.expect("elif")?;
         }
-        if self.keyword() == "else" {
-            self.expect("else")?;
-            rest = self.list(&["fi"])?;
-        }
+        let rest = if self.takes("else") { self.list(&["fi"])? } else { Vec::new() };
         self.expect("fi")?;
         Ok(StatementKind::If(branches, rest))
     }
@@ -463,8 +461,7 @@ impl<'t> BashReader<'t> {
             }
             self.at += name.len();
             self.skip_lines()?;
-            if self.keyword() == "in" {
-                self.expect("in")?;
+            if self.takes("in") {
                 self.skip_blanks()?;
                 while let Some(word) = self.word()? {
                     words.push(word);
@@ -491,8 +488,8 @@ impl<'t> BashReader<'t> {
         self.expect("in")?;
         loop {
             self.skip_lines()?;
-            if self.keyword() == "esac" {
-                break;
+            if self.takes("esac") {
+                return Ok(StatementKind::Case(words, items));
             }
             self.take("(");
             loop {
@@ -509,8 +506,6 @@ impl<'t> BashReader<'t> {
                 return Err("a case");
             }
         }
-        self.expect("esac")?;
-        Ok(StatementKind::Case(words, items))
     }
 
     fn test(&mut self) -> Result<Vec<ShellWord>, Strange> {
@@ -518,8 +513,7 @@ impl<'t> BashReader<'t> {
         let mut words: Vec<ShellWord> = Vec::new();
         loop {
             self.skip_lines()?;
-            if self.keyword() == "]]" {
-                self.expect("]]")?;
+            if self.takes("]]") {
                 return Ok(words);
             }
             // A pattern may hold what ends a word elsewhere.
@@ -740,8 +734,7 @@ impl<'t> BashReader<'t> {
             }
         };
         let Some((last, after)) = last_line(self.text, from, &name, strip) else {
-            self.at = self.text.len();
-            return Err("a here-document without an end");
+            return self.cut_off("a here-document without an end");
         };
         let body = self.text.get(from..last).unwrap_or_default().split_inclusive('\n');
         let body: String = body.map(|line| if strip { line.trim_start_matches('\t') } else { line }).collect();
@@ -786,10 +779,7 @@ impl<'t> BashReader<'t> {
                     break;
                 }
                 '\\' => match self.rest().as_bytes() {
-                    [_] => {
-                        self.at = self.text.len();
-                        return Err("a line that goes on");
-                    }
+                    [_] => return self.cut_off("a line that goes on"),
                     [_, b'\n', ..] if self.document.is_some() => return Err("a line that goes on"),
                     [_, b'\n', ..] => {
                         self.odd("a line that goes on");
@@ -808,17 +798,12 @@ impl<'t> BashReader<'t> {
                         return Err("a here-document");
                     }
                 }
+                '{' if self.take("{}") => draft.push("{}"),
+                '[' | '{' if self.at == start && ["[", "[[", "{"].contains(&self.keyword()) => self.copy(&mut draft),
                 '*' | '?' | '[' | '{' => {
-                    let plain = self.at == start && ["[", "[[", "{"].contains(&self.keyword()) || self.take("{}");
-                    match plain && self.at > start {
-                        true => draft.push("{}"),
-                        false => {
-                            draft.held |= !plain;
-                            draft.glob |= !plain;
-                            draft.loose |= !plain && draft.text.is_empty();
-                            self.copy(&mut draft);
-                        }
-                    }
+                    (draft.held, draft.glob) = (true, true);
+                    draft.loose |= draft.text.is_empty();
+                    self.copy(&mut draft);
                 }
                 _ => self.piece(&mut draft, false)?,
             }
@@ -904,8 +889,7 @@ impl<'t> BashReader<'t> {
             c == '`' && !after
         };
         let Some(end) = self.text.get(begin..).and_then(|rest| rest.find(ends)).map(|offset| begin + offset) else {
-            self.at = self.text.len();
-            return Err("a backtick");
+            return self.cut_off("a backtick");
         };
         let text = self.text.get(begin..end).unwrap_or_default();
         if self.document.is_some() && text.contains('\n') {
@@ -988,16 +972,14 @@ impl<'t> BashReader<'t> {
         };
         self.odd_if(name.is_empty(), "an expansion");
         self.at += name.len();
-        let mut splits = !quoted;
-        let mut element = false;
-        if self.take("[") {
+        let mut splits = !quoted || name == "@";
+        let element = self.take("[");
+        if element {
             let index = self.skip_to(']', "an expansion")?;
             let known = matches!(index, "@" | "*") || index.chars().all(|c| c.is_ascii_digit());
             self.odd_if(!known, "an element of an array");
             splits |= index == "@";
-            element = true;
         }
-        splits |= name == "@";
         if self.take("}") {
             let number = match name {
                 _ if length || matches!(name, "?" | "#" | "$" | "!") => Some(Vec::new()),

@@ -12,9 +12,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// What a command does with variables.
 #[derive(Debug, Default)]
 pub struct VariableReads {
-    /// Reads that nothing earlier in the same command satisfies, with whether they stand in the body of a function,
-    /// which may be called when the variable has been set long since.
-    pub reads: Vec<(VariableUse, bool)>,
+    /// Reads that nothing earlier in the same command satisfies.
+    pub reads: Vec<VariableUse>,
     /// Variables that are set for the commands after this one.
     pub assigned: Vec<String>,
     /// What later commands get without spelling it.
@@ -50,9 +49,8 @@ pub fn of_command(text: &str) -> VariableReads {
     let lexed = lex(text);
     let mut found = VariableUses::default();
     crate::bash::read(text).statements.iter().for_each(|statement| found.walk(statement, text, usize::MAX));
-    for read in lexed.reads.iter().filter(|read| read.assigns) {
-        found.assign(&read.name, read.span.end, usize::MAX);
-    }
+    let assigning = lexed.reads.iter().filter(|read| read.assigns);
+    assigning.for_each(|read| found.assign(&read.name, read.span.end, usize::MAX));
     let mut session = std::mem::take(&mut found.session);
     let stays = found.assignments.iter().filter(|(.., until)| *until == usize::MAX);
     let assigned: Vec<String> = stays.map(|(name, ..)| name.clone()).collect();
@@ -71,10 +69,10 @@ pub fn of_command(text: &str) -> VariableReads {
     let foreseen = foreseen.map(|read| read.name.clone()).collect();
     let own = lexed.reads.into_iter().filter(|read| !read.has_default && !is_well_known(&read.name));
     let is_set = |read: &VariableUse| set.get(read.name.as_str()).is_some_and(|set| set.hold(read.span.start));
-    let mut reads: Vec<(VariableUse, bool)> = own.map(|read| (read, false)).chain(found.inner).collect();
-    reads.retain(|(read, _)| !is_set(read) && !is_asked(read));
-    reads.iter_mut().for_each(|(read, in_function)| *in_function |= functions.hold(read.span.start));
-    reads.sort_by_key(|(read, _)| read.span.start);
+    let mut reads: Vec<VariableUse> = own.chain(found.inner).collect();
+    reads.retain(|read| !is_set(read) && !is_asked(read));
+    reads.iter_mut().for_each(|read| read.in_function |= functions.hold(read.span.start));
+    reads.sort_by_key(|read| read.span.start);
     VariableReads { reads, assigned, session, foreseen }
 }
 
@@ -101,8 +99,8 @@ pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
     };
     let until = script.all().iter().filter(hides).map(|statement| statement.span.end).min().unwrap_or(usize::MAX);
     let within = |span: Span| {
-        let from = reads.partition_point(|(read, _)| read.span.start < span.start);
-        let inside = reads.iter().skip(from).map(|(read, _)| read).take_while(|read| read.span.end <= span.end);
+        let from = reads.partition_point(|read| read.span.start < span.start);
+        let inside = reads.iter().skip(from).take_while(|read| read.span.end <= span.end);
         let known = inside.filter(|read| read.span.start < until && !read.optional && !foreseen.contains(&read.name));
         known.collect::<Vec<&VariableUse>>()
     };
@@ -151,12 +149,14 @@ pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
 /// Variables that a command leaves with what another one has found (`X=$(…)`, `export X=$(…)`, `mapfile -t X < <(…)`), where nothing in it says that
 /// this may be nothing.
 pub fn found(text: &str) -> BTreeSet<String> {
-    let is_one = |statements: &[Statement]| {
-        matches!(statements, [Statement { kind: StatementKind::Simple(_) | StatementKind::Pipeline(_), .. }])
+    let runs_one = |word: &ShellWord| match &word.inside[..] {
+        [Expansion::Commands(run)] => {
+            matches!(&run[..], [Statement { kind: StatementKind::Simple(_) | StatementKind::Pipeline(_), .. }])
+        }
+        _ => false,
     };
     let is_found = |word: &ShellWord, before: &str| {
-        let alone = word.word.text.strip_prefix(before).is_some_and(|text| text.chars().eq([EXPANDED]));
-        alone && matches!(&word.inside[..], [Expansion::Commands(statements)] if is_one(statements))
+        word.word.text.strip_prefix(before).is_some_and(|text| text.chars().eq([EXPANDED])) && runs_one(word)
     };
     let script = crate::bash::read(text);
     let mut found = BTreeSet::new();
@@ -166,20 +166,18 @@ pub fn found(text: &str) -> BTreeSet<String> {
         });
         found.extend(alone.map(|assignment| assignment.name.clone()));
         // `mapfile -t X < <(…)`
-        let from = |redirect: &Redirect| {
-            let RedirectTarget::Read(word) = &redirect.to else { return false };
-            word.raw.starts_with("<(")
-                && matches!(&word.inside[..], [Expansion::Commands(statements)] if is_one(statements))
+        let from = |redirect: &Redirect| match &redirect.to {
+            RedirectTarget::Read(word) => word.raw.starts_with("<(") && runs_one(word),
+            _ => false,
         };
         if matches!(command.first(), "mapfile" | "readarray") && command.redirects.iter().any(from) {
             found.extend(set_by(command));
         }
-        for word in command.words.iter().filter(|_| command.declares()) {
-            let Some((name, _)) = word.raw.split_once('=').filter(|(name, _)| is_name(name)) else { continue };
-            if is_found(word, &format!("{name}=")) {
-                found.insert(name.to_string());
-            }
-        }
+        let declared = command.words.iter().filter(|_| command.declares()).filter_map(|word| {
+            let (name, _) = word.raw.split_once('=').filter(|(name, _)| is_name(name))?;
+            is_found(word, &format!("{name}=")).then(|| name.to_string())
+        });
+        found.extend(declared);
     }
     found
 }
@@ -255,7 +253,7 @@ impl Stretches {
 
 /// What a shell reads, and does not set, that a command runs in the session itself (`bash -c '…'`, `eval '…'`), with the places
 /// in `text`.
-fn inner_reads(command: &SimpleCommand, text: &str) -> Option<Vec<(VariableUse, bool)>> {
+fn inner_reads(command: &SimpleCommand, text: &str) -> Option<Vec<VariableUse>> {
     let words = command.written(text);
     let program = program_at(&words);
     let span = command.words.get(script_at(&words, program)?)?.span;
@@ -264,9 +262,9 @@ fn inner_reads(command: &SimpleCommand, text: &str) -> Option<Vec<(VariableUse, 
     let before = words.iter().take(program).filter_map(|word| Some(word.split_once('=')?.0));
     let given: Vec<&str> = command.assignments.iter().map(|one| one.name.as_str()).chain(before).collect();
     let mut reads = of_command(quoted).reads;
-    reads.retain(|(read, _)| !given.contains(&read.name.as_str()));
+    reads.retain(|read| !given.contains(&read.name.as_str()));
     let start = span.start + 1;
-    reads.iter_mut().for_each(|(read, _)| read.span = Span::new(read.span.start + start, read.span.end + start));
+    reads.iter_mut().for_each(|read| read.span = Span::new(read.span.start + start, read.span.end + start));
     Some(reads)
 }
 
@@ -306,7 +304,7 @@ struct VariableUses {
     assignments: Vec<(String, usize, usize)>,
     session: SessionEffects,
     /// What shells read that it runs in the session itself.
-    inner: Vec<(VariableUse, bool)>,
+    inner: Vec<VariableUse>,
     functions: Vec<Span>,
     /// Where it is asked whether a variable is set: `[ -z "$X" ]`. That needs no value.
     asked: Vec<Span>,
@@ -325,9 +323,8 @@ impl VariableUses {
         match &statement.kind {
             StatementKind::Simple(command) => {
                 // What stands before a command's name is set for that command alone.
-                for assignment in command.assignments.iter().filter(|_| command.words.is_empty()) {
-                    self.assign(&assignment.name, assignment.span.end, until);
-                }
+                let own = command.assignments.iter().filter(|_| command.words.is_empty());
+                own.for_each(|one| self.assign(&one.name, one.span.end, until));
                 if matches!(command.first(), "[" | "test") {
                     self.questions(&command.words);
                 }
@@ -339,9 +336,7 @@ impl VariableUses {
                     self.assign(name.unwrap_or_default(), end, until);
                 }
                 self.inner.extend(inner_reads(command, text).into_iter().flatten());
-                for name in set_by(command) {
-                    self.assign(&name, end, until);
-                }
+                set_by(command).iter().for_each(|name| self.assign(name, end, until));
                 self.session.note(command, until == usize::MAX);
             }
             StatementKind::For { name, computed, .. } => {
@@ -534,7 +529,7 @@ mod tests {
     use super::*;
 
     fn reads(text: &str) -> Vec<String> {
-        of_command(text).reads.into_iter().map(|(read, _)| read.name).collect()
+        of_command(text).reads.into_iter().map(|read| read.name).collect()
     }
 
     fn assigned(text: &str) -> Vec<String> {
@@ -593,7 +588,7 @@ mod tests {
             assert_eq!(reads(text), Vec::<String>::new(), "{text}");
         }
         let text = "é; bash -c 'echo ${A}'";
-        let span = of_command(text).reads.first().map(|(read, _)| read.span).unwrap_or_default();
+        let span = of_command(text).reads.first().map(|read| read.span).unwrap_or_default();
         assert_eq!(text.get(span.start..span.end), Some("${A}"));
     }
 

@@ -27,9 +27,8 @@ const BELOW: usize = 2;
 /// Columns before what is said of a command.
 const ROOM: usize = 8;
 /// The answer to what is no answer.
-const UNCLEAR: &str = "  r, s, p, w, a, o, b or q; a way is written as `backend: postgres`\n";
-/// The answer to what would decide another command by the way of the one before.
-const EACH_WAY: &str = "  a way is decided for each command: `w`\n";
+const UNCLEAR: &str = "  r, s, p, w, a, o, b or q; `a` follows a decision in its block that is no way; a way is written as \
+                       `backend: postgres`\n";
 /// So deep below the folders that are named readings are looked for.
 const DEEPEST: usize = 16;
 /// Longest time that Git may take to say who somebody is.
@@ -133,20 +132,23 @@ pub async fn run(args: AcceptArgs, globals: &super::Globals) -> Result<Exit, Err
         return Err(Error::usage("there is nobody to ask: `accept` needs a terminal")
             .hint("take the proposals with `--proposed`, or look at what is open with `--check`"));
     }
-    if args.prune && !args.proposed {
-        return prune(&pages);
-    }
     let by = match args.by {
         Some(by) if !by.trim().is_empty() => by,
+        _ if args.prune && !args.proposed => String::new(),
         _ => identity(&globals.project).await?,
     };
     let mut open = 0;
     for page in &pages {
-        let (decided, quit) = match args.proposed {
-            true => (propose(page, &by)?, false),
-            false => ask(page, &by, args.again, globals).await,
+        let (decided, quit) = match (args.proposed, args.prune) {
+            (true, _) => (propose(page, &by)?, false),
+            (false, true) => (Decided::new(), false),
+            (false, false) => ask(page, &by, args.again, globals).await,
         };
         save(page, &decided, args.prune)?;
+        let stale = if args.prune { page.runbook.review().stale.len() } else { 0 };
+        if stale > 0 {
+            say(&format!("{}: {} removed\n", page.path().display(), many(stale, "decision")));
+        }
         if quit {
             return Ok(Exit::Passed);
         }
@@ -203,12 +205,10 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
         let source = Source::read(&file).map_err(|error| error.report("the runbook", None, &mut diags));
         let Ok(source) = source else { continue };
         let of = file.canonicalize().ok().and_then(|whole| followed.get(&whole).cloned()).unwrap_or_default();
-        let mut of_page = Diagnostics::default();
-        let mut runbook = runbook::parse_with(&source, &of.clients, &mut of_page);
+        let mut runbook = runbook::parse_with(&source, &of.clients, &mut diags);
         if let Some(runbook) = &mut runbook {
-            runbook.decide(&BTreeMap::new(), &mut of_page);
+            runbook.decide(&BTreeMap::new(), &mut diags);
         }
-        diags.all.extend(of_page.all.into_iter().filter(|diag| diag.level == crate::source::Severity::Error));
         pages.extend(runbook.map(|runbook| {
             let written = RefCell::new(runbook.accepted.as_ref().map(|accepted| accepted.source.text.clone()));
             Page { runbook, phases: of.phases, written }
@@ -308,17 +308,6 @@ fn orphans(paths: &[PathBuf], globals: &super::Globals) -> Vec<PathBuf> {
     found
 }
 
-fn prune(pages: &[Page]) -> Result<Exit, Error> {
-    for page in pages {
-        let stale = page.runbook.review().stale.len();
-        if stale > 0 {
-            save(page, &Decided::new(), true)?;
-            say(&format!("{}: {} removed\n", page.path().display(), many(stale, "decision")));
-        }
-    }
-    Ok(Exit::Passed)
-}
-
 /// What is decided about commands, by their places.
 type Decided = BTreeMap<(usize, usize), Decision>;
 
@@ -354,32 +343,21 @@ async fn ask(page: &Page, by: &str, again: bool, globals: &super::Globals) -> (D
         let (which, paint) = (format!("{} of {}", at + 1, open.len()), Paint { color: globals.color() });
         say(&question(page, case, &which, proposed.as_ref(), paint));
         let Some(said) = answer("  > ".to_string(), false).await else { return (decided, true) };
-        let about = |case: &Reviewed<'_>, what: &Do| Decision::about(case.command, what.clone(), by, &today());
-        let before = last.clone().filter(|(block, _)| *block == case.block);
-        let what = match (said.trim(), before) {
-            ("", _) => proposed,
-            ("r" | "run", _) => Some(Do::Run),
-            ("s" | "skip", _) => Some(Do::Skip),
-            ("p" | "person", _) => Some(Do::Person),
-            ("w" | "way", _) => choice(page, &decided).await,
-            ("q" | "quit", _) => return (decided, true),
-            ("a" | "all", Some((block, what))) if !matches!(what, Do::Way { .. }) => {
-                while let Some(case) = open.get(at).filter(|case| case.block == block) {
-                    decided.insert(case.place(), about(case, &what));
-                    at += 1;
-                }
-                keep(page, &decided);
-                continue;
-            }
-            ("a" | "all", before) => {
-                say(if before.is_some() { EACH_WAY } else { "  nothing was decided in this block yet\n" });
-                continue;
-            }
-            ("o" | "open", _) => {
+        let before = last.clone().filter(|(block, what)| *block == case.block && !matches!(what, Do::Way { .. }));
+        let most = if matches!(said.trim(), "a" | "all") { usize::MAX } else { 1 };
+        let what = match said.trim() {
+            "" => proposed,
+            "r" | "run" => Some(Do::Run),
+            "s" | "skip" => Some(Do::Skip),
+            "p" | "person" => Some(Do::Person),
+            "w" | "way" => choice(page, &decided).await,
+            "a" | "all" => before.map(|(_, what)| what),
+            "q" | "quit" => return (decided, true),
+            "o" | "open" => {
                 at += 1;
                 continue;
             }
-            ("b" | "back", _) => {
+            "b" | "back" => {
                 (at, last) = (at.saturating_sub(1), None);
                 open.get(at).map(|case| decided.remove(&case.place()));
                 keep(page, &decided);
@@ -391,9 +369,12 @@ async fn ask(page: &Page, by: &str, again: bool, globals: &super::Globals) -> (D
             say(UNCLEAR);
             continue;
         };
-        decided.insert(case.place(), about(case, &what));
-        last = Some((case.block, what));
-        at += 1;
+        let block = case.block;
+        for case in open.iter().skip(at).take_while(|case| case.block == block).take(most) {
+            decided.insert(case.place(), Decision::about(case.command, what.clone(), by, &today()));
+            at += 1;
+        }
+        last = Some((block, what));
         keep(page, &decided);
     }
     (decided, false)

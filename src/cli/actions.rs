@@ -31,15 +31,9 @@ pub async fn run(args: ActionsArgs, globals: &super::Globals) -> Result<Exit, Er
     })?;
     let seen = named_runs(&actions, &args.paths, &globals.project)?;
     let today = utc_text(utc_now()).chars().take(10).collect::<String>();
-    match args.digest {
-        true => print(&digest(&actions, &today))?,
-        false => {
-            for item in &actions.items {
-                print(&format!("{}\n", line(item, &state(item, &seen, &today))))?;
-            }
-        }
-    }
-    Ok(Exit::Passed)
+    let of = |item: &ActionItem| format!("{}\n", line(item, &item.state(&seen, &today)));
+    let text = if args.digest { digest(&actions, &today) } else { actions.items.iter().map(of).collect() };
+    print(&text).map(|()| Exit::Passed)
 }
 
 /// The file of the project; `None` where it has none.
@@ -51,7 +45,7 @@ pub fn read(globals: &super::Globals) -> Result<Option<Actions>, Error> {
 pub fn named_runs(actions: &Actions, paths: &[PathBuf], project: &Path) -> Result<Vec<SeenRun>, Error> {
     let named = |id: &str| {
         let is = |run: &Option<String>| run.as_deref() == Some(id);
-        actions.items.iter().any(|item| is(&item.run) || is(&item.action.verified_by))
+        actions.items.iter().any(|item| is(&item.run) || is(&item.closed_by))
     };
     let (mut found, mut seen) = (found_runs(paths, project)?, Vec::new());
     found.runs.retain(|dir| archive::run_id(dir).is_some_and(|id| named(&id)));
@@ -59,38 +53,27 @@ pub fn named_runs(actions: &Actions, paths: &[PathBuf], project: &Path) -> Resul
     Ok(seen)
 }
 
-fn state(item: &ActionItem, seen: &[SeenRun], today: &str) -> String {
-    match item.proof(seen) {
-        Some(Ok(why)) => format!("closed: {why}"),
-        Some(Err(why)) => format!("closed without proof: {why}"),
-        None if item.is_overdue(today) => "overdue".into(),
-        None if item.is_open() => "open".into(),
-        None => "dropped".into(),
-    }
-}
-
 fn line(item: &ActionItem, state: &str) -> String {
-    let action = &item.action;
-    let [owner, due] = [&action.owner, &action.due].map(|text| text.as_deref().unwrap_or_default());
-    let ticket = action.ticket.as_ref().map(|ticket| format!(", {ticket}")).unwrap_or_default();
-    format!("{}  due {due}  {owner}  {state}\n    {}{ticket}", action.id, one_line(&action.text))
+    let ActionItem { id, owner, due, text, ticket, .. } = item;
+    let ticket = ticket.as_ref().map(|ticket| format!(", {ticket}")).unwrap_or_default();
+    format!("{id}  due {due}  {owner}  {state}\n    {}{ticket}", one_line(text))
 }
 
 /// By owner; of each the overdue ones first, then by date.
 fn digest(actions: &Actions, today: &str) -> String {
     let mut owners: BTreeMap<&str, Vec<&ActionItem>> = BTreeMap::new();
     for item in actions.items.iter().filter(|item| item.is_open()) {
-        owners.entry(item.action.owner.as_deref().unwrap_or_default()).or_default().push(item);
+        owners.entry(&item.owner).or_default().push(item);
     }
     let mut text = String::new();
     for (owner, mut items) in owners {
         // What is overdue is due before what is not.
-        items.sort_by_key(|item| item.action.due.clone());
+        items.sort_by_key(|item| item.due.clone());
         let overdue = items.iter().filter(|item| item.is_overdue(today)).count();
         let late = if overdue > 0 { format!(", {overdue} overdue") } else { String::new() };
         text.push_str(&format!("{owner}: {} open{late}\n", items.len()));
         for item in items {
-            text.push_str(&format!("  {}\n", line(item, &state(item, &[], today))));
+            text.push_str(&format!("  {}\n", line(item, &item.state(&[], today))));
         }
         text.push('\n');
     }

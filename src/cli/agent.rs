@@ -98,15 +98,10 @@ fn forwarded(text: &str) -> Result<(u16, String, u16), String> {
 }
 
 async fn serve(socket: PathBuf, proxy: Option<String>) -> Result<Exit, Error> {
-    let proxy: Option<ProxyConfig> = proxy
-        .filter(|json| !json.trim().is_empty())
-        .map(|json| serde_json::from_str(&json))
-        .transpose()
-        .map_err(|error| Error::usage(format!("`FIREDRILL_PROXY` cannot be read: {error}")))?;
+    let proxy = proxy.filter(|json| !json.trim().is_empty()).map(|json| serde_json::from_str::<ProxyConfig>(&json));
+    let proxy =
+        proxy.transpose().map_err(|error| Error::usage(format!("`FIREDRILL_PROXY` cannot be read: {error}")))?;
     // The first process of a container gets no signal that it does not handle.
     let shutdown = super::conduct::listen()?;
-    server::serve(socket, proxy, shutdown.cancel)
-        .await
-        .map(|()| Exit::Passed)
-        .map_err(|error| Error::harness(error.to_string()))
+    server::serve(socket, proxy, shutdown.cancel).await.map(|()| Exit::Passed).map_err(Error::harness)
 }

@@ -4,7 +4,7 @@ use crate::engine::{ManualOutcome, Operator};
 use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
 use crate::report::ConsolePause;
-use crate::runbook::{Handling, RunbookInput, Step, StepKind};
+use crate::runbook::{Handling, RunbookInput, Step};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -48,13 +48,9 @@ impl Operator for Terminal {
         }
         let lines = self.text.iter().take(step.end_line).skip(step.line.saturating_sub(1));
         let shown: String = lines.map(|line| format!("    {}\n", visible(line))).collect();
-        let why = match &step.kind {
-            StepKind::Manual(reason) => reason.as_str(),
-            StepKind::Commands(commands) => commands
-                .iter()
-                .find(|command| matches!(command.handling, Handling::Manual(_)))
-                .map_or("", |command| command.handling.why()),
-        };
+        let mut left = step.commands().iter().filter(|command| matches!(command.handling, Handling::Manual(_)));
+        let why = step.manual.as_deref().or_else(|| left.next().map(|command| command.handling.why()));
+        let why = why.unwrap_or_default();
         let question = format!("\n{shown}  this is yours to do ({}): [Enter] done, s skip, q stop? ", visible(why));
         let _paused = self.pause.pause();
         loop {

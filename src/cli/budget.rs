@@ -79,9 +79,7 @@ pub async fn run(args: BudgetArgs, globals: &Globals) -> Result<Exit, Error> {
         }
     }
     if budgets.is_empty() {
-        return Err(
-            Error::usage("no SLO is known").hint("list SLOs in services.yaml, or name files of them: docs/budgets.md")
-        );
+        return Err(Error::usage("no SLO is known").hint("list SLOs in services.yaml, or name files: docs/budgets.md"));
     }
     let release = args.command.map(|BudgetCommand::Gate { critical, reliability }| match (critical, reliability) {
         (true, _) => BudgetRelease::Critical,
@@ -173,34 +171,23 @@ pub(super) fn of_past(incidents: Option<&Path>, drills: bool, globals: &Globals)
         return Err(Error::usage(message)
             .hint("note the incidents there (docs/incidents.md), count the drills: --drills, or ask a Prometheus: --prometheus URL"));
     }
-    let incidents = match is_there {
-        true => read_file(&path, "the file of incidents", globals, read_incidents)?,
-        false => Vec::new(),
-    };
+    let incidents =
+        read_own(incidents, INCIDENTS, "the file of incidents", globals, read_incidents)?.unwrap_or_default();
     let services = catalog.map(|catalog| catalog.services).unwrap_or_default();
     let known =
         |name: &str| services.iter().find(|own| own.name == name || own.aliases.iter().any(|alias| alias == name));
-    let mut bad: Vec<BadTime> = incidents
-        .into_iter()
-        .map(|one| BadTime {
-            service: match known(&one.service) {
-                Some(own) => own.name.clone(),
-                // Without a list nothing is spent by anybody.
-                None if services.is_empty() => one.service,
-                None => {
-                    let told = "which services.yaml does not list: it spends no budget";
-                    say_line(&format!("warning: {} is of `{}`, {told}", one.id, one.service));
-                    one.service
-                }
-            },
-            id: one.id,
-            from: one.began,
-            to: one.recovered,
-            // Nobody said that it were fewer.
-            share: one.users_hurt.map_or(1.0, crate::slis::Ratio::get),
-            slo: None,
-        })
-        .collect();
+    let mut bad = Vec::new();
+    for one in incidents {
+        let own = known(&one.service).map(|own| own.name.clone());
+        // Without a list nothing is spent by anybody.
+        if own.is_none() && !services.is_empty() {
+            let told = "which services.yaml does not list: it spends no budget";
+            say_line(&format!("warning: {} is of `{}`, {told}", one.id, one.service));
+        }
+        // Nobody said that it were fewer.
+        let (share, service) = (one.users_hurt.map_or(1.0, crate::slis::Ratio::get), own.unwrap_or(one.service));
+        bad.push(BadTime { service, id: one.id, from: one.began, to: one.recovered, share, slo: None });
+    }
     let mut unknown = None;
     if drills {
         let mut judged = 0;
@@ -230,9 +217,8 @@ async fn of_prometheus(url: &str, files: &[&PathBuf], globals: &Globals) -> Resu
     for path in files {
         for slo in read_file(&tidy(path), "the file of SLOs", globals, read_slos)? {
             let left = match error_ratio(url, &slo).await {
-                Ok(ratio) if slo.objective.get() < 1.0 => Ok(1.0 - ratio / (1.0 - slo.objective.get())),
-                Ok(_) => Err("an objective of 100% leaves no budget".into()),
-                Err(why) => Err(why),
+                Ok(_) if slo.objective.get() >= 1.0 => Err("an objective of 100% leaves no budget".into()),
+                counted => counted.map(|ratio| 1.0 - ratio / (1.0 - slo.objective.get())),
             };
             let FoundSlo { service, name, objective, period, .. } = slo;
             budgets.push(BudgetLeft { service, slo: name, objective, window: period, left, spent: Vec::new() });

@@ -107,7 +107,9 @@ fn check_actions(runs: &[PathBuf], globals: &super::Globals, diags: &mut Diagnos
     // The mistakes of notes are told by the report that is made of them.
     let folder = globals.project.join(crate::assurance::notes::FOLDER);
     if let Ok(Some(notes)) = crate::assurance::notes::read_folder(&folder, &mut Diagnostics::default()) {
-        actions.check_findings(&notes, diags);
+        let drills = notes.files.iter().flat_map(|file| &file.drills);
+        let findings = drills.flat_map(|drill| &drill.told.findings).map(|finding| finding.id.as_str());
+        actions.check_findings(&findings.collect::<Vec<_>>(), diags);
     }
     Ok(())
 }
@@ -229,9 +231,7 @@ fn note_alerts(alerts: &AlertsSpec, finding: &AlertFinding, diags: &mut Diagnost
     let message = format!("{what}: {}", finding.message);
     match finding.error {
         true => diags.error(source, span, message),
-        false => diags
-            .warning(source, span, message)
-            .help("a drill delivers elsewhere and can be run; in production Alertmanager would not take this file"),
+        false => diags.warning(source, span, message).help("a drill can be run; in production it would not be taken"),
     };
 }
 

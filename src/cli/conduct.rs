@@ -97,17 +97,15 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         if shutdown.cancel.is_cancelled() {
             // Drills that were asked for and never run have not passed.
             worst = RunOutcome::Interrupted;
+        }
+        // By a signal, or by the person who was asked.
+        if worst == RunOutcome::Interrupted {
             break;
         }
         let record = one(plan, &*stack, wanted, &*platform, &shutdown).await?;
         worst = worst.max(record.outcome());
-        let stopped = record.outcome() == RunOutcome::Interrupted;
         records.push(record);
         save_junit(wanted, &records, plans)?;
-        if stopped {
-            // By a signal, or by the person who was asked.
-            break;
-        }
     }
     Ok(exit_of(worst))
 }

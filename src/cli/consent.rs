@@ -72,10 +72,8 @@ impl Remembered {
 /// A name of `--allow-host`.
 fn right(text: &str) -> Result<String, String> {
     let known: Vec<String> = platform().rights().into_iter().map(|right| right.name).collect();
-    match known.iter().any(|right| right == text) {
-        true => Ok(text.to_string()),
-        false => Err(format!("there is {}", known.join(", "))),
-    }
+    let is_known = known.iter().any(|right| right == text);
+    is_known.then(|| text.to_string()).ok_or_else(|| format!("there is {}", known.join(", ")))
 }
 
 /// Asks the person at the terminal for what the stacks of these plans ask of the host, and remembers a yes. Nobody is asked where
@@ -153,8 +151,7 @@ fn question(asked: &HostRequests, new: &Remembered, earlier: &[Remembered], file
         let line = visible(&format!("{changed}`{name}`, which is given something of the host, runs"));
         text += &format!("  {line}\n{}", wrapped(&Value::Object(asked.runs(name)).to_string()));
     }
-    let kept =
-        file.map(|file| format!("A yes is kept in {}; take the entry out of it to take it back.\n", shown(file)));
+    let kept = file.map(|file| format!("A yes is kept in {}: take it out there to take it back.\n", shown(file)));
     text += &kept.unwrap_or_default();
     text + &format!("Allow it for {} as it stands, from now on? [y/N] ", shown(&new.project))
 }

@@ -9,6 +9,7 @@ use crate::output::{print, print_value, say, say_line, stdout_columns};
 use crate::record::{utc_now, utc_text};
 use crate::slis::Ratio;
 use crate::source::tidy;
+use crate::view::many;
 use std::path::{Path, PathBuf};
 
 /// Shows which failures of the critical services in `services.yaml` are drilled, when last, and with which verdict.
@@ -40,9 +41,8 @@ pub async fn run(args: CoverageArgs, globals: &Globals) -> Result<Exit, Error> {
             .hint(format!("begin with this one, or name another file with `--services`:\n\n{}", EXAMPLE.trim_end()))
     })?;
     for (path, _, mistakes) in &scenarios.unfit {
-        let count = if *mistakes == 1 { "a mistake".to_string() } else { format!("{mistakes} mistakes") };
         let told = "and covers nothing: `firedrill check` tells them";
-        say_line(&format!("warning: {} has {count} {told}", path.display()));
+        say_line(&format!("warning: {} has {} {told}", path.display(), many(*mistakes, "mistake")));
     }
     let drills = evidence::drills(&args.paths, &globals.project)?;
     let now = utc_now();

@@ -3,6 +3,7 @@
 use crate::error::{Error, Exit};
 use crate::output::{print, visible};
 use crate::stack::{Probe, ProbeState, platform};
+use crate::view::many;
 
 /// Says what is there, what is missing and how to fix it.
 #[derive(Debug, clap::Args)]
@@ -24,13 +25,10 @@ fn text(probes: &[Probe]) -> String {
             text.push_str(&format!("{:<24} help: {fix}\n", ""));
         }
     }
-    let missing = probes.iter().filter(|probe| probe.state == ProbeState::Missing).count();
-    text.push_str(&match missing {
-        0 => "drills can run here\n".to_string(),
-        1 => "drills cannot run here: 1 thing is missing\n".to_string(),
-        n => format!("drills cannot run here: {n} things are missing\n"),
-    });
-    text
+    match probes.iter().filter(|probe| probe.state == ProbeState::Missing).count() {
+        0 => text + "drills can run here\n",
+        missing => text + &format!("drills cannot run here: {} missing\n", many(missing, "thing")),
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +50,7 @@ mod tests {
         ok       engine          28.0.1
         missing  compose         1.29
                                  help: install Compose 2.20
-        drills cannot run here: 1 thing is missing
+        drills cannot run here: 1 thing missing
         ");
         probes.truncate(1);
         assert!(text(&probes).ends_with("drills can run here\n"));

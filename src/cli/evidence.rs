@@ -129,8 +129,7 @@ pub fn run_dir(name: &str, project: &Path) -> Result<PathBuf, Error> {
     match found.as_slice() {
         [] => Err(Error::usage(format!("there is no run `{}`", shorten(name)))
             .hint("name its directory, its id or a part of it, or `latest`; `firedrill history SCENARIO` has ids")),
-        [(_, dir)] => Ok(dir.clone()),
-        [.., (_, dir)] if name == "latest" => Ok(dir.clone()),
+        [.., (_, dir)] if name == "latest" || found.len() == 1 => Ok(dir.clone()),
         several => Err(Error::usage(format!("`{}` stands in the ids of {} runs", shorten(name), several.len()))
             .hint(format!("the newest are {}", list(&newest)))),
     }

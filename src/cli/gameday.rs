@@ -64,9 +64,7 @@ impl GamedayArgs {
         }
         file.retry = self.retry.unwrap_or(file.retry);
         file.parallel = self.parallel.or(file.parallel);
-        if self.fail_fast {
-            file.fail_fast = true;
-        }
+        file.fail_fast |= self.fail_fast;
     }
 }
 

@@ -59,9 +59,8 @@ pub async fn run(args: HistoryArgs, globals: &Globals) -> Result<Exit, Error> {
     let index = args.index.clone().unwrap_or_else(|| home.join("history.json"));
     let roots = super::evidence::runs_of(&args.from, &globals.project);
     if let Some(Sub::Trend { incidents, html }) = &args.command {
-        let given = [("a scenario", args.scenario.is_some()), ("`--index`", args.index.is_some())];
-        if let Some((what, _)) = given.iter().find(|(_, is_given)| *is_given) {
-            let told = format!("`history trend` takes no notice of {what}: it reads every run and every incident");
+        if args.scenario.is_some() || args.index.is_some() {
+            let told = "`history trend` takes neither a scenario nor `--index`: it reads every run and every incident";
             return Err(Error::usage(told).hint("`--from` chooses among them"));
         }
         return trend(incidents.as_deref(), html.as_deref(), &args, globals);
@@ -95,12 +94,10 @@ pub async fn run(args: HistoryArgs, globals: &Globals) -> Result<Exit, Error> {
 
 /// Prints it in the form that is asked for.
 fn show<T: serde::Serialize>(what: &T, text: fn(&T, PageForm) -> String, args: &HistoryArgs) -> Result<Exit, Error> {
-    match (args.json, args.markdown) {
-        (true, _) => print_value(&Versioned { format: HISTORY_FORMAT, what })?,
-        (false, true) => print(&text(what, PageForm::Markdown))?,
-        (false, false) => print(&text(what, PageForm::Text))?,
-    }
-    Ok(Exit::Passed)
+    let form = if args.markdown { PageForm::Markdown } else { PageForm::Text };
+    let whole = Versioned { format: HISTORY_FORMAT, what };
+    let printed = if args.json { print_value(&whole) } else { print(&text(what, form)) };
+    printed.map(|()| Exit::Passed)
 }
 
 /// Drills, incidents and actions side by side.
@@ -114,9 +111,9 @@ fn trend(path: Option<&Path>, html: Option<&Path>, args: &HistoryArgs, globals: 
     points.extend(incidents.iter().flatten().map(TrendPoint::of_incident));
     let actions = super::actions::read(globals)?;
     let closed = actions.iter().flat_map(|actions| &actions.items).filter_map(|item| {
-        let run = item.action.verified_by.as_deref()?;
+        let run = item.closed_by.as_deref()?;
         let seen = seen.iter().find(|seen| seen.run == run)?;
-        Some((item.action.id.clone(), seen.scenario.clone(), seen.at))
+        Some((item.id.clone(), seen.scenario.clone(), seen.at))
     });
     let mut trend = HistoryTrend::of(points, &closed.collect::<Vec<ClosedAction>>());
     if incidents.is_some() {

@@ -132,9 +132,8 @@ fn compose_file(named: Option<&Path>, project: &Path) -> Result<Option<PathBuf>,
         [one] => Ok(Some(one.clone())),
         several => {
             let names: Vec<String> = several.iter().map(|path| tidy(path).display().to_string()).collect();
-            let message = format!("there are several Compose files: {}", list(&names));
-            Err(Error::usage(message)
-                .hint(format!("name one: `--stack {}`", names.first().cloned().unwrap_or_default())))
+            Err(Error::usage(format!("there are several Compose files: {}", list(&names)))
+                .hint("name one with `--stack`"))
         }
     }
 }
@@ -264,8 +263,7 @@ fn refuse_to_overwrite(files: &[(PathBuf, String)]) -> Result<(), Error> {
     if there.is_empty() {
         return Ok(());
     }
-    let verb = if there.len() == 1 { "is" } else { "are" };
-    Err(Error::usage(format!("{} {verb} there already, and nothing was written", list(&there)))
+    Err(Error::usage(format!("nothing was written, because of what is there already: {}", list(&there)))
         .hint("give the new scenario another name: `--name NAME`"))
 }
 

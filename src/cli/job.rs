@@ -13,7 +13,7 @@ use crate::source::render;
 use crate::spec;
 use crate::stack::{RUNNER_BUILD, RunIdentity, StackOptions, platform};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Carries out one drill of a game day that takes place elsewhere.
@@ -70,18 +70,14 @@ pub async fn run(args: JobArgs, globals: &Globals) -> Result<Exit, Error> {
 
 /// Puts the files where they were on the machine that packed them, and reads the order.
 fn unpack(files: &Path) -> io::Result<JobOrder> {
-    let mut order = None;
-    for entry in tar::Archive::new(File::open(files)?).entries()? {
-        let mut entry = entry?;
-        if order.is_none() {
-            let mut text = Vec::new();
-            entry.read_to_end(&mut text)?;
-            order = Some(serde_json::from_slice(&text)?);
-        } else {
-            entry.unpack_in("/")?;
-        }
+    let mut archive = tar::Archive::new(File::open(files)?);
+    let mut entries = archive.entries()?;
+    let first = entries.next().ok_or_else(|| io::Error::other("there is no order in it"))??;
+    let order = serde_json::from_reader(first)?;
+    for entry in entries {
+        entry?.unpack_in("/")?;
     }
-    order.ok_or_else(|| io::Error::other("there is no order in it"))
+    Ok(order)
 }
 
 async fn drill(order: JobOrder, results: &Path, globals: &Globals) -> Result<Exit, Error> {

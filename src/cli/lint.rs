@@ -55,10 +55,8 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
         return print(&lint::explain(rule(id)?, &config)).map(|()| Exit::Passed);
     }
     let paths = if args.paths.is_empty() { vec![tidy(&globals.project.join("runbooks"))] } else { args.paths.clone() };
-    let files = lint::collect(&paths, &globals.project, &config).map_err(|error| {
-        let hint = "name files or folders, or run Firedrill in the project's folder (`-C DIR`)";
-        Error::usage(error.to_string()).hint(hint)
-    })?;
+    let files = lint::collect(&paths, &globals.project, &config)
+        .map_err(|error| Error::usage(error.to_string()).hint("name files or folders, or the project with `-C DIR`"))?;
     let alerts = lint::alert_files(&globals.project, &config);
     let evidence = evidence(&args, &files, globals)?;
     let project = Project { root: globals.project.clone(), alerts, evidence: Some(evidence) };

@@ -264,10 +264,8 @@ fn read_own<T>(
 
 /// Reads `KEY=VALUE`, as `--var` takes it.
 fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.to_string())),
-        _ => Err("write it as KEY=VALUE".to_string()),
-    }
+    let parts = text.split_once('=').filter(|(key, _)| !key.trim().is_empty());
+    parts.map(|(key, value)| (key.trim().to_string(), value.to_string())).ok_or_else(|| "write it as KEY=VALUE".into())
 }
 
 fn no_color() -> bool {

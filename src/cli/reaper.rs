@@ -7,7 +7,7 @@ use crate::engine::reaper::cut_off;
 use crate::error::{Error, Exit};
 use crate::output::say_line;
 use crate::record::RunDir;
-use crate::stack::platform;
+use crate::stack::{StackError, platform};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     let run_dir = RunDir::open(&args.dir).map_err(on_disk)?;
     let Some(found) = cut_off(&run_dir).map_err(on_disk)? else {
         // It ended by itself, but may have been killed before its reports were written.
-        if !run_dir.record_path().exists() {
+        if !run_dir.path().join("record.json").exists() {
             let record = run_dir.journal().map_err(on_disk)?.record().clone();
             save(&record, &run_dir).map_err(on_disk)?;
         }
@@ -46,6 +46,7 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     // A `docker compose up` of the dead runner would go on creating what is being removed.
     let platform = platform();
     platform.end_commands(&run);
+    let failed = |error: StackError| vec![format!("everything that was up: {error}")];
     let left = match platform.reopen(&run).await {
         Ok(stack) if found.keep => match super::undo::undo(&*stack, &run_dir).await {
             Ok(undone) => {
@@ -54,11 +55,9 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
             }
             Err(error) => vec![format!("the faults: {}: {error}", run_dir.ledger_path().display())],
         },
-        Ok(stack) => {
-            stack.down().await.map_or_else(|error| vec![format!("everything that was up: {error}")], |down| down.left)
-        }
+        Ok(stack) => stack.down().await.map_or_else(failed, |down| down.left),
         // The record is completed all the same; `sweep` removes the rest once the engine is back.
-        Err(error) => vec![format!("everything that was up: {error}")],
+        Err(error) => failed(error),
     };
     say_line(&format!("left: {left:?}"));
     // Last: what this process says goes to a file that is sealed.

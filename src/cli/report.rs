@@ -88,10 +88,8 @@ fn write_file(path: &Path, bytes: &[u8], globals: &super::Globals) -> Option<Str
 }
 
 fn all_written(failed: &[String]) -> Result<(), Error> {
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(Error::harness(format!("not every report could be written:\n{}", failed.join("\n")))),
-    }
+    let told = || Error::harness(format!("not every report could be written:\n{}", failed.join("\n")));
+    if failed.is_empty() { Ok(()) } else { Err(told()) }
 }
 
 /// Runs the command.
@@ -147,14 +145,8 @@ fn summary(drills: &Drills, dirs: &[PathBuf], globals: &super::Globals) -> Strin
 /// The game days and drills below `paths`; without any, the newest of the project. With the run directories that were looked at. Nothing at all is an error.
 fn choose(paths: &[PathBuf], project: &Path) -> Result<(Drills, Vec<PathBuf>), Error> {
     if !paths.is_empty() {
-        let drills = archive::read_all(paths).map_err(|error| {
-            let hint = "name a run directory, the directory of a game day, or one that holds some";
-            Error::usage(error.to_string()).hint(hint)
-        })?;
-        return match drills.is_empty() {
-            true => Err(nothing(paths, &drills.unread)),
-            false => Ok((drills, runs_below(paths))),
-        };
+        let drills = archive::read_all(paths).map_err(|error| Error::usage(error.to_string()))?;
+        return if drills.is_empty() { Err(nothing(paths, &drills.unread)) } else { Ok((drills, runs_below(paths))) };
     }
     let found = found_runs(&[], project)?;
     for candidate in newest_first(&found) {
@@ -188,9 +180,7 @@ fn nothing(paths: &[PathBuf], problems: &[String]) -> Error {
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let mut message = format!("there is neither a drill nor a game day in {}", names.join(", "));
     message.extend(problems.iter().map(|problem| format!("\n{problem}")));
-    Error::usage(message).hint(
-        "name a directory that holds some, such as unpacked artifacts of CI; `firedrill scenario NAME` makes a drill",
-    )
+    Error::usage(message).hint("name a directory that holds some; `firedrill scenario NAME` makes a drill")
 }
 
 /// Where paths of records may begin, and where the repository does.

@@ -7,7 +7,7 @@ use crate::engine::{Alone, place_of};
 use crate::error::{Error, Exit};
 use crate::output::print;
 use crate::runbook::{self, Runbook, RunbookPhase, Step};
-use crate::source::{Diagnostics, did_you_mean, list, nearest};
+use crate::source::{Diagnostics, did_you_mean, list};
 use crate::spec::{self, Respond};
 use crate::stack::{Place, Platform, RunningStack, ToolboxRequest, platform};
 use std::collections::BTreeSet;
@@ -166,41 +166,15 @@ fn selected(runbook: &Runbook, from: Option<&str>, only: &[String], phases: &[Ru
         return Ok(chosen);
     }
     let wanted: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
-    let mut there: Vec<&str> = Vec::new();
-    for step in &runbook.steps {
-        if !there.contains(&step.phase.name()) {
-            there.push(step.phase.name());
-        }
-    }
-    let error = Error::usage(format!("the runbook has no step in {}", list(&wanted)));
-    Err(match there.is_empty() {
-        true => error.hint("it has no steps at all"),
-        false => error.hint(format!("it has steps in {}; select what to follow with `--phases`", list(&there))),
-    })
+    let there: BTreeSet<RunbookPhase> = runbook.steps.iter().map(|step| step.phase).collect();
+    let there: Vec<&str> = there.into_iter().map(RunbookPhase::name).collect();
+    Err(Error::usage(format!("the runbook has no step in {}", list(&wanted)))
+        .hint(format!("it has steps in {}; select what to follow with `--phases`", list(&there))))
 }
 
-/// The step of that id, or of that part of it behind the slash.
 fn step<'r>(runbook: &'r Runbook, name: &str) -> Result<&'r Step, Error> {
-    if let Some(step) = runbook.steps.iter().find(|step| step.id == name) {
-        return Ok(step);
-    }
-    let ids = || runbook.steps.iter().map(|step| step.id.as_str());
-    let slug = |id: &'r str| id.split_once('/').map_or(id, |(_, slug)| slug);
-    let found: Vec<&Step> = runbook.steps.iter().filter(|step| slug(&step.id) == name).collect();
-    match found[..] {
-        [step] => Ok(step),
-        [] => {
-            let near = nearest(name, ids().map(|id| if name.contains('/') { id } else { slug(id) }));
-            Err(Error::usage(format!("the runbook has no step `{name}`")).hint(match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it has {}", list(&ids().collect::<Vec<_>>())),
-            }))
-        }
-        _ => {
-            let ids: Vec<&str> = found.iter().map(|step| step.id.as_str()).collect();
-            Err(Error::usage(format!("`{name}` may be {}", list(&ids))).hint("give the whole id"))
-        }
-    }
+    let found = runbook.find_step(name).map_err(|(message, help)| Error::usage(message).hint(help))?;
+    Ok(&runbook.steps[found])
 }
 
 #[cfg(test)]

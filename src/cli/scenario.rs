@@ -30,10 +30,8 @@ pub struct ScenarioArgs {
 /// Runs the command.
 pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, Error> {
     if args.options.ask && !is_somebody_there() {
-        return Err(Error::usage(
-            "there is nobody to ask: `--ask` needs a terminal on standard input and standard error",
-        )
-        .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
+        return Err(Error::usage("there is nobody to ask: `--ask` needs a terminal")
+            .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
     }
     let overrides = args.allow.overrides(globals, args.vars);
     if args.options.dry_run {
@@ -105,9 +103,9 @@ fn dry_run(plan: &Plan) -> String {
     let mut out = String::new();
     let mut line = |text: String| show::text::line(&mut out, &text);
     line(format!("{} — {}", plan.source.path.display(), plan.title));
+    let stack = plan.stack_source.path.display();
     line(format!(
-        "  stack    {}: started as a project of its own; its containers, networks and volumes are removed at the end",
-        plan.stack_source.path.display()
+        "  stack    {stack}: a project of its own; its containers, networks and volumes are removed at the end"
     ));
     for source in plan.sources() {
         line(format!("  load     {}: {}, {}/s", source.series, source.event, source.rate));

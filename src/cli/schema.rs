@@ -39,15 +39,13 @@ pub async fn run(args: SchemaArgs, _globals: &super::Globals) -> Result<Exit, Er
     let schema = match args.kind {
         SchemaKind::Scenario => crate::spec::schema().0,
         SchemaKind::Gameday => crate::spec::game_day_schema().0,
-        SchemaKind::Services => crate::assurance::coverage::schema().0,
+        SchemaKind::Services => crate::assurance::services::schema().0,
         SchemaKind::Notes => crate::assurance::notes::schema().0,
         SchemaKind::Actions => crate::assurance::actions::actions_schema().0,
         SchemaKind::Incidents => crate::archive::history::incidents_schema().0,
         SchemaKind::Budget => crate::assurance::budget::budget_schema().0,
         SchemaKind::Oncall => crate::spec::on_call_schema().0,
-        SchemaKind::Reading => {
-            return print_json(crate::runbook::READING_SCHEMA).map(|()| Exit::Passed);
-        }
+        SchemaKind::Reading => return print_json(crate::runbook::READING_SCHEMA).map(|()| Exit::Passed),
     };
     print_value(&schema).map(|()| Exit::Passed)
 }

@@ -37,7 +37,7 @@ pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Erro
     let problems = end_stories(&report);
     if !globals.quiet {
         let lines = lines(&report, args.dry_run).into_iter().chain(problems);
-        crate::output::print(&lines.map(|line| crate::output::visible(&line) + "\n").collect::<String>())?;
+        crate::output::print(&lines.map(|line| visible(&line) + "\n").collect::<String>())?;
     }
     let left =
         |swept: &SweptRun| matches!(&swept.fate, Fate::Kept { left, .. } | Fate::Removed { left } if !left.is_empty());
@@ -105,7 +105,11 @@ pub async fn quick_sweep(platform: &dyn Platform) -> Vec<String> {
         Ok(Ok(report)) => {
             let (many, lists) = (report.foreign.len(), "may be somebody else's and stays: `firedrill sweep` lists it");
             let foreign = (many > 0).then(|| format!("{many} of what has the label of a run {lists}"));
-            let notes = report.runs.iter().filter_map(note).map(|line| visible(&line));
+            let is_told = |swept: &&SweptRun| match &swept.fate {
+                Fate::Kept { undone, left } => !undone.is_empty() || !left.is_empty(),
+                fate => matches!(fate, Fate::Removed { .. }),
+            };
+            let notes = report.runs.iter().filter(is_told).map(|swept| visible(&line(swept)));
             notes.chain(foreign).chain(end_stories(&report)).collect()
         }
         Ok(Err(error)) => vec![format!("could not look for what earlier runs left: {error}")],
@@ -113,41 +117,26 @@ pub async fn quick_sweep(platform: &dyn Platform) -> Vec<String> {
     }
 }
 
-fn note(swept: &SweptRun) -> Option<String> {
-    let run = &swept.run;
+/// What was found of a run, and done about it.
+fn line(swept: &SweptRun) -> String {
+    let (run, things) = (&swept.run, swept.things.join(", "));
     match &swept.fate {
-        Fate::Removed { left } if left.is_empty() => {
-            Some(format!("removed what run {run} had left: {}", swept.things.join(", ")))
+        Fate::Alive => format!("running  {run}: left alone"),
+        Fate::Unseen { why } => format!("unknown  {run}: left alone: {why}"),
+        Fate::Kept { left, .. } if !left.is_empty() => format!("BROKEN   {run}: {}", left.join(", ")),
+        Fate::Kept { undone, .. } => {
+            let what = if undone.is_empty() { things } else { undone.join(", ") };
+            format!("kept     {run}: {what}; `firedrill sweep --kept` removes it")
         }
-        Fate::Removed { left } => Some(format!("run {run} left something that cannot be removed: {}", left.join(", "))),
-        Fate::Kept { left, .. } if !left.is_empty() => {
-            Some(format!("the kept run {run} is still broken: {}", left.join(", ")))
-        }
-        Fate::Kept { undone, .. } if !undone.is_empty() => {
-            Some(format!("in the kept run {run}: {}", undone.join(", ")))
-        }
-        _ => None,
+        Fate::WouldRemove => format!("would remove  {run}: {things}"),
+        Fate::Removed { left } if left.is_empty() => format!("removed  {run}: {things}"),
+        Fate::Removed { left } => format!("LEFT     {run}: {}", left.join(", ")),
     }
 }
 
 /// What was found and done, a line for each run and image.
 fn lines(report: &SweepReport, dry_run: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    for swept in &report.runs {
-        let (run, things) = (&swept.run, swept.things.join(", "));
-        lines.push(match &swept.fate {
-            Fate::Alive => format!("running  {run}: left alone"),
-            Fate::Unseen { why } => format!("unknown  {run}: left alone: {why}"),
-            Fate::Kept { left, .. } if !left.is_empty() => format!("BROKEN   {run}: {}", left.join(", ")),
-            Fate::Kept { undone, .. } => {
-                let what = if undone.is_empty() { things } else { undone.join(", ") };
-                format!("kept     {run}: {what}; `firedrill sweep --kept` removes it")
-            }
-            Fate::WouldRemove => format!("would remove  {run}: {things}"),
-            Fate::Removed { left } if left.is_empty() => format!("removed  {run}: {things}"),
-            Fate::Removed { left } => format!("LEFT     {run}: {}", left.join(", ")),
-        });
-    }
+    let mut lines: Vec<String> = report.runs.iter().map(line).collect();
     lines.extend(report.foreign.iter().map(|Foreign { run, thing, why, by_hand }| {
         format!("IN DOUBT {run}: {thing} stays: {why}; `{by_hand}` removes it")
     }));
@@ -203,12 +192,6 @@ mod tests {
         would remove  f: container fd-x-db-1, network fd-x_default
         IN DOUBT h␛[2J: container brave_curie stays: it has the label of the run from its image; `docker rm --force 0123456789ab` removes it
         removed  image firedrill-agent:0123
-        ");
-        insta::assert_snapshot!(report.runs.iter().filter_map(note).collect::<Vec<_>>().join("\n"), @r"
-        in the kept run c: unpaused fd-x-db-1
-        the kept run g is still broken: fault kill: no
-        removed what run d had left: container fd-x-db-1, network fd-x_default
-        run e left something that cannot be removed: volume fd-x_data
         ");
         assert_eq!(lines(&SweepReport::default(), false), ["nothing was left behind"]);
     }

@@ -52,10 +52,7 @@ async fn undo_one(fault: &str, undo: &Undo, stack: &dyn Stack) -> Result<Vec<Str
     }
     let context = FaultContext { id: fault, stack, agents: None, seed: 0, strength: 1.0 };
     // A repair is never given up: the container in which it is made has a deadline of its own, and is removed after it.
-    let within = match undo {
-        Undo::File { .. } => LONGEST_REPAIR,
-        _ => undo.within() + MARGIN,
-    };
+    let within = if let Undo::File { .. } = undo { LONGEST_REPAIR } else { undo.within() + MARGIN };
     match tokio::time::timeout(within, undo.execute(&context)).await {
         Ok(Ok(undone)) => Ok(undone.what),
         Ok(Err(error)) => Err(error.to_string()),

@@ -2,7 +2,7 @@
 
 use super::evidence::runs_of;
 use crate::archive;
-use crate::archive::evidence::{self, Digest, Head, Kept, SealState, Verification};
+use crate::archive::evidence::{self, Digest, Head, SealState, Verification};
 use crate::error::{Error, Exit};
 use crate::output::{print, say_line, visible};
 use crate::source::tidy;
@@ -42,11 +42,10 @@ pub struct VerifyArgs {
 
 /// Runs the command.
 pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let paths = runs_of(&args.paths, &globals.project);
+    let mut paths = runs_of(&args.paths, &globals.project);
     if paths.is_empty() {
-        let home = tidy(&globals.project.join(".firedrill"));
-        return Err(Error::usage(format!("there are no runs in {}", home.display()))
-            .hint("name a directory that holds some; `firedrill scenario NAME` makes a drill"));
+        // That it is not there is the error.
+        paths.push(tidy(&globals.project.join(".firedrill")));
     }
     if args.recompute {
         return recompute(&paths, globals.quiet);
@@ -62,13 +61,13 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
         failed = seal(&report);
         report = verified(&paths)?;
     }
-    let kept = Kept::find(args.head, args.manifest_sha256, &report);
+    let kept = evidence::kept(&args.head, &args.manifest_sha256, &report);
     print(&evidence::text(&report, &kept, globals.quiet, &short))?;
     if !failed.is_empty() {
         return Err(Error::harness(format!("not everything could be sealed:\n{}", failed.join("\n"))));
     }
     Ok(match () {
-        () if report.is_changed() || !kept.is_found() => Exit::Failed,
+        () if report.is_changed() || kept.iter().any(|(found, _)| !found) => Exit::Failed,
         () if report.is_unreadable() => Exit::Harness,
         () => Exit::Passed,
     })
@@ -88,6 +87,8 @@ fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
             continue;
         }
         let rows = match evidence::recompute(dir) {
+            // A runbook that was followed alone has no figures.
+            Ok(rows) if rows.is_empty() => continue,
             Ok(rows) => rows,
             // A file that cannot be read, or other rules: nobody can say.
             Err(error) => {
@@ -96,12 +97,6 @@ fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
                 continue;
             }
         };
-        if rows.is_empty() {
-            if !quiet {
-                say_line(&format!("{name} is a runbook that was followed alone: it has no figures"));
-            }
-            continue;
-        }
         let differ = rows.iter().filter(|row| !row.is_same()).count();
         if differ > 0 {
             exit = Exit::Failed;
@@ -136,8 +131,12 @@ fn verified(paths: &[PathBuf]) -> Result<Verification, Error> {
 
 /// Seals what was never sealed; what failed, a line each. Runs go before the game days that they are part of.
 fn seal(report: &Verification) -> Vec<String> {
-    let mut dirs: Vec<&Path> =
-        report.runs.iter().filter(|run| run.state == SealState::NeverSealed).map(|run| run.dir.as_path()).collect();
+    let mut dirs: Vec<&Path> = report
+        .runs
+        .iter()
+        .filter(|run| run.state == SealState::NeverSealed)
+        .map(|run| run.place.dir.as_path())
+        .collect();
     dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
     let mut failed = Vec::new();
     for dir in dirs {

@@ -66,10 +66,26 @@ pub async fn follow_alone(
     sink.emit(Event::Announced(Box::new(announcement)));
     alone.notes.iter().for_each(|text| sink.note(text));
     let mut context = AloneContext { person, sink: sink.clone(), verify_within: alone.verify_within, phase: None };
+    let course = async {
+        context.phase = Some(Phase::Up);
+        sink.emit(Event::PhaseStarted { phase: Phase::Up });
+        let up = stack.up(&shutdown.cancel).await?;
+        for (what, took) in [("build", up.build_took), ("up", up.up_took)] {
+            sink.emit(Event::StackTook(ComposeRecord { what: what.into(), took_us: micros(took) }));
+        }
+        sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
+        sink.emit(Event::PhaseEnded { phase: Phase::Up });
+        context.phase = Some(Phase::Respond);
+        sink.emit(Event::PhaseStarted { phase: Phase::Respond });
+        let inputs = RunbookInputs::new(alone.runbook, alone.respond);
+        let follower = Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None, &mut context);
+        let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
+        follower.follow(&steps).await?.map_or(Ok(()), Err)
+    };
     let ended = tokio::select! {
         biased;
         () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
-        ended = Box::pin(caught(follow(&alone, stack, &sink, &mut context, shutdown))) => ended,
+        ended = Box::pin(caught(course)) => ended,
     };
     let ended = ended.unwrap_or_else(|panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}"))));
     if let Some(phase) = context.phase.take() {
@@ -105,29 +121,6 @@ pub async fn follow_alone(
     outcome
 }
 
-async fn follow(
-    alone: &Alone<'_>,
-    stack: &dyn Stack,
-    sink: &EventSink,
-    context: &mut AloneContext<'_>,
-    shutdown: &Shutdown,
-) -> Result<(), Stop> {
-    context.phase = Some(Phase::Up);
-    sink.emit(Event::PhaseStarted { phase: Phase::Up });
-    let up = stack.up(&shutdown.cancel).await?;
-    for (what, took) in [("build", up.build_took), ("up", up.up_took)] {
-        sink.emit(Event::StackTook(ComposeRecord { what: what.into(), took_us: micros(took) }));
-    }
-    sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
-    sink.emit(Event::PhaseEnded { phase: Phase::Up });
-    context.phase = Some(Phase::Respond);
-    sink.emit(Event::PhaseStarted { phase: Phase::Respond });
-    let inputs = RunbookInputs::new(alone.runbook, alone.respond);
-    let follower = Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None, context);
-    let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
-    follower.follow(&steps).await?.map_or(Ok(()), Err)
-}
-
 /// What is known where a runbook is followed alone.
 struct AloneContext<'p> {
     person: &'p mut dyn Operator,
@@ -146,12 +139,6 @@ impl FollowContext for AloneContext<'_> {
 
     fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str) {
         (begun.plus(self.verify_within), "the time for it (`--timeout`)")
-    }
-
-    fn how_to_give(&self, names: &[&str]) -> String {
-        let mut names: Vec<String> = names.iter().map(|name| format!("--var {name}=…")).collect();
-        names.dedup();
-        format!("give it with `{}`", names.join(" "))
     }
 
     fn person(&mut self) -> &mut dyn Operator {

@@ -7,7 +7,7 @@ use crate::record::{
     RULES, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros,
     sha256_hex,
 };
-use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step, StepKind};
+use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step};
 use crate::source::Source;
 use crate::spec::{AlertsSpec, Plan, Respond, RestoreSpec, Var};
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,9 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         expected: invariant.expected.to_string(),
         at: in_scenario(invariant.probe.line),
     });
+    // What the stack is made of besides the file that is shown: Compose files that are merged over it, or the rest of a folder of manifests.
+    let of_folder = files_below(&plan.stack.file).into_iter().filter(|path| *path != plan.stack_source.path);
+    let other_files = plan.stack.merged.iter().cloned().chain(of_folder);
     let alert_files = plan.alerts.iter().flat_map(AlertsSpec::files);
     let runbook = plan.runbook.as_ref();
     let followed =
@@ -84,7 +87,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         reading: runbook.and_then(reading_info),
         programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: file_ref(&plan.stack_source),
-        stack_merged: other_stack_files(plan).iter().map(|path| stack_file(path)).collect(),
+        stack_merged: other_files.map(|path| stack_file(&path)).collect(),
         control: options.control,
         seed: options.seed,
         // A control that behaves passes, whatever the scenario expects of its runbook.
@@ -167,7 +170,7 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
         id: step.id.clone(),
         phase: step.phase.name().to_string(),
         title: step.title.clone(),
-        manual: matches!(step.kind, StepKind::Manual(_)),
+        manual: step.manual.is_some(),
         hash: step.hash.clone(),
         at: Location { path: shown(source), line: step.line },
         end_line: step.end_line,
@@ -175,22 +178,17 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
         not_run: not_run(step),
         replaced: step.replaced.as_ref().map(|replaced| ReplacedInfo {
             by: Location { path: shown(&replaced.by), line: replaced.line },
-            commands: match &replaced.kind {
-                StepKind::Commands(commands) => commands.iter().map(|command| command.text.clone()).collect(),
-                StepKind::Manual(_) => replaced.held.iter().map(|command| command.text.clone()).collect(),
-            },
+            commands: replaced.commands.iter().map(|command| command.text.clone()).collect(),
         }),
     }
 }
 
 fn helps(step: &Step) -> Option<bool> {
-    let StepKind::Commands(commands) = &step.kind else { return None };
+    let does = effect(step);
     match step.phase {
-        RunbookPhase::Mitigate | RunbookPhase::Rollback => (!acts(step)).then_some(false),
-        _ => {
-            let mut runs = commands.iter().filter(|command| left_out(step, command).is_none());
-            runs.any(|command| command.effect().kind == EffectKind::Changes).then_some(true)
-        }
+        _ if step.manual.is_some() => None,
+        RunbookPhase::Mitigate | RunbookPhase::Rollback => (does == EffectKind::Looks).then_some(false),
+        _ => (does == EffectKind::Changes).then_some(true),
     }
 }
 
@@ -200,10 +198,15 @@ fn left_out(step: &Step, command: &Command) -> Option<String> {
     step.settings(command.block).skip.or_else(|| skips.then(|| command.handling.why().to_string()))
 }
 
-/// Whether a command of a step that is not left out does more than look.
+/// The worst that the commands of a step do that are not left out.
+fn effect(step: &Step) -> EffectKind {
+    let runs = step.commands().iter().filter(|command| left_out(step, command).is_none());
+    runs.map(|command| command.effect().kind).max().unwrap_or_default()
+}
+
+/// Whether that is more than a look.
 pub(super) fn acts(step: &Step) -> bool {
-    let mut runs = step.commands().iter().filter(|command| left_out(step, command).is_none());
-    runs.any(|command| command.effect().kind != EffectKind::Looks)
+    effect(step) != EffectKind::Looks
 }
 
 /// Why nothing is run of a step that is to help but its look.
@@ -218,12 +221,6 @@ fn not_run(step: &Step) -> Option<String> {
 
 pub(super) fn file_ref(source: &Source) -> FileRef {
     FileRef { path: shown(source), sha256: sha256_hex(source.text.as_bytes()) }
-}
-
-/// What the stack is made of besides the file that is shown: Compose files that are merged over it, or the rest of a folder of manifests.
-fn other_stack_files(plan: &Plan) -> Vec<PathBuf> {
-    let of_folder = files_below(&plan.stack.file).into_iter().filter(|path| *path != plan.stack_source.path);
-    plan.stack.merged.iter().cloned().chain(of_folder).collect()
 }
 
 /// Every file of a folder and of those in it, by name; nothing where it is none. Links to folders are not followed.

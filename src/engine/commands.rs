@@ -24,11 +24,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// From asking for the events until the first one may be due.
 const LEAD: Duration = Duration::from_millis(100);
-/// Different reasons why nothing could run that are told.
+/// Different reasons why nothing could run that are told of a source.
 const MOST_NOTES: usize = 5;
-
-/// Reasons why nothing could run that were told, of all sources together.
-pub(super) type ToldReasons = Arc<Mutex<BTreeSet<String>>>;
 
 struct CommandEvents {
     script: ServiceScript,
@@ -36,7 +33,7 @@ struct CommandEvents {
     stack: Arc<dyn Stack>,
     monitor: Monitor,
     sink: EventSink,
-    told: ToldReasons,
+    told: Mutex<BTreeSet<String>>,
 }
 
 #[async_trait]
@@ -80,9 +77,8 @@ pub(super) fn begin_commands(
     cx: &Context<'_>,
     source: &SliSource,
     script: &ServiceScript,
-    told: &ToldReasons,
 ) -> Result<AbortOnDropHandle<()>, Stop> {
-    let (script, at, told) = (script.clone(), cx.in_scenario(script.line), told.clone());
+    let (script, at, told) = (script.clone(), cx.in_scenario(script.line), Mutex::default());
     let (stack, monitor, sink) = (cx.stack.clone(), cx.monitor.clone(), cx.sink.clone());
     let client = CommandEvents { script, at, stack, monitor: monitor.clone(), sink, told };
     let generator =

@@ -1,6 +1,7 @@
 //! What a drill works with and must release whatever becomes of its phases, what must survive a phase that is cancelled, and
 //! how every phase tells what it has seen.
 
+use super::announce::DrillOptions;
 use super::ledger::Ledger;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
@@ -37,12 +38,7 @@ const SAMPLED: Duration = Duration::from_secs(1);
 pub(super) struct CommonContext<'a> {
     pub plan: &'a Plan,
     pub stack: Arc<dyn Stack>,
-    /// Everything but the runbook.
-    pub control: bool,
-    /// See [`super::DrillOptions`].
-    pub runbook_took: Option<Duration>,
-    /// Seed of everything random.
-    pub seed: u64,
+    pub options: &'a DrillOptions,
     pub monitor: Monitor,
     pub sink: EventSink,
     pub ledger: Ledger,
@@ -156,7 +152,7 @@ impl<'a> Context<'a> {
 
     /// What a DR drill has to restore; a control restores nothing.
     pub fn restoring(&self) -> Option<&'a RestoreSpec> {
-        self.plan.restore.as_ref().filter(|_| !self.control)
+        self.plan.restore.as_ref().filter(|_| !self.options.control)
     }
 
     /// Takes a reason why the drill did not pass: the first one is the verdict, and what was broken or left behind
@@ -179,7 +175,9 @@ impl<'a> Context<'a> {
 
     /// A reason that rests on the measurement says nothing where the machine was full of other drills meanwhile.
     fn unless_contention(&self, stop: Stop) -> Stop {
-        let impact = || self.impact_contention().filter(|_| stop.rests_on_impact());
+        // It also rests on the impact that was seen before: that users suffered, and from the fault.
+        let on_impact = matches!(stop.verdict, Verdict::Undetected | Verdict::Late | Verdict::SelfHealed);
+        let impact = || self.impact_contention().filter(|_| on_impact);
         match self.contention().or_else(impact) {
             Some(why) if stop.is_measured() => {
                 let Stop { verdict, reason, .. } = stop;

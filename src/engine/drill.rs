@@ -85,9 +85,7 @@ pub async fn run(
     let common = CommonContext {
         plan,
         stack: stack.clone(),
-        control: options.control,
-        runbook_took: options.runbook_took,
-        seed: options.seed,
+        options,
         monitor: Monitor::new(sink.clone(), &plan.slis, when, options.concurrent.clone()),
         sink: sink.clone(),
         ledger,
@@ -135,7 +133,7 @@ pub async fn run(
         cx.end_phase();
         undo_all(&mut cx, &mut recovered, run_dir, shutdown).await;
         release(&mut cx, run_dir, shutdown).await;
-        conclude(cx, recovered, (options, run_dir, &inbox), shutdown).await
+        conclude(cx, recovered, (run_dir, &inbox), shutdown).await
     })
     .await
 }
@@ -225,7 +223,7 @@ async fn follow_and_recover(
     person: &mut dyn Operator,
 ) -> Result<(), Stop> {
     outlast(cx, &incident.impact).await?;
-    if !cx.control && cx.plan.runbook.is_some() {
+    if !cx.options.control && cx.plan.runbook.is_some() {
         cx.begin(Phase::Respond);
         incident.responded = Box::pin(respond(cx, &incident.impact, session, person)).await?;
     }
@@ -249,13 +247,13 @@ fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: Dri
         ));
     }
     note_beyond_control(cx, incident, responding);
-    if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.control) {
+    if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.options.control) {
         let what = command.text.lines().next().unwrap_or_default();
         cx.sink.note(format!(
             "`{what}` changes data, and the scenario has no `invariants`: nobody looked whether it destroyed any"
         ));
     }
-    if let Some(what) = cx.plan.destroyed().filter(|_| !cx.control) {
+    if let Some(what) = cx.plan.destroyed().filter(|_| !cx.options.control) {
         cx.sink.note(format!(
             "`{what}` cannot be taken back, and the `invariants` tell only of what they ask for: what else it destroyed nobody saw"
         ));
@@ -289,9 +287,8 @@ async fn undo_all(cx: &mut Context<'_>, recovered: &mut Recovered, run_dir: &Run
     if cx.plan.faults.iter().any(|planned| planned.fault.facts.process.is_some()) {
         let _ = shutdown.hurry.run_until_cancelled(save_logs(cx, run_dir)).await;
     }
-    let recovering = cx.phase_began;
     cx.begin(Phase::Revert);
-    let reverted = revert(cx, recovered, recovering, &shutdown.cancel);
+    let reverted = revert(cx, recovered, &shutdown.cancel);
     if let Some(Err(panic)) = shutdown.hurry.run_until_cancelled(caught(reverted)).await {
         cx.judge(Stop::harness(format!("a part of Firedrill panicked while it undid the faults: {panic}")));
     }
@@ -315,18 +312,18 @@ async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
 async fn conclude(
     mut cx: Context<'_>,
     recovered: Recovered,
-    (options, run_dir, inbox): (&DrillOptions, &RunDir, &NoteInbox),
+    (run_dir, inbox): (&RunDir, &NoteInbox),
     shutdown: &Shutdown,
 ) -> DrillOutcome {
-    let expected = if cx.control { Verdict::Passed } else { cx.plan.expect };
+    let expected = if cx.options.control { Verdict::Passed } else { cx.plan.expect };
     let foreseen = cx.verdict.as_ref().or(recovered.understated.as_ref()).map_or(Verdict::Passed, |stop| stop.verdict);
     let level_as_expected = cx.restoring().is_none_or(|restore| recovered.level == Some(restore.expect));
     let as_expected = foreseen == expected && level_as_expected;
     let interrupted = shutdown.cancel.is_cancelled() || cx.verdict_now() == Verdict::Interrupted;
-    let kept = options.keep && !interrupted && !as_expected;
+    let kept = cx.options.keep && !interrupted && !as_expected;
     let mut left = Vec::new();
     if kept {
-        if let Err(error) = run_dir.mark_kept(&how_it_is_kept(&cx)) {
+        if let Err(error) = run_dir.write("kept", how_it_is_kept(&cx).as_bytes()) {
             cx.sink.note(format!("the run could not be marked as kept: {error}"));
         }
     } else {
@@ -357,28 +354,25 @@ async fn conclude(
 async fn down(cx: &mut Context<'_>) -> Vec<String> {
     let started = cx.sink.now();
     let down = caught(cx.stack.down()).await.map_err(|panic| format!("removing the stack: a panic: {panic}"));
-    let (reason, left, is_removed) = match down.and_then(|down| down.map_err(|error| error.to_string())) {
+    let removed = match down.and_then(|down| down.map_err(|error| error.to_string())) {
         Ok(down) => {
             cx.stack_took("down", down.took);
-            (format!("left behind: {}", down.left.join(", ")), down.left, true)
+            Ok(down.left)
         }
-        Err(error) => {
-            let reason = format!("the stack could not be removed: {error}; `firedrill sweep` removes it");
-            (reason.clone(), vec![reason], false)
-        }
+        Err(error) => Err(format!("the stack could not be removed: {error}; `firedrill sweep` removes it")),
     };
-    let outcome = match is_removed {
-        true if left.is_empty() => {
+    let outcome = match &removed {
+        Ok(left) if left.is_empty() => {
             CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }
         }
-        true => CheckOutcome::Failed { reason: reason.clone(), at: None },
-        false => CheckOutcome::Error { reason: reason.clone(), at: None },
+        Ok(left) => CheckOutcome::Failed { reason: format!("left behind: {}", left.join(", ")), at: None },
+        Err(reason) => CheckOutcome::Error { reason: reason.clone(), at: None },
     };
-    if !left.is_empty() {
-        cx.judge(Stop::new(Verdict::Leaked, reason));
+    if let CheckOutcome::Failed { reason, .. } | CheckOutcome::Error { reason, .. } = &outcome {
+        cx.judge(Stop::new(Verdict::Leaked, reason.clone()));
     }
     cx.decided(Check::NothingLeft, started, outcome);
-    left
+    removed.unwrap_or_else(|reason| vec![reason])
 }
 
 async fn save_logs(cx: &Context<'_>, run_dir: &RunDir) {

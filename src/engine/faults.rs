@@ -52,7 +52,8 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
     let plan = cx.plan;
     let mut before: Option<DrillTime> = None;
     for planned in &plan.faults {
-        let later = planned.begins(cx.seed).next().unwrap_or_default() + planned.timing.after.unwrap_or_default();
+        let later =
+            planned.begins(cx.options.seed).next().unwrap_or_default() + planned.timing.after.unwrap_or_default();
         if !later.is_zero() {
             // Nothing is waited for but the time, or that an agent is gone.
             cx.monitor.until(before.unwrap_or(cx.sink.now()).plus(later), |_| None::<()>).await?;
@@ -60,27 +61,23 @@ pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
         let check = Check::Injection { fault: planned.id.clone() };
         let started = cx.sink.now();
         // Until a fault that counts goes in users are served: what they suffer from otherwise is none of it.
-        match cx.inject_one(planned, cx.injections.is_empty()).await {
-            Ok(first) => {
-                before = Some(first.at);
-                if !planned.timing.noise {
-                    cx.injections.push((first.began, first.at));
-                }
-                let evidence = first.evidence.clone();
-                // Nobody listens any more once the drill has begun to end.
-                let _ = cx.injected.send((cx.common.clone(), planned, first));
-                if let Some(stop) = cx.ended_by_injection(planned).await {
-                    return Err(cx.failed(check, started, stop));
-                }
-                cx.decided(check, started, CheckOutcome::Passed { evidence });
-            }
-            Err(stop) => {
-                let at = stop.at.clone().unwrap_or_else(|| cx.in_scenario(planned.line));
-                let stop = stop.at(at);
-                cx.fault_event(&planned.id, FaultEvent::Failed, &stop.reason);
-                return Err(cx.failed(check, started, stop));
-            }
+        let injected = cx.inject_one(planned, cx.injections.is_empty()).await;
+        let first = injected.map_err(|stop| {
+            let at = stop.at.clone().unwrap_or_else(|| cx.in_scenario(planned.line));
+            cx.fault_event(&planned.id, FaultEvent::Failed, &stop.reason);
+            cx.failed(check.clone(), started, stop.at(at))
+        })?;
+        before = Some(first.at);
+        if !planned.timing.noise {
+            cx.injections.push((first.began, first.at));
         }
+        let evidence = first.evidence.clone();
+        // Nobody listens any more once the drill has begun to end.
+        let _ = cx.injected.send((cx.common.clone(), planned, first));
+        if let Some(stop) = cx.ended_by_injection(planned).await {
+            return Err(cx.failed(check, started, stop));
+        }
+        cx.decided(check, started, CheckOutcome::Passed { evidence });
     }
     let now = (cx.sink.now(), cx.sink.now());
     let [(began, first), (_, last)] = [cx.injections.first(), cx.injections.last()].map(|one| *one.unwrap_or(&now));
@@ -96,7 +93,7 @@ impl Context<'_> {
     /// Asks each fault that is on the ledger and counts how it stands. A control leaves them alone, unless users are to notice none. One
     /// that comes and goes is in force as long as it may come again, in place or not.
     pub(super) async fn ask_faults(&self) -> Answers {
-        let asks = !self.control || self.plan.impact.none;
+        let asks = !self.options.control || self.plan.impact.none;
         let asked = || self.plan.faults.iter().filter(|planned| !planned.timing.noise && asks);
         let (times, come) = (self.times(), asked().filter(|planned| planned.period().is_some()));
         let said = |planned: &PlannedFault| {
@@ -168,51 +165,49 @@ impl Context<'_> {
         self.ledger.outstanding().into_iter().filter_map(lasting).collect()
     }
 
-    /// What a fault says that is gone, and stays so.
-    async fn seen_gone(&self, planned: &PlannedFault, undo: &Undo) -> Option<String> {
-        let context = self.fault_context(&planned.id);
-        // Nobody waits long for an answer while users suffer: it is asked for again when the runbook has ended.
-        let asked = tokio::time::timeout(ASKED_WITHIN, planned.fault.confirm(undo, &context)).await;
-        if !matches!(asked, Ok(Ok(Presence::Gone(_)))) {
-            return None;
+    /// The first of the faults that must stay, of those that are asked, that is gone, and what shows it.
+    async fn gone(&self, is_asked: impl Fn(&PlannedFault) -> bool) -> Option<(&PlannedFault, String)> {
+        for (planned, undo) in self.lasting() {
+            if !is_asked(planned) {
+                continue;
+            }
+            let context = self.fault_context(&planned.id);
+            // Nobody waits long for an answer while users suffer: it is asked for again when the runbook has ended.
+            let asked = tokio::time::timeout(ASKED_WITHIN, planned.fault.confirm(&undo, &context)).await;
+            if matches!(asked, Ok(Ok(Presence::Gone(_))))
+                && let Ok(Presence::Gone(evidence)) = self.poll_presence(planned, &undo, GONE_FOR, true).await
+            {
+                return Some((planned, evidence));
+            }
         }
-        match self.poll_presence(planned, undo, GONE_FOR, true).await {
-            Ok(Presence::Gone(evidence)) => Some(evidence),
-            _ => None,
-        }
+        None
     }
 
     /// An earlier fault in a service of this one that is gone now that this one is in place, as a reason why nobody could say that the
     /// runbook ended it. What is in front of a service no other fault ends, and Pods are replaced in any case.
     async fn ended_by_injection(&self, later: &PlannedFault) -> Option<Stop> {
-        for (earlier, undo) in self.lasting() {
+        let services = &later.fault.facts.services;
+        let is_near = |earlier: &PlannedFault| {
             let facts = &earlier.fault.facts;
-            let is_near = facts.services.iter().any(|service| later.fault.facts.services.contains(service));
-            if earlier.id == later.id || !is_near || facts.interposes.is_some() || facts.ends_by_itself {
-                continue;
-            }
-            let Some(evidence) = self.seen_gone(earlier, &undo).await else { continue };
-            let reason = format!(
-                "the fault `{}` was gone once `{}` was in place: {evidence}; the runbook could not have ended it",
-                earlier.id, later.id
-            );
-            return Some(Stop::harness(reason).at(self.in_scenario(earlier.line)));
-        }
-        None
+            let stays = facts.interposes.is_none() && !facts.ends_by_itself;
+            earlier.id != later.id && stays && facts.services.iter().any(|service| services.contains(service))
+        };
+        let (earlier, evidence) = self.gone(is_near).await?;
+        let reason = format!(
+            "the fault `{}` was gone once `{}` was in place: {evidence}; the runbook could not have ended it",
+            earlier.id, later.id
+        );
+        Some(Stop::harness(reason).at(self.in_scenario(earlier.line)))
     }
 
     /// A fault that is gone before anything was done about it, as a reason why nobody can say that the runbook helped: it was to be on.
     pub(super) async fn gone_before(&self) -> Option<(String, Stop)> {
-        for (planned, undo) in self.lasting() {
-            let Some(evidence) = self.seen_gone(planned, &undo).await else { continue };
-            let id = &planned.id;
-            let reason = format!(
-                "the fault `{id}` ended by itself before the first mitigating command: {evidence}; the drill cannot say that the \
-                 runbook helped"
-            );
-            return Some((id.clone(), Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line))));
-        }
-        None
+        let (PlannedFault { id, line, .. }, evidence) = self.gone(|_| true).await?;
+        let reason = format!(
+            "the fault `{id}` ended by itself before the first mitigating command: {evidence}; the drill cannot say that the runbook \
+             helped"
+        );
+        Some((id.clone(), Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(*line))))
     }
 
     /// What has ended a fault that is gone, other than a step that cleared it.
@@ -339,16 +334,20 @@ impl CommonContext<'_> {
         let context = FaultContext { strength, ..self.fault_context(id) };
         let began = self.fault_event(id, FaultEvent::Injecting, &planned.summary());
         within(fault.inject_within(), "injecting", id, fault.inject(&undo, &context)).await?;
-        match self.poll_presence(planned, &undo, CONFIRM_WITHIN, true).await? {
-            Presence::InPlace(evidence) => {
-                // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
-                let at = self.fault_event(id, FaultEvent::Confirmed, &evidence);
-                Ok(Confirmed { undo, began, at, evidence })
+        let evidence = self.see_in_place(planned, &undo).await?;
+        // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
+        let at = self.fault_event(id, FaultEvent::Confirmed, &evidence);
+        Ok(Confirmed { undo, began, at, evidence })
+    }
+
+    /// Sees a fault in place: the evidence.
+    async fn see_in_place(&self, planned: &PlannedFault, undo: &Undo) -> Result<String, Stop> {
+        let (id, within) = (&planned.id, seconds(CONFIRM_WITHIN));
+        match self.poll_presence(planned, undo, CONFIRM_WITHIN, true).await? {
+            Presence::InPlace(evidence) => Ok(evidence),
+            Presence::Partly(evidence, _) | Presence::Gone(evidence) => {
+                Err(Stop::harness(format!("`{id}` could not be seen in place within {within}: {evidence}")))
             }
-            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::harness(format!(
-                "`{id}` could not be seen in place within {}: {evidence}",
-                seconds(CONFIRM_WITHIN)
-            ))),
         }
     }
 
@@ -496,7 +495,7 @@ impl CommonContext<'_> {
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
-        FaultContext { id, stack: &*self.stack, agents: Some(&self.agents), seed: self.seed, strength: 1.0 }
+        FaultContext { id, stack: &*self.stack, agents: Some(&self.agents), seed: self.options.seed, strength: 1.0 }
     }
 
     pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {
@@ -547,7 +546,7 @@ impl FaultLife<'_, '_> {
     /// was ended.
     async fn live(&self, mut confirmed: Confirmed) -> Result<(), String> {
         let FaultLife { cx, planned, ending, .. } = *self;
-        let (id, began, mut begins) = (&planned.id, confirmed.began, planned.begins(cx.seed));
+        let (id, began, mut begins) = (&planned.id, confirmed.began, planned.begins(cx.options.seed));
         let first = begins.next().unwrap_or_default();
         loop {
             if !self.grow(&confirmed).await? {
@@ -604,13 +603,8 @@ impl FaultLife<'_, '_> {
         if timing.ramp.is_none() {
             return Ok(true);
         }
-        let evidence = match cx.poll_presence(self.planned, &confirmed.undo, CONFIRM_WITHIN, true).await {
-            Ok(Presence::InPlace(evidence)) => evidence,
-            Ok(Presence::Partly(evidence, _) | Presence::Gone(evidence)) => {
-                return Err(format!("`{id}` was not in place when it had grown: {evidence}"));
-            }
-            Err(stop) => return Err(stop.reason),
-        };
+        let seen = cx.see_in_place(self.planned, &confirmed.undo).await;
+        let evidence = seen.map_err(|stop| format!("when it had grown by `ramp`, {}", stop.reason))?;
         let steps = self.planned.steps().count() - 1;
         let at = cx.fault_event(id, FaultEvent::Grown, &format!("in {steps} steps; {evidence}"));
         self.note(|times| times.grown = times.grown.or(Some(at)));

@@ -5,50 +5,36 @@ use super::context::{ARRIVAL, Context, POLL, seconds};
 use super::faults::Injected;
 use super::monitor::shown;
 use super::pages::paged;
-use super::seen::{ImpactWatch, SCRAPE_GRACE, impact_query, watch};
+use super::seen::{FaultImpact, SCRAPE_GRACE, impact_query, watch};
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
     Check, CheckOutcome, DrillTime, FaultEvent, HoldRecord, Parts, Phase, Verdict, WAIT_ENDED, WAIT_KEPT,
     WAIT_SUFFERED, micros,
 };
-use crate::slis::window::{Hit, ImpactQuery, Level, TimeSpan, Timeline};
+use crate::slis::window::{ImpactQuery, Level, TimeSpan, Timeline};
 use crate::spec::{Plan, PlannedFault};
 use std::time::Duration;
 
 /// Nobody can say whether users felt the fault.
 const INCOMPLETE: &str = "there was no complete measurement under the fault";
 
-/// How a fault was felt.
-#[derive(Debug, Clone)]
-pub(super) struct FaultImpact {
-    /// The faults.
-    pub faults: Injected,
-    /// When an SLI fell; `None` with `impact: none`.
-    pub hit: Option<DrillTime>,
-    /// Why the drill has passed here (`impact: none` without a runbook).
-    pub passed: Option<String>,
-    /// The window in which the stack was steady.
-    pub steady: TimeSpan,
-}
-
 impl FaultImpact {
     /// What the fault needed to hurt: begin of its injection → impact.
     pub fn onset(&self) -> Option<Duration> {
-        self.hit.map(|at| at.since(self.faults.began))
+        self.hit().map(|at| at.since(self.faults.began))
     }
 
     /// The SLIs that must fall and had fallen by then: others may have followed the first.
-    fn fallen_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<Hit> {
-        let from = self.faults.first;
+    fn fallen_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<Level> {
         // One that may have fallen by chance makes no hold shorter.
-        let query = ImpactQuery { within: until.since(from), ..impact_query(plan, &self.faults, None) };
-        timeline.impact(&query).and_then(Result::ok).filter(|_| self.hit.is_some()).unwrap_or_default()
+        let query = ImpactQuery { until, ..impact_query(plan, &self.faults, None) };
+        timeline.impact(&query).and_then(Result::ok).filter(|_| !self.hits.is_empty()).unwrap_or_default()
     }
 
     /// The names of these.
     pub fn hit_by(&self, plan: &Plan, timeline: &Timeline, until: DrillTime) -> Vec<String> {
-        self.fallen_by(plan, timeline, until).into_iter().map(|hit| hit.level.sli).collect()
+        self.fallen_by(plan, timeline, until).into_iter().map(|hit| hit.sli).collect()
     }
 
     /// What the faults needed to hurt until then: begin of the first injection → the first SLI that fell, or, where that is longer for
@@ -58,9 +44,9 @@ impl FaultImpact {
         let onset = |timeline: &Timeline| {
             timeline.closed_until().filter(|known| *known >= until)?;
             let injections = cx.all_injections();
-            let took = |hit: Hit| {
-                let seen = injections.iter().filter(|(began, confirmed)| *confirmed <= until && *began <= hit.at);
-                Some(hit.at.since(seen.map(|(began, _)| *began).max()?))
+            let took = |hit: Level| {
+                let seen = injections.iter().filter(|(began, confirmed)| *confirmed <= until && *began <= hit.to);
+                Some(hit.to.since(seen.map(|(began, _)| *began).max()?))
             };
             Some(self.fallen_by(cx.plan, timeline, until).into_iter().filter_map(took).chain(self.onset()).max())
         };
@@ -92,29 +78,25 @@ pub(super) fn hold_after(plan: &Plan, onset: Option<Duration>, parts: Option<Par
 
 pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeSpan) -> Result<FaultImpact, Stop> {
     let Injected { first: injected, last, .. } = faults;
+    let passed = None;
+    let mut seen = FaultImpact { faults, steady, hits: Vec::new(), unfelt: false, held: None, paged: None, passed };
     if cx.plan.impact.none {
         let evidence = keeps_its_objectives(cx, faults, steady).await?;
-        detect(cx, &mut ImpactWatch::of(faults, steady)).await?;
-        let passed = (cx.control || cx.plan.runbook.is_none()).then_some(evidence);
-        return Ok(FaultImpact { faults, hit: None, passed, steady });
+        detect(cx, &mut seen).await?;
+        seen.passed = (cx.options.control || cx.plan.runbook.is_none()).then_some(evidence);
+        return Ok(seen);
     }
-    let mut seen = ImpactWatch::of(faults, steady);
     let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + ARRIVAL);
-    watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some() || seen.unfelt).await?;
+    watch(cx, impact_by, &mut seen, |seen| !seen.hits.is_empty() || seen.unfelt).await?;
     let within = cx.plan.impact.within;
-    cx.waited("an SLI to fall below its threshold", last, within, seen.impact.is_some());
+    cx.waited("an SLI to fall below its threshold", last, within, !seen.hits.is_empty());
     cx.lives()?;
-    let Some((at, slis)) = seen.impact.clone() else {
+    let Some(at) = seen.hit() else {
         if !seen.unfelt {
             return Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE)));
         }
-        let query = impact_query(cx.plan, &faults, None);
-        let by_chance = match cx.monitor.timeline(|timeline| timeline.impact(&query)) {
-            Some(Ok(_)) => " with more bad events than chance makes of those before it",
-            _ => "",
-        };
         let reason = format!(
-            "the fault was in place for {} and no SLI fell below {}{by_chance}: {}{}",
+            "the fault was in place for {} and no SLI fell below {} by more than chance: {}{}",
             seconds(within),
             cx.plan.impact.below,
             cx.shown_with_answers(&cx.latest(within)),
@@ -130,12 +112,13 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
         watch(cx, cx.sink.now().plus(POLL), &mut seen, |_| false).await?;
         said = cx.not_acted().await;
     }
+    let slis: Vec<&str> = seen.hits.iter().map(|hit| hit.sli.as_str()).collect();
     let evidence =
         format!("{} fell below {} after {}", slis.join(", "), cx.plan.impact.below, seconds(at.since(injected)));
     cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence });
     cx.impact = Some((last, at));
     detect(cx, &mut seen).await?;
-    Ok(FaultImpact { faults, hit: Some(at), passed: None, steady })
+    Ok(seen)
 }
 
 /// A fault that nothing comes to proves nothing, though another one hurts or users are to notice none.
@@ -180,16 +163,6 @@ async fn not_stayed(cx: &Context<'_>) -> Result<Option<(String, FaultEvent, Stri
     Ok(None)
 }
 
-/// Every fault stayed in place.
-fn stayed(cx: &Context<'_>, injected: DrillTime, gone: Option<(String, FaultEvent, String)>) -> Result<(), Stop> {
-    let Some((id, what, why)) = gone else { return Ok(()) };
-    cx.fault_event(&id, what, &why);
-    let within = seconds(cx.plan.impact.within);
-    let reason = format!("users noticed nothing, and `{id}` did not stay in place for {within}: {why}");
-    let line = cx.plan.faults.iter().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
-    Err(cx.failed(Check::Impact, injected, Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(line))))
-}
-
 /// Waits until each fault has ended that ends by `lasts` for good, noise as well: it may have hurt after all. Before a runbook is followed
 /// users must then suffer on without them, for as long as they must be served for a recovery to count: what heals once its
 /// trigger is gone proves nothing of a runbook. A control waits as long: it begins where the runbook would have.
@@ -206,7 +179,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     cx.waited(WAIT_ENDED, started, within, ended.is_ok());
     ended?;
     let has_runbook = cx.plan.runbook.is_some();
-    let (true, Some((id, at)), true) = (impact.hit.is_some(), cx.last_ended(), has_runbook) else { return Ok(()) };
+    let (true, Some((id, at)), true) = (!impact.hits.is_empty(), cx.last_ended(), has_runbook) else { return Ok(()) };
     let unknown = || Stop::harness(format!("there was no complete measurement after `{id}` had ended by `lasts`"));
     let onset = impact.onset_by(cx, at).await?.ok_or_else(unknown)?;
     let required = hold_after(cx.plan, onset, None).required();
@@ -226,7 +199,7 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     let suffer = hurt(&levels);
     cx.waited(WAIT_SUFFERED, at, required + again, suffer);
     // A control says itself what it makes of users who do not.
-    if suffer || cx.control {
+    if suffer || cx.options.control {
         return Ok(());
     }
     let (after, seen) = (seconds(required + again), shown(&levels));
@@ -235,14 +208,14 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     Err(cx.failed(Check::StillBroken, began, Stop::new(Verdict::SelfHealed, reason).at(cx.in_scenario(line))))
 }
 
-async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop> {
+async fn detect(cx: &mut Context<'_>, seen: &mut FaultImpact) -> Result<(), Stop> {
     let plan = cx.plan;
     let mut evidence = Vec::new();
     if let Some((_, when)) = &plan.detect.condition {
-        evidence.push(condition_held(cx, seen, &when.text, plan.detect.within).await?);
+        evidence.push(condition_held(cx, seen, &when.text).await?);
     }
     if let Some(page) = plan.detect.page.as_ref().filter(|page| page.alert.is_some()) {
-        evidence.push(paged(cx, seen, page, plan.detect.within).await?);
+        evidence.push(paged(cx, seen, page).await?);
     }
     if !evidence.is_empty() {
         cx.decided(Check::Detection, seen.faults.first, CheckOutcome::Passed { evidence: evidence.join("; ") });
@@ -251,12 +224,8 @@ async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop
 }
 
 /// The alert condition must hold within its time of the fault that users felt: what was seen.
-async fn condition_held(
-    cx: &mut Context<'_>,
-    seen: &mut ImpactWatch,
-    when: &str,
-    within: Duration,
-) -> Result<String, Stop> {
+async fn condition_held(cx: &mut Context<'_>, seen: &mut FaultImpact, when: &str) -> Result<String, Stop> {
+    let within = cx.plan.detect.within;
     let deadline = seen.detect_from(cx).plus(within);
     if seen.held.is_none() {
         cx.begin(Phase::Detect);
@@ -329,8 +298,14 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
             if !said.is_empty() {
                 return Err(idle(cx, injected, &said));
             }
-            let gone = gone.map_err(|stop| cx.failed(Check::Impact, injected, stop))?;
-            stayed(cx, injected, gone)?;
+            if let Some((id, what, why)) = gone.map_err(|stop| cx.failed(Check::Impact, injected, stop))? {
+                cx.fault_event(&id, what, &why);
+                let within = seconds(within);
+                let reason = format!("users noticed nothing, and `{id}` did not stay in place for {within}: {why}");
+                let line = cx.plan.faults.iter().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
+                let stop = Stop::new(Verdict::NoImpact, reason).at(cx.in_scenario(line));
+                return Err(cx.failed(Check::Impact, injected, stop));
+            }
             cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence: evidence.clone() });
             Ok(evidence)
         }

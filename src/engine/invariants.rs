@@ -21,7 +21,7 @@ pub(super) type InvariantValues = BTreeMap<String, Vec<u8>>;
 /// # Errors
 /// Before the fault `unsteady`, otherwise `damaged`: the first invariant that did not hold, after all were asked.
 pub async fn ask_invariants(cx: &Context<'_>, before: &mut InvariantValues, time: InvariantTime) -> Result<(), Stop> {
-    if cx.control {
+    if cx.options.control {
         return Ok(());
     }
     let plan = cx.plan;

@@ -1,14 +1,14 @@
 //! The team's own alerts in a drill: started before the load, watched all the time, and the page that must come.
 
 use super::context::{ARRIVAL, Context, seconds};
-use super::seen::{ImpactWatch, SCRAPE_GRACE, watch};
+use super::seen::{FaultImpact, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::agent::ability::Ability;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::record::{
-    AlertMoment, Check, CheckOutcome, DrillTime, PageEscalation, PageExpectation, PageMissed, Phase, Verdict, in_words,
+    AlertMoment, Check, CheckOutcome, DrillTime, PageEscalation, PageExpectation, Phase, Verdict, in_words,
 };
-use crate::slis::window::Hit;
+use crate::slis::window::Level;
 use crate::spec::Show;
 use crate::stack::AgentRole;
 use std::collections::BTreeSet;
@@ -58,10 +58,10 @@ pub(super) fn was_quiet(cx: &Context<'_>, until: DrillTime) -> Result<(), Stop> 
 /// The page must come within its time of the fault that users felt: what was seen.
 pub(super) async fn paged(
     cx: &mut Context<'_>,
-    seen: &mut ImpactWatch,
+    seen: &mut FaultImpact,
     page: &PageExpectation,
-    within: Duration,
 ) -> Result<String, Stop> {
+    let within = cx.plan.detect.within;
     let (first, deadline) = (seen.faults.first, seen.detect_from(cx).plus(within));
     let failed = |cx: &Context<'_>, stop: Stop| cx.failed(Check::Detection, first, stop);
     if seen.paged.is_none() {
@@ -80,14 +80,14 @@ pub(super) async fn paged(
     let in_time = came.as_ref().is_some_and(|came| came.at <= deadline);
     cx.waited(page.waited_for(), first, within, in_time);
     let Some(came) = came.filter(|_| in_time) else {
-        let PageMissed { verdict, seen } = page.missed(&moments, first, deadline, cx.sink.now(), &distance(cx).await);
+        let (verdict, seen) = page.missed(&moments, first, deadline, cx.sink.now(), &distance(cx).await);
         let why = format!("{} did not come within {} of the injection: {seen}", page.waited_for(), seconds(within));
         return Err(failed(cx, cx.stop_at("detect", verdict, why)));
     };
     let felt = if page.before_impact { felt_before(cx, first, came.at).await? } else { Vec::new() };
     if let Some(hit) = felt.first() {
-        let late = seconds(came.at.since(hit.at));
-        let slis: Vec<&str> = felt.iter().map(|hit| hit.level.sli.as_str()).collect();
+        let late = seconds(came.at.since(hit.to));
+        let slis: Vec<&str> = felt.iter().map(|hit| hit.sli.as_str()).collect();
         let (name, slis, parts) = (page.text(), slis.join(", "), in_words(&came.parts));
         let why = format!("the page {name} came {late} after users felt it ({slis}): {parts}");
         return Err(failed(cx, cx.stop_at("detect", Verdict::Late, why)));
@@ -102,7 +102,7 @@ pub(super) async fn paged(
 }
 
 /// The SLIs that had fallen until the page, whether or not the scenario asks for these.
-async fn felt_before(cx: &Context<'_>, first: DrillTime, page: DrillTime) -> Result<Vec<Hit>, Stop> {
+async fn felt_before(cx: &Context<'_>, first: DrillTime, page: DrillTime) -> Result<Vec<Level>, Stop> {
     let size = cx.plan.impact.size(None);
     let known = cx.monitor.until(page.plus(cx.longest_request() + ARRIVAL), |monitor| {
         let fell = monitor.timeline(|timeline| timeline.fell(size, first, page));
@@ -114,7 +114,7 @@ async fn felt_before(cx: &Context<'_>, first: DrillTime, page: DrillTime) -> Res
 /// How long after the first page the second line was paged, as it must be in time.
 async fn escalated(
     cx: &Context<'_>,
-    seen: &mut ImpactWatch,
+    seen: &mut FaultImpact,
     escalation: &PageEscalation,
     page: DrillTime,
 ) -> Result<Duration, Stop> {
@@ -140,7 +140,7 @@ async fn escalated(
 
 /// After the recovery, or where users were to feel nothing: nobody was paged for nothing, and the alert is over in time.
 pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: Option<DrillTime>) -> Result<(), Stop> {
-    let Some(page) = cx.plan.detect.page.as_ref().filter(|page| page.judges_pages() && !cx.control) else {
+    let Some(page) = cx.plan.detect.page.as_ref().filter(|page| page.judges_pages() && !cx.options.control) else {
         return Ok(());
     };
     let Some(at) = recovered.or_else(|| cx.plan.impact.none.then_some(first)) else { return Ok(()) };

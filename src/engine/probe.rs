@@ -10,7 +10,7 @@ use crate::programs;
 use crate::record::{DrillTime, EventSink, Location, Numbers, looks_secret, sha256_hex};
 use crate::source::cut;
 use crate::spec::{Expectation, ServiceScript};
-use crate::stack::{FullOutput, Stack};
+use crate::stack::{ContainerState, FullOutput, Stack};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ pub(super) async fn look(
     at: Location,
     probe: &ServiceScript,
 ) -> Result<ProbeAnswer, Stop> {
+    let cannot_run = |whole: &FullOutput| whole.code.is_some_and(|code| CANNOT_RUN.contains(&code));
     let mut tries = 0;
     loop {
         let absent = absent(stack, &probe.service).await?;
@@ -53,12 +54,9 @@ pub(super) async fn look(
                 return Ok(ProbeAnswer { asked, answer: Err(why) });
             }
             // Also what a container answers that was just about to end.
-            Ok(Ok(whole)) if whole.code.is_some_and(|code| CANNOT_RUN.contains(&code)) => {
-                if tries < TRIES {
-                    continue;
-                }
-                let reason = format!("a probe cannot be run: {}", ended(&whole));
-                return Err(Stop::harness(reason).at(at));
+            Ok(Ok(whole)) if cannot_run(&whole) && tries < TRIES => {}
+            Ok(Ok(whole)) if cannot_run(&whole) => {
+                return Err(Stop::harness(format!("a probe cannot be run: {}", ended(&whole))).at(at));
             }
             Ok(Ok(whole)) => return Ok(ProbeAnswer { asked, answer: told(&probe.run, whole) }),
             Ok(Err(error)) if tries >= TRIES => return Err(Stop::from(error)),
@@ -75,10 +73,13 @@ async fn absent(stack: &dyn Stack, service: &str) -> Result<Option<String>, Stop
     if found.iter().any(|container| container.status == "running") {
         return Ok(None);
     }
-    let states: Vec<String> =
-        found.iter().map(|container| format!("{} is {}", container.name, container.status)).collect();
-    let states = if states.is_empty() { "it has none at all".to_string() } else { states.join(", ") };
-    Ok(Some(format!("`{service}` has no running container: {states}")))
+    Ok(Some(format!("`{service}` has no running container: {}", states(&found))))
+}
+
+/// How the containers of a service stand of which none runs.
+pub(super) fn states(found: &[ContainerState]) -> String {
+    let states = found.iter().map(|container| format!("{} is {}", container.name, container.status));
+    if found.is_empty() { "it has no container".into() } else { states.collect::<Vec<_>>().join(", ") }
 }
 
 /// What a script did; not what a program of it was refused, though the exit code is 0: that says nothing about what was asked.
@@ -115,6 +116,14 @@ pub(super) struct ProbeAnswer {
     pub(super) asked: DrillTime,
     /// What the script did, or why it could not run.
     pub(super) answer: Result<FullOutput, String>,
+}
+
+impl ProbeAnswer {
+    /// What the script did, where it exited with 0; otherwise why it is no answer.
+    pub(super) fn success(&self) -> Result<&FullOutput, String> {
+        let whole = self.answer.as_ref().map_err(String::clone)?;
+        if whole.code == Some(0) { Ok(whole) } else { Err(ended(whole)) }
+    }
 }
 
 /// Why a backup of this age, in microseconds, is too old; `None` when it is not. One that does not say when it was taken is no
@@ -166,13 +175,10 @@ pub(super) fn is_checksum_of_nothing(stdout: &[u8]) -> bool {
 /// Whether a probe held, and what was seen. `before` is what it wrote before the fault, where that is known. Of a number that
 /// increases only whether it is one that is not below the one before: whether it grows shows a second look.
 pub(super) fn judged(expected: &Expectation, before: Option<&[u8]>, looked: &ProbeAnswer) -> (bool, String) {
-    let whole = match &looked.answer {
+    let whole = match looked.success() {
         Ok(whole) => whole,
-        Err(why) => return (false, why.clone()),
+        Err(why) => return (false, why),
     };
-    if whole.code != Some(0) {
-        return (false, ended(whole));
-    }
     let written = || one_line(&kept(&whole.stdout));
     let same = |expected: &[u8]| whole.stdout.trim_ascii_end() == expected.trim_ascii_end();
     match (expected, before) {
@@ -227,13 +233,11 @@ fn difference(written: &[u8], expected: &[u8]) -> String {
     let same = written.lines().zip(expected.lines()).take_while(|(line, other)| line == other).count();
     let number = same + 1;
     match (written.lines().nth(same), expected.lines().nth(same)) {
+        (Some(_), None) => format!("line {number} is one too many"),
+        (None, Some(_)) => format!("line {number} is missing"),
         (Some(_), Some(_)) if checksum => format!("line {number} differs"),
-        (Some(_), None) if checksum => format!("line {number} is one too many"),
-        (None, Some(_)) if checksum => format!("line {number} is missing"),
         (Some(line), Some(other)) if short => format!("it wrote {} and not {}", one_line(line), one_line(other)),
         (Some(line), Some(other)) => format!("line {number} is {} and not {}", one_line(line), one_line(other)),
-        (Some(line), None) => format!("line {number} is one too many: {}", one_line(line)),
-        (None, Some(other)) => format!("line {number} is missing: {}", one_line(other)),
         // Ends of lines, or bytes that are no text.
         (None, None) => "its bytes differ".into(),
     }
@@ -241,7 +245,7 @@ fn difference(written: &[u8], expected: &[u8]) -> String {
 
 /// `exit code 1 in shop-db-1: the line that says why`, on standard error where there is any: the last one that speaks of an
 /// error, or else the last one with words. What `psql` writes last is a caret below the place in the statement.
-pub(super) fn ended(whole: &FullOutput) -> String {
+fn ended(whole: &FullOutput) -> String {
     let FullOutput { container, code, stdout, stderr } = whole;
     let stdout = String::from_utf8_lossy(stdout);
     let last = |text: &str| {
@@ -353,7 +357,7 @@ mod tests {
         true: it wrote `a 1` … as before the fault
         false: not as before the fault: line 2 is `b 3` and not `b 2`
         false: it wrote nothing
-        false: not as before the fault: line 3 is one too many: `c`
+        false: not as before the fault: line 3 is one too many
         false: `db` is not there
         ");
     }

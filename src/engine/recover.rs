@@ -5,11 +5,12 @@
 use super::announce::{acts, definitions};
 use super::context::{ARRIVAL, Context, seconds};
 use super::faults::{Answers, least_active};
-use super::impact::{FaultImpact, hold_after};
+use super::impact::hold_after;
 use super::invariants::InvariantValues;
 use super::monitor::shown;
 use super::probe::beside;
 use super::respond::{ChangingStep, Responded, runs};
+use super::seen::FaultImpact;
 use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
@@ -18,7 +19,6 @@ use crate::record::{
 };
 use crate::runbook::{RunbookPhase, Step};
 use crate::slis::window::{ImpactSize, Level, Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
-use crate::spec::PlannedFault;
 use crate::stack::NetworkNames;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,7 +44,8 @@ pub(super) struct Recovered {
     /// When users had recovered, by the runbook or by themselves where there is none, and the window that shows it; also of a
     /// drill that fails for another reason.
     pub recovery: Option<Recovery>,
-    /// How long users had to be served for that.
+    /// When it began to be looked for, and how long users had to be served for it.
+    pub began: DrillTime,
     pub hold: Option<Duration>,
     /// When the stack was steady; `None` where nobody looked.
     pub steady: Option<TimeSpan>,
@@ -66,20 +67,20 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
     let (impact, responded) = (&*impact, &*responded);
     // The stamps of events and no other reading: whoever reads the record counts from the same instants.
     let started = cx.phase_began;
-    let followed = !cx.control && cx.plan.runbook.is_some();
+    let followed = !cx.options.control && cx.plan.runbook.is_some();
     let mitigation = responded.mitigation.filter(|_| followed && !responded.without_mitigation);
-    let from = match (mitigation, impact.hit) {
+    let from = match (mitigation, impact.hit()) {
         (Some((begun, _)), _) => begun,
         // What heals from the end of the runbook on heals by itself, or by a person.
         (None, _) if followed => started,
         (None, Some(at)) => at,
         (None, None) => impact.faults.first,
     };
-    let within = if cx.control { control_within(cx, impact, started) } else { cx.plan.recover_within };
+    let within = if cx.options.control { control_within(cx, impact, started) } else { cx.plan.recover_within };
     let ended = match mitigation {
         Some((_, Some(ended))) => ended,
         // The control gets the time that the runbook would have had.
-        _ if cx.control || followed => started,
+        _ if cx.options.control || followed => started,
         _ => cx.last_ended().map_or(impact.faults.last, |(_, ended)| ended.max(impact.faults.last)),
     };
     // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
@@ -96,14 +97,13 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
         let record = hold_after(cx.plan, onset, parts);
         cx.sink.emit(Event::HoldRequired(record));
         let hold = record.required();
-        seen.hold = Some(hold);
-        cx.hold = seen.hold;
+        (seen.began, seen.hold, cx.hold) = (started, Some(hold), Some(hold));
         let window = cx.plan.recover_hold;
         let steady = Some(impact.steady);
         let size = impact_size(cx, steady);
-        let query =
-            RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady, impact: size };
-        let latest = ended.plus(within).max(cx.phase_began).max(grown.unwrap_or_default());
+        let in_time = ended.plus(within);
+        let query = RecoveryQuery { from, deadline: in_time, hold, window, runbook_ended, steady, impact: size };
+        let latest = in_time.max(cx.phase_began).max(grown.unwrap_or_default());
         let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
         // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
         let answer = |timeline: &Timeline| timeline.recovered(None, &query).map(Result::ok);
@@ -112,7 +112,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
         let at_last = cx.ask_faults().await;
         // What is partially active only now needs longer to hurt, too.
         parts = least_active(&at_last);
-        if recovered.is_none() || cx.control || hold_after(cx.plan, onset, parts).required() <= hold {
+        if recovered.is_none() || cx.options.control || hold_after(cx.plan, onset, parts).required() <= hold {
             break (recovered, at_last, query, deadline);
         }
     };
@@ -125,7 +125,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
     let (hold, unverified) = (query.hold, responded.unverified.as_ref());
     cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
     cx.undisturbed()?;
-    match (recovered, cx.control) {
+    match (recovered, cx.options.control) {
         (Some(recovery), true) => {
             let after = seconds(recovery.at.since(from));
             let reason =
@@ -200,8 +200,12 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             let is_left = at_last.iter().any(|(_, answer)| !matches!(answer, Ok(Presence::Gone(_))));
             cx.say_how_faults_stand(at_first, at_last, &ended).await;
             cleared?;
-            if is_left {
-                until_felt(cx, impact).await?;
+            // Of several faults nobody may have felt the one that is left yet. It has its time before the faults are undone, and users
+            // must be served until then.
+            let (began, felt_by) = (cx.sink.now(), impact.faults.last.plus(cx.plan.impact.within));
+            if is_left && cx.injections.len() > 1 && began < felt_by {
+                cx.monitor.until(felt_by, |_| None::<()>).await?;
+                cx.waited(WAIT_UNFELT, began, felt_by.since(began), true);
             }
             Ok(format!(
                 "users recovered {} after the injection and {} after {}",
@@ -245,43 +249,29 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
     }
 }
 
-/// Of several faults nobody may have felt the one that is left yet. It has its time before the faults are undone, and users must be
-/// served until then.
-async fn until_felt(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
-    let (began, felt_by) = (cx.sink.now(), impact.faults.last.plus(cx.plan.impact.within));
-    if cx.injections.len() > 1 && began < felt_by {
-        cx.monitor.until(felt_by, |_| None::<()>).await?;
-        cx.waited(WAIT_UNFELT, began, felt_by.since(began), true);
-    }
-    Ok(())
-}
-
 /// Every fault is gone by its last answer, where the scenario demands that the runbook clears it.
 fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), Stop> {
     if !cx.plan.recover_cleared {
         return Ok(());
     }
-    let at = cx.in_scenario(cx.plan.line_of("recover"));
-    let failed = |stop: Stop| Err(cx.failed(Check::Cleared, since, stop.at(at.clone())));
-    let unknown = |id: &str, why: &str| {
-        failed(Stop::harness(format!("whether the fault `{id}` is cleared cannot be told: {why}")))
+    let unknown =
+        |id: &str, why: &str| Some(Stop::harness(format!("whether the fault `{id}` is cleared cannot be told: {why}")));
+    let by_answer = |(id, answer): &(String, Result<Presence, Stop>)| match answer {
+        Ok(Presence::Gone(_)) => None,
+        Err(stop) => unknown(id, &stop.reason),
+        Ok(_) => {
+            let why = "and the scenario demands that the runbook clears it";
+            let reason = format!("users are served, but the fault `{id}` is still active, {why}");
+            Some(Stop::new(Verdict::NotRecovered, reason))
+        }
     };
-    for (id, answer) in at_last {
-        let partly = match answer {
-            Ok(Presence::Gone(_)) => continue,
-            Ok(Presence::InPlace(_)) => "",
-            Ok(Presence::Partly(..)) => "partially ",
-            Err(stop) => return unknown(id, &stop.reason),
-        };
-        let reason = format!(
-            "users are served, but the fault `{id}` is still {partly}active, and the scenario demands that the runbook clears it"
-        );
-        return failed(Stop::new(Verdict::NotRecovered, reason));
-    }
-    let owed = |planned: &&PlannedFault| !planned.timing.noise && planned.timing.lasts.is_none();
-    let mut owed = cx.plan.faults.iter().filter(owed);
-    if let Some(planned) = owed.find(|planned| at_last.iter().all(|(id, _)| *id != planned.id)) {
-        return unknown(&planned.id, "it was not asked");
+    let unasked = || {
+        let mut owed = cx.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.timing.lasts.is_none());
+        unknown(&owed.find(|planned| at_last.iter().all(|(id, _)| *id != planned.id))?.id, "it was not asked")
+    };
+    if let Some(stop) = at_last.iter().find_map(by_answer).or_else(unasked) {
+        let stop = stop.at(cx.in_scenario(cx.plan.line_of("recover")));
+        return Err(cx.failed(Check::Cleared, since, stop));
     }
     let evidence = "at the end of the hold every fault was gone".to_string();
     cx.decided(Check::Cleared, since, CheckOutcome::Passed { evidence });
@@ -296,12 +286,12 @@ fn control_within(cx: &Context<'_>, impact: &FaultImpact, started: DrillTime) ->
 }
 
 fn with_the_runbook(cx: &Context<'_>) -> Duration {
-    cx.plan.recover_within + cx.runbook_took.unwrap_or_default()
+    cx.plan.recover_within + cx.options.runbook_took.unwrap_or_default()
 }
 
 /// What a control's time was made of, where that is not the RTO.
 fn why_so_long(cx: &Context<'_>, within: Duration) -> String {
-    match cx.runbook_took {
+    match cx.options.runbook_took {
         _ if within > with_the_runbook(cx) => String::new(),
         Some(took) => format!(" (the {} that the runbook took in a drill, and `recover.within`)", seconds(took)),
         None if cx.plan.rto.is_some() => String::new(),
@@ -313,7 +303,9 @@ fn why_so_long(cx: &Context<'_>, within: Duration) -> String {
 /// A pass stays one: users recovered, at a time until which no control of this drill looks. The record says so.
 pub(super) fn note_beyond_control(cx: &Context<'_>, incident: &Incident, responding: DrillTime) {
     let Incident { impact, recovered, .. } = incident;
-    let Some(recovery) = recovered.recovery.filter(|_| !cx.control && cx.plan.runbook.is_some()) else { return };
+    let Some(recovery) = recovered.recovery.filter(|_| !cx.options.control && cx.plan.runbook.is_some()) else {
+        return;
+    };
     let within = control_within(cx, impact, responding);
     let waited = responding.plus(within);
     if recovery.at > waited {
@@ -335,14 +327,8 @@ fn last_words(responded: &Responded) -> String {
     said.into_iter().chain(left).collect()
 }
 
-/// Users must be served until the faults began to be undone at `until`: a relapse after the hold is no recovery. `recovering`
-/// is when it began to be looked for.
-pub(super) async fn no_relapse(
-    cx: &Context<'_>,
-    recovered: &Recovered,
-    until: DrillTime,
-    recovering: DrillTime,
-) -> Result<(), Stop> {
+/// Users must be served until the faults began to be undone at `until`: a relapse after the hold is no recovery.
+pub(super) async fn no_relapse(cx: &Context<'_>, recovered: &Recovered, until: DrillTime) -> Result<(), Stop> {
     let Some(recovery) = recovered.recovery else { return Ok(()) };
     let (began, hold) = (cx.sink.now(), cx.plan.recover_hold);
     let deadline = began.plus(cx.longest_request() + ARRIVAL);
@@ -375,12 +361,12 @@ pub(super) async fn no_relapse(
             None => cx.shown_with_answers(&missed),
         }
     );
-    let stop = match cx.contention_since(recovering, recovered.hold) {
+    let stop = match cx.contention_since(recovered.began, recovered.hold) {
         Some(why) => Stop::disturbed(format!("{why}, so that this is no verdict: {reason}")),
         None => Stop::new(Verdict::NotRecovered, reason),
     };
     let stop = cx.failed(Check::StillServed, recovery.at, stop.at(at));
-    if cx.plan.rto.is_some() && !cx.control {
+    if cx.plan.rto.is_some() && !cx.options.control {
         // What was lost again was no recovery in time.
         cx.failed(Check::RecoveryTime, recovery.at, stop.clone());
     }
@@ -391,7 +377,7 @@ pub(super) async fn no_relapse(
 /// RTO: first confirmed fault → recovered.
 pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> {
     let Incident { impact, responded, recovered, .. } = incident;
-    let rto = cx.plan.rto.filter(|_| !cx.control)?;
+    let rto = cx.plan.rto.filter(|_| !cx.options.control)?;
     let fault = impact.faults.first;
     let before = recovered.stop.as_ref();
     let stop = match (recovered.recovery, before) {
@@ -412,11 +398,8 @@ pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> 
         }
         (None, _) => {
             let objective = beside(Duration::ZERO, rto).1;
-            let seen = match before.is_some_and(|stop| stop.verdict == Verdict::SelfHealed) {
-                true => "users recovered, but not by the runbook",
-                false => "no recovery was seen",
-            };
-            Stop::new(Verdict::NotRecovered, format!("{seen}; the recovery time objective is {objective}"))
+            let reason = format!("no recovery by the runbook was seen; the recovery time objective is {objective}");
+            Stop::new(Verdict::NotRecovered, reason)
         }
     };
     let at = cx.in_scenario(cx.plan.line_of("rto"));
@@ -463,11 +446,6 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
     let own: Vec<_> = cx.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
     // Each for itself and never together is no recovery of any of them: users always missed something.
     let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, Some(Ok(_))));
-    let met = |timeline: &Timeline| timeline.recovered(None, &RecoveryQuery { steady: None, ..*query });
-    let but = match matches!(cx.monitor.timeline(met), Some(Ok(_))) {
-        true => "met its objective, but users were refused what they got before",
-        false => "recovered, but never together with the other SLIs",
-    };
     let mut missing = Vec::new();
     for (sli, own) in own {
         let check = Check::Recovery { sli: sli.name.clone() };
@@ -476,11 +454,9 @@ fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>
             (_, Some(at)) => at,
             (own, None) => {
                 let reason = match own {
-                    Some(Ok(_)) => format!("{} {but}", sli.name),
+                    Some(Ok(_)) => format!("{} recovered, but never together with all that users got before", sli.name),
                     Some(Err(levels)) => shown(&levels),
-                    None => {
-                        format!("whether {} would have recovered was not seen to its end", sli.name)
-                    }
+                    None => format!("whether {} would have recovered was not seen to its end", sli.name),
                 };
                 missing.push(reason.clone());
                 let at = Some(place.clone());
@@ -518,7 +494,7 @@ fn where_it_should_have_helped(cx: &Context<'_>, unverified: Option<&Stop>) -> L
 
 /// Measures the severity and decides whether the declared one is too mild: a reason to fail where there is no other one.
 pub(super) fn judge_severity(cx: &Context<'_>, incident: &Incident, data_lost: bool) -> Option<Stop> {
-    if cx.control {
+    if cx.options.control {
         return None;
     }
     let (levels, from) = (definitions(cx.plan), incident.impact.faults.first);

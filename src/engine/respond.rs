@@ -1,11 +1,12 @@
 //! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
 
+use super::announce::acts;
 use super::context::{ARRIVAL, Context};
 use super::follow::{FollowContext, Follower, ManualOutcome, Opening, Operator, RunbookInputs};
-use super::impact::FaultImpact;
 use super::monitor::shown;
+use super::seen::FaultImpact;
 use super::stop::Stop;
-use crate::programs::{EffectKind, left_running};
+use crate::programs::left_running;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Location, Verdict, WAIT_CERTAIN, WAIT_FELT};
 use crate::runbook::{Command, Handling, RunbookPhase, Step};
 use crate::slis::SLICE;
@@ -54,17 +55,14 @@ impl Mitigating<'_, '_> {
     /// Whether what a step does is meant to help: that of mitigate is; that of rollback (a bad release is mitigated so) and of phases with no
     /// name of their own where nothing of mitigate has run that does more than look, and no such step of it is to come.
     fn mitigates(&self, step: &Step) -> bool {
-        let acts = |step: &Step| {
-            let commands = step.commands().iter().filter(|command| matches!(command.handling, Handling::Run(_)));
-            runs(step) && commands.map(|command| command.effect().kind).any(|kind| kind != EffectKind::Looks)
-        };
         let plan = self.cx.plan;
         let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
         let mut to_come = steps.skip_while(|other| other.id != step.id).skip(1);
         match step.phase {
             RunbookPhase::Mitigate => true,
             RunbookPhase::Rollback | RunbookPhase::Other => {
-                !self.by_name_helped && !to_come.any(|step| step.phase == RunbookPhase::Mitigate && acts(step))
+                !self.by_name_helped
+                    && !to_come.any(|step| step.phase == RunbookPhase::Mitigate && runs(step) && acts(step))
             }
             _ => false,
         }
@@ -77,7 +75,7 @@ impl Mitigating<'_, '_> {
         let (Mitigating { cx, impact, .. }, changed) = (self, self.responded.changed.last());
         let began = cx.sink.now();
         let mut seen = (began, Ok(None));
-        if impact.hit.is_some() {
+        if !impact.hits.is_empty() {
             let hit = |timeline: &Timeline| impact.hit_by(cx.plan, timeline, cx.sink.now());
             // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
             let (window, since) = (cx.plan.impact.window, impact.faults.first);
@@ -237,11 +235,6 @@ impl FollowContext for Mitigating<'_, '_> {
 
     fn person(&mut self) -> &mut dyn Operator {
         self.person
-    }
-
-    fn how_to_give(&self, names: &[&str]) -> String {
-        let names: Vec<String> = names.iter().map(|name| format!("{name}: …")).collect();
-        format!("give it as `respond.vars` in the scenario ({}) or with `--var`", names.join(", "))
     }
 }
 

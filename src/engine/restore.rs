@@ -4,21 +4,21 @@
 
 use super::context::{ARRIVAL, Context, POLL, SETTLE};
 use super::monitor::shown;
-use super::probe::{
-    self, ProbeAnswer, ask_probe, beside, ended, facts, is_checksum_of_nothing, judged, kept, numbers, too_old,
-};
+use super::probe::{self, ask_probe, beside, facts, is_checksum_of_nothing, judged, kept, numbers, too_old};
 use super::recover::{Incident, judge_time};
 use super::stop::Stop;
 use crate::record::{
     Check, CheckOutcome, ContentRecord, DataFigures, DrillTime, Event, Numbers, ReadBackRecord, RestoreLevel,
-    Unaccounted, Verdict, WAIT_AFTER, WAIT_BEFORE, WriteRecord, backup_age_us, begin_of, fault_of_losses, grouped,
-    lost_since, micros,
+    Unaccounted, Verdict, WAIT_AFTER, WAIT_BEFORE, WriteRecord, backup_age_us, fault_of_losses, grouped, lost_since,
+    micros,
 };
 use crate::slis::window::{Recovery, TimeSpan, Timeline};
-use crate::spec::{Expectation, LevelProbe, Plan, RestoreSpec, ServiceScript};
-use crate::stack::FullOutput;
+use crate::spec::{Expectation, RestoreSpec, ServiceScript};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How many writes may arrive in a burst.
+const IN_BURSTS: usize = 10;
 
 /// What a DR drill compares its restore with, as it was before the fault.
 #[derive(Debug, Default)]
@@ -64,8 +64,7 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
     let mut baseline = Baseline::default();
     if let Some(backup) = &restore.backup {
         let probe = &backup.probe;
-        let whole = must_answer(cx, probe, "the backup does not tell of itself").await?;
-        let facts = facts(&whole.stdout);
+        let facts = facts(&must_answer(cx, probe, "the backup does not tell of itself").await?);
         if facts.is_empty() {
             return Err(unsteady(cx, probe, "the backup does not tell of itself", "no line is `key=value`"));
         }
@@ -82,18 +81,19 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
             return Err(unsteady(cx, &check.probe, "the backup cannot be read", &evidence));
         }
     }
-    for check in compared(restore) {
+    // What is compared with what it wrote before the fault.
+    for check in restore.probes.iter().filter(|check| check.expected == Expectation::AsBefore) {
         let what = format!("the content `{}` cannot be read", check.name);
-        let whole = must_answer(cx, &check.probe, &what).await?;
-        if whole.stdout.trim_ascii().is_empty() {
+        let stdout = must_answer(cx, &check.probe, &what).await?;
+        if stdout.trim_ascii().is_empty() {
             return Err(unsteady(cx, &check.probe, &what, "it wrote nothing, so there is nothing to compare with"));
         }
-        if is_checksum_of_nothing(&whole.stdout) {
+        if is_checksum_of_nothing(&stdout) {
             let why = "it is the checksum of nothing: does the command before the `|` fail?";
             return Err(unsteady(cx, &check.probe, &what, why));
         }
-        cx.sink.emit(Event::ContentNoted(ContentRecord { name: check.name.clone(), text: kept(&whole.stdout) }));
-        baseline.contents.insert(check.name.clone(), whole.stdout);
+        cx.sink.emit(Event::ContentNoted(ContentRecord { name: check.name.clone(), text: kept(&stdout) }));
+        baseline.contents.insert(check.name.clone(), stdout);
     }
     baseline.unaccounted = ledger_holds(cx, restore).await?;
     Ok(baseline)
@@ -103,9 +103,7 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
 async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(Numbers, u64), Stop> {
     let ledger = &restore.ledger;
     let (read, broke) = read_back(cx, &ledger.survivors).await;
-    if let Some(broke) = broke {
-        return Err(broke);
-    }
+    broke.map_or(Ok(()), Err)?;
     let Some(survivors) = &read.survivors else {
         return Err(unsteady(cx, &ledger.survivors, "the survivors cannot be read", &read.evidence));
     };
@@ -129,7 +127,10 @@ async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(Number
         );
         return Err(unsteady(cx, &ledger.survivors, "acknowledged writes are lost", &why));
     }
-    if let Some(first) = unknown.iter().next().filter(|_| unknown.len() > most_under_way(cx.plan, &ledger.load)) {
+    // Of so many it may not be known yet how they ended; what arrives in bursts aside.
+    let load = cx.plan.loads.iter().find(|load| load.name == ledger.load);
+    let under_way = load.map_or(0, |load| (load.rate * load.timeout.as_secs_f64()).ceil() as usize) + IN_BURSTS;
+    if let Some(first) = unknown.iter().next().filter(|_| unknown.len() > under_way) {
         let why = format!(
             "{}, the first is number {first}; filter out the rows that were there before the drill, as those of a seed",
             grouped(unknown.len() as u64)
@@ -139,26 +140,15 @@ async fn ledger_holds(cx: &Context<'_>, restore: &RestoreSpec) -> Result<(Number
     Ok((unknown, read.duplicates))
 }
 
-/// How many writes of a load may be among the survivors before it is known how they ended.
-fn most_under_way(plan: &Plan, load: &str) -> usize {
-    /// What arrives in bursts.
-    const MARGIN: usize = 10;
-    let load = plan.loads.iter().find(|spec| spec.name == load);
-    load.map_or(0, |load| (load.rate * load.timeout.as_secs_f64()).ceil() as usize) + MARGIN
-}
-
 fn unsteady(cx: &Context<'_>, probe: &ServiceScript, what: &str, why: &str) -> Stop {
     let reason = format!("{what} before anything is broken: {why}");
     Stop::new(Verdict::Unsteady, reason).at(cx.in_scenario(probe.line))
 }
 
 /// What a script wrote that must succeed before anything is broken.
-async fn must_answer(cx: &Context<'_>, probe: &ServiceScript, what: &str) -> Result<FullOutput, Stop> {
-    match ask_probe(cx, probe).await? {
-        ProbeAnswer { answer: Ok(whole), .. } if whole.code == Some(0) => Ok(whole),
-        ProbeAnswer { answer: Ok(whole), .. } => Err(unsteady(cx, probe, what, &ended(&whole))),
-        ProbeAnswer { answer: Err(why), .. } => Err(unsteady(cx, probe, what, &why)),
-    }
+async fn must_answer(cx: &Context<'_>, probe: &ServiceScript, what: &str) -> Result<Vec<u8>, Stop> {
+    let looked = ask_probe(cx, probe).await?;
+    looked.success().map(|whole| whole.stdout.clone()).map_err(|why| unsteady(cx, probe, what, &why))
 }
 
 /// After the runbook and the recovery, whatever they came to: looks at the restore, and has the last word on a drill that
@@ -188,9 +178,8 @@ pub(super) async fn after_restore(
     let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, fault);
     let served = recovered.recovery.map(|recovery| recovery.at);
     let figures =
-        cx.monitor.writes(|writes| DataFigures::of(writes, &read.0, begin_of(&cx.injections, fault), fault, served));
+        cx.monitor.writes(|writes| DataFigures::of(writes, &read.0, &cx.injections, fault, served, backup_age));
     let data_lost = figures.as_ref().is_some_and(DataFigures::is_lossy);
-    let figures = figures.map(|figures| figures.bounded(backup_age));
     let (lost, point) = judge_point(cx, restore, &read, complete, figures, started);
     let (stops, seen): (Vec<Stop>, _) = ([level, time, point].into_iter().flatten().collect(), levels.shown());
     let recovered = &mut incident.recovered;
@@ -275,7 +264,7 @@ async fn still_served(
     let since = recovery.map_or(now, |recovery| recovery.from).max(begins);
     let again = |timeline: &Timeline| timeline.held_again(hold, since, Some(steady));
     let held = cx.monitor.until(now.plus(asking_users(cx)), |monitor| monitor.timeline(again)?.ok());
-    if let Some(levels) = held.await?.or_else(|| cx.monitor.timeline(again)?.ok()) {
+    if let Some(levels) = held.await? {
         return Ok((true, format!("every SLI still held: {}", shown(&levels))));
     }
     cx.undisturbed()?;
@@ -306,22 +295,13 @@ fn judge_level(
             Stop::harness(format!("{}; whether users have recovered cannot be told: {}", levels.shown(), stop.reason))
         }
         (None, None, _) if levels.reached == RestoreLevel::L4 => {
-            let users = match before.is_some_and(|stop| stop.verdict == Verdict::SelfHealed) {
-                true => "users recovered, but not by the runbook",
-                false => "users had not recovered",
-            };
-            Stop::new(Verdict::NotRecovered, format!("{} and {users}", levels.shown()))
+            Stop::new(Verdict::NotRecovered, format!("{} and users had not recovered by the runbook", levels.shown()))
         }
         _ => Stop::new(Verdict::NotRecovered, levels.shown()),
     };
     let expected = if restore.expect == levels.reached { ", as the scenario expects" } else { "" };
     let stop = Stop { reason: format!("{}{expected}", stop.reason), ..stop };
     Some(cx.failed(Check::RestoreLevel, started, stop.at(cx.in_scenario(line))))
-}
-
-/// The checks of the content that are compared with what they wrote before the fault.
-fn compared(restore: &RestoreSpec) -> impl Iterator<Item = &LevelProbe> {
-    restore.probes.iter().filter(|check| check.expected == Expectation::AsBefore)
 }
 
 /// The longest time that looking at everything once can take.
@@ -346,18 +326,12 @@ async fn read_back(cx: &Context<'_>, survivors: &ServiceScript) -> ReadBack {
         }
     };
     seen.asked_us = looked.asked;
-    let read = looked.answer.and_then(|whole| match whole.code {
-        Some(0) => numbers(&whole.stdout),
-        _ => Err(ended(&whole)),
-    });
-    match read {
+    match looked.success().and_then(|whole| numbers(&whole.stdout)) {
         Err(why) => seen.evidence = why,
         Ok((found, duplicates)) => {
             let count = format!("{} numbers", grouped(found.len() as u64));
-            let again = match duplicates {
-                0 => String::new(),
-                times => format!(", {} more times than once", grouped(times)),
-            };
+            let again =
+                if duplicates > 0 { format!(", {} more times than once", grouped(duplicates)) } else { "".into() };
             seen.evidence = match (found.iter().next(), found.iter().last()) {
                 (Some(first), Some(last)) => format!("{count} from {first} to {last}{again}"),
                 _ => count,
@@ -437,37 +411,33 @@ fn judge_point(
         (stop.reason.clone(), Some(cx.failed(Check::RecoveryPoint, started, stop.at(at))))
     };
     let unknown = |why: &str| format!("which writes are lost cannot be told: {why}; objective {objective}");
-    let figures = match (figures, broke, complete) {
-        (None, Some(broke), _) => return fail(broke.clone()),
-        (None, None, _) => {
-            let reason = format!("the survivors could not be read back: {}; objective {objective}", seen.evidence);
-            return fail(Stop::new(Verdict::NotRecovered, reason));
-        }
-        (Some(_), _, Err(why)) => return fail(Stop::harness(unknown(&why))),
-        (Some(figures), _, Ok(())) => figures,
+    if let Some(broke) = broke {
+        return fail(broke.clone());
+    }
+    let Some(figures) = figures else {
+        let reason = format!("the survivors could not be read back: {}; objective {objective}", seen.evidence);
+        return fail(Stop::new(Verdict::NotRecovered, reason));
     };
-    if figures.acknowledged == 0 {
-        return fail(Stop::harness(unknown("no write was acknowledged")));
+    if let Err(why) = complete {
+        return fail(Stop::harness(unknown(&why)));
     }
     let (evidence, rpo_us) = (lost(&figures, restore.rpo), micros(restore.rpo));
-    if figures.misses_rpo(rpo_us) {
-        return fail(cx.stop_at("rpo", Verdict::NotRecovered, evidence));
-    }
-    if figures.lost_served > 0 {
-        let what = "writes are lost that were acknowledged after users had recovered";
-        return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
-    }
-    if figures.brought > 0 {
-        let what = "rows are there that nobody wrote, or that are there twice, and were not before the fault";
-        return fail(Stop::new(Verdict::Damaged, format!("{what}: {evidence}")));
-    }
-    if !figures.meets_rpo(rpo_us) {
+    let damaged = |what: &str| Stop::new(Verdict::Damaged, format!("{what}: {evidence}"));
+    let stop = if figures.misses_rpo(rpo_us) {
+        cx.stop_at("rpo", Verdict::NotRecovered, &evidence)
+    } else if figures.lost_served > 0 {
+        damaged("writes are lost that were acknowledged after users had recovered")
+    } else if figures.brought > 0 {
+        damaged("rows are there that nobody wrote, or that are there twice, and were not before the fault")
+    } else if !figures.meets_rpo(rpo_us) {
         let why = "no write that survived is older than the oldest one lost, and the backup does not say when it was \
                    taken (`taken=`), or says that it is younger than that loss";
-        return fail(Stop::harness(format!("{}; {evidence}", unknown(why))));
-    }
-    cx.decided(Check::RecoveryPoint, started, CheckOutcome::Passed { evidence: evidence.clone() });
-    (evidence, None)
+        Stop::harness(format!("{}; {evidence}", unknown(why)))
+    } else {
+        cx.decided(Check::RecoveryPoint, started, CheckOutcome::Passed { evidence: evidence.clone() });
+        return (evidence, None);
+    };
+    fail(stop)
 }
 
 /// `4,021 writes acknowledged, 4,018 of them survived; lost: 3, the oldest acknowledged 0.8 s before the fault; objective 5.0 s`.
@@ -475,36 +445,32 @@ fn lost(figures: &DataFigures, rpo: Duration) -> String {
     let (oldest, objective) = beside(Duration::from_micros(figures.rpo_us), rpo);
     let number = |numbers: &Numbers| grouped(numbers.len() as u64);
     let survived = if figures.survived == figures.acknowledged { "all".to_string() } else { grouped(figures.survived) };
-    let acknowledged = grouped(figures.acknowledged);
-    let mut parts = vec![format!("{acknowledged} writes acknowledged, {survived} of them survived")];
-    if !figures.lost_before.is_empty() {
-        let lost = number(&figures.lost_before);
-        let at_least = if figures.rpo_at_least { "at least " } else { "" };
-        parts.push(format!("lost: {lost}, the oldest acknowledged {at_least}{oldest} before the fault"));
-    }
-    if let Some(most) = figures.rpo_at_most_us {
+    let at_least = if figures.rpo_at_least { "at least " } else { "" };
+    let bounded = |most| {
         let most = beside(Duration::from_micros(most), rpo).0;
-        let bound = "no write that survived is older, and the backup was taken";
-        parts.push(format!("{bound} {most} before the fault: at most that is lost, where all that it held is back"));
-    }
-    if !figures.lost_after.is_empty() {
-        let served = match figures.lost_served {
-            0 => String::new(),
-            served => format!(", {} of them after users had recovered", grouped(served)),
-        };
-        parts.push(format!("acknowledged after the fault and lost: {}{served}", number(&figures.lost_after)));
-    }
-    if !figures.unacknowledged_survived.is_empty() {
-        parts.push(format!("never acknowledged and there: {}", number(&figures.unacknowledged_survived)));
-    }
-    if figures.unknown > 0 {
-        parts.push(format!("there and never sent: {}", grouped(figures.unknown)));
-    }
-    if figures.duplicates > 0 {
-        parts.push(format!("there more than once: {}", grouped(figures.duplicates)));
-    }
-    parts.push(format!("objective {objective}"));
-    parts.join("; ")
+        format!(
+            "no write that survived is older, and the backup was taken {most} before the fault: at most that is lost, where all that it \
+             held is back"
+        )
+    };
+    let counted = |count: u64, what: &str| (count > 0).then(|| format!("{what}: {}", grouped(count)));
+    let served = match figures.lost_served {
+        0 => String::new(),
+        served => format!(", {} of them after users had recovered", grouped(served)),
+    };
+    let (before, after) = (&figures.lost_before, &figures.lost_after);
+    let parts = [
+        Some(format!("{} writes acknowledged, {survived} of them survived", grouped(figures.acknowledged))),
+        (!before.is_empty())
+            .then(|| format!("lost: {}, the oldest acknowledged {at_least}{oldest} before the fault", number(before))),
+        figures.rpo_at_most_us.map(bounded),
+        (!after.is_empty()).then(|| format!("acknowledged after the fault and lost: {}{served}", number(after))),
+        counted(figures.unacknowledged_survived.len() as u64, "never acknowledged and there"),
+        counted(figures.unknown, "there and never sent"),
+        counted(figures.duplicates, "there more than once"),
+        Some(format!("objective {objective}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

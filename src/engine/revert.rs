@@ -16,13 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// How long users may have to wait for that without a word.
 const SHORTLY: Duration = Duration::from_secs(1);
 
-/// `recovering` is when a recovery began to be looked for.
-pub(super) async fn revert(
-    cx: &mut Context<'_>,
-    recovered: &mut Recovered,
-    recovering: DrillTime,
-    cancel: &CancellationToken,
-) {
+pub(super) async fn revert(cx: &mut Context<'_>, recovered: &mut Recovered, cancel: &CancellationToken) {
     let outstanding = cx.ledger.outstanding();
     let away = cx.away();
     if outstanding.is_empty() && away.is_empty() && cx.last_ended().is_none() {
@@ -47,7 +41,7 @@ pub(super) async fn revert(
     let undone = cx.sink.now();
     // Only now everything is known about the time until the first undo, and it is all that counts.
     if cx.unspoiled() && !cancel.is_cancelled() {
-        let served = cancel.run_until_cancelled(no_relapse(cx, recovered, started, recovering)).await;
+        let served = cancel.run_until_cancelled(no_relapse(cx, recovered, started)).await;
         if let Some(Err(stop)) = served {
             cx.judge(stop);
         }
@@ -58,7 +52,7 @@ pub(super) async fn revert(
             (reason, Some(why)) => Stop::harness(format!("{reason} ({why})")),
             (reason, None) => Stop::new(Verdict::NotReverted, reason),
         }),
-        true if !cx.unspoiled() || cx.control || cancel.is_cancelled() => Ok(gone(cx)),
+        true if !cx.unspoiled() || cx.options.control || cancel.is_cancelled() => Ok(gone(cx)),
         true => match hold(cx, undone, recovered.steady, cancel).await {
             Ok(evidence) if !cancel.is_cancelled() => {
                 let stored = cancel.run_until_cancelled(still_stored(cx, recovered.read_back.as_ref())).await;
@@ -127,7 +121,7 @@ async fn hold(
     let Some(held) = cancel.run_until_cancelled(held).await else {
         return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
-    let held = held?.or_else(|| cx.monitor.timeline(again)?.ok());
+    let held = held?;
     cx.waited("every SLI to hold after the revert", undone, within, held.is_some());
     let length = seconds(hold);
     if let Some(levels) = held {

@@ -3,75 +3,70 @@
 use super::context::Context;
 use super::faults::Injected;
 use super::stop::Stop;
-use crate::record::{DrillTime, Event, EventSink, ImpactRecord, detect_from};
-use crate::slis::window::{Hit, ImpactQuery, TimeSpan, WindowAnswer};
+use crate::record::{DrillTime, Event, ImpactRecord, detect_from};
+use crate::slis::window::{ImpactQuery, Level, TimeSpan};
 use crate::spec::Plan;
 use std::time::Duration;
 
 /// What a scrape may take on top of its interval before a missing sample is the alert's fault.
 pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 
-/// What was seen since the injection.
-pub(super) struct ImpactWatch {
+/// How a fault was felt, as far as it was seen since the injection.
+#[derive(Debug, Clone)]
+pub(super) struct FaultImpact {
     /// The time to be felt in counts from the last confirmation.
     pub faults: Injected,
     /// The window in which the stack was steady.
     pub steady: TimeSpan,
-    /// When an SLI fell, and which ones did.
-    pub impact: Option<(DrillTime, Vec<String>)>,
+    /// The SLIs that fell; none with `impact: none`.
+    pub hits: Vec<Level>,
     /// Everything is known until the time to be felt is over, and none fell.
     pub unfelt: bool,
     /// When the condition had begun to hold that was the first to hold since the injection.
     pub held: Option<DrillTime>,
     /// When the page came.
     pub paged: Option<DrillTime>,
+    /// Why the drill has passed here (`impact: none` without a runbook).
+    pub passed: Option<String>,
 }
 
-impl ImpactWatch {
-    pub(super) fn of(faults: Injected, steady: TimeSpan) -> ImpactWatch {
-        ImpactWatch { faults, steady, impact: None, unfelt: false, held: None, paged: None }
+impl FaultImpact {
+    /// When the first SLI fell.
+    pub fn hit(&self) -> Option<DrillTime> {
+        self.hits.iter().map(|hit| hit.to).min()
     }
 
     /// From when on the condition and the page have their time.
     pub(super) fn detect_from(&self, cx: &Context<'_>) -> DrillTime {
-        let felt = self.impact.as_ref().map(|(at, _)| *at);
-        detect_from(&cx.injections, felt).unwrap_or(self.faults.last)
+        detect_from(&cx.injections, self.hit()).unwrap_or(self.faults.last)
     }
 }
 
 /// What is looked for from the first fault on; the time to be seen in counts from the last one.
 pub(super) fn impact_query(plan: &Plan, faults: &Injected, steady: Option<TimeSpan>) -> ImpactQuery {
     let slis = plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| plan.must_breach(name)).collect();
-    let from = faults.first;
-    let within = faults.last.since(from) + plan.impact.within;
-    ImpactQuery { slis, size: plan.impact.size(steady), from, within }
-}
-
-/// The SLIs that fell below the threshold, told as events.
-fn fallen(answer: WindowAnswer<Vec<Hit>, ()>, sink: &EventSink) -> Option<(DrillTime, Vec<String>)> {
-    let Some(Ok(hits)) = answer else { return None };
-    for hit in &hits {
-        let ratio = hit.level.ratio().unwrap_or_default();
-        sink.emit(Event::Impacted(ImpactRecord { sli: hit.level.sli.clone(), impact_us: hit.at, ratio }));
-    }
-    let first = hits.iter().map(|hit| hit.at).min()?;
-    Some((first, hits.into_iter().map(|hit| hit.level.sli).collect()))
+    let until = faults.last.plus(plan.impact.within);
+    ImpactQuery { slis, size: plan.impact.size(steady), from: faults.first, until }
 }
 
 /// Watches impact and alert until `enough`, or the deadline; tells of each the moment it is seen.
 pub(super) async fn watch(
     cx: &Context<'_>,
     deadline: DrillTime,
-    seen: &mut ImpactWatch,
-    enough: impl Fn(&ImpactWatch) -> bool,
+    seen: &mut FaultImpact,
+    enough: impl Fn(&FaultImpact) -> bool,
 ) -> Result<(), Stop> {
     let (plan, sink) = (cx.plan, &cx.sink);
     let query = impact_query(plan, &seen.faults, Some(seen.steady));
     let watched = cx.monitor.until(deadline, |monitor| {
-        if seen.impact.is_none() && !plan.impact.none {
+        if seen.hits.is_empty() && !plan.impact.none {
             let answer = monitor.timeline(|timeline| timeline.impact(&query));
             seen.unfelt = matches!(answer, Some(Err(())));
-            seen.impact = fallen(answer, sink);
+            seen.hits = answer.and_then(Result::ok).unwrap_or_default();
+            for hit in &seen.hits {
+                let (sli, ratio) = (hit.sli.clone(), hit.ratio().unwrap_or_default());
+                sink.emit(Event::Impacted(ImpactRecord { sli, impact_us: hit.to, ratio }));
+            }
         }
         if seen.held.is_none() && plan.detect.condition.is_some() {
             seen.held = monitor.held_since(seen.faults.first);

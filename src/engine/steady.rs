@@ -1,6 +1,6 @@
 //! Up: the stack is started and healthy, and every agent is connected. Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
 
-use super::commands::{ToldReasons, begin_commands};
+use super::commands::begin_commands;
 use super::context::{Context, seconds};
 use super::follow::{Opening, RunbookInputs, usual_place};
 use super::invariants::{InvariantValues, ask_invariants};
@@ -86,7 +86,7 @@ pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
 
 async fn start_load(cx: &Context<'_>) -> Result<Vec<AbortOnDropHandle<()>>, Stop> {
     let agent = cx.drill_agent()?;
-    let (mut made_here, told) = (Vec::new(), ToldReasons::default());
+    let mut made_here = Vec::new();
     let mut loads = trusting(cx).await?;
     // A control restores nothing, and keeps no ledger.
     if let Some(restore) = cx.restoring() {
@@ -98,9 +98,9 @@ async fn start_load(cx: &Context<'_>) -> Result<Vec<AbortOnDropHandle<()>>, Stop
     agent.ask(MachineWatch {}.ask("machine")).await?;
     for source in sources(&loads, &cx.plan.own_sources) {
         match &source.made_by {
-            EventMaker::Script(script) => made_here.push(begin_commands(cx, &source, script, &told)?),
+            EventMaker::Script(script) => made_here.push(begin_commands(cx, &source, script)?),
             EventMaker::Agent(ask) => {
-                let ask = ask(&cx.plan.slis, cx.seed, &|service| cx.stack.environment(service));
+                let ask = ask(&cx.plan.slis, cx.options.seed, &|service| cx.stack.environment(service));
                 drop(agent.ask(ask.map_err(Stop::harness)?).await?);
             }
         }
@@ -139,7 +139,7 @@ async fn authority(stack: &dyn Stack, ca: &Ca) -> Result<String, Stop> {
 
 /// Begins to open the session of the runbook, so that nobody waits for it later.
 async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs)>, Stop> {
-    let Some(runbook) = cx.plan.runbook.as_ref().filter(|_| !cx.control) else { return Ok(None) };
+    let Some(runbook) = cx.plan.runbook.as_ref().filter(|_| !cx.options.control) else { return Ok(None) };
     let place = usual_place(&cx.plan.respond);
     let channel = cx.stack.shell(&place).await?;
     let tools = cx.stack.tools(&place, &cx.sink.secrets);
@@ -185,12 +185,12 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<(), S
     cx.stack_took("healthy", up.healthy_took);
     cx.sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
     let proxies = cx.plan.stack.interposed.keys().map(|service| AgentRole::Proxy { service: service.clone() });
-    let others: Vec<AgentRole> = proxies.chain(cx.plan.alerts.is_some().then_some(AgentRole::Monitoring)).collect();
-    let opened = try_join_all(others.iter().map(|role| open(cx, role)));
-    let (drill, opened) = tokio::try_join!(open(cx, &AgentRole::Drill), opened)?;
-    keep(cx, AgentRole::Drill, drill);
-    for (role, opened) in others.into_iter().zip(opened) {
-        let agent = keep(cx, role.clone(), opened);
+    let monitoring = cx.plan.alerts.is_some().then_some(AgentRole::Monitoring);
+    let roles: Vec<AgentRole> = [AgentRole::Drill].into_iter().chain(proxies).chain(monitoring).collect();
+    let opened = try_join_all(roles.iter().map(|role| open(cx, role))).await?;
+    for (role, (agent, messages)) in roles.into_iter().zip(opened) {
+        cx.pumps.push(cx.monitor.pump(role.name(), agent.clone(), messages));
+        cx.common.agents.insert(role.clone(), agent.clone());
         if let AgentRole::Proxy { service } = role
             && cx.plan.stack.toxiproxy.contains(&service)
         {
@@ -201,20 +201,12 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<(), S
     Ok(())
 }
 
-/// An agent that is connected, and what it says.
-type Connected = (AgentClient, UnboundedReceiver<AgentMessage>);
-
-async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<Connected, Stop> {
+/// Connects an agent: the agent, and what it says.
+async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<(AgentClient, UnboundedReceiver<AgentMessage>), Stop> {
     let channel = cx.stack.connect(role).await?;
     let sink = cx.sink.clone();
     let connected = AgentClient::open(role.name(), channel, move || sink.now().0).await?;
     let ClockOffset { offset_us, rtt_us } = connected.0.offset();
     cx.sink.emit(Event::ClockOffset(ClockRecord { agent: role.name(), offset_us, rtt_us }));
     Ok(connected)
-}
-
-fn keep(cx: &mut Context<'_>, role: AgentRole, (client, messages): Connected) -> AgentClient {
-    cx.pumps.push(cx.monitor.pump(role.name(), client.clone(), messages));
-    cx.common.agents.insert(role, client.clone());
-    client
 }

@@ -84,11 +84,6 @@ impl Stop {
         Stop { measured: true, ..self }
     }
 
-    /// Whether it also rests on the impact that was seen before: that users suffered, and from the fault.
-    pub fn rests_on_impact(&self) -> bool {
-        matches!(self.verdict, Verdict::Undetected | Verdict::Late | Verdict::SelfHealed)
-    }
-
     /// Whether it rests on what the load measured, and says nothing when that was disturbed.
     pub fn is_measured(&self) -> bool {
         matches!(

@@ -53,13 +53,13 @@ pub(super) fn read_script(at: &mut At<'_>) -> Option<String> {
 }
 
 /// Reads a script that answers a question by its exit code. A shell makes of a command that is not there, and of every other
-/// failure, what would then count as a yes (`counts_as`); `instead` is what to write.
-pub fn read_question(at: &mut At<'_>, counts_as: &str, instead: &str) -> Option<String> {
+/// failure, what would then count as a yes.
+pub fn read_question(at: &mut At<'_>) -> Option<String> {
     let script = read_script(at)?;
     if script.split_whitespace().next() == Some("!") {
         let key = at.key;
-        at.error(format!("`{key}` begins with `!`: a command that cannot be run would count as {counts_as}"))
-            .help(instead);
+        at.error(format!("`{key}` begins with `!`: a command that cannot be run would count as a yes"))
+            .help("ask for what is meant: `test ! -f FILE`, or `… ; test $? -eq 1`");
     }
     Some(script)
 }
@@ -127,8 +127,7 @@ pub(super) fn first_line(script: &str) -> String {
 pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<CommandFault> {
     let service: Option<String> = map.require("service");
     let run = map.require_by("run", read_script);
-    let instead = "ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`";
-    let confirm = map.require_by("confirm", |at| read_question(at, "the fault in place", instead));
+    let confirm = map.require_by("confirm", read_question);
     let undo = read_undo(map, "`command`");
     let summary: Option<String> = map.optional("summary");
     let covers = read_covers(map);
@@ -138,9 +137,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<CommandFault> {
         None => format!("runs `{}` in `{service}`", first_line(&run)),
     };
     let warning = programs::left_running(&run).map(|what| {
-        let message = format!(
-            "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
-        );
+        let message = format!("`run` leaves something running in `{service}` (`{what}`): any restart of it cures that");
         ("run", message, "use the fault `process`, which runs in a container of its own")
     });
     let facts = FaultFacts { summary, services: vec![service.clone()], covers, warning, ..FaultFacts::default() };

@@ -9,7 +9,7 @@
 
 use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
-use crate::source::{At, Entry, MapReader, Value, shape, shorten};
+use crate::source::{At, MapReader, shape, shorten};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
 use async_trait::async_trait;
 use serde_json::json;
@@ -27,26 +27,19 @@ pub struct Deploy {
 
 /// Reads names with their values.
 fn settings(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
+    let read = at.named("a map of names", "", |at| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if at.key.is_empty() || !at.key.chars().all(fits) {
+            at.error_at_key(format!("`{}` is not the name of a variable", shorten(at.key)));
+        }
+        at.value()
+    });
+    at.must_not_be_empty(format!("`{}` is empty: leave it out, or say what changes", at.key), "");
     at.diags.describe(|| {
         json!({ "type": "object", "minProperties": 1, "propertyNames": { "pattern": "^[A-Za-z0-9_.-]+$" },
                 "additionalProperties": shape::scalar() })
     });
-    let (key, node) = (at.key, at.node);
-    let Value::Map(entries) = &node.value else { return at.expected("a map of names") };
-    if entries.is_empty() {
-        return at.not("it is empty: leave it out, or say what changes");
-    }
-    let read = entries.iter().map(|Entry { key: name, key_span, value }| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        if name.is_empty() || !name.chars().all(fits) {
-            let message = format!("`{key}`: `{}` is not the name of a variable", shorten(name));
-            at.diags.error(at.source, *key_span, message);
-            return None;
-        }
-        Some((name.clone(), at.inner(key, *key_span, value).value()?))
-    });
-    let read: Vec<Option<(String, String)>> = read.collect();
-    read.into_iter().collect()
+    Some(read)
 }
 
 async fn look(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> FaultResult<Presence> {

@@ -74,7 +74,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Files> {
     let path = map.require_with("path", A_PATH, path);
     let deeds = ["remove", "truncate", "flip"].map(|deed| (deed, deed));
     let deed = map.require_by("do", |at| at.one_of(deeds, "cannot be done to a file"));
-    let to = map.optional_with("to", A_CUT, cut);
+    let to = map.read("to", deed == Some("truncate"), |at| at.parse(A_CUT, cut));
     let at: Option<u64> = map.optional("at");
     let find = map.optional_with("find", A_TEXT, text);
     let irreversible: Option<bool> = map.optional("irreversible");
@@ -84,19 +84,14 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Files> {
                 map.wrong(key, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
             }
         }
-        if deed == "truncate" && !map.has("to") {
-            map.error(map.head(), "`do: truncate` does not say how much stays")
-                .help("add `to: 50%`, or a size like `to: 1MiB`");
-        }
         if deed == "flip" && map.has("at") == map.has("find") {
             map.error(map.head(), "`do: flip` needs one of `at` and `find`")
                 .help("`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it");
         }
         let said = map.has("irreversible") && irreversible != Some(false);
         if deed != "flip" && !said {
-            map.error(map.head(), format!("what `do: {deed}` takes away cannot be put back")).help(
-                "add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own",
-            );
+            map.error(map.head(), format!("what `do: {deed}` takes away cannot be put back"))
+                .help("add `irreversible: true`: it goes with the stack");
         }
     }
     let harm = match deed? {
@@ -125,14 +120,8 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Files> {
 
 impl Files {
     async fn ask(&self, what: FileDeed, stack: &dyn Stack) -> FaultResult<FileAnswer> {
-        let doing = match what {
-            FileDeed::Measure(_) => "measure",
-            FileDeed::Damage(_) => "damage",
-            FileDeed::Look(_) => "look at",
-            FileDeed::Repair(_) => "repair",
-        };
         let ask = FileAsk { path: self.path.clone(), what };
-        let operation = format!("{doing} `{}` of `{}`", self.path, self.service);
+        let operation = format!("reach `{}` of `{}`", self.path, self.service);
         stack.files(&self.service, &ask).await.map_err(FaultError::of(operation))
     }
 }

@@ -356,15 +356,7 @@ const LONGEST_RETURN: Duration = Duration::from_secs(3600);
 
 /// Reads `returns`.
 fn read_returns(map: &mut MapReader<'_>) -> Option<Duration> {
-    map.optional_by("returns", |at| {
-        let after: Duration = at.value()?;
-        if after.is_zero() {
-            at.error("`returns` must be above 0");
-        } else if after > LONGEST_RETURN {
-            at.error(format!("`returns` is {after:?}, more than 1h"));
-        }
-        Some(after)
-    })
+    map.optional_by("returns", |at| at.within(LONGEST_RETURN))
 }
 
 /// Reads `covers`.

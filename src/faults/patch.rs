@@ -9,7 +9,7 @@
 //! ```
 
 use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, Undone};
-use crate::source::{At, MapReader, TextForm, shape, shorten};
+use crate::source::{At, MapReader, TextForm, TextPattern, shape, shorten};
 use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
 use async_trait::async_trait;
 use base64::Engine;
@@ -70,14 +70,10 @@ pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Fault
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
 pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ObjectChange> {
-    let object = map.require_with("object", OBJECT, |text| {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-        let is_kind = |kind: &str| !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphabetic());
-        let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits);
-        match text.split_once('/') {
-            Some((kind, name)) if is_kind(kind) && is_name(name) => Ok(text.to_string()),
-            _ => Err(format!("`{}` is not kind and name, like `configmap/shop`", shorten(text))),
-        }
+    static KIND_AND_NAME: TextPattern = TextPattern::new("^[A-Za-z]+/[a-z0-9][a-z0-9.-]*$");
+    let object = map.require_with("object", OBJECT, |text| match KIND_AND_NAME.is_match(text) {
+        true => Ok(text.to_string()),
+        false => Err(format!("`{}` is not kind and name, like `configmap/shop`", shorten(text))),
     });
     let set = map.optional_by("set", settings);
     let create = map.optional_by("create", settings);

@@ -22,7 +22,7 @@ use super::by_agent::AgentFault;
 use super::{ReadFault, read_returns};
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgLock, PgServer};
-use crate::source::{MapReader, TextForm, shape};
+use crate::source::{MapReader, TextForm, TextPattern, shape};
 
 /// More sessions would use the server's connections up, which is another fault.
 const MAX_SESSIONS: u32 = 20;
@@ -34,15 +34,11 @@ const A_CONDITION: TextForm = TextForm::new(
 
 /// A table as SQL names it: `inventory`, `sales.orders`, `"Odd Name"`.
 fn table(text: &str) -> Result<String, String> {
-    let mut quoted = false;
-    let fine = text.chars().all(|c| {
-        quoted ^= c == '"';
-        c == '"' || if quoted { !c.is_control() } else { c.is_alphanumeric() || matches!(c, '_' | '$' | '.') }
-    });
-    if text.is_empty() || !fine || quoted {
-        return Err(format!("`{text}` is not the name of a table: write it like `inventory` or `sales.orders`"));
+    static NAME: TextPattern = TextPattern::new(r#"^(?:[\p{Alphabetic}\p{N}_$.]|"[^"\p{Cc}]*")+$"#);
+    match NAME.is_match(text) {
+        true => Ok(text.to_string()),
+        false => Err(format!("`{text}` is not the name of a table: write it like `inventory` or `sales.orders`")),
     }
-    Ok(text.to_string())
 }
 
 fn condition(text: &str) -> Result<String, String> {

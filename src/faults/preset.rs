@@ -21,7 +21,7 @@ use super::Fault;
 use crate::record::looks_secret;
 use crate::slis::Ratio;
 use crate::source::{
-    At, Diagnostics, Entry, MapReader, Node, Source, Span, TextForm, Value, did_you_mean, is_name, parse,
+    At, Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, files_in, is_name, parse,
     parse_duration, parse_size, shape, shorten,
 };
 use serde_json::json;
@@ -75,9 +75,6 @@ enum ParameterForm {
     Percentage,
     OneOf(Vec<String>),
 }
-
-const FORMS: [&str; 7] = ["service", "word", "text", "integer", "duration", "size", "percentage"];
-const A_FORM: TextForm = TextForm::new("the type of a parameter", || shape::one_of(FORMS));
 
 impl ParameterForm {
     /// Why a text is no value of this form.
@@ -148,7 +145,7 @@ impl Preset {
     /// Those that a scenario, or any other file of a project, can use: the program's, then those of `faults/`, in the order of
     /// their names. Mistakes in one are noted.
     pub fn all(near: &Source, diags: &mut Diagnostics) -> Vec<Arc<Preset>> {
-        let mut files: Vec<PathBuf> = folders(near).flat_map(|folder| yaml_files(&folder)).collect();
+        let mut files: Vec<PathBuf> = folders(near).flat_map(|folder| files_in(&folder, &["yaml"])).collect();
         files.sort();
         files.dedup_by(|a, b| a.file_stem() == b.file_stem());
         let own = files.into_iter().filter_map(|file| {
@@ -271,25 +268,20 @@ fn read_parameter(at: &mut At<'_>) -> Option<Parameter> {
     let mut map = at.map(format!("the parameter `{}`", shorten(&name)))?;
     let about: Option<String> = map.require("about");
     let words: Option<Vec<String>> = map.optional("one_of");
-    let form = map.read("type", words.is_none(), |at| {
-        at.parse(A_FORM, |text| match FORMS.contains(&text) {
-            true => Ok(text.to_string()),
-            false => Err(did_you_mean(text, FORMS)),
-        })
-    });
     let (least, most) = (map.optional("at_least").unwrap_or(0), map.optional("at_most").unwrap_or(u64::MAX));
+    let forms = [
+        ("service", ParameterForm::Service),
+        ("word", ParameterForm::Word),
+        ("text", ParameterForm::Text),
+        ("integer", ParameterForm::Integer(least, most)),
+        ("duration", ParameterForm::Duration),
+        ("size", ParameterForm::Size),
+        ("percentage", ParameterForm::Percentage),
+    ];
+    let form = map.read("type", words.is_none(), |at| at.one_of(forms, "is no type of a parameter"));
     let default: Option<String> = map.optional("default");
     let optional = map.optional("optional").unwrap_or(false);
-    let form = match (words, form.as_deref()) {
-        (Some(words), _) => ParameterForm::OneOf(words),
-        (None, Some("service")) => ParameterForm::Service,
-        (None, Some("word")) => ParameterForm::Word,
-        (None, Some("integer")) => ParameterForm::Integer(least, most),
-        (None, Some("duration")) => ParameterForm::Duration,
-        (None, Some("size")) => ParameterForm::Size,
-        (None, Some("percentage")) => ParameterForm::Percentage,
-        (None, _) => ParameterForm::Text,
-    };
+    let form = words.map(ParameterForm::OneOf).or(form).unwrap_or(ParameterForm::Text);
     if let Some(wrong) = default.as_deref().and_then(|text| form.check(text).err()) {
         map.wrong("default", format!("`default`: {wrong}"));
     }
@@ -308,7 +300,6 @@ fn read_settings(at: &mut At<'_>, parameters: &[Parameter]) -> Option<(&'static 
         at.diags.error(at.source, *key_span, format!("there is no fault `{}`", shorten(key))).help(help);
         return None;
     };
-    let before = at.diags.all.len();
     each_text(value, &mut |text, span| {
         for (whole, name, view) in placeholders(text) {
             let part = whole.len() < text.trim().len();
@@ -330,7 +321,7 @@ fn read_settings(at: &mut At<'_>, parameters: &[Parameter]) -> Option<(&'static 
             at.diags.error(at.source, span, wrong);
         }
     });
-    (!at.diags.has_errors_since(before)).then(|| (*kind, value.clone()))
+    Some((*kind, value.clone()))
 }
 
 fn each_text(node: &Node, see: &mut impl FnMut(&str, Span)) {
@@ -385,9 +376,4 @@ fn folders(near: &Source) -> impl Iterator<Item = PathBuf> {
     let mut folders: Vec<PathBuf> = above.map(|folder| folder.join("faults")).collect();
     folders.push(crate::source::beside(&near.path, "../faults"));
     folders.into_iter().filter(|folder| folder.is_dir())
-}
-
-fn yaml_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect()
 }

@@ -18,7 +18,7 @@ use super::{
     read_covers, read_returns,
 };
 use crate::record::{Parts, script_secrets};
-use crate::source::{At, MapReader, TextForm};
+use crate::source::{At, MapReader, TextForm, TextPattern};
 use crate::stack::{Ending, Process, ServiceScript, Stack, TOOLBOX};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -44,28 +44,21 @@ pub struct ProcessFault {
 }
 
 fn name(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    if !text.chars().all(fits) || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Err(format!("`{text}` is not a name for a service: small letters, digits, `-` and `_`"));
+    static NAME: TextPattern = TextPattern::new("^[a-z0-9][a-z0-9_-]*$");
+    match text {
+        own if own.starts_with("fd-") => Err("names that begin with `fd-` are Firedrill's own".into()),
+        fit if NAME.is_match(fit) => Ok(fit.to_string()),
+        other => Err(format!("`{other}` is not a name for a service: small letters, digits, `-` and `_`")),
     }
-    if text.starts_with("fd-") {
-        return Err("names that begin with `fd-` are Firedrill's own".into());
-    }
-    Ok(text.to_string())
 }
 
 fn read_probe(at: &mut At<'_>) -> Option<ServiceScript> {
     let (what, line) = (format!("`{}`", at.key), at.line());
     let mut map = at.map(what)?.of_section("Probes");
     let service = map.require("service");
-    let instead = "ask for what is meant: `… ; test $? -eq 1`";
-    let run = map.require_by("run", |at| read_question(at, "one that held", instead));
-    let within: Duration = map.optional("within").unwrap_or(PROBE_WITHIN);
-    if within.is_zero() || within > PROBE_WITHIN {
-        map.wrong("within", format!("a probe of a fault has up to {} s", PROBE_WITHIN.as_secs()));
-    }
-    map.finish()?;
-    Some(ServiceScript { service: service?, run: run?, within, line })
+    let run = map.require_by("run", read_question);
+    let within = map.optional_by("within", |at| at.within(PROBE_WITHIN)).unwrap_or(PROBE_WITHIN);
+    map.finish_with(|| Some(ServiceScript { service: service?, run: run?, within, line }))
 }
 
 /// Whether a probe holds, and what it wrote.
@@ -96,8 +89,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ProcessFault> {
     services.sort();
     services.dedup();
     let says_when_it_ends = returns.is_some() || cleared_when.is_some();
-    let message =
-        "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+    let message = "the process has neither `returns` nor `cleared_when`: if it ends, the drill is `self_healed`";
     let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
     let scripts = std::iter::once(&run).chain(probes().map(|probe| &probe.run));
     let secrets = scripts.flat_map(|script| script_secrets(script)).collect();

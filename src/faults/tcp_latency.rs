@@ -12,26 +12,19 @@
 use super::by_agent::{ProxyPlace, ReadAgentFault};
 use super::toxic::fault;
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicStream};
-use crate::source::{MapReader, TextForm, parse_duration, shape};
+use crate::source::{MAX_DURATION, MapReader};
 use std::time::Duration;
-
-const A_LATENCY: TextForm = TextForm::new("a duration like `300ms`", shape::duration);
-
-fn latency(text: &str) -> Result<Duration, String> {
-    let latency = parse_duration(text)?;
-    if latency.as_millis() == 0 { Err("a latency of less than 1ms delays nothing".into()) } else { Ok(latency) }
-}
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
 pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadAgentFault {
     let place = ProxyPlace::read(map);
-    let latency: Option<Duration> = map.require_with("latency", A_LATENCY, latency);
+    let latency = map.require_by("latency", |at| at.within(MAX_DURATION));
     let jitter: Option<Duration> = map.optional("jitter");
     let (place, latency, jitter) = (place?, latency?, jitter.unwrap_or_default());
     let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
     let summary = format!("delays what {place} sends{} by {latency:?}{spread}", place.client("to"));
     // A duration is a day at most.
     let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
-    let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
+    let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency.max(1), jitter, 0]);
     Some(fault(&place, summary, toxic))
 }

@@ -17,7 +17,7 @@ use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
 use super::{FaultFacts, ReadFault};
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::slis::Ratio;
-use crate::source::{MapReader, list};
+use crate::source::MapReader;
 use std::collections::BTreeMap;
 
 /// Every attribute that a toxic has.
@@ -33,14 +33,9 @@ fn attributes(map: &mut MapReader<'_>, kind: Option<ToxicKind>) -> Option<[i64; 
     map.optional_by("attributes", |at| {
         let mut map = at.map("`attributes`")?;
         let not = format!("a whole number from 0 to {MOST}");
-        for name in ATTRIBUTES {
+        for &name in kind.map_or(&ATTRIBUTES[..], ToxicKind::attributes) {
             let number = map.optional_by(name, |at| at.number(0..=MOST, "a whole number", &not));
             given.extend(number.map(|number| (name, number as i64)));
-            if let Some(kind) = kind.filter(|kind| map.has(name) && !kind.attributes().contains(&name)) {
-                let own = kind.attributes();
-                let has = if own.is_empty() { "it has none".into() } else { format!("it has {}", list(own)) };
-                map.error(map.key_span(name), format!("the toxic `{kind}` has no attribute `{name}`")).help(has);
-            }
         }
         map.finish()
     });

@@ -220,22 +220,12 @@ pub(super) fn read_undo(map: &mut MapReader<'_>, what: &str) -> Option<Option<St
     let irreversible: Option<bool> = map.optional("irreversible");
     // A value that is wrong has its own message.
     let (given, said) = (map.has("undo"), map.has("irreversible") && irreversible != Some(false));
-    match (given, said) {
-        (true, true) => {
-            map.wrong("irreversible", "`undo` and `irreversible: true` are two answers to one question").help(
-                "keep `undo` if that undoes it, or `irreversible: true` if nothing does and it goes with the stack",
-            );
-            None
-        }
-        (true, false) => undo.map(Some),
-        (false, true) => irreversible.map(|_| None),
-        (false, false) => {
-            map.error(map.head(), format!("{what} does not say how it is undone")).help(
-                "add `undo: …` with what undoes it, or `irreversible: true` if nothing does and it goes with the stack",
-            );
-            None
-        }
+    if given == said {
+        map.error(map.head(), format!("{what} needs exactly one of `undo` and `irreversible: true`"))
+            .help("`irreversible: true` says that nothing undoes it, and that it goes with the stack");
+        return None;
     }
+    if given { undo.map(Some) } else { irreversible.map(|_| None) }
 }
 
 /// A text that is not blank.

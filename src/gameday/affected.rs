@@ -10,6 +10,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// What helps where Git does not know enough.
+const FETCH: &str = "name a branch, a tag or a commit, as in `origin/main`; a shallow clone has too little history: `fetch-depth: 0` of \
+                     actions/checkout, `git fetch --unshallow`";
+
 /// The scenarios that a change concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Affected {
@@ -55,14 +59,7 @@ fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Er
         ))
         .hint("leave `--affected-by` out")
     })?;
-    let unknown = || {
-        let error = Error::usage(format!("Git knows no revision `{revision}`"));
-        let shallow = git(project, &["rev-parse", "--is-shallow-repository"], || Error::usage("asking Git"));
-        match shallow.is_ok_and(|output| output.starts_with(b"true")) {
-            true => error.hint("the history is not there: fetch all of it (`fetch-depth: 0` of actions/checkout, `git fetch --unshallow`)"),
-            false => error.hint("name a branch, a tag or a commit, as in `origin/main`; `git fetch` brings those of a remote"),
-        }
-    };
+    let unknown = || Error::usage(format!("Git knows no revision `{revision}`")).hint(FETCH);
     // What looks like an option would be one.
     if revision.is_empty() || revision.starts_with('-') {
         return Err(unknown());
@@ -70,9 +67,7 @@ fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Er
     let commit = format!("{revision}^{{commit}}");
     let commit = line(project, &["rev-parse", "--verify", "--quiet", &commit], unknown)?;
     let base = line(project, &["merge-base", &commit, "HEAD"], || {
-        Error::usage(format!("`{revision}` and the project have no commit in common")).hint(
-            "a shallow clone has too little history: `fetch-depth: 0` of actions/checkout, `git fetch --unshallow`",
-        )
+        Error::usage(format!("`{revision}` and the project have no commit in common")).hint(FETCH)
     })?;
     let top = SourceFiles::real(Path::new(&top));
     let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z", &base, "--"];

@@ -8,4 +8,4 @@ mod schedule;
 
 pub use affected::{Affected, affected, own_files};
 pub use prepare::{PlanOptions, Prepared, PreparedDrill, Shard, exit_of, expected, occasion, prepare, run_of_ci};
-pub use schedule::{Came, DaySchedule, NextStart, ScheduleRules, Start, in_words};
+pub use schedule::{Came, DaySchedule, NextStart, ScheduleRules, Start};

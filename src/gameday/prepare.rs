@@ -5,7 +5,7 @@
 use super::Affected;
 use crate::error::Exit;
 use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT, RunOutcome, micros};
-use crate::spec::{ControlRuns, GameDay, Plan};
+use crate::spec::{GameDay, Plan};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -110,9 +110,9 @@ fn numbered(file: &GameDay, occasion: u64, seed: u64) -> Vec<PreparedDrill> {
     for (place, scenario) in file.scenarios.iter().enumerate() {
         let plan = &scenario.plan;
         let repeat = scenario.repeat.unwrap_or(file.repeat);
-        let controls = scenario.control.or(file.control.map(ControlRuns::Every));
+        let controls = scenario.control.or(file.control);
         // Without a runbook there is nothing to leave out.
-        let controls = controls.filter(|_| plan.runbook.is_some()).unwrap_or(ControlRuns::Never);
+        let controls = controls.filter(|_| plan.runbook.is_some()).unwrap_or(0);
         for repetition in 1..=repeat {
             let planned = PlannedDrill {
                 number: drills.len() + 1,
@@ -160,16 +160,11 @@ pub fn run_of_ci(env: impl Fn(&str) -> Option<String>) -> Option<String> {
 
 /// Whether a run is a control. Runs of a scenario are counted over all occasions and repetitions; its place in the file is
 /// added, so that scenarios take turns.
-fn is_control(controls: ControlRuns, place: usize, occasion: u64, repeat: u32, repetition: u32) -> bool {
-    match controls {
-        ControlRuns::Never => false,
-        ControlRuns::Always => true,
-        ControlRuns::Every(every) => {
-            let before = u128::from(occasion.saturating_sub(1)) * u128::from(repeat);
-            let run = before + u128::from(repetition);
-            (run + place as u128).is_multiple_of(u128::from(every.max(1)))
-        }
-    }
+fn is_control(every: u32, place: usize, occasion: u64, repeat: u32, repetition: u32) -> bool {
+    let before = u128::from(occasion.saturating_sub(1)) * u128::from(repeat);
+    let run = before + u128::from(repetition);
+    // Of 0 only 0 is a multiple, and runs are counted from 1.
+    (run + place as u128).is_multiple_of(u128::from(every))
 }
 
 /// Most parts.
@@ -195,17 +190,12 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Shard, String> {
-        let wrong = || format!("`{text}` is not a part like `2/4`");
-        let (index, of) = text.trim().split_once('/').ok_or_else(wrong)?;
-        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| wrong());
-        let (index, of) = (number(index)?, number(of)?);
-        if of == 0 || of > MOST {
-            return Err(format!("`{text}`: there are 1 to {MOST} parts"));
+        let number = |text: &str| text.trim().parse::<u32>().ok();
+        let part = text.trim().split_once('/').and_then(|(index, of)| Some((number(index)?, number(of)?)));
+        match part {
+            Some((index, of)) if of <= MOST && (1..=of).contains(&index) => Ok(Shard { index, of }),
+            _ => Err(format!("`{text}` is not a part like `2/4`: of 1 to {MOST} parts, numbered from 1")),
         }
-        if index == 0 || index > of {
-            return Err(format!("`{text}`: parts are numbered from 1 to {of}"));
-        }
-        Ok(Shard { index, of })
     }
 }
 
@@ -267,8 +257,8 @@ mod occasion_tests {
 
     #[test]
     fn all_or_none() {
-        assert!(is_control(ControlRuns::Always, 3, 1, 1, 1));
-        assert!(!is_control(ControlRuns::Never, 0, 7, 1, 1));
+        assert!(is_control(1, 3, 1, 1, 1));
+        assert!(!is_control(0, 0, 7, 1, 1));
     }
 
     proptest! {
@@ -278,7 +268,7 @@ mod occasion_tests {
         ) {
             let runs = (from..from + 40).flat_map(|occasion| (1..=repeat).map(move |repetition| (occasion, repetition)));
             let controls: Vec<bool> = runs
-                .map(|(occasion, repetition)| is_control(ControlRuns::Every(every), place, occasion, repeat, repetition))
+                .map(|(occasion, repetition)| is_control(every, place, occasion, repeat, repetition))
                 .collect();
             for window in controls.windows(every as usize) {
                 prop_assert_eq!(window.iter().filter(|control| **control).count(), 1);
@@ -296,19 +286,10 @@ mod shard_tests {
     fn parts_are_numbered_from_one() {
         let shard: Shard = " 2 / 4 ".parse().unwrap();
         assert_eq!((shard.index, shard.of, shard.to_string().as_str()), (2, 4, "2/4"));
-        let told =
-            ["0/4", "5/4", "1/0", "1/1001", "2", "a/b", "-1/2", ""].map(|text| text.parse::<Shard>().unwrap_err());
-        let expected = [
-            "`0/4`: parts are numbered from 1 to 4",
-            "`5/4`: parts are numbered from 1 to 4",
-            "`1/0`: there are 1 to 1000 parts",
-            "`1/1001`: there are 1 to 1000 parts",
-            "`2` is not a part like `2/4`",
-            "`a/b` is not a part like `2/4`",
-            "`-1/2` is not a part like `2/4`",
-            "`` is not a part like `2/4`",
-        ];
-        assert_eq!(told, expected);
+        let all = ["0/4", "5/4", "1/0", "1/1001", "2", "a/b", "-1/2", ""];
+        let expected =
+            all.map(|text| format!("`{text}` is not a part like `2/4`: of 1 to 1000 parts, numbered from 1"));
+        assert_eq!(all.map(|text| text.parse::<Shard>().unwrap_err()), expected);
     }
 
     proptest! {

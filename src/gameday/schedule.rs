@@ -5,6 +5,7 @@
 //! once from then on; one that failed and may be retried goes to the end of the queue.
 
 use crate::record::{Cause, RunOutcome, Stopped};
+use crate::spec::Show;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -174,7 +175,7 @@ impl DaySchedule {
         let takes = self.drills.get(&number).map_or(Duration::ZERO, |drill| drill.takes);
         let left = budget.saturating_sub(now);
         (takes > left || left.is_zero()).then(|| {
-            let (takes, left, budget) = (in_words(takes), in_words(left), in_words(budget));
+            let [takes, left, budget] = [takes, left, budget].map(|time| Show(Duration::from_secs(time.as_secs())));
             format!("the time budget of {budget} has {left} left, and it takes about {takes}")
         })
     }
@@ -246,16 +247,6 @@ impl DaySchedule {
     /// How many drills run.
     pub fn running(&self) -> usize {
         self.running.len()
-    }
-}
-
-/// A duration as people say it: `45 s`, `2 min`, `2 min 30 s`.
-pub fn in_words(d: Duration) -> String {
-    let seconds = d.as_secs();
-    match (seconds / 60, seconds % 60) {
-        (0, seconds) => format!("{seconds} s"),
-        (minutes, 0) => format!("{minutes} min"),
-        (minutes, seconds) => format!("{minutes} min {seconds} s"),
     }
 }
 

@@ -153,7 +153,7 @@ fn what_cannot_end_within_the_budget_is_not_started_and_what_can_is() {
     all.ended(1, came(RunOutcome::Passed));
     let NextStart::NotRun(start, why) = all.next(S(50), roomy) else { panic!() };
     assert_eq!(start.number, 2);
-    assert_eq!(why, "the time budget of 1 min 40 s has 50 s left, and it takes about 1 min 30 s");
+    assert_eq!(why, "the time budget of 100s has 50s left, and it takes about 90s");
     assert!(matches!(all.next(S(50), roomy), NextStart::Start(start) if start.number == 3));
     assert_eq!(all.stopped(), Some(Stopped::Budget));
 }

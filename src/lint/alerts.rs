@@ -86,7 +86,7 @@ fn find<'f>(alert: &AlertLink, project: &Project, files: &'f [PathBuf]) -> Optio
         folder.is_some() && file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) == folder
     };
     exact.or_else(|| {
-        let name = name(&alert.url);
+        let name = stem(Path::new(path(&alert.url).trim_end_matches('/')));
         let same = || files.iter().filter(|file| !is_index(file) && stem(file) == name && !name.is_empty());
         same().find(in_folder).or_else(|| same().next())
     })
@@ -130,11 +130,6 @@ fn parent(url: &str) -> &str {
     bare(url).trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
-/// The name of the page that an address leads to, as `stem` has it.
-fn name(url: &str) -> String {
-    stem(Path::new(path(url).trim_end_matches('/')))
-}
-
 /// The name of a file without its end, case and separators unified.
 fn stem(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -169,12 +164,10 @@ pub fn alert_files(root: &Path, config: &Config) -> Vec<PathBuf> {
 
 /// The alerts of a file that name a runbook. What is no YAML (a template, say) has none.
 fn read(path: &Path) -> Vec<AlertLink> {
-    let mut alerts = Vec::new();
     // Most files hold something else.
-    let Ok(source) = Source::read(path) else { return alerts };
-    if !source.text.contains(URL) {
-        return alerts;
-    }
+    let source = Source::read(path).ok().filter(|source| source.text.contains(URL));
+    let Some(source) = source else { return Vec::new() };
+    let mut alerts = Vec::new();
     for node in source.documents().iter().filter_map(|document| parse(document, &mut Diagnostics::default())) {
         // A rule file of Prometheus has `groups`, a PrometheusRule has them below `spec`, a list has `items`.
         below(&node, &source, &mut alerts);

@@ -26,7 +26,7 @@ pub(super) fn rule(name: &str) -> &'static LintRule {
 pub(super) fn found(rule: &LintRule, text: &str) -> Diagnostics {
     let project = Project::default();
     let parsed = Parsed::new(Source::new("page.md", text));
-    let page = parsed.page(&project);
+    let page = parsed.page();
     let (mut found, level) = (Diagnostics::default(), rule.level.unwrap_or(Severity::Info));
     rule.look_at(&page, level, &mut found);
     rule.look_at_all(&project, &[page], level, &mut found);

@@ -5,7 +5,7 @@ use super::page::begin;
 use super::words::holds;
 use super::{FindingReport, LintPage};
 use crate::bash::{Expansion, OutputTaker, SimpleCommand, Statement, StatementKind};
-use crate::programs::{Call, Calls, EffectKind, Waits, goes_on_after_errors, holds_anyway, words_wait};
+use crate::programs::{self, Call, EffectKind, Waits, goes_on_after_errors, holds_anyway, words_wait};
 use crate::runbook::RunbookPhase::{Mitigate, Rollback, Verify};
 use crate::runbook::look::PageCommand;
 use crate::source::Span;
@@ -26,14 +26,10 @@ pub(super) fn endless(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         let mut acts = rest.filter(|next| is_kept(shell, next));
         let listed =
             || page.look.section(begin(shell)).is_some_and(|heading| holds(&heading.text, phrases!("cheat sheets")));
-        for call in shell.calls().iter().filter(|call| words_wait(&call.words, false).is_some()) {
-            let around = call.around;
-            let (name, what, help) = match words_wait(&call.words, around.fed) {
+        for call in shell.calls() {
+            let (name, what, help) = match words_wait(&call.words, call.around) {
                 Some(Waits::Editor(name)) => (name, "opens an editor", EDITED),
-                // What ends its output ends it as well.
-                Some(Waits::Forever(name)) if !around.background && !around.cut => {
-                    (name, "never ends by itself", ENDED)
-                }
+                Some(Waits::Forever(name)) => (name, "never ends by itself", ENDED),
                 // What stands below a session is what is to be typed in it.
                 _ => continue,
             };
@@ -41,7 +37,7 @@ pub(super) fn endless(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
                 shell.command.line + shell.command.text.get(..from).unwrap_or_default().matches('\n').count()
             };
             let own = shell.calls().iter().find(|next| next.span.start > call.span.end);
-            let own = own.filter(|_| matches!(around.taker, OutputTaker::Nobody));
+            let own = own.filter(|_| matches!(call.around.taker, OutputTaker::Nobody));
             let next = own.map(|next| line(next.span.start)).or_else(|| acts.next().map(|next| next.command.line));
             if let Some(line) = next.filter(|_| !listed()) {
                 let message = format!("`{name}` {what}: line {line} of this block waits for that");
@@ -103,27 +99,17 @@ fn ends(statement: &Statement) -> bool {
 
 /// RB211: what fails and says nothing.
 pub(super) fn unnoticed(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    // What has none of these is neither a condition nor a script.
-    const SIGNS: &[&str] = &["<", "|", "&&", "if ", "while ", "until ", " -f", " --file"];
-    let mut reader = Calls::of_page(page.source.text.len());
     for shell in page.commands().iter().filter(|shell| shell.command.is_shell()) {
         let text = shell.command.text.as_str();
-        if !SIGNS.iter().any(|sign| text.contains(sign)) {
-            continue;
-        }
         let reads = |call: &Call| {
             let file = call.arguments().iter().any(|word| word.starts_with("-f") || word.starts_with("--file"));
             file || text.contains('<') && shell.command.inputs.is_empty()
                 || call.stage.is_some_and(|stage| stage.at > 0)
         };
-        let found = reader.of(&shell.masked).iter().find_map(|call| {
+        let found = programs::calls(&shell.masked).iter().find_map(|call| {
             let goes_on =
                 goes_on_after_errors(call).filter(|_| reads(call) && shell.command.effect().kind != EffectKind::Looks);
-            let goes_on = goes_on.map(|advice| (advice, "goes on after a statement that failed, and exits with 0"));
-            let holds =
-                || Some((holds_anyway(call)?, "exits with 0 whatever it is answered, so that the condition holds"));
-            let (advice, what) = goes_on.or_else(holds)?;
-            Some((advice, format!("`{}` {what}", call.program())))
+            goes_on.or_else(|| holds_anyway(call))
         });
         if let Some((advice, message)) = found {
             report.at(page.first_line(shell.place(Span::new(0, text.len()))), message).help(advice);

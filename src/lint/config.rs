@@ -1,7 +1,7 @@
 //! `firedrill.toml` at the root of the project: levels of rules, and what is left out.
 
 use super::{LintRule, RULES};
-use crate::source::{At, Diagnostics, MapReader, Severity, Source, did_you_mean, list, nearest, parse_toml, shorten};
+use crate::source::{At, Diagnostics, MapReader, Severity, Source, did_you_mean, parse_toml, shorten};
 use glob::{MatchOptions, Pattern};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -82,9 +82,8 @@ fn level(at: &mut At<'_>) -> Option<(&'static str, Option<Severity>)> {
     let text = at.node.text().unwrap_or_default();
     let level = Severity::from_name(text).map(Some).or((text == "off").then_some(None));
     if level.is_none() {
-        let near = nearest(text, LEVELS).map(|near| format!("did you mean `{near}`?"));
-        let error = at.error(format!("{} is no level", at.node.describe()));
-        error.help(near.unwrap_or_else(|| format!("the levels are {}", list(&LEVELS))));
+        let help = did_you_mean(text, ["error", "warning", "info", "off"]);
+        at.error(format!("{} is no level", at.node.describe())).help(help);
     }
     Some((rule.id, level?))
 }
@@ -104,8 +103,6 @@ fn patterns(map: &mut MapReader<'_>, key: &'static str) -> Option<Vec<Pattern>> 
     }
     Some(found)
 }
-
-const LEVELS: [&str; 4] = ["error", "warning", "info", "off"];
 
 #[cfg(test)]
 mod tests {

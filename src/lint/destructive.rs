@@ -4,7 +4,7 @@
 use super::guard::Guards;
 use super::{FindingReport, LintPage};
 use crate::programs::statements::{self, DestroyedByStatement};
-use crate::programs::{self, Word, simple::base};
+use crate::programs::{self, simple::base};
 use crate::runbook::{is_sql, look::calls_in};
 use crate::source::{Span, shorten};
 use std::cell::LazyCell;
@@ -30,10 +30,16 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
                 ["echo" | "printf", words @ ..] if into_client => words.iter().find_map(|word| sql_harm(word)),
                 words => harm(words, DEEPEST.0),
             };
-            if let Some(harm) = harm
-                && !guards.guard(page, command, call, &harm)
-            {
-                tell(report, command.place(call.span), &call.words.join(" "));
+            let place = command.place(call.span);
+            let guarded = |harm: &DestroyedByCall| {
+                command.held
+                    || call.around.checked
+                    || guards.is_own(harm)
+                    || guards.by_words(page, place)
+                    || guards.by_commands(page, command.step, place.start, harm)
+            };
+            if harm.is_some_and(|harm| !guarded(&harm)) {
+                tell(report, place, &call.words.join(" "));
             }
         }
         for body in command.lexed.heredocs.iter().map(|heredoc| heredoc.body).filter(|_| into_client) {
@@ -89,15 +95,14 @@ fn harm(words: &[&str], left: usize) -> Option<DestroyedByCall> {
     let program = base(first);
     own(program, rest).or_else(|| {
         // Of a container's tool only what stands behind these is a program.
-        let begin = match phrases!("containers").contains(&program) {
-            true => rest.iter().position(|word| matches!(*word, "exec" | "run" | "rsh" | "debug" | "--"))?,
-            false => 0,
+        let runs = || programs::script(program).is_some() || programs::wrapper(program).is_some();
+        let begin = match () {
+            () if phrases!("containers").contains(&program) => {
+                rest.iter().position(|word| matches!(*word, "exec" | "run" | "rsh" | "debug" | "--"))?
+            }
+            () if runs() || phrases!("callers").contains(&program) => 0,
+            () => return None,
         };
-        let runs = programs::script(program).is_some() || programs::wrapper(program).is_some();
-        if begin == 0 && !runs && !phrases!("callers").contains(&program) && !phrases!("containers").contains(&program)
-        {
-            return None;
-        }
         let rest: Vec<&str> = rest.iter().skip(begin).take(DEEPEST.1).copied().collect();
         let called = (0..rest.len()).filter_map(|at| rest.get(at..)?.split_first());
         let mut called = called.filter(|(first, _)| !first.contains(' '));
@@ -115,8 +120,8 @@ fn own(program: &str, rest: &[&str]) -> Option<DestroyedByCall> {
     }
     let harmless = |word: &&str| phrases!("harmless options").contains(word) || word.starts_with("--dry-run=");
     let asks = program == "rm" && rest.iter().any(|word| word.starts_with("-ri") || word.starts_with("-ir"));
-    let words: Vec<Word> = [program].iter().chain(rest).map(|word| Word::fixed(*word)).collect();
-    if asks || rest.iter().any(harmless) || program != "find" && programs::destroys(&words).is_none() {
+    let destroys = || programs::destroys(&[&[program][..], rest].concat()).is_some();
+    if asks || rest.iter().any(harmless) || program != "find" && !destroys() {
         return None;
     }
     let target = match program {

@@ -43,8 +43,13 @@ pub(super) fn never(project: &Project, pages: &[LintPage<'_>], report: &mut Find
     let Some(evidence) = &project.evidence else { return };
     for page in pages.iter().filter(|page| !evidence.unknown.contains(&page.source.path)) {
         let path = &page.source.path;
-        let steps = page.runbook.iter().flat_map(|runbook| &runbook.steps).filter(|step| is_meant(step));
-        let steps: Vec<&Step> = steps.collect();
+        // Those of the mitigation that a drill could run.
+        let runs = |step: &Step| {
+            let mut commands = step.all_commands.iter();
+            commands.any(|command| command.by_hand.is_none() && step.settings(command.block).skip.is_none())
+        };
+        let steps = page.runbook.iter().flat_map(|runbook| &runbook.steps);
+        let steps: Vec<&Step> = steps.filter(|step| step.phase == RunbookPhase::Mitigate && runs(step)).collect();
         let Some(first) = steps.first() else { continue };
         let drilled = |step: &Step| evidence.of_step(path, step).next().is_some();
         let follows: Vec<&Follows> = evidence.follows.iter().filter(|follows| follows.runbook == *path).collect();
@@ -80,13 +85,6 @@ pub(super) fn never(project: &Project, pages: &[LintPage<'_>], report: &mut Find
             report.in_file(page.source, page.first_line(step.span), what).help(help);
         }
     }
-}
-
-/// A step of the mitigation that a drill could run.
-fn is_meant(step: &Step) -> bool {
-    let mut commands = step.commands().iter().chain(&step.held);
-    let runs = commands.any(|command| command.by_hand.is_none() && step.settings(command.block).skip.is_none());
-    step.phase == RunbookPhase::Mitigate && runs
 }
 
 /// RB404: steps that are not what was drilled.
@@ -207,7 +205,7 @@ mod tests {
     fn findings(rule: &str, page: &str, evidence: Evidence) -> Vec<String> {
         let project = Project { evidence: Some(evidence), ..Project::default() };
         let parsed = Parsed::new(Source::new("page.md", page));
-        let page = parsed.page(&project);
+        let page = parsed.page();
         let mut found = Diagnostics::default();
         LintRule::find(rule).expect("a rule").look_at_all(&project, &[page], Severity::Warning, &mut found);
         let told = found.sorted().into_iter().map(|d| {

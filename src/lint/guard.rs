@@ -2,11 +2,11 @@
 
 use super::LintPage;
 use super::destructive::{DestroyedByCall, is_client, is_scratch, is_wide};
-use super::page::{begin, fixed};
+use super::page::begin;
 use super::words::holds;
-use crate::programs::{self, EffectKind, StandardInput};
+use crate::programs::{self, EffectKind, StandardInput, Word};
 use crate::runbook::Step;
-use crate::runbook::look::{Fence, PageCall, PageCommand};
+use crate::runbook::look::{Fence, PageCall};
 use crate::source::{Span, TextPattern, beginning};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -107,22 +107,6 @@ impl<'a> Guards<'a> {
         }
     }
 
-    /// Whether something guards the call of a command.
-    pub fn guard(
-        &self,
-        page: &LintPage<'_>,
-        command: &PageCommand<'_>,
-        call: &PageCall<'_>,
-        harm: &DestroyedByCall,
-    ) -> bool {
-        let place = command.place(call.span);
-        command.held
-            || call.around.checked
-            || self.is_own(harm)
-            || self.by_words(page, place)
-            || self.by_commands(page, command.step, place.start, harm)
-    }
-
     /// Whether words around a place of the file warn of it.
     pub fn by_words(&self, page: &LintPage<'_>, at: Span) -> bool {
         let fences = &page.look.fences;
@@ -179,7 +163,7 @@ impl<'a> Guards<'a> {
     }
 
     /// Whether the name of the thing says that nobody will miss it, or the page gives the variable such a name.
-    fn is_own(&self, harm: &DestroyedByCall) -> bool {
+    pub fn is_own(&self, harm: &DestroyedByCall) -> bool {
         if !harm.target.starts_with("pvc/") && is_scratch(&harm.target) {
             return true;
         }
@@ -192,7 +176,7 @@ impl<'a> Guards<'a> {
     }
 
     /// A question, a backup, or a look at the same thing, before it and in the same step or section.
-    fn by_commands(&self, page: &LintPage<'_>, step: &Step, at: usize, harm: &DestroyedByCall) -> bool {
+    pub fn by_commands(&self, page: &LintPage<'_>, step: &Step, at: usize, harm: &DestroyedByCall) -> bool {
         let target = harm.target.trim_matches(['"', '\'', '*', '/']);
         scopes(page, step, at).into_iter().any(|scope| {
             let query = harm.sql.then_some(Guard::Query(target));
@@ -208,16 +192,17 @@ fn scopes(page: &LintPage<'_>, step: &Step, at: usize) -> [Scope; 2] {
 
 /// What a call is worth to those behind it.
 fn before<'a>(call: &PageCall<'a>) -> Vec<Guard<'a>> {
-    let words = fixed(call);
     let program = call.words.first().copied().unwrap_or_default();
     let named = || call.words.iter().skip(1).copied().flat_map(names);
     let tries = call.words.iter().any(|word| word.starts_with("--dry-run") || *word == "--dryrun");
     // Also behind `docker exec` and the like.
+    let words = &call.words;
     let keeps = || (0..words.len()).any(|at| words.get(at..).is_some_and(|rest| programs::keeps(rest).is_some()));
     let mut known = Vec::new();
     known.extend((program == "read" || tries || keeps()).then_some(Guard::Always));
     known.extend(call.words.starts_with(&["docker", "system", "df"]).then_some(Guard::Look("prune")));
-    let looks = || programs::of_call(&words, StandardInput::Nothing).kind == EffectKind::Looks;
+    let fixed = || words.iter().map(|word| Word::fixed(*word)).collect::<Vec<Word>>();
+    let looks = || programs::of_call(&fixed(), StandardInput::Nothing).kind == EffectKind::Looks;
     if phrases!("copies").contains(&program) || matches!(program, "test" | "[") || looks() {
         known.extend(named().map(Guard::Look));
     }

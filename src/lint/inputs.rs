@@ -19,17 +19,9 @@ pub(super) fn redirection(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         if !bare || !known.insert(&input.name) {
             continue;
         }
-        let file = input.spelling.trim_matches(['<', '>']).split(' ').next().unwrap_or_default();
-        // The next word, up to where bash ends it.
-        let behind = shell.command.text.get(input.span.end..).unwrap_or_default().trim_start_matches([' ', '\t', '\r']);
-        let target = behind.split([' ', '\t', '\r', '\n', '|', '&', ';', '(', ')', '<', '>']).next();
-        let means = match target.filter(|word| !word.is_empty() && !word.starts_with(['\\', '#'])) {
-            Some(target) => format!("reads from a file `{file}` and writes into a file `{target}`"),
-            None => format!("reads from a file `{file}`, or stops with a syntax error"),
-        };
         let (variable, spelling) = (input.name.to_uppercase(), &input.spelling);
         report
-            .at(shell.place(input.span), format!("`{spelling}` is not quoted: pasted as it is, bash {means}"))
+            .at(shell.place(input.span), format!("`{spelling}` is not quoted: to bash it is a redirection from a file"))
             .help(format!("set it first, `{variable}='{spelling}'`, and write `\"${variable}\"` here"));
     }
 }
@@ -56,7 +48,9 @@ pub(super) fn unset(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         let (tests_from, changes) = (tests_from(shell), OnceCell::new());
         for input in &shell.command.inputs {
             let Some(name) = input.variable() else { continue };
-            if settled.contains(name) || asks(shell, input, tests_from) || is_data(shell) {
+            // A line of a file that begins with a text in quotes, as `userlist.txt` of PgBouncer does, is data.
+            let is_data = shell.command.text.starts_with('"') && !shell.command.text.starts_with("\"$");
+            if settled.contains(name) || asks(shell, input, tests_from) || is_data {
                 continue;
             }
             let place = shell.place(input.span);
@@ -120,12 +114,6 @@ fn asks(shell: &PageCommand<'_>, input: &RunbookInput, tests_from: usize) -> boo
         || input.spelling.starts_with("${#")
         || before.ends_with("-z")
         || before.ends_with("-n") && tests_from <= before.len()
-}
-
-/// A line of a file that begins with a text in quotes, as `userlist.txt` of PgBouncer does.
-fn is_data(shell: &PageCommand<'_>) -> bool {
-    let text = shell.command.text.as_str();
-    text.starts_with('"') && !text.starts_with("\"$")
 }
 
 /// What a destructive command is when the variable is empty, if it then works on something else.

@@ -14,16 +14,13 @@ const LONGEST_HEADING: usize = 1000;
 pub(super) const ANCHOR: &str = "an anchor is the heading in lower case, signs left out, blanks as hyphens";
 
 pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
-    let mut roots: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
     let anchors = pages.iter().map(|page| (tidy(&page.source.path), anchors(&page.source.text, page.look)));
     let mut anchors: HashMap<PathBuf, HashSet<String>> = anchors.collect();
     for page in pages {
         let path = &page.source.path;
-        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let root = roots.entry(folder).or_insert_with(|| root(path)).clone();
-        let mut known = HashMap::new();
+        let root = root(path);
         for (target, span) in links(page) {
-            if let Some((message, help)) = wrong(path, root.as_deref(), target.trim(), &mut known, &mut anchors) {
+            if let Some((message, help)) = wrong(path, root.as_deref(), target.trim(), &mut anchors) {
                 report.in_file(page.source, span, message).help(help);
             }
         }
@@ -46,13 +43,11 @@ fn links(page: &LintPage<'_>) -> Vec<(String, Span)> {
 /// Targets that are for somebody else: other schemes, templates, placeholders.
 static FOREIGN: TextPattern = TextPattern::new(r"^[A-Za-z][A-Za-z0-9+.-]*:|[<{]|\$\(|%\}|^//|^[@~$]");
 
-/// What is wrong with a link of a page, and what to do; `known` is what others of the page have led to, `seen` has the anchors of
-/// pages.
+/// What is wrong with a link of a page, and what to do; `seen` has the anchors of pages.
 fn wrong(
     page: &Path,
     root: Option<&Path>,
     target: &str,
-    known: &mut HashMap<String, Leads>,
     seen: &mut HashMap<PathBuf, HashSet<String>>,
 ) -> Option<(String, &'static str)> {
     if FOREIGN.is_match(target) {
@@ -63,18 +58,10 @@ fn wrong(
     if path.is_empty() && anchor.is_none() && !target.starts_with('?') {
         return Some(("this link leads nowhere: it is empty".into(), "write where it leads, or make it plain text"));
     }
-    let leads = || if path.is_empty() { Leads::To(tidy(page)) } else { resolve(page, &path, root) };
-    let file = match known.entry(path.clone()).or_insert_with(leads) {
-        Leads::To(file) => file.clone(),
-        Leads::Unknown => return None,
-        Leads::Outside => {
-            let help = "whoever reads it elsewhere cannot follow: write the whole address";
-            return Some((format!("`{}` leads out of the repository", shorten(&path)), help));
-        }
-        Leads::Nowhere => {
-            let help = "name a file beside this page, or begin with `/` for the root of the repository";
-            return Some((format!("`{}` is not there", shorten(&path)), help));
-        }
+    let leads = if path.is_empty() { Ok(tidy(page)) } else { resolve(page, &path, root)? };
+    let file = match leads {
+        Ok(file) => file,
+        Err((what, help)) => return Some((format!("`{}` {what}", shorten(&path)), help)),
     };
     let anchor = decoded(anchor?);
     let anchor = anchor.strip_prefix("user-content-").unwrap_or(&anchor).to_lowercase();
@@ -166,45 +153,41 @@ fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Where a link leads.
-#[derive(Debug, PartialEq, Eq)]
-enum Leads {
-    /// To this file or folder.
-    To(PathBuf),
-    /// To nothing that is there.
-    Nowhere,
-    /// Out of the repository.
-    Outside,
-    /// It cannot be told: what serves the pages decides.
-    Unknown,
-}
+/// What is wrong with a path, and what to do.
+type WrongPath = (&'static str, &'static str);
+
+const NOWHERE: WrongPath =
+    ("is not there", "name a file beside this page, or begin with `/` for the root of the repository");
+const OUTSIDE: WrongPath =
+    ("leads out of the repository", "whoever reads it elsewhere cannot follow: write the whole address");
 
 /// Where the path of a link in `file` leads. GitHub resolves it beside the file, or from the root of the repository
-/// when it begins with `/`; generators of sites leave out `.md`, and take pages for folders.
-fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Leads {
+/// when it begins with `/`; generators of sites leave out `.md`, and take pages for folders. `None`: what serves
+/// the pages decides.
+fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Option<Result<PathBuf, WrongPath>> {
     if let Some(path) = path.strip_prefix('/') {
-        let Some(root) = root else { return Leads::Unknown };
+        let root = root?;
         if let Some(found) = existing(&root.join(path)) {
-            return Leads::To(found);
+            return Some(Ok(found));
         }
         // A path of a site, unless it names a file or begins with a folder of the repository.
         let known = path.split_once('/').is_some_and(|(first, _)| !first.is_empty() && root.join(first).is_dir());
         let folders = ["static", "public", "docs", "content", "assets"];
         let of_site = folders.iter().any(|folder| existing(&root.join(folder).join(path)).is_some());
-        return if (path.ends_with(".md") || known) && !of_site { Leads::Nowhere } else { Leads::Unknown };
+        return ((path.ends_with(".md") || known) && !of_site).then_some(Err(NOWHERE));
     }
     // A page `a/b.md` is served as `a/b/`, and its links are meant from there.
     let beside = file.parent().unwrap_or(Path::new("")).join(path);
     if let Some(found) = existing(&beside).or_else(|| existing(&file.with_extension("").join(path))) {
-        return Leads::To(found);
+        return Some(Ok(found));
     }
     // Without a repository nobody knows what lies beside it elsewhere.
-    let Some((root, folder)) = root.zip(folder(file).canonicalize().ok()) else { return Leads::Unknown };
+    let (root, folder) = root.zip(folder(file).canonicalize().ok())?;
     let first = path.split('/').find(|part| *part != ".." && *part != ".");
     match clean(&folder.join(path)).starts_with(root) {
-        true => Leads::Nowhere,
-        false if first.is_some_and(|first| phrases!("pages of GitHub").contains(&first)) => Leads::Unknown,
-        false => Leads::Outside,
+        true => Some(Err(NOWHERE)),
+        false if first.is_some_and(|first| phrases!("pages of GitHub").contains(&first)) => None,
+        false => Some(Err(OUTSIDE)),
     }
 }
 

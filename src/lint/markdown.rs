@@ -17,11 +17,13 @@ pub(super) fn fallen_fence(page: &LintPage<'_>, report: &mut FindingReport<'_>) 
             false => is_blank(list.span.end, start),
         });
         end = fence.span.end;
-        let Some(list) =
-            before.filter(|list| fence.fenced && (counts_on(page, list, fence) || is_half_indented(page, list, fence)))
-        else {
-            continue;
+        // Indented more than the mark of the item, and less than its text.
+        let is_half_indented = |list: &List| {
+            let column = |at: usize| column(page, at);
+            column(list.span.start) < column(start) && column(start) < content_column(page, list)
         };
+        let belongs = |list: &&List| fence.fenced && (counts_on(page, list, fence) || is_half_indented(list));
+        let Some(list) = before.filter(belongs) else { continue };
         let found = report.at(page.first_line(fence.span), "this code block is no part of the list item above it");
         found.help(format!("indent the block, both fences included, by {} spaces", content_column(page, list)));
     }
@@ -35,12 +37,6 @@ fn counts_on(page: &LintPage<'_>, list: &List, fence: &Fence) -> bool {
     list.start.zip(next).is_some_and(|(start, next)| {
         next.start == start.checked_add(list.items.len() as u64) && section(next.span.start) == section(list.span.start)
     })
-}
-
-/// Whether the fence is indented more than the mark of the item, and less than its text.
-fn is_half_indented(page: &LintPage<'_>, list: &List, fence: &Fence) -> bool {
-    let (mark, fence) = (column(page, list.span.start), column(page, fence.span.start));
-    mark < fence && fence < content_column(page, list)
 }
 
 /// The column at which the text of the last item begins.

@@ -10,7 +10,7 @@
 //! What a page offers: `page.source`, `page.look` (headings with phases, fences, texts, links, comments; see
 //! `runbook::look`), `page.commands()` (shell commands; `command.calls()` are the programs that one calls, word by word;
 //! `command.place(span)` is the place in the file of bytes of a command), `page.runbook` (steps), `page.mistakes` (the
-//! parser's), `page.project`. A span is always one of bytes of the file.
+//! parser's). A span is always one of bytes of the file.
 //!
 //! Levels, suppressions and output are not a rule's business: findings go through `Report`, the rest is done here.
 

@@ -4,7 +4,6 @@ use super::{Config, LintOutcome, LintRule, RULES};
 use crate::output::Annotation;
 use crate::report::many;
 use crate::source::{Diagnostic, Severity};
-use std::fmt::Write as _;
 
 /// `12 files: 1 error, 3 warnings`.
 pub fn summary(outcome: &LintOutcome) -> String {
@@ -15,8 +14,7 @@ pub fn summary(outcome: &LintOutcome) -> String {
 /// One JSON object per finding and line: `rule`, `level`, `path`, `line`, `column`, `end_line`, `end_column` (from 1;
 /// the end is the place after the last character), `message`, `label`, `help`.
 pub fn json(outcome: &LintOutcome) -> String {
-    let mut out = String::new();
-    for finding in outcome.found.sorted() {
+    let line = |finding: &Diagnostic| {
         let (start, end) = (finding.source.pos(finding.span.start), finding.source.pos(finding.span.end));
         let object = serde_json::json!({
             "rule": finding.code,
@@ -30,10 +28,9 @@ pub fn json(outcome: &LintOutcome) -> String {
             "label": finding.label,
             "help": finding.help,
         });
-        out.push_str(&object.to_string());
-        out.push('\n');
-    }
-    out
+        format!("{object}\n")
+    };
+    outcome.found.sorted().into_iter().map(line).collect()
 }
 
 /// Commands of GitHub's workflows that put each finding beside its line in a pull request.
@@ -43,11 +40,8 @@ pub fn github(outcome: &LintOutcome) -> String {
 
 fn annotation(finding: &Diagnostic) -> String {
     let start = finding.source.pos(finding.span.start);
-    let mut message = finding.message.clone();
-    for more in [&finding.label, &finding.help].into_iter().flatten() {
-        message.push('\n');
-        message.push_str(more);
-    }
+    let texts = [Some(&finding.message), finding.label.as_ref(), finding.help.as_ref()];
+    let message = texts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n");
     let file = Some(finding.source.path.to_string_lossy().into_owned());
     let title = finding.code.unwrap_or("firedrill").to_string();
     let (line, column) = (Some(start.line), Some(start.column));
@@ -57,13 +51,8 @@ fn annotation(finding: &Diagnostic) -> String {
 
 /// The rules with their levels in this project.
 pub fn table(config: &Config) -> String {
-    let mut out = String::new();
-    for rule in RULES {
-        let level = config.level(rule).map_or("off", Severity::name);
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "{}  {level:7}  {}", rule.id, rule.title);
-    }
-    out
+    let level = |rule| config.level(rule).map_or("off", Severity::name);
+    RULES.iter().map(|rule| format!("{}  {:7}  {}\n", rule.id, level(rule), rule.title)).collect()
 }
 
 /// The texts of `explain`, a section for each rule.

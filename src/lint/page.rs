@@ -1,16 +1,15 @@
 //! What rules look at: a page, and the project that it belongs to.
 
+use super::Evidence;
 use super::secret::{self, SecretFound};
 use super::words::holds;
-use super::{Evidence, RULES, RuleCheck, syntax};
-use crate::programs::Word;
 use crate::runbook::look::{self, PageCall, PageCommand, PageLook};
 use crate::runbook::{self, Command, Runbook, RunbookPhase, Step, Unread};
 use crate::source::{Diagnostics, Source, Span};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The project.
 #[derive(Debug, Clone, Default)]
@@ -38,17 +37,6 @@ pub(super) struct Parsed {
     pub runbook: Option<Runbook>,
     pub mistakes: Diagnostics,
     pub look: PageLook,
-    secrets: OnceLock<Vec<SecretFound>>,
-    gathered: OnceLock<Gathered>,
-}
-
-/// What rules for all pages want to know of each: worked out page by page, on all processors.
-#[derive(Debug)]
-pub(super) struct Gathered {
-    /// The commands that bash is asked about.
-    pub asked: Vec<syntax::CheckedCommand>,
-    /// By rule, whether the page has what a page of its kind should have.
-    pub has: Vec<(&'static str, bool)>,
 }
 
 impl Parsed {
@@ -57,13 +45,13 @@ impl Parsed {
         // What was not read at all is not looked at either.
         let (runbook, look) = runbook::parse_page(&source, &BTreeSet::new(), &mut mistakes).unzip();
         let look = look.unwrap_or_default();
-        Parsed { source, runbook, mistakes, look, secrets: OnceLock::new(), gathered: OnceLock::new() }
+        Parsed { source, runbook, mistakes, look }
     }
 
-    pub fn page<'a>(&'a self, project: &'a Project) -> LintPage<'a> {
-        let Parsed { source, mistakes, look, .. } = self;
-        let (runbook, commands) = (self.runbook.as_ref(), OnceCell::new());
-        LintPage { source, runbook, mistakes, look, project, commands, parsed: self }
+    pub fn page(&self) -> LintPage<'_> {
+        let Parsed { source, runbook, mistakes, look } = self;
+        let (commands, secrets) = (OnceCell::new(), OnceCell::new());
+        LintPage { source, runbook: runbook.as_ref(), mistakes, look, commands, secrets }
     }
 }
 
@@ -78,17 +66,14 @@ pub struct LintPage<'a> {
     pub mistakes: &'a Diagnostics,
     /// What stands on it.
     pub look: &'a PageLook,
-    /// The project that it belongs to.
-    pub project: &'a Project,
     commands: OnceCell<Vec<PageCommand<'a>>>,
-    parsed: &'a Parsed,
+    secrets: OnceCell<Vec<SecretFound>>,
 }
 
 impl<'a> LintPage<'a> {
     /// Its shell commands, in order: those that run and those that wait for a condition (`held`).
     pub fn commands(&self) -> &[PageCommand<'a>] {
-        let all = || self.runbook.map(|runbook| look::commands(self.source, runbook));
-        self.commands.get_or_init(|| all().unwrap_or_default())
+        self.commands.get_or_init(|| self.runbook.map(look::commands).unwrap_or_default())
     }
 
     /// The programs that these call, each with its command.
@@ -97,19 +82,8 @@ impl<'a> LintPage<'a> {
     }
 
     /// The secrets that stand on it, in order.
-    pub(super) fn secrets(&self) -> &'a [SecretFound] {
-        self.parsed.secrets.get_or_init(|| secret::find(self))
-    }
-
-    /// What rules for all pages want to know of it.
-    pub(super) fn gathered(&self) -> &'a Gathered {
-        self.parsed.gathered.get_or_init(|| {
-            let has = RULES.iter().filter_map(|rule| match rule.check {
-                RuleCheck::Once { has, .. } => Some((rule.id, has(self)?)),
-                _ => None,
-            });
-            Gathered { has: has.collect(), asked: syntax::asked(self) }
-        })
+    pub(super) fn secrets(&self) -> &[SecretFound] {
+        self.secrets.get_or_init(|| secret::find(self))
     }
 
     /// Whether two commands stand in one block of code.
@@ -186,9 +160,4 @@ impl<'a> LintPage<'a> {
 /// Where a command begins in the file.
 pub(super) fn begin(shell: &PageCommand<'_>) -> usize {
     shell.place(Span::new(0, 1)).start
-}
-
-/// The words of a call as the table of programs takes them.
-pub(super) fn fixed(call: &PageCall<'_>) -> Vec<Word> {
-    call.words.iter().map(|word| Word::fixed(*word)).collect()
 }

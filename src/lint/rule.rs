@@ -27,15 +27,6 @@ pub enum RuleCheck {
     /// Looks at all pages at once, and at what else the project holds. A finding in a page goes by
     /// `report.in_file(page.source, …)`.
     Project(fn(&Project, &[LintPage<'_>], &mut FindingReport<'_>)),
-    /// What a page should have: it is told once, on the first page that does not have it.
-    Once {
-        /// Whether a page has it; `None` where it is no page that should.
-        has: fn(&LintPage<'_>) -> Option<bool>,
-        /// Whether it is told only where most other pages have it.
-        by_custom: bool,
-        /// What is said, and what to do.
-        says: (&'static str, &'static str),
-    },
 }
 
 const ERROR: Option<Severity> = Some(Severity::Error);
@@ -54,12 +45,12 @@ pub const RULES: &[LintRule] = &[
     page("RB101", WARN, "no mitigation section", structure::no_mitigation),
     page("RB102", WARN, "nothing that verifies the recovery", structure::no_verification),
     page("RB103", INFO, "a step that changes something, and no rollback", structure::no_rollback),
-    once("RB104", "no owner or escalation path", structure::NOBODY),
-    once("RB105", "no word on which alert or symptom leads to it", structure::NO_ALERT),
+    project("RB104", INFO, "no owner or escalation path", structure::nobody),
+    project("RB105", INFO, "no word on which alert or symptom leads to it", structure::no_alert),
     page("RB106", WARN, "several remedies, and no word about which one", structure::which_remedy),
     page("RB107", WARN, "TODO, TBD, \"insert site specific\"", structure::unfinished),
     page("RB108", WARN, "a mitigation that only escalates", structure::only_escalates),
-    once("RB109", "no date of a review, where most pages have one", structure::NO_DATE),
+    project("RB109", INFO, "no date of a review, where most pages have one", structure::no_date),
     project("RB201", ERROR, "shell that fails `bash -n` after its inputs are filled in", syntax::check),
     page("RB202", OFF, "an unquoted `<x>` in shell: bash reads it as a redirection", inputs::redirection),
     page("RB203", ERROR, "a variable used before it is set; worse inside a destructive command", inputs::unset),
@@ -91,10 +82,6 @@ const fn project(id: &'static str, level: Option<Severity>, title: &'static str,
     LintRule { id, level, title, check: RuleCheck::Project(check) }
 }
 
-const fn once(id: &'static str, title: &'static str, check: RuleCheck) -> LintRule {
-    LintRule { id, level: INFO, title, check }
-}
-
 impl LintRule {
     /// The rule of that id.
     pub fn find(id: &str) -> Option<&'static LintRule> {
@@ -116,20 +103,8 @@ impl LintRule {
         level: Severity,
         found: &mut Diagnostics,
     ) {
-        let mut report = FindingReport { rule: self, level, source: None, found };
-        match self.check {
-            RuleCheck::Page(_) => {}
-            RuleCheck::Project(check) => check(project, pages, &mut report),
-            RuleCheck::Once { by_custom, says, .. } => {
-                let known = |page: &&LintPage<'_>| {
-                    page.gathered().has.iter().find(|(id, _)| *id == self.id).map(|(_, has)| *has)
-                };
-                let having = pages.iter().filter(|page| known(page) == Some(true)).count();
-                let lacking: Vec<&LintPage<'_>> = pages.iter().filter(|page| known(page) == Some(false)).collect();
-                if !by_custom || having > lacking.len() {
-                    report.once(&lacking, says);
-                }
-            }
+        if let RuleCheck::Project(check) = self.check {
+            check(project, pages, &mut FindingReport { rule: self, level, source: None, found });
         }
     }
 }
@@ -163,9 +138,26 @@ impl FindingReport<'_> {
         }
     }
 
-    /// Notes what is a matter of a team's style on the first of these pages, with how many others there are.
-    fn once(&mut self, pages: &[&LintPage<'_>], (message, help): (&str, &str)) {
-        let Some((first, others)) = pages.split_first() else { return };
+    /// Notes what is a matter of a team's style on the first page that does not have it (`None`: it is no page that should), with how
+    /// many others there are. `by_custom`: only where most pages have it.
+    pub(super) fn once(
+        &mut self,
+        pages: &[LintPage<'_>],
+        by_custom: bool,
+        has: impl Fn(&LintPage<'_>) -> Option<bool>,
+        (message, help): (&str, &str),
+    ) {
+        let (mut having, mut lacking) = (0, Vec::new());
+        for page in pages {
+            match has(page) {
+                Some(true) => having += 1,
+                Some(false) => lacking.push(page),
+                None => {}
+            }
+        }
+        let Some((first, others)) = lacking.split_first().filter(|_| !by_custom || having > lacking.len()) else {
+            return;
+        };
         let found = self.in_file(first.source, first.top(), message).help(help);
         if !others.is_empty() {
             found.label(format!("here, and on {}", many(others.len(), "other page")));

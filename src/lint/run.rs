@@ -22,22 +22,16 @@ impl LintOutcome {
     }
 }
 
-/// A file that was looked at by itself: what was read of it, none where that failed; what is said about the file itself; and what
-/// the rules for one page found.
-type Looked = (Option<Parsed>, Diagnostics, Diagnostics);
-
 /// Lints the files of a project.
 pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome {
     let on: Vec<(&LintRule, Severity)> = RULES.iter().filter_map(|rule| Some((rule, config.level(rule)?))).collect();
-    let looked = side_by_side(paths, |path: &PathBuf| look_at(path, project, &on));
+    let (parsed, told): (Vec<_>, Vec<_>) = side_by_side(paths, |path| read(path)).into_iter().unzip();
+    let parsed: Vec<Parsed> = parsed.into_iter().flatten().collect();
+    let looked = side_by_side(&parsed, |parsed| look_at(parsed.page(), &on));
+    let (pages, of_pages): (Vec<LintPage<'_>>, Vec<_>) = looked.into_iter().unzip();
     let (mut found, mut of_rules) = (Diagnostics::default(), Diagnostics::default());
-    let mut parsed = Vec::new();
-    for (file, own, rules) in looked {
-        found.all.extend(own.all);
-        of_rules.all.extend(rules.all);
-        parsed.extend(file);
-    }
-    let pages: Vec<LintPage<'_>> = parsed.iter().map(|parsed| parsed.page(project)).collect();
+    found.all.extend(told.into_iter().flatten());
+    of_rules.all.extend(of_pages.into_iter().flatten());
     for (rule, level) in &on {
         rule.look_at_all(project, &pages, *level, &mut of_rules);
     }
@@ -50,39 +44,39 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome
     LintOutcome { files: paths.len(), found }
 }
 
-/// Reads a file, and asks every rule for one page.
-fn look_at(path: &Path, project: &Project, rules: &[(&LintRule, Severity)]) -> Looked {
-    let (mut own, mut of_rules) = (Diagnostics::default(), Diagnostics::default());
+/// Reads a file; what is said of one that could not be read.
+fn read(path: &Path) -> (Option<Parsed>, Vec<Diagnostic>) {
     let parsed = match Source::read(path) {
         Ok(source) => Parsed::new(source),
         Err(error) => {
-            error.report("the runbook", None, &mut own);
-            own.all.iter_mut().for_each(|finding| finding.code = Some(OWN));
-            return (None, own, of_rules);
+            let mut told = Diagnostics::default();
+            error.report("the runbook", None, &mut told);
+            told.all.iter_mut().for_each(|finding| finding.code = Some(OWN));
+            return (None, told.all);
         }
     };
-    if parsed.runbook.is_none() {
-        // Nobody looked for secrets in it: no line of it is shown.
-        let unseen = Source::new(&parsed.source.path, "");
-        let without = |mistake| Diagnostic { source: unseen.clone(), ..mistake };
-        own.all.extend(parsed.mistakes.all.into_iter().map(without));
-        return (None, own, of_rules);
+    if parsed.runbook.is_some() {
+        return (Some(parsed), Vec::new());
     }
-    let page = parsed.page(project);
-    for (rule, level) in rules {
-        rule.look_at(&page, *level, &mut of_rules);
-    }
-    page.gathered();
-    drop(page);
-    (Some(parsed), own, of_rules)
+    // Nobody looked for secrets in it: no line of it is shown.
+    let unseen = Source::new(&parsed.source.path, "");
+    let without = |mistake| Diagnostic { source: unseen.clone(), ..mistake };
+    (None, parsed.mistakes.all.into_iter().map(without).collect())
+}
+
+/// Asks every rule for one page.
+fn look_at<'a>(page: LintPage<'a>, rules: &[(&LintRule, Severity)]) -> (LintPage<'a>, Vec<Diagnostic>) {
+    let mut found = Diagnostics::default();
+    rules.iter().for_each(|(rule, level)| rule.look_at(&page, *level, &mut found));
+    (page, found.all)
 }
 
 /// What comes of each, in their order, worked out on all processors.
-fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+fn side_by_side<'a, T: Sync, R: Send>(items: &'a [T], work: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (size, work) = (items.len().div_ceil(workers).max(1), &work);
     std::thread::scope(|scope| {
-        let run = |part| scope.spawn(move || Vec::from_iter(<[T]>::iter(part).map(work)));
+        let run = |part: &'a [T]| scope.spawn(move || Vec::from_iter(<[T]>::iter(part).map(work)));
         let parts: Vec<_> = items.chunks(size).map(run).collect();
         let done = parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         done.flatten().collect()

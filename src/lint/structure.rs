@@ -1,9 +1,9 @@
 //! RB101 to RB109: what a runbook leaves out that somebody who was woken up needs: what helps, whether it has helped, the
 //! way back, whom to call, which alert leads here, which of several ways to take.
 
-use super::page::{begin, fixed};
+use super::page::begin;
 use super::words::{find, holds, words};
-use super::{FindingReport, LintPage, RuleCheck};
+use super::{FindingReport, LintPage, Project};
 use crate::programs::{self, EffectKind};
 use crate::report::many;
 use crate::runbook::RunbookPhase::{self, Detect, Diagnose, Escalate, Mitigate, Other, Rollback, Verify};
@@ -124,7 +124,7 @@ pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     let mut lasting = page.calls().filter(|(shell, call)| {
         let tries = call.words.iter().any(|word| word.starts_with("--dry-run") || *word == "--help");
         let restarted = starts && call.words.first() == Some(&"systemctl");
-        shell.step.phase == Mitigate && !tries && !restarted && programs::lasts(&fixed(call)).is_some()
+        shell.step.phase == Mitigate && !tries && !restarted && programs::lasts(&call.words).is_some()
     });
     if let Some((shell, call)) = lasting.next() {
         let what = call.words.iter().take(2).copied().collect::<Vec<_>>().join(" ");
@@ -135,46 +135,41 @@ pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
 }
 
 /// RB104: a runbook that leaves its reader alone.
-pub(super) const NOBODY: RuleCheck = RuleCheck::Once {
-    has: |page| {
-        page.acts().then(|| page.has_phase(Escalate) || page.says(phrases!("who")) || page.project.has_codeowners())
-    },
-    by_custom: false,
-    says: (
+pub(super) fn nobody(project: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
+    let known = project.has_codeowners();
+    let has = |page: &LintPage<'_>| page.has_phase(Escalate) || page.says(phrases!("who")) || known;
+    let says = (
         "this runbook names nobody: no owner, nobody to escalate to",
         "add who owns it below the title, and `## Escalation`: when to call whom",
-    ),
-};
+    );
+    report.once(pages, false, |page| page.acts().then(|| has(page)), says);
+}
 
 /// RB105: a page that nobody finds by what woke them up.
-pub(super) const NO_ALERT: RuleCheck = RuleCheck::Once {
+pub(super) fn no_alert(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
+    let has = |page: &LintPage<'_>| {
+        // Its title may be the name of an alert: `KubePodCrashLooping`.
+        let title = page.text(page.top()).trim_start_matches(['#', ' ']);
+        let is_alert = !title.contains(' ') && title.chars().filter(|c| c.is_ascii_uppercase()).count() > 1;
+        is_alert || page.has_phase(Detect) || page.says(phrases!("leads"))
+    };
     // What is planned answers no alert.
-    has: |page| {
-        let answers = page.acts() && !holds(page.text(page.top()), phrases!("planned"));
-        answers.then(|| is_name_of_alert(page) || page.has_phase(Detect) || page.says(phrases!("leads")))
-    },
-    by_custom: false,
-    says: (
+    let answers = |page: &LintPage<'_>| page.acts() && !holds(page.text(page.top()), phrases!("planned"));
+    let says = (
         "nothing on this page says which alert or symptom leads to it",
         "add `Alert:` with its name below the title, or what users and dashboards show",
-    ),
-};
-
-/// Whether the title is the name of an alert: `KubePodCrashLooping`.
-fn is_name_of_alert(page: &LintPage<'_>) -> bool {
-    let title = page.text(page.top()).trim_start_matches(['#', ' ']);
-    !title.contains(' ') && title.chars().filter(|c| c.is_ascii_uppercase()).count() > 1
+    );
+    report.once(pages, false, |page| answers(page).then(|| has(page)), says);
 }
 
 /// RB109: a page of which nobody can tell how old it is.
-pub(super) const NO_DATE: RuleCheck = RuleCheck::Once {
-    has: |page| page.acts().then(|| page.says(phrases!("reviewed"))),
-    by_custom: true,
-    says: (
+pub(super) fn no_date(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
+    let says = (
         "this runbook does not say when somebody last looked at it, and most others do",
         "add the date of its last review, as the other pages have it",
-    ),
-};
+    );
+    report.once(pages, true, |page| page.acts().then(|| page.says(phrases!("reviewed"))), says);
+}
 
 /// RB106: a choice that is left to somebody who cannot know.
 pub(super) fn which_remedy(page: &LintPage<'_>, report: &mut FindingReport<'_>) {

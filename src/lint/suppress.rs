@@ -5,7 +5,7 @@
 use super::{Config, LintPage, LintRule, RULES};
 use crate::bash::variables::Stretches;
 use crate::runbook::OF_NO_RULE;
-use crate::source::{Diagnostic, Diagnostics, Severity, Span, did_you_mean, shorten};
+use crate::source::{Diagnostic, Diagnostics, Severity, Span, TextPattern, did_you_mean, shorten};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -76,28 +76,18 @@ fn read(page: &LintPage<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
 
 /// `allow RB301 RB302 reason="…"`.
 fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
-    let shape = |message: &str| (message.to_string(), SHAPE.to_string());
-    let Some((rules, reason)) = text.split_once("reason=") else {
-        return Err(shape("a suppression must say why: it has no `reason=\"…\"`"));
+    static ALLOW: TextPattern = TextPattern::new(r#"(?s)^\s*allow\s+(\S.*?)\s+reason=\s*"[^"]*[^"\s][^"]*"\s*$"#);
+    let rules = ALLOW.captures(text).and_then(|found| found.get(1)).ok_or_else(|| {
+        let message = "a suppression begins with `allow`, names a rule, and ends with a reason in double quotes";
+        (message.to_string(), SHAPE.to_string())
+    })?;
+    let words = rules.as_str().split([' ', ',', '\n', '\t', '\r']).filter(|word| !word.is_empty());
+    let known = |word: &str| {
+        let message = || format!("there is no rule `{}`", shorten(word));
+        let help = || did_you_mean(word, RULES.iter().map(|rule| rule.id));
+        LintRule::find(word).map(|rule| rule.id).ok_or_else(|| (message(), help()))
     };
-    let reason = reason.trim();
-    let quoted = reason.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    if quoted.is_none_or(|reason| reason.trim().is_empty() || reason.contains('"')) {
-        return Err(shape("the reason of a suppression must be a text in double quotes, at its end"));
-    }
-    let mut words = rules.split([' ', ',', '\n', '\t', '\r']).filter(|word| !word.is_empty());
-    if words.next() != Some("allow") {
-        return Err(shape("a comment to lint begins with `allow`"));
-    }
-    let mut allowed = Vec::new();
-    for word in words {
-        let Some(rule) = LintRule::find(word) else {
-            let message = format!("there is no rule `{}`", shorten(word));
-            return Err((message, did_you_mean(word, RULES.iter().map(|rule| rule.id))));
-        };
-        allowed.push(rule.id);
-    }
-    if allowed.is_empty() { Err(shape("a suppression must name a rule")) } else { Ok(allowed) }
+    words.map(known).collect()
 }
 
 /// The bytes of the page that a comment is about.

@@ -19,36 +19,20 @@ const ASKS: (usize, usize) = (64, 8192);
 /// Bytes that are read of what bash says.
 const SAID: usize = 1000;
 
-/// A command that bash is asked about.
-#[derive(Debug)]
-pub(super) struct CheckedCommand {
-    /// Its number on the page.
-    number: usize,
-    /// Its text, a word in place of each input.
-    text: String,
-    /// Whether the reader of bash rejects it.
-    suspicious: bool,
-}
-
-/// The commands of a page that bash is asked about: not those of blocks that are no shell at all, which are left to RB206.
-pub(super) fn asked(page: &LintPage<'_>) -> Vec<CheckedCommand> {
-    let wrong = page.look.fences.iter().filter(|fence| contradicts(fence).is_some());
-    let wrong = Stretches::of(wrong.map(|fence| fence.span));
-    let other = |shell: &PageCommand<'_>| matches!(shell.command.language.as_str(), "zsh" | "ksh");
-    let shells = page.commands().iter().enumerate().filter(|(_, shell)| !other(shell) && !wrong.hold(begin(shell)));
-    let asked = shells.map(|(number, shell)| (number, shell.masked.clone(), has_syntax_error(&shell.masked)));
-    asked.map(|(number, text, suspicious)| CheckedCommand { number, text, suspicious }).collect()
-}
-
-/// RB201, on all pages at once.
+/// RB201, on all pages at once; not of commands of blocks that are no shell at all, which are left to RB206.
 pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
-    let asked: Vec<(&LintPage<'_>, &CheckedCommand)> =
-        pages.iter().flat_map(|page| page.gathered().asked.iter().map(move |one| (page, one))).collect();
-    let texts: Vec<&str> = asked.iter().map(|(_, one)| one.text.as_str()).collect();
-    let suspicious = |index: usize| asked.get(index).is_some_and(|(_, one)| one.suspicious);
-    for Rejected { index, reason, line } in rejected(&texts, suspicious) {
-        let Some((page, one)) = asked.get(index) else { continue };
-        let Some(shell) = page.commands().get(one.number) else { continue };
+    let mut asked: Vec<(&LintPage<'_>, &PageCommand<'_>)> = Vec::new();
+    for page in pages {
+        let wrong = page.look.fences.iter().filter(|fence| contradicts(fence).is_some());
+        let wrong = Stretches::of(wrong.map(|fence| fence.span));
+        let other = |shell: &&PageCommand<'_>| matches!(shell.command.language.as_str(), "zsh" | "ksh");
+        let shells = page.commands().iter().filter(|shell| !other(shell) && !wrong.hold(begin(shell)));
+        asked.extend(shells.map(|shell| (page, shell)));
+    }
+    let texts: Vec<&str> = asked.iter().map(|(_, shell)| shell.masked.as_str()).collect();
+    let suspicious: Vec<bool> = texts.iter().map(|text| has_syntax_error(text)).collect();
+    for Rejected { index, reason, line } in rejected(&texts, |index| suspicious.get(index) == Some(&true)) {
+        let Some((page, shell)) = asked.get(index) else { continue };
         let sure = reason.is_some();
         let reason = reason.map_or_else(|| "a syntax error".to_string(), |reason| unmasked(shell, reason));
         let finding = report.in_file(page.source, place(shell, line), format!("bash cannot read this: {reason}"));

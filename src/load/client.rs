@@ -13,7 +13,7 @@ use hyper::{HeaderMap, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout_at;
@@ -21,11 +21,9 @@ use tokio::time::timeout_at;
 /// Sends the requests of one load. Nothing is ever tried again and no redirect is followed: what a user would have
 /// got is what is counted.
 pub struct Client {
-    name: String,
+    spec: LoadSpec,
     seed: u64,
     requests: Vec<RequestSender>,
-    timeout: Duration,
-    expect: ExpectedAnswer,
 }
 
 /// One request of a load: its only one, or one of a journey.
@@ -44,7 +42,7 @@ impl EventClient for Client {
     async fn event(&self, number: u64, due: Instant, sent: Sent) {
         let mut rest = Vec::new();
         let result = self.attempt(number, due, &mut rest).await;
-        sent.end(RequestEnding::of(result, due, self.timeout));
+        sent.end(RequestEnding::of(result, due, self.spec.timeout));
         // The connections are given back, and the right to use them.
         for (sender, (conn, _slot)) in self.requests.iter().zip(rest) {
             if let Some(conn) = conn {
@@ -57,12 +55,9 @@ impl EventClient for Client {
 impl Client {
     /// Checks a load's requests; says in plain words what cannot be sent. `seed` makes the ids.
     pub fn new(spec: &LoadSpec, seed: u64) -> Result<Client, String> {
-        if spec.timeout.is_zero() {
-            return Err("a time-out of 0 fails every request".into());
-        }
         let requests = spec.requests().into_iter().map(|(spec, take, known)| RequestSender::new(&spec, take, &known));
         let requests = requests.collect::<Result<_, _>>()?;
-        Ok(Client { name: spec.name.clone(), seed, requests, timeout: spec.timeout, expect: spec.expect.clone() })
+        Ok(Client { spec: spec.clone(), seed, requests })
     }
 
     /// Sends request `i`, due at `due`, and says how it ended; the connection is kept for others where it can be.
@@ -70,15 +65,16 @@ impl Client {
         let (ended, mut endings) = unbounded_channel();
         self.event(i, due, Sent::new(i, 0, due, ended)).await;
         let ended = endings.recv().await.map(|ended| ended.ending);
-        ended.unwrap_or_else(|| RequestEnding::of(Err(Failure::Internal), due, self.timeout))
+        ended.unwrap_or_else(|| RequestEnding::of(Err(Failure::Internal), due, self.spec.timeout))
     }
 
     /// The last answer.
     async fn attempt(&self, i: u64, due: Instant, rest: &mut Vec<Rest>) -> Result<EventAnswer, Failure> {
-        let deadline = tokio::time::Instant::from_std(due + self.timeout);
-        let id = template::id(self.seed, &self.name, i);
+        let deadline = tokio::time::Instant::from_std(due + self.spec.timeout);
+        let id = template::id(self.seed, &self.spec.name, i);
         let mut taken = BTreeMap::new();
         let mut answer: Option<StepAnswer> = None;
+        let ExpectedAnswer { body, values } = &self.spec.expect;
         for (at, sender) in self.requests.iter().enumerate() {
             if let Some(before) = &answer {
                 before.take(&sender.take, &mut taken)?;
@@ -88,10 +84,10 @@ impl Client {
             // The first was tried when the load was checked; what a later one takes comes from the server.
             let cannot = if at == 0 { Failure::Internal } else { Failure::Incomplete };
             let request = sender.template.request(i, &id, &taken).map_err(|_| cannot)?;
-            let next = self.requests.get(at + 1);
-            let body_is_read = match next {
-                Some(next) => next.take.values().any(|place| matches!(place, AnswerPlace::Json(_))),
-                None => self.expect.reads_body(),
+            let reads = |place: &AnswerPlace| matches!(place, AnswerPlace::Json(_));
+            let body_is_read = match self.requests.get(at + 1) {
+                Some(next) => next.take.values().any(reads),
+                None => body.is_some() || values.iter().any(|(place, _)| reads(place)),
             };
             // A connection that is dropped here, by the deadline or an error, is closed at once.
             let exchange = timeout_at(deadline, sender.exchange(request, body_is_read)).await;
@@ -102,7 +98,7 @@ impl Client {
             answer = Some(answered);
         }
         let answer = answer.ok_or(Failure::Internal)?;
-        if answer.says(&self.expect) { Ok(answer.seen()) } else { Err(Failure::Unexpected) }
+        if answer.says(&self.spec.expect) { Ok(answer.seen()) } else { Err(Failure::Unexpected) }
     }
 }
 
@@ -112,11 +108,7 @@ impl RequestSender {
         let tls = match (&spec.ca, template.tls) {
             (None, false) => None,
             (Some(Ca::Pem { pem }), true) => Some(Tls::new(pem, &template.host)?),
-            (Some(Ca::Service { service, .. }), true) => {
-                return Err(format!("the certificate authority in `{service}` was not read"));
-            }
-            (Some(_), false) => return Err(format!("`{}` is not https, and has nothing to verify", spec.url)),
-            (None, true) => return Err(format!("`{}` cannot be verified without `tls.ca`", spec.url)),
+            _ => return Err(format!("`{}`: https needs a `tls.ca` that was read, and http none", spec.url)),
         };
         let pool = Pool::new(template.host.clone(), template.port, spec.connections, spec.keep_alive, tls);
         Ok(RequestSender { template, pool, take })
@@ -200,13 +192,6 @@ pub struct ExpectedAnswer {
     pub body: Option<String>,
     /// What stands where.
     pub values: Vec<(AnswerPlace, String)>,
-}
-
-impl ExpectedAnswer {
-    /// Whether the body must be read for it.
-    fn reads_body(&self) -> bool {
-        self.body.is_some() || self.values.iter().any(|(place, _)| matches!(place, AnswerPlace::Json(_)))
-    }
 }
 
 /// An answer, as far as the journey needs it.

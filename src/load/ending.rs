@@ -115,7 +115,8 @@ pub struct Sent {
     number: u64,
     slice: u64,
     due: Instant,
-    ended: Option<UnboundedSender<RequestEnded>>,
+    ending: Option<RequestEnding>,
+    ended: UnboundedSender<RequestEnded>,
 }
 
 /// A request that has ended.
@@ -128,25 +129,20 @@ pub(super) struct RequestEnded {
 
 impl Sent {
     pub(super) fn new(number: u64, slice: u64, due: Instant, ended: UnboundedSender<RequestEnded>) -> Sent {
-        Sent { number, slice, due, ended: Some(ended) }
+        Sent { number, slice, due, ending: None, ended }
     }
 
     /// Says how it ended.
     pub fn end(mut self, ending: RequestEnding) {
-        self.tell(ending);
-    }
-
-    fn tell(&mut self, ending: RequestEnding) {
-        if let Some(ended) = self.ended.take() {
-            // Nobody listens any more when the run was dropped.
-            let _ = ended.send(RequestEnded { number: self.number, slice: self.slice, due: self.due, ending });
-        }
+        self.ending = Some(ending);
     }
 }
 
 impl Drop for Sent {
     fn drop(&mut self) {
         let latency = Instant::now().saturating_duration_since(self.due);
-        self.tell(RequestEnding { result: Err(Failure::Internal), latency });
+        let ending = self.ending.unwrap_or(RequestEnding { result: Err(Failure::Internal), latency });
+        // Nobody listens any more when the run was dropped.
+        let _ = self.ended.send(RequestEnded { number: self.number, slice: self.slice, due: self.due, ending });
     }
 }

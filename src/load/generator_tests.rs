@@ -432,8 +432,6 @@ async fn slices_without_requests_are_reported_as_time_goes_by() {
 
 #[test]
 fn what_cannot_be_sent_is_refused_with_the_name_of_the_load() {
-    let no_time = spec(1, 1.0, Duration::ZERO);
-    insta::assert_snapshot!(Generator::new(&no_time, &[], 0).err().unwrap(), @"load `load`: a time-out of 0 fails every request");
     let no_rate = spec(1, 0.0, LONG);
     insta::assert_snapshot!(Generator::new(&no_rate, &[], 0).err().unwrap(), @"load `load`: a rate of 0/s cannot be sent: it must be above 0 and at most 100000/s");
 }

@@ -58,17 +58,9 @@ pub(super) struct Pool {
     open: Arc<()>,
     /// Connections opened so far; also picks the address.
     opened: AtomicU64,
-    /// What the name was when it was last looked up.
-    known: Mutex<KnownAddresses>,
-}
-
-/// The addresses of a name.
-#[derive(Default)]
-struct KnownAddresses {
-    addresses: Option<Arc<[SocketAddr]>>,
-    /// How often they have changed. Connections of before are not used again: a service that was scaled out would
-    /// otherwise have all of the load on its old containers until they are too old.
-    changes: u64,
+    /// What the name was when it was last looked up. Connections of other addresses are not used again: a service that was scaled out
+    /// would otherwise have all of the load on its old containers until they are too old.
+    known: Mutex<Arc<[SocketAddr]>>,
 }
 
 /// An open connection. Dropping it closes the socket at once, whatever is under way on it.
@@ -76,8 +68,8 @@ pub(super) struct Conn {
     pub(super) sender: SendRequest<Full<Bytes>>,
     /// Whether it has carried a request before.
     pub(super) reused: bool,
-    /// How often the addresses had changed when it was opened.
-    changes: u64,
+    /// What the name was when it was opened.
+    addresses: Arc<[SocketAddr]>,
     use_until: Instant,
     idle_since: Instant,
     _driver: AbortOnDropHandle<hyper::Result<()>>,
@@ -113,18 +105,15 @@ impl Pool {
     /// The connection that has been idle for longest, if one is fit for use and enough of them are open. Those that
     /// are not fit are closed on the way.
     pub(super) fn idle(&self) -> Option<Conn> {
-        let (addresses, changes) = {
-            let known = locked(&self.known);
-            (known.addresses.as_ref().map_or(1, |addresses| addresses.len()), known.changes)
-        };
-        let spread = MIN_SPREAD.max(addresses).min(self.limit);
+        let known = locked(&self.known).clone();
+        let spread = MIN_SPREAD.max(known.len()).min(self.limit);
         if Arc::strong_count(&self.open) - 1 < spread {
             return None;
         }
         let now = Instant::now();
         let mut idle = locked(&self.idle);
         while let Some(conn) = idle.pop_front() {
-            if conn.changes == changes && conn.fit(now) {
+            if conn.addresses == known && conn.fit(now) {
                 return Some(conn);
             }
         }
@@ -135,7 +124,7 @@ impl Pool {
     pub(super) async fn connect(&self) -> Result<Conn, Failure> {
         let open = self.open.clone();
         let addresses = self.resolve().await?;
-        let changes = self.note(&addresses);
+        locked(&self.known).clone_from(&addresses);
         let ordinal = self.opened.fetch_add(1, Ordering::Relaxed);
         let turn = usize::try_from(ordinal).unwrap_or(0).checked_rem(addresses.len()).unwrap_or(0);
         let address = addresses.get(turn).ok_or(Failure::Dns)?;
@@ -153,7 +142,7 @@ impl Pool {
         Ok(Conn {
             sender,
             reused: false,
-            changes,
+            addresses,
             use_until: now + age(ordinal),
             idle_since: now,
             _driver: driver,
@@ -177,16 +166,6 @@ impl Pool {
             }
         };
         lookup.await
-    }
-
-    /// Notes the addresses of a lookup; how often they have changed so far.
-    fn note(&self, addresses: &Arc<[SocketAddr]>) -> u64 {
-        let mut known = locked(&self.known);
-        if known.addresses.as_ref() != Some(addresses) {
-            known.changes += u64::from(known.addresses.is_some());
-            known.addresses = Some(addresses.clone());
-        }
-        known.changes
     }
 
     /// Takes a connection back whose answer was read to its end, once it is ready for the next request; closes it
@@ -328,10 +307,7 @@ mod tests {
         let pool = Pool::new("127.0.0.1".into(), at.port(), 1, true, None);
         let open = async || pool.give_back(pool.connect().await.unwrap()).await;
         open().await;
-        assert!(pool.note(&[at].into()) == 0, "the same addresses");
-        let scaled: Arc<[SocketAddr]> = [at, "127.0.0.2:80".parse().unwrap()].into();
-        pool.note(&scaled);
-        assert_eq!(pool.note(&scaled), 1);
+        *locked(&pool.known) = [at, "127.0.0.2:80".parse().unwrap()].into();
         assert!(pool.idle().is_none(), "it was opened when there was one address");
         open().await;
         assert!(pool.idle().is_some(), "what was opened since is used");

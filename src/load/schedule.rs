@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// More than this per second is a mistake in a scenario, not a load for one agent.
 const MAX_RATE: f64 = 100_000.0;
+/// Length of a slice, in nanoseconds.
+const SLICE_NS: u64 = SLICE.as_nanos() as u64;
 
 /// Due times at a constant rate: request i is due at t0 + i/rate. Every due time is computed from i and never from the
 /// one before it, so that rounding cannot add up to a drift: the error stays below one nanosecond for every i below
@@ -31,27 +33,23 @@ impl Schedule {
 
     /// The slice that request `i` belongs to: the one in which it is due.
     pub fn slice(&self, i: u64) -> u64 {
-        self.due_ns(i) / slice_ns()
+        self.due_ns(i) / SLICE_NS
     }
 
     /// The last slice that has begun at `elapsed` from t0.
     pub fn slice_at(elapsed: Duration) -> u64 {
-        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX) / slice_ns()
+        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX) / SLICE_NS
     }
 
     /// When a slice begins, from t0.
     pub fn slice_start(slice: u64) -> Duration {
-        Duration::from_nanos(slice.saturating_mul(slice_ns()))
+        Duration::from_nanos(slice.saturating_mul(SLICE_NS))
     }
 
     fn due_ns(&self, i: u64) -> u64 {
         // A cast from f64 saturates, so an absurd i is due never.
         (i as f64 * 1e9 / self.rate).round() as u64
     }
-}
-
-fn slice_ns() -> u64 {
-    u64::try_from(SLICE.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

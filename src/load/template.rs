@@ -86,16 +86,12 @@ pub(super) struct RequestTemplate {
 impl RequestTemplate {
     /// Checks a load's request, in which these words may stand as well.
     pub(super) fn new(spec: &LoadSpec, known: &[String]) -> Result<RequestTemplate, String> {
-        let method = Method::from_bytes(spec.method.as_bytes())
-            .map_err(|_| format!("`{}` is not an HTTP method", spec.method))?;
-        if method == Method::CONNECT {
-            return Err("`CONNECT` opens a tunnel and asks for nothing: it cannot be a load".into());
-        }
+        let method = Method::from_bytes(spec.method.as_bytes()).ok().filter(|method| *method != Method::CONNECT);
+        let method = method.ok_or_else(|| format!("`{}` is not an HTTP method of a load", spec.method))?;
         let (tls, authority, path) = split_url(&spec.url)?;
-        let uri: Uri =
-            format!("http://{authority}/").parse().map_err(|_| format!("`{authority}` is not a host and port"))?;
-        let host = uri.host().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| format!("`{}` names no host", spec.url))?;
+        let wrong = || format!("`{authority}` is not a host and port");
+        let uri: Uri = format!("http://{authority}/").parse().map_err(|_| wrong())?;
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
         if authority.contains('@') {
             return Err(format!("`{}` holds credentials: put them into a header", spec.url));
         }
@@ -110,7 +106,7 @@ impl RequestTemplate {
             tls,
             keep_alive: spec.keep_alive,
             method,
-            authority: HeaderValue::from_str(authority).map_err(|_| format!("`{authority}` is not a host and port"))?,
+            authority: HeaderValue::from_str(authority).map_err(|_| wrong())?,
             path,
             headers,
             body: spec.body.clone(),
@@ -238,7 +234,7 @@ mod tests {
         insta::assert_snapshot!(of("http://a/{{ident}}"), @"`{{ident}}` is not known: there are `{{counter}}` and `{{id}}`");
         let mut bad = spec("http://a/");
         bad.method = "GE T".into();
-        insta::assert_snapshot!(RequestTemplate::new(&bad, &[]).unwrap_err(), @"`GE T` is not an HTTP method");
+        insta::assert_snapshot!(RequestTemplate::new(&bad, &[]).unwrap_err(), @"`GE T` is not an HTTP method of a load");
         let mut bad = spec("http://a/");
         bad.headers.push(("x-y".into(), "a\nb".into()));
         insta::assert_snapshot!(RequestTemplate::new(&bad, &[]).unwrap_err(), @r"the value of the header `x-y` cannot be sent: `a\nb`");

@@ -6,11 +6,10 @@ use super::message::{IncidentMessage, IncidentState};
 use super::target::ReadyTarget;
 use super::{pagerduty, slack};
 use crate::record::{
-    Day, DayEvent, DayObserver, DayStamped, DrillTime, Event, Observer, Record, RecoveryRecord, Stamped, append_beside,
-    open_plain, utc_now, utc_text,
+    Day, DayEvent, DayStamped, DrillTime, Event, Observer, Record, RecoveryRecord, Stamped, append_beside, open_plain,
+    utc_now, utc_text,
 };
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,9 +61,19 @@ impl Notifier {
         }
     }
 
-    /// What makes messages of the events of a game day.
-    pub fn of_day(&self) -> DayNotifier {
-        DayNotifier { senders: self.senders.clone() }
+    /// What makes messages of the events of a game day: one incident for all of its drills.
+    pub fn of_day(&self) -> Box<dyn Observer<DayStamped>> {
+        let (senders, mut day) = (self.senders.clone(), Day::default());
+        Box::new(move |stamped: &DayStamped| {
+            day.apply(stamped);
+            let state = match &stamped.event {
+                DayEvent::DayAnnounced(_) => IncidentState::Opened,
+                DayEvent::DrillEnded { .. } => IncidentState::Update,
+                DayEvent::DayEnded => IncidentState::Resolved,
+                _ => return,
+            };
+            say(&senders, &IncidentMessage::of_day(&day, state));
+        })
     }
 
     /// Lets the tasks send what they still have, for so long at most and until `hurry`, once the drill is over. What was not
@@ -106,23 +115,6 @@ fn state_after(stamped: &Stamped, said: Option<DrillTime>, mitigated: bool, ever
     }
 }
 
-/// Watches a game day: one incident for all of its drills.
-pub struct DayNotifier {
-    senders: Vec<UnboundedSender<Post>>,
-}
-
-impl DayObserver for DayNotifier {
-    fn on_day_event(&mut self, stamped: &DayStamped, day: &Day) {
-        let state = match &stamped.event {
-            DayEvent::DayAnnounced(_) => IncidentState::Opened,
-            DayEvent::DrillEnded { .. } => IncidentState::Update,
-            DayEvent::DayEnded => IncidentState::Resolved,
-            _ => return,
-        };
-        say(&self.senders, &IncidentMessage::of_day(day, state));
-    }
-}
-
 fn say(senders: &[UnboundedSender<Post>], message: &IncidentMessage) {
     // A task that is gone sends nothing, and the drill goes on.
     senders.iter().for_each(|sender| drop(sender.send(Some(message.clone()))));
@@ -142,19 +134,9 @@ impl Courier {
     /// Sends what comes, in its order, and says how many messages were not sent. An update behind which something newer waits
     /// is left out.
     async fn deliver(mut self, mut posts: UnboundedReceiver<Post>, over: CancellationToken) -> usize {
-        let (mut waiting, mut open, mut unsent) = (VecDeque::new(), true, 0);
-        loop {
-            if waiting.is_empty() && open {
-                let post = posts.recv().await.flatten();
-                open = post.is_some();
-                waiting.extend(post);
-            }
-            while let Ok(post) = posts.try_recv() {
-                open &= post.is_some();
-                waiting.extend(post);
-            }
-            let Some(message) = waiting.pop_front() else { if open { continue } else { return unsent } };
-            if message.state == IncidentState::Update && !waiting.is_empty() {
+        let mut unsent = 0;
+        while let Some(message) = posts.recv().await.flatten() {
+            if message.state == IncidentState::Update && !posts.is_empty() {
                 self.log(&message, 0, Some("something newer was to be sent"));
                 continue;
             }
@@ -178,6 +160,7 @@ impl Courier {
             unsent += usize::from(error.is_some());
             self.log(&message, tries, error.as_deref());
         }
+        unsent
     }
 
     fn log(&self, message: &IncidentMessage, tries: u32, error: Option<&str>) {

@@ -50,7 +50,8 @@ pub fn print_value(value: &impl serde::Serialize) -> Result<(), Error> {
 /// # Errors
 /// Standard output cannot be written.
 pub fn print_annotations(text: &str) -> Result<(), Error> {
-    let line = |line: &str| if workflow::is_annotation(line) { visible(line) } else { shown_line(line, false) };
+    let is_one = |line: &str| Severity::ALL.iter().any(|weight| line.starts_with(&format!("::{} ", weight.words())));
+    let line = |line: &str| if is_one(line) { visible(line) } else { shown_line(line, false) };
     print_file(&per_line(text, line))
 }
 

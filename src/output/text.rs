@@ -70,13 +70,8 @@ pub fn log_line(text: &str) -> String {
 /// The lines of what a command wrote, as a terminal would have left them: escape sequences are taken out, tabs become two spaces,
 /// of a line that was written over (`\r`) the last state is shown, and whatever else would do something is seen.
 pub fn terminal_lines(text: &str) -> Vec<String> {
-    strip_escapes(text).lines().map(terminal_line).collect()
-}
-
-fn terminal_line(line: &str) -> String {
-    let line = line.trim_end_matches('\r');
-    let last = line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
-    visible(&last.replace('\t', "  "))
+    let last = |line: &str| line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default().replace('\t', "  ");
+    strip_escapes(text).lines().map(|line| visible(&last(line))).collect()
 }
 
 /// What a command wrote as one line: its lines joined by spaces.

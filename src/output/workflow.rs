@@ -16,11 +16,6 @@ pub enum Severity {
 }
 }
 
-/// Whether a line is an annotation.
-pub(super) fn is_annotation(line: &str) -> bool {
-    Severity::ALL.iter().any(|weight| line.starts_with(&format!("::{} ", weight.words())))
-}
-
 /// A message beside a line. `Display` writes the command, one line without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {

@@ -3,17 +3,18 @@
 //! Of `curl -w FORMAT` the HTTP status in what it writes: the format becomes a pattern in which `%{http_code}` is what is looked for. A
 //! format that is read from a file, or does not show the status, tells nothing.
 
-use super::table::{self, ErrorLine, ExitMeaning, On, Program};
+use super::table::{self, ErrorLine, On, Program};
 use super::{Call, ExitUse, Filtered, Sink, among};
 use crate::source::{TextPattern, cut};
 use regex::Regex;
-use std::fmt;
 
 /// Columns of a line that are shown.
 const SHOWN: usize = 200;
 
 /// What a program said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{program} answered \"{}\" with exit code 0{}", cut(.line, SHOWN, " …"),
+    .advice.as_ref().map(|advice| format!(" ({advice})")).unwrap_or_default())]
 pub struct RefusedAnswer {
     /// The program.
     pub program: String,
@@ -21,15 +22,6 @@ pub struct RefusedAnswer {
     pub line: String,
     /// What would make its exit code tell.
     pub advice: Option<String>,
-}
-
-impl fmt::Display for RefusedAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RefusedAnswer { program, line, advice } = self;
-        let line = cut(line, SHOWN, " …");
-        write!(f, "{program} answered \"{line}\" with exit code 0")?;
-        advice.as_ref().map_or(Ok(()), |advice| write!(f, " ({advice})"))
-    }
 }
 
 /// The first error that a program of a command wrote, where the exit code of the command, which is 0, cannot tell of it.
@@ -166,9 +158,14 @@ pub fn missing_among(calls: &[Call], stderr: &str, codes: &[ExitUse]) -> Option<
     named.into_iter().find(called).map(str::to_string)
 }
 
-/// Why nobody will learn whether a call failed: its exit code does not tell, and what it would say is not shown. With what
-/// would make it tell.
-pub fn says_nothing(call: &Call) -> Option<&'static str> {
+/// What is said of a failure that nobody will learn of.
+pub(super) fn nobody_learns(program: &str) -> String {
+    format!("nobody will learn whether this fails: `{program}` exits with 0 all the same")
+}
+
+/// What would make a call tell whether it failed, and why nobody will learn that: its exit code does not tell, and what it would say is
+/// not shown.
+pub fn says_nothing(call: &Call) -> Option<(&'static str, String)> {
     let program = table::program(call.program())?;
     let looked_at = call.stdout == Sink::Piped || call.filtered == Filtered::Lines;
     let hidden = !looked_at
@@ -177,30 +174,27 @@ pub fn says_nothing(call: &Call) -> Option<&'static str> {
             let own = error.on == On::Stderr && program.errors.iter().any(|other| other.on != On::Stderr);
             (!own || !error.with.is_empty()) && error.is_shown(program, call)
         });
-    let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Waived) || tells(program, call);
-    program.advice.as_deref().filter(|_| hidden && !asked)
+    let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Waived) || program.is_honest(call);
+    let advice = program.advice.as_deref().filter(|_| hidden && !asked)?;
+    Some((advice, nobody_learns(call.program())))
 }
 
-/// Why a condition says nothing: the exit code that it asks for is 0 whatever the program was answered. With what would make
-/// it tell.
-pub fn holds_anyway(call: &Call) -> Option<&'static str> {
+/// What would make a condition tell, and why it says nothing: the exit code that it asks for is 0 whatever the program was answered.
+pub fn holds_anyway(call: &Call) -> Option<(&'static str, String)> {
     let program = table::program(call.program())?;
     // `! redis-cli PING | grep -q PONG`: the one behind the pipe tells.
     let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain) && call.stdout != Sink::Piped;
-    program.advice.as_deref().filter(|_| asked && !tells(program, call))
+    let advice = program.advice.as_deref().filter(|_| asked && !program.is_honest(call))?;
+    let program = call.program();
+    Some((advice, format!("`{program}` exits with 0 whatever it is answered, so that the condition holds")))
 }
 
-/// Why a script of statements goes on after one that fails, and ends with 0: its client is not told to stop. With what would
-/// make it.
-pub fn goes_on_after_errors(call: &Call) -> Option<&'static str> {
+/// What would make a client stop at a statement that fails, and what it does: the script goes on, and ends with 0.
+pub fn goes_on_after_errors(call: &Call) -> Option<(&'static str, String)> {
     let program = table::program(call.program())?;
-    let reads = program.language == Some(table::InputLanguage::Sql) && program.exit == ExitMeaning::IgnoresErrors;
-    program.advice.as_deref().filter(|_| reads && !program.is_honest(call))
-}
-
-/// Whether a program's exit code tells of errors, as far as anybody can know who does not know its version.
-fn tells(program: &Program, call: &Call) -> bool {
-    program.exit == ExitMeaning::Varies || program.is_honest(call)
+    let reads = program.language == Some(table::InputLanguage::Sql) && program.ignores_errors;
+    let advice = program.advice.as_deref().filter(|_| reads && !program.is_honest(call))?;
+    Some((advice, format!("`{}` goes on after a statement that failed, and exits with 0", call.program())))
 }
 
 /// The status that failed, where one did: 400 and above, or 000 where there was no answer. `alone`: nothing but the format

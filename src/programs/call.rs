@@ -1,7 +1,5 @@
 //! A program as a command calls it: its words, where its output goes, and what becomes of its exit code.
 
-use crate::bash::Word;
-
 /// Where a stream of a program leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sink {
@@ -99,11 +97,6 @@ impl Call {
     pub fn program(&self) -> &str {
         let word = self.words.first().map_or("", String::as_str);
         word.rsplit('/').next().unwrap_or_default()
-    }
-
-    /// Its words as the table of programs takes them.
-    pub fn fixed(&self) -> Vec<Word> {
-        self.words.iter().map(Word::fixed).collect()
     }
 
     /// The words behind it.

@@ -37,53 +37,43 @@ struct CallContext<'a> {
 /// What of it decides what becomes of what a function runs.
 type AroundFunction = (Sink, Sink, ExitUse, Filtered, usize);
 
-/// Reads which programs the commands of a page run, with the work that they may take together.
-pub struct Calls {
+/// The work that it takes to read what a text runs.
+struct Budget {
     /// How many bytes of functions may still be read where they are called: functions that call functions multiply the work.
     left: usize,
-    /// Whether a part of it, or of a script in it, was not read as bash reads it.
+    /// Whether a part of it, or of a script in it, was not read, or not as bash reads it.
     unread: bool,
 }
 
 /// The programs that shell text runs, in order, those of functions where they are called.
 pub fn calls(text: &str) -> Vec<Call> {
-    Calls::of_page(text.len()).of(text)
+    read_calls(text).0
 }
 
 /// Whether shell text, or a script that it hands to a shell, may call more than [`calls`] sees.
 pub fn hides_calls(text: &str) -> bool {
-    let mut work = Calls::of_page(text.len());
-    work.of(text);
-    work.unread
+    read_calls(text).1
 }
 
-impl Calls {
-    /// For a page of so many bytes.
-    pub fn of_page(bytes: usize) -> Calls {
-        Calls { left: UNFOLDED.saturating_mul(bytes), unread: false }
+fn read_calls(text: &str) -> (Vec<Call>, bool) {
+    let mut work = Budget { left: UNFOLDED.saturating_mul(text.len()), unread: false };
+    let (stdout, stderr, code, filtered) = (Sink::Stdout, Sink::Stderr, ExitUse::Kept, Filtered::No);
+    let around = CallContext { stdout, stderr, code, filtered, stage: None, into: None, fed: None, depth: 0, base: 0 };
+    let mut calls = within(text, around, &mut work);
+    // What a variable took is seen where it is shown: behind it, or else in a loop before it.
+    let mut said: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, call) in calls.iter().enumerate() {
+        call.said().for_each(|name| said.entry(name.to_string()).or_default().push(at));
     }
-
-    /// The programs that a shell command of it runs.
-    pub fn of(&mut self, text: &str) -> Vec<Call> {
-        let (stdout, stderr, code, filtered) = (Sink::Stdout, Sink::Stderr, ExitUse::Kept, Filtered::No);
-        let around =
-            CallContext { stdout, stderr, code, filtered, stage: None, into: None, fed: None, depth: 0, base: 0 };
-        let mut calls = within(text, around, self);
-        // What a variable took is seen where it is shown: behind it, or else in a loop before it.
-        let mut said: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, call) in calls.iter().enumerate() {
-            call.said().for_each(|name| said.entry(name.to_string()).or_default().push(at));
+    for at in 0..calls.len() {
+        let Some(places) = calls.get(at).and_then(|call| said.get(call.into.as_ref()?)) else { continue };
+        let behind = places.get(places.partition_point(|place| *place <= at)).or(places.first());
+        let shown = behind.and_then(|place| calls.get(*place)).map(|call| call.stdout);
+        if let (Some(sink), Some(call)) = (shown, calls.get_mut(at)) {
+            call.stdout = sink;
         }
-        for at in 0..calls.len() {
-            let Some(places) = calls.get(at).and_then(|call| said.get(call.into.as_ref()?)) else { continue };
-            let behind = places.get(places.partition_point(|place| *place <= at)).or(places.first());
-            let shown = behind.and_then(|place| calls.get(*place)).map(|call| call.stdout);
-            if let (Some(sink), Some(call)) = (shown, calls.get_mut(at)) {
-                call.stdout = sink;
-            }
-        }
-        calls
     }
+    (calls, work.unread)
 }
 
 /// The functions that shell text defines, as text that defines them again.
@@ -104,7 +94,7 @@ pub fn answered(text: &str, stdout: &str, stderr: &str) -> Option<RefusedAnswer>
     programs::error_among(&calls(text), stdout, stderr)
 }
 
-fn within(text: &str, around: CallContext<'_>, work: &mut Calls) -> Vec<Call> {
+fn within(text: &str, around: CallContext<'_>, work: &mut Budget) -> Vec<Call> {
     let script = read(text);
     work.unread |= script.stopped.is_some() || script.odd.is_some();
     let mut functions = HashMap::new();
@@ -126,7 +116,7 @@ struct CallWalk<'w> {
     functions: HashMap<&'w str, &'w Statement>,
     /// Which functions were read, and with what around them.
     known: HashSet<(usize, AroundFunction)>,
-    work: &'w mut Calls,
+    work: &'w mut Budget,
     found: Vec<(usize, Vec<Call>)>,
 }
 
@@ -188,9 +178,8 @@ impl<'w> CallWalk<'w> {
         };
         let left = self.work.left.checked_sub(body.span.end - body.span.start);
         let seen = (around.stdout, around.stderr, around.code, around.filtered, around.depth);
-        let is_new = self.known.insert((body.span.start, seen));
-        // What it runs is known by then, and it stands among the calls already.
-        if left.is_some() || is_new {
+        // What is not new is known by then, and stands among the calls already.
+        if self.known.insert((body.span.start, seen)) || left.is_some() {
             self.work.left = left.unwrap_or_default();
             self.statement(body, CallContext { depth: around.depth + 1, ..around });
         }
@@ -331,7 +320,7 @@ fn redirected(redirects: &[Redirect], text: &str, (mut stdout, mut stderr): (Sin
 }
 
 /// A simple command that begins there: the program that it names, and those that this one runs.
-fn called(begin: usize, command: &SimpleCommand, text: &str, around: CallContext<'_>, work: &mut Calls) -> Vec<Call> {
+fn called(begin: usize, command: &SimpleCommand, text: &str, around: CallContext<'_>, work: &mut Budget) -> Vec<Call> {
     let (stdout, stderr) = redirected(&command.redirects, text, (around.stdout, around.stderr));
     let around = CallContext { stdout, stderr, ..around };
     let mut found = Vec::new();

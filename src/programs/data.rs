@@ -4,6 +4,7 @@
 use super::calls::calls;
 use super::effect::{EffectKind, StandardInput, destroys, is_sql_client, labelled, of_call};
 use super::{ExitUse, among, table};
+use crate::bash::Word;
 use crate::source::TextPattern;
 
 /// Statements that write rows, or take away what holds them.
@@ -19,13 +20,12 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
         return writes();
     }
     calls(text).iter().any(|call| {
-        let words = call.fixed();
         let keys = || {
             table::program(call.program()).filter(|program| program.language == Some(table::InputLanguage::Redis))?;
-            let label = labelled(&words, |program| &program.changes)?.to_ascii_lowercase();
+            let label = labelled(&call.words, |program| &program.changes)?.to_ascii_lowercase();
             label.split(' ').nth(1).filter(|verb| !among(verb, words!("no keys"))).map(drop)
         };
-        destroys(&words).is_some() || is_sql_client(call.program()) && writes() || keys().is_some()
+        destroys(&call.words).is_some() || is_sql_client(call.program()) && writes() || keys().is_some()
     })
 }
 
@@ -33,9 +33,9 @@ pub fn changes_data(text: &str, sql: bool) -> bool {
 /// `docker compose restart web`, but not `docker run --rm tools dig db`.
 pub fn fails_with_change(text: &str) -> bool {
     calls(text).iter().filter(|call| matches!(call.code, ExitUse::Kept | ExitUse::Replaced)).any(|call| {
-        let words = call.fixed();
+        let words: Vec<Word> = call.words.iter().map(Word::fixed).collect();
         let changes = of_call(&words, StandardInput::Stream).kind == EffectKind::Changes;
-        changes && labelled(&words, |program| &program.to_look).is_none()
+        changes && labelled(&call.words, |program| &program.to_look).is_none()
     })
 }
 

@@ -2,7 +2,7 @@
 //! calling it, or it changes something, or nobody can say. **Whatever is not understood is unknown**, and counts as a change.
 
 use super::sql::of_sql;
-use super::table::{self, ExitMeaning, InputLanguage, Program, Way};
+use super::table::{self, InputLanguage, Program, Way};
 use super::{Call, among, http, scripts};
 use crate::bash::{FILLED, Word, WordKind};
 
@@ -86,7 +86,8 @@ pub(super) struct GivenOption<'w> {
     pub name: String,
     /// Its value, a part of its own word or the next one.
     pub value: Option<Word>,
-    word: &'w Word,
+    /// The word that it stands in.
+    pub word: &'w Word,
     /// Whether it is certain that it is an option, and no value of one before it.
     sure: bool,
     /// How many operands stand before it.
@@ -272,8 +273,8 @@ impl<'w> CallArguments<'w> {
         })
     }
 
-    /// What is wrong with the options of a call that would otherwise only look; those in `judged` are looked at elsewhere.
-    fn strange(&self, program: &Program, verb: bool, judged: &str) -> Option<String> {
+    /// What is wrong with the options of a call that would otherwise only look.
+    fn strange(&self, program: &Program, verb: bool) -> Option<String> {
         if program.only.is_none() && program.refuse.is_empty() {
             return None;
         }
@@ -288,7 +289,7 @@ impl<'w> CallArguments<'w> {
             let shortened = long && given.name.starts_with("--") && known.starts_with(&given.name);
             is(given, known) || given.word.beginning() == known || shortened || long && bare(known) == bare(&given.name)
         };
-        let strange = self.options.iter().filter(|given| !among(&given.name, judged)).find(|given| {
+        let strange = self.options.iter().find(|given| {
             program.only.as_ref().is_some_and(|only| !only.iter().any(|known| is(given, known)))
                 || program.refuse.iter().any(|known| refused(given, known))
         });
@@ -296,6 +297,15 @@ impl<'w> CallArguments<'w> {
             true => format!("with `{}`", given.name),
             false => format!("with `{}`", given.word.shown()),
         })
+    }
+
+    /// The first word that is none of the program's options, or may bring others.
+    pub fn unknown_option(&self, program: &Program) -> Option<&'w Word> {
+        let is_known = |given: &&GivenOption<'_>| match given.value {
+            Some(_) => program.takes(&given.name),
+            None => program.is_flag(&given.name),
+        };
+        self.options.iter().find(|given| !is_known(given)).map(|given| given.word).or(self.loose)
     }
 
     /// The values of an option that has one of these names.
@@ -312,8 +322,7 @@ impl<'w> CallArguments<'w> {
 impl Program {
     /// Whether its exit code tells of errors, called like this.
     pub fn is_honest(&self, call: &Call) -> bool {
-        let turned = self.unless.iter().any(|switch| switch.is_given(&self.options(call)));
-        (self.exit == ExitMeaning::Honest) != turned && self.exit != ExitMeaning::Varies
+        self.ignores_errors == self.unless.iter().any(|switch| switch.is_given(&self.options(call)))
     }
 
     /// The options of a call, each with its value.
@@ -346,31 +355,14 @@ pub fn is_known(name: &str) -> bool {
     table::entry(name).is_some()
 }
 
-/// Why a call may run or read something else than it says: a script by its path, files that a connection string names.
-fn leads_elsewhere(name: &str, program: &Program, arguments: &CallArguments<'_>) -> Option<&'static str> {
-    let path = |word: &&&Word| word.kind != WordKind::Fixed || word.text.contains('/');
-    let starts = matches!(name, "service" | "rc-service" | "invoke-rc.d");
-    if starts && arguments.operands.first().filter(path).is_some() {
-        return Some("which script it runs is not known");
-    }
-    if program.language == Some(InputLanguage::Sql) || name.starts_with("pg_") {
-        let options = arguments.values("-d --dbname -h --host").flatten();
-        let operands = arguments.operands.iter().copied();
-        let strange = |Word { text, .. }: &Word| {
+/// Whether a call of a client may read files that its connection string names.
+fn names_files(name: &str, program: &Program, arguments: &CallArguments<'_>) -> bool {
+    let mut told = arguments.values("-d --dbname -h --host").flatten().chain(arguments.operands.iter().copied());
+    (program.language == Some(InputLanguage::Sql) || name.starts_with("pg_"))
+        && told.any(|Word { text, .. }| {
             let bare = text.replace("sslmode", "");
             text.contains(['=', ':']) && words!("connections").split_whitespace().any(|file| bare.contains(file))
-        };
-        if options.chain(operands).any(strange) {
-            return Some("its connection string may name files");
-        }
-    }
-    None
-}
-
-/// Whether a path of the API of Kubernetes is certainly one that says how the server is.
-fn is_health(path: Option<&Word>) -> bool {
-    let known = |text: &str| matches!(text.split('?').next(), Some("/readyz" | "/livez" | "/healthz" | "/metrics"));
-    path.is_some_and(|path| path.kind == WordKind::Fixed && known(&path.text))
+        })
 }
 
 /// The effect of one program, called with these words, the program first; what it runs is not looked at.
@@ -397,34 +389,35 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
         _ => words,
     };
     let arguments = CallArguments::of(program, words);
-    if let Some(why) = leads_elsewhere(name, program, &arguments) {
-        return Effect::unknown(format!("`{name}`: {why}"));
+    if names_files(name, program, &arguments) {
+        return Effect::unknown(format!("`{name}`: its connection string may name files"));
     }
     let holding = program.looks.iter().filter(|way| arguments.holds(program, way, true));
     // Whether there is one, whether one says what the program is to do, and whether one begins with a verb.
     let (way, tells, verb) = holding.fold((false, false, false), |(_, tells, verb), way| {
         (true, tells || !way.options.is_empty(), verb || !way.operands.is_empty())
     });
-    // What the words say in a language of their own.
-    let mut checked = "";
     let first = arguments.operands.first();
-    let may_set = |word: &Word| word.kind != WordKind::Fixed || word.text.contains('=');
+    let is_name = |word: &&Word| word.kind == WordKind::Fixed && !word.text.contains(['=', '/']);
+    // A path of the API of Kubernetes that says how the server is.
+    let is_health = |path: &Word| {
+        let paths = ["/readyz", "/livez", "/healthz", "/metrics"];
+        path.kind == WordKind::Fixed && path.text.split('?').next().is_some_and(|path| paths.contains(&path))
+    };
     let sends = input != StandardInput::Nothing && first.is_some_and(|verb| verb.is("s_client"));
+    // What the words say in a language of their own.
     let told = match (name, program.language) {
+        _ if program.names_only && !arguments.operands.iter().all(is_name) => {
+            Some(Effect::unknown(format!("`{name}` may do more with words that are no names")))
+        }
         ("sed" | "gsed", _) => Some(scripts::of_sed(&arguments)),
-        ("awk" | "gawk" | "mawk" | "nawk", _) => return scripts::of_awk(words),
+        ("awk" | "gawk" | "mawk" | "nawk", _) => Some(scripts::of_awk(&arguments)),
         ("openssl", _) if sends => Some(Effect::unknown("`openssl s_client` sends what it reads")),
-        ("kubectl" | "oc", _) if !arguments.values("--raw").all(is_health) => {
+        ("kubectl" | "oc", _) if !arguments.values("--raw").all(|path| path.is_some_and(is_health)) => {
             Some(Effect::unknown(format!("`{name}`: with `--raw`")))
         }
-        ("sysctl", _) if arguments.operands.iter().any(|word| may_set(word)) => {
-            Some(Effect::unknown("`sysctl` may set what it is given"))
-        }
         (_, Some(InputLanguage::Http)) if tells && arguments.operands.is_empty() => None,
-        (_, Some(InputLanguage::Http)) => {
-            checked = if name == "curl" { words!("checked options of curl") } else { "" };
-            Some(http::of_call(name, &arguments))
-        }
+        (_, Some(InputLanguage::Http)) => Some(http::of_call(name, &arguments)),
         (_, Some(InputLanguage::Sql)) => of_statements(name, program, &arguments, input),
         (_, Some(InputLanguage::Redis)) if arguments.operands.is_empty() => match input {
             StandardInput::Text(text) => Some(of_lines(name, text)),
@@ -433,8 +426,7 @@ pub fn of_call(words: &[Word], input: StandardInput<'_>) -> Effect {
         _ => None,
     };
     let way = way && (tells || !matches!(program.language, Some(InputLanguage::Http | InputLanguage::Sql)));
-    let strange =
-        arguments.strange(program, verb, checked).map(|strange| Effect::unknown(format!("`{name}`: {strange}")));
+    let strange = arguments.strange(program, verb).map(|strange| Effect::unknown(format!("`{name}`: {strange}")));
     let effect = told.unwrap_or_else(|| match (way, first.filter(|_| !program.looks.is_empty())) {
         (true, _) => Effect::looks(),
         (false, Some(operand)) => Effect::unknown(format!("`{name} {}` is not known to only look", operand.shown())),
@@ -489,32 +481,33 @@ impl CallArguments<'_> {
 }
 
 /// The first of some ways that a call is of, as it is told to people.
-pub(super) fn labelled(words: &[Word], ways: impl Fn(&Program) -> &[Way]) -> Option<String> {
+pub(super) fn labelled(words: &[impl AsRef<str>], ways: impl Fn(&Program) -> &[Way]) -> Option<String> {
+    let words: Vec<Word> = words.iter().map(|word| Word::fixed(word.as_ref())).collect();
     let (first, words) = words.split_first()?;
-    let name = name_of(&first.text).filter(|_| first.kind == WordKind::Fixed)?;
-    let program = table::entry(name)?.program?;
+    let name = name_of(&first.text)?;
+    let program = table::program(name)?;
     let arguments = CallArguments::of(program, words);
     let way = ways(program).iter().find(|way| arguments.holds(program, way, false))?;
     Some(arguments.label(name, way))
 }
 
 /// What of a program opens a session or an editor for a person, called like this: `kubectl edit`.
-pub fn interactive(words: &[Word]) -> Option<String> {
+pub fn interactive(words: &[impl AsRef<str>]) -> Option<String> {
     labelled(words, |program| &program.interactive)
 }
 
 /// What of a program never ends by itself, called like this: `kubectl logs -f`.
-pub fn endless(words: &[Word]) -> Option<String> {
+pub fn endless(words: &[impl AsRef<str>]) -> Option<String> {
     labelled(words, |program| &program.endless)
 }
 
 /// What of a program keeps a copy of what may be lost, called like this: `restic backup`.
-pub fn keeps(words: &[Word]) -> Option<String> {
+pub fn keeps(words: &[impl AsRef<str>]) -> Option<String> {
     labelled(words, |program| &program.keeps)
 }
 
 /// What of a program stays in force until somebody takes it back, called like this: `kubectl cordon`.
-pub fn lasts(words: &[Word]) -> Option<String> {
+pub fn lasts(words: &[impl AsRef<str>]) -> Option<String> {
     labelled(words, |program| &program.lasts)
 }
 
@@ -524,10 +517,10 @@ pub fn is_sql_client(name: &str) -> bool {
 }
 
 /// What of a program cannot be taken back, called like this: `kubectl delete namespace`.
-pub fn destroys(words: &[Word]) -> Option<String> {
+pub fn destroys(words: &[impl AsRef<str>]) -> Option<String> {
     labelled(words, |program| &program.destroys).or_else(|| {
-        let name = name_of(&words.first()?.text).filter(|name| is_sql_client(name))?;
-        words.iter().skip(1).find_map(|word| Some(format!("{name}: {}", destroying_statement(&word.text)?)))
+        let name = name_of(words.first()?.as_ref()).filter(|name| is_sql_client(name))?;
+        words.iter().skip(1).find_map(|word| Some(format!("{name}: {}", destroying_statement(word.as_ref())?)))
     })
 }
 
@@ -623,6 +616,9 @@ mod tests {
 
     #[test]
     fn calls_are_told_by_their_ways() {
+        fn words(text: &str) -> Vec<&str> {
+            text.split(' ').collect()
+        }
         assert!(["psql", "redis-cli", "kubectl edit x"].iter().all(|text| interactive(&words(text)).is_some()));
         assert_eq!(interactive(&words("kubectl get pods")), None);
         assert_eq!(endless(&words("kubectl logs x -f")).as_deref(), Some("kubectl logs -f"));

@@ -24,7 +24,7 @@ mod waits;
 pub use crate::bash::{EXPANDED, FILLED, Word, WordKind};
 pub use answer::{RefusedAnswer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, ExitUse, Filtered, PipeStage, Sink};
-pub use calls::{Calls, answered, calls, functions, hides_calls};
+pub use calls::{answered, calls, functions, hides_calls};
 pub use data::{changes_data, fails_with_change};
 pub use effect::{
     Effect, EffectKind, StandardInput, destroying_statement, destroys, endless, interactive, is_known, is_sql_client,
@@ -35,7 +35,7 @@ pub use own::{FILE, add, own_file};
 pub use shell::{of_shell, only_gets, only_looks, only_notes};
 pub use sql::of_sql;
 pub use table::{Wrapper, script, wrapper};
-pub use unnoticed::{asks_nothing, nobody_learns, unnoticed_end};
+pub use unnoticed::{asks_nothing, unnoticed_end};
 pub use waits::{Waits, waits, words_wait};
 
 fn among(word: &str, list: &str) -> bool {

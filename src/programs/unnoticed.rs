@@ -2,18 +2,13 @@
 //! `-f`, `… | head`, `… || true`.
 
 use super::ExitUse;
-use super::answer::says_nothing;
+use super::answer::{nobody_learns, says_nothing};
 use super::calls::calls;
 use super::table;
 use crate::bash::{Statement, StatementKind, one_call, read};
 
 /// What decides by itself how a shell or a pipe ends.
 const DECIDES: &[&str] = &["exit", "return", "set -e", "pipefail", "PIPESTATUS"];
-
-/// What is said of a failure that nobody will learn of.
-pub fn nobody_learns(program: &str) -> String {
-    format!("nobody will learn whether this fails: `{program}` exits with 0 all the same")
-}
 
 /// Why nobody learns whether the last command of a shell text failed, and what would make it tell. What only says something behind it
 /// (`echo done`) is left out.
@@ -40,11 +35,7 @@ pub fn unnoticed_end(text: &str) -> Option<(&'static str, String)> {
         }
         StatementKind::Simple(_) if is_nothing(last) && !before.is_empty() => of(first(last), LEAVE_OUT),
         StatementKind::Simple(_) => {
-            let calls = calls(last.span.of(text));
-            calls
-                .iter()
-                .filter(|call| call.code == ExitUse::Kept)
-                .find_map(|call| of(call.program(), says_nothing(call)?))
+            calls(last.span.of(text)).iter().filter(|call| call.code == ExitUse::Kept).find_map(says_nothing)
         }
         _ => None,
     }

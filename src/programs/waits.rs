@@ -3,7 +3,8 @@
 
 use super::calls::script;
 use super::simple::{Simple, bare};
-use crate::programs::{Word, among, endless, interactive};
+use crate::bash::CommandContext;
+use crate::programs::{among, endless, interactive};
 
 /// What a command waits for; each with the command as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,18 +21,18 @@ pub enum Waits {
 
 /// What a command waits for, if for anything.
 pub fn waits(command: &Simple<'_>) -> Option<Waits> {
-    let opens = if command.fed || command.background { None } else { opens(command) };
+    let opens = if command.around.fed || command.around.background { None } else { opens(command) };
     opens.or_else(|| forever(command).map(Waits::Forever))
 }
 
-/// What the words of a call wait for; `fed`: its standard input is a pipe, a file or a here-document.
-pub fn words_wait(words: &[&str], fed: bool) -> Option<Waits> {
-    waits(&bare(Simple { words: words.to_vec(), fed, ..Simple::default() }))
+/// What the words of a call wait for.
+pub fn words_wait(words: &[&str], around: CommandContext) -> Option<Waits> {
+    waits(&bare(Simple { words: words.to_vec(), around, timed: false }))
 }
 
-/// Its words as the table of programs takes them.
-fn plain(command: &Simple<'_>) -> Vec<Word> {
-    command.words.iter().map(|word| Word::fixed(word.trim_matches(['"', '\'']))).collect()
+/// Its words without quotes.
+fn plain<'a>(command: &Simple<'a>) -> Vec<&'a str> {
+    command.words.iter().map(|word| word.trim_matches(['"', '\''])).collect()
 }
 
 fn opens(command: &Simple<'_>) -> Option<Waits> {
@@ -80,7 +81,7 @@ fn is_attached(command: &Simple<'_>) -> bool {
 }
 
 fn forever(command: &Simple<'_>) -> Option<String> {
-    if command.timed || command.background || command.cut {
+    if command.timed || command.around.background || command.around.cut {
         return None;
     }
     // The log of a job ends with the job.

@@ -196,15 +196,6 @@ pub struct PageSeen {
     pub parts: Vec<(&'static str, u64)>,
 }
 
-/// Why a page did not come as it must.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageMissed {
-    /// `undetected`, `misrouted`, `suppressed` or `late`.
-    pub verdict: Verdict,
-    /// What was seen instead.
-    pub seen: String,
-}
-
 impl PageExpectation {
     /// The page in words: `CheckoutDown to payments-oncall`.
     pub fn text(&self) -> String {
@@ -323,7 +314,7 @@ impl PageExpectation {
         parts
     }
 
-    /// Why the page did not come between `from` and `deadline`, by what was seen until now. `distance` says how far the expression
+    /// Why the page did not come between `from` and `deadline` (`undetected`, `misrouted`, `suppressed` or `late`), by what was seen until now. `distance` says how far the expression
     /// was from its threshold, where that is known.
     pub fn missed(
         &self,
@@ -332,81 +323,72 @@ impl PageExpectation {
         deadline: DrillTime,
         now: DrillTime,
         distance: &str,
-    ) -> PageMissed {
-        let missed = |verdict, seen: String| PageMissed { verdict, seen };
+    ) -> (Verdict, String) {
         let took = |at: DrillTime| seconds(at.0.saturating_sub(from.0));
         if let Some(late) = self.came(seen, from) {
             let late_by = seconds(late.at.0.saturating_sub(deadline.0));
-            let parts = in_words(&late.parts);
-            let why =
-                format!("it was delivered to {} {late_by} too late, after {}: {parts}", late.receiver, took(late.at));
-            return missed(Verdict::Late, why);
+            let (receiver, after, parts) = (&late.receiver, took(late.at), in_words(&late.parts));
+            let why = format!("it was delivered to {receiver} {late_by} too late, after {after}: {parts}");
+            return (Verdict::Late, why);
         }
         let own: Vec<&AlertMoment> = seen.iter().filter(|moment| self.is_of(moment) && moment.at_us >= from).collect();
         if let Some(elsewhere) = self.elsewhere(&own) {
-            return missed(Verdict::Misrouted, elsewhere);
+            return (Verdict::Misrouted, elsewhere);
         }
         let suppressed = own.iter().find_map(|moment| match &moment.station {
-            AlertStation::Suppressed { by } => Some((moment.at_us, by)),
+            AlertStation::Suppressed { by } => Some((took(moment.at_us), by)),
             _ => None,
         });
-        if let Some((at, by)) = suppressed {
-            let why = format!("it fired, and after {} Alertmanager kept it back: {by}", took(at));
-            return missed(Verdict::Suppressed, why);
+        if let Some((after, by)) = suppressed {
+            return (Verdict::Suppressed, format!("it fired, and after {after} Alertmanager kept it back: {by}"));
         }
         if let Some(first) = own.first() {
             let received = own.iter().any(|moment| matches!(moment.station, AlertStation::Received { .. }));
-            let is_firing = received || own.iter().any(|moment| moment.station == AlertStation::Firing);
-            let state = match (received, is_firing) {
-                (true, _) => "Alertmanager has it and has not delivered it yet (`group_wait`, `group_interval`)",
-                (_, true) => "it fires, and Alertmanager does not have it yet",
-                _ => "it is pending (`for` of its rule)",
+            let state = match own.iter().any(|moment| moment.station == AlertStation::Firing) {
+                _ if received => "Alertmanager has it and has not delivered it yet (`group_wait`, `group_interval`)",
+                true => "it fires, and Alertmanager does not have it yet",
+                false => "it is pending (`for` of its rule)",
             };
             let ended = if self.is_active(seen) || received { "" } else { ", and it has ended since" };
-            let last = self.parts(seen, from, now).last().map_or(0, |(_, us)| *us);
+            let so_far = seconds(self.parts(seen, from, now).last().map_or(0, |(_, us)| *us));
             let begun = took(first.at_us.max(from));
-            let so_far = seconds(last);
-            let why = format!("its expression was true after {begun}, and {so_far} later {state}{ended}");
-            return missed(Verdict::Late, why);
+            return (
+                Verdict::Late,
+                format!("its expression was true after {begun}, and {so_far} later {state}{ended}"),
+            );
         }
-        match seen.iter().find(|other| self.is_told(other) && other.at_us >= from) {
-            Some(other) => {
-                missed(Verdict::Undetected, format!("it fired with other labels: {}", matchers(&other.labels)))
-            }
-            None if self.source.is_some() => missed(Verdict::Undetected, "it was never posted".into()),
-            None if distance.is_empty() => missed(Verdict::Undetected, "it never became pending".into()),
-            None => missed(Verdict::Undetected, format!("it never became pending: {distance}")),
-        }
+        let why = match seen.iter().find(|other| self.is_told(other) && other.at_us >= from) {
+            Some(other) => format!("it fired with other labels: {}", matchers(&other.labels)),
+            None if self.source.is_some() => "it was never posted".into(),
+            None if distance.is_empty() => "it never became pending".into(),
+            None => format!("it never became pending: {distance}"),
+        };
+        (Verdict::Undetected, why)
     }
 
     /// Where it went instead, when it did.
     fn elsewhere(&self, own: &[&AlertMoment]) -> Option<String> {
         let nobody = |name: &str| if self.pages(name) { "" } else { ", behind which nobody is on call" };
-        let delivered = own.iter().find_map(|moment| match &moment.station {
-            AlertStation::Delivered { receiver, route, .. } => Some((receiver, route)),
-            _ => None,
-        });
         let routed = own.iter().find_map(|moment| match &moment.station {
             AlertStation::Received { receivers } => Some(receivers),
             _ => None,
         });
-        if let Some(receivers) = routed
-            && receivers.iter().any(|receiver| self.is_for(receiver) && self.pages(receiver))
-        {
-            // It is on its way, whoever has it already.
+        // Then it is on its way, whoever has it already.
+        let is_meant = |receiver: &String| self.is_for(receiver) && self.pages(receiver);
+        if routed.is_some_and(|receivers| receivers.iter().any(is_meant)) {
             return None;
         }
-        match (delivered, routed) {
-            (Some((receiver, route)), _) => {
+        let delivered = own.iter().find_map(|moment| match &moment.station {
+            AlertStation::Delivered { receiver, route, .. } => {
                 let by = if route.is_empty() { String::new() } else { format!(" by the route `{route}`") };
                 Some(format!("it was delivered to {receiver}{by}{}", nobody(receiver)))
             }
-            (None, Some(receivers)) => {
-                let said: Vec<String> = receivers.iter().map(|name| format!("{name}{}", nobody(name))).collect();
-                Some(format!("Alertmanager routes it to {}", said.join(" and ")))
-            }
-            (None, None) => None,
-        }
+            _ => None,
+        });
+        delivered.or_else(|| {
+            let said: Vec<String> = routed?.iter().map(|name| format!("{name}{}", nobody(name))).collect();
+            Some(format!("Alertmanager routes it to {}", said.join(" and ")))
+        })
     }
 
     /// Who was called before anything was broken, if anybody was.
@@ -506,8 +488,7 @@ mod tests {
     fn why(page: &PageExpectation, seen: &[AlertMoment]) -> (Verdict, String) {
         let at = |s: u64| DrillTime(s * S);
         assert_eq!(page.came(seen, at(1)).filter(|came| came.at <= at(10)), None, "it did not come in time");
-        let PageMissed { verdict, seen } = page.missed(seen, at(1), at(10), at(13), "x was at most 3 of > 5");
-        (verdict, seen)
+        page.missed(seen, at(1), at(10), at(13), "x was at most 3 of > 5")
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //!   runs/<run>/     the run directory of every attempt, with a chain of their own
 //! ```
 
-use super::stream::{add_up, write_line};
+use super::stream::{Observer, StoryOut, add_up};
 use super::{FileRef, RunOutcome, Verdict, micros};
 use crate::locked;
 use serde::{Deserialize, Serialize};
@@ -364,23 +364,27 @@ pub struct Account {
 }
 
 impl Account {
-    /// Counts one more drill, with its attempts.
-    pub fn add<'a>(&mut self, status: DrillStatus, attempts: impl IntoIterator<Item = &'a Attempt>) {
-        for attempt in attempts {
-            self.disturbed += usize::from(attempt.disturbed);
-            self.retries += usize::from(attempt.cause == Cause::Retry);
+    /// Of these drills, each with its status and its attempts.
+    pub fn of<'a, A: IntoIterator<Item = &'a Attempt>>(drills: impl Iterator<Item = (DrillStatus, A)>) -> Account {
+        let mut sum = Account::default();
+        for (status, attempts) in drills {
+            for attempt in attempts {
+                sum.disturbed += usize::from(attempt.disturbed);
+                sum.retries += usize::from(attempt.cause == Cause::Retry);
+            }
+            let counted = match status {
+                DrillStatus::Passed => &mut sum.passed,
+                DrillStatus::Flaky => &mut sum.flaky,
+                DrillStatus::NotRun => &mut sum.not_run,
+                DrillStatus::Failed => &mut sum.failed,
+                DrillStatus::Broken => &mut sum.broken,
+                DrillStatus::Incomplete => &mut sum.incomplete,
+                DrillStatus::Interrupted => &mut sum.interrupted,
+            };
+            *counted += 1;
+            sum.planned += 1;
         }
-        let counted = match status {
-            DrillStatus::Passed => &mut self.passed,
-            DrillStatus::Flaky => &mut self.flaky,
-            DrillStatus::NotRun => &mut self.not_run,
-            DrillStatus::Failed => &mut self.failed,
-            DrillStatus::Broken => &mut self.broken,
-            DrillStatus::Incomplete => &mut self.incomplete,
-            DrillStatus::Interrupted => &mut self.interrupted,
-        };
-        *counted += 1;
-        self.planned += 1;
+        sum
     }
 }
 
@@ -418,9 +422,7 @@ impl DayDrill {
 impl Day {
     /// How many drills came out how.
     pub fn account(&self) -> Account {
-        let mut account = Account::default();
-        self.drills.iter().for_each(|drill| account.add(drill.status(), &drill.attempts));
-        account
+        Account::of(self.drills.iter().map(|drill| (drill.status(), &drill.attempts)))
     }
 
     /// How it came out: the worst of its drills. A flaky one has passed, unless the file says otherwise. One that was not run
@@ -448,30 +450,18 @@ impl Day {
     }
 }
 
-/// A reader of the stream of a game day's events.
-pub trait DayObserver: Send {
-    /// Takes note of one event; `day` has taken it into account already.
-    fn on_day_event(&mut self, event: &DayStamped, day: &Day);
-}
-
 /// Takes the events of a game day. Clones write to the same stream.
 #[derive(Clone)]
 pub struct DaySink {
     started: Instant,
-    inner: Arc<Mutex<DaySinkState>>,
-}
-
-struct DaySinkState {
-    file: Option<File>,
-    failed: Option<String>,
-    day: Day,
-    observers: Vec<Box<dyn DayObserver>>,
+    /// What it adds up to so far, and where its events go.
+    inner: Arc<Mutex<(Day, StoryOut<DayStamped>)>>,
 }
 
 impl DaySink {
     /// A sink that starts the game day's clock now. `file` is `gameday.jsonl`, opened for appending.
-    pub fn new(file: Option<File>, observers: Vec<Box<dyn DayObserver>>) -> DaySink {
-        let inner = DaySinkState { file, failed: None, day: Day::default(), observers };
+    pub fn new(file: Option<File>, observers: Vec<Box<dyn Observer<DayStamped>>>) -> DaySink {
+        let inner = (Day::default(), StoryOut { file, failed: None, observers });
         DaySink { started: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -482,27 +472,20 @@ impl DaySink {
 
     /// Stamps an event, writes it to disk and shows it to the observers.
     pub fn emit(&self, event: DayEvent) {
-        let mut guard = locked(&self.inner);
-        let inner = &mut *guard;
+        let (day, out) = &mut *locked(&self.inner);
         let stamped = DayStamped { at_us: micros(self.now()), event };
-        let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
-        if let Err(error) = written {
-            inner.failed.get_or_insert(error.to_string());
-        }
-        inner.day.apply(&stamped);
-        for observer in &mut inner.observers {
-            observer.on_day_event(&stamped, &inner.day);
-        }
+        day.apply(&stamped);
+        out.tell(&stamped);
     }
 
     /// What it adds up to so far.
     pub fn day(&self) -> Day {
-        locked(&self.inner).day.clone()
+        locked(&self.inner).0.clone()
     }
 
     /// The first error of writing `gameday.jsonl`, if there was one.
     pub fn write_error(&self) -> Option<String> {
-        locked(&self.inner).failed.clone()
+        locked(&self.inner).1.failed.clone()
     }
 }
 
@@ -612,20 +595,17 @@ mod tests {
 mod sink_tests {
     use super::*;
 
-    struct Count(Arc<Mutex<Vec<usize>>>);
-
-    impl DayObserver for Count {
-        fn on_day_event(&mut self, _event: &DayStamped, day: &Day) {
-            self.0.lock().unwrap().push(day.notes.len());
-        }
-    }
-
     #[test]
-    fn an_event_is_on_disk_and_counted_before_it_is_shown() {
+    fn an_event_is_on_disk_before_it_is_shown() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("gameday.jsonl");
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let sink = DaySink::new(Some(File::create(&path).unwrap()), vec![Box::new(Count(seen.clone()))]);
+        let (shown, file) = (seen.clone(), path.clone());
+        let count = move |_: &DayStamped| {
+            let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+            shown.lock().unwrap().push(lines);
+        };
+        let sink = DaySink::new(Some(File::create(&path).unwrap()), vec![Box::new(count)]);
         sink.emit(DayEvent::DayNote { text: "a".into() });
         sink.clone().emit(DayEvent::DayNote { text: "b".into() });
         assert_eq!(*seen.lock().unwrap(), [1, 2]);

@@ -147,13 +147,8 @@ impl Record {
         Some(phase(Phase::Recover)?.ended_us?.since(phase(Phase::Inject)?.started_us))
     }
 
-    /// From when to when users were served between a recovery and a relapse; `None` where there was none.
-    pub fn served_until_relapse(&self) -> Option<(DrillTime, DrillTime)> {
-        self.first_recovered_us().zip(self.relapsed_us)
-    }
-
     /// When users had recovered, whether or not that lasted.
-    pub(super) fn first_recovered_us(&self) -> Option<DrillTime> {
+    pub fn first_recovered_us(&self) -> Option<DrillTime> {
         if let Some(all) = self.recoveries.iter().find(|r| r.sli.is_empty()) {
             return Some(all.recovered_us);
         }
@@ -316,9 +311,7 @@ impl Record {
         let Some((plan, budget)) = found else { return Vec::new() };
         let ended = self.recovered_us().unwrap_or(self.last_us);
         let of_sli = |sli: &SliInfo| {
-            if self.spent(sli, ended)? == 0.0 {
-                return None;
-            }
+            self.spent(sli, ended).filter(|spent| *spent != 0.0)?;
             let objective = budget.objective.unwrap_or(sli.objective);
             let whole_s = budget.whole_s(objective);
             let spent = |to: Option<DrillTime>| self.spent(sli, to?);
@@ -384,11 +377,6 @@ impl SeverityLevel {
         };
         vec![level("SEV1", 0.5, true), level("SEV2", 0.1, false), level("SEV3", 0.0, false)]
     }
-
-    /// Whether an incident is (at least) one of it.
-    fn holds(&self, users_hurt: f64, data_lost: bool) -> bool {
-        self.users_hurt.is_some_and(|least| users_hurt >= least) || (self.data_lost && data_lost)
-    }
 }
 
 /// The severity of the incident as it was measured.
@@ -433,7 +421,8 @@ pub fn understated(levels: &[SeverityLevel], declared: &str, measured: Option<&s
 
 /// The severity of an incident in which this share of requests was hurt: the most severe one whose definition it meets.
 pub fn severity_of(levels: &[SeverityLevel], users_hurt: f64, data_lost: bool) -> Option<&SeverityLevel> {
-    levels.iter().find(|level| level.holds(users_hurt, data_lost))
+    let is_hurt = |level: &SeverityLevel| level.users_hurt.is_some_and(|least| users_hurt >= least);
+    levels.iter().find(|level| is_hurt(level) || (level.data_lost && data_lost))
 }
 
 #[cfg(test)]

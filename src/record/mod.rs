@@ -33,10 +33,7 @@ pub use outcome::*;
 pub use parts::*;
 pub use private::*;
 pub use record::Record;
-pub use redact::{
-    HIDDEN, Redactor, SHORTEST_DECLARED, SHORTEST_GUESSED, Secret, Secrets, StreamRedactor, concealed, looks_secret,
-    script_secrets, secrets_in_text, sql_secrets, url_password,
-};
+pub use redact::*;
 pub use restore::*;
 pub use rundir::*;
 pub use series::*;

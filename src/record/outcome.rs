@@ -73,22 +73,16 @@ impl Record {
             return RunOutcome::Interrupted;
         }
         let as_expected = self.plan.is_some() && self.verdict == self.expected() && self.level_as_expected();
-        let spoiled = self.spoilers().next();
-        match self.verdict {
-            _ if !self.ended => match self.verdict {
-                Verdict::Interrupted => RunOutcome::Interrupted,
-                _ => RunOutcome::Broken,
-            },
-            Verdict::Incomplete => RunOutcome::Broken,
-            _ if as_expected && !self.left.is_empty() => RunOutcome::Broken,
-            _ if as_expected => match spoiled {
-                None => RunOutcome::Passed,
-                Some(j) if !j.verdict.is_harness() => RunOutcome::Failed,
-                Some(_) => RunOutcome::Broken,
-            },
+        let failed = |verdict: Verdict| match verdict {
             Verdict::Interrupted => RunOutcome::Interrupted,
-            verdict if verdict.is_harness() => RunOutcome::Broken,
+            verdict if verdict.is_harness() || !self.ended => RunOutcome::Broken,
             _ => RunOutcome::Failed,
+        };
+        match self.spoilers().next() {
+            _ if self.is_unfinished() || !as_expected => failed(self.verdict),
+            _ if !self.left.is_empty() => RunOutcome::Broken,
+            Some(spoiler) => failed(spoiler.verdict),
+            None => RunOutcome::Passed,
         }
     }
 

@@ -437,43 +437,29 @@ pub struct StepOutput {
 impl StepOutput {
     /// Adds text; what does not fit goes out of the middle.
     pub fn push(&mut self, stream: Stream, text: &str) {
-        let mut rest = text;
-        if self.tail.is_empty() && self.omitted == 0 {
-            let used: usize = self.head.iter().map(|c| c.text.len()).sum();
-            let most = HEAD_BYTES.saturating_sub(used).min(rest.len());
-            let (first, more) = (0..=most).rev().find_map(|cut| rest.split_at_checked(cut)).unwrap_or(("", rest));
-            if !first.is_empty() {
-                match self.head.last_mut() {
-                    Some(last) if last.stream == stream => last.text.push_str(first),
-                    _ => self.head.push(Chunk { stream, text: first.to_string() }),
-                }
-            }
-            rest = more;
-        }
-        if rest.is_empty() {
-            return;
+        let used: usize = self.head.iter().map(|c| c.text.len()).sum();
+        let is_full = !self.tail.is_empty() || self.omitted > 0;
+        let room = if is_full { 0 } else { HEAD_BYTES.saturating_sub(used).min(text.len()) };
+        let (first, rest) = (0..=room).rev().find_map(|cut| text.split_at_checked(cut)).unwrap_or(("", text));
+        match self.head.last_mut() {
+            _ if first.is_empty() => {}
+            Some(last) if last.stream == stream => last.text.push_str(first),
+            _ => self.head.push(Chunk { stream, text: first.to_string() }),
         }
         match self.tail.back_mut() {
+            _ if rest.is_empty() => return,
             Some(last) if last.stream == stream => last.text.push_str(rest),
             _ => self.tail.push_back(Chunk { stream, text: rest.to_string() }),
         }
-        self.trim_tail();
-    }
-
-    fn trim_tail(&mut self) {
         let mut excess = self.tail.iter().map(|c| c.text.len()).sum::<usize>().saturating_sub(TAIL_BYTES);
-        while excess > 0 {
-            let Some(first) = self.tail.front_mut() else { return };
-            let length = first.text.len();
-            let cut = (excess..length).find(|at| first.text.is_char_boundary(*at)).unwrap_or(length);
-            if cut >= first.text.len() {
-                excess = excess.saturating_sub(first.text.len());
-                self.omitted += first.text.len() as u64;
+        while let Some(oldest) = self.tail.front_mut().filter(|_| excess > 0) {
+            let length = oldest.text.len();
+            let cut = (excess..length).find(|at| oldest.text.is_char_boundary(*at)).unwrap_or(length);
+            oldest.text.drain(..cut);
+            self.omitted += cut as u64;
+            excess = excess.saturating_sub(cut);
+            if oldest.text.is_empty() {
                 self.tail.pop_front();
-            } else {
-                first.text.drain(..cut);
-                self.omitted += cut as u64;
-                return;
             }
         }
     }

@@ -113,10 +113,7 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     if there.as_ref().is_some_and(|there| !there.is_file()) {
         return File::options().write(true).open(path)?.write_all(content);
     }
-    let dir = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let dir = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
     let temporary = dir.join(format!(".{}.{}-{}.tmp", name.to_string_lossy(), std::process::id(), random_hex()));
@@ -153,12 +150,8 @@ pub fn no_link(path: &Path) -> io::Result<()> {
     let above = whole.ancestors().skip(1).filter(is_project).last();
     // `latest` leads to the directory of a run beside it.
     let beside = |link: &Path| {
-        fs::canonicalize(link).is_ok_and(|to| {
-            to.is_dir()
-                && to.parent().is_some_and(|parent| {
-                    fs::canonicalize(link.parent().unwrap_or(link)).is_ok_and(|own| own == parent)
-                })
-        })
+        let [to, own] = [link, link.parent().unwrap_or(link)].map(fs::canonicalize);
+        to.is_ok_and(|to| to.is_dir() && own.is_ok_and(|own| to.parent() == Some(own.as_path())))
     };
     let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) && !beside(path);
     let own = |path: &&Path| above.map_or(*path == whole, |above| path.starts_with(above) && *path != above);

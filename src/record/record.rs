@@ -264,18 +264,15 @@ impl Record {
     /// The first verdict counts. What comes later may only spoil a pass, and is kept beside any other. `incomplete` is none:
     /// it says why there will be none.
     fn judge(&mut self, judgement: Judgement) {
-        if judgement.verdict == Verdict::Incomplete {
-            if self.judged_us.is_none() {
+        let first = self.judged_us.is_none();
+        match judgement.verdict {
+            Verdict::Incomplete if first => (self.reason, self.at) = (judgement.reason, judgement.at),
+            Verdict::Incomplete => {}
+            verdict if first || (self.verdict == Verdict::Passed && verdict.spoils()) => {
+                (self.verdict, self.judged_us) = (verdict, Some(judgement.judged_us));
                 (self.reason, self.at) = (judgement.reason, judgement.at);
             }
-            return;
-        }
-        let first = self.judged_us.is_none();
-        if first || (self.verdict == Verdict::Passed && judgement.verdict.spoils()) {
-            let Judgement { verdict, reason, at, judged_us } = judgement;
-            (self.verdict, self.reason, self.at, self.judged_us) = (verdict, reason, at, Some(judged_us));
-        } else {
-            self.aftermath.push(judgement);
+            _ => self.aftermath.push(judgement),
         }
     }
 
@@ -291,10 +288,7 @@ impl Record {
 
     /// What was under way when the story ended, for a record that was cut off: `respond, step 2 of 4 …`.
     pub fn under_way(&self) -> Option<String> {
-        if self.ended {
-            return None;
-        }
-        let phase = self.phases.iter().rev().find(|p| p.ended_us.is_none())?;
+        let phase = self.phases.iter().rev().find(|p| p.ended_us.is_none() && !self.ended)?;
         let mut text = phase.phase.name().to_string();
         if let Some(step) = self.steps.iter().rev().find(|s| s.ended_us.is_none()) {
             text.push_str(&format!(", step `{}`", step.step));
@@ -309,6 +303,11 @@ impl Record {
     /// A step as the plan has it.
     pub fn step_info(&self, id: &str) -> Option<&StepInfo> {
         self.plan.as_ref()?.steps.iter().find(|step| step.id == id)
+    }
+
+    /// A fault as the plan has it.
+    pub fn fault_info(&self, id: &str) -> Option<&FaultInfo> {
+        self.plan.as_ref()?.faults.iter().find(|fault| fault.id == id)
     }
 
     /// How an assertion came out, if it was decided; the last decision counts.
@@ -343,7 +342,7 @@ fn known<T>(list: &mut Vec<T>, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T)
 }
 
 impl Record {
-    /// The events that the record still tells; their numbers are those of this list, not of `events.jsonl`.
+    /// The events of a timeline that the record still tells; their numbers are those of this list, not of `events.jsonl`.
     pub fn story(&self) -> Vec<Stamped> {
         let mut all: Vec<(DrillTime, Event)> = Vec::new();
         all.extend(self.plan.iter().map(|plan| (DrillTime(0), Event::Announced(plan.clone()))));
@@ -366,12 +365,9 @@ impl Record {
         for step in &self.steps {
             all.push((step.started_us, Event::StepStarted { step: step.step.clone() }));
             for ran in &step.commands {
-                let (step, command, attempt) = (step.step.clone(), ran.command, ran.attempts);
-                let (text, at, background) = (ran.text.clone(), ran.at.clone(), ran.background);
-                let started = Event::CommandStarted { step: step.clone(), command, text, at, attempt, background };
-                all.push((ran.attempt_started_us, started));
+                let CommandRecord { command, took_us, timed_out, omitted, stopped, .. } = *ran;
                 all.extend(ran.ended_us.zip(ran.exit).map(|(ended, exit)| {
-                    let CommandRecord { took_us, timed_out, omitted, stopped, .. } = *ran;
+                    let step = step.step.clone();
                     (ended, Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped })
                 }));
             }

@@ -227,10 +227,7 @@ impl Numbers {
         for range in text.split(',').filter(|range| !range.is_empty()) {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-            count = count.checked_add(last.checked_sub(first)?)?.checked_add(1)?;
-            if count > MOST {
-                return None;
-            }
+            count = count.checked_add(last.checked_sub(first)?)?.checked_add(1).filter(|count| *count <= MOST)?;
             ranges.push(first..=last);
         }
         Some(ranges.into_iter().flatten().collect())
@@ -348,22 +345,20 @@ pub fn lost_since(writes: &[WriteRecord], first: &ReadBackRecord, again: &ReadBa
     stored.map(|write| write.number()).filter(|number| !there.contains(*number)).collect()
 }
 
-/// When the injection began that was confirmed then, by when each began and was confirmed.
-pub fn begin_of(injections: &[(DrillTime, DrillTime)], fault: DrillTime) -> DrillTime {
-    injections.iter().find(|(_, confirmed)| *confirmed == fault).map_or(fault, |(began, _)| *began)
-}
-
 impl DataFigures {
-    /// What became of the writes of a ledger. `fault` is the one from which losses are measured, `begun` the begin of its injection,
-    /// `recovered` when users first had. `None` where the survivors could not be read back.
+    /// What became of the writes of a ledger. `injections` say when each began and was confirmed, `fault` is the one from which losses are
+    /// measured, `recovered` when users first had. The age of the backup at the fault bounds a loss that is known from below only.
+    /// `None` where the survivors could not be read back.
     pub fn of(
         writes: &[WriteRecord],
         read: &ReadBackRecord,
-        begun: DrillTime,
+        injections: &[(DrillTime, DrillTime)],
         fault: DrillTime,
         recovered: Option<DrillTime>,
+        backup_age_us: Option<u64>,
     ) -> Option<DataFigures> {
         let survivors = read.survivors.as_ref()?;
+        let begun = injections.iter().find(|(_, confirmed)| *confirmed == fault).map_or(fault, |(began, _)| *began);
         let mut figures = DataFigures { duplicates: read.duplicates, ..DataFigures::default() };
         let mut ended = BTreeSet::new();
         let mut oldest: Option<DrillTime> = None;
@@ -403,14 +398,9 @@ impl DataFigures {
         let survived = |write: &WriteRecord| write.is_acknowledged() && survivors.contains(write.number());
         figures.rpo_at_least =
             oldest.is_some_and(|oldest| !writes.iter().any(|write| write.ended() < oldest && survived(write)));
-        Some(figures)
-    }
-
-    /// The same with the age of the backup at the fault, which bounds a loss that is known from below only.
-    pub fn bounded(self, backup_age_us: Option<u64>) -> DataFigures {
         // A backup that is younger than a loss is not the one that was restored.
-        let bound = backup_age_us.filter(|age| self.rpo_at_least && *age >= self.rpo_us);
-        DataFigures { rpo_at_most_us: bound, ..self }
+        figures.rpo_at_most_us = backup_age_us.filter(|age| figures.rpo_at_least && *age >= figures.rpo_us);
+        Some(figures)
     }
 
     /// Whether an acknowledged write was lost.
@@ -442,19 +432,16 @@ pub fn backup_age_us(facts: &BTreeMap<String, String>, started_utc: &str, at: Dr
 }
 
 impl Record {
-    /// The size of the backup, as its fact `bytes` says; an error says what that is instead.
-    pub fn backup_bytes(&self) -> Result<u64, String> {
-        let text =
-            self.backup.as_ref().and_then(|facts| facts.get("bytes")).ok_or("the backup does not tell its `bytes`")?;
-        let bytes = text.trim().parse().ok().filter(|bytes| *bytes > 0);
-        bytes.ok_or_else(|| format!("`bytes={text}` of the backup is no whole number above 0"))
+    /// The size of the backup, as its fact `bytes` says; `None` where that is no whole number above 0.
+    pub fn backup_bytes(&self) -> Option<u64> {
+        self.backup.as_ref()?.get("bytes")?.trim().parse().ok().filter(|bytes| *bytes > 0)
     }
 
     /// How long the restore would take in production; `None` where the scenario does not say how much that has, the backup not
     /// how large it is, or users have not recovered.
     pub fn restore_projection(&self) -> Option<RestoreProjection> {
         let production_bytes = self.restore_plan()?.production_bytes?;
-        let backup_bytes = self.backup_bytes().ok()?;
+        let backup_bytes = self.backup_bytes()?;
         let measured_us = self.recovered_us()?.0.checked_sub(self.mitigation_started_us?.0)?;
         let projected = u128::from(measured_us) * u128::from(production_bytes) / u128::from(backup_bytes);
         let projected_us = u64::try_from(projected).unwrap_or(u64::MAX);
@@ -469,10 +456,7 @@ impl Record {
     /// The highest level of which every check held, with all levels below it; `None` when nobody asked. The latest answer of
     /// each check counts.
     pub fn restore_level(&self) -> Option<RestoreLevel> {
-        self.restore_plan()?;
-        if self.probes.is_empty() {
-            return None;
-        }
+        self.restore_plan().filter(|_| !self.probes.is_empty())?;
         let probes = self.probes.iter().map(|probe| (probe.level, probe.name.as_str(), probe.held));
         Some(RestoreLevel::reached(probes, self.recovered_us().is_some()))
     }
@@ -484,10 +468,7 @@ impl Record {
 
     /// Whether the level is the one that the scenario expects; a control, and drills of other kinds, expect none.
     pub fn level_as_expected(&self) -> bool {
-        match self.restore_plan() {
-            Some(plan) if !self.is_control() => self.restore_level() == Some(plan.expect),
-            _ => true,
-        }
+        self.restore_plan().is_none_or(|plan| self.is_control() || self.restore_level() == Some(plan.expect))
     }
 
     /// The fault from which losses are measured.
@@ -507,11 +488,9 @@ impl Record {
     /// What became of the writes; `None` when the survivors could not be read back, or no fault was confirmed.
     pub fn data_figures(&self) -> Option<DataFigures> {
         self.restore_plan()?;
-        let read_back = self.read_back.as_ref()?;
-        let fault = self.losses_from()?;
-        let begun = begin_of(&self.injections(), fault);
-        let figures = DataFigures::of(&self.writes, read_back, begun, fault, self.first_recovered_us())?;
-        Some(figures.bounded(self.backup_age_us()))
+        let (read_back, fault) = (self.read_back.as_ref()?, self.losses_from()?);
+        let (recovered, backup_age_us) = (self.first_recovered_us(), self.backup_age_us());
+        DataFigures::of(&self.writes, read_back, &self.injections(), fault, recovered, backup_age_us)
     }
 }
 

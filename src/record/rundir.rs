@@ -81,10 +81,8 @@ impl RunDir {
                 made => return made.and_then(|()| RunDir::furnish(root, path, id)),
             }
         }
-        Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            format!("no free id for {stamp}-{name} in {}", root.display()),
-        ))
+        let why = format!("no free id for {stamp}-{name} in {}", root.display());
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, why))
     }
 
     /// Makes the directory of a run whose id was given to it elsewhere, as `create` does.
@@ -219,7 +217,11 @@ impl RunDir {
     /// Whether the runner of this run lives: its lock is held, by whatever process, or it is just being made.
     pub fn is_alive(&self) -> io::Result<bool> {
         let file = match open_plain(&self.path.join("lock"), File::options().read(true)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.is_newborn(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = fs::metadata(&self.path)?.modified()?;
+                // A time in the future (a clock that was set back) counts as just now.
+                return Ok(SystemTime::now().duration_since(made).unwrap_or_default() < NEWBORN);
+            }
             file => file?,
         };
         // Shared, so that two who ask at once do not take each other for the runner.
@@ -230,20 +232,9 @@ impl RunDir {
         }
     }
 
-    fn is_newborn(&self) -> io::Result<bool> {
-        let made = fs::metadata(&self.path)?.modified()?;
-        // A time in the future (a clock that was set back) counts as just now.
-        Ok(SystemTime::now().duration_since(made).unwrap_or_default() < NEWBORN)
-    }
-
     /// `events.jsonl`.
     pub fn events_path(&self) -> PathBuf {
         self.path.join("events.jsonl")
-    }
-
-    /// `record.json`.
-    pub fn record_path(&self) -> PathBuf {
-        self.path.join("record.json")
     }
 
     /// The ledger of undos.
@@ -295,12 +286,7 @@ impl RunDir {
         Ok(FileRef { path: path.to_string(), sha256: sha256_hex(content) })
     }
 
-    /// Marks the stack of this run as kept on the user's wish; `how` says how to look into it and how to remove it.
-    pub fn mark_kept(&self, how: &str) -> io::Result<()> {
-        self.write("kept", how.as_bytes())
-    }
-
-    /// Takes the mark away, once the stack was removed.
+    /// Takes the mark away (`kept`, which says how to look into the stack and how to remove it), once the stack was removed.
     pub fn unmark_kept(&self) -> io::Result<()> {
         match fs::remove_file(self.path.join("kept")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

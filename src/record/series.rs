@@ -94,14 +94,11 @@ impl LoadSeries {
         // Cannot truncate: the number is below MAX_SLICES.
         let at = slice.index as usize;
         // A slice that never came has the start that it would have had, so that starts only grow.
-        while self.starts_us.len() < at {
+        while self.starts_us.len() <= at {
             let next = self.start_of(self.starts_us.len());
             self.starts_us.push(next);
         }
-        match self.starts_us.get_mut(at) {
-            Some(start) => *start = slice.start_us,
-            None => self.starts_us.push(slice.start_us),
-        }
+        self.starts_us[at] = slice.start_us;
         put(&mut self.due, at, slice.due);
         for (sli, good) in &slice.good {
             put(self.good.entry(sli.clone()).or_default(), at, *good);
@@ -133,7 +130,7 @@ impl LoadSeries {
 
     /// Numbers of the slices whose middle lies in `from..to`. The middle, because clocks that are compared again move starts
     /// by microseconds: a window of whole slices has the same slices whichever of them tells where it begins.
-    fn indices(&self, from: DrillTime, to: DrillTime) -> Range<usize> {
+    pub fn indices(&self, from: DrillTime, to: DrillTime) -> Range<usize> {
         let index = |t: DrillTime| {
             let (mut low, mut high) = (0, self.due.len());
             while low < high {
@@ -174,9 +171,7 @@ fn put(column: &mut Vec<u64>, at: usize, value: u64) {
     if column.len() <= at {
         column.resize(at + 1, 0);
     }
-    if let Some(cell) = column.get_mut(at) {
-        *cell = value;
-    }
+    column[at] = value;
 }
 
 #[cfg(test)]

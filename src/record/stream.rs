@@ -14,15 +14,34 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A reader of the stream of events.
-pub trait Observer: Send {
+/// A reader of the stream of events of a drill, or of a game day.
+pub trait Observer<E = Stamped>: Send {
     /// Takes note of one event.
-    fn on_event(&mut self, event: &Stamped);
+    fn on_event(&mut self, event: &E);
 }
 
-impl<F: FnMut(&Stamped) + Send> Observer for F {
-    fn on_event(&mut self, event: &Stamped) {
+impl<E, F: FnMut(&E) + Send> Observer<E> for F {
+    fn on_event(&mut self, event: &E) {
         self(event);
+    }
+}
+
+/// Where a story goes: into its file, and before its readers.
+pub(super) struct StoryOut<E> {
+    pub(super) file: Option<File>,
+    /// The first error of writing the file.
+    pub(super) failed: Option<String>,
+    pub(super) observers: Vec<Box<dyn Observer<E>>>,
+}
+
+impl<E: Serialize> StoryOut<E> {
+    /// Writes an event to disk and shows it to the observers.
+    pub(super) fn tell(&mut self, event: &E) {
+        let written = self.file.as_mut().map_or(Ok(()), |file| write_line(file, event));
+        if let Err(error) = written {
+            self.failed.get_or_insert(error.to_string());
+        }
+        self.observers.iter_mut().for_each(|observer| observer.on_event(event));
     }
 }
 
@@ -32,21 +51,15 @@ pub struct EventSink {
     started: Instant,
     /// The secrets that are hidden, also for who writes beside the stream: it knows those that are still to come as well.
     pub secrets: Secrets,
-    inner: Arc<Mutex<SinkState>>,
-}
-
-struct SinkState {
-    seq: u64,
-    file: Option<File>,
-    failed: Option<String>,
-    observers: Vec<Box<dyn Observer>>,
+    /// Number of the next event, and where it goes.
+    inner: Arc<Mutex<(u64, StoryOut<Stamped>)>>,
 }
 
 impl EventSink {
     /// A sink that starts the drill's clock now. `file` is `events.jsonl`, opened for appending.
     pub fn new(file: Option<File>, redactor: Redactor, observers: Vec<Box<dyn Observer>>) -> Self {
-        let inner = SinkState { seq: 0, file, failed: None, observers };
-        EventSink { started: Instant::now(), secrets: Secrets::new(redactor), inner: Arc::new(Mutex::new(inner)) }
+        let out = StoryOut { file, failed: None, observers };
+        EventSink { started: Instant::now(), secrets: Secrets::new(redactor), inner: Arc::new(Mutex::new((0, out))) }
     }
 
     /// Now, in drill time.
@@ -61,17 +74,11 @@ impl EventSink {
 
     /// The same, for who counts from the event on: returns its time.
     pub fn emit_at(&self, event: Event) -> DrillTime {
-        let mut inner = locked(&self.inner);
+        let (seq, out) = &mut *locked(&self.inner);
         let event = self.secrets.redactor().event(event);
-        let stamped = Stamped { seq: inner.seq, at_us: self.now(), event };
-        inner.seq += 1;
-        let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
-        if let Err(error) = written {
-            inner.failed.get_or_insert(error.to_string());
-        }
-        for observer in &mut inner.observers {
-            observer.on_event(&stamped);
-        }
+        let stamped = Stamped { seq: *seq, at_us: self.now(), event };
+        *seq += 1;
+        out.tell(&stamped);
         stamped.at_us
     }
 
@@ -83,7 +90,7 @@ impl EventSink {
     /// The first error of writing `events.jsonl`, if there was one: a drill whose story is not on disk is a
     /// `harness_error`.
     pub fn write_error(&self) -> Option<String> {
-        locked(&self.inner).failed.clone()
+        locked(&self.inner).1.failed.clone()
     }
 }
 
@@ -147,7 +154,12 @@ impl Journal {
     pub fn open(path: &Path) -> io::Result<Journal> {
         let mut file = open_plain(path, File::options().read(true).append(true))?;
         let record = Record::from_events(BufReader::new(&file));
-        if file.seek(SeekFrom::End(0))? > 0 && !ends_in_newline(&mut file)? {
+        let mut last = *b"\n";
+        // Of an empty file there is no last byte.
+        if file.seek(SeekFrom::End(-1)).is_ok() {
+            file.read_exact(&mut last)?;
+        }
+        if last != *b"\n" {
             file.write_all(b"\n")?;
         }
         Ok(Journal { file, record })
@@ -178,13 +190,6 @@ impl Journal {
         let since = started.and_then(|started| Duration::try_from(utc_now() - started).ok());
         since.map_or(self.record.last_us, |d| DrillTime(micros(d)).max(self.record.last_us))
     }
-}
-
-fn ends_in_newline(file: &mut File) -> io::Result<bool> {
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0_u8];
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
 }
 
 /// Appends a value as a line of its own.

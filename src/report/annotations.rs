@@ -24,19 +24,14 @@ pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u
     for weight in [Severity::Error, Severity::Warning] {
         let of_weight: Vec<&Annotation> = all.iter().filter(|a| a.weight == weight).collect();
         let fits = if of_weight.len() > SHOWN { SHOWN - 1 } else { of_weight.len() };
-        for annotation in of_weight.iter().take(fits) {
-            text.push_str(&format!("{annotation}\n"));
-        }
-        if of_weight.len() > fits {
-            text.push_str(&format!("{}\n", more(weight, of_weight.len() - fits)));
-        }
+        let more = (of_weight.len() > fits).then(|| more(weight, of_weight.len() - fits));
+        text.extend(of_weight.into_iter().take(fits).chain(&more).map(|annotation| format!("{annotation}\n")));
     }
     text.into_bytes()
 }
 
 fn annotation(entry: &DrillEntry<'_>, from_root: &dyn Fn(&str) -> String) -> Annotation {
-    let fails = entry.day.is_some_and(|day| day.plan.flaky_fails);
-    let harmless = entry.status == DrillStatus::Flaky && !fails;
+    let harmless = entry.status == DrillStatus::Flaky && entry.day.is_none_or(|day| !day.plan.flaky_fails);
     let record = entry.telling_record();
     let plan = record.and_then(|record| record.plan.as_deref());
     // Where no line is to blame, the scenario as a whole is.

@@ -30,7 +30,6 @@ pub struct ConsoleOptions {
 
 /// Shows a drill while it runs. The live view is gone when the last event was seen or the console is dropped.
 pub struct Console {
-    verbosity: Verbosity,
     lines: EventLines,
     out: Out,
     pause: ConsolePause,
@@ -53,7 +52,7 @@ impl Console {
                 let (view, at) = &*locked(&shown);
                 view.render(view.record.last_us.plus(at.elapsed()), columns, lines, paint)
             });
-            options.pause.takes(&live);
+            options.pause.lock().live = Some(live.clone());
             return Console::with(options, Out::Live(live, seen));
         }
         // A terminal that went away is no reason to stop a drill half-way.
@@ -61,14 +60,14 @@ impl Console {
     }
 
     fn with(options: ConsoleOptions, out: Out) -> Self {
-        let lines = EventLines::new(options.verbosity, options.color, options.label);
-        Console { verbosity: options.verbosity, lines, out, pause: options.pause }
+        let ConsoleOptions { verbosity, color, label, pause, .. } = options;
+        Console { lines: EventLines::new(verbosity, color, label), out, pause }
     }
 }
 
 impl Observer for Console {
     fn on_event(&mut self, event: &Stamped) {
-        if self.verbosity == Verbosity::Quiet {
+        if self.lines.verbosity == Verbosity::Quiet {
             return;
         }
         if let Out::Live(_, seen) = &self.out {

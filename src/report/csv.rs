@@ -1,7 +1,8 @@
 //! CSV for spreadsheets: a line for each assertion and each SLI of every attempt. Described in `docs/reports.md`.
 
 use crate::output::one_line;
-use crate::view::{DrillView, Drills, words};
+use crate::view::cases::cases;
+use crate::view::{Drills, words};
 
 /// The names of the columns; a ratio is a number in 0 to 1, and empty where there is no data.
 const HEAD: &str = "scenario,run,status,kind,name,result,objective,before,during,after\n";
@@ -11,17 +12,16 @@ pub fn csv(drills: &Drills) -> Vec<u8> {
     let mut text = HEAD.to_string();
     for entry in drills.entries() {
         for record in entry.attempts.iter().filter_map(|(_, record)| *record) {
-            let view = DrillView::of(record);
             let run = record.plan.as_ref().map_or("", |plan| plan.run.as_str());
             let mut line = |kind, name: &str, result: &str, figures: [Option<f64>; 4]| {
                 let cells = [&entry.name(), run, entry.status.name(), kind, name, result].map(cell);
                 let figures = figures.map(|figure| figure.map(|figure| figure.to_string()).unwrap_or_default());
                 text.push_str(&format!("{},{}\n", cells.join(","), figures.join(",")));
             };
-            for case in &view.cases {
+            for case in cases(record) {
                 line("check", &case.name, case.came().1, [None; 4]);
             }
-            for sli in &view.figures.slis {
+            for sli in record.figures().slis {
                 let result = words::met(&sli.during, &sli.objective).words();
                 let windows = [Some(sli.objective), sli.before.ratio(), sli.during.ratio(), sli.after.ratio()];
                 line("sli", &sli.sli, result, windows);

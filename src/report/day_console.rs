@@ -6,7 +6,7 @@ use super::paint::Paint;
 use super::text::column;
 use crate::locked;
 use crate::output::{one_line, say};
-use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Observer, RunOutcome};
+use crate::record::{Cause, Day, DayEvent, DayStamped, Observer, RunOutcome};
 use crate::view::{StatusSymbol, filters, template_lines};
 use askama::Template;
 use std::sync::{Arc, Mutex};
@@ -49,13 +49,14 @@ fn name(day: &Day, number: usize) -> String {
     drill.map_or_else(|| format!("drill {number}"), |drill| one_line(&drill.planned.label()))
 }
 
-impl DayObserver for DayConsole {
-    fn on_day_event(&mut self, event: &DayStamped, day: &Day) {
-        *locked(&self.day) = day.clone();
+impl Observer<DayStamped> for DayConsole {
+    fn on_event(&mut self, event: &DayStamped) {
+        let mut day = locked(&self.day);
+        day.apply(event);
         if self.options.verbosity == Verbosity::Quiet {
             return;
         }
-        if let Some(line) = line(&event.event, day, width(day), Paint { color: self.options.color }) {
+        if let Some(line) = line(&event.event, &day, width(&day), Paint { color: self.options.color }) {
             say(&format!("{line}\n"));
         }
     }

@@ -1,7 +1,7 @@
 //! `--format json`: every event as a line of JSON, as it happens, for programs that follow a drill or a game day.
 
 use crate::output::{json, pipe};
-use crate::record::{Day, DayObserver, DayStamped, Observer, Stamped};
+use crate::record::Observer;
 use serde::Serialize;
 use std::io::Write;
 
@@ -23,8 +23,10 @@ impl<W: Write + Send> EventsJson<W> {
     pub fn new(out: W) -> Self {
         EventsJson { out, failed: false }
     }
+}
 
-    fn write(&mut self, event: &impl Serialize) {
+impl<W: Write + Send, E: Serialize> Observer<E> for EventsJson<W> {
+    fn on_event(&mut self, event: &E) {
         // A reader that went away is no reason to stop a drill half-way; `events.jsonl` has it all.
         if self.failed {
             return;
@@ -34,18 +36,6 @@ impl<W: Write + Send> EventsJson<W> {
             self.out.flush()
         });
         self.failed = written.is_err();
-    }
-}
-
-impl<W: Write + Send> Observer for EventsJson<W> {
-    fn on_event(&mut self, event: &Stamped) {
-        self.write(event);
-    }
-}
-
-impl<W: Write + Send> DayObserver for EventsJson<W> {
-    fn on_day_event(&mut self, event: &DayStamped, _day: &Day) {
-        self.write(event);
     }
 }
 

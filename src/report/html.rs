@@ -10,10 +10,11 @@ use crate::output::{one_line, terminal_lines};
 use crate::record::{
     CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RunOutcome, StepStatus, is_run_id,
 };
-use crate::view::advice::of_status;
+use crate::view::advice::{self, Advice, of_status};
+use crate::view::cases::{DrillCase, cases};
 use crate::view::format::{percent, seconds};
 use crate::view::timeline::{self, Moment};
-use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, status_counts, words, written};
+use crate::view::{DrillEntry, Drills, StatusSymbol, answers, restore, status_counts, words, written};
 use askama::Template;
 use chart::{Drawing, DrawnShape, Samples, Signal};
 use runbook::{CommandPart, RunbookPart, RunbookSection};
@@ -138,7 +139,8 @@ struct DrillPart<'a> {
     entry: DrillEntry<'a>,
     figures: Figures,
     /// What went wrong, as the record says that shows it.
-    told: Option<DrillView<'a>>,
+    told: Option<&'a Record>,
+    advice: Advice<'a>,
     /// Commands that show it, each with the last lines of its output.
     evidence: Vec<(CommandPart<'a>, String)>,
     to_do: Vec<String>,
@@ -155,7 +157,10 @@ struct AttemptPart<'a> {
 
 /// Everything about one record.
 struct Body<'a> {
-    view: DrillView<'a>,
+    record: &'a Record,
+    figures: Figures,
+    cases: Vec<DrillCase>,
+    time: [words::TimeShare; 3],
     run: &'a str,
     notes: Vec<String>,
     chart: Option<Chart>,
@@ -226,7 +231,8 @@ impl<'a> HtmlPage<'a> {
 
 impl<'a> DrillPart<'a> {
     fn of(entry: DrillEntry<'a>, id: String, room: &mut Room<'a>) -> DrillPart<'a> {
-        let told = entry.telling_record().map(DrillView::of);
+        let told = entry.telling_record();
+        let advice = told.map(advice::advice).unwrap_or_default();
         let short = room.is_short(entry.status == DrillStatus::Passed);
         let titles = entry.attempts_told();
         let attempts = entry.attempts.iter().enumerate().map(|(at, (_, record))| {
@@ -239,15 +245,14 @@ impl<'a> DrillPart<'a> {
             }
         });
         let attempts = attempts.collect();
-        let commands = told.iter().flat_map(|view| &view.advice.commands);
-        let next = told.iter().flat_map(|view| view.advice.next.iter().cloned());
         DrillPart {
             figures: entry.record().map(Record::figures).unwrap_or_default(),
-            evidence: commands.map(|command| evidence(command, room)).collect(),
-            to_do: of_status(entry.status).map(str::to_string).into_iter().chain(next).collect(),
+            evidence: advice.commands.iter().map(|command| evidence(command, room)).collect(),
+            to_do: of_status(entry.status).map(str::to_string).into_iter().chain(advice.next.clone()).collect(),
             id,
             entry,
             told,
+            advice,
             attempts,
         }
     }
@@ -263,7 +268,7 @@ impl<'a> DrillPart<'a> {
 
 impl<'a> Body<'a> {
     fn of(record: &'a Record, id: &str, short: bool, room: &mut Room<'a>) -> Body<'a> {
-        let view = DrillView::of(record);
+        let (figures, cases) = (record.figures(), cases(record));
         let plan = record.plan.as_deref();
         let run = plan.map_or("", |plan| plan.run.as_str());
         let samples = Samples::of(record, room.samples).filter(|_| !short);
@@ -274,13 +279,18 @@ impl<'a> Body<'a> {
             Some(by) => format!("{by} noted: {}", note.text),
             None => note.text.clone(),
         };
-        let notes = words::detection_theory(record, &view.figures).into_iter().chain(view.doubts.clone());
+        let notes = words::detection_theory(record, &figures).into_iter().chain(advice::doubts(record));
         let notes = notes.chain(record.notes.iter().map(noted));
-        let seen = &view.figures.measuring;
-        let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.symbol)).count();
+        let seen = &figures.measuring;
+        let count = |wanted: &[StatusSymbol]| cases.iter().filter(|case| wanted.contains(&case.symbol)).count();
         let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
         Body {
-            notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
+            notes: words::aftermath(record)
+                .into_iter()
+                .chain(cut_off)
+                .chain(notes)
+                .map(|text| one_line(&text))
+                .collect(),
             chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),
             short,
             runbook: if short { None } else { RunbookSection::of(record, room, id) },
@@ -298,8 +308,11 @@ impl<'a> Body<'a> {
                 ("tasks waited for a processor, most", share(seen.pressure_max)),
             ],
             link: (room.beside_runs && plain).then(|| format!("runs/{run}/report.html")),
+            time: words::time_shares(&figures.time),
             run,
-            view,
+            record,
+            cases,
+            figures,
         }
     }
 }

@@ -337,8 +337,7 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
         all.push(("seed", plan.seed.to_string()));
         all.push(("firedrill_version", plan.tool_version.clone()));
     }
-    all.push(("verdict", record.verdict.to_string()));
-    all.push(("reason", record.reason.clone()));
+    all.extend([("verdict", record.verdict.to_string()), ("reason", record.reason.clone())]);
     let times = [
         ("time_to_impact_seconds", figures.to_impact_us),
         ("time_to_detect_seconds", figures.to_detect_us),
@@ -409,14 +408,9 @@ fn decimal_us(us: u64) -> String {
 
 /// The name, with an ordinal when it is taken.
 fn unique(taken: &mut BTreeSet<String>, name: &str) -> String {
-    let mut candidate = name.to_string();
-    for ordinal in 2_u64.. {
-        if taken.insert(candidate.clone()) {
-            break;
-        }
-        candidate = format!("{name} ({ordinal})");
-    }
-    candidate
+    let others = (2_u64..).map(|ordinal| format!("{name} ({ordinal})"));
+    let mut candidates = std::iter::once(name.to_string()).chain(others);
+    candidates.find(|candidate| taken.insert(candidate.clone())).unwrap_or_default()
 }
 
 #[cfg(test)]

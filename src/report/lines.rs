@@ -92,9 +92,12 @@ impl Tail {
 /// Makes lines of events.
 #[derive(Default)]
 pub struct EventLines {
-    verbosity: Verbosity,
-    paint: Paint,
-    label: Option<String>,
+    /// How much is said.
+    pub verbosity: Verbosity,
+    /// In which colours.
+    pub paint: Paint,
+    /// Stands before every line, to tell drills apart that run side by side.
+    pub label: Option<String>,
     plan: Option<Box<Announcement>>,
     phase: Option<Phase>,
     compose: Vec<String>,
@@ -105,22 +108,21 @@ pub struct EventLines {
 }
 
 impl EventLines {
-    /// For this verbosity; `label` stands before every line, to tell drills apart that run side by side.
+    /// Of nothing yet; `label` stands before each line.
     pub fn new(verbosity: Verbosity, color: bool, label: Option<String>) -> Self {
         EventLines { verbosity, paint: Paint { color }, label, ..EventLines::default() }
     }
 
     /// The lines that an event is worth, each in one piece, or broken into lines of `width` columns with a hanging indent.
     pub fn of(&mut self, stamped: &Stamped, width: Option<usize>) -> Vec<String> {
-        if let Event::PhaseStarted { phase } = &stamped.event {
-            self.phase = Some(*phase);
+        match &stamped.event {
+            Event::Announced(plan) => self.plan = Some(plan.clone()),
+            Event::PhaseStarted { phase } => self.phase = Some(*phase),
+            _ => {}
         }
         let said = self.say(&stamped.event);
         let every = self.verbosity == Verbosity::Debug && said.is_empty();
         let said = if every { vec![(StatusSymbol::Plain, debug(&stamped.event))] } else { said };
-        if let Event::Announced(plan) = &stamped.event {
-            self.plan = Some(plan.clone());
-        }
         if matches!(stamped.event, Event::PhaseEnded { .. }) {
             self.phase = None;
         }
@@ -211,8 +213,7 @@ impl EventLines {
             Event::Disturbed { .. } => return Vec::new(),
             _ => {}
         }
-        let plan = if let Event::Announced(plan) = event { Some(plan.as_ref()) } else { self.plan.as_deref() };
-        let line = event_line(event, plan).filter(|line| v || !line.verbose);
+        let line = event_line(event, self.plan.as_deref()).filter(|line| v || !line.verbose);
         line.map(|line| (line.symbol, line.text)).into_iter().collect()
     }
 
@@ -240,23 +241,19 @@ impl EventLines {
     }
 
     fn command_ends(&mut self, exit: i32, took_us: u64, timed_out: bool) -> Vec<(StatusSymbol, String)> {
-        let mut said = Vec::new();
         let rest = self.tail.finish();
-        if self.verbose() {
-            said.extend(rest.map(output));
-        }
-        if exit == 0 && !timed_out {
-            return said;
-        }
         // Of a command that is tried again and again the first failure says enough.
-        if !self.verbose() && self.attempt > 1 {
-            return said;
+        let is_told = (exit != 0 || timed_out) && (self.verbose() || self.attempt <= 1);
+        let shown: Vec<String> = match (self.verbose(), is_told) {
+            (true, _) => rest.into_iter().collect(),
+            (false, true) => self.tail.last(OUTPUT_LINES),
+            (false, false) => Vec::new(),
+        };
+        let mut said: Vec<_> = shown.into_iter().map(output).collect();
+        if is_told {
+            let how = if timed_out { words::TIMED_OUT.to_string() } else { words::exit(exit) };
+            said.push((StatusSymbol::Warn, format!("{how} after {}", seconds(took_us))));
         }
-        if !self.verbose() {
-            said.extend(self.tail.last(OUTPUT_LINES).into_iter().map(output));
-        }
-        let how = if timed_out { words::TIMED_OUT.to_string() } else { words::exit(exit) };
-        said.push((StatusSymbol::Warn, format!("{how} after {}", seconds(took_us))));
         said
     }
 }

@@ -125,18 +125,12 @@ fn judged(
 
 /// A table of what makes passes less certain, a row for each doubt.
 fn doubts(entries: &[DrillEntry<'_>], text: &mut String) {
-    let row = |name: &str, told: &String| format!("| {} | {} |\n", code(&shortened(name)), prose(&shortened(told)));
-    let of = |entry: &DrillEntry<'_>| -> Vec<String> {
-        entry
-            .record()
-            .filter(|record| record.passed())
-            .map(advice::worth_a_look)
-            .iter()
-            .flatten()
-            .map(|told| row(&entry.name(), told))
-            .collect()
-    };
-    let rows: Vec<String> = entries.iter().flat_map(of).collect();
+    let mut rows = Vec::new();
+    for entry in entries {
+        let name = code(&shortened(&entry.name()));
+        let told = entry.record().filter(|record| record.passed()).map(advice::worth_a_look).unwrap_or_default();
+        rows.extend(told.iter().map(|told| format!("| {name} | {} |\n", prose(&shortened(told)))));
+    }
     if !rows.is_empty() {
         text.push_str("\n| worth a look | why |\n| --- | --- |\n");
         push_rows(rows, ROWS, 0, "doubts", text);

@@ -18,7 +18,7 @@ pub(super) struct HeldLines {
     /// Lines that came meanwhile.
     pub lines: Vec<String>,
     /// The live view.
-    live: Option<Live>,
+    pub live: Option<Live>,
 }
 
 impl ConsolePause {
@@ -44,11 +44,6 @@ impl ConsolePause {
             (resume, away)
         });
         Paused { pause: self.clone(), view }
-    }
-
-    /// Takes note of the live view.
-    pub(super) fn takes(&self, live: &Live) {
-        self.lock().live = Some(live.clone());
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, HeldLines> {

@@ -132,10 +132,14 @@ impl IncidentFacts<'_> {
     /// A figure with a link to the line of the first event that it rests on.
     fn link(&self, text: &str, wanted: impl Fn(&Event) -> bool) -> String {
         let event = self.input.events.iter().find(|stamped| wanted(&stamped.event));
-        match event.filter(|_| !self.input.link.is_empty()) {
+        self.linked(prose(text), event.map(|event| event.seq))
+    }
+
+    fn linked(&self, text: String, seq: Option<u64>) -> String {
+        match seq.filter(|_| !self.input.link.is_empty()) {
             // One event a line, the first has the number 0.
-            Some(event) => format!("[{}]({}#L{})", prose(text), self.input.link, event.seq + 1),
-            None => prose(text),
+            Some(seq) => format!("[{text}]({}#L{})", self.input.link, seq + 1),
+            None => text,
         }
     }
 
@@ -189,11 +193,8 @@ impl IncidentFacts<'_> {
 
     /// Time since the injection, with a link to the line of the moment's event.
     fn since(&self, moment: &Moment) -> String {
-        let line = moment.evidence.strip_prefix("events.jsonl#seq=").and_then(|seq| seq.parse::<u64>().ok());
-        match line.filter(|_| !self.input.link.is_empty()) {
-            Some(seq) => format!("[{}]({}#L{})", moment.since(), self.input.link, seq + 1),
-            None => moment.since(),
-        }
+        let seq = moment.evidence.strip_prefix("events.jsonl#seq=").and_then(|seq| seq.parse().ok());
+        self.linked(moment.since(), seq)
     }
 
     fn trigger_sentence(&self) -> String {

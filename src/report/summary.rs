@@ -4,10 +4,10 @@
 use super::page::{TerminalPage, WIDTH};
 use super::text::{column, cut, right, wrap, wrap_words};
 use crate::output::{one_line, terminal_lines};
-use crate::record::{Counts, Phase, Record, StepStatus, Verdict, WaitRecord};
+use crate::record::{Counts, FaultRecord, Figures, Phase, Record, StepInfo, StepStatus, Verdict, WaitRecord};
 use crate::view::format::{declared, percent, seconds};
 use crate::view::words::{self, TimeShare, ending, placed};
-use crate::view::{DrillView, StatusSymbol, StepView, advice};
+use crate::view::{StatusSymbol, StepView, advice, restore};
 use std::path::Path;
 
 /// Columns before what is said about a step.
@@ -21,23 +21,23 @@ const OUTPUT_LINES: usize = 12;
 
 /// The summary of a drill. `files` is the directory of the run.
 pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
-    let view = DrillView::of(record);
+    let figures = record.figures();
     let mut page = TerminalPage::new(color);
-    headline(&view, &mut page);
-    timeline(&view, &mut page);
-    steps(&view, &mut page);
-    users(&view, &mut page);
-    for (name, rows) in [("recovery", &view.recovery), ("restore", &view.restore)] {
+    headline(record, &mut page);
+    timeline(record, &figures, &mut page);
+    steps(record, &mut page);
+    users(record, &figures, &mut page);
+    for (name, rows) in [("recovery", words::recovery(record)), ("restore", restore::rows(record))] {
         if !rows.is_empty() {
             page.section(name, "");
         }
         rows.iter().for_each(|row| page.row(row.came, row.name, &row.text));
     }
-    faults(&view, &mut page);
+    faults(record, &mut page);
     if record.plan.as_ref().is_none_or(|plan| !plan.alone) {
-        time(&view, &mut page);
+        time(&figures, &mut page);
     }
-    let trouble = trouble(&view);
+    let trouble = trouble(record);
     if !trouble.is_empty() {
         page.section("worth a look", "");
     }
@@ -50,35 +50,35 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     page.text()
 }
 
-fn headline(view: &DrillView<'_>, page: &mut TerminalPage) {
-    let (symbol, word) = verdict(view);
+fn headline(record: &Record, page: &mut TerminalPage) {
+    let (symbol, word) = verdict(record);
     let head = format!("{} {word}", symbol.sign());
-    let plan = view.record.plan.as_deref();
+    let plan = record.plan.as_deref();
     let severity = plan.and_then(|p| p.severity.as_deref()).map(one_line).unwrap_or_default();
     let room = WIDTH.saturating_sub(console::measure_text_width(&head) + severity.len() + 4);
     let name = plan.map_or("(nothing was announced)".into(), |p| one_line(&format!("{}: {}", p.scenario, p.title)));
     let name = page.paint.bold(&column(&name, room));
     page.line(&format!("{}  {name}  {severity}", page.paint.headline(symbol, &head)));
-    let alone = plan.is_some_and(|plan| plan.alone) && view.record.ended;
-    if !alone || !view.record.reason.is_empty() {
-        page.wrapped("  ", &placed(view.record.at.as_ref(), &view.why));
+    let alone = plan.is_some_and(|plan| plan.alone) && record.ended;
+    if !alone || !record.reason.is_empty() {
+        page.wrapped("  ", &placed(record.at.as_ref(), &words::why(record)));
     }
 }
 
-fn timeline(view: &DrillView<'_>, page: &mut TerminalPage) {
-    let (record, figures) = (view.record, &view.figures);
+fn timeline(record: &Record, figures: &Figures, page: &mut TerminalPage) {
     let first = record.impacts.iter().min_by_key(|impact| impact.impact_us);
     let fell = first.map(|first| format!("{} fell to {}", first.sli, percent(first.ratio)));
     let detect = record.plan.as_ref().and_then(|plan| plan.detect.clone());
     let said: Vec<String> = detect.into_iter().chain(words::detection_theory(record, figures)).collect();
-    let began = |s: &&StepView<'_>| s.info.helps != Some(false) && s.commands().next().is_some();
-    let mitigation = view.steps.iter().filter(|step| step.info.phase == "mitigate").find(began);
+    let ran = |id: &str| record.steps.iter().any(|step| step.step == id && !step.commands.is_empty());
+    let mitigates = |info: &&StepInfo| info.phase == "mitigate" && info.helps != Some(false) && ran(&info.id);
+    let mitigation = record.plan.iter().flat_map(|plan| &plan.steps).find(mitigates);
     let is_after = figures.to_recover_us >= figures.to_mitigation_us;
     let since = figures.mitigation_to_recover_us.filter(|_| is_after);
     let rows = [
         (figures.to_impact_us.filter(|_| fell.is_some()), "impact", fell),
         (figures.to_detect_us, "detected", Some(said.join("; "))),
-        (figures.to_mitigation_us, "mitigation", mitigation.map(|step| format!("starts at {}", step.info.at))),
+        (figures.to_mitigation_us, "mitigation", mitigation.map(|info| format!("starts at {}", info.at))),
         (figures.to_recover_us, "recovered", since.map(|us| format!("{} after the mitigation began", seconds(us)))),
     ];
     let known = rows.into_iter().filter_map(|(us, what, text)| Some((us?, what, text.unwrap_or_default())));
@@ -93,11 +93,11 @@ fn timeline(view: &DrillView<'_>, page: &mut TerminalPage) {
     }
 }
 
-fn steps(view: &DrillView<'_>, page: &mut TerminalPage) {
-    let Some(plan) = view.record.plan.as_ref().filter(|plan| !plan.control && !plan.steps.is_empty()) else { return };
+fn steps(record: &Record, page: &mut TerminalPage) {
+    let Some(plan) = record.plan.as_ref().filter(|plan| !plan.control && !plan.steps.is_empty()) else { return };
     let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
     page.section("runbook", &one_line(path));
-    view.steps.iter().for_each(|step| self::step(step, &view.record.reason, page));
+    plan.steps.iter().for_each(|info| step(&StepView::of(record, info), &record.reason, page));
 }
 
 fn step(step: &StepView<'_>, said: &str, page: &mut TerminalPage) {
@@ -137,8 +137,8 @@ fn step(step: &StepView<'_>, said: &str, page: &mut TerminalPage) {
     }
 }
 
-fn users(view: &DrillView<'_>, page: &mut TerminalPage) {
-    let slis = &view.figures.slis;
+fn users(record: &Record, figures: &Figures, page: &mut TerminalPage) {
+    let slis = &figures.slis;
     if slis.iter().all(|s| s.before.valid + s.during.valid + s.after.valid == 0) {
         return;
     }
@@ -157,7 +157,7 @@ fn users(view: &DrillView<'_>, page: &mut TerminalPage) {
         let [before, during, after] = [s.before, s.during, s.after].map(|counts| cell(counts, s.objective));
         [one_line(&s.sli), percent(s.objective), before, during, after]
     }));
-    let columns = if view.record.injected_us().is_some() { 5 } else { 3 };
+    let columns = if record.injected_us().is_some() { 5 } else { 3 };
     let width = |i: usize| {
         let cells = rows.iter().filter_map(|row| row.get(i));
         cells.map(|cell| console::measure_text_width(cell)).max().unwrap_or(0).min(24)
@@ -174,26 +174,27 @@ fn users(view: &DrillView<'_>, page: &mut TerminalPage) {
             _ => page.line(&format!("    {line}")),
         }
     }
-    for (sli, slo) in slis.iter().filter_map(|s| Some((&s.sli, view.record.slo_of(&s.sli)?))) {
+    for (sli, slo) in slis.iter().filter_map(|s| Some((&s.sli, record.slo_of(&s.sli)?))) {
         page.line(&format!("    {}", cut(&one_line(&format!("{sli}: SLO {slo}")), WIDTH - 4)));
     }
 }
 
-fn faults(view: &DrillView<'_>, page: &mut TerminalPage) {
-    let told: Vec<_> = view.faults.iter().filter_map(|fault| Some((fault, one_line(&fault.info?.id)))).collect();
+fn faults(record: &Record, page: &mut TerminalPage) {
+    let told = |fault: &FaultRecord| Some((words::fate(record, fault), one_line(&record.fault_info(&fault.fault)?.id)));
+    let told: Vec<_> = record.faults.iter().filter_map(told).collect();
     if !told.is_empty() {
         page.section("faults", "");
     }
     let width = told.iter().map(|(_, id)| console::measure_text_width(id)).max().unwrap_or(0).min(30);
-    for (fault, id) in told {
-        let fate = cut(&one_line(&fault.fate), WIDTH - width - 8);
-        page.line(&format!("    {} {}  {fate}", page.sign(fault.symbol), column(&id, width)));
+    for ((symbol, fate), id) in told {
+        let fate = cut(&one_line(&fate), WIDTH - width - 8);
+        page.line(&format!("    {} {}  {fate}", page.sign(symbol), column(&id, width)));
     }
 }
 
-fn time(view: &DrillView<'_>, page: &mut TerminalPage) {
-    page.section("wall time", &seconds(view.figures.time.total_us));
-    for TimeShare { name, us, of, .. } in &view.time {
+fn time(figures: &Figures, page: &mut TerminalPage) {
+    page.section("wall time", &seconds(figures.time.total_us));
+    for TimeShare { name, us, of, .. } in &words::time_shares(&figures.time) {
         let parts: Vec<String> =
             of.iter().map(|(name, us)| format!("{name} {}", seconds(*us).trim_end_matches(" s"))).collect();
         let mut lead = format!("    {} {}  ", column(name, 16), right(&seconds(*us), 9));
@@ -206,8 +207,7 @@ fn time(view: &DrillView<'_>, page: &mut TerminalPage) {
 }
 
 /// What should trouble the reader, whatever the verdict says.
-fn trouble(view: &DrillView<'_>) -> Vec<String> {
-    let record = view.record;
+fn trouble(record: &Record) -> Vec<String> {
     let late = record.late.iter().filter(|late| late.count > 0).map(|late| {
         let requests = words::many(late.count as usize, "request");
         format!("{requests} of {} sent late, by up to {}", late.load, seconds(late.worst_us))
@@ -226,13 +226,12 @@ fn trouble(view: &DrillView<'_>) -> Vec<String> {
     let cut_off = words::cut_off(record).filter(|_| record.verdict != Verdict::Incomplete);
     let damage = record.damage.iter().map(|damage| format!("events: {damage}"));
     let cut_off = cut_off.into_iter().collect();
-    let all = [view.aftermath.clone(), late.collect(), vague.collect(), waits.collect(), cut_off];
+    let all = [words::aftermath(record), late.collect(), vague.collect(), waits.collect(), cut_off];
     [all.concat(), advice::worth_a_look(record), damage.collect()].concat()
 }
 
 /// The mark and the words at the top.
-fn verdict(view: &DrillView<'_>) -> (StatusSymbol, String) {
-    let record = view.record;
+fn verdict(record: &Record) -> (StatusSymbol, String) {
     if record.plan.as_ref().is_some_and(|plan| plan.alone) && record.ended {
         // No drill, no verdict: nothing was broken, so nothing has passed.
         return match record.judged_us {

@@ -214,8 +214,8 @@ impl Runbook {
         cases.retain(|case| case.waits || case.decision.is_some());
         doubt_order(&mut cases);
         doubt_equals(decisions, &mut cases);
-        let replaced = self.steps.iter().filter_map(|step| step.replaced.as_ref()).flat_map(|old| old.kind.commands());
-        let others = self.steps.iter().flat_map(|step| &step.held).chain(replaced).chain(needless);
+        let replaced = self.steps.iter().filter_map(|step| step.replaced.as_ref()).flat_map(|old| &old.commands);
+        let others = self.steps.iter().flat_map(Step::held).chain(replaced).chain(needless);
         let texts: BTreeSet<&str> = others.map(|command| command.text.as_str()).collect();
         let (aside, stale) = left.into_values().partition(|decision| texts.contains(decision.command.as_str()));
         Review { cases, aside, stale }
@@ -226,16 +226,14 @@ impl Runbook {
     /// reading disagree, nothing runs against either.
     pub fn settle(&mut self, chosen: &BTreeMap<String, String>) {
         let cases = self.review().cases;
-        let handlings = cases.iter().map(|case| ((case.block.0, case.index), self.handling(case, chosen)));
-        let mut handlings: BTreeMap<(usize, usize), Handling> = handlings.collect();
-        for (at, step) in self.steps.iter_mut().enumerate() {
-            for (index, command) in super::model::commands_mut(&mut step.kind).iter_mut().enumerate() {
-                command.handling = match (handlings.remove(&(at, index)), &command.origin) {
-                    (Some(handling), _) => handling,
-                    (None, Some(_)) => Handling::Run("the scenario says so".into()),
-                    (None, None) => Handling::Run("it only looks".into()),
-                };
-            }
+        let decided = cases.iter().map(|case| (case.block.0, case.index, self.handling(case, chosen)));
+        let decided: Vec<(usize, usize, Handling)> = decided.collect();
+        for command in self.steps.iter_mut().flat_map(Step::commands_mut) {
+            let why = if command.origin.is_some() { "the scenario says so" } else { "it only looks" };
+            command.handling = Handling::Run(why.into());
+        }
+        for (step, index, handling) in decided {
+            self.steps[step].commands_mut()[index].handling = handling;
         }
     }
 
@@ -472,9 +470,8 @@ pub fn places(runbook: &Path) -> Vec<PathBuf> {
     let stem = stem.map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = runbook.with_file_name(format!("{stem}{SUFFIX}"));
     let whole = std::path::absolute(&beside).unwrap_or_else(|_| beside.clone());
-    let top = work_tree(&whole).map(Path::to_path_buf);
-    let cwd = std::env::current_dir().ok();
-    let Some(top) = top.or(cwd).filter(|top| whole.starts_with(top)) else { return vec![beside] };
+    let top = work_tree(&whole).map(Path::to_path_buf).or_else(|| std::env::current_dir().ok());
+    let Some(top) = top.filter(|top| whole.starts_with(top)) else { return vec![beside] };
     let above = whole.ancestors().skip(1).take_while(|folder| folder.starts_with(&top));
     let kept = above.filter_map(|folder| Some(folder.join(FOLDER).join(whole.strip_prefix(folder).ok()?)));
     [beside.clone()].into_iter().chain(kept).collect()
@@ -658,22 +655,16 @@ pub fn doubt(command: &Command) -> Option<String> {
             return Some(format!("{}, and nobody has read it as a command yet", unread.words()));
         }
     }
-    if command.effect().kind == EffectKind::Unreadable {
-        return Some("it could not be read as shell".into());
-    }
     if let Some(what) = command.destroys() {
         return Some(format!("`{what}` cannot be taken back"));
     }
-    if command.is_shell() && programs::hides_calls(&command.masked()) {
+    let effect = command.effect().kind;
+    if effect == EffectKind::Unreadable || command.is_shell() && programs::hides_calls(&command.masked()) {
         return Some("a part of it could not be read as shell".into());
     }
-    if let Some(day) = DAY.captures(&command.text).and_then(|found| found.get(1)) {
-        return Some(format!("it names a day, “{}”, which may be that of an example", day.as_str()));
-    }
-    if command.effect().kind != EffectKind::Looks
-        && let Some(example) = OF_EXAMPLES.captures(&command.text).and_then(|found| found.get(1).or(found.get(2)))
-    {
-        return Some(format!("it names “{}”, which may be that of an example", example.as_str()));
+    let example = || OF_EXAMPLES.captures(&command.text).filter(|_| effect != EffectKind::Looks);
+    if let Some(found) = DAY.captures(&command.text).or_else(example).and_then(|found| found.get(1).or(found.get(2))) {
+        return Some(format!("it names “{}”, which may be that of an example", found.as_str()));
     }
     said(governs)
 }
@@ -683,7 +674,7 @@ impl Command {
     pub fn destroys(&self) -> Option<String> {
         let calls = programs::calls(&self.text);
         let called =
-            calls.iter().find_map(|call| programs::destroys(&call.fixed()).or_else(|| destroys_in_container(call)));
+            calls.iter().find_map(|call| programs::destroys(&call.words).or_else(|| destroys_in_container(call)));
         // `… | xargs redis-cli DEL` and `… | xargs -I{} redis-cli DEL {}` delete as many keys as the pipe names.
         let deletes_many = |call: &&Call| {
             let is_one = |word: &String| is_among("del unlink", &word.to_lowercase());
@@ -699,12 +690,11 @@ impl Command {
 /// What a program destroys in a container of its own: `docker compose run --entrypoint sh redis -c 'rm -rf /data/*'`.
 fn destroys_in_container(call: &Call) -> Option<String> {
     let begin = call.words.iter().position(|word| word == "run")?;
-    let words = call.fixed();
-    let words = words.get(begin + 1..).unwrap_or_default();
+    let words = call.words.get(begin + 1..).unwrap_or_default();
     let is_runner = is_among("docker docker-compose podman nerdctl", call.program());
-    let of_text = |text: &str| programs::calls(text).iter().find_map(|call| programs::destroys(&call.fixed()));
+    let of_text = |text: &str| programs::calls(text).iter().find_map(|call| programs::destroys(&call.words));
     let mut from = (0..words.len().min(MOST_IN_RUN)).filter(|_| is_runner).filter_map(|at| words.get(at..));
-    from.find_map(|rest| programs::destroys(rest).or_else(|| of_text(&rest.first()?.text)))
+    from.find_map(|rest| programs::destroys(rest).or_else(|| of_text(rest.first()?)))
 }
 
 /// Why what is said around a command leaves it to a person.

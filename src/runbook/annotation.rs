@@ -5,7 +5,7 @@
 use super::markdown::{AnnotationComment, CommentPlace, MarkdownBlock, MarkdownCode};
 use super::runme;
 use super::settings::{self, Errors, Expect, Retry};
-use super::{BlockSettings, RunbookPhase, unified_name};
+use super::{BlockSettings, RunbookPhase};
 use crate::source::{Diagnostics, Source, Span, TextPattern, did_you_mean, is_among, shorten};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -345,35 +345,6 @@ fn parse_id(text: &str) -> Result<String, String> {
         return Err(format!("`{shown}` cannot be an id: letters, digits, `-`, `_` and `.`, at most 64 of them"));
     }
     Ok(text.to_string())
-}
-
-/// Names under which two different blocks capture: a later step could not say which of the two it means.
-pub(super) fn check_captures(
-    steps: &[super::Step],
-    notes: &Annotations,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) {
-    let line_of = |note: &Note| note.span.map_or(0, |span| source.line(span.start));
-    let mut known: Vec<(String, &str)> = Vec::new();
-    for step in steps {
-        for block in &step.blocks {
-            let Some(name) = &block.settings.capture else { continue };
-            let unified = unified_name(name);
-            match known.iter().find(|(taken, _)| *taken == unified) {
-                Some((_, by)) if *by == step.id => {}
-                Some((_, by)) => {
-                    let all = notes.blocks.values().chain(notes.headings.values());
-                    let own = all.filter(|note| note.settings.capture.as_ref() == Some(name));
-                    let above = own.filter(|note| (1..=block.line).contains(&line_of(note)));
-                    let nearest = above.max_by_key(|note| line_of(note)).and_then(|note| note.span);
-                    let message = format!("`{}` is captured twice: by `{by}` as well", shorten(name));
-                    diags.error(source, nearest.unwrap_or_default(), message).help("give one of the two another name");
-                }
-                None => known.push((unified, &step.id)),
-            }
-        }
-    }
 }
 
 #[cfg(test)]

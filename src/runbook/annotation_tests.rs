@@ -1,6 +1,6 @@
 //! Annotations in every place, and every mistake in them.
 
-use crate::runbook::{Runbook, Step, StepKind, parse_with};
+use crate::runbook::{Runbook, Step, parse_with};
 use crate::source::{Diagnostics, Source, render};
 use proptest::prelude::*;
 
@@ -48,8 +48,8 @@ fn everything_that_can_be_said_above_a_block() {
     insta::assert_debug_snapshot!(steps[0].settings(0));
     assert_eq!((steps[0].blocks[0].line, steps[0].blocks[0].end_line), (7, 9));
     let steps = fine("## Fix\n\n<!-- firedrill: skip=\"needs \\\"root\\\"\" -->\n\n```sh\na\n```\n\n```sh\nb\n```\n");
-    assert!(matches!(&steps[0].kind, StepKind::Manual(why) if why == "needs \"root\""));
-    assert_eq!((steps[0].held.len(), steps[1].commands().len()), (1, 1));
+    assert_eq!(steps[0].manual.as_deref(), Some("needs \"root\""));
+    assert_eq!((steps[0].held().len(), steps[1].commands().len()), (1, 1));
     assert!(steps[0].settings(0).skip.is_some() && steps[1].settings(0).is_empty());
 }
 
@@ -178,7 +178,7 @@ proptest! {
             prop_assert!(!diagnostic.message.is_empty());
         }
         for step in &runbook.steps {
-            for command in step.commands().iter().chain(&step.held) {
+            for command in &step.all_commands {
                 let block = &step.blocks[command.block];
                 prop_assert!(block.line <= command.line && command.line <= block.end_line, "{:?} {:?}", text, step);
             }

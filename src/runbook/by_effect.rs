@@ -1,13 +1,12 @@
 //! Phases of a runbook whose headings name none: what only looks before the first change is diagnosis, what changes something
 //! mitigates, what looks after the last change verifies.
 
-use super::ids::NamedPart;
 use super::{Command, RunbookPhase, Step, phase};
 use crate::programs::EffectKind;
 
 /// Gives the steps their phases, where no heading names a phase in which anything could be run. A rollback of the service is a
 /// mitigation then: the phase rollback takes back the steps of the runbook itself, and there are none.
-pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [NamedPart]) {
+pub(super) fn assign(steps: &mut [(Step, usize)]) {
     use RunbookPhase::{Diagnose, Mitigate, Other, Rollback, Verify};
     let named = |step: &Step| matches!(step.phase, Diagnose | Mitigate | Verify) && !step.commands().is_empty();
     if steps.iter().any(|(step, _)| named(step)) {
@@ -30,11 +29,7 @@ pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [NamedPart]) {
             Some((first, _)) if index >= first => Mitigate,
             _ => Diagnose,
         };
-        let Some((step, identity)) = steps.get_mut(at) else { continue };
-        step.phase = phase;
-        if let Some(part) = parts.get_mut(*identity) {
-            part.phase = phase;
-        }
+        steps[at].0.phase = phase;
     }
 }
 

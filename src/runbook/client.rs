@@ -8,7 +8,7 @@ use super::placeholder::{Placeholder, mask};
 use super::prompt;
 use super::runs::CommandRun;
 use super::text::{Excerpt, is_among};
-use super::{Command, Filled, RunbookInput};
+use super::{Command, RunbookInput};
 use crate::source::{Source, Span, TextPattern, beginning, phrases};
 
 /// A variable of MySQL's sessions: `@x`, not `@@x` or `root@host`.
@@ -71,9 +71,7 @@ pub(super) fn session(source: &Source, code: &MarkdownCode, tag: &str) -> BlockU
     if matches!(tag, "python" | "ruby") || typed.iter().any(|(text, _)| is_stateful(&text.text, tag)) {
         let (mut all, mut outputs) = (Excerpt::default(), String::new());
         for (text, output) in std::mem::take(&mut typed) {
-            if !all.text.is_empty() {
-                all.push("\n", text.origin(0).saturating_sub(1));
-            }
+            all.push(if all.text.is_empty() { "" } else { "\n" }, text.origin(0).saturating_sub(1));
             all.push_part(&text, Span::new(0, text.text.len()));
             outputs.push_str(&output);
         }
@@ -301,7 +299,7 @@ fn find(text: &str, dialect: Dialect) -> Vec<Placeholder> {
         found.extend(stands.then(|| Placeholder { span: Span::new(whole.start(), whole.end()), name }));
     }
     // An apostrophe inside a placeholder must not change the quoting of what follows.
-    let (stretches, _) = stretches(&mask(text, &found), dialect);
+    let (stretches, _) = stretches(&mask(text, found.iter().map(|one| one.span)), dialect);
     found.retain(|placeholder| match quote_at(&stretches, placeholder.span.start) {
         Quote::Comment => false,
         Quote::Bare | Quote::Other => !compares(&placeholder.name),
@@ -345,14 +343,11 @@ impl Command {
         self.inputs.iter().filter(refuses).cloned().collect()
     }
 
-    /// As `fill`, for the text of a client.
-    pub(super) fn fill_client(&self, lookup: impl Fn(&str) -> Option<String>) -> Filled {
+    /// The text of a client with values that fit there.
+    pub(super) fn fill_client(&self, value: impl Fn(&RunbookInput) -> String) -> Option<String> {
         let fitting = Fitting::of(self);
-        let value = |input: &RunbookInput| fitting.fit(input, &lookup(&input.name)?);
-        let missing: Vec<RunbookInput> = self.inputs.iter().filter(|input| value(input).is_none()).cloned().collect();
-        let put = |input: &RunbookInput| value(input).unwrap_or_default();
-        let filled = self.replace_inputs(Span::new(0, self.text.len()), put);
-        filled.filter(|_| missing.is_empty()).ok_or(missing)
+        let put = |input: &RunbookInput| fitting.fit(input, &value(input)).unwrap_or_default();
+        self.replace_inputs(Span::new(0, self.text.len()), put)
     }
 }
 

@@ -83,7 +83,7 @@ fn statements_that_need_one_client_are_one_command() {
     let read = |tag: &str, lines: &str| {
         let runbook = read(&format!("## Fix\n\n```\n{lines}\n```\n"), &[tag]);
         let texts = runbook.steps[0].commands().iter().map(|command| command.text.clone());
-        (texts.collect::<Vec<_>>(), runbook.steps[0].kind.clone())
+        (texts.collect::<Vec<_>>(), runbook.steps[0].manual.clone().unwrap_or_default())
     };
     for (tag, lines, commands) in [
         (
@@ -133,11 +133,8 @@ fn statements_that_need_one_client_are_one_command() {
         assert_eq!(read(tag, lines).0, commands, "{lines}");
     }
     for lines in ["s=# BEGIN;\ns=*# UPDATE a SET b = 1;", "s=# COMMIT;"] {
-        let (_, kind) = read("psql", lines);
-        assert!(
-            matches!(&kind, crate::runbook::StepKind::Manual(why) if why.contains("transaction")),
-            "{lines}: {kind:?}"
-        );
+        let (_, why) = read("psql", lines);
+        assert!(why.contains("transaction"), "{lines}: {why}");
     }
     let block = |text: &str| {
         let runbook = super::tests::read(&format!("## Fix\n\n```sql\n{text}\n```\n"), &["sql"]);
@@ -167,7 +164,7 @@ fn statements_that_need_one_client_are_one_command() {
 #[test]
 fn without_a_client_it_says_which_key_to_write() {
     let runbook = read("## Fix\n\n```sql\nselect 1;\n```\n", &[]);
-    let crate::runbook::StepKind::Manual(why) = &runbook.steps[0].kind else { panic!("{runbook:?}") };
+    let Some(why) = &runbook.steps[0].manual else { panic!("{runbook:?}") };
     assert_eq!(why, "`sql` needs a client, and none is named for it (`clients: { sql: … }` in the scenario)");
 }
 
@@ -234,7 +231,7 @@ proptest! {
             prop_assert!(at <= p.span.start && text.get(p.span.start..p.span.end).is_some());
             at = p.span.end;
         }
-        let inputs = found.into_iter().map(|p| RunbookInput { name: "x".into(), spelling: String::new(), span: p.span, line: 1, column: 1 });
+        let inputs = found.into_iter().map(|p| RunbookInput { name: "x".into(), span: p.span, ..RunbookInput::default() });
         let mut command = sql("select 1");
         command.inputs = inputs.collect();
         command.text.clone_from(&text);

@@ -1,6 +1,6 @@
 //! A code block → commands that run, or the reason why it is for a person.
 
-use super::file_contents::{self, Contents};
+use super::file_contents;
 use super::hands::Hands;
 use super::language::{self, BlockLanguage};
 use super::markdown::MarkdownCode;
@@ -8,7 +8,7 @@ use super::placeholder::{self, Placeholder};
 use super::prompt::{self, Shown, TypedText};
 use super::runs::{self, CommandRun};
 use super::text::{Excerpt, is_among, shorten};
-use super::{Command, RunbookInput, RunbookPhase, Unread, VariableRead};
+use super::{Command, RunbookInput, RunbookPhase, Unread};
 use super::{ManualReason, client, look, unified_name};
 use crate::bash::lexer::{VariableUse, lex};
 use crate::bash::{has_syntax_error, is_name, split, variables};
@@ -121,39 +121,31 @@ pub(super) fn read(
     BlockUse::Run(runs)
 }
 
-/// Where the reader finds an error: nothing of such a block is a command.
-pub(super) fn not_shell(text: &str, spans: &[Span], excerpt: &Excerpt, source: &Source) -> Option<Contents> {
-    // What cannot be split stays one piece, the last one.
-    let last = spans.last()?;
-    let wrong = has_syntax_error(last.of(text));
-    let line = source.line(excerpt.origin(last.start));
-    let why = ManualReason::Invalid(format!("it is no valid shell (from line {line} on)"));
-    wrong.then_some(Contents { from: 0, why })
-}
-
 /// A shell command.
 pub(super) fn command(source: &Source, excerpt: &Excerpt, tag: &str) -> Command {
     let found = placeholder::find(&excerpt.text);
-    let variables = variables::of_command(&placeholder::mask(&excerpt.text, &found));
-    let of = |read: &VariableUse| input(source, excerpt, &read.name, read.span);
-    let reads =
-        variables.reads.iter().map(|(read, in_function)| VariableRead { input: of(read), in_function: *in_function });
-    let (reads, sets, session) = (reads.collect(), variables.assigned, variables.session);
+    let variables = variables::of_command(&placeholder::mask(&excerpt.text, found.iter().map(|one| one.span)));
+    let of = |VariableUse { name, span, in_function, .. }: &VariableUse| RunbookInput {
+        in_function: *in_function,
+        ..input(source, excerpt, name, *span)
+    };
+    let reads = variables.reads.iter().map(of).collect();
+    let (sets, session) = (variables.assigned, variables.session);
     Command { reads, sets, session, ..with_inputs(source, excerpt, tag, &found) }
 }
 
 /// A command of any language, with an input for each placeholder.
 pub(super) fn with_inputs(source: &Source, excerpt: &Excerpt, tag: &str, found: &[Placeholder]) -> Command {
     let Pos { line, column } = source.pos(excerpt.origin(0));
-    let (text, language) = (excerpt.text.clone(), tag.to_string());
+    let (text, written, language) = (excerpt.text.clone(), excerpt.clone(), tag.to_string());
     let inputs = found.iter().map(|one| input(source, excerpt, &one.name, one.span)).collect();
-    Command { text, line, column, language, inputs, ..Command::default() }
+    Command { text, written, line, column, language, inputs, ..Command::default() }
 }
 
 fn input(source: &Source, excerpt: &Excerpt, name: &str, span: Span) -> RunbookInput {
-    let at = source.pos(excerpt.origin(span.start));
     let spelling = span.of(&excerpt.text).to_string();
-    RunbookInput { name: unified_name(name), spelling, span, line: at.line, column: at.column }
+    let (name, Pos { line, column }) = (unified_name(name), source.pos(excerpt.origin(span.start)));
+    RunbookInput { name, spelling, span, line, column, in_function: false }
 }
 
 /// The commands of a block that neither a tag nor a prompt marks, with the output below them; none where it does not begin with a
@@ -210,16 +202,8 @@ pub(super) fn is_option(word: &str) -> bool {
 
 /// The first word that is no assignment; for a piece of assignments alone, an assignment is as good as `export`.
 pub(super) fn first_word(piece: &str) -> Option<&str> {
-    let mut words = piece.split_whitespace();
-    let mut assigns = false;
-    for word in words.by_ref() {
-        if !word.split_once('=').is_some_and(|(name, _)| is_name(name)) {
-            return Some(word);
-        }
-        assigns = true;
-    }
+    let assigns = |word: &&str| word.split_once('=').is_some_and(|(name, _)| is_name(name));
     // `timeout=30` alone is a line of a configuration file as often as not; shell variables are in capitals.
-    let capital = piece.starts_with(|c: char| c.is_ascii_uppercase());
-    let quoted = lex(piece).reads.is_empty();
-    (assigns && capital && quoted).then_some("export")
+    let is_export = || piece.starts_with(|c: char| c.is_ascii_uppercase()) && lex(piece).reads.is_empty();
+    piece.split_whitespace().find(|word| !assigns(word)).or_else(|| is_export().then_some("export"))
 }

@@ -880,7 +880,7 @@ fn it_is_told_why() {
 /// The effects of the commands of a page.
 fn of_page(page: &str) -> Vec<EffectKind> {
     let runbook = parse(&Source::new("r.md", page), &mut Diagnostics::default()).unwrap();
-    let commands = runbook.steps.iter().flat_map(|step| step.commands().iter().chain(&step.held));
+    let commands = runbook.steps.iter().flat_map(|step| &step.all_commands);
     commands.map(|command| command.effect().kind).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Values of inputs → text that bash reads as exactly these values, whatever stands in them: quoted as the place of
 //! the placeholder wants it. One input without a value, and nothing is filled in at all.
 
-use super::{Command, Filled, Runbook, RunbookInput};
+use super::{Command, Runbook, RunbookInput};
 use crate::bash::lexer::{Quoting, lex};
 use crate::source::{Span, TextPattern};
 
@@ -12,20 +12,23 @@ impl Command {
     /// # Errors
     /// The inputs without a value, variables included, and those whose value cannot stand where it would be put (see
     /// [`Command::refused`]); then the command must not run.
-    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Filled {
-        if !self.is_shell() {
-            return self.fill_client(lookup);
-        }
+    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<String, Vec<RunbookInput>> {
         let missing: Vec<RunbookInput> = self.inputs.iter().filter(|i| lookup(&i.name).is_none()).cloned().collect();
         let wrong = if missing.is_empty() { self.refused(&lookup) } else { missing };
         if !wrong.is_empty() {
             return Err(wrong);
         }
+        let value = |input: &RunbookInput| lookup(&input.name).unwrap_or_default();
+        let filled = if self.is_shell() { self.fill_shell(value) } else { self.fill_client(value) };
+        filled.ok_or_else(|| self.inputs.clone())
+    }
+
+    fn fill_shell(&self, value: impl Fn(&RunbookInput) -> String) -> Option<String> {
         static LIST: TextPattern = TextPattern::new(r"\bfor\s+\w+\s+in\s+$");
         let lexed = lex(&self.masked());
         let put = |input: &RunbookInput| {
             let at = input.span.start;
-            let (before, value) = (self.text.get(..at).unwrap_or_default(), lookup(&input.name).unwrap_or_default());
+            let (before, value) = (self.text.get(..at).unwrap_or_default(), value(input));
             let quoted = match lexed.quoting(at) {
                 // Each line of it is a word of the list, as a person pastes them.
                 Quoting::Bare if value.contains('\n') && LIST.is_match(before) => {
@@ -35,7 +38,7 @@ impl Command {
             };
             if lexed.in_backticks(at) { escape(&quoted, &['\\', '`', '$']) } else { quoted }
         };
-        self.replace_inputs(Span::new(0, self.text.len()), put).ok_or_else(|| self.inputs.clone())
+        self.replace_inputs(Span::new(0, self.text.len()), put)
     }
 
     /// A part of the text with something else in the place of each placeholder in it; `None` where it is not known where these stand.

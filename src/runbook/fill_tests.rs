@@ -2,7 +2,7 @@
 //! is missing.
 
 use super::*;
-use crate::runbook::{RunbookPhase, StepKind, parse};
+use crate::runbook::{RunbookPhase, parse};
 use crate::source::{Diagnostics, Source};
 use proptest::prelude::*;
 
@@ -86,7 +86,7 @@ fn variables_set_by_a_step_left_out_are_inputs() {
     assert_eq!(runbook.steps[1].commands()[0].inputs, []);
     let alone = runbook.only(|step| step.phase == RunbookPhase::Mitigate);
     assert_eq!(alone.steps[0].commands()[0].inputs[0].name, "pod");
-    assert!(matches!(alone.steps[0].kind, StepKind::Commands(_)));
+    assert_eq!(alone.steps[0].manual, None);
 }
 
 /// Runs each script in a bash of its own, all of them below one: what each printed.

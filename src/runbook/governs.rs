@@ -7,7 +7,7 @@ use super::parts::{OpenHeadings, stands_at};
 use super::text::{fold, is_among, lower_words as words, sentences, until_char, words as words_of};
 use super::{Command, RunbookPhase, Step, admonitions, bold, language, phase, runme};
 use crate::programs::EffectKind;
-use crate::source::{Pos, Source, Span, TextPattern, beginning};
+use crate::source::{Source, Span, TextPattern, beginning};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::cell::LazyCell;
@@ -89,20 +89,17 @@ fn digits(hash: Sha256) -> String {
 /// Notes for each command what governs it.
 pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     let blocks = &document.blocks;
-    let mut uses = session_uses(source, steps);
+    let uses = session_uses(source, steps);
     let titles = blocks.iter().filter(|block| matches!(block, MarkdownBlock::Heading { level: 1, .. })).count();
-    let place = |command: &Command| source.offset(Pos { line: command.line, column: command.column });
-    let all = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind)).zip(&mut uses);
-    let all = all.map(|(command, used)| (place(command), command, std::mem::take(&mut used.meant)));
-    let mut commands: Vec<(usize, &mut Command, Vec<String>)> = all.collect();
-    commands.sort_by_key(|(at, ..)| *at);
+    let mut commands: Vec<&mut Command> = steps.iter_mut().flat_map(Step::commands_mut).collect();
+    commands.sort_by_key(|command| command.written.origin(0));
     let (commands, mut above) = (commands.into_iter().peekable(), OpenHeadings::new(&document.details));
     above.open.push(Open::default());
     let (look, notes, one_title) = (&document.look, footnotes(&source.text), titles == 1);
     let mut walk =
         GovernsWalk { source, look, notes, commands, above, items: Vec::new(), below_label: false, one_title };
     walk.blocks(blocks);
-    pass_on(steps, &uses);
+    pass_on(steps, uses);
 }
 
 /// What a command takes from its session, and what it leaves there: names of variables, of functions (`f()`), and those below.
@@ -124,7 +121,7 @@ const DIRECTORY: &str = "";
 const EVERYTHING: &str = "…";
 
 fn reads(command: &Command) -> impl Iterator<Item = &str> {
-    command.reads.iter().filter_map(|read| read.input.variable())
+    command.reads.iter().filter_map(|read| read.variable())
 }
 
 /// Whether some names are more than are read.
@@ -206,18 +203,17 @@ fn session_uses(source: &Source, steps: &[Step]) -> Vec<SessionUse> {
     uses
 }
 
-/// What makes it doubtful that a variable is to be set, or a directory to be entered, is a doubt about the commands that take it as well:
-/// both happen without anybody's decision.
-fn pass_on(steps: &mut [Step], uses: &[SessionUse]) {
+/// Notes what decides what the words of the commands mean. What makes it doubtful that a variable is to be set, or a directory to be
+/// entered, is a doubt about the commands that take it as well: both happen without anybody's decision.
+fn pass_on(steps: &mut [Step], uses: Vec<SessionUse>) {
     let mut doubtful: HashMap<(Option<String>, String), Arc<Vec<String>>> = HashMap::new();
-    let commands = steps.iter_mut().flat_map(|step| super::model::commands_mut(&mut step.kind));
-    for (command, SessionUse { place, spelt, taken, sets, .. }) in commands.zip(uses) {
+    let commands = steps.iter_mut().flat_map(Step::commands_mut);
+    for (command, SessionUse { place, spelt, taken, sets, meant }) in commands.zip(uses) {
         let at = |name: &str| (place.clone(), name.to_string());
-        let said = spelt.iter().chain(taken).filter_map(|name| doubtful.get(&at(name)));
-        let said = nearest(said.flat_map(|said| said.iter()));
-        if !said.is_empty() {
-            Arc::make_mut(&mut command.governs).of_setters = said;
-        }
+        let said = spelt.iter().chain(&taken).filter_map(|name| doubtful.get(&at(name)));
+        let of_setters = nearest(said.flat_map(|said| said.iter()));
+        let governs = Arc::make_mut(&mut command.governs);
+        (governs.of_setters, governs.meant) = (of_setters, meant);
         let (governs, exports) = (&command.governs, &command.session.exports);
         if sets.is_empty() && exports.is_empty() {
             continue;
@@ -241,15 +237,13 @@ fn enters(command: &str) -> bool {
 /// The last ones of some texts, as many bytes as are kept.
 fn nearest<'t>(texts: impl DoubleEndedIterator<Item = &'t String>) -> Vec<String> {
     let mut left = NEAREST;
-    let mut kept: Vec<String> = Vec::new();
-    for text in texts.rev() {
-        if left == 0 {
-            break;
-        }
+    let kept = texts.rev().map_while(|text| {
         let from = until_char(text, text.len().saturating_sub(left));
+        let kept = text.get(from..).filter(|_| left > 0).map(str::to_string);
         left = left.saturating_sub(text.len());
-        kept.extend(text.get(from..).map(str::to_string));
-    }
+        kept
+    });
+    let mut kept: Vec<String> = kept.collect();
     kept.reverse();
     kept
 }
@@ -274,12 +268,12 @@ struct Open {
     acts: bool,
 }
 
-struct GovernsWalk<'a, 's, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> {
+struct GovernsWalk<'a, 's> {
     source: &'s Source,
     look: &'s PageLook,
     /// What the footnotes say, by their marks.
     notes: HashMap<&'s str, String>,
-    commands: std::iter::Peekable<I>,
+    commands: std::iter::Peekable<std::vec::IntoIter<&'a mut Command>>,
     above: OpenHeadings<'s, Open>,
     /// The prose of each open item, and whether it is one of several.
     items: Vec<(Vec<String>, bool)>,
@@ -302,7 +296,7 @@ fn close(closed: Open, _: usize, parent: Option<&mut Open>) {
     }
 }
 
-impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<'a, '_, I> {
+impl GovernsWalk<'_, '_> {
     fn blocks(&mut self, blocks: &[MarkdownBlock]) {
         let [ways, cases] = alternatives(blocks, self.above.details);
         let (below_labels, around) = (below_labels(blocks, &self.source.text), self.below_label);
@@ -388,7 +382,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
         let below = code.unread.is_none().then(|| said_below(rest, level)).flatten();
         let behind: Vec<String> = speaking.chain(below.into_iter().flatten()).map(fold).collect();
         let mut above_prompts: Option<Vec<String>> = None;
-        while let Some((at, command, meant)) = self.commands.next_if(|(at, ..)| *at < code.span.end) {
+        while let Some(command) = self.commands.next_if(|command| command.written.origin(0) < code.span.end) {
+            let at = command.written.origin(0);
             let quiet = self.above.open.iter_mut().filter(|open| !open.acts && is_of_others(&open.title));
             quiet.for_each(|open| open.acts = command.effect().kind != EffectKind::Looks);
             if at < code.span.start {
@@ -408,10 +403,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
             let said: Vec<&str> =
                 (0..above).rev().filter(is_said).map(|number| comments[number].1).take_while(has_room).collect();
             // A comment stands behind the last line.
-            let height = command.text.lines().count().saturating_sub(1);
-            let line = self.source.text.get(at..).and_then(|rest| rest.lines().nth(height)).unwrap_or_default();
-            let written = command.text.lines().next_back().map(str::trim).unwrap_or_default();
-            let tail = line.split_once(written).map_or("", |(_, tail)| tail);
+            let end = command.written.place(Span::new(0, command.text.len())).end;
+            let tail = self.source.text.get(end..).and_then(|rest| rest.lines().next()).unwrap_or_default();
             let tail = tail.find('#').and_then(|sign| tail.get(sign..));
             // Of a long line no more than is kept of it, with room for blanks.
             let tail = tail.and_then(|tail| tail.get(until_char(tail, tail.len().saturating_sub(4 * NEAREST))..));
@@ -425,7 +418,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command, Vec<String>)>> GovernsWalk<
             let said: Vec<String> =
                 said.chain(below.filter(points_up).map(fold)).chain(behind.iter().cloned()).collect();
             let has_another = has_another || below.is_some_and(begins_with_or);
-            command.governs = Arc::new(Governs { meant, has_another, ..self.governs(said) });
+            command.governs = Arc::new(Governs { has_another, ..self.governs(said) });
         }
     }
 

@@ -5,7 +5,7 @@ use super::{BlockSettings, ManualReason};
 use crate::programs::{Waits, simple, waits};
 
 /// What is open while the blocks of a section are read in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Hands {
     /// The session: why what follows is for a person, and the program that opened it.
     session: Option<(String, String)>,

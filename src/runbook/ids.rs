@@ -6,7 +6,7 @@ use super::annotation::Name;
 use super::text::words;
 use super::{RunbookPhase, phase};
 use crate::source::{Diagnostics, Source, shorten};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A part of the runbook that gets an id: a step as it would be if no client ran the blocks of another language, so that
@@ -25,21 +25,20 @@ pub(super) struct NamedPart {
 /// The ids of the parts, in their order; two that were given the same one are a mistake.
 pub(super) fn assign(parts: &[NamedPart], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<String> {
     let mut ids: Vec<Option<String>> = vec![None; parts.len()];
-    let mut taken: HashSet<String> = HashSet::new();
-    let mut given: HashMap<String, usize> = HashMap::new();
+    // Each with the line of the name that gave it.
+    let mut taken: HashMap<String, usize> = HashMap::new();
     for (part, id) in parts.iter().zip(&mut ids) {
         let Some(name) = part.name.as_ref().filter(|name| name.exact) else { continue };
         let named = format!("{}/{}", part.phase.name(), name.text);
         let line = source.line(name.span.start);
-        if let Some(first) = given.get(&named) {
+        if let Some(first) = taken.get(&named) {
             let message = format!("the id `{}` is given twice", shorten(&name.text));
             let error = diags.error(source, name.span, message).code("RB004");
             error.label(format!("a step of the phase {} in line {first} has it already", part.phase.name()));
             error.help("an id names one step: give this one another");
             continue;
         }
-        given.insert(named.clone(), line);
-        taken.insert(named.clone());
+        taken.insert(named.clone(), line);
         *id = Some(named);
     }
     let base = |part: &NamedPart| {
@@ -60,7 +59,7 @@ pub(super) fn assign(parts: &[NamedPart], source: &Arc<Source>, diags: &mut Diag
             let count = counts.entry(base.clone()).or_insert(0);
             let mut id = base.clone();
             // A title may end in the very ordinal that another one was given.
-            while !taken.insert(id.clone()) {
+            while taken.insert(id.clone(), 0).is_some() {
                 *count += 1;
                 id = format!("{base}-{}", *count + 1);
             }
@@ -79,7 +78,7 @@ fn place(path: &[String], title: &str) -> String {
 }
 
 /// The title in lower case, words joined by `-`, its number left out.
-pub fn slug(title: &str) -> String {
+fn slug(title: &str) -> String {
     let bare = phase::strip_number(title);
     let bare = if bare.is_empty() { title } else { bare };
     let mut slug = String::new();

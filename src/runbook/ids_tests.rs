@@ -52,7 +52,7 @@ fn ids(runbook: &Runbook) -> BTreeMap<String, String> {
 }
 
 fn first(step: &Step) -> Option<&Command> {
-    step.commands().iter().chain(&step.held).next()
+    step.all_commands.first()
 }
 
 fn title(id: &str) -> &str {

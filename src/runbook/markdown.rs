@@ -137,8 +137,7 @@ fn explains(inline: &str, block: &str) -> bool {
         let mut words = line.split_whitespace();
         inline.split_whitespace().filter(is_given).all(|word| words.any(|other| other == word))
     };
-    let looks = || only_looks(&placeholder::masked(inline));
-    block.replace("\\\n", " ").lines().any(holds) || looks()
+    block.replace("\\\n", " ").lines().any(holds) || only_looks(&placeholder::masked(inline))
 }
 
 /// The text of some HTML; what stands in a comment is none. `struck` becomes what its last tag of that kind says.
@@ -209,19 +208,18 @@ pub(super) fn read(source: &str) -> Document {
     let text = source.strip_prefix('\u{feff}').unwrap_or(source);
     let mark = source.len() - text.len();
     let front = frontmatter(text);
-    reader.look.frontmatter = front.map(|end| inner(source, Span::new(mark, mark + end)));
-    let skipped = mark + front.unwrap_or_default();
+    reader.out.look.frontmatter = front.map(|(inner, _)| Span::new(mark + inner.start, mark + inner.end));
+    let skipped = mark + front.map_or(0, |(_, end)| end);
     let text = admonitions::as_items(source.get(skipped..).unwrap_or_default());
     for (event, range) in Parser::new_ext(&text, OPTIONS).into_offset_iter() {
         reader.event(event, Span::new(range.start + skipped, range.end + skipped));
     }
     reader.flush();
-    let mut look = reader.look;
-    look.blocks.sort_by_key(|block| (block.start, std::cmp::Reverse(block.end)));
-    look.texts.sort_by_key(|text| text.span.start);
-    let (mut details, fences_in_html) = (reader.details, reader.fences_in_html);
-    details.sort_unstable();
-    Document { blocks: reader.blocks, look, details, fences_in_html, size: reader.size }
+    let mut document = reader.out;
+    document.look.blocks.sort_by_key(|block| (block.start, std::cmp::Reverse(block.end)));
+    document.look.texts.sort_by_key(|text| text.span.start);
+    document.details.sort_unstable();
+    document
 }
 
 /// A list under construction; `blocks` are those of its current item.
@@ -251,7 +249,7 @@ struct MarkdownReader<'a> {
     source: &'a str,
     /// The words with which lines of its shell begin.
     typed: HashSet<&'a str>,
-    blocks: Vec<MarkdownBlock>,
+    out: Document,
     lists: Vec<OpenList>,
     place: TextPlace,
     prose: String,
@@ -265,10 +263,6 @@ struct MarkdownReader<'a> {
     /// Where the last heading begins, and each `<details>` that is open.
     last_heading: usize,
     open_details: Vec<usize>,
-    details: Vec<(usize, bool)>,
-    fences_in_html: Vec<Span>,
-    look: PageLook,
-    size: (usize, usize),
     /// Texts under construction, the innermost last.
     texts: Vec<PageText>,
     /// The lists around the current place, those that were too deep to be opened as well, and how many items of them.
@@ -382,7 +376,6 @@ impl MarkdownReader<'_> {
     }
 
     fn open_text(&mut self, kind: TextKind, span: Span) {
-        self.look.blocks.push(span);
         self.texts.push(PageText { kind, span, code: Vec::new(), body: Excerpt::default() });
     }
 
@@ -390,13 +383,16 @@ impl MarkdownReader<'_> {
     fn close_text(&mut self) {
         if let Some(mut text) = self.texts.pop().filter(|text| !text.body.text.trim().is_empty()) {
             text.span = text.body.place(Span::new(0, text.body.text.len()));
-            self.look.texts.push(text);
+            self.out.look.texts.push(text);
         }
     }
 
     fn start(&mut self, tag: Tag<'_>, span: Span) {
         if !matches!(tag, Tag::Link { .. } | Tag::Image { .. } | Tag::Emphasis | Tag::Strong | Tag::Strikethrough) {
             self.flush();
+            if !matches!(tag, Tag::HtmlBlock | Tag::FootnoteDefinition(_) | Tag::TableHead | Tag::TableRow) {
+                self.out.look.blocks.push(span);
+            }
         }
         match tag {
             Tag::Heading { level, .. } => {
@@ -408,7 +404,7 @@ impl MarkdownReader<'_> {
             Tag::TableCell => self.open_text(TextKind::Cell, span),
             Tag::Item => {
                 self.items += 1;
-                if let Some(list) = self.in_lists.last().and_then(|&index| self.look.lists.get_mut(index)) {
+                if let Some(list) = self.in_lists.last().and_then(|&index| self.out.look.lists.get_mut(index)) {
                     list.items.push(span);
                 }
                 self.open_text(TextKind::Item, span);
@@ -418,24 +414,18 @@ impl MarkdownReader<'_> {
                     CodeBlockKind::Fenced(info) => (info.to_string(), true),
                     CodeBlockKind::Indented => (String::new(), false),
                 };
-                self.look.blocks.push(span);
                 self.place = TextPlace::Code(MarkdownCode { info, fenced, span, ..MarkdownCode::default() });
             }
             Tag::List(start) => {
-                self.look.blocks.push(span);
-                self.in_lists.push(self.look.lists.len());
-                self.look.lists.push(List { start, span, items: Vec::new(), depth: self.items });
+                self.in_lists.push(self.out.look.lists.len());
+                self.out.look.lists.push(List { start, span, items: Vec::new(), depth: self.items });
                 if self.lists.len() < MAX_LIST_DEPTH {
                     self.lists.push(OpenList { start, ..OpenList::default() });
                 }
             }
             Tag::HtmlBlock => self.place = TextPlace::Html(Excerpt::default()),
-            Tag::Table(_) => {
-                self.look.blocks.push(span);
-                self.place = TextPlace::Table;
-            }
+            Tag::Table(_) => self.place = TextPlace::Table,
             Tag::BlockQuote(kind) => {
-                self.look.blocks.push(span);
                 self.quotes += 1;
                 // `> [!CAUTION]`: that word is no text to the parser.
                 let word = span.of(self.source).split_once("[!").and_then(|(_, rest)| rest.split_once(']'));
@@ -446,10 +436,10 @@ impl MarkdownReader<'_> {
             Tag::Strikethrough => self.strike(true, span),
             Tag::FootnoteDefinition(_) => self.footnotes += 1,
             Tag::Link { dest_url, .. } => {
-                self.look.links.push(Link { target: dest_url.to_string(), span });
+                self.out.look.links.push(Link { target: dest_url.to_string(), span });
                 self.link = Some(self.text_length());
             }
-            Tag::Image { dest_url, .. } => self.look.links.push(Link { target: dest_url.to_string(), span }),
+            Tag::Image { dest_url, .. } => self.out.look.links.push(Link { target: dest_url.to_string(), span }),
             _ => {}
         }
     }
@@ -473,7 +463,7 @@ impl MarkdownReader<'_> {
                     language::comment_as_shell(&tag, &mut code.body);
                     let (fenced, span, list_depth) = (code.fenced, code.span, self.items);
                     let reading = FenceUse::Data;
-                    self.look.fences.push(Fence { tag, info, fenced, span, list_depth, reading, body });
+                    self.out.look.fences.push(Fence { tag, info, fenced, span, list_depth, reading, body });
                     if self.footnotes == 0 {
                         self.push(MarkdownBlock::Code(code));
                     }
@@ -504,7 +494,7 @@ impl MarkdownReader<'_> {
                     let mut lines = html.text.lines();
                     let holds_code = lines.any(|line| is_fence(line) || shows_code && is_command(line));
                     let is_comment = html.text.trim_start().starts_with("<!--");
-                    self.fences_in_html.extend((holds_code && !is_comment).then_some(span));
+                    self.out.fences_in_html.extend((holds_code && !is_comment).then_some(span));
                     let text = without_tags(&html.text, &mut self.struck_blocks);
                     if !text.is_empty() {
                         self.push(MarkdownBlock::Html { text, at: span.end });
@@ -573,7 +563,7 @@ impl MarkdownReader<'_> {
         }
         // "Step 2: Check the deploys" above such a line is a heading to its readers.
         if self.lists.is_empty()
-            && let Some(block) = self.blocks.last_mut()
+            && let Some(block) = self.out.blocks.last_mut()
             && let MarkdownBlock::Paragraph { text, span } = block
             && phase::is_step(text)
             && text.len() <= LONGEST_HEADING
@@ -615,7 +605,7 @@ impl MarkdownReader<'_> {
             if before.ends_with("</") && behind.starts_with("details>") {
                 let begun = self.open_details.pop().filter(|begun| *begun < self.last_heading);
                 let end = html.origin(at) + "details>".len();
-                self.details.extend(begun.into_iter().flat_map(|begun| [(begun, true), (end, false)]));
+                self.out.details.extend(begun.into_iter().flat_map(|begun| [(begun, true), (end, false)]));
             } else if before.ends_with('<') {
                 self.open_details.push(html.origin(at));
             }
@@ -644,14 +634,14 @@ impl MarkdownReader<'_> {
         let (mut out, mut rest) = (Vec::new(), 0);
         let mut other = |part: Span| {
             if !part.of(&html.text).trim().is_empty() {
-                self.look.html.push(html.place(part));
+                self.out.look.html.push(html.place(part));
             }
         };
         for found in COMMENT.captures_iter(&html.text) {
             let Some((whole, text)) = found.get(0).zip(found.get(1).or(found.get(2))) else { continue };
             let (span, closed) = (html.place(Span::new(whole.start(), whole.end())), found.get(1).is_some());
             if closed {
-                self.look.comments.push(look::HtmlComment { span, text: text.as_str().trim().to_string() });
+                self.out.look.comments.push(look::HtmlComment { span, text: text.as_str().trim().to_string() });
                 other(Span::new(std::mem::replace(&mut rest, whole.end()), whole.start()));
             }
             if is_ours(text.as_str()) && self.footnotes == 0 {
@@ -664,13 +654,13 @@ impl MarkdownReader<'_> {
     }
 
     fn push(&mut self, block: MarkdownBlock) {
-        self.size.0 += 1;
+        self.out.size.0 += 1;
         if let MarkdownBlock::Code(code) = &block {
-            self.size.1 += code.body.text.lines().count();
+            self.out.size.1 += code.body.text.lines().count();
         }
         let blocks = match self.lists.last_mut() {
             Some(list) => &mut list.blocks,
-            None => &mut self.blocks,
+            None => &mut self.out.blocks,
         };
         // A text right above a block often explains what the block holds.
         if let MarkdownBlock::Code(code) = &block
@@ -691,28 +681,21 @@ impl MarkdownReader<'_> {
     }
 }
 
-/// Where a YAML frontmatter ends, its marks included; one stands at the beginning of a page. Lines between two rules hold no code.
-fn frontmatter(text: &str) -> Option<usize> {
+/// A YAML frontmatter without its marks, and where it ends with them; one stands at the beginning of a page. Lines between two rules
+/// hold no code.
+fn frontmatter(text: &str) -> Option<(Span, usize)> {
     let mut lines = text.split_inclusive('\n');
-    let mut end = lines.next().filter(|first| first.trim_end() == "---")?.len();
+    let begin = lines.next().filter(|first| first.trim_end() == "---")?.len();
+    let mut end = begin;
     for (index, line) in lines.enumerate() {
-        end += line.len();
         match line.trim_end() {
-            "---" | "..." => return Some(end),
+            "---" | "..." => return Some((Span::new(begin, end), end + line.len())),
             "" if index == 0 => return None,
-            line if ["```", "~~~"].iter().any(|fence| line.starts_with(fence)) => return None,
-            _ => {}
+            bare if ["```", "~~~"].iter().any(|fence| bare.starts_with(fence)) => return None,
+            _ => end += line.len(),
         }
     }
     None
-}
-
-/// A YAML frontmatter without its first and its last line.
-fn inner(source: &str, span: Span) -> Span {
-    let text = span.of(source).trim_end();
-    let start = text.find('\n').map_or(text.len(), |at| at + 1);
-    let end = text.rfind('\n').map_or(start, |at| at + 1).max(start);
-    Span::new(span.start + start, span.start + end)
 }
 
 /// Whether a comment speaks to Firedrill: it begins with that word, and not with another one such as `firedrill-lint`.

@@ -43,9 +43,7 @@ pub use accepted::{
 };
 pub use client::is_sql;
 pub use governs::Governs;
-pub use ids::slug;
 pub use language::is_shell;
 pub use model::*;
 pub use parse::{MAX_SIZE, OF_NO_RULE, check_runs, open, parse, parse_page, parse_with};
-pub use replace::WrittenCommands;
 pub use settings::*;

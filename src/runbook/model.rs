@@ -3,8 +3,9 @@
 use super::accepted::{Accepted, Handling};
 use super::governs::Governs;
 use super::settings::BlockSettings;
+use super::text::Excerpt;
 use crate::bash::variables::SessionEffects;
-use crate::source::{Pos, Source, Span, TextPattern};
+use crate::source::{Pos, Source, Span, TextPattern, did_you_mean, list, shorten};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ pub struct Runbook {
 }
 
 /// One thing that the runbook asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Step {
     /// Phase and slug of the title (`mitigate/terminate-the-session`); see `ids` for titles that stand there twice.
     pub id: String,
@@ -62,10 +63,10 @@ pub struct Step {
     pub end_line: usize,
     /// SHA-256 of its text, in lower-case hex.
     pub hash: String,
-    /// What to do.
-    pub kind: StepKind,
-    /// Commands that stand in a manual step and are not run: they need a person's hands, or are skipped.
-    pub held: Vec<Command>,
+    /// Why it is for a person, where Firedrill does not run it.
+    pub manual: Option<String>,
+    /// The commands that stand in it, in order; those of a manual step are held.
+    pub all_commands: Vec<Command>,
     /// Its code blocks that hold commands (run or held), in order; `Command::block` counts them.
     pub blocks: Vec<CodeBlock>,
     /// Its code blocks that are not run because they hold no command, and numbered comments of its blocks without one, with the reason.
@@ -97,33 +98,14 @@ pub struct CodeBlock {
 /// The text of the runbook that the scenario replaced.
 #[derive(Debug, Clone)]
 pub struct Replaced {
-    /// What the step was.
-    pub kind: StepKind,
-    /// Its held commands.
-    pub held: Vec<Command>,
+    /// Why the step was for a person, if it was.
+    pub manual: Option<String>,
+    /// What stood in it.
+    pub commands: Vec<Command>,
     /// The scenario.
     pub by: Arc<Source>,
     /// Line of the new text in it, from 1.
     pub line: usize,
-}
-
-/// What a step consists of.
-#[derive(Debug, Clone)]
-pub enum StepKind {
-    /// Commands to run, in order.
-    Commands(Vec<Command>),
-    /// For a person, with the reason why Firedrill does not run it.
-    Manual(String),
-}
-
-impl StepKind {
-    /// The commands that it runs; none where it is for a person.
-    pub fn commands(&self) -> &[Command] {
-        match self {
-            StepKind::Commands(commands) => commands,
-            StepKind::Manual(_) => &[],
-        }
-    }
 }
 
 /// One command: a complete shell command of a block.
@@ -131,6 +113,8 @@ impl StepKind {
 pub struct Command {
     /// The text, prompts and indentation of the Markdown removed, inputs as they were written.
     pub text: String,
+    /// The same with where it stands in its file.
+    pub written: Excerpt,
     /// Line of its beginning in the runbook, from 1.
     pub line: usize,
     /// Column of its beginning, from 1.
@@ -148,7 +132,7 @@ pub struct Command {
     /// Inputs that it uses, in the order of the text.
     pub inputs: Vec<RunbookInput>,
     /// Variables that it expands before it has set them itself; those that no earlier command sets are inputs.
-    pub reads: Vec<VariableRead>,
+    pub reads: Vec<RunbookInput>,
     /// Variables that are set for the commands after it.
     pub sets: Vec<String>,
     /// What the commands after it get without spelling it.
@@ -203,17 +187,8 @@ impl ManualReason {
     }
 }
 
-/// A variable that a command expands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VariableRead {
-    /// The variable as an input.
-    pub input: RunbookInput,
-    /// Whether it stands in the body of a function, which may be called after a later command has set the variable.
-    pub in_function: bool,
-}
-
 /// An input: something that the reader must fill in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunbookInput {
     /// Name, spellings unified (`pod-name`, `POD_NAME` → `pod_name`).
     pub name: String,
@@ -225,6 +200,8 @@ pub struct RunbookInput {
     pub line: usize,
     /// Column, from 1.
     pub column: usize,
+    /// Whether it is a variable in the body of a function, which may be called after a later command has set it.
+    pub in_function: bool,
 }
 
 impl RunbookInput {
@@ -262,9 +239,6 @@ pub fn unified_name(name: &str) -> String {
     out.to_string()
 }
 
-/// A command with its inputs filled in, or the inputs that have no value.
-pub type Filled = Result<String, Vec<RunbookInput>>;
-
 impl Step {
     /// How the commands of a block are run and judged.
     pub fn settings(&self, block: usize) -> BlockSettings {
@@ -273,8 +247,23 @@ impl Step {
 
     /// The commands that it runs; none for a manual step.
     pub fn commands(&self) -> &[Command] {
-        self.kind.commands()
+        if self.manual.is_none() { &self.all_commands } else { &[] }
     }
+
+    /// The same, to be changed.
+    pub fn commands_mut(&mut self) -> &mut [Command] {
+        if self.manual.is_none() { &mut self.all_commands } else { &mut [] }
+    }
+
+    /// Commands that are not run, because they need a person's hands or are skipped.
+    pub fn held(&self) -> &[Command] {
+        if self.manual.is_some() { &self.all_commands } else { &[] }
+    }
+}
+
+/// An id without its phase.
+fn without_phase(id: &str) -> &str {
+    id.split_once('/').map_or(id, |(_, rest)| rest)
 }
 
 impl Runbook {
@@ -283,12 +272,29 @@ impl Runbook {
         self.steps.iter().filter(move |step| phases.contains(&step.phase))
     }
 
+    /// The number of the step of that id, or of that part of it behind the slash; else what is wrong with the name, and what to do.
+    pub fn find_step(&self, name: &str) -> Result<usize, (String, String)> {
+        let ids = || self.steps.iter().map(|step| step.id.as_str()).enumerate();
+        let found: Vec<(usize, &str)> = ids().filter(|&(_, id)| without_phase(id) == name).collect();
+        match (ids().find(|&(_, id)| id == name), found.as_slice()) {
+            (Some((index, _)), _) | (None, &[(index, _)]) => Ok(index),
+            (None, []) => {
+                let names = ids().map(|(_, id)| if name.contains('/') { id } else { without_phase(id) });
+                Err((format!("the runbook has no step `{}`", shorten(name)), did_you_mean(name, names)))
+            }
+            (None, several) => {
+                let ids: Vec<&str> = several.iter().map(|&(_, id)| id).collect();
+                let help = format!("write the whole id: there is {}", list(&ids));
+                Err((format!("`{}` means more than one step", shorten(name)), help))
+            }
+        }
+    }
+
     /// The runbook as if it had only these steps: a variable that only a step left out would have set is an input
     /// of those that stay.
     pub fn only(&self, keep: impl Fn(&Step) -> bool) -> Runbook {
-        let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
-        let (source, title, accepted) = (self.source.clone(), self.title.clone(), self.accepted.clone());
-        let mut runbook = Runbook { source, title, steps, accepted };
+        let mut runbook = self.clone();
+        runbook.steps.retain(keep);
         runbook.relink();
         runbook
     }
@@ -302,20 +308,12 @@ impl Runbook {
         for step in &mut self.steps {
             let mut of_its_own = Set::new();
             let set = if is_in_another_terminal(&step.title) { &mut of_its_own } else { &mut all };
-            link_all(commands_mut(&mut step.kind), &step.blocks, set, &ever);
+            let new = link_all(&mut step.all_commands, &step.blocks, set, &ever);
             // What is held sets nothing for those after it, because it does not run.
-            for name in link_all(&mut step.held, &step.blocks, set, &ever) {
-                set.remove(&name);
+            for name in new.iter().filter(|_| step.manual.is_some()) {
+                set.remove(name);
             }
         }
-    }
-}
-
-/// The commands of a step that runs some.
-pub(super) fn commands_mut(kind: &mut StepKind) -> &mut [Command] {
-    match kind {
-        StepKind::Commands(commands) => commands,
-        StepKind::Manual(_) => &mut [],
     }
 }
 
@@ -343,10 +341,10 @@ fn link_all(
         let place = settings.and_then(|settings| settings.place.clone());
         command.inputs.retain(|input| input.variable().is_none());
         let unset = command.reads.iter().filter(|read| {
-            let name = read.input.variable().unwrap_or_default().to_string();
+            let name = read.variable().unwrap_or_default().to_string();
             (!read.in_function || !ever.contains(&name)) && !set.contains(&(place.clone(), name))
         });
-        command.inputs.extend(unset.map(|read| read.input.clone()));
+        command.inputs.extend(unset.cloned());
         command.inputs.sort_by_key(|input| input.span.start);
         // What is decided not to run sets nothing.
         let runs = !matches!(command.handling, Handling::Skip(_) | Handling::Manual(_));
@@ -378,8 +376,7 @@ mod tests {
                     ```bash\n   drop \"$ROLE\"\n   ```\n\n3. Look at it.\n\n   ```bash\n   look \"$ROLE\"\n   ```\n";
         let source = Source::new("a.md", page);
         let runbook = crate::runbook::parse(&source, &mut crate::source::Diagnostics::default()).unwrap();
-        let inputs =
-            |step: &Step| step.commands().iter().chain(&step.held).map(|command| command.inputs.len()).sum::<usize>();
+        let inputs = |step: &Step| step.all_commands.iter().map(|command| command.inputs.len()).sum::<usize>();
         assert_eq!(runbook.steps.iter().map(inputs).collect::<Vec<_>>(), [0, 1, 0]);
         for title in ["Open a new terminal", "In another tmux pane:", "From a separate shell session"] {
             assert!(is_in_another_terminal(title), "{title}");
@@ -391,13 +388,7 @@ mod tests {
 
     #[test]
     fn variables_are_known_by_their_spelling() {
-        let input = |spelling: &str| RunbookInput {
-            name: String::new(),
-            spelling: spelling.into(),
-            span: Span::default(),
-            line: 1,
-            column: 1,
-        };
+        let input = |spelling: &str| RunbookInput { spelling: spelling.into(), ..RunbookInput::default() };
         for (spelling, name) in [
             ("$A_1", Some("A_1")),
             ("${A}", Some("A")),

@@ -7,10 +7,10 @@ use super::look::{self, Fence, PageLook};
 use super::markdown::{self, Document, MarkdownBlock};
 use super::parts::{placed, stands_at};
 use super::steps::{self, Section, StepSource};
-use super::{Runbook, RunbookPhase, accepted, bold, governs, phase, placeholder};
+use super::{Runbook, RunbookPhase, Step, accepted, bold, governs, phase, placeholder, unified_name};
 use crate::programs::{EffectKind, of_shell};
-use crate::source::{Diagnostics, Source, Span};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::source::{Diagnostics, Source, Span, shorten};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The largest runbook that is read, in bytes: hundreds of times what people write.
@@ -18,9 +18,6 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// What mistakes carry that `firedrill lint` tells without a rule for them.
 pub const OF_NO_RULE: &str = "RB000";
-
-/// How many `<details>` in each other are looked into.
-const MOST_DETAILS: usize = 16;
 
 /// Reads a runbook of which nothing else is known. That nothing of it can be run is a mistake.
 pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
@@ -59,14 +56,7 @@ pub fn parse_page(
     let text = StepSource { source, notes: &notes, clients };
     let mut steps = steps::of_sections(&text, &sections, diags);
     let headings = look::headings(&sections, &document.details, source.text.len());
-    annotation::check_captures(&steps, &notes, source, diags);
-    for block in steps.iter().flat_map(|step| &step.blocks) {
-        if let Some(key) = block.settings.contradiction() {
-            let message = format!("a block in the background cannot have `{key}`");
-            let error = diags.error(source, first_line(source, source.start(block.line)), message);
-            error.help("nobody waits for its end: leave out one of the two");
-        }
-    }
+    check_settings(source, &steps, diags);
     // What is not tagged yet was said about annotations.
     for mistake in diags.all.iter_mut().skip(known) {
         mistake.code.get_or_insert("RB003");
@@ -74,11 +64,8 @@ pub fn parse_page(
     governs::note(source, &document, &mut steps);
     check_headings(source, &document.blocks, diags);
     for html in &document.fences_in_html {
-        let (text, first) = (html.of(&source.text), first_line(source, html.start));
-        let help = match text.contains("```") || text.contains("~~~") {
-            true => "leave a line empty above the code block and below it: only then it is one to Markdown",
-            false => "write the commands between lines with three backticks, tagged `bash`",
-        };
+        let first = first_line(source, html.start);
+        let help = "write it between lines of three backticks, tagged `bash`, with an empty line above and below";
         diags.warning(source, first, "the code block in this HTML is not read").code(OF_NO_RULE).help(help);
     }
     let mut runbook = Runbook { source: source.clone(), title: title(&document, source), steps, accepted: None };
@@ -90,12 +77,8 @@ pub fn parse_page(
 
 /// Reads a runbook with the decisions about it, and settles what is done about each command. That nothing of it can be run is a mistake.
 pub fn open(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
-    let before = diags.all.len();
-    let mut runbook = parse_with(source, &BTreeSet::new(), diags)?;
+    let mut runbook = parse(source, diags)?;
     runbook.decide(&BTreeMap::new(), diags);
-    if !diags.has_errors_since(before) {
-        check_runs(&runbook, diags);
-    }
     Some(runbook)
 }
 
@@ -105,6 +88,26 @@ impl Runbook {
         self.accepted = accepted::read_of(&self.source, diags).map(Arc::new);
         self.settle(chosen);
         self.relink();
+    }
+}
+
+/// Settings of blocks that exclude each other, and names under which two steps capture: a later one could not say which it means.
+fn check_settings(source: &Arc<Source>, steps: &[Step], diags: &mut Diagnostics) {
+    let mut captured: HashMap<String, &str> = HashMap::new();
+    for (step, block) in steps.iter().flat_map(|step| step.blocks.iter().map(move |block| (step, block))) {
+        let mut wrong = |message: String, help: &str| {
+            diags.error(source, first_line(source, source.start(block.line)), message).help(help);
+        };
+        if let Some(key) = block.settings.contradiction() {
+            let help = "nobody waits for its end: leave out one of the two";
+            wrong(format!("a block in the background cannot have `{key}`"), help);
+        }
+        let Some(name) = &block.settings.capture else { continue };
+        let by = *captured.entry(unified_name(name)).or_insert(&step.id);
+        if by != step.id {
+            let message = format!("`{}` is captured twice: by `{by}` as well", shorten(name));
+            wrong(message, "give one of the two another name");
+        }
     }
 }
 
@@ -126,7 +129,7 @@ pub fn check_runs(runbook: &Runbook, diags: &mut Diagnostics) {
     if steps.iter().any(|step| !step.commands().is_empty()) {
         return;
     }
-    let held = steps.iter().any(|step| !step.held.is_empty());
+    let held = steps.iter().any(|step| !step.held().is_empty());
     let why = match (steps.is_empty(), held) {
         (true, _) => "no step was found in it",
         (_, true) => "what could be run is skipped or for a person",
@@ -189,15 +192,15 @@ pub(super) fn sections<'a>(source: &'a str, document: &'a Document, notes: &Anno
     // The sections of the headings that are open.
     let mut open: Vec<usize> = Vec::new();
     let below = |open: &[usize], out: &[Section<'a>]| open.last().map(|&at| out[at].below()).unwrap_or_default();
-    // What was open where each open `<details>` begins; of those in too many others nobody keeps it.
+    // What was open where each open `<details>` begins.
     let (mut around, mut details) = (Vec::new(), document.details.iter().peekable());
     for (number, block) in blocks.iter().enumerate() {
         let begins = stands_at(block);
         let mut resumed = None;
         while let Some(&(at, opens)) = details.next_if(|(at, _)| *at <= begins) {
             if opens {
-                around.push((around.len() < MOST_DETAILS).then(|| open.clone()));
-            } else if let Some(before) = around.pop().flatten() {
+                around.push(open.clone());
+            } else if let Some(before) = around.pop() {
                 (open, resumed) = (before, Some(at));
             }
         }
@@ -283,15 +286,14 @@ fn mitigate_with_siblings(sections: &mut [Section<'_>]) {
         }
     }
     for ((level, _), all) in siblings {
-        let is_one = |at: &usize, is: &dyn Fn(&Section<'_>) -> bool| sections.get(*at).is_some_and(is);
         let mends = |one: &Section<'_>| one.phase == RunbookPhase::Mitigate && !phase::is_only_a_phase(&one.title);
         let asks = |one: &Section<'_>| {
             one.phase == RunbookPhase::Other && !one.pinned && phase::is_imperative(phase::strip_number(&one.title))
         };
-        let Some(last) = all.iter().rposition(|at| is_one(at, &mends)) else { continue };
-        let verifies = |at: &usize| is_one(at, &|one| one.phase == RunbookPhase::Verify);
+        let Some(last) = all.iter().rposition(|at| mends(&sections[*at])) else { continue };
+        let verifies = |at: &usize| sections[*at].phase == RunbookPhase::Verify;
         let until = all.iter().skip(last).position(verifies).map_or(all.len(), |behind| last + behind);
-        let asking: Vec<usize> = all.iter().take(until).copied().filter(|at| is_one(at, &asks)).collect();
+        let asking: Vec<usize> = all.into_iter().take(until).filter(|at| asks(&sections[*at])).collect();
         for at in asking {
             let inside = sections.iter_mut().skip(at).enumerate().take_while(|(i, one)| *i == 0 || one.level > level);
             let open = inside.filter(|(_, one)| one.phase == RunbookPhase::Other && !one.pinned);

@@ -1,7 +1,7 @@
 //! Whole runbooks: titles, phases, ids and hashes of steps, and the mistakes that are reported to their authors.
 
 use super::*;
-use crate::runbook::{BlockSettings, Step, StepKind};
+use crate::runbook::{BlockSettings, Step};
 use crate::source::render;
 use proptest::prelude::*;
 
@@ -189,10 +189,7 @@ fn a_runbook_that_was_made_to_hurt_is_read() {
 fn what_a_manual_step_says() {
     let reasons = |text: &str| -> Vec<String> {
         let (runbook, _) = read(text);
-        let reason = |step: Step| match step.kind {
-            StepKind::Manual(reason) => reason,
-            StepKind::Commands(commands) => format!("runs {}", commands.len()),
-        };
+        let reason = |step: Step| step.manual.unwrap_or_else(|| format!("runs {}", step.all_commands.len()));
         runbook.steps.into_iter().map(reason).collect()
     };
     assert_eq!(reasons("## Fix\n\n1. Call them.\n2. Run:\n\n   ```sh\n   a\n   ```\n"), ["no command in it", "runs 1"]);
@@ -327,7 +324,7 @@ fn places_are_true(text: &str) -> Result<(), TestCaseError> {
     prop_assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{:?}", ids);
     for step in &runbook.steps {
         prop_assert!(step.line <= step.end_line && step.end_line <= lines.len());
-        for command in step.commands().iter().chain(&step.held) {
+        for command in &step.all_commands {
             let first = command.text.lines().next().unwrap_or_default();
             prop_assert!(
                 at(command.line, command.column).starts_with(first.trim_end_matches('\r')),

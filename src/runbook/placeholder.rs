@@ -57,7 +57,7 @@ static ESCAPED: TextPattern = TextPattern::new(r"(?:^|[^$%@\\#{])(\\\{([A-Za-z_]
 pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let candidates = candidates(text);
     // An apostrophe or `<` inside a placeholder must not change the quoting of what follows.
-    let masked = mask(text, &candidates);
+    let masked = mask(text, candidates.iter().map(|one| one.span));
     let lexed = lex(&masked);
     let program = PROGRAM.find(text).map(|found| found.end());
     let mut found: Vec<Placeholder> = Vec::new();
@@ -102,20 +102,20 @@ fn is_connection(text: &str, at: usize) -> bool {
 
 /// The text with each of its placeholders replaced by a word of the same length.
 pub(super) fn masked(text: &str) -> String {
-    mask(text, &find(text))
+    mask(text, find(text).iter().map(|one| one.span))
 }
 
 /// The text with each placeholder replaced by a word of the same length, so that bash's grammar can read it.
-pub(super) fn mask(text: &str, placeholders: &[Placeholder]) -> String {
+pub(super) fn mask(text: &str, placeholders: impl Iterator<Item = Span>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for placeholder in placeholders {
-        out.push_str(text.get(at..placeholder.span.start).unwrap_or_default());
+        out.push_str(text.get(at..placeholder.start).unwrap_or_default());
         let begun = out.len();
         // `$A<b>` reads `A` and nothing longer.
         out.extend(out.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_').then_some('.'));
-        out.extend(std::iter::repeat_n('x', placeholder.span.end - placeholder.span.start + begun - out.len()));
-        at = placeholder.span.end;
+        out.extend(std::iter::repeat_n('x', placeholder.end - placeholder.start + begun - out.len()));
+        at = placeholder.end;
     }
     out.push_str(text.get(at..).unwrap_or_default());
     out
@@ -125,8 +125,7 @@ impl Command {
     /// Its text, a plain word of the same length in the place of each placeholder.
     pub fn masked(&self) -> String {
         let written = self.inputs.iter().filter(|input| input.variable().is_none());
-        let placeholders = written.map(|input| Placeholder { span: input.span, name: input.name.clone() });
-        mask(&self.text, &placeholders.collect::<Vec<_>>())
+        mask(&self.text, written.map(|input| input.span))
     }
 }
 

@@ -6,7 +6,7 @@ use super::code;
 use super::text::is_among;
 use super::{Command, RunbookInput};
 use crate::bash::lexer::{Heredoc, Lexed, Quoting, lex};
-use crate::source::{Span, TextPattern};
+use crate::source::TextPattern;
 
 /// The inputs of a shell command whose values cannot stand where they would be put.
 pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>) -> Vec<RunbookInput> {
@@ -18,12 +18,13 @@ pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>
     let masked = command.masked();
     let lexed = lex(&masked);
     let code = code::stretches(&masked, &lexed);
+    let ended: Vec<&Heredoc> = lexed.heredocs.iter().filter(|heredoc| ends(command, heredoc, &lookup)).collect();
     let refuses = |input: &&RunbookInput| {
         let Some(value) = lookup(&input.name) else { return false };
         let at = input.span.start;
         let heredoc = lexed.heredocs.iter().find(|heredoc| heredoc.body.start <= at && at < heredoc.body.end);
         if let (Some(heredoc), None) = (heredoc, input.variable())
-            && (ends(command, heredoc, input, &lookup) || !is_plain(&value) && expands(&masked, heredoc, at, &lexed))
+            && (ended.contains(&heredoc) || !is_plain(&value) && expands(&masked, heredoc, at, &lexed))
         {
             return true;
         }
@@ -37,27 +38,20 @@ fn is_word(value: &str) -> bool {
     !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// Whether the line of the input, filled in, has a line that ends its here-document.
-fn ends(command: &Command, heredoc: &Heredoc, input: &RunbookInput, lookup: &impl Fn(&str) -> Option<String>) -> bool {
-    let text = command.text.as_str();
-    let delimiter = heredoc.operator.of(text).trim_start_matches(['<', '-', ' ', '\t']).replace(['\'', '"', '\\'], "");
-    let body = text.get(heredoc.body.start..input.span.start).unwrap_or_default();
-    // A backslash at the end of a line joins it with the next one, so that the lines before belong to it.
-    let mut start = body.rfind('\n').map_or(0, |at| at + 1);
-    while start > 0 && body.get(..start - 1).is_some_and(|before| before.ends_with('\\')) {
-        start = body.get(..start - 1).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    }
-    let start = heredoc.body.start + start;
-    let rest = text.get(input.span.end..heredoc.body.end).unwrap_or_default();
-    let end = input.span.end + rest.find('\n').unwrap_or(rest.len());
-    let put = |other: &RunbookInput| lookup(&other.name).unwrap_or_default();
-    let Some(filled) = command.replace_inputs(Span::new(start, end), put) else { return true };
+/// Whether a here-document, filled in, has a line that ends it before its last one.
+fn ends(command: &Command, heredoc: &Heredoc, lookup: &impl Fn(&str) -> Option<String>) -> bool {
+    let put = |input: &RunbookInput| lookup(&input.name).unwrap_or_default();
+    let Some(filled) = command.replace_inputs(heredoc.body, put) else { return true };
     // In `$(…)` bash takes `EOF` with a `)` anywhere behind it for the end as well.
     let ending = |line: &str| {
-        let rest = line.trim_start_matches('\t').strip_prefix(delimiter.as_str());
+        let rest = line.trim_start_matches('\t').strip_prefix(heredoc.delimiter.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.contains(')'))
     };
-    filled.split('\n').any(ending) || filled.replace("\\\n", "").split('\n').any(ending)
+    // More of them than were written. A backslash at the end of a line joins it with the next one.
+    let written = command.text.get(heredoc.body.start..heredoc.body.end).unwrap_or_default();
+    let count = |body: &str| body.split('\n').filter(|line| ending(line)).count();
+    let joined = |body: &str| count(&body.replace("\\\n", ""));
+    count(&filled) > count(written) || joined(&filled) > joined(written)
 }
 
 /// Whether it may stand in a `$(…)`, `${…}` or backticks of a here-document, of which the lexer knows nothing.

@@ -120,15 +120,12 @@ pub(super) fn is_of_root(text: &str) -> bool {
 /// Which lines are comments right above a prompt: they explain the next command and are no output of the last one.
 fn comments_above_prompts(lines: &[(&str, Span)], prompts: &Prompts<'_>) -> Vec<bool> {
     let mut leads_to_prompt = false;
-    let mut above: Vec<bool> = Vec::with_capacity(lines.len());
-    for (line, _) in lines.iter().rev() {
-        let line = line.trim();
-        let comment = line.starts_with('#');
-        above.push(comment && leads_to_prompt);
-        if !comment {
-            leads_to_prompt = prompt(line, prompts).is_some();
-        }
-    }
+    let is_above = |(line, _): &(&str, Span)| {
+        let comment = line.trim().starts_with('#');
+        leads_to_prompt = if comment { leads_to_prompt } else { prompt(line.trim(), prompts).is_some() };
+        comment && leads_to_prompt
+    };
+    let mut above: Vec<bool> = lines.iter().rev().map(is_above).collect();
     above.reverse();
     above
 }

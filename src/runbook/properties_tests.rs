@@ -2,7 +2,6 @@
 //! is lost, nothing runs without its values, and the work grows with the size of the text and no faster.
 
 use super::{Command, Runbook, Step, parse, prompt, unified_name};
-use crate::bash::lexer;
 use crate::source::{Diagnostics, Source};
 use proptest::prelude::*;
 
@@ -30,7 +29,7 @@ fn in_a_block(shell: &str, tag: &str) -> String {
 }
 
 fn commands(runbook: &Runbook) -> impl Iterator<Item = &Command> {
-    runbook.steps.iter().flat_map(|step| step.commands().iter().chain(&step.held))
+    runbook.steps.iter().flat_map(|step| &step.all_commands)
 }
 
 /// Whether `text` is `written` with something in the place of each placeholder.
@@ -103,9 +102,9 @@ proptest! {
 
 /// What a text costs: bytes read by the lexer and by the reader.
 fn cost(text: &str) -> usize {
-    let before = lexer::TOTAL.get() + crate::bash::TOTAL.get();
+    let before = crate::bash::TOTAL.get();
     read(text);
-    lexer::TOTAL.get() + crate::bash::TOTAL.get() - before
+    crate::bash::TOTAL.get() - before
 }
 
 /// Counted and not timed, so that it says the same on every machine.

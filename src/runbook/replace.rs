@@ -6,36 +6,30 @@ use super::hands::Hands;
 use super::markdown::MarkdownCode;
 use super::runs::CommandRun;
 use super::text::Excerpt;
-use super::{BlockSettings, CodeBlock, Command, ManualReason, Replaced, RunbookPhase, Step, StepKind};
+use super::{BlockSettings, CodeBlock, Command, ManualReason, Replaced, RunbookPhase, Step};
 use crate::source::{Source, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Commands that stand in a scenario.
-#[derive(Debug, Clone, Copy)]
-pub struct WrittenCommands<'a> {
-    /// Their text, as YAML means it.
-    pub text: &'a str,
-    /// The scenario.
-    pub source: &'a Arc<Source>,
-    /// Where the text stands in it.
-    pub span: Span,
-}
-
 impl Step {
     /// Puts other commands in place of the step's own, or of the words of a manual step. They have these settings alone:
-    /// what annotations say is about the commands that are gone.
+    /// what annotations say is about the commands that are gone. `text` is as YAML means it, `span` where it stands in the scenario.
     ///
     /// # Errors
     /// Why these are no commands.
-    pub fn replace(&mut self, written: WrittenCommands<'_>, settings: BlockSettings) -> Result<(), String> {
-        let commands = commands_of(written)?;
-        let Span { start, end } = written.span;
-        let (line, end) = (written.source.pos(start).line, written.source.pos(end.saturating_sub(1).max(start)).line);
-        let kind = std::mem::replace(&mut self.kind, StepKind::Commands(commands));
-        let held = std::mem::take(&mut self.held);
+    pub fn replace(
+        &mut self,
+        text: &str,
+        scenario: &Arc<Source>,
+        span: Span,
+        settings: BlockSettings,
+    ) -> Result<(), String> {
+        let commands = commands_of(text, scenario, span)?;
+        let Span { start, end } = span;
+        let (line, end) = (scenario.line(start), scenario.line(end.saturating_sub(1).max(start)));
+        let (manual, commands) = (self.manual.take(), std::mem::replace(&mut self.all_commands, commands));
         self.blocks = vec![CodeBlock { line, end_line: end, settings }];
-        self.replaced = Some(Replaced { kind, held, by: written.source.clone(), line });
+        self.replaced = Some(Replaced { manual, commands, by: scenario.clone(), line });
         Ok(())
     }
 
@@ -47,20 +41,19 @@ impl Step {
                 block.settings.skip = None;
             }
         }
-        if let Some(why) = &settings.skip {
-            if let StepKind::Commands(commands) = std::mem::replace(&mut self.kind, StepKind::Manual(why.clone())) {
-                self.held = commands;
-            }
+        if settings.skip.is_some() {
+            self.manual.clone_from(&settings.skip);
         } else if settings.background == Some(true) && self.waits_for_no_end_alone() {
-            self.kind = StepKind::Commands(std::mem::take(&mut self.held));
+            self.manual = None;
         }
     }
 
     /// Whether all that keeps its commands from running is that one of them never ends: no condition, no session.
     fn waits_for_no_end_alone(&self) -> bool {
-        let StepKind::Manual(reason) = &self.kind else { return false };
-        let mut by_hand = self.held.iter().filter_map(|command| command.by_hand.as_ref()).peekable();
-        by_hand.peek().is_some() && by_hand.all(|why| matches!(why, ManualReason::Endless(text) if text == reason))
+        let mut by_hand = self.held().iter().filter_map(|command| command.by_hand.as_ref()).peekable();
+        let is_endless =
+            |why: &ManualReason| matches!(why, ManualReason::Endless(text) if Some(text) == self.manual.as_ref());
+        by_hand.peek().is_some() && by_hand.all(is_endless)
     }
 
     /// The names under which its blocks capture what they print, each with its block; those of a step that does not run
@@ -72,11 +65,10 @@ impl Step {
     }
 }
 
-fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
-    let (body, exact) = excerpt(written);
-    let (info, span, clients) = ("bash".to_string(), written.span, BTreeSet::new());
+fn commands_of(text: &str, scenario: &Arc<Source>, span: Span) -> Result<Vec<Command>, String> {
+    let (body, info, clients) = (excerpt(text, scenario, span), "bash".to_string(), BTreeSet::new());
     let code = MarkdownCode { info, fenced: true, body, span, written: true, ..MarkdownCode::default() };
-    let read = commands::read(written.source, &code, &clients, RunbookPhase::Other, &mut Hands::default());
+    let read = commands::read(scenario, &code, &clients, RunbookPhase::Other, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
         BlockUse::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.
@@ -90,32 +82,27 @@ fn commands_of(written: WrittenCommands<'_>) -> Result<Vec<Command>, String> {
         BlockUse::Person(why) => return Err(format!("this cannot be run: {why}")),
         BlockUse::Data(_) => return Err("it holds no command".to_string()),
     };
-    let begin = written.source.pos(written.span.start);
-    commands.iter_mut().for_each(|command| command.origin = Some(written.source.clone()));
-    // Where YAML changed the text (escapes, folded lines, an alias), everything of it stands where the value begins.
-    for command in commands.iter_mut().filter(|_| !exact) {
-        (command.line, command.column) = (begin.line, begin.column);
-        for input in command.inputs.iter_mut().chain(command.reads.iter_mut().map(|read| &mut read.input)) {
-            (input.line, input.column) = (begin.line, begin.column);
-        }
-    }
+    commands.iter_mut().for_each(|command| command.origin = Some(scenario.clone()));
     Ok(commands)
 }
 
-/// The text with the places that it has in the scenario, and whether every line of it was found there.
-fn excerpt(written: WrittenCommands<'_>) -> (Excerpt, bool) {
-    let WrittenCommands { text, source, span } = written;
-    let (mut out, mut at, mut exact) = (Excerpt::default(), span.start, true);
+/// The text with the places that it has in the scenario. Where YAML changed it (escapes, folded lines, an alias), everything of it stands
+/// where the value begins.
+fn excerpt(text: &str, source: &Source, span: Span) -> Excerpt {
+    let (mut out, mut at) = (Excerpt::default(), span.start);
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end_matches('\n');
-        let found = source.text.get(at..span.end).and_then(|rest| rest.find(bare)).map(|offset| at + offset);
-        exact &= found.is_some();
-        let origin = found.unwrap_or(span.start);
-        out.push(bare, origin);
-        out.push(line.get(bare.len()..).unwrap_or_default(), origin + bare.len());
-        at = found.map_or(at, |found| found + bare.len());
+        let Some(offset) = source.text.get(at..span.end).and_then(|rest| rest.find(bare)) else {
+            let mut changed = Excerpt::default();
+            text.chars().for_each(|c| changed.push(c.encode_utf8(&mut [0; 4]), span.start));
+            return changed;
+        };
+        at += offset;
+        out.push(bare, at);
+        at += bare.len();
+        out.push(line.get(bare.len()..).unwrap_or_default(), at);
     }
-    (out, exact)
+    out
 }
 
 #[cfg(test)]
@@ -126,8 +113,7 @@ mod tests {
     fn all_that_a_scenario_says_is_commands() {
         let texts = |text: &str| {
             let source = Source::new("a.yaml", text);
-            let written = WrittenCommands { text, source: &source, span: Span::new(0, text.len()) };
-            let commands = commands_of(written).unwrap_or_default();
+            let commands = commands_of(text, &source, Span::new(0, text.len())).unwrap_or_default();
             commands.into_iter().map(|command| command.text).collect::<Vec<_>>()
         };
         assert_eq!(texts("# Expected output:\nshopctl restart\n\nls\n"), ["shopctl restart", "ls"]);

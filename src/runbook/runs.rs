@@ -1,14 +1,14 @@
 //! What was typed in a block → commands, cut where some are for a person.
 
 use super::commands;
-use super::file_contents;
+use super::file_contents::{self, Contents};
 use super::hands::Hands;
 use super::phase;
 use super::placeholder;
 use super::prompt::TypedText;
 use super::text::{Excerpt, shorten};
 use super::{Command, LeftOut, ManualReason};
-use crate::bash::split;
+use crate::bash::{has_syntax_error, split};
 use crate::source::{Source, Span};
 
 /// Commands that follow each other, or what cannot be run.
@@ -31,8 +31,13 @@ pub(super) fn cut(source: &Source, typed: &TypedText, tag: &str, hands: &mut Han
     let text = &typed.text.text;
     let masked = placeholder::masked(text);
     let spans = split(&masked);
-    let none =
-        file_contents::find(&masked, &spans).or_else(|| commands::not_shell(&masked, &spans, &typed.text, source));
+    // Where the reader finds an error nothing of a block is a command. What cannot be split stays one piece, the last one.
+    let invalid = || {
+        let last = spans.last().filter(|last| has_syntax_error(last.of(&masked)))?;
+        let line = source.line(typed.text.origin(last.start));
+        Some(Contents { from: 0, why: ManualReason::Invalid(format!("it is no valid shell (from line {line} on)")) })
+    };
+    let none = file_contents::find(&masked, &spans).or_else(invalid);
     let read = |span: &Span| commands::command(source, &typed.text.part(*span), tag);
     // What stands above a place, from the line behind that of the command before it.
     let above = |before: usize, end: usize| {

@@ -86,6 +86,11 @@ impl PartialEq for Expect {
 impl Eq for Expect {}
 
 impl BlockSettings {
+    /// Whether nothing but the exit code of its last command says that it passed.
+    pub fn rests_on_exit_code(&self) -> bool {
+        self.expect.is_none() && self.capture.is_none() && self.errors != Some(Errors::Allowed)
+    }
+
     /// These settings, and what they leave open as `below` says it: the block's over its heading's, the scenario's
     /// over both.
     pub fn over(&self, below: &BlockSettings) -> BlockSettings {

@@ -9,7 +9,7 @@ use super::ids::{self, NamedPart as Identity};
 use super::markdown::{MarkdownBlock, MarkdownCode};
 use super::parts::{PlacedBlock, SectionPart, is_for_people, parts, placed, span, title_of};
 use super::runs::CommandRun;
-use super::{BlockSettings, CodeBlock, Command, LeftOut, RunbookPhase, Step, StepKind, Unread};
+use super::{BlockSettings, CodeBlock, Command, LeftOut, RunbookPhase, Step, Unread};
 use super::{bold, phase};
 use crate::source::{Diagnostics, Source, Span};
 use sha2::{Digest, Sha256};
@@ -71,7 +71,8 @@ pub(super) fn of_sections(text: &StepSource<'_>, sections: &[Section<'_>], diags
     }
     builder.unused(sections, &used);
     let StepBuilder { mut steps, mut identities, diags, .. } = builder;
-    by_effect::assign(&mut steps, &mut identities);
+    by_effect::assign(&mut steps);
+    steps.iter().for_each(|(step, identity)| identities[*identity].phase = step.phase);
     let ids = ids::assign(&identities, text.source, diags);
     let with_id = |(step, identity): (Step, usize)| Step { id: ids.get(identity).cloned().unwrap_or_default(), ..step };
     steps.into_iter().map(with_id).collect()
@@ -87,17 +88,8 @@ struct Unit<'a> {
     wanted: bool,
 }
 
-/// A step under construction.
-#[derive(Clone)]
-struct StepDraft {
-    title: String,
-    span: Span,
-    kind: StepKind,
-    held: Vec<Command>,
-    blocks: Vec<CodeBlock>,
-    left_out: Vec<LeftOut>,
-    name: Option<Name>,
-}
+/// A step under construction, and what its author named it.
+type StepDraft = (Step, Option<Name>);
 
 struct StepBuilder<'a> {
     text: &'a StepSource<'a>,
@@ -148,10 +140,9 @@ impl StepBuilder<'_> {
         match (self.units, first) {
             (1, Some(identity)) => identity.name = identity.name.take().or(Some(name)),
             (units, _) => {
-                let none = "no step stands directly below this heading";
-                let why = if units == 0 { none.into() } else { format!("{units} steps stand below this heading") };
                 let error = self.diags.error(self.text.source, name.span, "this id does not name one step");
-                error.label(why).help("put it above the code block of the step that is meant");
+                let error = error.label(format!("{units} steps stand below this heading"));
+                error.help("put it above the code block of the step that is meant");
             }
         }
     }
@@ -239,45 +230,39 @@ impl StepBuilder<'_> {
             let own = placed.code.span;
             let start = placed.intro.map_or(own.start, |(_, span)| span.start.min(own.start));
             // An introduction belongs to the first of several blocks.
-            let taken = pieces.last().is_some_and(|piece: &StepDraft| piece.span.end > start);
-            let whole = Span::new(if taken { own.start } else { start }, own.end);
+            let taken = pieces.last().is_some_and(|(piece, _)| piece.span.end > start);
+            let span = Span::new(if taken { own.start } else { start }, own.end);
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
             let (source, clients) = (self.text.source, self.text.clients);
-            let read = commands::read(source, placed.code, clients, unit.phase, &mut self.hands);
             let blocks = vec![self.block(placed.code, note)];
-            let like = StepDraft { blocks, name, ..StepDraft::new(title, whole, StepKind::Commands(Vec::new())) };
+            let like = Step { title, span, blocks, ..Step::default() };
+            let for_a_person = |why: String| Step { manual: Some(why), blocks: Vec::new(), ..like.clone() };
             if with_clients {
-                match &read {
-                    Read::Run(runs) if is_of_client(runs, clients) => {
-                        let hands = &mut Hands::default();
-                        if let Read::Person(why) = commands::read(source, placed.code, &bare, unit.phase, hands) {
-                            add(&mut plain, like.clone().for_a_person(why));
-                        }
-                    }
-                    Read::Run(runs) => self.pieces(runs.clone(), like.clone(), &mut plain),
-                    Read::Person(why) => add(&mut plain, like.clone().for_a_person(why.clone())),
+                match commands::read(source, placed.code, &bare, unit.phase, &mut self.hands.clone()) {
+                    Read::Run(runs) => cut(runs, &like, name.clone(), &mut plain),
+                    Read::Person(why) => add(&mut plain, for_a_person(why), name.clone()),
                     Read::Data(_) => {}
                 }
             }
-            match read {
+            match commands::read(source, placed.code, clients, unit.phase, &mut self.hands) {
                 Read::Run(mut runs) => {
                     self.ran = true;
                     // Whoever annotates a block has read it as commands.
                     for command in runs.iter_mut().flat_map(|run| &mut run.commands).filter(|_| note.is_some()) {
                         command.unread.take_if(|unread| *unread == Unread::Untagged);
                     }
-                    self.pieces(runs, like, &mut pieces);
+                    cut(runs, &like, name, &mut pieces);
                 }
                 Read::Person(why) => {
                     // A client that the scenario names makes it run.
                     self.ran = true;
-                    add(&mut pieces, like.for_a_person(why));
+                    add(&mut pieces, for_a_person(why), name);
                 }
                 Read::Data(what) => {
                     self.idle(note, &what);
                     let line = self.text.source.line(placed.code.span.start);
-                    let here = pieces.last_mut().map_or(&mut left_out, |piece| &mut piece.left_out);
+                    let here = pieces.last_mut().map_or(&mut left_out, |(piece, _)| &mut piece.left_out);
                     here.push(LeftOut { line, why: what.clone() });
                     data.get_or_insert(what);
                 }
@@ -285,24 +270,25 @@ impl StepBuilder<'_> {
         }
         if pieces.is_empty() && (unit.wanted || data.is_some() && is_for_people(unit.phase)) {
             let what = data.map(|what| format!(": {what}")).unwrap_or_default();
-            let kind = StepKind::Manual(format!("no command in it{what}"));
-            pieces.push(StepDraft::new(unit.title.clone(), unit.span, kind));
-        } else if let Some(first) = pieces.first_mut() {
+            let (title, manual) = (unit.title.clone(), Some(format!("no command in it{what}")));
+            pieces.push((Step { title, span: unit.span, manual, ..Step::default() }, None));
+        } else if let Some((first, _)) = pieces.first_mut() {
             first.left_out.splice(0..0, left_out);
         }
-        pieces.first_mut().into_iter().chain(plain.first_mut()).for_each(|first| first.title.clone_from(&unit.title));
+        let firsts = pieces.first_mut().into_iter().chain(plain.first_mut());
+        firsts.for_each(|(first, _)| first.title.clone_from(&unit.title));
         self.units += usize::from(!pieces.is_empty());
         let count = pieces.len();
         // The identities that there would be, each with where it stands.
-        let of = |piece: StepDraft| (self.identity(&piece.title, piece.name, unit.phase, false), piece.span);
+        let of = |(piece, name): StepDraft| (self.identity(&piece.title, name, unit.phase, false), piece.span);
         let mut plain: Vec<(usize, Span)> = plain.into_iter().map(of).collect();
         // Without the client a person would be told that there is nothing to run, below the same title.
         let told = plain.is_empty() && (unit.wanted || is_for_people(unit.phase));
-        for (i, mut piece) in pieces.into_iter().enumerate() {
+        for (i, (mut piece, name)) in pieces.into_iter().enumerate() {
             let same = |known: &&(usize, Span)| known.1.start < piece.span.end && piece.span.start < known.1.end;
             let identity = match plain.iter().position(|known| same(&known)).map(|known| plain.remove(known)) {
                 Some((identity, _)) => identity,
-                None => self.identity(&piece.title, piece.name.take(), unit.phase, with_clients && !told),
+                None => self.identity(&piece.title, name, unit.phase, with_clients && !told),
             };
             let Span { start, end } = piece.span;
             piece.span.start = if i == 0 { unit.span.start } else { start };
@@ -330,24 +316,6 @@ impl StepBuilder<'_> {
         CodeBlock { line: source.line(code.span.start), end_line: source.line(end), settings }
     }
 
-    /// Adds the commands of a block, cut where some are for a person. `like` is the piece that they would be if it were not cut.
-    fn pieces(&mut self, runs: Vec<CommandRun>, like: StepDraft, pieces: &mut Vec<StepDraft>) {
-        let settings = like.blocks.first().map(|block| block.settings.clone()).unwrap_or_default();
-        let last = runs.len().saturating_sub(1);
-        let mut name = like.name;
-        for (i, run) in runs.into_iter().enumerate() {
-            let start = if i == 0 { like.span.start } else { run.span.start };
-            let end = if i == last { like.span.end } else { run.span.end };
-            let (kind, held) = match settings.skip.clone().or_else(|| hands::reason(run.why, &settings)) {
-                Some(why) => (StepKind::Manual(why), run.commands),
-                None => (StepKind::Commands(run.commands), Vec::new()),
-            };
-            let title = run.title.unwrap_or_else(|| like.title.clone());
-            let (span, blocks, left_out) = (Span::new(start, end), like.blocks.clone(), run.left_out);
-            add(pieces, StepDraft { title, span, kind, held, blocks, left_out, name: name.take() });
-        }
-    }
-
     /// An annotation above a block that is not run.
     fn idle(&mut self, note: Option<&Note>, what: &str) {
         if let Some(span) = note.and_then(|note| note.span) {
@@ -357,63 +325,41 @@ impl StepBuilder<'_> {
         }
     }
 
-    fn step(&mut self, piece: StepDraft, phase: RunbookPhase, identity: usize) {
+    fn step(&mut self, piece: Step, phase: RunbookPhase, identity: usize) {
         let source = self.text.source;
         let text = piece.span.of(&source.text).trim_end();
         let span = Span::new(piece.span.start, piece.span.start + text.len());
-        let StepDraft { title, kind, held, blocks, left_out, .. } = piece;
         let (line, end_line) = (source.line(span.start), source.line(span.end.saturating_sub(1).max(span.start)));
-        let (id, hash) = (String::new(), hex::encode(Sha256::digest(text)));
-        let step = Step { id, phase, title, span, line, end_line, hash, kind, held, blocks, left_out, replaced: None };
-        self.steps.push((step, identity));
+        let hash = hex::encode(Sha256::digest(text));
+        self.steps.push((Step { phase, span, line, end_line, hash, ..piece }, identity));
     }
 }
 
-/// Whether a client runs what was read.
-fn is_of_client(runs: &[CommandRun], clients: &BTreeSet<String>) -> bool {
-    let first = runs.iter().flat_map(|run| &run.commands).next();
-    first.is_some_and(|command| clients.contains(&command.language))
-}
-
-impl StepDraft {
-    fn for_a_person(self, why: String) -> StepDraft {
-        StepDraft { name: self.name, ..StepDraft::new(self.title, self.span, StepKind::Manual(why)) }
-    }
-
-    fn new(title: String, span: Span, kind: StepKind) -> StepDraft {
-        let (held, blocks, left_out) = (Vec::new(), Vec::new(), Vec::new());
-        StepDraft { title, span, kind, held, blocks, left_out, name: None }
-    }
-
-    /// Takes in the blocks of the next piece, and numbers its commands accordingly.
-    fn join(&mut self, blocks: Vec<CodeBlock>, end: usize, commands: &mut [Command]) {
-        // Two parts of one block stay one block.
-        let same = self.blocks.last().zip(blocks.first()).is_some_and(|(a, b)| a.line == b.line);
-        let offset = self.blocks.len() - usize::from(same);
-        commands.iter_mut().for_each(|command| command.block += offset);
-        self.blocks.extend(blocks.into_iter().skip(usize::from(same)));
-        self.span.end = end;
+/// Adds the commands of a block, cut where some are for a person. `like` is the piece that they would be if it were not cut.
+fn cut(runs: Vec<CommandRun>, like: &Step, mut name: Option<Name>, pieces: &mut Vec<StepDraft>) {
+    let settings = like.settings(0);
+    let last = runs.len().saturating_sub(1);
+    for (i, run) in runs.into_iter().enumerate() {
+        let start = if i == 0 { like.span.start } else { run.span.start };
+        let end = if i == last { like.span.end } else { run.span.end };
+        let manual = settings.skip.clone().or_else(|| hands::reason(run.why, &settings));
+        let title = run.title.unwrap_or_else(|| like.title.clone());
+        let (span, all_commands, left_out) = (Span::new(start, end), run.commands, run.left_out);
+        add(pieces, Step { title, span, manual, all_commands, left_out, ..like.clone() }, name.take());
     }
 }
 
 /// Adds a piece; it joins the one before where both run, or both wait for the same reason. One that its author named is
 /// a step of its own.
-fn add(pieces: &mut Vec<StepDraft>, mut next: StepDraft) {
-    let Some(before) = pieces.last_mut().filter(|_| next.name.is_none()) else { return pieces.push(next) };
-    let end = next.span.end;
-    match (&before.kind, &mut next.kind) {
-        (StepKind::Commands(_), StepKind::Commands(more)) => {
-            before.join(next.blocks, end, more);
-            before.left_out.append(&mut next.left_out);
-            if let StepKind::Commands(commands) = &mut before.kind {
-                commands.append(more);
-            }
-        }
-        (StepKind::Manual(a), StepKind::Manual(b)) if a == b => {
-            before.join(next.blocks, end, &mut next.held);
-            before.left_out.append(&mut next.left_out);
-            before.held.append(&mut next.held);
-        }
-        _ => pieces.push(next),
-    }
+fn add(pieces: &mut Vec<StepDraft>, next: Step, name: Option<Name>) {
+    let before = pieces.last_mut().filter(|(before, _)| name.is_none() && before.manual == next.manual);
+    let Some((before, _)) = before else { return pieces.push((next, name)) };
+    // Two parts of one block stay one block.
+    let same = before.blocks.last().zip(next.blocks.first()).is_some_and(|(a, b)| a.line == b.line);
+    let offset = before.blocks.len() - usize::from(same);
+    let moved = next.all_commands.into_iter().map(|command| Command { block: command.block + offset, ..command });
+    before.all_commands.extend(moved);
+    before.blocks.extend(next.blocks.into_iter().skip(usize::from(same)));
+    before.left_out.extend(next.left_out);
+    before.span.end = next.span.end;
 }

@@ -21,7 +21,6 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 const SLACK: Duration = Duration::from_secs(15);
 /// How long a session may take to hand its state over.
 const EXPORT_WITHIN: Duration = Duration::from_secs(3);
-const NO_ANSWER: &str = "its supervisor does not answer";
 
 /// Why a session could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +40,9 @@ pub struct SessionState(Blob);
 /// A bash session in a container of the stack. Dropping it ends the session and kills what runs there.
 pub struct Shell {
     tx: mpsc::Sender<String>,
-    rx: mpsc::UnboundedReceiver<ShimLine>,
+    /// What the supervisor says, or a line that is none of its messages: of the supervisor until it is ready, of a loader that cannot
+    /// start it, or of a process that reached its output.
+    rx: mpsc::UnboundedReceiver<Result<FromShell, String>>,
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
     unfinished: Option<u64>,
@@ -71,8 +72,8 @@ impl Shell {
                 }
                 Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
                 // Nobody knows the token yet.
-                Ok(Some(ShimLine::Said(_))) => {}
-                Ok(Some(ShimLine::Foreign(line))) => match serde_json::from_str(&line) {
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(line))) => match serde_json::from_str(&line) {
                     Ok(FromShell::Ready {}) => break,
                     Ok(FromShell::Failed(message)) => return Err(ShellError::NoShell(message)),
                     Ok(_) => {}
@@ -134,7 +135,7 @@ impl Shell {
     pub async fn save(&mut self) -> Result<String, ShellError> {
         self.send(&ToShell::Save).await?;
         let path = |said| if let FromShell::Saved(path) = said { Some(path) } else { None };
-        self.answer(SLACK, NO_ANSWER, path).await
+        self.answer(SLACK, path).await
     }
 
     /// The session's state, for one in another container; `None` when it is too large to be carried about.
@@ -142,9 +143,10 @@ impl Shell {
         let exported = async {
             self.send(&ToShell::Export).await?;
             let state = |said| if let FromShell::Exported(state) = said { Some(state) } else { None };
-            Ok(self.answer(EXPORT_WITHIN, NO_ANSWER, state).await?.map(SessionState))
+            Ok(self.answer(EXPORT_WITHIN, state).await?.map(SessionState))
         };
-        timeout(EXPORT_WITHIN, exported).await.unwrap_or_else(|_| Err(ShellError::Closed(NO_ANSWER.into())))
+        let late = |_| Err(ShellError::Closed("its supervisor does not answer".into()));
+        timeout(EXPORT_WITHIN, exported).await.unwrap_or_else(late)
     }
 
     /// Goes on with the state of a session in another container, before any command.
@@ -175,8 +177,7 @@ impl Shell {
         within: Duration,
         on_output: &mut impl FnMut(Stream, String),
     ) -> Result<CommandResult, ShellError> {
-        let late = "its supervisor does not answer (is the container paused or out of memory?)";
-        let ended = self.answer(within, late, |said| match said {
+        let ended = self.answer(within, |said| match said {
             FromShell::Output { id, stream, text } if id == wanted => {
                 on_output(stream, text);
                 None
@@ -189,11 +190,10 @@ impl Shell {
         Ok(result)
     }
 
-    /// What one of the next messages says; `late` is said when none does in time.
+    /// What one of the next messages says.
     async fn answer<T>(
         &mut self,
         within: Duration,
-        late: &str,
         mut says: impl FnMut(FromShell) -> Option<T>,
     ) -> Result<T, ShellError> {
         let answer = async {
@@ -208,20 +208,16 @@ impl Shell {
                 }
             }
         };
+        let late = "its supervisor does not answer (is the container paused or out of memory?)";
         timeout(within, answer).await.unwrap_or_else(|_| Err(ShellError::Closed(late.into())))
     }
 
     /// The next message. Of a session into which something else writes nothing is believed any more.
     async fn said(&mut self) -> Result<FromShell, ShellError> {
-        match self.rx.recv().await.ok_or_else(closed)? {
-            ShimLine::Said(said) => {
-                said.map_err(|error| ShellError::Closed(format!("its supervisor sent what is no message: {error}")))
-            }
-            ShimLine::Foreign(line) => {
-                let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
-                Err(ShellError::Closed(format!("something else in its container wrote into the session: {line}")))
-            }
-        }
+        self.rx.recv().await.ok_or_else(closed)?.map_err(|line| {
+            let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
+            ShellError::Closed(format!("something else in its container wrote into the session: {line}"))
+        })
     }
 
     async fn send(&self, message: &ToShell) -> Result<(), ShellError> {
@@ -279,23 +275,13 @@ struct CallNotes {
     pub ended: Vec<EndedCall>,
 }
 
-/// A line from the other end.
-#[derive(Debug)]
-enum ShimLine {
-    /// The supervisor's.
-    Said(serde_json::Result<FromShell>),
-    /// Without the token: of the supervisor until it is ready, of a loader that cannot start it, or of a process that reached its
-    /// output.
-    Foreign(String),
-}
-
-/// Serves calls until the channel ends; every other line is handed on. Dropping the future ends what is under way. A channel
-/// that ends by itself has lost its container, which may be what a call is about (`docker compose restart` of the service in
-/// which the step runs): calls that are under way then go on to their end, and are noted.
+/// Serves calls until the channel ends; every other line is handed on, as an error where it is no message. Dropping the future ends
+/// what is under way. A channel that ends by itself has lost its container, which may be what a call is about (`docker compose restart`
+/// of the service in which the step runs): calls that are under way then go on to their end, and are noted.
 async fn serve(
     (mut from, token): (mpsc::Receiver<String>, String),
     tx: mpsc::Sender<String>,
-    others: mpsc::UnboundedSender<ShimLine>,
+    others: mpsc::UnboundedSender<Result<FromShell, String>>,
     tools: Arc<dyn Tools>,
     notes: Arc<Mutex<CallNotes>>,
 ) {
@@ -312,12 +298,9 @@ async fn serve(
                     lost.cancel();
                     continue;
                 };
-                let Some(said) = line.strip_prefix(&token) else {
-                    let _ = others.send(ShimLine::Foreign(line));
-                    continue;
-                };
-                match serde_json::from_str(said) {
-                    Ok(FromShell::Call(id, FromCall::Begun(call))) => {
+                let said = line.strip_prefix(&token);
+                match said.and_then(|said| serde_json::from_str(said).ok()) {
+                    Some(FromShell::Call(id, FromCall::Begun(call))) => {
                         let to = To { id, tx: tx.clone(), lost: lost.clone() };
                         // The other end hears so many at once; some of them may still be ending here.
                         if tasks.len() >= 4 * CALLS_AT_ONCE {
@@ -327,16 +310,20 @@ async fn serve(
                         let (events, told) = mpsc::unbounded_channel();
                         calls.insert(id, events);
                         if let Some(begun) = locked(&notes).begun.as_mut().filter(|begun| begun.len() < MOST_NOTED) {
-                            begun.extend(Some(as_text(&call)).filter(|text| text.len() <= LONGEST_NOTED));
+                            let words = std::iter::once(&call.program).chain(&call.args).map(|word| quote(word.as_bytes()));
+                            let text = String::from_utf8_lossy(&words.collect::<Vec<_>>().join(&b' ')).into_owned();
+                            begun.extend(Some(text).filter(|text| text.len() <= LONGEST_NOTED));
                         }
                         let tools = tools.clone();
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
                     }
-                    Ok(FromShell::Call(id, part)) => {
+                    Some(FromShell::Call(id, part)) => {
                         // What comes after the end of a call is of no interest.
                         let _ = calls.get(&id).map(|call| call.send(part));
                     }
-                    said => drop(others.send(ShimLine::Said(said))),
+                    // Nobody else is to know the token.
+                    None => drop(others.send(Err(said.unwrap_or(&line).to_string()))),
+                    Some(said) => drop(others.send(Ok(said))),
                 }
             }
             Some(done) = tasks.join_next() => {
@@ -349,12 +336,6 @@ async fn serve(
             }
         }
     }
-}
-
-/// A call as shell text.
-fn as_text(call: &ToolCall) -> String {
-    let words = std::iter::once(&call.program).chain(&call.args).map(|word| quote(word.as_bytes()));
-    String::from_utf8_lossy(&words.collect::<Vec<_>>().join(&b' ')).into_owned()
 }
 
 /// One call, from its beginning to its end; `None` when it was not wanted any more.
@@ -472,7 +453,7 @@ mod tests {
             shell.send(line_of(&FromShell::Call(id, part))).await.unwrap();
         }
         shell.send("the last one".into()).await.unwrap();
-        handed_on.recv().await.unwrap();
+        let _ = handed_on.recv().await.unwrap();
         // Everything that can go on does so.
         for _ in 0..1000 {
             tokio::task::yield_now().await;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
 
 /// Bytes of output kept of each stream of a command; what is beyond is cut from the middle and counted.
-pub(super) const KEEP_BYTES: u64 = 128 << 10;
+const KEEP_BYTES: u64 = 128 << 10;
 /// Longest text in one message, in bytes.
 const LONGEST: usize = 32 << 10;
 
@@ -126,11 +126,10 @@ impl Outlet {
 /// it writes is read and dropped, as a broken pipe would kill it.
 pub(super) async fn pump(
     mut pipe: impl AsyncRead + Unpin + Send + 'static,
-    mut bounded: Bounded,
     outlet: Outlet,
     mut over: watch::Receiver<bool>,
 ) -> u64 {
-    let mut buffer = vec![0_u8; 64 << 10];
+    let (mut bounded, mut buffer) = (Bounded::new(KEEP_BYTES), vec![0_u8; 64 << 10]);
     let mut drain_until = None;
     let at_end = loop {
         let read = match drain_until {

@@ -89,17 +89,17 @@ pub enum FromCall {
 }
 
 /// Bytes as base64.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blob(pub bytes::Bytes);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Blob<T = bytes::Bytes>(pub T);
 
-impl Serialize for Blob {
+impl<T: AsRef<[u8]>> Serialize for Blob<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&BASE64.encode(&self.0))
     }
 }
 
-impl<'de> Deserialize<'de> for Blob {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Blob, D::Error> {
+impl<'de, T: From<Vec<u8>>> Deserialize<'de> for Blob<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Blob<T>, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         BASE64.decode(text.as_bytes()).map(|bytes| Blob(bytes.into())).map_err(serde::de::Error::custom)
     }

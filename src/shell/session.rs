@@ -11,11 +11,12 @@ use crate::bash::variables::{self, VariableNeeds};
 use crate::bash::{is_name, watches_subshells};
 use crate::record::private_dir_in;
 use aho_corasick::AhoCorasick;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -44,50 +45,51 @@ const NO_VALUE: i32 = 78;
 /// Options of `set -o` that would end or stop a bash that reads a script.
 const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
 
-/// A state as it is handed over to another session.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct ExportedSession {
-    /// The directory of the session's own files.
-    dir: PathBuf,
-    /// What the container itself had in its environment.
-    container: BTreeMap<String, String>,
-    files: BTreeMap<String, Blob>,
-    environment: Vec<(Blob, Blob)>,
-    cwd: Blob,
-    options: Vec<String>,
-    found: BTreeSet<String>,
-}
-
 /// The state of a session.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Session {
-    files: BTreeMap<&'static str, Vec<u8>>,
+    files: BTreeMap<String, Blob<Vec<u8>>>,
     /// Exported names that bash cannot hold as variables (`my.setting`), and functions exported to us: what a command's bash has in its
     /// environment before it reads the session's state.
+    #[serde(serialize_with = "as_blobs", deserialize_with = "of_blobs")]
     pub(super) environment: Vec<(OsString, OsString)>,
-    cwd: Vec<u8>,
+    cwd: Blob<Vec<u8>>,
     options: Vec<String>,
-    status: i32,
-    last: String,
-    /// The exit codes of the last pipeline, as far as its bash could say.
-    pub(super) pipe: Vec<i32>,
     /// Variables that hold what a command found: `X=$(…)`.
     found: BTreeSet<String>,
-    /// Background jobs of earlier commands.
+    #[serde(skip)]
+    status: i32,
+    #[serde(skip)]
+    last: String,
+    /// The exit codes of the last pipeline, as far as its bash could say.
+    #[serde(skip)]
+    pub(super) pipe: Vec<i32>,
+    /// Background jobs of earlier commands; they stay with the session that started them.
+    #[serde(skip)]
     pub(super) jobs: Jobs,
+}
+
+fn as_blobs<S: Serializer>(pairs: &[(OsString, OsString)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(pairs.iter().map(|(name, value)| (Blob(name.as_bytes()), Blob(value.as_bytes()))))
+}
+
+fn of_blobs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(OsString, OsString)>, D::Error> {
+    let pairs: Vec<[Blob<Vec<u8>>; 2]> = Vec::deserialize(from)?;
+    Ok(pairs.into_iter().map(|[name, value]| (OsString::from_vec(name.0), OsString::from_vec(value.0))).collect())
 }
 
 impl Session {
     /// A session that begins with this environment, in this directory.
     pub fn new(environment: impl IntoIterator<Item = (OsString, OsString)>, cwd: &Path) -> Session {
         let mut session = Session {
-            cwd: cwd.as_os_str().as_bytes().to_vec(),
+            cwd: Blob(cwd.as_os_str().as_bytes().to_vec()),
             options: ["braceexpand", "hashall", "interactive-comments"].map(String::from).to_vec(),
             last: "bash".to_owned(),
             ..Session::default()
         };
         // What a login gives to every shell: runbooks count on it.
-        let user = user_name();
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let user = user_among(&users, rustix::process::geteuid().as_raw()).unwrap_or_else(|| "root".to_owned());
         let mut given = vec![("USER", user.clone()), ("LOGNAME", user), ("TMPDIR", "/tmp".to_owned())];
         for (name, value) in environment {
             given.retain(|(known, _)| value.is_empty() || name != *known);
@@ -100,8 +102,8 @@ impl Session {
         }
         given.into_iter().for_each(|(name, value)| session.export(name, value.as_bytes()));
         // In a terminal aliases are expanded.
-        session.files.insert("parse", b"builtin shopt -s expand_aliases\n".to_vec());
-        session.files.insert("place", b"builtin unset -v OLDPWD\n".to_vec());
+        session.files.insert("parse".into(), Blob(b"builtin shopt -s expand_aliases\n".to_vec()));
+        session.files.insert("place".into(), Blob(b"builtin unset -v OLDPWD\n".to_vec()));
         session
     }
 
@@ -120,14 +122,14 @@ impl Session {
     pub fn unset_env(&mut self, name: &str) {
         self.environment.retain(|(known, _)| known != name);
         if is_name(name) {
-            let vars = self.files.entry("vars").or_default();
-            vars.extend_from_slice(format!("builtin unset -v {name}\n").as_bytes());
+            let vars = self.files.entry("vars".into()).or_default();
+            vars.0.extend_from_slice(format!("builtin unset -v {name}\n").as_bytes());
         }
     }
 
     fn export(&mut self, name: &str, value: &[u8]) {
         let line: [&[u8]; 5] = [b"declare -x ", name.as_bytes(), b"=", &quote(value), b"\n"];
-        self.files.entry("vars").or_default().extend(line.concat());
+        self.files.entry("vars".into()).or_default().0.extend(line.concat());
     }
 
     /// Writes what a bash needs to run `text` in this session into `dir`, which must not exist. Returns the texts of ours
@@ -155,10 +157,11 @@ impl Session {
             .replace("@RUNNING@", &self.jobs.running())
             .replace("@KNOWN@", &self.jobs.known())
             .replace("@FRESH@", if self.jobs.is_fresh { "yes" } else { "" });
-        let pre = replace_bytes(pre.as_bytes(), b"@CWD@", &quote(&self.cwd));
-        let pre = replace_bytes(&pre, b"@ARGS@", self.files.get("args").map_or(&b":"[..], Vec::as_slice));
+        let pre = replace_bytes(pre.as_bytes(), b"@CWD@", &quote(&self.cwd.0));
+        let file = |name: &str| self.files.get(name).map(|bytes| bytes.0.as_slice());
+        let pre = replace_bytes(&pre, b"@ARGS@", file("args").unwrap_or(b":"));
         for name in CARRIED {
-            write(&dir.join(name), self.files.get(name).map_or(&[][..], Vec::as_slice))?;
+            write(&dir.join(name), file(name).unwrap_or_default())?;
         }
         write(&dir.join("env"), env.as_bytes())?;
         write(&dir.join("pre"), &pre)?;
@@ -170,7 +173,7 @@ impl Session {
 
     /// The lines by which a bash asks for the values that `text` cannot do without.
     fn needs(&self, text: &str) -> String {
-        let functions = self.files.get("functions").map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+        let functions = self.files.get("functions").map(|bytes| String::from_utf8_lossy(&bytes.0)).unwrap_or_default();
         let functions: HashSet<&str> =
             functions.lines().filter_map(|line| line.trim_end().strip_suffix(" ()")).collect();
         let VariableNeeds { set, filled } = variables::needs(text, |name| functions.contains(name));
@@ -200,36 +203,23 @@ impl Session {
         if options.is_empty() { "+o noexec".to_owned() } else { options.join(" ") }
     }
 
-    /// The state for another session; `own` is the directory of this one. Background jobs stay with the session that started them.
+    /// The state for another session; `own` is the directory of this one.
     pub fn export_state(&self, own: &Path) -> io::Result<Vec<u8>> {
-        let blob = |bytes: &[u8]| Blob(bytes.to_vec().into());
-        let environment = self.environment.iter().map(|(name, value)| (blob(name.as_bytes()), blob(value.as_bytes())));
-        Ok(serde_json::to_vec(&ExportedSession {
-            dir: own.to_owned(),
-            container: container_environment(),
-            files: self.files.iter().map(|(name, bytes)| (name.to_string(), blob(bytes))).collect(),
-            environment: environment.collect(),
-            cwd: blob(&self.cwd),
-            options: self.options.clone(),
-            found: self.found.clone(),
-        })?)
+        Ok(serde_json::to_vec(&(own, container_environment(), self))?)
     }
 
     /// Goes on with the state of another session, which may be in a container in whose place this one is. What this container has in its
     /// environment by itself, and that one had not, is as it is here. `own` is the directory of this session: its programs are meant, and
     /// not those of the other one, which knows nothing of its commands.
     pub fn import_state(&mut self, state: &[u8], own: &Path) -> io::Result<()> {
-        let other: ExportedSession = serde_json::from_slice(state)?;
-        let word = |blob: Blob| OsStr::from_bytes(&blob.0).to_os_string();
-        self.environment = other.environment.into_iter().map(|(name, value)| (word(name), word(value))).collect();
-        self.files = CARRIED.into_iter().filter_map(|name| Some((name, other.files.get(name)?.0.to_vec()))).collect();
+        let (dir, container, other): (PathBuf, BTreeMap<String, String>, Session) = serde_json::from_slice(state)?;
+        *self = Session { last: std::mem::take(&mut self.last), ..other };
         if let Some(vars) = self.files.get_mut("vars") {
-            let [other, own] = [other.dir.as_path(), own].map(|dir| bin(dir).into_os_string());
-            *vars = replace_bytes(vars, other.as_bytes(), own.as_bytes());
+            let [other, own] = [dir.as_path(), own].map(|dir| bin(dir).into_os_string());
+            vars.0 = replace_bytes(&vars.0, other.as_bytes(), own.as_bytes());
         }
-        (self.cwd, self.options, self.found) = (other.cwd.0.to_vec(), other.options, other.found);
         for (name, value) in container_environment() {
-            if other.container.get(&name) != Some(&value) {
+            if container.get(&name) != Some(&value) {
                 self.set_env(&name, &value);
             }
         }
@@ -274,16 +264,16 @@ impl Session {
         let mut left = LARGEST;
         for name in CARRIED.into_iter().chain(["facts", "cwd"]) {
             let bytes = read(&dir.join(name), &mut left)?;
-            files.insert(name, bytes);
+            files.insert(name.to_string(), Blob(bytes));
         }
-        let facts = String::from_utf8_lossy(&files.remove("facts").unwrap_or_default()).into_owned();
+        let facts = String::from_utf8_lossy(&files.remove("facts").unwrap_or_default().0).into_owned();
         let mut cwd = files.remove("cwd").unwrap_or_default();
-        if cwd.last() == Some(&b'\n') {
-            cwd.pop();
+        if cwd.0.last() == Some(&b'\n') {
+            cwd.0.pop();
         }
         // Where a command ran whose directory was gone is no place to be.
         let ours = dir.parent().unwrap_or(dir).as_os_str().as_bytes();
-        if !cwd.is_empty() && !cwd.starts_with(ours) {
+        if !cwd.0.is_empty() && !cwd.0.starts_with(ours) {
             self.cwd = cwd;
         }
         let mut in_function = false;
@@ -343,12 +333,6 @@ pub fn ran(dir: &Path) -> Option<Vec<String>> {
     let mut texts: Vec<String> = texts.rev().filter(|text| later.insert(text.clone())).collect();
     texts.reverse();
     (*end == 0).then_some(texts)
-}
-
-/// The name of the user whose session it is.
-fn user_name() -> String {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    user_among(&users, rustix::process::geteuid().as_raw()).unwrap_or_else(|| "root".to_owned())
 }
 
 /// The name of a user in the text of `/etc/passwd`.
@@ -451,7 +435,7 @@ mod tests {
         let vars = |given: &[(&str, &str)]| {
             let given = given.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
             let session = Session::new(given, Path::new("/"));
-            String::from_utf8(session.files.get("vars").cloned().unwrap_or_default()).unwrap()
+            String::from_utf8(session.files.get("vars").cloned().unwrap_or_default().0).unwrap()
         };
         let bare = vars(&[("TMPDIR", "")]);
         assert!(bare.ends_with("declare -x TMPDIR='/tmp'\n") && bare.contains("declare -x USER='"), "{bare}");

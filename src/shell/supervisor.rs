@@ -1,7 +1,7 @@
 //! Container side of the session: runs each command in a bash of its own process group and carries state over. Whatever
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
-use super::output::{Bounded, KEEP_BYTES, Outlet, pump};
+use super::output::{Outlet, pump};
 use super::processes::{self, SessionProcess, Target};
 use super::protocol::{Blob, CommandResult, FromShell, TRUST_VARIABLES, TRUSTED, ToRunner, ToShell};
 use super::session::{self, Session};
@@ -83,20 +83,19 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
 
 /// The container's bash, one that runs.
 async fn find_bash(dirs: impl Iterator<Item = PathBuf>) -> Result<PathBuf, String> {
-    let mut broken = None;
+    let mut why =
+        "there is no bash in this container; run the step in the toolbox, or install bash in the image".to_string();
     for bash in dirs.filter(|dir| dir.is_absolute()).map(|dir| dir.join("bash")).filter(|bash| bash.is_file()) {
         let mut command = process::command(&bash);
         command.arg("--version").env_remove("BASH_ENV");
-        match process::output(command, Duration::from_secs(10)).await {
+        let said = match process::output(command, Duration::from_secs(10)).await {
             Ok(output) if output.status.success() => return Ok(bash),
-            Ok(output) => broken = Some(format!("{} --version: {}", bash.display(), output.status)),
-            Err(error) => broken = Some(format!("{} --version: {error}", bash.display())),
-        }
+            Ok(output) => output.status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        why = format!("the bash of this container does not work: {} --version: {said}", bash.display());
     }
-    Err(match broken {
-        Some(why) => format!("the bash of this container does not work: {why}"),
-        None => "there is no bash in this container; run the step in the toolbox, or install bash in the image".into(),
-    })
+    Err(why)
 }
 
 struct Supervisor {
@@ -200,15 +199,13 @@ impl Supervisor {
         // Looked at before it starts: what it starts itself in the meantime would count as earlier, and outlive a time-out.
         let before = processes::all().into_iter().filter(in_session).map(|p| (p.pid, p.started)).collect();
         let started = Instant::now();
-        let (mut running, ours) = match self.start(&dir, text, watched) {
+        let (mut running, group, ours) = match self.start(&dir, text, watched) {
             Ok(started) => started,
             Err(message) => {
                 self.note(id, &message).await?;
-                return self.not_run(id, started.elapsed()).await;
+                let result = CommandResult { exit: CANNOT_RUN, took: started.elapsed(), ..CommandResult::default() };
+                return self.send(&FromShell::Ended(id, result)).await;
             }
-        };
-        let Some(group) = running.child.id().and_then(|pid| i32::try_from(pid).ok()) else {
-            return self.not_run(id, Duration::ZERO).await;
         };
         self.groups.remove(&group);
         let target = Target { group, session: self.own_session, before, others: self.groups.clone() };
@@ -217,9 +214,8 @@ impl Supervisor {
         let (over, watched) = watch::channel(false);
         let outlet = |stream, ours| Outlet { id, stream, tx: self.tx.clone(), ours };
         let (out, err) = (outlet(Stream::Stdout, Vec::new()), outlet(Stream::Stderr, ours.to_vec()));
-        let bounded = || Bounded::new(KEEP_BYTES);
-        let stdout = running.child.stdout.take().map(|pipe| tokio::spawn(pump(pipe, bounded(), out, watched.clone())));
-        let stderr = running.child.stderr.take().map(|pipe| tokio::spawn(pump(pipe, bounded(), err, watched)));
+        let stdout = running.child.stdout.take().map(|pipe| tokio::spawn(pump(pipe, out, watched.clone())));
+        let stderr = running.child.stderr.take().map(|pipe| tokio::spawn(pump(pipe, err, watched)));
         let outcome = self.watch(&mut running, &target, started, timeout).await;
         let took = started.elapsed();
         let Some((status, stopped)) = outcome else {
@@ -273,7 +269,7 @@ impl Supervisor {
         TRUST_VARIABLES.iter().for_each(|name| self.session.set_env(name, &path.to_string_lossy()));
     }
 
-    fn start(&self, dir: &Path, text: &str, watched: bool) -> Result<(Running, [String; 3]), String> {
+    fn start(&self, dir: &Path, text: &str, watched: bool) -> Result<(Running, i32, [String; 3]), String> {
         if text.contains('\0') {
             return Err("the command holds a NUL byte, which bash cannot read".into());
         }
@@ -283,7 +279,8 @@ impl Supervisor {
         command.arg("bash").env_clear().envs(self.session.environment.clone()).env("BASH_ENV", "./env");
         command.current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running::start(command).map_err(|e| format!("{} cannot be started: {e}", self.bash.display()))?;
-        Ok((running, ours))
+        let group = running.child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("its bash has no process id")?;
+        Ok((running, group, ours))
     }
 
     /// Waits for the command's end, stops it when its time is over or when that is asked for; `None` when the session is
@@ -350,11 +347,6 @@ impl Supervisor {
 
     async fn note(&self, id: u64, message: &str) -> Option<()> {
         self.send(&FromShell::Output { id, stream: Stream::Stderr, text: format!("firedrill: {message}\n") }).await
-    }
-
-    async fn not_run(&self, id: u64, took: Duration) -> Option<()> {
-        let result = CommandResult { exit: CANNOT_RUN, took, ..CommandResult::default() };
-        self.send(&FromShell::Ended(id, result)).await
     }
 
     /// Resolves when the runner is gone or the session is to end; what else arrives is kept for later.

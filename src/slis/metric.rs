@@ -2,7 +2,7 @@
 //! spelling of Prometheus.
 
 use super::Comparison;
-use crate::source::shape;
+use crate::source::{TextPattern, shape};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,9 +35,6 @@ impl MetricCondition {
     pub fn parse(text: &str) -> Result<MetricCondition, String> {
         let text = text.trim();
         let mut rest = text;
-        if text.is_empty() {
-            return Err(format!("no condition: {EXAMPLE}"));
-        }
         let metric = take_name(&mut rest, |c| c == ':')
             .ok_or_else(|| format!("`{text}` does not begin with the name of a metric: {EXAMPLE}"))?;
         rest = rest.trim_start();
@@ -50,10 +47,7 @@ impl MetricCondition {
             return Err(format!("`{between}` cannot stand between the metric and the comparison: {EXAMPLE}"));
         }
         let value = number.parse::<f64>().ok().filter(|value| !value.is_nan());
-        let value = value.ok_or_else(|| match number {
-            "" => format!("`{text}` has no right side: {EXAMPLE}"),
-            _ => format!("`{number}` is not a number: {EXAMPLE}"),
-        })?;
+        let value = value.ok_or_else(|| format!("`{number}` is not a number: {EXAMPLE}"))?;
         Ok(MetricCondition { text: text.to_string(), metric, labels, op, value })
     }
 }
@@ -69,60 +63,45 @@ pub fn take_name(rest: &mut &str, extra: impl Fn(char) -> bool) -> Option<String
     Some(name.to_string())
 }
 
+/// A label and its value, and the comma behind it.
+static LABEL: TextPattern = TextPattern::new(r#"(?s)^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,?)"#);
+
 /// Labels in braces, if there are any. On a metrics page (`of_page`) a backslash that escapes nothing stands for itself, as in
 /// Prometheus.
 pub fn take_labels(rest: &mut &str, of_page: bool) -> Result<BTreeMap<String, String>, String> {
     let mut labels = BTreeMap::new();
-    let Some(inside) = rest.strip_prefix('{') else { return Ok(labels) };
-    *rest = inside;
-    loop {
-        *rest = rest.trim_start();
-        if let Some(after) = rest.strip_prefix('}') {
-            *rest = after;
-            return Ok(labels);
-        }
-        let name = take_name(rest, |_| false)
-            .ok_or_else(|| "a label needs a name, like `{service=\"checkout\"}`".to_string())?;
-        *rest = rest.trim_start();
-        if ["=~", "!=", "!~"].iter().any(|op| rest.starts_with(op)) {
-            return Err(format!("label `{name}`: only `=` can be used here"));
-        }
-        let after = rest.strip_prefix('=').ok_or_else(|| format!("label `{name}` has no value: `{name}=\"…\"`"))?;
-        *rest = after.trim_start();
-        let value =
-            quoted(rest, of_page).ok_or_else(|| format!("the value of label `{name}` must stand in double quotes"))?;
-        if labels.insert(name.clone(), value).is_some() {
+    let Some(mut inside) = rest.strip_prefix('{') else { return Ok(labels) };
+    while let Some(found) = LABEL.captures(inside) {
+        let (whole, [name, value, comma]) = found.extract();
+        let Some(value) = unescaped(value, of_page) else { break };
+        if labels.insert(name.to_string(), value).is_some() {
             return Err(format!("label `{name}` is given twice"));
         }
-        *rest = rest.trim_start();
-        if let Some(after) = rest.strip_prefix(',') {
-            *rest = after;
-        } else if !rest.starts_with('}') {
-            return Err("the labels are not closed: `}` or `,` is missing".into());
+        inside = inside.get(whole.len()..).unwrap_or_default();
+        if comma.is_empty() {
+            break;
         }
     }
+    *rest =
+        inside.trim_start().strip_prefix('}').ok_or("labels are written like `{service=\"shop\", code=\"503\"}`")?;
+    Ok(labels)
 }
 
-/// A text in double quotes with the escapes of the Prometheus text format: `\\`, `\"`, `\n`.
-fn quoted(rest: &mut &str, of_page: bool) -> Option<String> {
-    let inside = rest.strip_prefix('"')?;
-    let mut value = String::new();
-    let mut chars = inside.char_indices();
-    loop {
-        match chars.next()? {
-            (at, '"') => {
-                *rest = inside.get(at + 1..)?;
-                return Some(value);
-            }
-            (_, '\\') => match chars.next()?.1 {
+/// A text in double quotes without the escapes of the Prometheus text format: `\\`, `\"`, `\n`.
+fn unescaped(text: &str, of_page: bool) -> Option<String> {
+    let (mut value, mut chars) = (String::new(), text.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next()? {
                 'n' => value.push('\n'),
                 c @ ('\\' | '"') => value.push(c),
                 other if of_page => value.extend(['\\', other]),
                 _ => return None,
             },
-            (_, c) => value.push(c),
+            c => value.push(c),
         }
     }
+    Some(value)
 }
 
 #[cfg(test)]

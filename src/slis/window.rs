@@ -133,15 +133,6 @@ impl fmt::Display for Level {
     }
 }
 
-/// An SLI that fell below the impact threshold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// End of the trailing window in which it did.
-    pub at: DrillTime,
-    /// That window.
-    pub level: Level,
-}
-
 /// What must be seen for an impact.
 #[derive(Debug, Clone)]
 pub struct ImpactQuery {
@@ -151,8 +142,8 @@ pub struct ImpactQuery {
     pub size: ImpactSize,
     /// The confirmed injection.
     pub from: DrillTime,
-    /// Deadline from then on.
-    pub within: Duration,
+    /// The deadline.
+    pub until: DrillTime,
 }
 
 /// How the SLIs that were hit stood in the last closed window before the mitigation.
@@ -191,10 +182,8 @@ pub struct Recovery {
 pub struct RecoveryQuery {
     /// Start of the first mitigating command (without a runbook: the confirmed injection). Slices that began before do not count.
     pub from: DrillTime,
-    /// End of the last mitigating step (without a runbook: the confirmed injection); `None` while it is under way.
-    pub ended: Option<DrillTime>,
-    /// `recover.within`, from `ended` on.
-    pub within: Duration,
+    /// `recover.within` from the end of the last mitigating step on (without a runbook: from the confirmed injection).
+    pub deadline: DrillTime,
     /// How long every objective must be met: `recover.hold`, or [`HoldRecord::required_us`](crate::record::HoldRecord::required_us).
     pub hold: Duration,
     /// `recover.hold`: within a longer hold every trailing window of this length must meet the objectives, too, so that more time
@@ -240,7 +229,7 @@ struct Line {
 /// Of a load that has not reported anything.
 static NOTHING: Line = Line { known: Vec::new(), waiting: BTreeMap::new() };
 
-/// An SLI, its place among those of its load, and what is known of that.
+/// An SLI, its place, and what is known of its load.
 #[derive(Clone, Copy)]
 struct SliLine<'t> {
     sli: &'t SliSpec,
@@ -248,7 +237,7 @@ struct SliLine<'t> {
     line: &'t Line,
 }
 
-/// A slice with the totals of it and everything before it.
+/// What is counted in a slice.
 #[derive(Debug, Clone)]
 struct Total {
     start: DrillTime,
@@ -258,15 +247,8 @@ struct Total {
     results: BTreeMap<String, u64>,
     /// The longest that a request of it took.
     slowest: Duration,
-    so_far: Sums,
-}
-
-/// What is counted of a load: events, those of which nobody could say what happened, and the good ones of each SLI.
-#[derive(Debug, Clone, Default)]
-struct Sums {
-    due: u64,
-    unknown: u64,
-    good: Vec<u64>,
+    /// Of it and all before it: events, those of which nobody could say what happened, and the good ones of each SLI.
+    so_far: Vec<u64>,
 }
 
 impl Total {
@@ -402,18 +384,15 @@ impl Timeline {
         }
         line.waiting.entry(slice.index).or_insert(slice);
         while let Some(next) = line.waiting.remove(&(line.known.len() as u64)) {
-            let of_load: Vec<&SliSpec> = self.slis.iter().filter(|s| s.series == next.load).collect();
-            let good: Vec<u64> =
-                of_load.iter().map(|s| next.good.get(&s.name).copied().unwrap_or(0).min(next.due)).collect();
-            let first_good =
-                of_load.iter().map(|s| next.first_good_us.get(&s.name).copied().map(Duration::from_micros));
-            let first_good = first_good.collect();
+            let slis = self.slis.iter();
+            let good = slis.clone().map(|sli| next.good.get(&sli.name).copied().unwrap_or(0).min(next.due));
+            let good: Vec<u64> = good.collect();
+            let first_good = slis.map(|sli| Some(Duration::from_micros(*next.first_good_us.get(&sli.name)?))).collect();
             let (start, due, results) = (next.start_us, next.due, next.results);
-            let mut so_far = line.known.last().map(|last| last.so_far.clone()).unwrap_or_default();
-            so_far.due = so_far.due.saturating_add(due);
-            so_far.unknown = so_far.unknown.saturating_add(results.get(NO_DATA).copied().unwrap_or_default());
-            so_far.good.resize(good.len(), 0);
-            so_far.good.iter_mut().zip(&good).for_each(|(sum, good)| *sum = sum.saturating_add(*good));
+            let unknown = results.get(NO_DATA).copied().unwrap_or_default();
+            let mut so_far = [&[due, unknown], good.as_slice()].concat();
+            let before = line.known.last().into_iter().flat_map(|last| &last.so_far);
+            so_far.iter_mut().zip(before).for_each(|(sum, before)| *sum = sum.saturating_add(*before));
             let [.., slowest] = next.latency_us.map(Duration::from_micros);
             line.known.push(Total { start, due, good, first_good, results, slowest, so_far });
         }
@@ -421,11 +400,9 @@ impl Timeline {
 
     /// Requests due per second of a load, over what is known; 0 where nothing is.
     pub fn requests_per_second(&self, load: &str) -> f64 {
-        let per_second = self.loads.get(load).and_then(|line| {
-            let last = line.known.last()?;
-            Some(last.so_far.due as f64 / (line.known.len() as f64 * SLICE.as_secs_f64()))
-        });
-        per_second.unwrap_or_default()
+        let known = self.loads.get(load).map(|line| line.known.as_slice()).unwrap_or_default();
+        let due = known.iter().map(|slice| slice.due).fold(0, u64::saturating_add);
+        due as f64 / (known.len().max(1) as f64 * SLICE.as_secs_f64())
     }
 
     /// Until when everything is known about a load: the end of its last slice before the first gap.
@@ -523,11 +500,11 @@ impl Timeline {
         }
     }
 
-    /// The SLIs of a load about the status of its answers, or all of them where none is, each with its place among those of the load.
+    /// The SLIs of a load about the status of its answers, or all of them where none is, each with its place.
     fn judging<'t>(&'t self, load: &'t str) -> impl Iterator<Item = (usize, &'t SliSpec)> {
-        let of_load = move || self.slis.iter().filter(move |sli| sli.series == load);
-        let has_status = of_load().any(is_of_status);
-        of_load().enumerate().filter(move |(_, sli)| !has_status || is_of_status(sli))
+        let has_status = self.slis.iter().any(|sli| sli.series == load && is_of_status(sli));
+        let slis = self.slis.iter().enumerate().filter(move |(_, sli)| sli.series == load);
+        slis.filter(move |(_, sli)| !has_status || is_of_status(sli))
     }
 
     /// What users are refused in a window, where too many of them are refused what they got when the stack was steady.
@@ -631,11 +608,11 @@ impl Timeline {
 
     /// **Impact**: over a trailing `window`, cut off at the injection (only slices that began at `from` or later count),
     /// the ratio is below `below` with at least [`MIN_BAD`] bad events, and more than chance makes of what was bad while `steady`, and that
-    /// window ends by `from + within`.
+    /// window ends by `until`.
     /// `Ok` carries the first such window of every SLI that had one, the earliest first; `Err` comes when everything
     /// until the deadline is known.
-    pub fn impact(&self, query: &ImpactQuery) -> WindowAnswer<Vec<Hit>, ()> {
-        let deadline = query.from.plus(query.within);
+    pub fn impact(&self, query: &ImpactQuery) -> WindowAnswer<Vec<Level>, ()> {
+        let deadline = query.until;
         let ImpactSize { below, window, steady } = query.size;
         let wanted = slices(window);
         let (mut hits, mut open) = (Vec::new(), false);
@@ -652,13 +629,13 @@ impl Timeline {
                 level.is_impact(below) && (is_no_chance(level) || whole(level).as_ref().is_some_and(is_no_chance))
             });
             match hit {
-                Some(level) => hits.push(Hit { at: level.to, level }),
+                Some(level) => hits.push(level),
                 None => open |= of.covered_until().is_none_or(|until| until.plus(SLICE) <= deadline),
             }
         }
-        hits.sort_by_key(|hit| hit.at);
+        hits.sort_by_key(|hit| hit.to);
         // Requests of another load that were due before may still be under way: which SLI fell first is known once they ended.
-        let earliest = hits.first().map(|hit| hit.at);
+        let earliest = hits.first().map(|hit| hit.to);
         let mut covered = self.lines_of(&query.slis).filter_map(|of| of.covered_until());
         let behind = covered.any(|until| Some(until) < earliest);
         if hits.is_empty() { (!open).then_some(Err(())) } else { (!behind).then_some(Ok(hits)) }
@@ -686,9 +663,9 @@ impl Timeline {
     }
 
     /// [`Timeline::impact`] of any SLI from the injection until `to`, whether or not it is one that must fall.
-    pub fn fell(&self, size: ImpactSize, from: DrillTime, to: DrillTime) -> WindowAnswer<Vec<Hit>, ()> {
+    pub fn fell(&self, size: ImpactSize, from: DrillTime, to: DrillTime) -> WindowAnswer<Vec<Level>, ()> {
         let slis = self.slis.iter().map(|sli| sli.name.clone()).collect();
-        self.impact(&ImpactQuery { slis, size, from, within: to.since(from) })
+        self.impact(&ImpactQuery { slis, size, from, until: to })
     }
 
     /// [`Timeline::still_broken`] over a window, once the answer is no chance: where users suffer they do so over a `longer` window as well, and
@@ -745,21 +722,20 @@ impl Timeline {
 
     /// **Recovered**, for all SLIs or (`only`) for one of them: t is the start of the first slice that began at `from` or
     /// later, has events and no bad one, and from which every objective is met over [t, t + `hold`], without a moment in it that would be an
-    /// impact. The time told is the instant at which the first good answer of that window was complete; it must come by `ended + within`. Where SLIs look
+    /// impact. The time told is the instant at which the first good answer of that window was complete; it must come by the deadline. Where SLIs look
     /// at several loads, the first slice with events from t on must be without a bad event in each of them, and the last load
     /// to have a good answer decides. `Err` comes when every t until the deadline has been looked at, and carries the SLIs over
     /// the last window.
     pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> WindowAnswer<Recovery, Vec<Level>> {
         let chosen: Vec<SliLine<'_>> =
             self.sli_lines().filter(|of| only.is_none_or(|only| only == of.sli.name)).collect();
-        let deadline = query.ended.map(|ended| ended.plus(query.within));
         let known = chosen.iter().flat_map(|of| &of.line.known);
         let mut starts: Vec<_> = known.filter(|s| s.due > 0 && s.start >= query.from).map(|s| s.start).collect();
         starts.sort_unstable();
         starts.dedup();
         // A window that shows that users do not recover from t on shows it of every later one until it begins.
         let mut none_until = None;
-        for t in starts.into_iter().take_while(|t| deadline.is_none_or(|deadline| *t <= deadline)) {
+        for t in starts.into_iter().take_while(|t| *t <= query.deadline) {
             if Some(t) <= none_until {
                 continue;
             }
@@ -771,7 +747,7 @@ impl Timeline {
                 }
             };
             // Later windows have their first good answer later still.
-            if deadline.is_some_and(|deadline| recovery.at > deadline) {
+            if recovery.at > query.deadline {
                 return Some(Err(self.latest_of(&chosen, query)));
             }
             // One SLI by itself says nothing of whether users are served.
@@ -783,10 +759,8 @@ impl Timeline {
             }
         }
         // A slice that is not known yet begins where the known ones end; once that is past the deadline no t is left.
-        let all_seen = deadline.is_some_and(|deadline| {
-            !chosen.is_empty() && chosen.iter().all(|of| of.covered_until().is_some_and(|until| until > deadline))
-        });
-        all_seen.then(|| Err(self.latest_of(&chosen, query)))
+        let is_seen = |of: &SliLine<'_>| of.covered_until().is_some_and(|until| until > query.deadline);
+        (!chosen.is_empty() && chosen.iter().all(is_seen)).then(|| Err(self.latest_of(&chosen, query)))
     }
 
     /// These SLIs over the last hold; where all of them meet their objective over it, one that fell in it as for an impact.
@@ -864,9 +838,9 @@ impl Timeline {
 
     /// Every SLI with the line of its load.
     fn sli_lines(&self) -> impl Iterator<Item = SliLine<'_>> {
-        self.slis.iter().enumerate().map(|(i, sli)| {
-            let at = self.slis.iter().take(i).filter(|other| other.series == sli.series).count();
-            SliLine { sli, at, line: self.loads.get(&sli.series).unwrap_or(&NOTHING) }
+        self.slis.iter().enumerate().map(|(at, sli)| {
+            let line = self.loads.get(&sli.series).unwrap_or(&NOTHING);
+            SliLine { sli, at, line }
         })
     }
 
@@ -951,13 +925,9 @@ impl SliLine<'_> {
     /// The SLI over the slices `begin..end`, or `None` when not all of them are known or there are none.
     fn level(&self, begin: usize, end: usize) -> Option<Level> {
         let (from, to) = span(self.known.get(begin..end)?)?;
-        let until = |end: usize| end.checked_sub(1).and_then(|last| self.known.get(last)).map(|slice| &slice.so_far);
-        let inside = |of: fn(&Sums, usize) -> u64| {
-            let [before, all] = [begin, end].map(|end| until(end).map_or(0, |sums| of(sums, self.at)));
-            all.saturating_sub(before)
-        };
-        let (valid, unknown) = (inside(|sums, _| sums.due), inside(|sums, _| sums.unknown));
-        let good = inside(|sums, at| sums.good.get(at).copied().unwrap_or_default());
+        let until = |end: usize, of: usize| Some(*self.known.get(end.checked_sub(1)?)?.so_far.get(of)?);
+        let inside = |of| until(end, of).unwrap_or_default().saturating_sub(until(begin, of).unwrap_or_default());
+        let (valid, unknown, good) = (inside(0), inside(1), inside(2 + self.at));
         Some(Level { sli: self.sli.name.clone(), objective: self.sli.objective, from, to, good, valid, unknown })
     }
 

@@ -24,13 +24,13 @@ pub use crate::output::{Severity, cut};
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Source, Span, beginning};
 pub use lists::{is_among, list_in, phrases};
 pub use pattern::{TextPattern, pattern};
-pub use read::{ReadError, beside, clean, outside, path_of, same_path, tidy, work_tree};
+pub use read::{ReadError, beside, clean, files_in, outside, path_of, same_path, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
 pub use shape::{DocPage, TextForm, describe, documented};
 pub use strict::{in_other_case, read_otherwise};
 pub use values::{
-    A_TIME, FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, host_of, is_inside, is_name, parse_duration,
+    A_TIME, FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, Show, decimal, host_of, is_inside, is_name, parse_duration,
     parse_period, parse_rate, parse_size, parse_time, shorten,
 };
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

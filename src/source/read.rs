@@ -99,19 +99,11 @@ pub fn work_tree(file: &Path) -> Option<&Path> {
 /// a link leads up from where the link leads when a file is opened, and takes the link away where Docker, Compose or kustomize clean the
 /// path first: it must lead outside in neither way.
 pub fn outside(root: &Path, path: &Path) -> Option<String> {
-    not_inside(root, path).map(|(why, _)| why)
-}
-
-/// Why a path is not known to stay in a directory, and what to do about that.
-type PathProblem = (String, &'static str);
-
-fn not_inside(root: &Path, path: &Path) -> Option<PathProblem> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     leads_outside(root, &path).or_else(|| leads_outside(root, &clean(&path)))
 }
 
-fn leads_outside(root: &Path, path: &Path) -> Option<PathProblem> {
-    const MOVE: &str = "move it into the project, or say with `--root DIR` what the project is";
+fn leads_outside(root: &Path, path: &Path) -> Option<String> {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let (mut there, mut missing) = (path.to_path_buf(), PathBuf::new());
     let real: PathBuf = loop {
@@ -127,18 +119,16 @@ fn leads_outside(root: &Path, path: &Path) -> Option<PathProblem> {
             _ => {
                 let gone = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
                 let to = std::fs::read_link(&there).ok().filter(|_| std::fs::metadata(&there).is_err_and(gone));
-                let dangling =
-                    |to: PathBuf| format!("{} is a link to {}, where nothing is", there.display(), to.display());
-                let unknown = || (format!("{}: where this leads cannot be told", path.display()), MOVE);
-                return Some(
-                    to.map(dangling).map_or_else(unknown, |why| (why, "make what it leads to, or name another file")),
-                );
+                return Some(match to {
+                    Some(to) => format!("{} is a link to {}, where nothing is", there.display(), to.display()),
+                    None => format!("{}: where this leads cannot be told", path.display()),
+                });
             }
         }
     };
     let leads = if real == path { String::new() } else { format!(" leads to {}, which", real.display()) };
     let told = || format!("{}{leads} is outside of the project {}", path.display(), root.display());
-    (!real.starts_with(&root)).then(|| (told(), MOVE))
+    (!real.starts_with(&root)).then(told)
 }
 
 fn cause(error: &std::io::Error) -> String {
@@ -164,9 +154,8 @@ pub fn path_of(at: &mut At<'_>) -> Option<PathBuf> {
         return at.fail(format!("expected a path, found {}", at.node.describe()));
     };
     let path = beside(&at.source.path, text);
-    let problem = at.source.root.as_ref().and_then(|root| not_inside(root, &path));
-    let Some((why, help)) = problem else { return Some(path) };
-    at.error(why).help(help);
+    let Some(why) = at.source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
+    at.error(why).help("name a file of the project, or say with `--root DIR` what the project is");
     None
 }
 
@@ -186,6 +175,17 @@ pub fn clean(path: &Path) -> PathBuf {
         }
     }
     clean
+}
+
+/// The files of a folder with one of these extensions, by name, without the hidden ones; none where it cannot be read.
+pub fn files_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|end| extensions.iter().any(|one| end == *one));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_one).collect();
+    files.retain(|path| !path.is_dir());
+    files.sort();
+    files
 }
 
 /// Whether two paths lead to one file or folder.
@@ -245,23 +245,6 @@ mod tests {
         ] {
             assert!(outside(&root, &root.join(path)).is_some_and(|why| why.ends_with(said)), "{path}");
         }
-    }
-
-    #[test]
-    fn help_for_a_path_is_of_its_mistake_and_not_of_the_words_in_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap().join("where nothing is");
-        std::fs::create_dir(&root).unwrap();
-        std::os::unix::fs::symlink("gone", root.join("link")).unwrap();
-        let help = |path: &str| {
-            let source = Source::new(root.join("a.yaml"), path).of_project(root.clone());
-            let mut diags = Diagnostics::default();
-            let node = crate::source::parse(&source, &mut diags).unwrap();
-            assert_eq!(path_of(&mut At::root(&node, &source, &mut diags)), None, "{path}");
-            diags.all[0].help.clone().unwrap_or_default()
-        };
-        assert!(help("../x").starts_with("move it into the project"));
-        assert!(help("link").starts_with("make what it leads to"));
     }
 
     #[test]

@@ -10,13 +10,14 @@
 //! ```
 
 use super::shape::{self, DescribedKey};
-use super::values::{FromYaml, shorten};
+use super::values::{FromYaml, Show, shorten};
 use super::{Diagnostic, Diagnostics, Entry, Node, Severity, Source, Span, TextForm, Value};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A value that somebody wrote: its key, the file in which it stands, and where mistakes about it go. A reader that is run
 /// to describe itself (see [`super::shape::describe`]) gets an empty map for every value, and leaves its shape behind.
@@ -89,6 +90,17 @@ impl<'a> At<'a> {
     /// Reads a value of a type.
     pub fn value<T: FromYaml>(&mut self) -> Option<T> {
         T::from_yaml(self)
+    }
+
+    /// Reads a time-out, a deadline and the like: above 0 and at most `longest`.
+    pub fn within(&mut self, longest: Duration) -> Option<Duration> {
+        match self.value::<Duration>()? {
+            zero if zero.is_zero() => self.fail(format!("`{}` must be above 0", self.key)),
+            long if long > longest => {
+                self.fail(format!("`{}` is {}, more than {}", self.key, Show(long), Show(longest)))
+            }
+            duration => Some(duration),
+        }
     }
 
     /// Reads a text by a parser; `form` says what it is, and how it is written.
@@ -522,7 +534,6 @@ pub fn list<T: AsRef<str>>(names: &[T]) -> String {
 mod tests {
     use super::*;
     use crate::source::{parse, parse_rate, render};
-    use std::time::Duration;
 
     #[derive(Debug, PartialEq)]
     struct Fault {

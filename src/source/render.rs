@@ -4,9 +4,7 @@ use super::diagnostic::floor_char_boundary;
 use super::{Diagnostic, Diagnostics, Pos, Severity, Span};
 use crate::output::visible;
 use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Renderer, Snippet};
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 /// After so many diagnostics of one file the rest is only counted.
 const MOST_PER_FILE: usize = 50;
@@ -32,21 +30,17 @@ pub fn blocks(diags: &Diagnostics, color: bool) -> String {
     // Lines are cropped here, where columns stay true and wide characters count as well.
     let renderer = renderer.term_width(4 * WIDEST);
     let mut text = String::new();
-    let mut shown: HashMap<&Path, usize> = HashMap::new();
-    for diagnostic in diags.sorted() {
-        let count = shown.entry(&diagnostic.source.path).or_default();
-        *count += 1;
-        if *count <= MOST_PER_FILE {
+    for of_file in diags.sorted().chunk_by(|one, next| one.source.path == next.source.path) {
+        for diagnostic in of_file.iter().take(MOST_PER_FILE) {
             text.push_str(&diagnostic.block(&renderer));
             text.push_str("\n\n");
         }
-    }
-    let mut cut: Vec<_> = shown.into_iter().filter(|(_, count)| *count > MOST_PER_FILE).collect();
-    cut.sort();
-    for (path, count) in cut {
-        let path = visible(&path.to_string_lossy());
-        // Writing to a string cannot fail.
-        let _ = write!(text, "and {} more in {path}\n\n", count - MOST_PER_FILE);
+        let more = of_file.len().saturating_sub(MOST_PER_FILE);
+        if let Some(first) = of_file.first().filter(|_| more > 0) {
+            let path = visible(&first.source.path.to_string_lossy());
+            // Writing to a string cannot fail.
+            let _ = write!(text, "and {more} more in {path}\n\n");
+        }
     }
     text
 }

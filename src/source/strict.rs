@@ -36,10 +36,7 @@ pub fn read_otherwise(text: &str, allowed: &[&str]) -> Option<String> {
         let tag = span.tag_span().map(written);
         let why = match event {
             _ if tag.is_some_and(|tag| !allowed.contains(&tag)) => {
-                format!(
-                    "the tag `{}` is not understood alike everywhere: leave it out, and write a text in quotes",
-                    tag.unwrap_or_default()
-                )
+                format!("the tag `{}` is not understood alike everywhere: leave it out", tag.unwrap_or_default())
             }
             Event::Anchor(_, name) if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) => {
                 format!("`&{name}`: other readers take no more than letters, digits, `-` and `_` for the name")
@@ -103,12 +100,7 @@ mod tests {
         assert!(read_otherwise("%TAG ! !x\n---\na: !reset b\n", &ALLOWED).is_some());
         assert!(read_otherwise("<<: { a: b }\n", &[]).is_some_and(|why| why.starts_with("line 1: ")));
         let told = read_otherwise("a: b\nc: !null d\n", &[]);
-        assert_eq!(
-            told.as_deref(),
-            Some(
-                "line 2: the tag `!null` is not understood alike everywhere: leave it out, and write a text in quotes"
-            )
-        );
+        assert_eq!(told.as_deref(), Some("line 2: the tag `!null` is not understood alike everywhere: leave it out"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{At, Entry, Node, TextForm, Value, shape};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::num::NonZeroU16;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -39,18 +40,11 @@ const UNITS: [(&str, u64); 10] = [
 pub fn parse_size(text: &str, wrong: &str) -> Result<u64, String> {
     let text = text.trim();
     let wrong = || format!("`{}` is {wrong}", shorten(text));
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(end).ok_or_else(wrong)?;
     let unit = unit.trim();
     let (_, per_unit) = UNITS.into_iter().find(|(name, _)| *name == unit || unit.is_empty()).ok_or_else(wrong)?;
-    let whole = number.parse::<u64>().ok().and_then(|number| number.checked_mul(per_unit));
-    match whole {
-        Some(bytes) => Ok(bytes),
-        None if decimal(number).is_some() => {
-            Err(format!("`{text}` is not a whole number of bytes that a file can have"))
-        }
-        None => Err(wrong()),
-    }
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(per_unit)).ok_or_else(wrong)
 }
 
 /// Whether a text is a name as files go by it: letters, digits, `-`, `_` and `.`, of which the first is a letter or a digit;
@@ -140,19 +134,14 @@ fn plain_json(text: &str) -> serde_json::Value {
         "false" | "False" | "FALSE" => return false.into(),
         _ => {}
     }
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
-        let number = text.strip_prefix('+').unwrap_or(text);
-        let whole = number.parse::<i64>().map(Json::from).or_else(|_| number.parse::<u64>().map(Json::from));
-        if let Ok(whole) = whole {
-            return whole;
-        }
-    }
     // `inf` and `nan` are words in YAML 1.2 and unknown to JSON, so a number has a digit and nothing but its signs.
-    let numeric = unsigned.bytes().any(|b| b.is_ascii_digit())
-        && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
-    let float = numeric.then(|| text.parse::<f64>().ok()).flatten().and_then(serde_json::Number::from_f64);
-    float.map_or_else(|| text.into(), serde_json::Value::Number)
+    let is_part = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-');
+    if !text.bytes().any(|b| b.is_ascii_digit()) || !text.bytes().all(is_part) {
+        return text.into();
+    }
+    let whole = text.parse::<i64>().map(Json::from).or_else(|_| text.parse::<u64>().map(Json::from)).ok();
+    let other = || text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Json::Number);
+    whole.or_else(other).unwrap_or_else(|| text.into())
 }
 
 impl FromYaml for String {
@@ -215,6 +204,21 @@ macro_rules! whole_number {
     )*};
 }
 whole_number!(u8, u16, u32, u64, usize);
+
+/// A duration as people write it: `300ms`, `4.1s`, `1h`.
+pub struct Show(pub Duration);
+
+impl fmt::Display for Show {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = (self.0.as_secs(), self.0.subsec_micros());
+        match (seconds, micros) {
+            (0, 1..) => write!(f, "{}ms", f64::from(micros) / 1000.0),
+            (3600.., 0) if seconds % 3600 == 0 => write!(f, "{}h", seconds / 3600),
+            (60.., 0) if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
+            _ => write!(f, "{}s", self.0.as_secs_f64()),
+        }
+    }
+}
 
 /// Reads `5s`, `300ms`, `1.5s`, `2m`, `1h` (a number and its unit, at most a day).
 pub fn parse_duration(text: &str) -> Result<Duration, String> {

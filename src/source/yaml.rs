@@ -4,7 +4,7 @@
 
 use super::{Diagnostics, Source, Span};
 use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag, options};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Largest document that is read, in bytes.
@@ -15,8 +15,6 @@ const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 100_000;
 /// Most bytes of text that aliases and merge keys may copy.
 const MAX_COPIED: usize = 4 * MAX_BYTES;
-/// After so many mistakes in one document the rest would help nobody.
-const MAX_MISTAKES: usize = 50;
 
 /// A YAML value and where it stands.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,8 +61,8 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
         diags.error(source, Span::default(), message).help(help);
         return None;
     }
-    let (stack, anchors, nodes, copied, tag_span, mistakes, root) = Default::default();
-    let mut builder = TreeBuilder { source, diags, stack, anchors, nodes, copied, tag_span, mistakes, root };
+    let (stack, anchors, nodes, copied, tag_span, root) = Default::default();
+    let mut builder = TreeBuilder { source, diags, stack, anchors, nodes, copied, tag_span, root };
     let mut documents = 0;
     let mut options = options! { flow_nesting_limit: 2 * MAX_DEPTH, block_nesting_limit: 2 * MAX_DEPTH };
     options.set_emit_comments(false);
@@ -87,9 +85,6 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
             continue;
         }
         builder.event(event, span)?;
-        if builder.mistakes >= MAX_MISTAKES {
-            return None;
-        }
     }
     if builder.root.is_none() {
         builder.diags.error(source, Span::default(), "the file is empty");
@@ -108,8 +103,9 @@ struct OpenNode {
     span: Span,
     flow: bool,
     anchor: usize,
-    /// Of a map: the keys that it has, the one whose value comes next, with whether it is written plain, and what is merged.
-    seen: HashSet<String>,
+    /// Of a map: the keys that it has, each with its first place, the one whose value comes next, with whether it is written plain, and
+    /// what is merged.
+    seen: HashMap<String, usize>,
     key: Option<(String, Span, bool)>,
     merged: Vec<(Node, Span)>,
 }
@@ -128,8 +124,6 @@ struct TreeBuilder<'a> {
     nodes: usize,
     copied: usize,
     tag_span: Span,
-    /// Mistakes that were noted and after which the rest can be read.
-    mistakes: usize,
     root: Option<Node>,
 }
 
@@ -242,10 +236,9 @@ impl TreeBuilder<'_> {
         for node in maps {
             let Value::Map(entries) = node.value else {
                 self.diags.error(self.source, key, "`<<` takes a map, or a list of maps").help("like `<<: *defaults`");
-                self.mistakes += 1;
                 return;
             };
-            own.extend(entries.into_iter().filter(|entry| open.seen.insert(entry.key.clone())));
+            own.extend(entries.into_iter().filter(|entry| open.seen.insert(entry.key.clone(), 0).is_none()));
         }
     }
 
@@ -288,16 +281,17 @@ impl TreeBuilder<'_> {
         };
         if plain && key == "<<" {
             open.merged.push((node, key_span));
-        } else if open.seen.insert(key.clone()) {
+            return Some(());
+        }
+        let first = *open.seen.entry(key.clone()).or_insert(key_span.start);
+        if first == key_span.start {
             entries.push(Entry { key, key_span, value: node });
         } else {
-            let first = entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.start);
-            let line = self.source.pos(first.unwrap_or_default()).line;
+            let line = self.source.line(first);
             self.diags
                 .error(self.source, key_span, format!("`{}` is given twice", super::shorten(&key)))
                 .label("again here")
                 .help(format!("it was given first on line {line}: keep one of the two"));
-            self.mistakes += 1;
         }
         Some(())
     }

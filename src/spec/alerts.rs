@@ -2,7 +2,6 @@
 //! Where notifications go is the one thing that changes in Alertmanager's; in Prometheus', where it scrapes and sends.
 
 use super::find::read_text;
-use super::windows::deadline;
 use super::{OnCall, Show};
 use crate::agent::alerts::{
     ALERTMANAGER, ALERTMANAGER_FILE, AlertAddresses, AlertServers, PROMETHEUS_FILE, SyntheticHistory, SyntheticSeries,
@@ -188,10 +187,8 @@ impl AlertsSpec {
         let mut labels = scrapes.get(&["global", "external_labels"]).map(texts).unwrap_or_default();
         labels.extend(rule.get(&["labels"]).map(texts).unwrap_or_default());
         labels.insert(ALERT_NAME.into(), alert.into());
-        let mut routes = Vec::new();
-        if let Some(route) = self.alertmanager.1.get(&["route"]) {
-            routed(route, &labels, ("", GROUP_WAIT), &mut routes);
-        }
+        let route = self.alertmanager.1.get(&["route"]);
+        let routes = route.map(|route| routed(route, &labels, ("", GROUP_WAIT))).unwrap_or_default();
         let route = routes.iter().find(|(name, _)| receiver.is_none_or(|wanted| wanted == name));
         let evaluation = length(group.get(&["interval"])).or(length(scrapes.get(&["global", "evaluation_interval"])));
         Ok(BurnRate {
@@ -443,7 +440,7 @@ fn silence(node: &Node) -> serde_json::Value {
 
 fn read_history(at: &mut At<'_>) -> Option<SyntheticHistory> {
     let mut map = at.map("`history`")?;
-    let reach = map.require_by("for", |at| deadline(at, MAX_DURATION));
+    let reach = map.require_by("for", |at| at.within(MAX_DURATION));
     let series = map.require_by("series", |at| {
         let example = "write `'http_requests_total{job=\"shop\"}': 50/s`, or a number for a gauge, below it";
         let read = at.entries("a map of series", example, read_series);
@@ -463,12 +460,8 @@ fn read_series(at: &mut At<'_>) -> Option<SyntheticSeries> {
         return None;
     }
     let (per_second, value) = match (text.contains('/'), decimal(text)) {
-        (true, _) => match parse_rate(text) {
-            Ok(rate) => (rate, 0.0),
-            Err(why) => return at.not(why),
-        },
         (false, Some(value)) => (0.0, value),
-        (false, None) => return at.expected("a rate like `50/s`, or a number"),
+        _ => (at.parse_text("a rate like `50/s`, or a number", parse_rate)?, 0.0),
     };
     Some(SyntheticSeries { metric: metric.into(), labels: labels.into(), per_second, value })
 }

@@ -1,7 +1,7 @@
 //! `faults:` of a scenario.
 
 use super::services::{Among, mention};
-use super::windows::{LONGEST, Show, deadline};
+use super::windows::{LONGEST, Show};
 use super::{FaultTiming, PlannedFault};
 use crate::faults::{Fault, Preset};
 use crate::slis::Ratio;
@@ -44,11 +44,8 @@ fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Optio
     if at.diags.is_describing() {
         return describe_fault(at);
     }
-    let Value::Map(entries) = &at.node.value else {
-        at.error(format!("a fault must be a map, found {}", at.node.describe())).help(EXAMPLE);
-        return None;
-    };
-    let kinds: Vec<&Entry> = entries.iter().filter(|entry| !TIMING.contains(&entry.key.as_str())).collect();
+    let entries = at.node.entries().iter();
+    let kinds: Vec<&Entry> = entries.filter(|entry| !TIMING.contains(&entry.key.as_str())).collect();
     let &[Entry { key: kind, value: parameters, key_span: span }] = kinds.as_slice() else {
         let span = kinds.get(1).map_or(at.node.span, |second| second.key_span);
         let message = "a fault has one key, its kind, with its parameters below it";
@@ -123,7 +120,7 @@ const TIMES: &str = "When a fault acts";
 
 /// Reads what stands beside the kind of a fault.
 fn read_timing(map: &mut MapReader<'_>) -> FaultTiming {
-    let times = ["lasts", "after", "every", "ramp"].map(|key| map.optional_by(key, |at| deadline(at, LONGEST)));
+    let times = ["lasts", "after", "every", "ramp"].map(|key| map.optional_by(key, |at| at.within(LONGEST)));
     let [lasts, after, every, ramp] = times;
     let jitter = map.optional_with("jitter", A_JITTER, |text| jitter(text, every.or(after))).unwrap_or_default();
     let noise = map.optional("noise").unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::Overrides;
 use crate::error::Error;
-use crate::source::{At, Diagnostics, Node, Source, beside, did_you_mean, parse, path_of, tidy, work_tree};
+use crate::source::{At, Diagnostics, Node, Source, beside, did_you_mean, files_in, parse, path_of, tidy, work_tree};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,10 +39,7 @@ pub fn find_among(name_or_path: &str, files: &[PathBuf], folder: &Path, what: &s
         false => Error::usage(format!("there is no {what} `{name_or_path}` in {}", shown.display())),
     };
     Err(error.hint(match names.is_empty() {
-        true => format!(
-            "there is no {what} in {}; run Firedrill in the project's folder, or name it with `-C DIR`",
-            shown.display()
-        ),
+        true => format!("there is no {what} in {}; `-C DIR` names the project's folder", shown.display()),
         false => did_you_mean(&wanted, names.iter().map(String::as_str)),
     }))
 }
@@ -86,15 +83,7 @@ pub fn project_scenarios(project: &Path) -> Vec<PathBuf> {
 
 /// The files of one of the project's folders with one of these extensions, by name; hidden ones are left out.
 pub fn project_files(project: &Path, folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(project.join(folder)).into_iter().flatten().flatten();
-    let is_wanted = |path: &PathBuf| {
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        let wanted = path.extension().is_some_and(|end| extensions.iter().any(|wanted| end == *wanted));
-        wanted && !hidden && !path.is_dir()
-    };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_wanted).map(|path| tidy(&path)).collect();
-    files.sort();
-    files
+    files_in(&project.join(folder), extensions).iter().map(|path| tidy(path)).collect()
 }
 
 pub(super) fn is_yaml(path: &Path) -> bool {

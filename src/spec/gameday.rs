@@ -6,9 +6,8 @@ use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Source, Span, TextForm, Value, beside, describe, did_you_mean, list,
     parse_rate, same_path, shape, shorten,
 };
-use crate::spec::find::{is_yaml, named, stem};
+use crate::spec::find::{find, is_yaml, named, stem};
 use crate::spec::scenario::load_file;
-use crate::spec::windows::deadline;
 use crate::spec::{Outline, Overrides, Plan, load, outline, project_scenarios};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -56,19 +55,8 @@ pub struct DayScenario {
     pub plan: Plan,
     /// How often it is drilled, when it says so itself.
     pub repeat: Option<u32>,
-    /// Which of its runs are controls, when it says so itself.
-    pub control: Option<ControlRuns>,
-}
-
-/// Which runs of a scenario are controls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ControlRuns {
-    /// None.
-    Never,
-    /// All of them.
-    Always,
-    /// Every n-th.
-    Every(u32),
+    /// Every n-th of its runs is a control, when it says so itself: with 1 all of them, with 0 none.
+    pub control: Option<u32>,
 }
 
 /// Whether a file is a game day rather than a scenario: it lies in `gamedays/`, or has `scenarios`.
@@ -102,8 +90,8 @@ pub struct Wanted {
     pub span: Span,
     /// How often each is drilled.
     pub repeat: Option<u32>,
-    /// Which runs are controls, and where that stands.
-    pub control: Option<(ControlRuns, Span)>,
+    /// Every n-th run is a control, and where that stands.
+    pub control: Option<(u32, Span)>,
 }
 
 /// Reads a game day and every scenario that it names. All mistakes of all files are in the diagnostics; there is a game day
@@ -116,25 +104,20 @@ fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<GameDay> 
     let (day, wanted) = read_root(at);
     let (source, diags) = (at.source, &mut *at.diags);
     let mut scenarios: Vec<DayScenario> = Vec::new();
-    let mut complete = true;
     for (path, Wanted { control, repeat, .. }) in select(&wanted, source, diags) {
-        let Some(mut plan) = diags.add(load(&path, overrides)) else {
-            complete = false;
-            continue;
-        };
+        let Some(mut plan) = diags.add(load(&path, overrides)) else { continue };
         if let Some(rate) = day.as_ref().and_then(|day| day.rate) {
             plan.calm(rate);
         }
         // A control follows no runbook: without one there is nothing to leave out.
-        if let (None, Some((ControlRuns::Always | ControlRuns::Every(_), span))) = (&plan.runbook, control) {
-            let message =
-                format!("`{}` has no runbook, so it can have no control: there is nothing to leave out", plan.name);
+        if let (None, Some((1.., span))) = (&plan.runbook, control) {
+            let message = format!("`{}` has no runbook, so it can have no control", plan.name);
             diags.error(source, span, message).help("leave `control` out");
         }
         scenarios.push(DayScenario { plan, repeat, control: control.map(|(control, _)| control) });
     }
     let name = stem(path).unwrap_or_default();
-    (complete && !scenarios.is_empty()).then_some(GameDay { name, source: Some(source.clone()), scenarios, ..day? })
+    (!scenarios.is_empty()).then_some(GameDay { name, source: Some(source.clone()), scenarios, ..day? })
 }
 
 /// The JSON Schema of game day files, draft 2020-12, with what the readers and the documentation do not agree on.
@@ -156,7 +139,7 @@ fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
         is_random: second_of(&mut map, "order", ["fixed", "random"], "is not an order"),
         seed: map.optional("seed"),
         repeat: map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS)).unwrap_or(1),
-        budget: map.optional_by("budget", |at| deadline(at, MAX_DURATION)),
+        budget: map.optional_by("budget", |at| at.within(MAX_DURATION)),
         parallel: map.optional_with("parallel", A_COUNT, parallel).flatten(),
         fail_fast: second_of(&mut map, "on_failure", ["continue", "stop"], "is not what can be done on a failure"),
         retry: map.optional_by("retry", |at| between(at, 0, MOST_RETRIES)).unwrap_or(0),
@@ -236,12 +219,12 @@ fn parse_control(text: &str) -> Result<u32, String> {
 }
 
 /// Reads `control` of an entry of `scenarios`.
-fn control_runs(at: &mut At<'_>) -> Option<ControlRuns> {
+fn control_runs(at: &mut At<'_>) -> Option<u32> {
     at.diags.describe(|| json!({ "anyOf": [{ "type": "boolean" }, share()] }));
     match at.node.plain() {
-        Some("true") => Some(ControlRuns::Always),
-        Some("false") => Some(ControlRuns::Never),
-        _ => at.parse_text("`true`, `false` or a share like `1/7`", parse_control).map(ControlRuns::Every),
+        Some("true") => Some(1),
+        Some("false") => Some(0),
+        _ => at.parse_text("`true`, `false` or a share like `1/7`", parse_control),
     }
 }
 
@@ -302,58 +285,33 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
 
 /// The scenarios of the project. One that cannot be read may have any tag: its mistakes are told.
 fn folder(project: &Path, diags: &mut Diagnostics) -> Vec<Outline> {
-    let mut there = Vec::new();
-    for path in project_scenarios(project) {
-        let scenario = outline(&path);
-        if scenario.readable {
-            there.push(scenario);
-        } else {
-            diags.add(load(&path, &Default::default()));
-        }
-    }
+    let all = project_scenarios(project).into_iter().map(|path| outline(&path));
+    let (there, torn): (Vec<Outline>, Vec<Outline>) = all.partition(|scenario| scenario.readable);
+    torn.iter().for_each(|scenario| drop(diags.add(load(Path::new(&scenario.path), &Overrides::default()))));
     there
 }
 
 fn locate(text: &str, project: &Path, span: Span, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<PathBuf> {
     let path = beside(&source.path, text);
-    let looks_like_path = text.contains(std::path::is_separator);
-    if looks_like_path && is_yaml(&path) && path.is_file() {
-        return Some(path);
-    }
-    let folder = project.join("scenarios");
-    if let (false, Some(file)) = (looks_like_path, named(text, &folder)) {
-        return Some(file);
-    }
-    let names: Vec<String> = project_scenarios(project).iter().filter_map(|file| stem(file)).collect();
-    let message = match looks_like_path {
-        true => format!("there is no scenario file `{}`", path.display()),
-        false => format!("there is no scenario `{}` in {}", shorten(text), crate::source::tidy(&folder).display()),
+    let found = match text.contains(std::path::is_separator) {
+        true if is_yaml(&path) && path.is_file() => return Some(path),
+        true => Err((format!("there is no scenario file `{}`", path.display()), None)),
+        false => named(text, &project.join("scenarios"))
+            .map_or_else(|| find(text, project).map_err(|error| (error.message, error.hint)), Ok),
     };
-    let error = diags.error(source, span, message);
-    let wanted = stem(Path::new(text)).unwrap_or_else(|| text.to_string());
-    match looks_like_path {
-        true => error.help("a path is relative to the game day's file, and a name is looked up in `../scenarios`"),
-        false if names.is_empty() => {
-            error.help("a name is looked up in `../scenarios`, relative to the game day's file")
-        }
-        false => error.help(did_you_mean(&wanted, names.iter().map(String::as_str))),
-    };
-    None
+    let help = |hint: Option<String>| hint.unwrap_or("a path is relative to the game day's file".into());
+    found.map_err(|(message, hint)| diags.error(source, span, message).help(help(hint))).ok()
 }
 
 /// Why these tags select nothing, and what may be meant.
 fn why_nothing(tags: &[String], there: &[Outline], project: &Path) -> (String, String) {
-    if there.is_empty() {
-        let folder = crate::source::tidy(&project.join("scenarios"));
-        return (format!("there is no scenario in {}", folder.display()), String::new());
-    }
     let known: BTreeSet<&str> = there.iter().flat_map(|scenario| &scenario.tags).map(String::as_str).collect();
-    let what = match tags {
-        [tag] => format!("no scenario has the tag `{}`", shorten(tag)),
-        tags => format!("no scenario has all of the tags {}", list(tags)),
+    let message = match there.is_empty() {
+        true => format!("there is no scenario in {}", crate::source::tidy(&project.join("scenarios")).display()),
+        false => format!("no scenario is tagged {}", list(tags)),
     };
-    let unknown = tags.iter().find(|tag| !known.contains(tag.as_str()));
-    (what, unknown.map_or_else(String::new, |unknown| did_you_mean(unknown, known.iter().copied())))
+    let unknown = tags.iter().find(|tag| !known.contains(tag.as_str())).map_or("", String::as_str);
+    (message, did_you_mean(unknown, known))
 }
 
 /// Two files of the same name: records go by it.

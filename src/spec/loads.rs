@@ -4,7 +4,6 @@ use super::ServiceScript;
 use super::find::text_at;
 use super::services::{Among, mention, service};
 use super::slos::{self, FoundSlo, SloCounts};
-use super::windows::deadline;
 use crate::agent::pg::SliQuery;
 use crate::agent::promql::PromAsked;
 use crate::agent::source::{EventMaker, SliSource, bounded};
@@ -17,7 +16,7 @@ use crate::load::{
 };
 use crate::record::script_secrets;
 use crate::slis::{Good, Ratio, SliSpec, gauge};
-use crate::source::{At, TextForm, Value, host_of, parse_rate, shape, shorten};
+use crate::source::{At, TextForm, TextPattern, Value, host_of, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::json;
@@ -32,6 +31,7 @@ const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]{1,64}$";
 /// A URL inside the stack behind its `http:`, as a pattern of the schema.
 pub const URL_PATTERN: &str = "//[^\\s/?#@{}]+(?:[/?][^#]*)?";
 
+static PLACEHOLDER: TextPattern = TextPattern::new(r"\{\{ ?[A-Za-z0-9_.-]+ ?\}\}");
 const A_REQUEST: TextForm = TextForm::new("a request like `GET http://service:8080/path`", || {
     shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+https?:{URL_PATTERN}"))
 });
@@ -62,7 +62,7 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
     let mut map = at.map(by.as_str())?.of_section("load");
     let request = map.require_by("request", |at| read_request(at, &by, &[]));
     load.rate = map.require_with("rate", A_RATE, parse_rate).unwrap_or_default();
-    load.timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
+    load.timeout = map.optional_by("timeout", |at| at.within(LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
     load.headers = map.optional_by("headers", |at| Some(read_headers(at, &[]))).unwrap_or_default();
     load.body = map.optional_by("body", |at| read_body(at, &mut load.headers, &[]));
     load.expect = map.optional_by("expect", read_expected).unwrap_or_default();
@@ -88,18 +88,15 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
         let ca = map.require_by("ca", |at| read_ca(at, &by));
         map.finish().and(ca)
     });
-    match &request {
-        Some((_, url)) if is_https(url) && !map.has("tls") => {
-            map.wrong("request", "`https://` without `tls.ca`: no certificate could be verified")
-                .help("name the authority that has issued it: `tls: { ca: ca.pem }`, or `tls: { ca: { service: pki, path: /pki/ca.pem } }`");
-        }
-        Some((_, url)) if !is_https(url) && map.has("tls") => {
-            map.wrong("tls", "`tls` with a request that is not `https://` has nothing to verify");
-        }
-        _ => {}
+    let is_secure = request.as_ref().is_some_and(|(_, url)| is_https(url));
+    let is_secure_later = load.then.iter().any(|step| is_https(&step.url));
+    if (is_secure || is_secure_later) && !map.has("tls") {
+        let key = if is_secure { "request" } else { "then" };
+        map.wrong(key, "`https://` without `tls.ca`: no certificate could be verified")
+            .help("name the authority that has issued it: `tls: { ca: ca.pem }`, or `tls: { ca: { service: pki, path: /pki/ca.pem } }`");
     }
-    if !map.has("tls") && load.then.iter().any(|step| is_https(&step.url)) {
-        map.wrong("then", "`https://` without `tls.ca`: no certificate could be verified");
+    if request.is_some() && !is_secure && map.has("tls") {
+        map.wrong("tls", "`tls` with a request that is not `https://` has nothing to verify");
     }
     map.finish()?;
     (load.method, load.url) = request?;
@@ -164,10 +161,7 @@ fn read_step(at: &mut At<'_>, by: &str, known: &mut Vec<String>) -> Option<Journ
                 other => match other.strip_prefix("header ").map(|name| HeaderName::from_bytes(name.trim().as_bytes()))
                 {
                     Some(Ok(name)) => Ok(AnswerPlace::Header(name.to_string())),
-                    _ => Err(format!(
-                        "`{}` is no place in an answer: write `/path/in/json` or `header NAME`",
-                        shorten(other)
-                    )),
+                    _ => Err(format!("`{}` is no place in an answer: `/in/json` or `header NAME`", shorten(other))),
                 },
             })?;
             known.push(at.key.to_string());
@@ -191,17 +185,14 @@ pub(super) fn read_ca(at: &mut At<'_>, by: &str) -> Option<Ca> {
         }
         Some(Ca::Pem { pem: file.text.clone() })
     };
-    at.either(shape::filled, read_pem, |at| match &at.node.value {
-        Value::Map(_) => {
-            let mut map = at.map(format!("`{}`", at.key))?.of_section("tls");
-            let service = map.require_by("service", |at| service(at, by));
-            let path: Option<String> = map.require("path");
-            if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-                map.wrong("path", "`path` begins with `/`: it is a path in the service's container");
-            }
-            map.finish_with(|| Some(Ca::Service { service: service?, path: path? }))
+    at.either(shape::filled, read_pem, |at| {
+        let mut map = at.map(format!("`{}`", at.key))?.of_section("tls");
+        let service = map.require_by("service", |at| service(at, by));
+        let path: Option<String> = map.require("path");
+        if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            map.wrong("path", "`path` begins with `/`: it is a path in the service's container");
         }
-        _ => read_pem(at),
+        map.finish_with(|| Some(Ca::Service { service: service?, path: path? }))
     })
 }
 
@@ -239,11 +230,8 @@ pub fn parse_url(url: &str, tls: bool, known: &[String]) -> Result<String, Strin
         () => check_placeholders(rest, known)?,
     }
     // Spaces in `{{ counter }}` are gone once it is filled in.
-    let words = known.iter().map(String::as_str).chain(["counter", "id"]);
-    let filled = words.fold(url.to_string(), |url, word| {
-        url.replace(&format!("{{{{{word}}}}}"), "0").replace(&format!("{{{{ {word} }}}}"), "0")
-    });
-    let uri: Uri = filled.parse().map_err(|_| format!("`{shown}` is not a URL: {URL}"))?;
+    let uri: Result<Uri, _> = PLACEHOLDER.replace_all(url, "0").parse();
+    let uri = uri.map_err(|_| format!("`{shown}` is not a URL: {URL}"))?;
     let host = uri.host().unwrap_or_default();
     // The parser of URIs lets ports pass that no socket has.
     let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map(|(_, port)| port.parse::<u16>());
@@ -318,12 +306,9 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
     for (key, read) in SOURCES {
         source = source.or(map.optional_by(key, |at| {
             let source = read(&name, at)?;
-            for service in &source.services {
-                mention(at, format!("SLI `{shown}`"), service, Among::Services);
-            }
-            for host in &source.hosts {
-                mention(at, format!("SLI `{shown}`"), host, Among::Hosts);
-            }
+            let services = source.services.iter().map(|service| (service, Among::Services));
+            let all = services.chain(source.hosts.iter().map(|host| (host, Among::Hosts)));
+            all.for_each(|(name, among)| mention(at, format!("SLI `{shown}`"), name, among));
             Some(source)
         }));
     }
@@ -336,7 +321,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         }
         Some(asked)
     });
-    let of_file = map.optional_by("slo", |at| slos::read(&name, at, asked.as_ref()));
+    let of_file = map.read("slo", map.has("prometheus"), |at| slos::read(&name, at, asked.as_ref()));
     let is_unread = map.has("slo") && of_file.is_none();
     let (slo, counted) = of_file.unzip();
     source = source.or(counted.flatten());
@@ -345,16 +330,9 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         SloCounts::Requests(good) => Some(good.clone()),
         _ => None,
     });
-    let lacks = match slo {
-        Some(_) => (promised.is_none() && !map.has("prometheus")).then_some("prometheus"),
-        None => (map.has("prometheus") && !map.has("slo")).then_some("slo"),
-    };
-    if let Some(lacks) = lacks {
-        map.error(map.head(), format!("`slo` says what is promised, and something must measure it: there is no `{lacks}`"))
-            .help(
-                "write `slo: ../slo/shop.yaml#availability` with `prometheus: { url: \"http://prometheus:9090\" }`, or, for a \
-                 promise about a journey, `slo: ../journeys.yaml#shopping/availability` with `load: NAME`",
-            );
+    // What is promised must be measured: by Prometheus, or by a load.
+    if slo.is_some() && promised.is_none() {
+        map.read("prometheus", true, |_| Some(()));
     }
     let own = own.or((map.has("slo") && promised.is_none()).then_some("slo"));
     let missing = format!("SLI `{shown}` looks at a load that does not exist:");
@@ -410,10 +388,7 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
 /// Why a share of good events is no objective, and what to do.
 fn no_objective(objective: Ratio) -> Option<(String, &'static str)> {
     match objective.get() {
-        share if share >= 1.0 => Some((
-            "an objective of 100% leaves no error budget: one bad event would break every window".into(),
-            "promise a little less, like `99.9%`",
-        )),
+        share if share >= 1.0 => Some(("an objective of 100% leaves no error budget".into(), "promise a little less")),
         share if share <= 0.0 => Some(("an objective of 0% promises nothing".into(), "")),
         share if share <= 0.01 => Some((
             format!("an objective of {objective} is likely a fraction taken for a percentage"),
@@ -440,8 +415,7 @@ fn read_command(sli: &str, at: &mut At<'_>) -> Option<SliSource> {
     let line = at.line();
     let mut map = at.map("`command`")?.of_section("Commands");
     let service: Option<String> = map.require("service");
-    let instead = "ask for what is meant: `test ! -f /srv/maintenance`";
-    let run = map.require_by("run", |at| read_question(at, "a good event", instead));
+    let run = map.require_by("run", read_question);
     let every = bounded(&mut map, "every", Duration::from_secs(1), LEAST_EVERY..=LONGEST);
     let within = bounded(&mut map, "timeout", Duration::from_secs(2), Duration::from_millis(100)..=LONGEST);
     if within > every * MOST_RUNS {
@@ -653,8 +627,7 @@ mod tests {
         assert_eq!(prom(total), "`promql` needs exactly one of `good` and `bad`, and has none\n");
         let half = "good: 'rate(b[{{window}}])', total: 'rate(a[{{window}}])', every: 6s, rate: 50/s";
         assert!(
-            prom(half)
-                .contains("`recover.hold` is 10s: `x` is told every 6s, and what happens after the last telling in it"),
+            prom(half).contains("`recover.hold` is 10s, too short for `x`, which is told every 6s"),
             "{}",
             prom(half)
         );
@@ -665,7 +638,7 @@ mod tests {
         let absent = prom(&format!("good: 'sum(rate(b[{{{{window}}}}]))', bad_may_be_absent: true, {total}"));
         assert!(absent.contains("is about the query `bad`"), "{absent}");
         let rare = prom("bad: 'rate(b[{{window}}])', total: 'rate(a[{{window}}])', every: 5s, rate: 50/s");
-        assert_eq!(rare, "`impact.window` is 1s: `x` is told every 5s, and may have no event in it\n");
+        assert_eq!(rare, "`impact.window` is 1s, too short for `x`, which is told every 5s\n");
         let slo = |of: &str| with_slis(&format!("x: {{ slo: slo.yaml{of} }}"));
         let asked = ", prometheus: { url: http://shop:9090, every: 1s, rate: 500/s }";
         assert_eq!(slo(&format!("#answers{asked}")), "");
@@ -678,7 +651,7 @@ mod tests {
             ("all", "an objective of 100% leaves no error budget"),
             ("none", "an objective of 0% promises nothing"),
             ("fraction", "an objective of 0.999% is likely a fraction taken for a percentage"),
-            ("words", "cannot be asked: its objective `most` is no percentage"),
+            ("words", "cannot be asked: it has no objective that can be read"),
         ] {
             let told = slo(&format!("#{name}{asked}"));
             assert!(told.contains(why), "{name}: {told}");
@@ -689,9 +662,7 @@ mod tests {
         assert!(slo(&format!("#share{asked}")).contains("gives a ratio and no events"));
         let list = with_slis("x: { slo: [], prometheus: { url: http://shop:9090 } }");
         assert!(list.contains("expected a file and a name"), "{list}");
-        let lacks =
-            |what: &str| format!("`slo` says what is promised, and something must measure it: there is no `{what}`\n");
-        assert_eq!(slo("#answers"), lacks("prometheus"));
+        assert_eq!(slo("#answers"), "SLI `x` has no `prometheus`\n");
         let journey = |of: &str| with_slis(&format!("x: {{ slo: journeys.yaml#{of} }}"));
         assert_eq!(journey("shopping/latency_p90, load: l"), "");
         let (slos, _) = read_slis("x: { slo: journeys.yaml#shopping/latency_p90, load: l }");
@@ -704,7 +675,7 @@ mod tests {
         );
         assert!(journey("freshness, load: l").contains("has no SLO of this name"), "{}", journey("freshness, load: l"));
         let slow = with_slis("x: { load: l, good: latency < 5s, objective: 90% }");
-        let why = "`timeout` of the load is 3s, and `x` takes answers of up to 5s for good: slower ones than `timeout` are bad already\n";
+        let why = "`x` takes answers of up to 5s for good, and the load's `timeout` is 3s\n";
         assert_eq!(slow, why);
         assert_eq!(with_slis("x: { load: l, good: latency <= 3s, objective: 90% }"), "");
         let neither = with_slis("x: { objective: 90% }");

@@ -34,14 +34,12 @@ pub struct Objective {
     pub looser: Option<(Duration, String)>,
 }
 
-/// The services of the project; `Ok(None)` where it lists none, `Err` when the list has mistakes, which are told.
-pub(super) fn project_services(overrides: &Overrides, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
+/// The services of the project; `None` where it lists none, or when the list has mistakes, which are told.
+pub(super) fn project_services(overrides: &Overrides, diags: &mut Diagnostics) -> Option<Catalog> {
     let path = tidy(&overrides.project.join(FILE));
-    if std::fs::symlink_metadata(&path).is_err() {
-        return Ok(None);
-    }
-    let source = Source::read(&path).map_err(|error| error.report("the list of services", None, diags))?;
-    read(&source.of_project(root_of(&path, overrides)), None, diags).map(Some).ok_or(())
+    std::fs::symlink_metadata(&path).ok()?;
+    let source = Source::read(&path).map_err(|error| error.report("the list of services", None, diags)).ok()?;
+    read(&source.of_project(root_of(&path, overrides)), None, diags)
 }
 
 impl DrillObjectives {
@@ -120,16 +118,12 @@ fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<(String, String)> {
                 false => slowest(sli).is_some() == slo.below.is_some(),
             };
             for sli in slis.iter().filter(is_its_own) {
-                let mut less = Vec::new();
-                if sli.objective.get() < slo.objective.get() {
-                    less.push((sli.objective.to_string(), slo.objective.to_string()));
-                }
-                match (slowest(sli), slo.below) {
-                    (Some(own), Some(owed)) if own > owed => less.push((Show(own).to_string(), Show(owed).to_string())),
-                    (None, Some(owed)) => less.push(("no latency".into(), Show(owed).to_string())),
-                    _ => {}
-                }
-                found.extend(less.into_iter().map(|(own, owed)| {
+                let (own, less) = (slowest(sli), sli.objective < slo.objective);
+                let share = less.then(|| [sli.objective, slo.objective].map(|share| share.to_string()));
+                let latency = slo.below.filter(|owed| own.is_none_or(|own| own > *owed));
+                let own = own.map_or("no latency".into(), |own| Show(own).to_string());
+                let latency = latency.map(|owed| [own, Show(owed).to_string()]);
+                found.extend(share.into_iter().chain(latency).map(|[own, owed]| {
                     let (sli, of) = (&sli.name, format!("the users of `{}` {owed} (SLO `{}`)", service.name, slo.name));
                     (sli.clone(), format!("the SLI `{sli}` promises {own}, and {FILE} owes {of}"))
                 }));
@@ -143,16 +137,14 @@ fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<(String, String)> {
 pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
     for (key, objective) in [("rto", &plan.objectives.rto), ("rpo", &plan.objectives.rpo)] {
         let Some(Objective { value, from, looser: Some((other, by)) }) = objective else { continue };
-        let message =
-            format!("`{key}` is {} by {from}, and {} by {by}: the stricter one holds", Show(*value), Show(*other));
+        let message = format!("`{key}` is {} by {from}, {} by {by}: the stricter holds", Show(*value), Show(*other));
         let help = "say the same in both, or leave it out of the scenario";
         // A drill may ask for more than users are owed.
         let level = if *from == THE_SCENARIO { Severity::Info } else { Severity::Warning };
         diags.push(level, &plan.source, plan.place(&[key]), message).help(help);
     }
     for (sli, text) in &plan.objectives.shortfalls {
-        let help =
-            "a drill that passes says nothing about the rest: promise what is owed, with windows long enough to tell";
+        let help = "promise what is owed, with windows long enough to tell";
         diags.warning(&plan.source, plan.place(&["slis", sli]), text.clone()).help(help);
     }
     if plan.objectives.rto.is_none() && !plan.impact.none {

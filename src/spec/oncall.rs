@@ -4,7 +4,7 @@
 use super::find::text_at;
 use crate::record::SeverityLevel;
 use crate::slis::Ratio;
-use crate::source::{At, Source, TextForm, describe, did_you_mean, is_name, parse, shape, shorten};
+use crate::source::{At, MAX_DURATION, Source, TextForm, describe, is_name, parse, shape, shorten};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,25 +94,19 @@ fn person(text: &str) -> Result<String, String> {
 
 fn read_severities(at: &mut At<'_>) -> Option<Vec<SeverityLevel>> {
     const EXAMPLE: &str = "write `SEV1: { users_hurt: 50%, data_lost: true }` below it";
-    let (mut levels, mut failed): (Vec<SeverityLevel>, bool) = (Vec::new(), false);
+    let mut levels: Vec<SeverityLevel> = Vec::new();
     at.entries("a map with at least one severity", EXAMPLE, |at| {
-        let read = read_severity(at);
-        failed |= read.is_none();
-        let level = read?;
+        let level = read_severity(at)?;
         let least = levels.iter().rev().find_map(|above| Some((above.name.clone(), above.users_hurt?)));
-        match (least, level.users_hurt) {
-            (Some((above, least)), Some(share)) if share >= least => {
-                at.error_at_key(format!("`{}` begins with no smaller share than `{above}` above it", level.name))
-                    .help("the most severe one stands first; each one below begins with a smaller share of users hurt");
-                failed = true;
-            }
-            _ => {}
+        if let Some((above, _)) = least.filter(|(_, least)| level.users_hurt.is_some_and(|share| share >= *least)) {
+            at.error_at_key(format!("`{}` begins with no smaller share than `{above}` above it", level.name))
+                .help("the most severe one stands first; each one below begins with a smaller share of users hurt");
         }
         levels.push(level);
         Some(())
     });
     at.must_not_be_empty("`severities` is empty", EXAMPLE);
-    (!failed && !levels.is_empty()).then_some(levels)
+    Some(levels)
 }
 
 fn read_severity(at: &mut At<'_>) -> Option<SeverityLevel> {
@@ -134,10 +128,8 @@ fn read_severity(at: &mut At<'_>) -> Option<SeverityLevel> {
 
 fn read_receivers(at: &mut At<'_>) -> Option<Vec<OnCallReceiver>> {
     let names = at.node.keys();
-    let count = names.len();
     let example = "write `payments-oncall: { on_call: [ada] }` below it";
-    let read = at.entries("a map of receivers", example, |at| read_receiver(at, &names));
-    (read.len() == count).then_some(read)
+    Some(at.entries("a map of receivers", example, |at| read_receiver(at, &names)))
 }
 
 fn read_receiver(at: &mut At<'_>, names: &[&str]) -> Option<OnCallReceiver> {
@@ -151,28 +143,11 @@ fn read_receiver(at: &mut At<'_>, names: &[&str]) -> Option<OnCallReceiver> {
         }
         names
     });
-    let acknowledge_within: Option<Duration> = map.optional("acknowledge_within");
-    let then = map.optional_by("then", |at| {
-        let then: Option<String> = at.value();
-        at.diags.describe(shape::filled);
-        let then = then?;
-        if then == name {
-            at.error(format!("`{}` cannot be its own second line", shorten(&then)));
-        } else if !names.contains(&then.as_str()) {
-            let others = names.iter().copied().filter(|other| *other != name);
-            at.error(format!("`then`: there is no receiver `{}` in this file", shorten(&then)))
-                .help(did_you_mean(&then, others));
-        }
-        Some(then)
-    });
     // A second line has a time at which it is called.
-    if map.has("then") && !map.has("acknowledge_within") {
-        let message = "`then` needs `acknowledge_within`: nothing says when the second line is paged";
-        map.error(map.key_span("then"), message).help("write `acknowledge_within: 5m` beside it");
-    }
-    if acknowledge_within.is_some_and(|within| within.is_zero()) {
-        map.wrong("acknowledge_within", "`acknowledge_within` is 0: nobody can acknowledge in no time");
-    }
+    let acknowledge_within = map.read("acknowledge_within", map.has("then"), |at| at.within(MAX_DURATION));
+    // Nobody is their own second line.
+    let others: Vec<&str> = names.iter().copied().filter(|other| *other != name).collect();
+    let then = map.optional_by("then", |at| at.known(&others, "there is no other receiver"));
     map.also(json!({ "dependentRequired": { "then": ["acknowledge_within"] } }));
     map.finish_with(|| Some(OnCallReceiver { name, on_call: on_call?, acknowledge_within, then, line }))
 }

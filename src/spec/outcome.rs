@@ -1,11 +1,11 @@
 //! `impact:`, `detect:` and `expect:` of a scenario: what must be seen, and what must come out.
 
 use super::services::{Among, mention};
-use super::windows::{LONGEST, Show, deadline, window};
-use super::{AlertReceiver, Detect, Impact, OnCall, Plan, loads};
+use super::windows::{LONGEST, Show, window};
+use super::{AlertReceiver, Detect, Impact, Plan, loads};
 use crate::record::{PageEscalation, PageExpectation, RestoreLevel, Verdict, micros};
 use crate::slis::{MetricCondition, Ratio};
-use crate::source::{At, Diagnostic, MapReader, Node, Span, TextForm, did_you_mean, host_of, shape, shorten};
+use crate::source::{At, MapReader, TextForm, did_you_mean, host_of, shape, shorten};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
         |at| {
             let mut map = at.map("`impact`")?;
             impact.none = map.optional("none").unwrap_or_default();
-            impact.within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(IMPACT_WITHIN);
+            impact.within = map.optional_by("within", |at| at.within(LONGEST)).unwrap_or(IMPACT_WITHIN);
             let of_a_breach = ["breaches", "below", "window"].into_iter().filter(|key| impact.none && map.has(key));
             for key in of_a_breach.collect::<Vec<_>>() {
                 let how = format!("`{key}` how it is: leave one of the two out");
@@ -86,23 +86,17 @@ pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
         "anyOf": [{ "required": both }, { "required": ["alert"] }, { "required": ["quiet"] }, { "required": ["max_pages"] }],
         "dependentRequired": { "metrics": ["when", "within"], "when": ["metrics"], "alert": ["within"] },
     }));
-    let url = map.optional_by("metrics", |at| read_page_url(at, "`detect.metrics`"));
-    let condition = url.zip(map.optional_with("when", AN_ALERT, MetricCondition::parse));
-    let must_come = ["metrics", "when", "alert"].iter().any(|key| map.has(key));
-    let is_about_pages = ["quiet", "max_pages"].iter().any(|key| map.has(key));
-    let within = map.read("within", must_come, |at| deadline(at, LONGEST));
-    let page = read_page(&mut map);
-    let (there, missing): (Vec<&str>, Vec<&str>) = ["metrics", "when"].into_iter().partition(|key| map.has(key));
     let of_a_page = ["labels", "receiver", "source", "before_impact", "resolves_within", "escalation"];
-    let alone: Vec<&str> = of_a_page.into_iter().filter(|key| map.has(key) && !map.has("alert")).collect();
-    for key in &alone {
+    let is_about_pages = ["quiet", "max_pages"].iter().any(|key| map.has(key));
+    let is_empty = !map.has("alert") && !is_about_pages && !of_a_page.iter().any(|key| map.has(key));
+    let both = map.has("metrics") || map.has("when") || is_empty && !map.diags.is_describing();
+    let url = map.read("metrics", both, |at| read_page_url(at, "`detect.metrics`"));
+    let condition = url.zip(map.read("when", both, |at| at.parse(AN_ALERT, MetricCondition::parse)));
+    let must_come = ["metrics", "when", "alert"].iter().any(|key| map.has(key));
+    let within = map.read("within", must_come, |at| at.within(LONGEST));
+    let page = read_page(&mut map);
+    for key in of_a_page.into_iter().filter(|key| map.has(key) && !map.has("alert")).collect::<Vec<_>>() {
         map.wrong(key, format!("`{key}` is about a page, and no `alert` is named"));
-    }
-    if !there.is_empty() || !(map.has("alert") || is_about_pages || !alone.is_empty()) {
-        let head = map.head();
-        for key in missing {
-            map.error(head, format!("`detect` has no `{key}`"));
-        }
     }
     if is_about_pages && !must_come && map.has("within") {
         map.wrong("within", "nothing must come: `within` says nothing")
@@ -120,7 +114,7 @@ fn read_page(map: &mut MapReader<'_>) -> Option<PageExpectation> {
         before_impact: map.optional("before_impact").unwrap_or_default(),
         quiet: map.optional_by("quiet", read_quiet).unwrap_or_default(),
         max_pages: map.optional("max_pages"),
-        resolves_within_us: map.optional_by("resolves_within", |at| deadline(at, LONGEST)).map(micros),
+        resolves_within_us: map.optional_by("resolves_within", |at| at.within(LONGEST)).map(micros),
         ..PageExpectation::default()
     };
     page.escalation = map.optional_by("escalation", |at| read_escalation(at, &page));
@@ -143,7 +137,7 @@ fn read_escalation(at: &mut At<'_>, page: &PageExpectation) -> Option<PageEscala
     let mut map = at.map("`escalation`")?;
     let alert: Option<String> = map.optional("alert");
     let labels = map.optional_by("labels", read_labels);
-    let within = map.require_by("within", |at| deadline(at, LONGEST));
+    let within = map.require_by("within", |at| at.within(LONGEST));
     map.finish()?;
     let within_us = micros(within?);
     let alert = alert.or(page.alert.clone())?;
@@ -153,43 +147,38 @@ fn read_escalation(at: &mut At<'_>, page: &PageExpectation) -> Option<PageEscala
 }
 
 /// Finds the second line in the file of who is on call.
-fn check_escalation(page: &mut PageExpectation, oncall: Option<&OnCall>, root: &Node, map: &mut MapReader<'_>) {
+fn check_escalation(page: &mut PageExpectation, plan: &Plan, map: &mut MapReader<'_>) {
     let Some(escalation) = &mut page.escalation else { return };
-    let first = page.receiver.as_ref();
-    // Behind whom somebody must be on call, like behind the first line.
-    let is_asleep =
-        |name: &String| oncall.and_then(|oncall| oncall.receiver(name)).is_some_and(|line| line.on_call.is_empty());
-    let line = oncall.zip(first).and_then(|(oncall, first)| oncall.receiver(first));
-    let (message, help) = match (oncall, first, line.and_then(|line| line.then.as_ref().zip(line.acknowledge_within))) {
-        (None, ..) => ("nothing says who the second line is".to_string(), "name the file: `oncall: oncall.yaml`"),
-        (_, None, _) => ("`escalation` needs the `receiver` of the first page".into(), "its second line is paged"),
-        (Some(oncall), Some(first), None) => (
-            format!("{} names no second line for `{}`", oncall.source.path.display(), shorten(first)),
-            "write `acknowledge_within: 5m, then: RECEIVER` there",
+    let line = |name: &String| plan.oncall.as_ref()?.receiver(name);
+    let first = page.receiver.as_ref().and_then(line);
+    let (message, help) = match first.and_then(|first| first.then.as_ref().zip(first.acknowledge_within)) {
+        None => (
+            "nothing says who the second line of this page is".into(),
+            "name its `receiver`, and the file (`oncall: oncall.yaml`) that says `acknowledge_within: 5m, then: RECEIVER` of it",
         ),
-        (.., Some((second, _))) if is_asleep(second) => (
+        // Behind whom somebody must be on call, like behind the first line.
+        Some((second, _)) if line(second).is_some_and(|second| second.on_call.is_empty()) => (
             format!("nobody is on call behind `{}`, the second line", shorten(second)),
             "name somebody in its `on_call`",
         ),
-        (.., Some((second, after))) => {
+        Some((second, after)) => {
             escalation.receiver.clone_from(second);
-            let within = Duration::from_micros(escalation.within_us);
-            if after < within {
+            if after < Duration::from_micros(escalation.within_us) {
                 return;
             }
             let message = format!("the second line is paged {} after the first page at the earliest", Show(after));
             (message, "give `escalation.within` more time than `acknowledge_within` of the file of who is on call")
         }
     };
-    wrong(map, root, "escalation", message).help(help);
+    map.error(plan.place(&["detect", "escalation"]), message).help(help);
 }
 
 /// Holds a page against the files of the alerts and of who is on call, and notes in it which receivers page nobody.
 pub fn check_page(page: &mut PageExpectation, plan: &Plan, map: &mut MapReader<'_>) {
-    let (root, oncall) = (&*plan.root, plan.oncall.as_ref());
+    let (place, oncall) = (|key: &str| plan.place(&["detect", key]), plan.oncall.as_ref());
     let Some(alerts) = &plan.alerts else {
-        let there = ["alert", "quiet", "max_pages"].into_iter().find(|key| root.get(&["detect", *key]).is_some());
-        wrong(map, root, there.unwrap_or("alert"), "nothing says where its rule is and who is paged")
+        let there = ["alert", "quiet", "max_pages"].into_iter().find(|key| plan.root.get(&["detect", *key]).is_some());
+        map.error(place(there.unwrap_or("alert")), "nothing says where its rule is and who is paged")
             .help("name the team's files: `alerts: { rules: …, alertmanager: …, prometheus: … }`");
         return;
     };
@@ -198,7 +187,7 @@ pub fn check_page(page: &mut PageExpectation, plan: &Plan, map: &mut MapReader<'
         for alert in page.alert.iter().chain(&page.quiet).filter(|alert| !names.contains(&alert.as_str())) {
             let key = if Some(alert) == page.alert.as_ref() { "alert" } else { "quiet" };
             let help = did_you_mean(alert, names.iter().copied());
-            wrong(map, root, key, format!("no rule has an alert `{}`", shorten(alert))).help(help);
+            map.error(place(key), format!("no rule has an alert `{}`", shorten(alert))).help(help);
         }
     }
     let is_told = |receiver: &&AlertReceiver| page.receiver.as_ref().is_none_or(|name| *name == receiver.name);
@@ -207,33 +196,26 @@ pub fn check_page(page: &mut PageExpectation, plan: &Plan, map: &mut MapReader<'
     match (page.receiver.as_ref(), told.first()) {
         (Some(name), None) if page.source.is_none() => {
             let names = receivers.iter().map(|receiver| receiver.name.as_str());
-            wrong(map, root, "receiver", format!("Alertmanager has no receiver `{}`", shorten(name)))
+            map.error(place("receiver"), format!("Alertmanager has no receiver `{}`", shorten(name)))
                 .help(did_you_mean(name, names));
         }
         (Some(name), Some(receiver)) if !receiver.delivers => {
-            wrong(map, root, "receiver", format!("the receiver `{}` delivers to nothing", shorten(name)));
+            map.error(place("receiver"), format!("the receiver `{}` delivers to nothing", shorten(name)));
         }
         _ => {}
     }
     if page.resolves_within_us.is_some() && !told.is_empty() && !told.iter().any(|receiver| receiver.resolves) {
-        let message = "its receiver is never told that an alert is over (`send_resolved`)";
-        wrong(map, root, "resolves_within", message);
+        map.error(place("resolves_within"), "its receiver is never told that an alert is over (`send_resolved`)");
     }
     page.theory = alerts.theory(page);
-    check_escalation(page, oncall, root, map);
+    check_escalation(page, plan, map);
     page.unwatched = alerts.unwatched(oncall);
     if let (Some(oncall), Some(name)) = (oncall, &page.receiver)
         && oncall.receiver(name).is_none()
     {
-        let span = root.get(&["detect", "receiver"]).map_or(Span::default(), |node| node.span);
         let message = format!("{} does not say who is behind `{}`", oncall.source.path.display(), shorten(name));
-        map.diags.warning(map.source, span, message).help("add it below `receivers`");
+        map.diags.warning(map.source, place("receiver"), message).help("add it below `receivers`");
     }
-}
-
-/// Notes a mistake about a key of `detect`.
-fn wrong<'m>(map: &'m mut MapReader<'_>, root: &Node, key: &str, message: impl Into<String>) -> &'m mut Diagnostic {
-    map.error(root.get(&["detect", key]).map_or(Span::default(), |node| node.span), message)
 }
 
 /// Reads the URL of a page inside the stack; `by` names what asks for it.

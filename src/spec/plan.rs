@@ -2,14 +2,13 @@
 
 use crate::agent::proxy::unit;
 use crate::agent::source::SliSource;
-use crate::assurance::services::Show;
 use crate::faults::Fault;
 use crate::load::{Ca, LoadSpec, url_secrets};
 use crate::record::{BudgetInfo, PageExpectation, RestoreLevel, Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Runbook, RunbookInput, RunbookPhase, Step};
 use crate::slis::window::{ImpactSize, TimeSpan};
 use crate::slis::{Comparison, Good, MetricCondition, Ratio, SliSpec};
-use crate::source::{Mention, Node, Source, Span, host_of, shorten};
+use crate::source::{Mention, Node, Show, Source, Span, host_of, shorten};
 use crate::stack::{Allowed, ServiceScript, StackRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -425,7 +424,7 @@ impl Respond {
             self.vars.values().chain(self.env.values()).chain(self.env_of_steps.values().flat_map(BTreeMap::values));
         let mut found = Vec::new();
         for var in all.filter(|var| var.secret) {
-            let kind = if var.declared { Secret::Declared } else { Secret::Guessed };
+            let kind = if var.declared == Some(true) { Secret::Declared } else { Secret::Guessed };
             let values = [Some(var.value.as_str()), url_password(&var.value)];
             found.extend(values.into_iter().flatten().map(|value| kind(value.to_string())));
         }
@@ -442,8 +441,8 @@ pub struct Var {
     pub value: String,
     /// Whether it must never be shown.
     pub secret: bool,
-    /// Whether the scenario says so itself, and neither its name nor its value.
-    pub declared: bool,
+    /// What the scenario itself says about that; otherwise its name and its value do.
+    pub declared: Option<bool>,
     /// Whether it may be empty; an input that is empty otherwise blocks its step as one without a value does.
     pub may_be_empty: bool,
 }

@@ -6,18 +6,16 @@
 use super::services::service;
 use super::steps::NamedStep;
 use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var};
-use super::windows::{LONGEST, deadline};
+use super::windows::LONGEST;
 use super::{Overrides, Plan, Respond, Var};
-use crate::programs::{
-    Call, Calls, EffectKind, asks_nothing, changes_data, holds_anyway, nobody_learns, says_nothing, unnoticed_end,
-};
+use crate::programs::{Call, EffectKind, asks_nothing, calls, changes_data, holds_anyway, says_nothing, unnoticed_end};
 use crate::record::Verdict;
 use crate::runbook::{
     Command, Decision, DecisionState, Do, Errors, Handling, Review, Reviewed, Runbook, RunbookInput, RunbookPhase,
     Step, check_runs, unified_name,
 };
 use crate::source::{
-    At, Diagnostics, MapReader, Pos, Severity, Source, Span, did_you_mean, list, nearest, shape, shorten,
+    At, Diagnostics, MapReader, Pos, Severity, Source, Span, TextForm, did_you_mean, list, nearest, shape, shorten,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -34,9 +32,6 @@ struct NamedVar {
     name: String,
     source: Arc<Source>,
     span: Span,
-    var: Option<Var>,
-    /// What the scenario itself says about its being a secret.
-    declared: Option<bool>,
 }
 
 /// `respond` as it was written.
@@ -68,17 +63,18 @@ pub fn read(at: &mut At<'_>, expected: bool) -> Option<WrittenRespond> {
     }
     let mut map = at.map("`respond`")?;
     let phases = map.optional_by("phases", |at| Some(read_phases(at)));
-    let vars = map.apart("vars", |at| Some(read_vars(at))).unwrap_or_default();
+    let mut values = BTreeMap::new();
+    let vars = map.apart("vars", |at| Some(read_vars(at, &mut values))).unwrap_or_default();
     let files = map.apart("env_files", |at| Some(read_files(at)));
     let (mut env, env_files) = files.unwrap_or_default();
     env.extend(map.apart("env", |at| Some(read_environment(at))).unwrap_or_default());
     let chosen = map.apart("choose", |at| Some(read_choose(at))).unwrap_or_default();
-    let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST));
+    let timeout = map.optional_by("timeout", |at| at.within(LONGEST));
     let service = map.optional_by("service", |at| service(at, "`respond.service`"));
     let trust = map.optional_by("trust", |at| super::loads::read_ca(at, "`respond.trust`"));
     map.finish()?;
     let selected = phases.is_some();
-    let respond = Respond { env, env_files, trust, ..Respond::alone(phases, timeout, service) };
+    let respond = Respond { vars: values, env, env_files, trust, ..Respond::alone(phases, timeout, service) };
     Some(WrittenRespond { respond, selected, vars, chosen })
 }
 
@@ -92,8 +88,8 @@ impl Respond {
     /// Gives an input its value; whether it is a secret the scenario says, or its name and the value itself.
     pub fn give(&mut self, name: &str, value: &str) {
         let known = self.vars.get(&unified_name(name));
-        let declared = known.is_some_and(|known| known.declared).then_some(true);
-        let var = var(name, value.to_string(), declared, known.is_some_and(|known| known.may_be_empty));
+        let may_be_empty = known.is_some_and(|known| known.may_be_empty);
+        let var = var(name, value.to_string(), known.and_then(|known| known.declared), may_be_empty);
         insert(&mut self.vars, name, var);
     }
 }
@@ -114,12 +110,19 @@ impl WrittenRespond {
         overrides: &Overrides,
         map: &mut MapReader<'_>,
     ) -> Respond {
-        override_vars(&mut self.vars, overrides, map.diags);
         let mut respond = self.respond;
-        for named in &self.vars {
-            // One that could not be read counts as given: its own mistake is told already.
-            let unread = || Var { value: String::new(), secret: true, declared: false, may_be_empty: true };
-            insert(&mut respond.vars, &named.name, named.var.clone().unwrap_or_else(unread));
+        // The command line wins; what the scenario says about secrets stays.
+        for (name, value) in &overrides.vars {
+            // The value may be a secret: only the name is shown.
+            let (source, span) = (Source::new("--var", format!("{name}=…")), Span::new(0, name.len()));
+            let known = self.vars.iter().find(|known| unified_name(&known.name) == unified_name(name));
+            respond.give(known.map_or(name, |known| &known.name), value);
+            if let Some(why) = respond.vars.get(&unified_name(name)).and_then(too_short) {
+                map.diags.error(&source, span, format!("variable `{}`: {why}", shorten(name))).help(LONGER);
+            }
+            if known.is_none() {
+                self.vars.push(NamedVar { name: name.clone(), source, span });
+            }
         }
         let with_env = steps.iter().filter(|step| !step.env.is_empty());
         respond.env_of_steps = with_env.map(|step| (step.id.clone(), step.env.clone())).collect();
@@ -136,11 +139,8 @@ impl WrittenRespond {
 
 fn read_choose(at: &mut At<'_>) -> Vec<Chosen> {
     at.entries("a map", "write it like `choose: { backend: postgres }`", |at| {
-        at.diags.describe(shape::filled);
-        let Some(way) = at.node.text() else {
-            return at.fail(format!("a way must be a name, found {}", at.node.describe()));
-        };
-        Some((at.key.to_string(), way.to_string(), at.key_span))
+        let way = at.parse(TextForm::new("the name of a way", shape::filled), |way| Ok(way.to_string()))?;
+        Some((at.key.to_string(), way, at.key_span))
     })
 }
 
@@ -161,7 +161,7 @@ fn read_phases(at: &mut At<'_>) -> Vec<RunbookPhase> {
     phases
 }
 
-fn read_vars(at: &mut At<'_>) -> Vec<NamedVar> {
+fn read_vars(at: &mut At<'_>, values: &mut BTreeMap<String, Var>) -> Vec<NamedVar> {
     let mut names: Vec<String> = Vec::new();
     at.entries_if_any("a map", "", |at| {
         let name = shorten(at.key);
@@ -171,29 +171,11 @@ fn read_vars(at: &mut At<'_>) -> Vec<NamedVar> {
             at.error_at_key(format!("`{name}` and `{}` are the same input", shorten(same))).help("keep one of the two");
         }
         names.push(at.key.to_string());
-        let (var, declared) = read_var(at);
-        Some(NamedVar { name: at.key.to_string(), source: at.source.clone(), span: at.key_span, var, declared })
+        // One that could not be read counts as given: its own mistake is told already.
+        let unread = || Var { value: String::new(), secret: true, declared: None, may_be_empty: true };
+        insert(values, at.key, read_var(at).unwrap_or_else(unread));
+        Some(NamedVar { name: at.key.to_string(), source: at.source.clone(), span: at.key_span })
     })
-}
-
-/// The command line wins; what the scenario says about secrets stays.
-fn override_vars(vars: &mut Vec<NamedVar>, overrides: &Overrides, diags: &mut Diagnostics) {
-    for (name, value) in &overrides.vars {
-        // The value may be a secret: only the name is shown.
-        let source = Source::new("--var", format!("{name}=…"));
-        let span = Span::new(0, name.len());
-        let known = vars.iter_mut().find(|var| unified_name(&var.name) == unified_name(name));
-        let may_be_empty = known.as_ref().and_then(|known| known.var.as_ref()).is_some_and(|var| var.may_be_empty);
-        let declared = known.as_ref().and_then(|known| known.declared);
-        let var = var(name, value.clone(), declared, may_be_empty);
-        if let Some(why) = too_short(&var) {
-            diags.error(&source, span, format!("variable `{}`: {why}", shorten(name))).help(LONGER);
-        }
-        match known {
-            Some(known) => known.var = Some(var),
-            None => vars.push(NamedVar { name: name.clone(), source, span, var: Some(var), declared }),
-        }
-    }
 }
 
 /// Puts a variable in by its unified name as well as by the one that was written.
@@ -397,16 +379,11 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         diags.warning(&runbook.source, place(case.command), message).help(help);
     }
     if let Some(first) = open.first().map(|case| case.command) {
-        let change = match open.len() {
-            1 => "1 command of it changes something, or may".to_string(),
-            several => format!("{several} commands of it change something, or may"),
-        };
         let lines: Vec<String> = open.iter().take(8).map(|case| case.command.line.to_string()).collect();
-        let lines = format!("line{} {}", if lines.len() == 1 { "" } else { "s" }, lines.join(", "));
-        let message = format!("{change}, and nobody has accepted how they are followed");
+        let message = format!("commands that change something, or may ({}): nobody has accepted them", open.len());
         diags
             .warning(&runbook.source, place(first), message)
-            .label(format!("{lines}: {}", first.handling.why()))
+            .label(format!("line {}: {}", lines.join(", "), first.handling.why()))
             .help(format!("`firedrill accept {path}`; until then their steps are blocked"));
     }
     let Some(accepted) = &runbook.accepted else { return };
@@ -428,7 +405,7 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         }
     }
     for decision in aside.into_iter().filter(|decision| runs(decision)) {
-        let held = runbook.steps.iter().flat_map(|step| step.held.iter().map(move |command| (step, command)));
+        let held = runbook.steps.iter().flat_map(|step| step.held().iter().map(move |command| (step, command)));
         let mut skipped = held.filter(|(step, command)| step.settings(command.block).skip.is_some());
         if let Some((_, command)) = skipped.find(|(_, command)| command.text == decision.command) {
             // A scenario may leave out what a drill has no use for; the reading is about every drill.
@@ -441,7 +418,6 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
 /// without `-f`, `redis-cli` into a file; of verifications that end so; and of conditions that hold whatever a program was answered:
 /// `until redis-cli PING`. What else programs answer with exit code 0 is judged in the drill itself.
 fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
-    let mut calls = Calls::of_page(runbook.source.text.len());
     let changes = |phase| matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other);
     for step in runbook.select(phases).filter(|step| changes(step.phase) || step.phase == RunbookPhase::Verify) {
         for command in step.commands() {
@@ -453,22 +429,14 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
             if stated || !command.is_shell() {
                 continue;
             }
-            let found = |call: &Call| {
-                let program = call.program();
-                let silent =
-                    says_nothing(call).filter(|_| changes(step.phase)).map(|advice| (advice, nobody_learns(program)));
-                silent.or_else(|| {
-                    let why = format!("`{program}` exits with 0 whatever it is answered, so that the condition holds");
-                    Some((holds_anyway(call)?, why))
-                })
-            };
+            let found = |call: &Call| says_nothing(call).filter(|_| changes(step.phase)).or_else(|| holds_anyway(call));
             let text = command.masked();
             let mut of_block = step.commands().iter().filter(|other| other.block == command.block);
             let last = of_block.rfind(|other| !asks_nothing(&other.text));
             let ends_block = last.is_some_and(|last| std::ptr::eq(last, command));
-            let judges = step.phase == RunbookPhase::Verify && ends_block && settings.capture.is_none();
+            let judges = step.phase == RunbookPhase::Verify && ends_block && settings.rests_on_exit_code();
             let end = || unnoticed_end(&text).filter(|_| judges);
-            let Some((advice, message)) = calls.of(&text).iter().find_map(found).or_else(end) else { continue };
+            let Some((advice, message)) = calls(&text).iter().find_map(found).or_else(end) else { continue };
             let (file, span) = command.first_line(&runbook.source);
             let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";
             diags.warning(file, span, message).help(format!("{advice}; {help}"));
@@ -511,9 +479,7 @@ pub fn check_data(plan: &Plan, diags: &mut Diagnostics) {
     let Some((runbook, command)) = plan.unwatched_change() else { return };
     let (file, span) = command.first_line(&runbook.source);
     let scenario = plan.source.path.display();
-    let message =
-        format!("this changes data, and {scenario} has no `invariants`: a cure that destroys data would pass");
-    diags.warning(file, span, message).help(
-        "say what must survive it: `invariants: { orders-kept: { service: db, run: psql -Atc \"SELECT count(*) FROM orders\", value: \">= 100\" } }`",
-    );
+    let message = format!("this changes data, and {scenario} has no `invariants`: if it destroyed data it would pass");
+    let help = "say what must survive it: `invariants: { orders-kept: { service: db, run: …, value: \">= 100\" } }`";
+    diags.warning(file, span, message).help(help);
 }

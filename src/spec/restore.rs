@@ -5,7 +5,7 @@
 use super::loads::named;
 use super::outcome::{read_floor, read_page_url};
 use super::services::service;
-use super::windows::{LONGEST, deadline, window};
+use super::windows::{LONGEST, window};
 use super::{
     BackupSpec, Expectation, Invariant, LedgerSpec, LevelProbe, Plan, RestoreSpec, ServiceScript, StopCondition,
     StopWhen,
@@ -83,10 +83,6 @@ fn read_level(kind: Option<bool>, map: &mut MapReader<'_>, plan: &Plan, expect: 
         // With a kind that nobody knows it is not known either whether a level has a place.
         (Some(false) | None, ..) => return Some(RestoreLevel::L5),
         (_, Passed, None | Some(RestoreLevel::L5)) => return Some(RestoreLevel::L5),
-        (_, Passed, Some(level)) => (
-            format!("a DR drill that comes to {level} only has not passed"),
-            "leave `level` out, or name the verdict that comes out then",
-        ),
         (_, NoImpact | Undetected | Misrouted | Suppressed | Late | Unescalated | Unsteady, _) => (
             format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"),
             "expect a verdict that is given once the runbook was followed, like `not_recovered`",
@@ -96,8 +92,8 @@ fn read_level(kind: Option<bool>, map: &mut MapReader<'_>, plan: &Plan, expect: 
             "add the highest level that holds, like `level: L2`",
         ),
         (_, NotRecovered | TooLate | Damaged | StepFailed, Some(RestoreLevel::L5)) => return level,
-        (_, _, Some(RestoreLevel::L5)) => (
-            format!("a restore that comes to L5 does not end as `{verdict}`"),
+        (_, Passed, Some(level)) | (_, _, Some(level @ RestoreLevel::L5)) => (
+            format!("a DR drill that comes to {level} does not end as `{verdict}`"),
             "L5 goes with `passed`, with `too_late` where the RTO is missed, with `not_recovered` where the RPO is, with `damaged`, and with `step_failed`",
         ),
         (_, _, Some(_)) => return level,
@@ -142,7 +138,8 @@ type RestoreParts = (Option<BackupSpec>, Option<u64>, Vec<LevelProbe>);
 
 fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
     let mut map = at.map("`restore`")?;
-    let backup = map.optional_by("backup", |at| {
+    // What tells how large the backup is that is restored here.
+    let backup = map.read("backup", map.has("production_size"), |at| {
         let max_age = |map: &mut MapReader<'_>| map.optional_with("max_age", A_PERIOD, parse_period);
         let (probe, max_age) = read_probe(at, "`backup`", "`restore.backup`", "Probes", max_age)?;
         Some(BackupSpec { probe, max_age })
@@ -152,10 +149,6 @@ fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
             0 => Err("production has nothing to restore, then".into()),
             bytes => Ok(bytes),
         });
-    if production.is_some() && !map.has("backup") {
-        let message = "`production_size` without `backup`: nothing tells how large the backup is that is restored here";
-        map.wrong("production_size", message).help("add `backup: { service: …, run: … }` that writes `bytes=…`");
-    }
     let mut probes = Vec::new();
     for (level, key) in LEVELS {
         let by = format!("`restore.{key}`");
@@ -197,9 +190,8 @@ fn read_probe<T>(
     let line = at.line();
     let mut map = at.map(what)?.of_section(section);
     let service = map.require_by("service", |at| service(at, by));
-    let instead = "ask for what is meant: `test ! -f /data/recovery.signal`";
-    let run = map.require_by("run", |at| read_question(at, "one that held", instead));
-    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
+    let run = map.require_by("run", read_question);
+    let within = map.optional_by("within", |at| at.within(LONGEST)).unwrap_or(PROBE_WITHIN);
     let beside = beside(&mut map);
     map.finish_with(|| Some((ServiceScript { service: service?, run: run?, within, line }, beside)))
 }
@@ -274,8 +266,8 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
         is_one.then_some(status).or_else(|| at.expected("the status of an answer, like `500`"))
     });
     let service = map.optional_by("service", |at| service(at, "a condition of `stop_when`"));
-    let run = map.optional_by("run", |at| read_question(at, "one that held", "ask for what is meant: `test -e /stop`"));
-    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
+    let run = map.optional_by("run", read_question);
+    let within = map.optional_by("within", |at| at.within(LONGEST)).unwrap_or(PROBE_WITHIN);
     let expected = expected(&mut map, &[]).unwrap_or(Expectation::Success);
     one_kind(&mut map);
     map.finish()?;

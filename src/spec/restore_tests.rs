@@ -198,9 +198,9 @@ fn a_level_goes_with_its_verdict() {
         assert_eq!((plan.expect, plan.restore.map(|restore| restore.expect)), (verdict, Some(level)), "{what}");
     }
     for (what, message) in [
-        ("verdict: passed, level: L4", "a DR drill that comes to L4 only has not passed"),
+        ("verdict: passed, level: L4", "a DR drill that comes to L4 does not end as `passed`"),
         ("verdict: not_recovered", "`not_recovered` without `level`: how far does the restore come?"),
-        ("verdict: self_healed, level: L5", "a restore that comes to L5 does not end as `self_healed`"),
+        ("verdict: self_healed, level: L5", "a DR drill that comes to L5 does not end as `self_healed`"),
         ("verdict: no_impact, level: L0", "a DR drill that ends as `no_impact` restores nothing: it comes to no level"),
         ("verdict: undetected", "a DR drill that ends as `undetected` restores nothing: it comes to no level"),
         ("verdict: unsteady, level: L5", "a DR drill that ends as `unsteady` restores nothing: it comes to no level"),

@@ -7,13 +7,14 @@ use super::objectives::{self, DrillObjectives, Objective, project_services};
 use super::outcome::{check_page, default_impact, read_detect, read_expect, read_impact};
 use super::respond::WrittenRespond;
 use super::restore::{self, read_invariant, read_stop_when};
-use super::windows::{LONGEST, Show, UNREAD, deadline, window};
+use super::windows::{LONGEST, Show, UNREAD, window};
 use super::{Impact, Overrides, Plan, PlannedFault, Respond, respond, stack, steps, vars};
 use crate::programs::EffectKind;
 use crate::record::{SeverityLevel, Verdict};
 use crate::runbook::{Command, Runbook, RunbookPhase, Step};
 use crate::source::{
-    At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, did_you_mean, parse, shorten, tidy,
+    At, Diagnostics, MAX_DURATION, MapReader, Node, Severity, Source, Span, describe, did_you_mean, parse, shorten,
+    tidy,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -66,7 +67,7 @@ fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Op
     let diags = &mut *at.diags;
     let catalog = project_services(overrides, diags);
     let (mut plan, whole) = read?;
-    plan.objectives = DrillObjectives::decide(&plan, catalog.ok()?.as_ref());
+    plan.objectives = DrillObjectives::decide(&plan, catalog.as_ref());
     let value = |objective: &Option<Objective>| objective.as_ref().map(|objective| objective.value);
     plan.rto = value(&plan.objectives.rto);
     if let (Some(restore), Some(rpo)) = (&mut plan.restore, value(&plan.objectives.rpo)) {
@@ -128,7 +129,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     plan.faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
     let impact = map.default_by("impact", default_impact(&sli_names)?, |at| read_impact(at, &sli_names));
     plan.stop_when = map.optional_by("stop_when", |at| Some(read_stop_when(at, &sli_names))).unwrap_or_default();
-    plan.max_duration = map.optional_by("max_duration", |at| deadline(at, MAX_DURATION));
+    plan.max_duration = map.optional_by("max_duration", |at| at.within(MAX_DURATION));
     plan.alerts = map.optional_by("alerts", read_alerts);
     let mut detect = map.optional_by("detect", read_detect).unwrap_or_default();
     // With a mistake in them nothing can be held against the files of the alerts.
@@ -138,9 +139,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     plan.detect = detect;
     let has_services = plan.alerts.as_ref().is_some_and(|alerts| alerts.services.is_some());
     if has_services && stack.as_ref().is_some_and(|(stack, _)| stack.cluster.is_some()) {
-        let message =
-            "`services` of `alerts` is for Compose: in a cluster Firedrill cannot change what Alertmanager reads";
-        map.error(map.key_span("alerts"), message).help("leave `services` out: Firedrill starts both");
+        map.error(map.key_span("alerts"), "`services` of `alerts` is for Compose: in a cluster Firedrill starts both");
     }
     if map.has("alerts") && !map.has("detect") {
         let help = "say which page must come: `detect: { alert: …, receiver: …, within: … }`";
@@ -190,7 +189,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     });
     plan.budget = map.optional_by("budget", objectives::read_budget);
     let expect = map.default_by("expect", (Verdict::Passed, None), read_expect);
-    plan.rto = map.read("rto", is_dr, |at| deadline(at, MAX_DURATION));
+    plan.rto = map.read("rto", is_dr, |at| at.within(MAX_DURATION));
     let waits_for_its_end = plan.detect.page.as_ref().is_some_and(|page| page.resolves_within_us.is_some());
     let idle = [("detect", "resolves_within", waits_for_its_end), ("rto", "rto", map.has("rto"))];
     for (key, what, _) in idle.into_iter().filter(|(.., is_there)| none && *is_there) {
@@ -215,15 +214,10 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     plan.revert_hold = revert_hold.map_or(Duration::ZERO, |hold| plan.hold_after_revert(hold));
     plan.impact = impact.unwrap_or_default();
     if let (Some(most), Some(_), Some(_)) = (plan.max_duration, steady, recover.filter(|_| !none)) {
-        let (hold, shown_after) = (plan.recover_hold, plan.shown_after());
-        let least = plan.steady_for.saturating_add(hold.max(shown_after));
-        let what = match shown_after > hold {
-            true => "`steady.for` and the hold of a recovery",
-            false => "`steady.for` and `recover.hold`",
-        };
+        let least = plan.steady_for.saturating_add(plan.recover_hold.max(plan.shown_after()));
         if most < least {
             map.wrong("max_duration", format!("`max_duration` is {}: no drill could pass", Show(most)))
-                .help(format!("{what} alone take {}", Show(least)));
+                .help(format!("`steady.for` and the hold of a recovery alone take {}", Show(least)));
         }
     }
     let complete = map.finish();
@@ -251,35 +245,22 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
 }
 
 /// Why what is judged within `impact.within` would not be the whole fault, and what to do.
-fn judged_too_early(planned: &PlannedFault, impact: &Impact, told_every: Duration) -> Option<(String, &'static str)> {
+fn judged_too_early(planned: &PlannedFault, impact: &Impact, told_every: Duration) -> Option<(String, String)> {
     let (id, within, ramp) = (&planned.id, impact.within, planned.timing.ramp.unwrap_or_default());
-    if !impact.none {
-        let message = format!("`impact.within` is {}: `{id}` would not have grown by then", Show(within));
-        return (ramp > within).then_some((message, "let it be at least as long as `ramp`"));
+    if impact.none && planned.fault.facts.unproven {
+        let message = format!("`{id}` is started again when it has failed, and only its container is looked at");
+        return Some((message, "give it `confirm`: a probe that holds while it does what harms".into()));
     }
-    let (why, help) = match (planned.timing.lasts, planned.period()) {
-        _ if planned.fault.facts.unproven => (
-            "is started again when it has failed, and only its container is looked at: it may have done nothing",
-            "give it `confirm`: a probe that holds while it does what harms",
-        ),
-        _ if ramp.saturating_mul(2) > within => (
-            "grows for more than half of `within`: most of it would be judged with a part of the fault",
-            "let `within` be at least twice as long as `ramp`",
-        ),
-        (_, Some(period)) if period > within => (
-            "may need longer than `within` to come again: less than a period of it would be judged",
-            "let `within` be at least `every` and `jitter` together",
-        ),
-        (Some(lasts), None) if lasts < within.saturating_add(told_every) => (
-            "ends by `lasts` before `within` is over: most of it would be judged without the fault",
-            match told_every.is_zero() {
-                true => "let the fault last at least as long as `impact.within`",
-                false => "let the fault last at least as long as `impact.within` and an `every` of `promql`",
-            },
-        ),
-        _ => return None,
-    };
-    Some((format!("`{id}` {why}"), help))
+    // Without an impact the whole fault is there for half of the time at least, and a whole period of it is judged.
+    let least = if impact.none { ramp.saturating_mul(2).max(planned.period().unwrap_or_default()) } else { ramp };
+    if least > within {
+        let message = format!("`impact.within` is {}: not the whole of `{id}` would be judged", Show(within));
+        return Some((message, format!("at least {}", Show(least))));
+    }
+    let needed = within.saturating_add(told_every);
+    let lasts = planned.timing.lasts.filter(|lasts| impact.none && planned.ends_in_time() && *lasts < needed)?;
+    let message = format!("`{id}` ends after {}: most of it would be judged without the fault", Show(lasts));
+    Some((message, format!("let it last for at least {}", Show(needed))))
 }
 
 /// A text in which something is said, without the line end that a block of YAML leaves.
@@ -296,15 +277,10 @@ fn check_severity(plan: &Plan, map: &mut MapReader<'_>) {
     if names.clone().any(|name| name == severity) {
         return;
     }
-    let (shown, help) = (shorten(severity), did_you_mean(severity, names));
-    let told = match oncall {
-        Some(oncall) => map.wrong("severity", format!("`{shown}` is no severity of {}", oncall.source.path.display())),
-        None => {
-            let message = format!("`{shown}` is no severity that is defined: the incident is compared with nothing");
-            map.diags.warning(map.source, map.span_of("severity"), message)
-        }
-    };
-    told.help(help);
+    // Without a file of the team's the incident is only compared with nothing.
+    let level = if oncall.is_some() { Severity::Error } else { Severity::Warning };
+    let message = format!("`{}` is no severity that is defined", shorten(severity));
+    map.diags.push(level, map.source, map.span_of("severity"), message).help(did_you_mean(severity, names));
 }
 
 fn warn_unused_loads(Plan { root, slis, .. }: &Plan, map: &mut MapReader<'_>) {
@@ -323,7 +299,7 @@ fn warn_unused_loads(Plan { root, slis, .. }: &Plan, map: &mut MapReader<'_>) {
 fn read_steady(at: &mut At<'_>) -> Option<(Duration, Duration)> {
     let mut map = at.map("`steady`")?;
     let steady_for = map.optional_by("for", window).unwrap_or(STEADY_FOR);
-    let within = map.optional_by("within", |at| deadline(at, LONGEST));
+    let within = map.optional_by("within", |at| at.within(LONGEST));
     if let Some(within) = within.filter(|within| *within < steady_for) {
         let (within, least) = (Show(within), Show(steady_for));
         let message = format!("`within` is {within}, shorter than `for` ({least}): it could never be steady");
@@ -334,7 +310,7 @@ fn read_steady(at: &mut At<'_>) -> Option<(Duration, Duration)> {
 
 fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
     let mut map = at.map("`recover`")?;
-    let within = map.require_by("within", |at| deadline(at, LONGEST));
+    let within = map.require_by("within", |at| at.within(LONGEST));
     let hold = map.optional_by("hold", window).unwrap_or(RECOVER_HOLD);
     let cleared = map.optional::<bool>("cleared").unwrap_or_default();
     map.finish_with(|| Some((within?, hold, cleared)))

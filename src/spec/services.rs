@@ -54,8 +54,7 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
     // A name of one service that leads to another one would make two of everything that is said of either.
     for (host, service) in plan.stack.hosts.iter().filter(|(host, service)| host != service && services.contains(host))
     {
-        let message =
-            format!("host `{}` is a service of the stack, and cannot lead to `{}`", shorten(host), shorten(service));
+        let message = format!("host `{}` is a service, and cannot lead to `{}`", shorten(host), shorten(service));
         let help = "give the service that is meant in the runbook by its own name";
         diags.error(&plan.source, plan.place(&["hosts", host]), message).help(help);
     }
@@ -93,19 +92,15 @@ pub fn check_variables(plan: &Plan, named: &BTreeSet<String>, diags: &mut Diagno
 /// The same for `in=` of the runbook's annotations.
 fn check_annotations(plan: &Plan, services: &[String], diags: &mut Diagnostics) {
     let Some(runbook) = &plan.runbook else { return };
-    let mut told: Vec<usize> = Vec::new();
     // The scenario's own words were looked at where they stand.
     for block in runbook.steps.iter().filter(|step| step.replaced.is_none()).flat_map(|step: &Step| &step.blocks) {
         let Some(place) = block.settings.place.as_ref().filter(|place| !services.contains(place)) else { continue };
         let above = runbook.source.start(block.line);
         let written = format!("in={place}");
         let Some(at) = runbook.source.text.get(..above).and_then(|above| above.rfind(&written)) else { continue };
-        if !told.contains(&at) {
-            told.push(at);
-            let message = format!("an annotation names `{}`, which the stack does not have", shorten(place));
-            let help = did_you_mean(place, services.iter().map(String::as_str));
-            diags.error(&runbook.source, Span::new(at + 3, at + written.len()), message).help(help);
-        }
+        let message = format!("an annotation names `{}`, which the stack does not have", shorten(place));
+        let help = did_you_mean(place, services.iter().map(String::as_str));
+        diags.error(&runbook.source, Span::new(at + 3, at + written.len()), message).help(help);
     }
 }
 

@@ -117,9 +117,7 @@ fn sloth(spec: &Node) -> Vec<FoundSlo> {
             }),
         };
         let (name, service) = (slo.text_at(&["name"])?.to_string(), service.to_string());
-        let written = slo.get(&["objective"]);
-        let why = ["is no percentage: write it like `99.9`, without a sign", "it has no `objective`"];
-        let (objective, counts) = promised(written.and_then(percent), counts, written, why)?;
+        let (objective, counts) = promised(slo.get(&["objective"]).and_then(percent), counts)?;
         Some(FoundSlo { service, name, objective, period: PERIOD, counts, span: slo.span })
     });
     found.collect()
@@ -147,10 +145,7 @@ fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
         let ratio = indicator.and_then(|spec| spec.get(&["ratioMetric"])).or_else(|| objective.get(&["ratioMetrics"]));
         let unknown = || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into());
         let counts = ratio.map_or_else(unknown, ratio_metric);
-        let written = ["target", "targetPercent"].iter().find_map(|key| objective.get(&[*key]));
-        let wrong = "is neither a `target` like `0.999` nor a `targetPercent` like `99.9`";
-        let why = [wrong, "it has neither `target` nor `targetPercent`"];
-        let (objective_of, counts) = promised(target, counts, written, why)?;
+        let (objective_of, counts) = promised(target, counts)?;
         let service = document.text_at(&["spec", "service"]).unwrap_or_default().to_string();
         let name = if objectives.len() > 1 { format!("{name}-{number}") } else { name.to_string() };
         let (period, span) = (period.unwrap_or(PERIOD), objective.span);
@@ -190,17 +185,10 @@ fn over_window(query: &str) -> String {
     series.map_or_else(|| query.into(), |series| format!("sum(increase({}[{{{{window}}}}]))", series.as_str().trim()))
 }
 
-/// The objective of an SLO and what it counts; without an objective, which is `wrong` as it is `written`, or there is `none`, nothing can
-/// be asked.
-fn promised(
-    objective: Option<Ratio>,
-    counts: SloCounts,
-    written: Option<&Node>,
-    [wrong, none]: [&str; 2],
-) -> Option<(Ratio, SloCounts)> {
-    let why = || written.map_or(none.into(), |written| format!("its objective {} {wrong}", written.describe()));
-    let unknown = || Some((Ratio::new(0.0)?, SloCounts::Unknown(why())));
-    objective.map(|objective| (objective, counts)).or_else(unknown)
+/// The objective of an SLO and what it counts; without an objective that can be read nothing can be asked.
+fn promised(objective: Option<Ratio>, counts: SloCounts) -> Option<(Ratio, SloCounts)> {
+    const WHY: &str = "it has no objective that can be read: `objective: 99.9` without a sign, or `target: 0.999`";
+    objective.map(|objective| (objective, counts)).or_else(|| Some((Ratio::new(0.0)?, SloCounts::Unknown(WHY.into()))))
 }
 
 /// `99.9`, a percentage without its sign.
@@ -255,21 +243,15 @@ fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
     let source = text_at(&mut of_file, "the file of SLOs")?;
     let path = source.path.clone();
     let all = read_slos(&source, at.diags)?;
-    let mut fitting = all.iter().filter(|slo| name.is_none_or(|name| slo.name == name || slo.told() == name));
-    let (first, second) = (fitting.next(), fitting.next());
-    let names: Vec<String> = match second {
-        Some(_) => all.iter().map(FoundSlo::told).collect(),
-        None => all.iter().map(|slo| slo.name.clone()).collect(),
-    };
+    let fits = |slo: &&FoundSlo| name.is_none_or(|name| slo.name == name || slo.told() == name);
+    let fitting: Vec<&FoundSlo> = all.iter().filter(fits).collect();
+    if let [slo] = fitting.as_slice() {
+        return Some(((*slo).clone(), path));
+    }
+    let what = if fitting.is_empty() { "no SLO of this name" } else { "several SLOs that are meant by this" };
+    let names: Vec<String> = all.iter().map(FoundSlo::told).collect();
     let help = did_you_mean(name.unwrap_or_default(), names.iter().map(String::as_str));
-    match (first, second) {
-        (Some(slo), None) => return Some((slo.clone(), path)),
-        (Some(_), Some(_)) => {
-            at.error(format!("`{}` has several SLOs that are meant by this", path.display())).help(help)
-        }
-        (None, _) if all.is_empty() => at.error(format!("`{}` has no SLO", path.display())),
-        (None, _) => at.error(format!("`{}` has no SLO of this name", path.display())).help(help),
-    };
+    at.error(format!("`{}` has {what}", path.display())).help(help);
     None
 }
 
@@ -446,15 +428,15 @@ spec:
         let sloth = |objective: &str| {
             format!("version: prometheus/v1\nservice: a\nslos: [{{ name: b, {objective}{events} }}]\n")
         };
-        assert!(why(&sloth("objective: 99.9%, ")).contains("its objective `99.9%` is no percentage"));
-        assert_eq!(why(&sloth("")), "it has no `objective`");
+        assert!(why(&sloth("objective: 99.9%, ")).contains("no objective that can be read"));
+        assert!(why(&sloth("")).contains("no objective that can be read"));
         let openslo = |objective: &str| {
             format!(
                 "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{ name: a }}\nspec: {{ objectives: [{{ {objective} }}] }}\n"
             )
         };
-        assert!(why(&openslo("target: 99.9")).contains("its objective `99.9` is neither a `target`"));
-        assert_eq!(why(&openslo("displayName: a")), "it has neither `target` nor `targetPercent`");
+        assert!(why(&openslo("target: 99.9")).contains("no objective that can be read"));
+        assert!(why(&openslo("displayName: a")).contains("no objective that can be read"));
     }
 
     #[test]

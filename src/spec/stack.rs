@@ -1,10 +1,9 @@
 //! `stack:` of a scenario: the path of a Compose file, or a map with what Compose should be told or which Kubernetes manifests are
 //! meant; and `hosts:`, names of production that services of the stack have inside the drill.
 
-use super::find::{files, read_text};
-use super::services::{Among, mention, service};
-use super::windows::deadline;
-use crate::source::{At, Source, TextForm, Value, path_of, shape, shorten};
+use super::find::{files, read_text, text_at};
+use super::services::service;
+use crate::source::{At, Source, TextForm, Value, files_in, path_of, shape, shorten};
 use crate::stack::{CHART, ClusterRequest, ImageBuild, StackRequest};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -42,15 +41,11 @@ pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
         spec.isolate = map.optional("isolate").unwrap_or_default();
         spec.toolbox_image = map.optional("toolbox");
         spec.directory = map.optional_with("directory", A_DIRECTORY, directory);
-        spec.up_within = map.optional_by("up_within", |at| deadline(at, LONGEST_UP)).unwrap_or(UP_WITHIN);
+        spec.up_within = map.optional_by("up_within", |at| at.within(LONGEST_UP)).unwrap_or(UP_WITHIN);
         spec.env_files = map.optional_by("env_files", |at| Some(paths(at, "the env file"))).unwrap_or_default();
-        for (key, what) in [
-            ("directory", "says where a Compose project lies"),
-            ("profiles", "chooses services of a Compose file"),
-            ("env_files", "fills variables of a Compose file in"),
-        ] {
+        for key in ["directory", "profiles", "env_files"] {
             if map.has("kubernetes") && map.has(key) {
-                map.error(map.key_span(key), format!("`{key}` {what}: manifests have none")).help("leave it out");
+                map.error(map.key_span(key), format!("`{key}` is for a Compose file, not for manifests"));
             }
         }
         let help = "`file` is a Compose file; `kubernetes: { manifests: deploy/, namespace: shop }` are manifests";
@@ -77,10 +72,7 @@ fn directory(text: &str) -> Result<String, String> {
     let is_within = path.is_absolute() && path.parent().is_some();
     match is_within && path.components().all(plain) && !text.contains(char::is_control) {
         true => Ok(path.components().collect::<PathBuf>().display().to_string()),
-        false => Err(format!(
-            "`{}` is not the absolute path of a directory other than `/`, without `..`: it is where the project lies in production",
-            shorten(text)
-        )),
+        false => Err(format!("`{}` is not the absolute path of a directory below `/`, without `..`", shorten(text))),
     }
 }
 
@@ -89,8 +81,9 @@ fn kubernetes(at: &mut At<'_>) -> Option<(PathBuf, Arc<Source>, ClusterRequest)>
     let mut map = at.map("`kubernetes`")?.of_section("Kubernetes");
     let manifests = map.require_by("manifests", |at| {
         let path = path_of(at)?;
-        let first = first_text(&path);
-        let text = read_text(first.as_deref().unwrap_or(&path), "the manifests", at)?;
+        // Mistakes about a folder are shown in the first one of them.
+        let files = files_in(&path, &["yaml", "yml", "json"]);
+        let text = read_text(files.first().unwrap_or(&path), "the manifests", at)?;
         Some((path, text))
     });
     let cluster = ClusterRequest {
@@ -109,13 +102,6 @@ fn kubernetes(at: &mut At<'_>) -> Option<(PathBuf, Arc<Source>, ClusterRequest)>
     map.finish()?;
     let (path, text) = manifests?;
     Some((path, text, cluster))
-}
-
-/// The file that a mistake about a folder of manifests is shown in.
-fn first_text(folder: &Path) -> Option<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)));
-    files.into_iter().min()
 }
 
 fn label_shape<const LONGEST: usize>() -> serde_json::Value {
@@ -173,17 +159,7 @@ fn compose_files(at: &mut At<'_>) -> Vec<Arc<Source>> {
 }
 
 fn compose_file(at: &mut At<'_>) -> Option<Arc<Source>> {
-    let path = path_of(at)?;
-    if path.is_dir() {
-        let written = at.node.text().unwrap_or_default().trim_end_matches('/');
-        let error = at.error(format!("`{}` is a directory", path.display()));
-        let names = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
-        if let Some(name) = names.iter().find(|name| path.join(name).is_file()) {
-            error.help(format!("name the file: `{written}/{name}`"));
-        }
-        return None;
-    }
-    read_text(&path, "the stack", at)
+    text_at(at, "the stack")
 }
 
 /// The paths of such files.
@@ -194,16 +170,14 @@ fn paths(at: &mut At<'_>, what: &str) -> Vec<PathBuf> {
 /// Host name → service. Whether the services exist is known once the stack is resolved.
 pub fn read_hosts(at: &mut At<'_>) -> BTreeMap<String, String> {
     at.named("a map", "write `hosts: { db.prod.internal: db }`", |at| {
-        at.diags.describe(shape::filled);
+        let by = format!("host `{}`", shorten(at.key));
         if !is_host_name(at.key) {
             at.error_at_key(format!("`{}` is no host name", shorten(at.key)))
                 .help("labels of letters, digits and hyphens, with dots between them, without a port");
         }
-        let Some(service) = at.node.text().filter(|service| !service.trim().is_empty()) else {
-            return at.fail(format!("expected the name of a service, found {}", at.node.describe()));
-        };
-        mention(at, format!("host `{}`", shorten(at.key)), service, Among::Services);
-        Some(service.to_string())
+        let service = service(at, &by);
+        at.diags.describe(shape::filled);
+        service
     })
 }
 
@@ -245,7 +219,7 @@ mod tests {
         assert_eq!(hosts.get("db.prod.internal").map(String::as_str), Some("db"));
         let said: Vec<&str> = diags.all.iter().map(|d| d.message.as_str()).collect();
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].contains("is no host name") && said[1].contains("name of a service"), "{said:?}");
+        assert!(said[0].contains("is no host name") && said[1].contains("expected text"), "{said:?}");
     }
 
     proptest! {

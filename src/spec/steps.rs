@@ -5,19 +5,18 @@ use super::services::{Among, mention};
 use super::vars::read_environment;
 use super::{BlockClient, Respond, Var};
 use crate::runbook::{
-    BlockSettings, Errors, Expect, Retry, Runbook, RunbookPhase, Step, StepKind, WrittenCommands, is_shell,
-    parse_capture, parse_exit, parse_place, parse_reason, parse_timeout, unified_name,
+    BlockSettings, Errors, Expect, Retry, Runbook, RunbookPhase, Step, is_shell, parse_capture, parse_exit,
+    parse_place, parse_reason, parse_timeout, unified_name,
 };
 use crate::source::shape::{duration, filled, scalar, text};
-use crate::source::{
-    At, Diagnostics, MapReader, Source, Span, TextForm, Value, beside, did_you_mean, list, nearest, shape, shorten,
-};
+use crate::source::{At, Diagnostics, MapReader, Source, Span, TextForm, Value, beside, list, shape, shorten};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const RETRY: TextForm = TextForm::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
 const EXIT: TextForm = TextForm::new("an exit code", scalar);
+const A_COMMAND: TextForm = TextForm::new("one command like `psql -U shop`", filled);
 const ERRORS: TextForm = TextForm::new("`allowed` or `fail`", || text("allowed|fail"));
 const CAPTURE: TextForm = TextForm::new("a name like `POD`", || {
     // `capture: true` is a name, too.
@@ -44,8 +43,8 @@ pub fn apply(at: &mut At<'_>, mut runbook: Option<&mut Runbook>, expected: bool)
     at.entries("a map of step ids", "write it like `restart: { timeout: 10s }`", |at| {
         let said = read(at);
         let runbook = runbook.as_deref_mut()?;
-        let index = find(runbook, at)?;
-        let step = runbook.steps.get_mut(index)?;
+        let found = runbook.find_step(at.key).map_err(|(message, help)| at.error_at_key(message).help(help));
+        let step = runbook.steps.get_mut(found.ok()?)?;
         if let Some(other) = named.iter().find(|other| other.id == step.id) {
             let line = at.source.pos(other.span.start).line;
             at.error_at_key(format!("the step `{}` is given twice", step.id))
@@ -104,83 +103,10 @@ fn read(at: &mut At<'_>) -> Option<StepSettings> {
     map.finish().map(|()| StepSettings { settings, run, env })
 }
 
-/// An id without its phase.
-fn slug(id: &str) -> &str {
-    id.split_once('/').map_or(id, |(_, slug)| slug)
-}
-
-/// The step that a key means: by its whole id, or by what stands behind the phase where that is one step only.
-fn find(runbook: &Runbook, at: &mut At<'_>) -> Option<usize> {
-    let wanted = at.key;
-    if let Some(index) = runbook.steps.iter().position(|step| step.id == wanted) {
-        return Some(index);
-    }
-    let matching = runbook.steps.iter().enumerate().filter(|(_, step)| slug(&step.id) == wanted);
-    match matching.collect::<Vec<_>>().as_slice() {
-        [(index, _)] => Some(*index),
-        [] => {
-            at.error_at_key(format!("the runbook has no step `{}`", shorten(wanted))).help(gone(runbook, wanted));
-            None
-        }
-        several => {
-            let ids: Vec<&str> = several.iter().map(|(_, step)| step.id.as_str()).collect();
-            at.error_at_key(format!("`{}` means more than one step", shorten(wanted)))
-                .help(format!("write the whole id: there is {}", list(&ids)));
-            None
-        }
-    }
-}
-
-/// What has become of an id that is not there: named otherwise or told apart from others of its title, in another phase, part
-/// of a step that a client runs as a whole, or the step whose title has most of its words.
-fn gone(runbook: &Runbook, wanted: &str) -> String {
-    let all: Vec<String> = runbook.steps.iter().map(|step| step.id.clone()).collect();
-    let named = slug(wanted);
-    // What told it apart from others may be gone as well.
-    let title = named.split_once('.').map_or(named, |(title, _)| title);
-    let like = |fits: &dyn Fn(&Step) -> bool| -> Option<String> {
-        let found = runbook.steps.iter().filter(|step| fits(step));
-        let found: Vec<String> = found.map(|step| format!("`{}` (line {})", step.id, step.line)).collect();
-        match found.as_slice() {
-            [] => None,
-            [one] => Some(format!("the step is now called {one}")),
-            several => Some(format!("several steps have that title now: {}", several.join(", "))),
-        }
-    };
-    let in_phase = |step: &Step| wanted.split_once('/').is_none_or(|(phase, _)| phase == step.phase.name());
-    let titled = like(&|step| in_phase(step) && crate::runbook::slug(&step.title) == title);
-    let moved = || like(&|step| slug(&step.id) == named);
-    if let Some(help) = titled.or_else(moved).or_else(|| merged(runbook, wanted)) {
-        return help;
-    }
-    if let Some(near) = nearest(wanted, all.iter().map(String::as_str).chain(all.iter().map(|id| slug(id)))) {
-        return format!("did you mean `{near}`? There is {}", list(&all));
-    }
-    let common = |id: &String| {
-        let words = |text: &str| -> BTreeSet<String> { text.split('-').map(str::to_string).collect() };
-        let (own, other) = (words(title), words(slug(id)));
-        let both = own.intersection(&other).count();
-        (2 * both >= own.len().max(other.len())).then_some((both, id.clone()))
-    };
-    match all.iter().filter_map(common).max_by_key(|(both, _)| *both) {
-        Some((_, id)) => format!("did you mean `{id}`? There is {}", list(&all)),
-        None => did_you_mean("", all.iter().map(String::as_str)),
-    }
-}
-
-/// The step that holds what this id meant where no client is named.
-fn merged(runbook: &Runbook, wanted: &str) -> Option<String> {
-    let plain = crate::runbook::parse(&runbook.source, &mut Diagnostics::default())?;
-    let meant = plain.steps.iter().find(|step| step.id == wanted || slug(&step.id) == wanted)?;
-    let holds = |step: &&Step| step.span.start <= meant.span.start && meant.span.start < step.span.end;
-    let step = runbook.steps.iter().find(holds)?;
-    Some(format!("with `clients` it is a part of `{}` (line {})", step.id, step.line))
-}
-
 fn put(step: &mut Step, said: StepSettings, at: &mut At<'_>) {
     let id = step.id.clone();
     if let Some((span, text)) = said.run {
-        if let Err(why) = step.replace(WrittenCommands { text: &text, source: at.source, span }, said.settings) {
+        if let Err(why) = step.replace(&text, at.source, span, said.settings) {
             at.diags.error(at.source, span, format!("`run`: {why}")).help("write commands for bash");
         }
         return;
@@ -189,20 +115,11 @@ fn put(step: &mut Step, said: StepSettings, at: &mut At<'_>) {
         at.error_at_key(format!("an annotation of the runbook has chosen `{id}`"))
             .help("leave it out with `skip: \"why\"`");
     }
-    let mut warn = |message: String, help: &str| {
-        at.diags.warning(at.source, at.key_span, message).help(help);
-    };
-    if let StepKind::Manual(why) = &step.kind
-        && step.held.is_empty()
-        && said.settings.skip.is_none()
-    {
-        let message = format!("`{id}` has no commands that this could be about ({why})");
-        warn(message, "give it commands with `run: …`");
-    }
     step.set(&said.settings);
-    if let (Some(true), StepKind::Manual(why)) = (said.settings.choose, &step.kind) {
-        let message = format!("`{id}` stays with a person, `choose` or not ({why})");
-        warn(message, "give it other commands with `run: …`");
+    let is_about_nothing = step.all_commands.is_empty() || said.settings.choose == Some(true);
+    if let (Some(why), None, true) = (&step.manual, &said.settings.skip, is_about_nothing) {
+        let message = format!("`{id}` stays with a person ({why})");
+        at.diags.warning(at.source, at.key_span, message).help("give it commands with `run: …`");
     }
 }
 
@@ -311,14 +228,9 @@ fn read_client(at: &mut At<'_>) -> Option<BlockClient> {
     let name = shorten(at.key);
     let mut map = at.map(format!("client `{name}`"))?.of_section("clients");
     let service = map.optional_by("service", |at| place(at, format!("the client `{name}`")));
-    let command = map.require_by("command", |at| {
-        at.diags.describe(shape::filled);
-        let text = at.node.text().map(str::trim).filter(|text| !text.is_empty() && !text.contains(['\n', '\0']));
-        if text.is_none() {
-            at.error(format!("`command`: expected one command, found {}", at.node.describe()))
-                .help("write it like `psql -U shop -v ON_ERROR_STOP=1`; the block is its input");
-        }
-        text.map(str::to_string)
+    let command = map.require_with("command", A_COMMAND, |text| match text.trim() {
+        one if !one.is_empty() && !one.contains(['\n', '\0']) => Ok(one.to_string()),
+        _ => Err("one command is meant, like `psql -U shop`, whose input is the block".to_string()),
     });
     map.finish_with(|| Some(BlockClient { service, command: command? }))
 }

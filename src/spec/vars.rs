@@ -5,7 +5,7 @@
 use super::Var;
 use super::find::{files, is_yaml};
 use crate::record::{Redactor, SHORTEST_DECLARED, SHORTEST_GUESSED, Secret, looks_secret, url_password};
-use crate::source::{At, Diagnostics, Node, Source, Span, Value, concealed, parse, shape, shorten};
+use crate::source::{At, Diagnostics, Node, Source, Span, TextPattern, Value, concealed, parse, shape, shorten};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,32 +23,17 @@ pub(super) const LONGER: &str = "give it a longer value, or leave `secret: true`
 /// Why a variable cannot be a secret.
 pub(super) fn too_short(var: &Var) -> Option<String> {
     let length = var.value.trim().chars().count();
-    (var.declared && (1..SHORTEST_DECLARED).contains(&length)).then(|| {
-        format!(
-            "a value of fewer than {SHORTEST_DECLARED} characters cannot be a secret: to hide it everywhere would leave \
-             nothing of the record"
-        )
-    })
+    let why = || format!("a value of fewer than {SHORTEST_DECLARED} characters cannot be a secret");
+    (var.declared == Some(true) && (1..SHORTEST_DECLARED).contains(&length)).then(why)
 }
 
 /// A variable with this value.
 pub(super) fn var(name: &str, value: String, declared: Option<bool>, may_be_empty: bool) -> Var {
-    Var { secret: is_secret(name, &value, declared), declared: declared == Some(true), value, may_be_empty }
+    Var { secret: is_secret(name, &value, declared), declared, value, may_be_empty }
 }
 
-fn of_runner(name: &str) -> Result<String, String> {
-    let shown = shorten(name);
-    if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(format!("`{shown}` is not the name of an environment variable"));
-    }
-    std::env::var(name).map_err(|error| match error {
-        std::env::VarError::NotPresent => format!("the environment variable `{shown}` is not set"),
-        std::env::VarError::NotUnicode(_) => format!("the environment variable `{shown}` is not UTF-8"),
-    })
-}
-
-/// A variable, and what the scenario says about its being a secret.
-pub fn read_var(at: &mut At<'_>) -> (Option<Var>, Option<bool>) {
+/// Reads a variable.
+pub fn read_var(at: &mut At<'_>) -> Option<Var> {
     let name = shorten(at.key);
     let (mut declared, mut may_be_empty) = (None, false);
     let value = at.either(
@@ -64,11 +49,12 @@ pub fn read_var(at: &mut At<'_>) -> (Option<Var>, Option<bool>) {
             let value: Option<String> = map.optional("value");
             let from = map.optional_by("env", |at| {
                 let from: String = at.value()?;
-                let value = of_runner(&from);
-                if let Err(why) = &value {
-                    at.error(why).help("set it before the drill is run");
+                let value = std::env::var(&from).ok();
+                if value.is_none() {
+                    let message = format!("the environment variable `{}` is not set", shorten(&from));
+                    at.error(message).help("set it before the drill is run");
                 }
-                value.ok()
+                value
             });
             map.also(json!({ "type": "object" }));
             map.exactly_one(&["value", "env"], "write `value: …`, or `env: NAME` to take it from the environment");
@@ -80,7 +66,7 @@ pub fn read_var(at: &mut At<'_>) -> (Option<Var>, Option<bool>) {
         let written = at.node.get(&["value"]).or(at.node.get(&["env"])).unwrap_or(at.node);
         at.diags.error(at.source, written.span, format!("variable `{name}`: {why}")).help(LONGER);
     }
-    let guessed = var.as_ref().filter(|_| declared.is_none() && looks_secret(at.key));
+    let guessed = var.as_ref().filter(|var| var.declared.is_none() && looks_secret(at.key));
     if guessed.is_some_and(|var| (1..SHORTEST_GUESSED).contains(&var.value.trim().chars().count())) {
         let why =
             format!("its name is that of a secret, and a value of fewer than {SHORTEST_GUESSED} characters is shown");
@@ -88,7 +74,7 @@ pub fn read_var(at: &mut At<'_>) -> (Option<Var>, Option<bool>) {
             .warning(at.source, at.key_span, format!("variable `{name}`: {why}"))
             .help("say `secret: true` to have it hidden, or `secret: false`");
     }
-    (var, declared)
+    var
 }
 
 /// Names that mean something to the shell itself.
@@ -100,8 +86,7 @@ pub fn read_environment(at: &mut At<'_>) -> BTreeMap<String, Var> {
         if let Err(why) = check_name(at.key) {
             at.error_at_key(why);
         }
-        let (var, _) = read_var(at);
-        Some((at.key.to_string(), var?))
+        Some((at.key.to_string(), read_var(at)?))
     });
     vars.into_iter().collect()
 }
@@ -166,13 +151,11 @@ fn value(text: &str) -> Result<String, String> {
 }
 
 fn check_name(name: &str) -> Result<(), String> {
-    let mut chars = name.chars();
-    let fits = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    match fits {
-        true if OF_BASH.contains(&name) => Err(format!("`{name}` is the shell's own")),
-        true => Ok(()),
-        false => Err(format!("`{}` cannot be the name of a variable", shorten(name))),
+    static NAME: TextPattern = TextPattern::new("^[A-Za-z_][A-Za-z0-9_]*$");
+    match name {
+        own if OF_BASH.contains(&own) => Err(format!("`{own}` is the shell's own")),
+        fit if NAME.is_match(fit) => Ok(()),
+        other => Err(format!("`{}` cannot be the name of a variable", shorten(other))),
     }
 }
 
@@ -211,11 +194,11 @@ fn without_secrets(source: &Arc<Source>) -> (Arc<Source>, Redactor) {
     for vars in of_respond.chain(steps.iter().filter_map(|step| step.value.get(&["env"]))) {
         for var in vars.entries() {
             let declared = var.value.text_at(&["secret"]).and_then(|text| text.parse().ok());
-            let value = var.value.get(&["value"]).or(Some(&var.value)).filter(|node| node.text().is_some());
-            let Some(text) = value.and_then(Node::text) else { continue };
+            let value = var.value.get(&["value"]).unwrap_or(&var.value);
+            let Some(text) = value.text() else { continue };
             if is_secret(&var.key, text, declared) {
                 let kind = if declared == Some(true) { Secret::Declared } else { Secret::Guessed };
-                secrets.extend(value.map(|value| (value.span, kind(text.to_string()))));
+                secrets.push((value.span, kind(text.to_string())));
             }
         }
     }

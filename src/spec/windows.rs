@@ -3,9 +3,9 @@
 
 use super::{Plan, StopWhen};
 use crate::agent::source::SliSource;
-pub use crate::assurance::services::Show;
 use crate::load::SLICE;
 use crate::slis::{Comparison, Ratio, SliSpec, Term};
+pub use crate::source::Show;
 use crate::source::{At, Diagnostic, Diagnostics};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,9 @@ pub const LONGEST: Duration = Duration::from_secs(3600);
 /// Bad events that an impact needs, as the definition of impact has it; fewer events than these show nothing.
 const IMPACT_EVENTS: f64 = 5.0;
 
-/// Reads a time-out or deadline: above 0 and at most `longest`.
-pub fn deadline(at: &mut At<'_>, longest: Duration) -> Option<Duration> {
-    match at.value::<Duration>()? {
-        zero if zero.is_zero() => at.fail(format!("`{}` must be above 0", at.key)),
-        long if long > longest => at.fail(format!("`{}` is {}, more than {}", at.key, Show(long), Show(longest))),
-        duration => Some(duration),
-    }
-}
-
 /// Reads a window: a multiple of a slice.
 pub fn window(at: &mut At<'_>) -> Option<Duration> {
-    let duration = deadline(at, LONGEST)?;
+    let duration = at.within(LONGEST)?;
     if duration.as_nanos() % SLICE.as_nanos() != 0 {
         return at.fail(format!("`{}` must be a multiple of {}, the resolution of a record", at.key, Show(SLICE)));
     }
@@ -114,8 +105,7 @@ impl Plan {
         self.check_return(diags);
         if self.revert_hold > LONGEST {
             let hold = Show(self.revert_hold);
-            let message =
-                format!("users would have to be served for {hold} after the revert, until enough events are due");
+            let message = format!("users would have to be served for {hold} after the revert: so rare are events");
             self.mistake(diags, "slis", "", message).help("a higher rate, or another objective for the drill");
         }
         let judged = match self.impact.none {
@@ -146,27 +136,20 @@ impl Plan {
     /// Of a source that tells of its events from time to time, a shorter window may hold none.
     fn check_interval(&self, of: KeyedWindow, sli: &SliSpec, interval: Duration, diags: &mut Diagnostics) {
         let (outer, inner, window) = of;
-        // A telling is of the time since the one before it.
+        // A telling is of the time since the one before it, and what happens after the last one in the window is never judged.
         let least = if inner == "hold" { interval.saturating_mul(2) } else { interval };
-        if window >= least {
-            return;
+        if window < least {
+            let (name, every, window) = (&sli.name, Show(interval), Show(window));
+            let message = format!("`{outer}.{inner}` is {window}, too short for `{name}`, which is told every {every}");
+            self.mistake(diags, outer, inner, message).help(format!("at least {}", Show(least)));
         }
-        let (why, twice) = match window < interval {
-            true => ("may have no event in it", ""),
-            false => ("what happens after the last telling in it is never judged", ", twice as long"),
-        };
-        let (name, every) = (&sli.name, Show(interval));
-        let message = format!("`{outer}.{inner}` is {}: `{name}` is told every {every}, and {why}", Show(window));
-        self.mistake(diags, outer, inner, message).help(format!("at least {}{twice}", Show(least)));
     }
 
     /// What is slower than the time-out is bad, whatever the condition says.
     fn check_slowest(&self, sli: &SliSpec, longest: Duration, diags: &mut Diagnostics) {
         let Some(most) = slowest(sli).filter(|most| *most > longest) else { return };
         let (name, longest, most) = (&sli.name, Show(longest), Show(most));
-        let message = format!(
-            "`timeout` of the load is {longest}, and `{name}` takes answers of up to {most} for good: slower ones than `timeout` are bad already"
-        );
+        let message = format!("`{name}` takes answers of up to {most} for good, and the load's `timeout` is {longest}");
         let help = format!("give the load `timeout: {most}`");
         diags.warning(&self.source, self.near("slis", name), message).help(help);
     }
@@ -175,24 +158,15 @@ impl Plan {
     /// users who are to notice nothing are watched for as long as the scenario says.
     fn check_age(&self, sli: &SliSpec, most: Duration, diags: &mut Diagnostics) {
         let (name, stays_good, impact) = (&sli.name, Show(most), &self.impact);
-        match impact.none {
-            true if impact.within < most => {
-                let within = Show(impact.within);
-                let message = format!(
-                    "`impact.within` is {within}, and `{name}` stays good for {stays_good} after the last new one: what does not come any \
-                     more is not seen in that time"
-                );
-                let help = format!("at least {stays_good}, or a smaller `within` of `{name}` for the drill");
-                diags.warning(&self.source, self.near("impact", "within"), message).help(help);
-            }
-            false if most > LONGEST => {
-                let message = format!(
-                    "`{name}` stays good for {stays_good} after the last new one, and users would have to be served for longer than that"
-                );
-                let help = format!("a `within` of at most {} for the drill", Show(LONGEST));
-                self.mistake(diags, "slis", name, message).help(help);
-            }
-            _ => {}
+        let good = format!("`{name}` stays good for {stays_good} after the last new one");
+        if impact.none && impact.within < most {
+            let message = format!("`impact.within` is {}, and {good}: its end would not be seen", Show(impact.within));
+            let help = format!("at least {stays_good}, or a smaller `within` of `{name}` for the drill");
+            diags.warning(&self.source, self.near("impact", "within"), message).help(help);
+        } else if !impact.none && most > LONGEST {
+            let help = format!("a `within` of at most {} for the drill", Show(LONGEST));
+            let message = format!("{good}, and users would have to be served for longer than that");
+            self.mistake(diags, "slis", name, message).help(help);
         }
     }
 
@@ -201,8 +175,8 @@ impl Plan {
         for condition in &self.stop_when {
             let StopWhen::Below { sli: name, window, .. } = &condition.what else { continue };
             if *name == sli.name && rate * window.as_secs_f64() < IMPACT_EVENTS * (1.0 - ROUNDING) {
-                let message =
-                    format!("`stop_when`: {} hold fewer than five events of `{name}` at {rate}/s", Show(*window));
+                let window = Show(*window);
+                let message = format!("`stop_when`: {window} hold fewer than five events of `{name}` at {rate}/s");
                 let smallest = Show(Duration::from_secs_f64((IMPACT_EVENTS / rate).min(1e9).ceil()));
                 diags.error(&self.source, condition.span, message).help(format!("`for: {smallest}` or longer"));
             }
@@ -218,11 +192,7 @@ impl Plan {
         if self.impact.none || self.impact.window.is_zero() || hold >= needed {
             return;
         }
-        let message = format!(
-            "`recover.hold` is {}: `{fault}` may take {} to come back, and users would count as recovered before it does",
-            Show(hold),
-            Show(after)
-        );
+        let message = format!("`recover.hold` is {}: `{fault}` may take {} to come back", Show(hold), Show(after));
         let least = Show(whole_slices(needed.as_secs_f64()));
         self.mistake(diags, "recover", "hold", message)
             .help(format!("at least {least}: its return, and one `impact.window` to be felt"));
@@ -233,10 +203,8 @@ impl Plan {
         let Some(smallest) = smallest_window(rate, sli.objective) else { return };
         if too_short(window, rate, sli.objective) {
             let events = (rate * window.as_secs_f64()).floor();
-            let (name, window, objective) = (&sli.name, Show(window), sli.objective);
-            let message = format!(
-                "`{outer}.{inner}` is too short for `{name}`: of {events} requests in {window} one bad one alone breaks {objective}"
-            );
+            let (name, objective) = (&sli.name, sli.objective);
+            let message = format!("`{outer}.{inner}` is too short for `{name}`: 1 bad of {events} breaks {objective}");
             let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), rate);
             self.mistake(diags, outer, inner, message).help(help);
         }
@@ -250,18 +218,13 @@ impl Plan {
         let names_them = self.root.get(&["impact", "breaches"]).is_some();
         let mut others = self.slis.iter().filter(|_| !names_them).filter_map(|sli| self.source_of(sli));
         if !shows(rate) && !others.any(|one| shows(one.rate)) {
-            let (name, length) = (&sli.name, Show(impact.window));
             let smallest = Show(whole_slices(IMPACT_EVENTS / rate));
-            let message = format!(
-                "`impact.window` is too short for `{name}`: an impact needs five bad events, and {length} hold fewer at {rate}/s"
-            );
+            let message = format!("`impact.window` is too short for `{}`: an impact needs five bad events", sli.name);
             self.mistake(diags, "impact", "window", message).help(format!("at least {smallest}, or a higher rate"));
         }
         if impact.below > sli.objective {
-            let message = format!(
-                "`impact.below` is {}, above the objective of `{}` ({}): a steady state would count as an impact",
-                impact.below, sli.name, sli.objective
-            );
+            let (below, name, objective) = (impact.below, &sli.name, sli.objective);
+            let message = format!("`impact.below` is {below}, above the objective of `{name}`, which is {objective}");
             let help = "an impact is worse than a missed objective: lower it";
             self.mistake(diags, "impact", "below", message).help(help);
         }

@@ -147,8 +147,7 @@ impl Limits {
         let free = now.free_networks.saturating_sub(NETWORKS_KEPT);
         let networks = self.networks.saturating_sub(claimed).min(free);
         if next.networks > networks {
-            let plural = if next.networks == 1 { "" } else { "s" };
-            return Some(format!("address pools: of {} network{plural} {networks} are left", next.networks));
+            return Some(format!("address pools: it needs {}, and {networks} are left", next.networks));
         }
         let claimed: f64 = running.iter().map(|drill| drill.cpus * OVERHEAD).sum();
         let cpus = (self.cpus - claimed).max(0.0);
@@ -237,8 +236,8 @@ mod tests {
             "room: 1 under way, and no more may run at once",
             "memory: it needs 6000 MiB, and 5120 MiB are left",
             "memory: it needs 512 MiB, and 188 MiB are left",
-            "address pools: of 29 networks 28 are left",
-            "address pools: of 1 network 0 are left",
+            "address pools: it needs 29, and 28 are left",
+            "address pools: it needs 1, and 0 are left",
             "processors: it needs 1.60, and 1.55 are left",
             "processors: they are 97% busy",
         ];

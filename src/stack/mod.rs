@@ -81,7 +81,7 @@ pub const TOOLBOX: &str = "fd-toolbox";
 pub(crate) const TOOLBOX_DIRECTORY: &str = "/work";
 
 /// Where a step's commands run.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// The toolbox container.
     Toolbox,

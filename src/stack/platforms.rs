@@ -71,7 +71,7 @@ impl Platform for Platforms {
 
     async fn running(&self, name: &str) -> Result<RunningStack, AttachError> {
         let project = self.compose.project(name).await?;
-        Ok(RunningStack { words: format!("the Compose project {}", project.name), services: project.services })
+        Ok(RunningStack { words: format!("the Compose project {}", project.name), services: project.services() })
     }
 
     async fn attach(

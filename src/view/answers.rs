@@ -68,11 +68,10 @@ pub fn cured(record: &Record) -> String {
             None => "Nothing had to: no user was hurt.".into(),
             Some(_) if record.verdict == Verdict::SelfHealed => "Not the runbook: users recovered without it.".into(),
             Some(_) if record.is_control() => "Nothing, as it must be: the control leaves the runbook out.".into(),
-            Some(_) if record.relapsed_us.is_some() => served_between(record)
-                .map_or("Nothing: users lost the service again.".into(), |served| {
+            Some(_) => served_between(record)
+                .map_or("Nothing: users had not recovered when the drill ended.".into(), |served| {
                     format!("Nothing for good: {served}.")
                 }),
-            Some(_) => "Nothing: users had not recovered when the drill ended.".into(),
         };
     };
     let faults: Vec<String> =

@@ -5,7 +5,7 @@ use super::restore::{self, Rung, other_level};
 use super::symbol::StatusSymbol;
 use super::words::{self, counts, ending, placed, plainly};
 use crate::record::{
-    Check, CheckOutcome, CommandRecord, Counts, Location, Record, ReplacedInfo, RunOutcome, StepInfo, StepRecord,
+    Check, CheckOutcome, CheckResult, CommandRecord, Location, Record, ReplacedInfo, RunOutcome, StepInfo, StepRecord,
     StepStatus, Verdict,
 };
 
@@ -46,12 +46,10 @@ impl DrillCase {
 
 /// The test cases of a drill.
 pub fn cases(record: &Record) -> Vec<DrillCase> {
-    let planned = record.planned_checks();
-    let unplanned = record.checks.iter().map(|result| &result.check).filter(|check| !planned.contains(check));
-    let mut checks: Vec<&Check> = planned.iter().collect();
-    for check in unplanned {
-        if !checks.contains(&check) {
-            checks.push(check);
+    let mut checks = record.planned_checks();
+    for CheckResult { check, .. } in &record.checks {
+        if !checks.contains(check) {
+            checks.push(check.clone());
         }
     }
     let mut cases: Vec<DrillCase> = checks.iter().map(|check| case(record, check)).collect();
@@ -74,9 +72,7 @@ fn share_time(cases: &mut [DrillCase], decided: &[Option<u64>], last_us: u64) {
     order.extend(rest.map(|case| (last_us / 1000, case)));
     let mut before = 0;
     for (ms, case) in order {
-        if let Some(case) = cases.get_mut(case) {
-            case.took_ms += ms - before;
-        }
+        cases[case].took_ms += ms - before;
         before = ms;
     }
 }
@@ -88,42 +84,30 @@ fn decided_us(record: &Record, check: &Check) -> Option<u64> {
 }
 
 fn case(record: &Record, check: &Check) -> DrillCase {
-    let failed = |symbol, message: String| (symbol, message.clone(), message);
-    let (symbol, message, text) = match outcome(record, check) {
-        Some(CheckOutcome::Passed { evidence }) => (StatusSymbol::Good, String::new(), evidence),
+    let info = step(record, check).0;
+    let scenario = record.plan.as_ref().map(|plan| &plan.scenario_file.path);
+    let file = info.map(|info| &info.at.path).or(scenario).cloned().unwrap_or_default();
+    // A step that does not say where it failed did so where it begins.
+    let failed = |symbol, reason: &str, at: Option<Location>| {
+        let message = placed(at.as_ref(), reason);
+        (symbol, message.clone(), message, at.or_else(|| Some(info?.at.clone())))
+    };
+    let (symbol, message, text, at) = match outcome(record, check) {
+        Some(CheckOutcome::Passed { evidence }) => (StatusSymbol::Good, String::new(), evidence, None),
         Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
             let verdict = record.verdict;
             let text = format!("failed as the scenario expects (verdict {verdict}): {}", placed(at.as_ref(), &reason));
-            (StatusSymbol::Good, String::new(), text)
+            (StatusSymbol::Good, String::new(), text, None)
         }
-        Some(CheckOutcome::Failed { reason, at }) => failed(StatusSymbol::Bad, placed(at.as_ref(), &reason)),
-        Some(CheckOutcome::Error { reason, at }) => failed(StatusSymbol::Warn, placed(at.as_ref(), &reason)),
-        Some(CheckOutcome::Skipped { reason }) => (StatusSymbol::Skip, reason, String::new()),
-        None => (StatusSymbol::Skip, undecided(record, check), String::new()),
+        Some(CheckOutcome::Failed { reason, at }) => failed(StatusSymbol::Bad, &reason, at),
+        Some(CheckOutcome::Error { reason, at }) => failed(StatusSymbol::Warn, &reason, at),
+        Some(CheckOutcome::Skipped { reason }) => (StatusSymbol::Skip, reason, String::new(), None),
+        None => (StatusSymbol::Skip, undecided(record, check), String::new(), None),
     };
     let seen = Some(text).filter(|text| !text.is_empty()).into_iter().chain(detail(record, check));
-    let text = seen.collect::<Vec<_>>().join("\n\n");
-    let mut case =
-        DrillCase { name: words::check(check), took_ms: 0, file: file(record, check), symbol, message, text };
-    if let Some(at) = failed_at(record, check).filter(|at| case.fails() && at.path == case.file) {
-        case.text.push_str(&format!("\n\nat {at}"));
-    }
-    case
-}
-
-/// The file that a check is about.
-fn file(record: &Record, check: &Check) -> String {
-    let scenario = || record.plan.as_ref().map(|plan| plan.scenario_file.path.clone());
-    step(record, check).0.map(|info| info.at.path.clone()).or_else(scenario).unwrap_or_default()
-}
-
-/// Where a check failed; a step that says no more, where it begins.
-fn failed_at(record: &Record, check: &Check) -> Option<Location> {
-    let said = match outcome(record, check)? {
-        CheckOutcome::Failed { at, .. } | CheckOutcome::Error { at, .. } => at,
-        CheckOutcome::Passed { .. } | CheckOutcome::Skipped { .. } => None,
-    };
-    said.or_else(|| Some(step(record, check).0?.at.clone()))
+    let mut text = seen.collect::<Vec<_>>().join("\n\n");
+    text.extend(at.filter(|at| at.path == file).map(|at| format!("\n\nat {at}")));
+    DrillCase { name: words::check(check), took_ms: 0, file, symbol, message, text }
 }
 
 /// How a check came out: as the engine decided it; for a step that it did not, as the step ended. Nothing was shown of a step
@@ -163,19 +147,17 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
         let text = format!("{message}: {}", record.reason);
         case(StatusSymbol::Bad, message, text)
     };
-    let reason = placed(record.at.as_ref(), &record.reason);
     let trouble = || {
         let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));
         let left = record.left.iter().map(|left| format!("left behind: {left}"));
         let cut = words::cut_off(record).filter(|_| record.under_way().is_some());
         spoilers.chain(left).chain(cut).collect::<Vec<_>>().join("; ")
     };
-    let has = |symbol: StatusSymbol| cases.iter().any(|case| case.symbol == symbol);
-    let (failed, broken) = (has(StatusSymbol::Bad), has(StatusSymbol::Warn));
+    let broken = cases.iter().any(|case| case.symbol == StatusSymbol::Warn);
     let said = if verdict == record.expected() || verdict == Verdict::Incomplete && record.reason.is_empty() {
         trouble()
     } else {
-        reason
+        placed(record.at.as_ref(), &record.reason)
     };
     match record.outcome() {
         RunOutcome::Passed if record.expects_failure() => {
@@ -187,7 +169,7 @@ fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
             unexpected(format!("expected verdict {}, got {verdict}", record.expected()))
         }
         RunOutcome::Failed if other_level(record).is_some() => other_level(record).and_then(unexpected),
-        RunOutcome::Failed if failed || broken => None,
+        RunOutcome::Failed if cases.iter().any(DrillCase::fails) => None,
         RunOutcome::Failed => case(StatusSymbol::Bad, said.clone(), said),
         RunOutcome::Broken | RunOutcome::Interrupted if broken => None,
         RunOutcome::Broken | RunOutcome::Interrupted => {
@@ -225,12 +207,15 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
     match check {
         Check::Step { .. } => step_detail(step(record, check)),
         Check::Injection { fault } => {
-            let info = record.plan.as_ref()?.faults.iter().find(|f| f.id == *fault)?;
+            let info = record.fault_info(fault)?;
             Some(format!("{} ({}, {})", info.summary, info.kind, info.at))
         }
         Check::Steady => {
             let figures = record.figures();
-            let lines = figures.slis.iter().map(|s| window_line(&record.sli_with_slo(&s.sli), s.before, s.objective));
+            let lines = figures.slis.iter().map(|s| {
+                let (sli, before, objective) = (record.sli_with_slo(&s.sli), counts(&s.before), percent(s.objective));
+                format!("{sli}: {before} (objective {objective})")
+            });
             Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
         }
         Check::Recovery { sli } => {
@@ -268,10 +253,6 @@ fn rows(record: &Record, names: &[&str]) -> Option<String> {
     let rows = restore::rows(record).into_iter().filter(|row| names.contains(&row.name));
     let lines = rows.map(|row| format!("{}: {}", restore::meaning(row.name), row.text));
     Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
-}
-
-fn window_line(sli: &str, window: Counts, objective: f64) -> String {
-    format!("{sli}: {} (objective {})", counts(&window), percent(objective))
 }
 
 /// The commands of a step as a transcript.

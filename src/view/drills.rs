@@ -190,11 +190,10 @@ impl Drills {
 
     /// How many drills came out how, those of game days and the others.
     pub fn account(&self) -> Account {
-        let mut sum = Account::default();
-        for entry in self.entries() {
-            sum.add(entry.status, entry.attempts.iter().filter_map(|(attempt, _)| *attempt));
-        }
-        sum
+        let entries = self.entries();
+        let told =
+            entries.iter().map(|entry| (entry.status, entry.attempts.iter().filter_map(|(attempt, _)| *attempt)));
+        Account::of(told)
     }
 
     /// How all of it came out: the worst of the game days ([`Day::outcome`]) and of the other drills. A shard that is missing

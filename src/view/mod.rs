@@ -5,7 +5,6 @@ pub mod advice;
 pub mod answers;
 pub mod cases;
 pub mod clock;
-mod drill;
 mod drills;
 mod event;
 pub mod filters;
@@ -13,6 +12,7 @@ pub mod format;
 mod quarter;
 pub mod restore;
 mod seen;
+mod step;
 mod story;
 mod symbol;
 #[cfg(test)]
@@ -21,11 +21,11 @@ pub(crate) mod testing;
 pub mod timeline;
 pub mod words;
 
-pub use drill::{DrillView, FaultView, StepView};
 pub use drills::{DayGroup, DrillEntry, Drills, status_counts};
 pub use event::event_line;
 pub use quarter::Quarter;
 pub use seen::{SeenRun, exists_to_fail};
+pub use step::StepView;
 pub use symbol::StatusSymbol;
 pub use words::many;
 

@@ -57,7 +57,7 @@ pub fn plan(record: &Record) -> Option<&RestorePlan> {
 pub fn rto_met(record: &Record) -> Option<bool> {
     let rto = record.plan.as_ref().filter(|plan| !plan.control && !record.is_unfinished())?.rto_us()?;
     record.injected_us()?;
-    match record.figures().to_recover_us {
+    match record.time_to_recover_us() {
         Some(us) => Some(us <= rto),
         None => (!record.verdict.is_harness()).then_some(false),
     }
@@ -77,11 +77,9 @@ pub fn other_level(record: &Record) -> Option<String> {
 
 /// The ladder, from L1 to L5; empty where the drill is none of a restore.
 pub fn ladder(record: &Record) -> Vec<Rung> {
-    if plan(record).is_none() {
-        return Vec::new();
-    }
     let reached = record.restore_level();
-    RestoreLevel::ALL.into_iter().skip(1).map(|level| rung(record, level, reached)).collect()
+    let levels = plan(record).into_iter().flat_map(|_| RestoreLevel::ALL.into_iter().skip(1));
+    levels.map(|level| rung(record, level, reached)).collect()
 }
 
 fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> Rung {
@@ -93,7 +91,7 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
             return Rung { level, came: bad, seen: one_line(&asked.evidence) };
         }
         let by_itself = record.verdict == Verdict::SelfHealed;
-        let (came, seen) = match record.figures().to_recover_us {
+        let (came, seen) = match record.time_to_recover_us() {
             Some(us) if reached == Some(level) => {
                 (StatusSymbol::Good, format!("every SLI held from {} after the fault on", seconds(us)))
             }
@@ -174,20 +172,19 @@ fn counted(numbers: &Numbers) -> String {
     }
 }
 
-/// How long the restore would take with production's data, in words, called the projection that it is; an error says why it cannot
-/// be projected. `None` where nobody asked for it, or nothing was restored.
-pub fn projection(record: &Record) -> Option<Result<String, String>> {
-    record.restore_plan()?.production_bytes?;
+/// How long the restore would take with production's data, in words, called the projection that it is, or why it cannot be projected.
+/// `None` where nobody asked for it, or nothing was restored.
+pub fn projection(record: &Record) -> Option<String> {
+    let plan = record.restore_plan().filter(|plan| plan.production_bytes.is_some())?;
     record.recovered_us()?;
-    if let Err(why) = record.backup_bytes() {
-        return Some(Err(one_line(&why)));
+    if record.backup_bytes().is_none() {
+        return Some("not projected: the backup does not tell its size (`bytes`, a whole number above 0)".into());
     }
     let projection = record.restore_projection()?;
     let (here, there) = (bytes(projection.backup_bytes), bytes(projection.production_bytes));
     let (took, projected) = (seconds(projection.measured_us), span(projection.projected_us));
-    let late = record.restore_plan().is_some_and(|plan| projection.projected_us > plan.rto_us);
-    let objective = if late { ", longer than the RTO" } else { "" };
-    Some(Ok(format!("{projected} for {there}{objective}: a projection from {took} for {here}, not measured")))
+    let objective = if projection.projected_us > plan.rto_us { ", longer than the RTO" } else { "" };
+    Some(format!("{projected} for {there}{objective}: a projection from {took} for {here}, not measured"))
 }
 
 /// What the name of one of the [`rows`] means.
@@ -203,7 +200,7 @@ pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
     }
     let Some(rto) = plan.rto_us() else { return Some((StatusSymbol::Warn, "no limit on the time to recover".into())) };
     let met = StatusSymbol::met(rto_met(record));
-    let actual = match (record.figures().to_recover_us, record.verdict) {
+    let actual = match (record.time_to_recover_us(), record.verdict) {
         (Some(us), _) => seconds(us),
         _ if record.is_unfinished() => UNFINISHED.to_string(),
         (None, verdict) if verdict.is_harness() => "no recovery was seen".to_string(),

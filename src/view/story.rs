@@ -136,10 +136,7 @@ pub fn reason(record: &Record) -> String {
         .then(|| format!("expected {}, got {}", record.expected(), record.verdict))
         .or_else(|| other_level(record));
     let own = (!record.reason.is_empty()).then(|| record.reason.clone());
-    let trouble: Vec<String> = match record.passed() {
-        true => Vec::new(),
-        false => [under_way, left, spoiled].into_iter().flatten().collect(),
-    };
+    let trouble = [under_way, left, spoiled].into_iter().flatten().filter(|_| !record.passed());
     let all: Vec<String> = expected.into_iter().chain(own).chain(trouble).collect();
     one_line(&all.join("; "))
 }

@@ -3,11 +3,11 @@
 
 use super::event_line;
 use super::format::seconds;
-use super::words::{TIMED_OUT, exit as exit_code};
+use super::words::ending;
 use crate::output::{cut, one_line};
 use crate::record::{
-    BesideNote, DrillTime, Event, ImpactRecord, Location, ReadBackRecord, Record, RecoveryRecord, Stamped, StepStatus,
-    utc_text,
+    BesideNote, CommandRecord, DrillTime, Event, ImpactRecord, ReadBackRecord, Record, RecoveryRecord, Stamped,
+    StepStatus, utc_text,
 };
 use std::collections::BTreeMap;
 use time::Duration;
@@ -86,16 +86,20 @@ pub fn of_record(record: &Record, most: usize) -> (Vec<Moment>, usize) {
 
 /// The moments in the order of their times, at most so many, and how many were left out: commands first, then details.
 pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment>, usize) {
-    let seen = EventIndex::of(events);
     let mut held: BTreeMap<(u8, &str), bool> = BTreeMap::new();
     let mut all: Vec<(TimelineWeight, u64, Moment)> = Vec::new();
     for stamped in events {
         let told = match &stamped.event {
             // Every mitigating step ends what may be the last one: only afterwards it is known which was.
-            Event::MitigationEnded if seen.mitigated != Some(stamped.seq) => None,
+            Event::MitigationEnded if record.mitigation_ended_us != Some(stamped.at_us) => None,
             // Nobody began what was skipped.
-            Event::StepStarted { step } if seen.ends.get(step.as_str()) == Some(&StepStatus::Skipped) => None,
-            Event::CommandEnded { .. } => seen.command(stamped),
+            Event::StepStarted { step } if status(record, step) == Some(StepStatus::Skipped) => None,
+            // Of several attempts the last one.
+            Event::CommandEnded { step, command, .. } => {
+                let last = ran(record, step, *command).filter(|ran| ran.ended_us == Some(stamped.at_us));
+                let text = |ran: &CommandRecord| ran.text.lines().next().unwrap_or_default().replace('`', "'");
+                last.map(|ran| format!("`{}`: {}", text(ran), ending(ran)))
+            }
             // A level is asked for again and again: what matters is when the answer changed.
             Event::Probed { level, name, held: holds, .. }
                 if held.insert((*level as u8, name), *holds) == Some(*holds) =>
@@ -108,7 +112,7 @@ pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment
             }
             event => words(record, event),
         };
-        let Some((what, (actor, weight, source))) = told.zip(seen.told_by(record, &stamped.event)) else { continue };
+        let Some((what, (actor, weight, source))) = told.zip(told_by(record, &stamped.event)) else { continue };
         let at = happened(stamped);
         let moment = Moment {
             at_utc: utc(record, at),
@@ -124,6 +128,16 @@ pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment
     all.sort_by_key(|(_, seq, moment)| (moment.at_us, *seq));
     let omitted = shorten(&mut all, most);
     (all.into_iter().map(|(.., moment)| moment).collect(), omitted)
+}
+
+/// How a step ended.
+fn status(record: &Record, step: &str) -> Option<StepStatus> {
+    record.steps.iter().find(|known| known.step == step)?.status
+}
+
+/// A command of a step, as it was run.
+fn ran<'a>(record: &'a Record, step: &str, command: usize) -> Option<&'a CommandRecord> {
+    record.steps.iter().find(|known| known.step == step)?.commands.iter().find(|known| known.command == command)
 }
 
 fn words(record: &Record, event: &Event) -> Option<String> {
@@ -167,99 +181,51 @@ fn shorten(all: &mut Vec<(TimelineWeight, u64, Moment)>, most: usize) -> usize {
     before - all.len()
 }
 
-/// What of the events is needed to tell another one.
-#[derive(Default)]
-struct EventIndex<'a> {
-    /// How every step ended.
-    ends: BTreeMap<&'a str, StepStatus>,
-    /// Of every command its place, its text and its last attempt.
-    commands: BTreeMap<(&'a str, usize), (&'a Location, &'a str, u32)>,
-    /// Of every command the event of its last end.
-    last: BTreeMap<(&'a str, usize), u64>,
-    /// The end of the mitigation.
-    mitigated: Option<u64>,
-}
-
-impl<'a> EventIndex<'a> {
-    fn of(events: &'a [Stamped]) -> EventIndex<'a> {
-        let mut story = EventIndex::default();
-        for stamped in events {
-            match &stamped.event {
-                Event::StepEnded { step, status, .. } => drop(story.ends.insert(step, *status)),
-                Event::CommandStarted { step, command, at, text, attempt, .. } => {
-                    story.commands.insert((step, *command), (at, text, *attempt));
-                }
-                Event::CommandEnded { step, command, .. } => drop(story.last.insert((step, *command), stamped.seq)),
-                Event::MitigationEnded => story.mitigated = Some(stamped.seq),
-                _ => {}
-            }
+/// Who did it, how much it matters, and who reported it; `None` for what is no part of a timeline.
+fn told_by(record: &Record, event: &Event) -> Option<(&'static str, TimelineWeight, String)> {
+    use TimelineWeight::{Command, Detail, Key};
+    let place = |step: &str| record.step_info(step).map_or("runner".into(), |info| info.at.to_string());
+    // A person is named only where somebody confirmed the step.
+    let by = |step: &str| match (record.step_info(step), status(record, step)) {
+        (Some(info), Some(StepStatus::Passed)) if info.manual => "person",
+        (Some(info), _) if info.manual => "Firedrill",
+        _ => "runbook",
+    };
+    let (actor, weight, source) = match event {
+        Event::CommandEnded { step, command, .. } => {
+            let source = ran(record, step, *command).map_or("runner".into(), |ran| ran.at.to_string());
+            return Some(("runbook", Command, source));
         }
-        story
-    }
-
-    /// The end of the last attempt of a command.
-    fn command(&self, stamped: &Stamped) -> Option<String> {
-        let Event::CommandEnded { step, command, exit, took_us, timed_out, stopped, .. } = &stamped.event else {
-            return None;
-        };
-        let key = (step.as_str(), *command);
-        let (_, text, attempt) = self.commands.get(&key).filter(|_| self.last.get(&key) == Some(&stamped.seq))?;
-        let tries = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-        let end = match (timed_out, stopped) {
-            (true, _) => TIMED_OUT.to_string(),
-            (_, true) => "ended with the runbook".to_string(),
-            _ => exit_code(*exit),
-        };
-        let text = text.lines().next().unwrap_or_default().replace('`', "'");
-        Some(format!("`{text}`: {end} after {}{tries}", seconds(*took_us)))
-    }
-
-    /// Who did it, how much it matters, and who reported it; `None` for what is no part of a timeline.
-    fn told_by(&self, record: &Record, event: &Event) -> Option<(&'static str, TimelineWeight, String)> {
-        use TimelineWeight::{Command, Detail, Key};
-        let place = |step: &str| record.step_info(step).map_or("runner".into(), |info| info.at.to_string());
-        // A person is named only where somebody confirmed the step.
-        let by = |step: &str| match (record.step_info(step), self.ends.get(step)) {
-            (Some(info), Some(StepStatus::Passed)) if info.manual => "person",
-            (Some(info), _) if info.manual => "Firedrill",
-            _ => "runbook",
-        };
-        let (actor, weight, source) = match event {
-            Event::CommandEnded { step, command, .. } => {
-                let known = self.commands.get(&(step.as_str(), *command));
-                return Some(("runbook", Command, known.map_or("runner".into(), |(at, ..)| at.to_string())));
-            }
-            Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
-                return Some((by(step), Detail, place(step)));
-            }
-            Event::StepEnded { step, status, .. } => {
-                let actor = if *status == StepStatus::Skipped { "Firedrill" } else { "runbook" };
-                return Some((actor, Detail, place(step)));
-            }
-            Event::Probed { level, name, .. } => {
-                let mut probes = record.restore_plan().into_iter().flat_map(|plan| &plan.probes);
-                let probe = probes.find(|probe| probe.level == *level && probe.name == *name);
-                let source = probe.map_or("container".into(), |probe| format!("container `{}`", probe.service));
-                return Some(("Firedrill", Key, source));
-            }
-            Event::Impacted(_) | Event::Detected { .. } | Event::Recovered(_) => ("system", Key, "agent"),
-            Event::Condition { .. } | Event::Alert(_) => ("system", Detail, "agent"),
-            Event::Noted { .. } => ("person", Key, "note"),
-            Event::MitigationStarted { .. } | Event::MitigationEnded => ("runbook", Key, "runner"),
-            Event::ReadBack(_) => ("Firedrill", Key, "container"),
-            Event::BackupSeen { .. } | Event::ContentNoted(_) => ("Firedrill", Detail, "container"),
-            Event::Announced(_) | Event::Fault { .. } | Event::Judged { .. } | Event::Ended { .. } => {
-                ("Firedrill", Key, "runner")
-            }
-            Event::PhaseStarted { .. }
-            | Event::StackUp(_)
-            | Event::SeverityMeasured(_)
-            | Event::Disturbed { .. }
-            | Event::Note { .. } => ("Firedrill", Detail, "runner"),
-            _ => return None,
-        };
-        Some((actor, weight, source.into()))
-    }
+        Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
+            return Some((by(step), Detail, place(step)));
+        }
+        Event::StepEnded { step, status, .. } => {
+            let actor = if *status == StepStatus::Skipped { "Firedrill" } else { "runbook" };
+            return Some((actor, Detail, place(step)));
+        }
+        Event::Probed { level, name, .. } => {
+            let mut probes = record.restore_plan().into_iter().flat_map(|plan| &plan.probes);
+            let probe = probes.find(|probe| probe.level == *level && probe.name == *name);
+            let source = probe.map_or("container".into(), |probe| format!("container `{}`", probe.service));
+            return Some(("Firedrill", Key, source));
+        }
+        Event::Impacted(_) | Event::Detected { .. } | Event::Recovered(_) => ("system", Key, "agent"),
+        Event::Condition { .. } | Event::Alert(_) => ("system", Detail, "agent"),
+        Event::Noted { .. } => ("person", Key, "note"),
+        Event::MitigationStarted { .. } | Event::MitigationEnded => ("runbook", Key, "runner"),
+        Event::ReadBack(_) => ("Firedrill", Key, "container"),
+        Event::BackupSeen { .. } | Event::ContentNoted(_) => ("Firedrill", Detail, "container"),
+        Event::Announced(_) | Event::Fault { .. } | Event::Judged { .. } | Event::Ended { .. } => {
+            ("Firedrill", Key, "runner")
+        }
+        Event::PhaseStarted { .. }
+        | Event::StackUp(_)
+        | Event::SeverityMeasured(_)
+        | Event::Disturbed { .. }
+        | Event::Note { .. } => ("Firedrill", Detail, "runner"),
+        _ => return None,
+    };
+    Some((actor, weight, source.into()))
 }
 
 #[cfg(test)]

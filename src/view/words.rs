@@ -161,14 +161,12 @@ pub fn helped_beside(record: &Record) -> Option<String> {
 /// What makes it unsure whether the runbook helped at all: for a while it had only waited when users recovered, as they do as well when
 /// a fault ends by itself.
 pub fn recovered_while_waiting(record: &Record) -> Option<String> {
-    let recovered = record.mitigation_started_us.and(record.recovered_us())?;
-    let (began, ended, plan) = (record.mitigation_started_us?, record.mitigation_ended_us?, record.plan.as_ref()?);
+    let (recovered, plan) = (record.recovered_us()?, record.plan.as_ref()?);
+    let (began, ended) = (record.mitigation_started_us?, record.mitigation_ended_us?);
     let mitigates = |step: &StepRecord| record.step_info(&step.step).is_some_and(|info| plan.mitigates(&info.phase));
     // When a person's work ended is known, and not when it helped.
     let is_by_hand = |step: &StepRecord| step.commands.is_empty() && step.status == Some(StepStatus::Passed);
-    if record.steps.iter().any(|step| is_by_hand(step) && mitigates(step)) {
-        return None;
-    }
+    let is_helped = record.steps.iter().any(|step| is_by_hand(step) && mitigates(step));
     // A list in which it waits first is no wait alone.
     let waits = |text: &str| text.trim_start().starts_with("sleep ") && !text.trim().contains(['&', ';', '|', '\n']);
     // What only checks is tried until users have recovered; what a diagnosis leaves in the background runs until the runbook ends.
@@ -180,7 +178,7 @@ pub fn recovered_while_waiting(record: &Record) -> Option<String> {
     let begun = commands.filter_map(|(step, command)| counts(step, command).then_some(command));
     let last = begun.max_by_key(|command| command.ended_us.unwrap_or(recovered))?;
     let waited = recovered.since(last.ended_us.filter(|ended| *ended >= began)?);
-    (record.verdict == Verdict::Passed && waited >= WAITED && !control_excludes(record)).then(|| {
+    (record.verdict == Verdict::Passed && waited >= WAITED && !is_helped && !control_excludes(record)).then(|| {
         format!(
             "users recovered {:.1} s after the mitigation's last command (`{}`) had ended: after a fault that ends by itself, it \
              would look the same; `--control` shows whether this one does",
@@ -193,23 +191,16 @@ pub fn recovered_while_waiting(record: &Record) -> Option<String> {
 /// What a pass does not show: the faults that were still active after the recovery, and how long users were served beside them;
 /// `None` where there is no such pass.
 pub fn served_beside(record: &Record) -> Option<String> {
-    if record.verdict != Verdict::Passed || record.is_control() {
-        return None;
-    }
+    let is_pass = record.verdict == Verdict::Passed && !record.is_control();
     let active = record.faults.iter().filter_map(|fault| match fault.after? {
         FaultAfter::StillActive => Some(format!("the fault `{}` was still active", fault.fault)),
         FaultAfter::PartiallyActive => Some(format!("the fault `{}` was still partially active", fault.fault)),
         _ => None,
     });
-    let active: Vec<String> = active.collect();
-    let held = held_us(record).map(|us| format!(" for {} (the hold)", seconds(us)));
-    (!active.is_empty()).then(|| {
-        format!(
-            "{}: users were served beside it{}; whether they stay served longer was not shown",
-            active.join(", "),
-            held.unwrap_or_default()
-        )
-    })
+    let active = active.collect::<Vec<_>>().join(", ");
+    let held = held_us(record).map(|us| format!(" for {} (the hold)", seconds(us))).unwrap_or_default();
+    let told = format!("{active}: users were served beside it{held}; whether they stay served longer was not shown");
+    (is_pass && !active.is_empty()).then_some(told)
 }
 
 /// The headline in one line: `passed (not recovered, as expected)`.
@@ -389,32 +380,29 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
 /// How long a recovery had to last to count, and why.
 pub fn hold_required(hold: &HoldRecord) -> String {
     let required = seconds(hold.required_us);
-    if hold.required_us == hold.shown_after_us && hold.required_us > hold.configured_us {
+    if hold.required_us <= hold.configured_us {
+        return format!("{required}, as `recover.hold` says");
+    }
+    if hold.required_us == hold.shown_after_us {
         return format!(
             "{required}: an SLI stays good for a while, and shows no sooner that nothing new comes any more"
         );
     }
-    match hold.onset_us.filter(|_| hold.required_us > hold.configured_us) {
-        Some(onset) => {
-            let parts = hold.parts.map_or_else(String::new, |parts| {
-                format!(", × {}/{} because a part of it is still active", parts.all, parts.active)
-            });
-            let returns = match hold.returns_us {
-                0 => String::new(),
-                returns => format!("{} after which it comes back, ", seconds(returns)),
-            };
-            let (onset, window) = (seconds(onset), seconds(hold.window_us));
-            format!(
-                "{required}: {returns}1.5 × the {onset} that the faults needed to hurt{parts}, and {window} of `impact.window`"
-            )
-        }
-        None => format!("{required}, as `recover.hold` says"),
-    }
+    let parts = hold.parts.map_or_else(String::new, |parts| {
+        format!(", × {}/{} because a part of it is still active", parts.all, parts.active)
+    });
+    let returns = match hold.returns_us {
+        0 => String::new(),
+        returns => format!("{} after which it comes back, ", seconds(returns)),
+    };
+    let (onset, window) = (seconds(hold.onset_us.unwrap_or(0)), seconds(hold.window_us));
+    let hurt = format!("1.5 × the {onset} that the faults needed to hurt");
+    format!("{required}: {returns}{hurt}{parts}, and {window} of `impact.window`")
 }
 
 /// From when to when users were served, where they lost the service again.
 pub fn served_between(record: &Record) -> Option<String> {
-    let (from, to) = record.served_until_relapse()?;
+    let (from, to) = record.first_recovered_us().zip(record.relapsed_us)?;
     let at = |us| clock(started(record), us);
     let took = seconds(to.0.saturating_sub(from.0));
     Some(format!("users were served for {took}, from {} to {} UTC, and lost the service again", at(from), at(to)))
@@ -429,17 +417,16 @@ pub fn held_us(record: &Record) -> Option<u64> {
 /// How long users were held to their recovery, and how long was required and why; `None` where nothing was required.
 pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
     let required = hold_required(record.hold.as_ref()?);
-    Some(match (held_us(record), record.relapsed_us) {
-        (_, Some(_)) => {
-            let served = served_between(record).unwrap_or_else(|| "users lost the service again".into());
-            (StatusSymbol::Bad, format!("{served}; required {required}"))
-        }
-        (Some(us), None) => (StatusSymbol::Good, format!("held for {}, required {required}", seconds(us))),
+    let (mark, how) = match (held_us(record), served_between(record)) {
+        (_, Some(served)) => (StatusSymbol::Bad, format!("{served};")),
+        (_, None) if record.relapsed_us.is_some() => (StatusSymbol::Bad, "users lost the service again;".into()),
+        (Some(us), None) => (StatusSymbol::Good, format!("held for {},", seconds(us))),
         (None, None) if record.recovered_us().is_none() && !record.is_unfinished() => {
-            (StatusSymbol::Skip, format!("no recovery to hold; required {required}"))
+            (StatusSymbol::Skip, "no recovery to hold;".into())
         }
-        (None, None) => (StatusSymbol::Warn, format!("not held to its end; required {required}")),
-    })
+        (None, None) => (StatusSymbol::Warn, "not held to its end;".into()),
+    };
+    Some((mark, format!("{how} required {required}")))
 }
 
 /// The answers to the invariants, a line each: the name in quotes, when it was asked, what it said.

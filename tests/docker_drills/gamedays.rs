@@ -274,5 +274,5 @@ fn the_end_of_the_budget_and_a_signal_undo_what_runs_and_say_why() {
     let ended = Running::start(&project, &[]).end();
     assert_eq!(ended.exit, Some(3), "{}", ended.said);
     assert!(ended.day.drills.iter().all(|drill| drill.status() == DrillStatus::NotRun), "{}", ended.said);
-    assert!(ended.said.contains("time budget of 1 s"), "{}", ended.said);
+    assert!(ended.said.contains("time budget of 1s"), "{}", ended.said);
 }

@@ -119,7 +119,7 @@ fn who_goes_around_the_agent_in_front_of_a_service_has_proved_nothing() {
         docker compose kill -s HUP checkout\n```\n";
     project.write("runbooks/upstream-503.md", page);
     let drill = project.drill("upstream-503", &[]);
-    drill.came_to(Verdict::HarnessError, 3, &["is connected to", "not by the agent in front of it"]).reverted();
+    drill.came_to(Verdict::HarnessError, 3, &["is connected to", "not to its agent"]).reverted();
 }
 
 #[test]

@@ -348,7 +348,6 @@ fn beside_a_project_steps_begin_where_it_lies() {
     assert!(output.contains(&format!("{home}\nweb\nweb\n")), "{output}");
     assert!(output.contains("no configuration file provided: not found"), "{output}");
     assert!(said.contains("no directory `/opt/production/app` is in the toolbox"), "{said}");
-    assert!(said.contains("directory: /opt/production/app }"), "{said}");
 }
 
 /// An image with the labels of a run that is dead, as one has that was made of a container of a kept drill.

@@ -37,7 +37,7 @@ async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
     std::fs::rename(&project.run.dir, &away).unwrap();
     let unseen = fate(dry).await;
     std::fs::rename(&away, &project.run.dir).unwrap();
-    assert!(matches!(&unseen, Some(Fate::Unseen { why }) if why.contains("is not there")), "{unseen:?}");
+    assert!(matches!(&unseen, Some(Fate::Unseen { why }) if why.contains("its run directory")), "{unseen:?}");
     drop(channel);
     let released = async {
         while fate(dry).await == Some(Fate::Alive) {

@@ -5,7 +5,7 @@ use firedrill::engine::ledger::Ledger;
 use firedrill::engine::{Alone, ManualOutcome, Nobody, Operator, Shutdown, announce_alone, follow_alone};
 use firedrill::record::{Event, EventSink, Record, Redactor, RunOutcome, StepStatus, Verdict};
 use firedrill::report;
-use firedrill::runbook::{Handling, RunbookInput, RunbookPhase, Step, StepKind, parse};
+use firedrill::runbook::{Handling, RunbookInput, RunbookPhase, Step, parse};
 use firedrill::source::{Diagnostics, Source};
 use firedrill::spec::Respond;
 use std::sync::Arc;
@@ -68,9 +68,7 @@ async fn follow(text: &str, vars: &[(&str, &str)], person: &mut dyn Operator, sh
     let dir = tempfile::tempdir().unwrap();
     let mut runbook = parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
     for step in &mut runbook.steps {
-        if let StepKind::Commands(commands) = &mut step.kind {
-            commands.iter_mut().for_each(|command| command.handling = Handling::Run("accepted".into()));
-        }
+        step.commands_mut().iter_mut().for_each(|command| command.handling = Handling::Run("accepted".into()));
     }
     let phases = vec![RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
     let mut respond = Respond::alone(Some(phases), Some(Duration::from_secs(2)), None);

@@ -2,7 +2,7 @@
 
 use crate::support::{Alert, Case, PROCESS, Switches, Told, begins, runs};
 use firedrill::record::{Check, Event, FaultAfter, FaultEvent, PageExpectation, Phase, Verdict};
-use firedrill::runbook::{Command, StepKind};
+use firedrill::runbook::Command;
 use firedrill::spec::BlockClient;
 use std::sync::Arc;
 use std::time::Duration;
@@ -401,8 +401,7 @@ async fn a_question_to_a_client_and_one_in_the_background_have_healed_nothing() 
     let asked = looking(Case::new()).plan_with(|plan| {
         let client = BlockClient { service: Some("db".into()), command: "psql -U shop".into() };
         plan.respond.clients.insert("sql".into(), client);
-        let steps = &mut plan.runbook.as_mut().unwrap().steps;
-        let StepKind::Commands(commands) = &mut steps[1].kind else { panic!("a command step") };
+        let commands = plan.runbook.as_mut().unwrap().steps[1].commands_mut();
         let sql = "SELECT pid FROM locks;".to_string();
         commands[0] = Command { text: sql, language: "sql".into(), ..commands[0].clone() };
     });

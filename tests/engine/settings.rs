@@ -2,7 +2,7 @@
 
 use crate::support::{Case, Happening, OWN_RESTART, Told, runs};
 use firedrill::record::{Check, CheckOutcome, Event, ExpectationRecord, NoteRecord, StepRecord, StepStatus, Verdict};
-use firedrill::runbook::{BlockSettings, Command, Errors, Expect, Replaced, Retry, StepKind};
+use firedrill::runbook::{BlockSettings, Command, Errors, Expect, Replaced, Retry};
 use firedrill::source::Source;
 use firedrill::spec::BlockClient;
 use firedrill::stack::Place;
@@ -441,17 +441,6 @@ async fn what_ends_early_in_the_background_and_badly_is_a_warning() {
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_cannot_be_expected_of_anything() {
-    let both = |settings: &mut BlockSettings| {
-        settings.background = Some(true);
-        settings.expect = expect("x");
-    };
-    let told = Case::new().says("look", both).run().await;
-    told.verdict(Verdict::StepFailed, &["background", "`expect`"]);
-    assert!(told.commands().is_empty());
-}
-
-#[tokio::test]
 async fn what_a_block_writes_is_an_input_of_later_ones() {
     let told = Case::new()
         .replace("say looking", "say web-1")
@@ -511,8 +500,7 @@ async fn sql_is_the_standard_input_of_its_client_in_its_service() {
         .plan_with(|plan| {
             let client = BlockClient { service: Some("db".into()), command: "psql -U shop".into() };
             plan.respond.clients.insert("sql".into(), client);
-            let steps = &mut plan.runbook.as_mut().unwrap().steps;
-            let StepKind::Commands(commands) = &mut steps[0].kind else { panic!("a command step") };
+            let commands = plan.runbook.as_mut().unwrap().steps[0].commands_mut();
             let sql = "SELECT pid FROM locks;".to_string();
             commands[0] = Command { text: sql, language: "sql".into(), ..commands[0].clone() };
         })
@@ -531,11 +519,10 @@ async fn what_a_scenario_puts_in_the_place_of_a_step_is_shown_with_both_texts() 
         .plan_with(|plan| {
             let by = Source::new("fake.yaml", plan.source.text.clone());
             let step = &mut plan.runbook.as_mut().unwrap().steps[1];
-            let StepKind::Commands(commands) = &step.kind else { panic!("a command step") };
             let origin = Some(by.clone());
-            let new = Command { text: "fix".into(), line: 3, origin, ..commands[0].clone() };
-            let kind = std::mem::replace(&mut step.kind, StepKind::Commands(vec![new]));
-            step.replaced = Some(Replaced { kind, held: Vec::new(), by, line: 3 });
+            let new = Command { text: "fix".into(), line: 3, origin, ..step.commands()[0].clone() };
+            let commands = std::mem::replace(&mut step.all_commands, vec![new]);
+            step.replaced = Some(Replaced { manual: None, commands, by, line: 3 });
         })
         .run()
         .await;

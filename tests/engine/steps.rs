@@ -159,7 +159,7 @@ async fn commands_that_an_exit_left_behind_are_a_warning_where_something_is_to_b
     assert_eq!(told.commands(), ["say looking", "fix", "exit 0", "healthy"]);
     let step = told.record.steps.iter().find(|step| step.step.contains("work-around-it")).expect("a step");
     let reason = step.reason.as_deref().unwrap_or_default();
-    assert!(reason.ends_with("`exit 0` ended its shell, and 2 commands behind it did not run"), "{reason}");
+    assert!(reason.ends_with("`exit 0` ended its shell, so the rest of its block (2) was not run"), "{reason}");
 }
 
 #[tokio::test]

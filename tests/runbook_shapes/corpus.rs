@@ -3,7 +3,7 @@
 
 use firedrill::programs::EffectKind;
 use firedrill::runbook::look::{Fence, look};
-use firedrill::runbook::{Handling, Runbook, RunbookPhase, StepKind, Unread, parse_with};
+use firedrill::runbook::{Handling, Runbook, RunbookPhase, Unread, parse_with};
 use firedrill::source::{Diagnostics, Source};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,8 +44,8 @@ fn read(source: &Arc<Source>) -> Option<Runbook> {
 fn is_shown(source: &Source, runbook: &Runbook, fence: &Fence) -> bool {
     let lines = source.line(fence.span.start)..=source.line(fence.span.end.saturating_sub(1));
     runbook.steps.iter().any(|step| {
-        let commands = step.commands().iter().chain(&step.held).any(|command| lines.contains(&command.line));
-        let reason = matches!(step.kind, StepKind::Manual(_)) && (step.line..=step.end_line).contains(lines.start());
+        let commands = step.all_commands.iter().any(|command| lines.contains(&command.line));
+        let reason = step.manual.is_some() && (step.line..=step.end_line).contains(lines.start());
         commands || reason || step.left_out.iter().any(|left| lines.contains(&left.line))
     })
 }
@@ -69,13 +69,13 @@ fn every_block_of_shell_is_shown_as_it_was_written() {
             if fence.tag.is_empty() && !lines.is_empty() && lines.iter().all(|line| begins.is_match(line)) {
                 let (first, last) = (source.line(fence.span.start), source.line(fence.span.end));
                 let inside = |line: usize| (first..=last).contains(&line);
-                let all = runbook.steps.iter().flat_map(|step| step.commands().iter().chain(&step.held));
+                let all = runbook.steps.iter().flat_map(|step| &step.all_commands);
                 let here: Vec<_> = all.filter(|command| inside(command.line)).collect();
                 assert!(!here.is_empty(), "{at}: not shown");
                 assert!(here.iter().all(|command| command.unread == Some(Unread::Untagged)), "{at}: {here:?}");
             }
         }
-        for command in runbook.steps.iter().flat_map(|step| step.commands().iter().chain(&step.held)) {
+        for command in runbook.steps.iter().flat_map(|step| &step.all_commands) {
             let written: Vec<&str> = source.text.lines().skip(command.line - 1).collect();
             for (line, written) in command.text.lines().zip(written) {
                 let at = format!("{}:{}", source.path.display(), command.line);
@@ -151,7 +151,7 @@ fn without_headings_of_phases_twenty_pages_have_phases_by_effect() {
 /// What a page is read as, without its names.
 fn shape(runbook: &Runbook) -> Vec<String> {
     let of = |step: &firedrill::runbook::Step| {
-        let commands = step.commands().iter().chain(&step.held).map(|command| {
+        let commands = step.all_commands.iter().map(|command| {
             let handling = match command.handling {
                 Handling::Run(_) => "run",
                 Handling::Skip(_) => "skip",

@@ -1,7 +1,6 @@
 //! How far the expression of an alert came to its threshold: what there is to say of one that never fired.
 
 use crate::slis::Comparison;
-use std::fmt;
 
 /// The alert that is followed, and how near each comparison of its expression came.
 pub(super) struct Distance {
@@ -55,24 +54,20 @@ impl Distance {
             compared.nearest = values.iter().copied().chain(compared.nearest).reduce(nearer);
         }
     }
-}
 
-impl fmt::Display for Distance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn words(&self) -> String {
         if !self.error.is_empty() {
-            return write!(f, "Prometheus cannot evaluate its rule: {}", self.error);
+            return format!("Prometheus cannot evaluate its rule: {}", self.error);
         }
         if self.expression.is_empty() {
-            return write!(f, "Prometheus has no rule of this name");
+            return "Prometheus has no rule of this name".into();
         }
-        for (at, compared) in self.compared.iter().enumerate() {
-            let Compared { left, op, number, nearest } = compared;
+        let each = self.compared.iter().map(|Compared { left, op, number, nearest }| {
             let most = if matches!(op, Comparison::Greater | Comparison::GreaterOrEqual) { "most" } else { "least" };
             let nearest = nearest.map_or("has no value".into(), |value| format!("was at {most} {value}"));
-            let and = if at > 0 { "; " } else { "" };
-            write!(f, "{and}`{left}` {nearest}, and must be {op} {number}")?;
-        }
-        Ok(())
+            format!("`{left}` {nearest}, and must be {op} {number}")
+        });
+        each.collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -175,13 +170,10 @@ mod tests {
     #[test]
     fn the_nearest_value_is_kept() {
         let mut distance = Distance::of("Down");
-        assert_eq!(distance.to_string(), "Prometheus has no rule of this name");
+        assert_eq!(distance.words(), "Prometheus has no rule of this name");
         distance.note_rule("Down", "errors > 0.5 and up < 1", "");
         distance.note_values("errors", &[0.1, 0.3]);
         distance.note_values("errors", &[0.2]);
-        assert_eq!(
-            distance.to_string(),
-            "`errors` was at most 0.3, and must be > 0.5; `up` has no value, and must be < 1"
-        );
+        assert_eq!(distance.words(), "`errors` was at most 0.3, and must be > 0.5; `up` has no value, and must be < 1");
     }
 }

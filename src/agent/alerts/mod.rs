@@ -111,7 +111,7 @@ impl AlertServers {
 struct HeldServers {
     watch: AbortOnDropHandle<()>,
     /// How far the expression of the alert was from its threshold.
-    distance: Arc<Mutex<String>>,
+    distance: Arc<Mutex<Distance>>,
 }
 
 impl Ability for AlertServers {
@@ -120,10 +120,9 @@ impl Ability for AlertServers {
     async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> HeldResult {
         let receiver = receiver::listen(RECEIVER_PORT, &self.token, context.clock, tell.clone()).await?;
         let servers = servers::start(&self, &tell).await?;
-        let distance = Distance::of(&self.alert);
-        let shown = Arc::new(Mutex::new(distance.to_string()));
-        let watch = watch::watch(servers, receiver, distance, shown.clone(), context.clock, tell);
-        Ok(Box::new(HeldServers { watch: AbortOnDropHandle::new(tokio::spawn(watch)), distance: shown }))
+        let distance = Arc::new(Mutex::new(Distance::of(&self.alert)));
+        let watch = watch::watch(servers, receiver, distance.clone(), context.clock, tell);
+        Ok(Box::new(HeldServers { watch: AbortOnDropHandle::new(tokio::spawn(watch)), distance }))
     }
 }
 
@@ -133,7 +132,7 @@ impl Holding for HeldServers {
     async fn look(&self) -> AgentAnswer {
         match self.watch.is_finished() {
             true => AgentAnswer::gone("Prometheus and Alertmanager have ended"),
-            false => AgentAnswer::in_place(locked(&self.distance).clone()),
+            false => AgentAnswer::in_place(locked(&self.distance).words()),
         }
     }
 }

@@ -119,9 +119,7 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     if asked.services.is_some() {
         delivers_here(&addresses, &asked.token).await?;
     }
-    if let Some(hosts) = &asked.hosts {
-        stays_inside(&addresses, hosts).await?;
-    }
+    stays_inside(&addresses, asked.hosts.as_ref()).await?;
     for silence in &asked.silences {
         let url = format!("{}/api/v2/silences", addresses.alertmanager);
         let set = post_json(&url, silence.to_string()).await;
@@ -129,9 +127,7 @@ pub(super) async fn start(asked: &AlertServers, tell: &Tell) -> Result<Servers, 
     }
     until(&mut servers, asked, began, true).await?;
     // It finds its Alertmanagers as time goes by.
-    if let Some(hosts) = &asked.hosts {
-        stays_inside(&addresses, hosts).await?;
-    }
+    stays_inside(&addresses, asked.hosts.as_ref()).await?;
     for target in scraped(&addresses).await?.into_iter().filter(|target| target.health != "up") {
         tell(Told::Note { text: format!("Prometheus cannot scrape {}: {}", target.scrape_url, target.last_error) });
     }
@@ -149,11 +145,8 @@ async fn delivers_here(addresses: &AlertAddresses, token: &str) -> Result<(), St
         return Err("Alertmanager does not tell its configuration".into());
     }
     let Some(why) = elsewhere(config, token) else { return Ok(()) };
-    Err(format!(
-        "Alertmanager at {} would deliver elsewhere ({why}): it reads another file than the one that `alerts.alertmanager` \
-         names; mount that one where its `--config.file` says",
-        addresses.alertmanager
-    ))
+    let at = &addresses.alertmanager;
+    Err(format!("Alertmanager at {at} would deliver elsewhere ({why}): mount there what `alerts.alertmanager` names"))
 }
 
 /// What shows that a configuration delivers elsewhere, or is not the one of the drill with this token.
@@ -173,18 +166,14 @@ fn elsewhere(config: &str, token: &str) -> Option<String> {
 }
 
 /// Fails where the stack's Prometheus sends to, or reads from, what is outside of the stack.
-async fn stays_inside(addresses: &AlertAddresses, hosts: &BTreeSet<String>) -> Result<(), String> {
+async fn stays_inside(addresses: &AlertAddresses, hosts: Option<&BTreeSet<String>>) -> Result<(), String> {
+    let Some(hosts) = hosts else { return Ok(()) };
     let config: String = addresses.prometheus("status/config", "yaml").await?;
     let active: Vec<serde_json::Value> = addresses.prometheus("alertmanagers", "activeAlertmanagers").await?;
     let urls: Vec<&str> = active.iter().filter_map(|manager| manager["url"].as_str()).collect();
-    match reaches_outside(&config, &urls, hosts) {
-        None => Ok(()),
-        Some(does) => Err(format!(
-            "Prometheus at {} would {does}, which is outside of the stack: mount a configuration that names services of the \
-             stack, or cut it off with `isolate: true` in the scenario",
-            addresses.prometheus
-        )),
-    }
+    let Some(does) = reaches_outside(&config, &urls, hosts) else { return Ok(()) };
+    let at = &addresses.prometheus;
+    Err(format!("Prometheus at {at} would {does}, outside of the stack: name services of it, or set `isolate: true`"))
 }
 
 /// Debian's name of Alertmanager, or its own.
@@ -267,9 +256,7 @@ async fn connected(addresses: &AlertAddresses, names: &BTreeSet<String>) -> Resu
     let groups: Vec<RuleGroup> = addresses.prometheus("rules?type=alert", "groups").await?;
     let there: BTreeSet<&str> = groups.iter().flat_map(|group| &group.rules).map(|rule| rule.name.as_str()).collect();
     if let Some(name) = names.iter().find(|name| !there.contains(name.as_str())) {
-        return Err(format!(
-            "Prometheus has no rule `{name}`, which the files of `alerts.rules` have: it must read the same ones"
-        ));
+        return Err(format!("Prometheus has no rule `{name}`: it must read the files of `alerts.rules`"));
     }
     let targets = scraped(addresses).await?;
     match targets.iter().find(|target| target.health == "unknown") {
@@ -333,10 +320,8 @@ impl SyntheticHistory {
         let mut promtool = process::command("promtool");
         promtool.args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"]).arg(&file).arg(storage);
         let made = process::output(promtool, MADE_WITHIN).await.map_err(|error| format!("promtool: {error}"))?;
-        match made.status.success() {
-            true => Ok(()),
-            false => Err(format!("the history cannot be used: {}", String::from_utf8_lossy(&made.stderr).trim())),
-        }
+        let said = String::from_utf8_lossy(&made.stderr);
+        if made.status.success() { Ok(()) } else { Err(format!("the history cannot be used: {}", said.trim())) }
     }
 
     /// Asks Prometheus for it: no data is no history.
@@ -352,9 +337,9 @@ impl SyntheticHistory {
             least = least.min(samples);
         }
         let hours = self.reach.as_secs_f64() / 3600.0;
+        let series = self.series.len();
         Ok(format!(
-            "the history of Prometheus is synthetic: {hours:.1} h of {} series, at least {least} samples of each",
-            self.series.len()
+            "the history of Prometheus is synthetic: {hours:.1} h of {series} series, {least} samples or more each"
         ))
     }
 }

@@ -10,7 +10,8 @@ use crate::agent::locked;
 use crate::agent::protocol::Told;
 use crate::record::{ALERT_NAME, AlertMoment, AlertStation, DrillTime};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
@@ -81,12 +82,10 @@ struct KnownAlerts {
     clock: Clock,
     /// AlertLabels of alerts in Prometheus, and whether each fires.
     active: BTreeMap<AlertLabels, bool>,
-    /// Fingerprints of alerts in Alertmanager.
-    received: BTreeSet<String>,
-    /// Fingerprint → why it was kept back when that was told.
-    suppressed: BTreeMap<String, String>,
+    /// Fingerprint of an alert in Alertmanager → why it was kept back, as it was told last.
+    received: BTreeMap<String, Option<String>>,
     muted: Muted,
-    distance: Distance,
+    distance: Arc<Mutex<Distance>>,
     servers: AlertAddresses,
 }
 
@@ -130,29 +129,24 @@ impl Muted {
 pub(super) async fn watch(
     mut servers: Servers,
     _receiver: AbortOnDropHandle<()>,
-    distance: Distance,
-    shown: Arc<Mutex<String>>,
+    distance: Arc<Mutex<Distance>>,
     clock: Clock,
     tell: Tell,
 ) {
-    let (active, received, suppressed, muted) = Default::default();
-    let addresses = servers.addresses.clone();
-    let mut known = KnownAlerts { tell, clock, active, received, suppressed, muted, distance, servers: addresses };
+    let ((active, received, muted), addresses) = (Default::default(), servers.addresses.clone());
+    let mut known = KnownAlerts { tell, clock, active, received, muted, distance, servers: addresses };
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut answered, mut asked) = (Instant::now(), None::<Instant>);
+    let (mut silent_since, mut asked) = (None::<Instant>, None::<Instant>);
     loop {
         ticks.tick().await;
         while let Ok(line) = servers.log.try_recv() {
             known.muted.note(&line);
         }
+        let began = Instant::now();
         let looked = known.look().await;
-        *locked(&shown) = known.distance.to_string();
-        let answers = looked.is_ok();
-        if answers {
-            answered = Instant::now();
-        }
-        let silent = looked.err().filter(|_| answered.elapsed() > SILENT_FOR);
+        silent_since = silent_since.filter(|_| looked.is_err());
+        let silent = looked.err().filter(|_| silent_since.get_or_insert(began).elapsed() > SILENT_FOR);
         if let Some(why) = servers.ended().or(silent) {
             (known.tell)(Told::AlertsLost { why });
             return;
@@ -160,10 +154,6 @@ pub(super) async fn watch(
         if asked.is_none_or(|at| at.elapsed() >= ASK_EVERY) {
             asked = Some(Instant::now());
             known.measure().await;
-            // Nobody was asked to be heard meanwhile.
-            if answers {
-                answered = Instant::now();
-            }
         }
     }
 }
@@ -176,17 +166,18 @@ impl KnownAlerts {
 
     /// Asks how far the expression is from its threshold.
     async fn measure(&mut self) {
-        for left in self.distance.questions() {
+        let questions = locked(&self.distance).questions();
+        for left in questions {
             // What cannot be asked alone is told as having no value.
             let values = self.servers.query(&left).await.unwrap_or_default();
-            self.distance.note_values(&left, &values);
+            locked(&self.distance).note_values(&left, &values);
         }
     }
 
     async fn look(&mut self) -> Result<(), String> {
         let groups: Vec<RuleGroup> = self.servers.prometheus("rules?type=alert", "groups").await?;
         let rules: Vec<Rule> = groups.into_iter().flat_map(|group| group.rules).collect();
-        rules.iter().for_each(|rule| self.distance.note_rule(&rule.name, &rule.query, &rule.last_error));
+        rules.iter().for_each(|rule| locked(&self.distance).note_rule(&rule.name, &rule.query, &rule.last_error));
         self.take_rules(&rules);
         let managed: Vec<Managed> = self.servers.alertmanager("alerts").await?;
         self.take_managed(&managed).await;
@@ -216,10 +207,10 @@ impl KnownAlerts {
 
     async fn take_managed(&mut self, managed: &[Managed]) {
         let there: BTreeSet<&String> = managed.iter().map(|alert| &alert.fingerprint).collect();
-        self.received.retain(|known| there.contains(known));
-        self.suppressed.retain(|known, _| there.contains(known));
+        self.received.retain(|known, _| there.contains(known));
         for alert in managed {
-            if self.received.insert(alert.fingerprint.clone()) {
+            if let Entry::Vacant(new) = self.received.entry(alert.fingerprint.clone()) {
+                new.insert(None);
                 let receivers = alert.receivers.iter().map(|receiver| receiver.name.clone()).collect();
                 let at = micros(&alert.updated).unwrap_or_else(|| self.clock.now_us());
                 self.note(&alert.labels, at, AlertStation::Received { receivers });
@@ -232,9 +223,8 @@ impl KnownAlerts {
                 (None, None, None) => self.muted.of(&alert.fingerprint).cloned(),
             };
             if let Some(by) = by
-                && self.suppressed.get(&alert.fingerprint) != Some(&by)
+                && self.received.insert(alert.fingerprint.clone(), Some(by.clone())) != Some(Some(by.clone()))
             {
-                self.suppressed.insert(alert.fingerprint.clone(), by.clone());
                 self.note(&alert.labels, self.clock.now_us(), AlertStation::Suppressed { by });
             }
         }

@@ -64,9 +64,7 @@ fn within(path: &Path, mounts: &[PathBuf], everything: &[PathBuf]) -> Result<Pat
 /// What is there; `None` when nothing is.
 fn look_at(path: &Path) -> Result<Option<Metadata>, String> {
     match path.symlink_metadata() {
-        Ok(found) if found.is_symlink() => {
-            Err(format!("{} is a symbolic link, which is not followed: name what it points to", path.display()))
-        }
+        Ok(found) if found.is_symlink() => Err(format!("{} is a symbolic link: name where it leads", path.display())),
         Ok(found) => Ok(Some(found)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(format!("{}: {error}", path.display())),
@@ -181,15 +179,11 @@ impl FoundPath<'_> {
                 },
                 Some(_) => FileAnswer::Gone(format!("{shown} is there, with {size} bytes")),
             },
-            _ if !self.found.as_ref().is_some_and(Metadata::is_file) => {
-                FileAnswer::Gone(format!("{shown} is no file any more"))
-            }
+            _ if !self.found.as_ref().is_some_and(Metadata::is_file) => FileAnswer::Gone(format!("{shown} is no file")),
             Damage::Truncated { from, to, sha256, lost } => {
                 let file = self.open(false)?;
-                let is = |end: u64, hash: &String| match size >= end {
-                    true => end_of(&file, end).map(|now| now == *hash).map_err(|error| self.failed(error)),
-                    false => Ok(false),
-                };
+                let is = |end: u64, hash: &String| io::Result::Ok(size >= end && end_of(&file, end)? == *hash);
+                let is = |end, hash| is(end, hash).map_err(|error| self.failed(error));
                 if !is(*to, sha256)? {
                     FileAnswer::Gone(format!("{shown} has {size} bytes, and they are others"))
                 } else if is((*from).min(to + END), lost)? {

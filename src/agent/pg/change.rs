@@ -104,9 +104,7 @@ impl Holding for PgChange {
         self.carry_out("undo", undo).await?;
         match self.look().await {
             AgentAnswer::Gone { detail, .. } => Ok(format!("undone: {detail}")),
-            AgentAnswer::Failed { reason } => {
-                Err(format!("`undo` was carried out, and nobody can say what came of it: {reason}"))
-            }
+            AgentAnswer::Failed { reason } => Err(format!("nobody can say what `undo` came to: {reason}")),
             _ => Err("`undo` was carried out, and `confirm` still returns true".into()),
         }
     }

@@ -11,7 +11,7 @@ use crate::agent::ability::{Ability, AgentContext, HeldResult, Holding, Tell};
 use crate::agent::locked;
 use crate::agent::protocol::{AgentAnswer, Told};
 use async_trait::async_trait;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -114,14 +114,9 @@ impl Holding for HeldConnections {
             }
             Err(error) => return AgentAnswer::Failed { reason: format!("look at the connection slots: {error}") },
         };
-        let facts = format!(
-            "{} sessions of {}, {} slots free for ordinary roles, {} sessions of others, {} of superusers",
-            state.held,
-            role.target.user,
-            slots.free.max(0),
-            slots.others,
-            slots.superusers
-        );
+        let (held, user, free) = (state.held, &role.target.user, slots.free.max(0));
+        let others = format!("{} sessions of others, {} of superusers", slots.others, slots.superusers);
+        let facts = format!("{held} sessions of {user}, {free} slots free for ordinary roles, {others}");
         // Who may not come any more still has the slots that are held.
         if let Some(why) = state.cannot.filter(|_| state.held == 0 || slots.free > *leave) {
             return AgentAnswer::gone(format!("{why}; {facts}"));
@@ -234,7 +229,16 @@ impl SharedFill {
         let slots = slots(&self.role).await?;
         let room = if slots.limit < 0 { i64::MAX } else { slots.limit - i64::try_from(held.len()).unwrap_or(i64::MAX) };
         if !slots.may_log_in || room <= 0 {
-            return Ok(self.shut_out(&slots));
+            let user = &self.role.target.user;
+            let why = match slots.may_log_in {
+                true => format!("the role {user} may have no more than {} connections", slots.limit),
+                false => format!("the role {user} may not log in any more"),
+            };
+            // The fault stays as far back as it was driven, and looks again later.
+            return Ok(self.driven_back(why, |state, why| {
+                state.coming_back = false;
+                state.cannot.replace(why)
+            }));
         }
         self.state(|state| state.cannot = None);
         // Slots that others have count as left to them.
@@ -248,17 +252,14 @@ impl SharedFill {
                            AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'firedrill%'";
             self.role.admin.query(evict, &[&self.role.target.user]).await?;
         }
-        for chunk in std::iter::repeat_n((), want).collect::<Vec<_>>().chunks(AT_ONCE) {
-            let opened = join_all(chunk.iter().map(|()| PgSession::hold(&self.role.target, APPLICATION))).await;
-            for session in opened {
-                match session {
-                    Ok(session) => {
-                        held.spawn(session.ended());
-                    }
-                    // Somebody else was faster; the next look at the slots says what is to be done.
-                    Err(error) if error.is_full() => {}
-                    Err(error) => return Err(error),
-                }
+        let opening = stream::iter(0..want).map(|_| PgSession::hold(&self.role.target, APPLICATION));
+        let mut opened = opening.buffer_unordered(AT_ONCE);
+        while let Some(session) = opened.next().await {
+            match session {
+                Ok(session) => drop(held.spawn(session.ended())),
+                // Somebody else was faster; the next look at the slots says what is to be done.
+                Err(error) if error.is_full() => {}
+                Err(error) => return Err(error),
             }
         }
         let full = want == 0 && open <= self.leave;
@@ -266,30 +267,14 @@ impl SharedFill {
             return Ok(FillMode::Filling);
         }
         let came_back = self.state(|state| {
-            state.once = true;
-            state.error = None;
-            state.ended = None;
-            state.by_itself = false;
-            std::mem::take(&mut state.coming_back)
+            let held = state.held;
+            std::mem::replace(state, FillState { held, once: true, ..FillState::default() }).coming_back
         });
         if came_back {
             let text = format!("{} came back: {} sessions", self.role.target.user, held.len());
             (self.tell)(Told::Note { text });
         }
         Ok(FillMode::Holding)
-    }
-
-    /// The role is kept out: the fault stays as far back as it was driven, and looks again later.
-    fn shut_out(&self, slots: &Slots) -> FillMode {
-        let why = if slots.may_log_in {
-            format!("the role {} may have no more than {} connections", self.role.target.user, slots.limit)
-        } else {
-            format!("the role {} may not log in any more", self.role.target.user)
-        };
-        self.driven_back(why, |state, why| {
-            state.coming_back = false;
-            state.cannot.replace(why)
-        })
     }
 
     fn state<T>(&self, change: impl FnOnce(&mut FillState) -> T) -> T {

@@ -108,11 +108,11 @@ impl Holding for HeldLock {
     async fn look(&self) -> AgentAnswer {
         let lock = &self.lock;
         let sessions = locked(&lock.sessions).clone();
-        let holding: Vec<i32> = sessions.iter().filter_map(|s| s.stage.holding()).map(|(pid, _)| pid).collect();
+        let (holding, rows): (Vec<i32>, Vec<u64>) = sessions.iter().filter_map(|s| s.stage.holding()).unzip();
         if !holding.is_empty() {
             match lock.granted(&holding).await {
                 Ok(Some(evidence)) => {
-                    let rows: u64 = sessions.iter().filter_map(|s| s.stage.holding()).map(|(_, rows)| rows).sum();
+                    let rows: u64 = rows.iter().sum();
                     let rows = if rows > 0 { format!(", {rows} rows locked") } else { String::new() };
                     return AgentAnswer::in_place(format!("{evidence}{rows}"));
                 }
@@ -123,15 +123,12 @@ impl Holding for HeldLock {
                 Err(error) => return AgentAnswer::Failed { reason: format!("look at pg_locks: {error}") },
             }
         }
-        let returning = sessions.iter().any(|session| match &session.stage {
-            LockStage::Waiting { .. } => session.once,
-            LockStage::Away { failed, .. } => session.once && failed.is_none(),
-            _ => false,
+        let returning = sessions.iter().any(|session| {
+            session.once && matches!(session.stage, LockStage::Waiting { .. } | LockStage::Away { failed: None, .. })
         });
         // The session to speak of is the one nearest to holding the lock.
         let stages = sessions.iter().map(|session| session.stage.describe(&lock.role.target.user, &lock.asked.table));
-        let nearest = stages.max_by_key(|(rank, _)| *rank);
-        let detail = nearest.map_or_else(|| "there are no sessions".into(), |(_, detail)| detail);
+        let (_, detail) = stages.max_by_key(|(rank, _)| *rank).unwrap_or_default();
         if returning {
             return AgentAnswer::in_place(detail);
         }
@@ -146,10 +143,7 @@ impl Holding for HeldLock {
 
 impl LockStage {
     fn holding(&self) -> Option<(i32, u64)> {
-        match self {
-            LockStage::Holding { pid, rows } => Some((*pid, *rows)),
-            _ => None,
-        }
+        if let LockStage::Holding { pid, rows } = self { Some((*pid, *rows)) } else { None }
     }
 
     /// In words, and how near it is to holding the lock.
@@ -160,9 +154,7 @@ impl LockStage {
             LockStage::Away { why, failed: None } => (2, format!("{why}; it is coming back")),
             LockStage::Away { why, failed: Some(failed) } => (2, format!("{why}, and could not come back: {failed}")),
             LockStage::Waiting { pid } => (3, format!("{role} (pid {pid}) waits for the lock on {table}")),
-            LockStage::Holding { pid, .. } => {
-                (4, format!("{role} (pid {pid}) has no lock on {table} in pg_locks any more"))
-            }
+            LockStage::Holding { pid, .. } => (4, format!("{role} (pid {pid}) has no lock on {table} any more")),
         }
     }
 }
@@ -232,11 +224,9 @@ impl SharedLock {
         if self.why(number).is_none() {
             self.set(number, LockStage::Waiting { pid });
         }
-        let search_path = format!("SET search_path TO {}", self.search_path);
+        let before = [format!("SET search_path TO {}", self.search_path), "BEGIN".to_string()];
         let mut rows = 0u64;
-        for statement in
-            [search_path.as_str(), "BEGIN"].into_iter().chain(self.asked.statements.iter().map(String::as_str))
-        {
+        for statement in before.iter().chain(&self.asked.statements) {
             // Without a deadline: a lock waits for as long as others hold it, and the runner polls `confirm`.
             let messages = session.client.simple_query(statement).await?;
             let got = messages.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count();
@@ -265,10 +255,8 @@ impl SharedLock {
     /// Why it ended before, when it is to come back.
     fn why(&self, number: usize) -> Option<String> {
         let sessions = locked(&self.sessions);
-        match &sessions.get(number)?.stage {
-            LockStage::Away { why, .. } => Some(why.clone()),
-            _ => None,
-        }
+        let LockStage::Away { why, .. } = &sessions.get(number)?.stage else { return None };
+        Some(why.clone())
     }
 
     fn note(&self, text: String) {

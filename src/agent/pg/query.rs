@@ -60,13 +60,9 @@ impl SliQuery {
     /// Asks whether what the query finds is no older than that, and from the future by no more than `skew`. The server's own
     /// clock says what time it is.
     pub(crate) fn younger_than(mut self, most: Duration, skew: Duration) -> SliQuery {
-        self.sql = format!(
-            "SELECT clock_timestamp() - newest.at BETWEEN interval '-{} milliseconds' AND interval '{} milliseconds' \
-             FROM (\n{}\n) AS newest(at)",
-            skew.as_millis(),
-            most.as_millis(),
-            self.sql
-        );
+        let (skew, most) = (format!("interval '-{} milliseconds'", skew.as_millis()), most.as_millis());
+        let between = format!("BETWEEN {skew} AND interval '{most} milliseconds'");
+        self.sql = format!("SELECT clock_timestamp() - newest.at {between} FROM (\n{}\n) AS newest(at)", self.sql);
         self
     }
 
@@ -110,9 +106,7 @@ impl Question for PgQuery {
             answered(session.client.prepare(&self.sql)).await
         };
         match prepare.await {
-            Ok(statement) if !statement.params().is_empty() => {
-                Err("the query has parameters (`$1`), and nobody gives them values".into())
-            }
+            Ok(statement) if !statement.params().is_empty() => Err("the query has parameters without values".into()),
             Ok(statement) => match statement.columns().first().map(|column| column.type_()) {
                 None | Some(&Type::BOOL) => Ok(()),
                 Some(other) => Err(format!("the first column of the query must be a boolean, and is {}", other.name())),

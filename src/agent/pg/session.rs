@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::num::NonZeroU16;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio_postgres::error::SqlState;
@@ -241,7 +240,7 @@ pub(super) struct Admin {
     target: PgTarget,
     /// When the server started, as the first connection saw it.
     started: Option<String>,
-    session: Mutex<Arc<PgSession>>,
+    session: Mutex<PgSession>,
 }
 
 /// A role of the fault's own, without superuser, so that keeping it from logging in is a lasting cure.
@@ -254,31 +253,20 @@ pub(super) struct FaultRole {
 impl Admin {
     pub(super) async fn connect(target: PgTarget) -> Result<Admin, String> {
         let session = target.connect(APPLICATION).await?;
-        let mut admin = Admin { target, started: None, session: Mutex::new(Arc::new(session)) };
+        let mut admin = Admin { target, started: None, session: Mutex::new(session) };
         admin.started = admin.started().await.map_err(|e| admin.target.cannot_connect(&e))?;
         Ok(admin)
     }
 
-    /// The session; another one in the place of one that is closed, or turned out to be broken.
-    async fn session(&self, broken: Option<&Arc<PgSession>>) -> Result<Arc<PgSession>, PgError> {
-        let mut session = self.session.lock().await;
-        if session.client.is_closed() || broken.is_some_and(|broken| Arc::ptr_eq(&session, broken)) {
-            *session = Arc::new(PgSession::open(&self.target, APPLICATION).await?);
-        }
-        Ok(session.clone())
-    }
-
     pub(super) async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
-        let mut broken = None;
-        loop {
-            let session = self.session(broken.as_ref()).await?;
-            match answered(session.client.query(sql, params)).await {
-                // The connection is of no use any more.
-                Err(error) if (error.code.is_none() || error.is_terminated()) && broken.is_none() => {
-                    broken = Some(session);
-                }
-                answer => return answer,
+        let mut session = self.session.lock().await;
+        match answered(session.client.query(sql, params)).await {
+            // The connection is of no use any more.
+            Err(error) if error.code.is_none() || error.is_terminated() => {
+                *session = PgSession::open(&self.target, APPLICATION).await?;
+                answered(session.client.query(sql, params)).await
             }
+            answer => answer,
         }
     }
 
@@ -395,11 +383,8 @@ impl FaultRole {
 
 /// The name of a fault's role: `base`, and for a second fault of its kind the ordinal at the end of its id.
 pub(super) fn role_name(base: &str, fault: &str) -> String {
-    let digits = fault.len() - fault.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    match fault.get(fault.len() - digits..) {
-        Some(ordinal) if !ordinal.is_empty() => format!("{base}_{ordinal}"),
-        _ => base.into(),
-    }
+    let ordinal = fault.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    if ordinal.is_empty() { base.into() } else { format!("{base}_{ordinal}") }
 }
 
 #[cfg(test)]

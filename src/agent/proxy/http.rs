@@ -62,7 +62,7 @@ pub(super) async fn serve(
     let exchange = Arc::new(Exchange { target, address, number, ending: end, sender, hang_up, over, upgrading });
     if let Some(upstream) = upstream {
         match exchange.handshake(upstream).await {
-            Ok(sender) => exchange.keep(sender),
+            Ok(sender) => *locked(&exchange.sender) = Some(sender),
             Err(_) => ending.reset(),
         }
     }
@@ -211,7 +211,7 @@ impl Exchange {
             let (unsent, error) = match sender.ready().await {
                 Ok(()) => match sender.try_send_request(request).await {
                     Ok(response) => {
-                        self.keep(sender);
+                        *locked(&self.sender) = Some(sender);
                         return Ok(response);
                     }
                     Err(mut failed) => (failed.take_message(), failed.into_error()),
@@ -229,11 +229,8 @@ impl Exchange {
     }
 
     async fn connect(&self) -> Result<client::SendRequest<Incoming>, &'static str> {
-        let connected = match self.target.connect().await {
-            Ok(stream) => self.handshake(stream).await.map_err(|_| NO_ANSWER),
-            Err(_) => Err(NO_ANSWER),
-        };
-        connected.inspect_err(|_| self.ending.reset())
+        let connected = async { self.handshake(self.target.connect().await.ok()?).await.ok() };
+        connected.await.ok_or(NO_ANSWER).inspect_err(|_| self.ending.reset())
     }
 
     async fn handshake(&self, stream: TcpStream) -> hyper::Result<client::SendRequest<Incoming>> {
@@ -252,10 +249,6 @@ impl Exchange {
             }
         }));
         Ok(sender)
-    }
-
-    fn keep(&self, sender: client::SendRequest<Incoming>) {
-        *locked(&self.sender) = Some(sender);
     }
 }
 

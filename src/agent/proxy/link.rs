@@ -148,10 +148,7 @@ impl ToxicLink {
     /// The sender is gone: passes on what waits, and says how the connection ends then.
     async fn finish(&mut self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> ConnectionCut {
         self.stages.sender_gone(Instant::now());
-        match self.run(&mut from, &mut to).await {
-            Err(LinkEnd::Cut(cut)) => cut,
-            Ok(()) | Err(LinkEnd::ReceiverGone(_)) => ConnectionCut::Reset,
-        }
+        if let Err(LinkEnd::Cut(cut)) = self.run(&mut from, &mut to).await { cut } else { ConnectionCut::Reset }
     }
 
     /// It may be dropped and run again.

@@ -8,6 +8,7 @@ use super::rules::HttpRule;
 use super::stages::ConnectionCut;
 use super::toxic::ToxicRule;
 use bytes::BytesMut;
+use futures_util::future::OptionFuture;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -134,9 +135,7 @@ impl Proxy {
     /// Puts a rule in; from now on new requests meet it, also on connections that are open already.
     pub async fn add_rule(&self, fault: &str, rule: HttpRule) -> Result<RuleHandle<HttpRule>, String> {
         match rule.port {
-            Some(port) if !self.http_ports.contains(&port) => {
-                return Err(format!("the proxy does not parse HTTP on port {port}"));
-            }
+            Some(port) if !self.http_ports.contains(&port) => return Err(format!("HTTP is not parsed on port {port}")),
             None if self.http_ports.is_empty() => return Err("the proxy parses HTTP on none of its ports".into()),
             _ => {}
         }
@@ -244,16 +243,12 @@ async fn converse(
     let is_http = match http {
         Some(_) => {
             let [up, down] = &mut links;
-            let first = async {
-                match &upstream {
-                    // A service that speaks or hangs up before its client does not speak HTTP/1 now.
-                    Some(service) => drop(service.peek(&mut [0]).await),
-                    None => std::future::pending().await,
-                }
-            };
+            let mut byte = [0];
+            let first = OptionFuture::from(upstream.as_ref().map(|service| service.peek(&mut byte)));
             tokio::select! {
                 is_http = sniff(&mut client, &mut seen) => is_http,
-                () = first => Ok(false),
+                // A service that speaks or hangs up before its client does not speak HTTP/1 now.
+                Some(_) = first => Ok(false),
                 cut = async { tokio::select! { cut = up.cut() => cut, cut = down.cut() => cut } } => {
                     upstream.iter().for_each(|service| end(cut, service));
                     return end(cut, &client);
@@ -325,11 +320,8 @@ fn judge(bytes: &[u8]) -> Option<bool> {
     let first = bytes.first()?;
     // A method is a token (RFC 9110 section 9.1), and servers tolerate empty lines before it (RFC 9112 section 2.2).
     let begins = first.is_ascii_alphabetic() || matches!(first, b'\r' | b'\n');
-    match PREFACE.starts_with(bytes) {
-        _ if !begins || bytes.starts_with(PREFACE) => Some(false),
-        true => None,
-        false => Some(true),
-    }
+    let is_http = begins && !bytes.starts_with(PREFACE);
+    (!is_http || !PREFACE.starts_with(bytes)).then_some(is_http)
 }
 
 /// Reads until it can be told whether the client speaks HTTP/1; the bytes read come back. A client that says nothing and ends

@@ -70,10 +70,6 @@ impl<R: ProxyRule> ActiveRule<R> {
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.counts, &other.counts)
     }
-
-    fn counted(&self) -> String {
-        self.rule.counted(&self.counts)
-    }
 }
 
 /// Rules, in the order in which they were put in.
@@ -145,7 +141,7 @@ pub struct RuleHandle<R: ProxyRule> {
 impl<R: ProxyRule> RuleHandle<R> {
     /// Whether the rule is in the proxy: `Ok` or `Err`, both with the evidence.
     pub fn listed(&self) -> Result<String, String> {
-        let counts = self.rule.counted();
+        let counts = self.rule.rule.counted(&self.rule.counts);
         match self.rules.now().iter().any(|other| other.is_same(&self.rule)) {
             true => Ok(format!("the rule is listed; {counts}")),
             false => Err(format!("the rule is not listed; {counts}")),
@@ -182,7 +178,7 @@ impl<R: ProxyRule> RuleHandle<R> {
             list.len() < before
         });
         match taken_out {
-            true => format!("the rule was taken out; {}", self.rule.counted()),
+            true => format!("the rule was taken out; {}", self.rule.rule.counted(&self.rule.counts)),
             false => "the rule had been taken out already".into(),
         }
     }

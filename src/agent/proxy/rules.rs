@@ -95,10 +95,8 @@ impl ProxyRule for HttpRule {
             HttpAction::SlowBody { rate: 0 } => return Err("a rate of 0 never ends".into()),
             _ => {}
         }
-        match (0.0..=1.0).contains(&self.share) {
-            true => Ok(()),
-            false => Err(format!("the share {} is not between 0 and 1", self.share)),
-        }
+        let wrong = || Err(format!("the share {} is not between 0 and 1", self.share));
+        if (0.0..=1.0).contains(&self.share) { Ok(()) } else { wrong() }
     }
 
     fn counted(&self, counts: &RuleCounts) -> String {
@@ -201,10 +199,7 @@ pub fn read_header(text: &str) -> Result<(String, Option<String>), String> {
 
 /// Whether a path (without its query) matches; a `*` at the end of the pattern matches any rest.
 fn path_matches(pattern: &str, path: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => path.starts_with(prefix),
-        None => path == pattern,
-    }
+    pattern.strip_suffix('*').map_or(path == pattern, |prefix| path.starts_with(prefix))
 }
 
 /// The n-th number in 0..1 of a seed: SplitMix64 (Steele, Lea and Flood 2014), its upper 53 bits.

@@ -275,14 +275,6 @@ impl Stage {
     fn pass(&mut self, at: Instant, bytes: Bytes, drawn: f64, out: &mut Vec<(Instant, ToxicPiece)>) -> Option<usize> {
         let ([first, second, third], all) = (self.toxic().attributes, bytes.len());
         match self.toxic().kind {
-            ToxicKind::Noop
-            | ToxicKind::SlowClose
-            | ToxicKind::Down
-            | ToxicKind::Refuse
-            | ToxicKind::LimitConnections => {
-                out.push((at, ToxicPiece::Bytes(bytes)));
-                return None;
-            }
             ToxicKind::Latency => {
                 let off = if second > 0 { (2.0 * drawn - 1.0) * second as f64 } else { 0.0 };
                 let late = Duration::from_secs_f64(((first as f64 + off) / 1e3).clamp(0.0, NEVER.as_secs_f64()));
@@ -313,6 +305,10 @@ impl Stage {
             }
             ToxicKind::Timeout => self.closes = self.closes.map(|_| at + milliseconds(first)),
             ToxicKind::ResetPeer => out.push((at + milliseconds(first), ToxicPiece::Cut(ConnectionCut::Reset))),
+            _ => {
+                out.push((at, ToxicPiece::Bytes(bytes)));
+                return None;
+            }
         }
         Some(all)
     }

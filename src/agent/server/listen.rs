@@ -51,9 +51,7 @@ pub(super) async fn serve_sessions(socket: &Path, session: AgentSession) -> Resu
             biased;
             () = session.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, session.clone(), ownership.clone()));
-                }
+                Ok((stream, _)) => drop(connections.spawn(connection(stream, session.clone(), ownership.clone()))),
                 Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
             },
             Some(_) = connections.join_next() => {}
@@ -67,19 +65,13 @@ pub(super) async fn serve_sessions(socket: &Path, session: AgentSession) -> Resu
     Ok(())
 }
 
-/// Opens the socket; a file left by an agent that was killed is removed, one that answers is not.
+/// Opens the socket; a file left by an agent that was killed is removed, one that answers is in use.
 async fn listen(path: &Path) -> Result<UnixListener, String> {
-    let failed = |cause: io::Error| format!("the control socket {} could not be opened: {cause}", path.display());
-    match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            if UnixStream::connect(path).await.is_ok() {
-                return Err(format!("another agent already listens on {}", path.display()));
-            }
-            std::fs::remove_file(path).map_err(failed)?;
-            UnixListener::bind(path).map_err(failed)
-        }
-        bound => bound.map_err(failed),
+    if UnixStream::connect(path).await.is_err() {
+        // One that may not be removed is in use as well.
+        let _ = std::fs::remove_file(path);
     }
+    UnixListener::bind(path).map_err(|why| format!("the control socket {} could not be opened: {why}", path.display()))
 }
 
 async fn connection(stream: UnixStream, session: AgentSession, ownership: Ownership) {

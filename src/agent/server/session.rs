@@ -100,10 +100,8 @@ impl AgentSession {
 
     /// After a lost lease: whatever is asked, the answer is no, until the runner closes the connection.
     async fn refuse(&self, mut lines: SessionLines<impl AsyncRead + Unpin>, live: &LiveSession) {
-        let reason = format!(
-            "the lease was lost: nothing was heard from the runner for {} s, and everything was lifted",
-            self.lease.as_secs_f64()
-        );
+        let silent = self.lease.as_secs_f64();
+        let reason = format!("the lease was lost: the runner was silent for {silent} s, and everything was lifted");
         while let Some(Some(Ok(line))) = self.shutdown.run_until_cancelled(lines.next()).await {
             live.reply(id_of(&line), AgentAnswer::Failed { reason: reason.clone() });
         }
@@ -195,7 +193,15 @@ impl Holdings {
         let slot = Arc::new(Slot { cancel: CancellationToken::new(), state });
         // Taken before anyone else can see the slot.
         let mut state = slot.state.lock().await;
-        self.insert(fault, slot.clone())?;
+        {
+            let mut slots = locked(&self.slots);
+            // A slot that is locked is being begun, looked at or lifted: it is in use.
+            let is_free = |old: &Arc<Slot>| old.state.try_lock().is_ok_and(|state| state.is_err());
+            if !slots.get(fault).is_none_or(is_free) {
+                return Err(format!("the fault `{fault}` is already held"));
+            }
+            slots.insert(fault.to_string(), slot.clone());
+        }
         let begun = tokio::select! {
             biased;
             () = slot.cancel.cancelled() => Err("it was lifted before it was in place".to_string()),
@@ -206,19 +212,6 @@ impl Holdings {
         failed.map_or(Ok(()), Err)
     }
 
-    fn insert(&self, fault: &str, slot: Arc<Slot>) -> Result<(), String> {
-        let mut slots = locked(&self.slots);
-        let free = slots.get(fault).is_none_or(|old| {
-            // A slot that is locked is being begun, looked at or lifted: it is in use.
-            old.state.try_lock().is_ok_and(|state| state.is_err())
-        });
-        if !free {
-            return Err(format!("the fault `{fault}` is already held"));
-        }
-        slots.insert(fault.to_string(), slot);
-        Ok(())
-    }
-
     fn get(&self, fault: &str) -> Option<Arc<Slot>> {
         locked(&self.slots).get(fault).cloned()
     }
@@ -226,11 +219,9 @@ impl Holdings {
     /// Whether it is in place.
     async fn look(&self, id: &str) -> AgentAnswer {
         let Some(slot) = self.get(id) else { return AgentAnswer::gone(NOT_HELD) };
+        let too_long = |_| Err::<String, _>(format!("looking at it took more than {} s", LOOK_WITHIN.as_secs())).into();
         match &*slot.state.lock().await {
-            Ok(held) => tokio::time::timeout(LOOK_WITHIN, held.look()).await.unwrap_or_else(|_| {
-                let reason = format!("looking at it took more than {} s", LOOK_WITHIN.as_secs());
-                AgentAnswer::Failed { reason }
-            }),
+            Ok(held) => tokio::time::timeout(LOOK_WITHIN, held.look()).await.unwrap_or_else(too_long),
             Err(detail) => AgentAnswer::gone(detail),
         }
     }
@@ -246,10 +237,8 @@ impl Holdings {
 
     /// Ends it. It stays to be asked about, and stays held when it could not be ended.
     async fn lift(&self, id: &str) -> Result<String, String> {
-        match self.get(id) {
-            Some(slot) => slot.lift().await,
-            None => Ok(NOT_HELD.into()),
-        }
+        let Some(slot) = self.get(id) else { return Ok(NOT_HELD.into()) };
+        slot.lift().await
     }
 
     /// Ends everything, side by side, and forgets it; what could not be ended is dropped, which closes its

@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// The version of Toxiproxy whose API this is: clients ask for it, and some switch on it.
-const VERSION: &str = "2.12.0";
+const VERSION: &str = "{\"version\": \"2.12.0\"}\n";
 /// How large the body of a call may be.
 const BODY: usize = 1024 * 1024;
 /// How many characters of a body are told.
@@ -130,13 +130,10 @@ async fn answer(
 async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut ToxicProxies) -> Result<Answer, ApiRefusal> {
     let json = |status, value: Value| Ok(respond(status, Some("application/json"), value.to_string()));
     let ok = |value| json(200, value);
-    let done = || Ok(respond(204, None, ""));
+    let done = |()| respond(204, None, "");
     match (path, method) {
         _ if path.contains(&"") => Ok(respond(404, TEXT, NO_PAGE)),
-        (["reset"], "POST") => {
-            proxies.reset().await?;
-            done()
-        }
+        (["reset"], "POST") => proxies.reset().await.map(done),
         (["populate"], "POST") => {
             let mut made = Vec::new();
             let populated = async { proxies.populate(&read(body)?, &mut made).await }.await;
@@ -156,10 +153,7 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
             proxy.change(&read(body)?).await?;
             ok(proxy.json())
         }
-        (["proxies", name], "DELETE") => {
-            proxies.remove(name).await?;
-            done()
-        }
+        (["proxies", name], "DELETE") => proxies.remove(name).await.map(done),
         (["proxies", proxy, "toxics"], "GET") => ok(proxies.get(proxy)?.toxics.iter().map(ApiToxic::json).collect()),
         (["proxies", proxy, "toxics"], "POST") => ok(proxies.get(proxy)?.add(&read(body)?)?.json()),
         (["proxies", proxy, "toxics", toxic], "GET") => ok(proxies.get(proxy)?.toxic(toxic)?.json()),
@@ -168,14 +162,8 @@ async fn carry_out(method: &str, path: &[&str], body: &[u8], proxies: &mut Toxic
             proxy.toxic(toxic)?;
             ok(proxy.update(toxic, &read(body)?)?.json())
         }
-        (["proxies", proxy, "toxics", toxic], "DELETE") => {
-            proxies.get(proxy)?.take_out(toxic)?;
-            done()
-        }
-        (["version"], "GET") => {
-            let text = format!("{{\"version\": \"{VERSION}\"}}\n");
-            Ok(respond(200, Some("application/json;charset=utf-8"), text))
-        }
+        (["proxies", proxy, "toxics", toxic], "DELETE") => proxies.get(proxy)?.take_out(toxic).map(done),
+        (["version"], "GET") => Ok(respond(200, Some("application/json;charset=utf-8"), VERSION)),
         (["metrics"], _) => Ok(respond(200, Some("text/plain; version=0.0.4; charset=utf-8"), metrics(proxies))),
         (["reset" | "populate" | "proxies" | "version"], _)
         | (["proxies", _] | ["proxies", _, "toxics"] | ["proxies", _, "toxics", _], _) => Ok(respond(405, None, "")),
@@ -217,10 +205,8 @@ impl Ability for ToxiproxyApi {
         let listener = bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))).await;
         let listener = listener.map_err(|error| {
             let ToxiproxyApi { service, port, .. } = &self;
-            format!(
-                "Toxiproxy's API cannot listen on port {port} in front of `{service}`: {error}; leave a service that has this port \
-                 itself out of `toxiproxy`"
-            )
+            let what = format!("Toxiproxy's API cannot listen on port {port} in front of `{service}`: {error}");
+            format!("{what}; leave a service that has this port itself out of `toxiproxy`")
         })?;
         let (calls, mut called) = unbounded_channel();
         Ok(held_task(async move {

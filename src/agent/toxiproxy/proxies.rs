@@ -1,8 +1,8 @@
 //! The proxies of a server: each listens, and leads to a service through its toxics.
 
 use super::super::proxy::{
-    ActiveRule, HttpRule, Proxy, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicRule, ToxicStream, Traffic, accept,
-    bind, wait_as_toxiproxy,
+    ActiveRule, HttpRule, Proxy, ProxyPort, ProxyTarget, RuleList, Toxic, ToxicKind, ToxicRule, ToxicStream, Traffic,
+    accept, bind, wait_as_toxiproxy,
 };
 use super::toxic::{ApiRefusal, ApiToxic, read_fields};
 use serde::Deserialize;
@@ -35,22 +35,14 @@ pub(super) struct ToxicProxy {
     enabled: bool,
     /// What accepts its connections and holds them, while it is enabled and its own.
     accepts: Option<AbortOnDropHandle<()>>,
-    /// The port of a drill's proxy whose connections it changes, with what its toxics are called there.
-    attached: Option<AttachedPort>,
+    /// The port of the proxy in front of a service of a drill, whose connections it changes.
+    attached: Option<ProxyPort>,
     /// Those of the upstream direction first, and in the order in which they were put in.
     pub(super) toxics: Vec<ApiToxic>,
     /// What they do to connections, and about HTTP requests.
     active: (Arc<RuleList<ToxicRule>>, Arc<RuleList<HttpRule>>),
     traffic: [Arc<Traffic>; 2],
     seed: u64,
-}
-
-/// A port of the proxy in front of a service of a drill.
-struct AttachedPort {
-    port: u16,
-    http: bool,
-    /// Of the names of what clients put in: no fault of the drill has such a one.
-    prefix: String,
 }
 
 /// A proxy as a client sends it.
@@ -106,10 +98,10 @@ impl ToxicProxies {
     pub fn in_front_of(service: &str, proxy: &Proxy) -> ToxicProxies {
         let of_port = |(port, traffic): (&u16, &[Arc<Traffic>; 2])| {
             let name = if proxy.traffic.len() == 1 { service.to_string() } else { format!("{service}-{port}") };
-            let (http, prefix) = (proxy.http_ports.contains(port), format!("toxiproxy/{port}/"));
+            let attached = ProxyPort { port: *port, http: proxy.http_ports.contains(port) };
             let mut own = ToxicProxy::default();
             (own.name, own.listen, own.upstream) = (name.clone(), format!("[::]:{port}"), format!("{service}:{port}"));
-            (own.enabled, own.attached) = (true, Some(AttachedPort { port: *port, http, prefix }));
+            (own.enabled, own.attached) = (true, Some(attached));
             (own.active, own.traffic) = ((proxy.toxics.clone(), proxy.rules.clone()), traffic.clone());
             (name, own)
         };
@@ -123,16 +115,15 @@ impl ToxicProxies {
     pub async fn configure(&mut self, text: &str) -> Result<usize, Vec<String>> {
         let value = serde_json::from_str(text)
             .map_err(|error| vec![format!(":{}:{}: {error}", error.line(), error.column())])?;
-        let mistakes: Vec<String> = match read_all(&value) {
-            Err(refusal) => vec![format!(": {}", refusal.message)],
-            Ok(proxies) => proxies.into_iter().filter_map(Result::err).map(|it| format!(": {}", it.message)).collect(),
-        };
+        let told = |refusal: ApiRefusal| format!(": {}", refusal.message);
+        let read = read_all(&value).map_err(|refusal| vec![told(refusal)])?;
+        let mistakes: Vec<String> = read.into_iter().filter_map(Result::err).map(told).collect();
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         let mut made = Vec::new();
-        let populated = self.populate(&value, &mut made).await;
-        populated.map(|()| made.len()).map_err(|refusal| vec![format!(": {}", refusal.message)])
+        self.populate(&value, &mut made).await.map_err(|refusal| vec![told(refusal)])?;
+        Ok(made.len())
     }
 
     pub(super) fn get(&mut self, name: &str) -> Result<&mut ToxicProxy, ApiRefusal> {
@@ -282,13 +273,14 @@ impl ToxicProxy {
 
     /// These are its toxics from now on, on open connections as well. Nobody is waited for.
     fn put(&mut self, mut toxics: Vec<ApiToxic>) -> Result<(), ApiRefusal> {
-        let (prefix, port) = match &self.attached {
-            Some(AttachedPort { port, http: false, .. }) if toxics.iter().any(|toxic| toxic.http.is_some()) => {
+        // No fault of a drill has a name that begins so.
+        let (prefix, port) = match self.attached {
+            Some(ProxyPort { port, http: false }) if toxics.iter().any(|toxic| toxic.http.is_some()) => {
                 let message = format!("HTTP is not parsed on port {port}, which speaks another protocol");
                 return Err(ApiRefusal::new(400, message));
             }
-            Some(AttachedPort { port, prefix, .. }) => (prefix.as_str(), Some(*port)),
-            None => ("", None),
+            Some(ProxyPort { port, .. }) => (format!("toxiproxy/{port}/"), Some(port)),
+            None => (String::new(), None),
         };
         toxics.sort_by_key(|toxic| toxic.toxic.direction as u8);
         let of_bytes = toxics.iter().filter(|toxic| toxic.http.is_none()).map(|toxic| toxic.toxic.clone());
@@ -300,9 +292,9 @@ impl ToxicProxy {
             let id = format!("{prefix}{}", toxic.name);
             ActiveRule::new(&id, ToxicRule { port, from: None, toxic, seed: 0 }).ok()
         };
-        self.active.0.set(prefix, of_bytes.chain(down).filter_map(named).collect());
-        let of_http = toxics.iter().filter_map(|toxic| toxic.active_rule(prefix, port, self.seed)).collect();
-        self.active.1.set(prefix, of_http);
+        self.active.0.set(&prefix, of_bytes.chain(down).filter_map(named).collect());
+        let of_http = toxics.iter().filter_map(|toxic| toxic.active_rule(&prefix, port, self.seed)).collect();
+        self.active.1.set(&prefix, of_http);
         self.toxics = toxics;
         Ok(())
     }

@@ -242,7 +242,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
     let digest = Digest::of(&bytes);
     let (scenario, verdict) = (manifest.scenario, manifest.verdict);
     // One that has no manifest is not in the chain, unless somebody took it away: that is for `verify` to tell, and no reason to
-    // read a chain of years at the end of every run.
+    // check a chain of years at the end of every run.
     let entries = if is_new { Vec::new() } else { chain.entries()? };
     let last = entries.into_iter().rev().find(|entry| entry.run == run.id());
     if let Some(entry) = last.as_ref().filter(|entry| entry.manifest == digest) {

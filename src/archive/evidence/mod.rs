@@ -23,4 +23,4 @@ pub use chain::{CHAIN, Chain, ChainEntry, Digest, Head, check_chain};
 pub use manifest::{How, MANIFEST, Sealed, Subject, is_sealed, seal, seal_day_of};
 pub use recompute::{Recomputed, recompute};
 pub use run::{Checked, Problem, ProblemKind, SealState};
-pub use verify::{CheckedChain, Kept, Verification, text, verify};
+pub use verify::{Verification, kept, text, verify};

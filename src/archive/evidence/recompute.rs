@@ -14,7 +14,7 @@ use crate::record::{
     WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, detect_from, lost_since, micros, read_file, severity_of,
 };
 use crate::report;
-use crate::slis::window::{Hit, ImpactQuery, ImpactSize, Level, Recovery, RecoveryQuery, TimeSpan, Timeline};
+use crate::slis::window::{ImpactQuery, ImpactSize, Level, Recovery, RecoveryQuery, TimeSpan, Timeline};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +71,8 @@ pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
         Err(error) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
     }
     if let Ok(saved) = read_file(dir.join("junit.xml")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
-        against_junit(&anew, &saved, &mut rows);
+        let made = String::from_utf8_lossy(&report::junit(&[&anew])).into_owned();
+        side_by_side("junit.xml", properties(&made), properties(&saved), true, &mut rows);
     }
     // Another version writes the same otherwise.
     let of_this_version = plan.tool_version == env!("CARGO_PKG_VERSION");
@@ -155,7 +156,7 @@ impl<'a> Anew<'a> {
             _ => None,
         });
         let begun: Vec<DrillTime> = begun.collect();
-        let took = |hit: Hit| Some(hit.at.since(*begun.iter().filter(|began| **began <= hit.at).max()?));
+        let took = |hit: Level| Some(hit.to.since(*begun.iter().filter(|began| **began <= hit.to).max()?));
         let first = impact.zip(told.injecting_us()).map(|(impact, began)| impact.since(began));
         let onset = self.fallen_by(&self.timeline, until, None).into_iter().filter_map(took).chain(first).max();
         // How much of a fault was left only the moment knew.
@@ -328,10 +329,10 @@ impl<'a> Anew<'a> {
     }
 
     /// The SLIs that had to fall and had fallen by then, as far as it was known; beyond what was bad while `steady`, where that is given.
-    fn fallen_by(&self, known: &Timeline, until: DrillTime, steady: Option<TimeSpan>) -> Vec<Hit> {
+    fn fallen_by(&self, known: &Timeline, until: DrillTime, steady: Option<TimeSpan>) -> Vec<Level> {
         let Some((size, (from, _))) = self.wanted(steady) else { return Vec::new() };
         let slis = self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
-        let query = ImpactQuery { slis, size, from, within: until.since(from) };
+        let query = ImpactQuery { slis, size, from, until };
         known.impact(&query).and_then(Result::ok).unwrap_or_default()
     }
 
@@ -340,9 +341,9 @@ impl<'a> Anew<'a> {
         // From the first fault on; the time to be seen in counts from the last one.
         let Some((_, (_, last))) = self.wanted(None) else { return Vec::new() };
         let until = last.plus(Duration::from_micros(self.plan.windows.impact_within_us));
-        let record = |hit: Hit| {
-            let ratio = hit.level.ratio().unwrap_or_default();
-            ImpactRecord { sli: hit.level.sli, impact_us: hit.at, ratio }
+        let record = |hit: Level| {
+            let ratio = hit.ratio().unwrap_or_default();
+            ImpactRecord { sli: hit.sli, impact_us: hit.to, ratio }
         };
         let fell = self.fallen_by(&self.timeline, until, self.steady_window());
         let mut fell: Vec<ImpactRecord> = fell.into_iter().map(record).collect();
@@ -443,7 +444,7 @@ impl<'a> Anew<'a> {
         let runbook_ended = followed.then_some(recover).max(grown);
         let steady = self.steady_window();
         let impact = self.unfelt_size();
-        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended, steady, impact })
+        Some(RecoveryQuery { from, deadline: ended.plus(within), hold, window, runbook_ended, steady, impact })
     }
 
     /// What would be an impact while users are served, where they were to feel one.
@@ -549,7 +550,7 @@ impl<'a> Anew<'a> {
                 let in_time = reached.is_some_and(|at| at <= escalation.deadline(came.at));
                 (!in_time).then_some(Some(Verdict::Unescalated))
             }
-            None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").verdict)),
+            None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").0)),
         }
     }
 
@@ -695,8 +696,8 @@ impl<'a> Anew<'a> {
     }
 }
 
-fn names(hits: Vec<Hit>) -> Vec<String> {
-    hits.into_iter().map(|hit| hit.level.sli).collect()
+fn names(hits: Vec<Level>) -> Vec<String> {
+    hits.into_iter().map(|hit| hit.sli).collect()
 }
 
 /// The recovery that the run reported, a relapse aside.
@@ -709,73 +710,67 @@ fn against_record(anew: &Record, told: &Record, saved: &Value, rows: &mut Rows) 
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
     rows.row("record.json: verdict", anew.verdict, text(&saved["verdict"]));
     let figures = serde_json::to_value(anew.figures()).unwrap_or_default();
-    side_by_side("figures", &figures, &saved["figures"], true, rows);
+    let [ours, theirs] = [&figures, &saved["figures"]].map(|value| leaves("figures", value));
+    side_by_side("record.json", ours, theirs, true, rows);
     let of_this_version = told.plan.as_ref().is_some_and(|plan| plan.tool_version == env!("CARGO_PKG_VERSION"));
     if !of_this_version {
         return;
     }
-    let others = |mut value: Value| {
-        if let Some(fields) = value.as_object_mut() {
-            fields.retain(|key, _| key != "figures" && key != "verdict");
-        }
-        value
-    };
-    let made = serde_json::from_slice(&report::json(told)).unwrap_or_default();
-    side_by_side("", &others(made), &others(saved.clone()), false, rows);
+    let made: Value = serde_json::from_slice(&report::json(told)).unwrap_or_default();
+    let [ours, theirs] = [&made, saved].map(|value| {
+        let others = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "figures" && *key != "verdict");
+        others.flat_map(|(key, value)| leaves(key, value)).collect()
+    });
+    side_by_side("record.json", ours, theirs, false, rows);
 }
 
-/// Two values by the paths in them; `whole`: also where both are the same.
-fn side_by_side(path: &str, made: &Value, saved: &Value, whole: bool, rows: &mut Rows) {
-    let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
-    leaves(path, made, &mut ours);
-    leaves(path, saved, &mut theirs);
+/// What is said by name in two files; `whole`: also where both are the same.
+fn side_by_side(
+    file: &str,
+    ours: BTreeMap<String, String>,
+    theirs: BTreeMap<String, String>,
+    whole: bool,
+    rows: &mut Rows,
+) {
     for place in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
         let [one, other] = [&ours, &theirs].map(|all| all.get(place).map_or("missing", String::as_str));
         if whole || one != other {
-            rows.row(&format!("record.json: {}", place.trim_start_matches('.')), one, other);
+            rows.row(&format!("{file}: {place}"), one, other);
         }
     }
 }
 
-/// Every number of a value, by its path; lists are counted by their place.
-fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+/// Every number and text of a value, by its path; lists are counted by their place.
+fn leaves(path: &str, value: &Value) -> BTreeMap<String, String> {
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| leaves(&format!("{path}.{key}"), value, found)),
+        Value::Object(map) => map.iter().flat_map(|(key, value)| leaves(&format!("{path}.{key}"), value)).collect(),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at, value)| leaves(&format!("{path}.{at}"), value, found));
+            items.iter().enumerate().flat_map(|(at, value)| leaves(&format!("{path}.{at}"), value)).collect()
         }
         Value::Number(number) if number.is_f64() => {
-            drop(found.insert(path.into(), format!("{:.9}", number.as_f64().unwrap_or_default())));
+            [(path.into(), format!("{:.9}", number.as_f64().unwrap_or_default()))].into()
         }
-        value => drop(found.insert(path.into(), value.to_string())),
+        value => [(path.into(), value.to_string())].into(),
     }
 }
 
-/// Every property of `junit.xml`.
-fn against_junit(anew: &Record, saved: &str, rows: &mut Rows) {
-    let made = report::junit(&[anew]);
-    let made = properties(&String::from_utf8_lossy(&made));
-    let recorded = properties(saved);
-    for number in 0..made.len().max(recorded.len()) {
-        let (ours, theirs) = (made.get(number), recorded.get(number));
-        let name = ours.or(theirs).map_or("", |(name, _)| name.as_str());
-        let told = |property: Option<&(String, String)>| match property {
-            Some((own, value)) if own == name => value.clone(),
-            Some((own, value)) => format!("{own}: {value}"),
-            None => "missing".to_string(),
-        };
-        rows.row(&format!("junit.xml: {name}"), told(ours), told(theirs));
-    }
-}
-
-/// Names and values of the properties of a JUnit file, in order.
-fn properties(xml: &str) -> Vec<(String, String)> {
+/// The properties of a JUnit file; those of one name together.
+fn properties(xml: &str) -> BTreeMap<String, String> {
     let attribute = |tag: &str, name: &str| {
         let rest = tag.split_once(&format!(" {name}=\""))?.1;
         rest.split_once('"').map(|(value, _)| value.to_string())
     };
-    let tags = xml.split("<property ").skip(1).map(|rest| format!(" {}", rest.split('>').next().unwrap_or_default()));
-    tags.filter_map(|tag| Some((attribute(&tag, "name")?, attribute(&tag, "value").unwrap_or_default()))).collect()
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for rest in xml.split("<property ").skip(1) {
+        let tag = format!(" {}", rest.split('>').next().unwrap_or_default());
+        let name = attribute(&tag, "name").unwrap_or_default();
+        let values = found.entry(name).or_default();
+        if !values.is_empty() {
+            values.push_str("; ");
+        }
+        values.push_str(&attribute(&tag, "value").unwrap_or_default());
+    }
+    found
 }
 
 #[cfg(test)]

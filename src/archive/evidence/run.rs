@@ -4,13 +4,13 @@ use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, lis
 use super::verify::EvidenceDir;
 use super::{CHAIN, ChainEntry, Digest, check_chain};
 use crate::archive::find::first_line;
-use crate::record::{Event, HIDDEN, Record, RunDir, Stamped, open_file, read_file};
+use crate::record::{Event, HIDDEN, RunDir, Stamped, read_file};
 use crate::{archive, report};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 named_enum! {
 /// How a run stands; its name is loud where evidence is not as it was sealed.
@@ -58,22 +58,12 @@ pub struct Problem {
 /// A run or a game day that was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// Its id.
-    pub run: String,
-    /// Its directory.
-    pub dir: PathBuf,
-    /// What it is about.
-    pub subject: Subject,
-    /// What was drilled, by its manifest, otherwise by its record.
-    pub scenario: String,
-    /// What it came to, in the same way; `incomplete` for what was cut off.
+    /// Its id, its directory, and what that is about.
+    pub place: EvidenceDir,
+    /// What it came to, by its manifest, otherwise by its record; `incomplete` for what was cut off.
     pub verdict: String,
     /// How it stands.
     pub state: SealState,
-    /// Its entry in the chain: of several the last one.
-    pub entry: Option<u64>,
-    /// When it was sealed, RFC 3339 in UTC, as the chain says.
-    pub sealed_utc: Option<String>,
     /// SHA-256 of its manifest as it is now.
     pub manifest: Option<Digest>,
     /// Reports in its directory that differ from what was sealed.
@@ -90,35 +80,23 @@ impl Checked {
 
     /// A run that only the chain knows: an entry of it, or a torn line.
     pub(super) fn gone(run: &str, root: &Path, entry: Option<&ChainEntry>) -> Checked {
-        let story = entry.map(|entry| (entry.scenario.clone(), entry.verdict.clone())).unwrap_or_default();
-        let text = match entry.map(|entry| (entry.number, entry.scenario.as_str())) {
-            None => "a torn line of the chain is about it, so it was sealed".to_string(),
-            Some((number, "")) => format!("entry {number} sealed it"),
-            Some((number, name)) => format!("entry {number} sealed it; it was a run of {name} and came to {}", story.1),
+        let (verdict, text) = match entry {
+            None => (String::new(), "a torn line of the chain is about it, so it was sealed".to_string()),
+            Some(ChainEntry { number, scenario, verdict, .. }) => {
+                let was = format!("; it was a run of {scenario} and came to {verdict}");
+                let was = if scenario.is_empty() { "" } else { &was };
+                (verdict.clone(), format!("entry {number} sealed it{was}"))
+            }
         };
         let place = EvidenceDir { id: run.to_string(), dir: root.join(run), subject: Subject::Run };
-        let mut gone = Checked::new(place, story, entry);
-        gone.state = SealState::Gone;
+        let mut gone = Checked { state: SealState::Gone, ..Checked::new(place, verdict) };
         gone.error(format!("its directory is gone: {text}"));
         gone
     }
 
-    /// One of which nothing is wrong yet; with what was drilled and what that came to.
-    fn new(place: EvidenceDir, (scenario, verdict): (String, String), entry: Option<&ChainEntry>) -> Checked {
-        let EvidenceDir { id: run, dir, subject } = place;
-        Checked {
-            run,
-            dir,
-            subject,
-            scenario,
-            verdict,
-            state: SealState::Intact,
-            entry: entry.map(|entry| entry.number),
-            sealed_utc: entry.map(|entry| entry.sealed_utc.clone()),
-            manifest: None,
-            reports: 0,
-            problems: Vec::new(),
-        }
+    /// One of which nothing is wrong yet.
+    fn new(place: EvidenceDir, verdict: String) -> Checked {
+        Checked { place, verdict, state: SealState::Intact, manifest: None, reports: 0, problems: Vec::new() }
     }
 
     fn say(&mut self, kind: ProblemKind, file: Option<&str>, text: impl Into<String>) {
@@ -160,16 +138,15 @@ pub(super) enum ChainBeside<'a> {
 
 /// Verifies a directory.
 pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
-    let entry = if let ChainBeside::Chain(entry) = beside { entry } else { None };
     let story = story(&place.dir, place.subject);
-    let mut checked = Checked::new(place.clone(), story, entry);
+    let mut checked = Checked::new(place.clone(), story.1.clone());
     if let ChainBeside::Unreadable = beside {
         checked.about(ProblemKind::Unreadable, CHAIN, " beside it cannot be read");
     }
     let state = match read_file(place.dir.join(MANIFEST)) {
         Ok(bytes) => {
             checked.manifest = Some(Digest::of(&bytes));
-            sealed(place, &bytes, beside, &mut checked);
+            sealed(place, &bytes, beside, story, &mut checked);
             None
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, beside, &mut checked),
@@ -250,7 +227,13 @@ fn left_of_story(place: &EvidenceDir) -> io::Result<Vec<String>> {
     Ok(left)
 }
 
-fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &mut Checked) {
+fn sealed(
+    place: &EvidenceDir,
+    bytes: &[u8],
+    beside: ChainBeside<'_>,
+    (is, came): (String, String),
+    checked: &mut Checked,
+) {
     in_chain(&Digest::of(bytes), beside, checked);
     let manifest = match Manifest::read(bytes) {
         Ok(manifest) => manifest,
@@ -259,9 +242,8 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
     if manifest.run != place.id {
         checked.about(ProblemKind::Error, MANIFEST, format!(" is that of {}", manifest.run));
     }
-    let told = (manifest.scenario.clone(), manifest.verdict.clone());
-    let is = std::mem::replace(&mut checked.scenario, told.0.clone());
-    let came = std::mem::replace(&mut checked.verdict, told.1.clone());
+    let Manifest { scenario, verdict, .. } = &manifest;
+    checked.verdict.clone_from(verdict);
     match list(&place.dir, manifest.subject) {
         Ok(now) => {
             for difference in compare(&manifest.files, &now) {
@@ -278,9 +260,9 @@ fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &
     }
     // What is wrong with the chain says nothing of the files.
     let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.file.as_deref() == Some(CHAIN);
-    if (&is, &came) != (&told.0, &told.1) && checked.problems.iter().all(is_beside) {
+    if (&is, &came) != (scenario, verdict) && checked.problems.iter().all(is_beside) {
         // Its files are as they were, so the manifest was written by hand.
-        let text = format!(" says {} to {}, but {is} came to {came}", told.0, told.1);
+        let text = format!(" says {scenario} to {verdict}, but {is} came to {came}");
         checked.about(ProblemKind::Error, MANIFEST, text);
     }
     match place.subject {
@@ -337,14 +319,13 @@ fn record(dir: &Path, checked: &mut Checked) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => return checked.about(ProblemKind::Unreadable, path, format!(": {error}")),
     };
-    let events = match open_file(dir.join("events.jsonl")) {
-        Ok(events) => events,
+    let rebuilt = match archive::read_story(dir) {
+        Ok(rebuilt) => rebuilt,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return checked.about(ProblemKind::Error, path, " has no events to stand on");
         }
-        Err(error) => return checked.about(ProblemKind::Unreadable, "events.jsonl", format!(": {error}")),
+        Err(error) => return checked.say(ProblemKind::Unreadable, Some("events.jsonl"), error.to_string()),
     };
-    let rebuilt = Record::from_events(BufReader::new(events));
     let differs = differences(&saved, &report::json(&rebuilt));
     if differs.is_empty() {
         return;

@@ -14,49 +14,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A chain that was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedChain {
-    /// The file.
-    pub path: PathBuf,
-    /// How many entries it has.
-    pub entries: usize,
-    /// Its last entry: what is worth writing down elsewhere.
-    pub head: Option<Head>,
-    /// What was changed, removed, inserted or reordered.
-    pub problems: Vec<String>,
-    /// What is worth knowing and is nobody's doing, such as a torn last line.
-    pub warnings: Vec<String>,
-    heads: HashSet<Head>,
-}
-
-impl CheckedChain {
-    /// Whether nothing is wrong with it.
-    pub fn is_whole(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    fn of(path: PathBuf, chain: &Chain) -> CheckedChain {
-        let torn =
-            |bytes| format!("its last line is torn after {bytes} bytes: a writer was killed; the next one repairs it");
-        CheckedChain {
-            path,
-            entries: chain.entries.len(),
-            head: chain.head.clone(),
-            problems: chain.problems.clone(),
-            warnings: chain.torn.map(torn).into_iter().collect(),
-            heads: chain.entries.iter().map(super::ChainEntry::head).collect(),
-        }
-    }
-}
-
 /// What verifying came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verification {
     /// Every run and game day, by id; also those of which only the chain knows.
     pub runs: Vec<Checked>,
-    /// Every chain, by path.
-    pub chains: Vec<CheckedChain>,
+    /// Every chain, by path: the file, and what stands in it.
+    pub chains: Vec<(PathBuf, Chain)>,
     /// What could not be read.
     pub problems: Vec<String>,
 }
@@ -71,12 +35,7 @@ impl Verification {
     pub fn is_changed(&self) -> bool {
         let changed =
             |run: &Checked| matches!(run.state, SealState::Changed | SealState::Gone | SealState::NeverSealed);
-        self.runs.iter().any(changed) || !self.chains.iter().all(CheckedChain::is_whole)
-    }
-
-    /// How many reports differ from what was sealed: no evidence, and they can be made again.
-    pub fn reports(&self) -> usize {
-        self.runs.iter().map(|run| run.reports).sum()
+        self.runs.iter().any(changed) || !self.chains.iter().all(|(_, chain)| chain.is_whole())
     }
 
     /// Whether something could not be read, so that nobody can say.
@@ -86,7 +45,7 @@ impl Verification {
 
     /// Whether a head that was written down earlier is an entry of one of the chains.
     pub fn has(&self, head: &Head) -> bool {
-        self.chains.iter().any(|chain| chain.heads.contains(head))
+        self.chains.iter().any(|(_, chain)| chain.has(head))
     }
 }
 
@@ -100,17 +59,17 @@ pub fn verify(paths: &[PathBuf]) -> io::Result<Verification> {
     for (path, root) in &roots {
         verify_root(path, root, &mut report);
     }
-    report.runs.sort_by(|a, b| (&a.run, &a.dir).cmp(&(&b.run, &b.dir)));
+    report.runs.sort_by(|a, b| (&a.place.id, &a.place.dir).cmp(&(&b.place.id, &b.place.dir)));
     differing(&mut report.runs);
     Ok(report)
 }
 
 /// Copies of one run, next to each other, that were sealed with other content: nobody can say which one it was.
 fn differing(runs: &mut [Checked]) {
-    for copies in runs.chunk_by_mut(|a, b| a.run == b.run) {
+    for copies in runs.chunk_by_mut(|a, b| a.place.id == b.place.id) {
         let sealed: BTreeSet<&Digest> = copies.iter().filter_map(|copy| copy.manifest.as_ref()).collect();
         if sealed.len() > 1 {
-            let all: Vec<String> = copies.iter().map(|copy| copy.dir.display().to_string()).collect();
+            let all: Vec<String> = copies.iter().map(|copy| copy.place.dir.display().to_string()).collect();
             let text = format!("the copies of this run have different manifests: {}", all.join(", "));
             copies.iter_mut().for_each(|copy| copy.differs(&text));
         }
@@ -137,8 +96,7 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
         };
         report.runs.push(check(place, beside));
     }
-    let Some(chain) = &chain else { return };
-    if let Some(entries) = entries.filter(|_| root.whole) {
+    if let (Some(chain), Some(entries)) = (chain.as_ref().filter(|_| root.whole), entries) {
         let there: HashSet<&str> = root.places.iter().map(|place| place.id.as_str()).collect();
         let gone = entries.values().filter(|entry| !there.contains(entry.run.as_str()));
         report.runs.extend(gone.map(|entry| Checked::gone(&entry.run, path, Some(entry))));
@@ -147,7 +105,7 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
         let lost = torn.into_iter().filter(|run| !there.contains(run) && !entries.contains_key(run));
         report.runs.extend(lost.map(|run| Checked::gone(run, path, None)));
     }
-    report.chains.push(CheckedChain::of(file, chain));
+    report.chains.extend(chain.map(|chain| (file, chain)));
 }
 
 /// The directory of a run or a game day.
@@ -205,87 +163,69 @@ fn place(dir: &Path) -> Option<EvidenceDir> {
     let sealed_as_day = || manifest().is_some_and(|manifest| manifest.subject == Subject::Gameday);
     let looks_like_day = || dir.join("runs").is_dir() && !is_file("events.jsonl");
     let name = dir.file_name().and_then(|name| name.to_str())?;
-    let subject = |is_id| match is_file("gameday.jsonl") || is_id && (looks_like_day() || sealed_as_day()) {
-        true => Subject::Gameday,
-        false => Subject::Run,
-    };
-    if is_run_id(name) {
-        return Some(EvidenceDir { id: name.to_string(), dir: dir.to_path_buf(), subject: subject(true) });
+    let has_id = is_run_id(name);
+    let is_day = is_file("gameday.jsonl") || has_id && (looks_like_day() || sealed_as_day());
+    let subject = if is_day { Subject::Gameday } else { Subject::Run };
+    if has_id {
+        return Some(EvidenceDir { id: name.to_string(), dir: dir.to_path_buf(), subject });
     }
-    if !["events.jsonl", "record.json", "gameday.jsonl"].into_iter().any(is_file) {
+    if !is_day && !is_file("events.jsonl") && !is_file("record.json") {
         return None;
     }
-    let subject = subject(false);
-    let id = manifest().map(|manifest| manifest.run).or_else(|| match subject {
-        Subject::Run => run_id(dir),
-        Subject::Gameday => day_id(dir),
-    });
-    let id = id.filter(|id| is_run_id(id))?;
+    let told = || if is_day { day_id(dir) } else { run_id(dir) };
+    let id = manifest().map(|manifest| manifest.run).or_else(told).filter(|id| is_run_id(id))?;
     let is_copy = dir.parent().is_some_and(|root| root.join(&id).is_dir());
     (!is_copy).then(|| EvidenceDir { id, dir: dir.to_path_buf(), subject })
 }
 
-/// What somebody wrote down elsewhere when a run was sealed, and whether it is found.
-#[derive(Debug, Clone, Default)]
-pub struct Kept {
-    /// Heads of chains.
-    pub heads: Vec<(Head, bool)>,
-    /// SHA-256 of manifests.
-    pub manifests: Vec<(Digest, bool)>,
-}
-
-impl Kept {
-    /// Looks for what was written down in what was verified.
-    pub fn find(heads: Vec<Head>, manifests: Vec<Digest>, report: &Verification) -> Kept {
-        let is = |digest: &Digest| report.runs.iter().any(|run| run.manifest.as_ref() == Some(digest));
-        Kept {
-            heads: heads.into_iter().map(|head| (head.clone(), report.has(&head))).collect(),
-            manifests: manifests.into_iter().map(|digest| (digest.clone(), is(&digest))).collect(),
-        }
-    }
-
-    /// Whether all of it is found.
-    pub fn is_found(&self) -> bool {
-        self.heads.iter().all(|(_, found)| *found) && self.manifests.iter().all(|(_, found)| *found)
-    }
+/// What somebody wrote down elsewhere when runs were sealed, heads of chains and SHA-256 of manifests: whether each is found, and the
+/// line that says so.
+pub fn kept(heads: &[Head], manifests: &[Digest], report: &Verification) -> Vec<(bool, String)> {
+    let heads = heads.iter().map(|head| {
+        let lost = "is in no chain: entries were removed or replaced since it was written down";
+        (report.has(head), head.to_string(), ["head", "is still in its chain"], ["LOST HEAD", lost])
+    });
+    let is_there = |own: &Digest| report.runs.iter().any(|run| run.manifest.as_ref() == Some(own));
+    let manifests = manifests.iter().map(|own| {
+        let lost = "is the manifest of no run above: it was replaced since its digest was written down";
+        (is_there(own), own.to_string(), ["manifest", "is the manifest of a run above"], ["NO MANIFEST", lost])
+    });
+    let told = heads.chain(manifests).map(|(found, what, yes, no)| {
+        let [word, says] = if found { yes } else { no };
+        (found, format!("{word:<12} {what} {says}"))
+    });
+    told.collect()
 }
 
 /// As text. `short` makes a path as people know it; `quiet` leaves out what is as it should be, except the heads.
-pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
+pub fn text(report: &Verification, kept: &[(bool, String)], quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
     let mut lines = Vec::new();
     for run in &report.runs {
         if quiet && run.is_intact() && run.problems.is_empty() {
             continue;
         }
-        let what = match run.subject {
+        let what = match run.place.subject {
             Subject::Run => run.verdict.clone(),
             Subject::Gameday => format!("game day, {}", run.verdict),
         };
-        lines.push(format!("{:<12} {}  {what}", run.state.name(), short(&run.dir).display()).trim_end().to_string());
+        lines.push(
+            format!("{:<12} {}  {what}", run.state.name(), short(&run.place.dir).display()).trim_end().to_string(),
+        );
         let told = |problem: &Problem| format!("{:<12}   {}{}", "", problem.kind.words(), problem.text);
         lines.extend(run.problems.iter().map(told));
     }
     lines.extend(report.problems.iter().map(|problem| format!("{:<12} {problem}", "UNREADABLE")));
-    for chain in &report.chains {
+    for (path, chain) in &report.chains {
         let word = if chain.is_whole() { "chain" } else { "BROKEN CHAIN" };
-        let entries = if chain.entries == 1 { "1 entry".to_string() } else { format!("{} entries", chain.entries) };
-        lines.push(format!("{word:<12} {}  {entries}", short(&chain.path).display()));
-        lines.extend(chain.problems.iter().map(|problem| format!("{:<12}   {problem}", "")));
-        lines.extend(chain.warnings.iter().map(|warning| format!("{:<12}   warning: {warning}", "")));
-        lines.extend(chain.head.iter().map(|head| format!("{:<12}   head {head}", "")));
+        let count = chain.entries.len();
+        let entries = if count == 1 { "1 entry".to_string() } else { format!("{count} entries") };
+        lines.push(format!("{word:<12} {}  {entries}", short(path).display()));
+        let warning = chain.warning().map(|warning| format!("warning: {warning}"));
+        let head = chain.head.iter().map(|head| format!("head {head}"));
+        let more = chain.problems.iter().cloned().chain(warning).chain(head);
+        lines.extend(more.map(|text| format!("{:<12}   {text}", "")));
     }
-    lines.extend(kept.heads.iter().map(|(head, found)| match found {
-        true => format!("head         {head} is still in its chain"),
-        false => {
-            format!("LOST HEAD    {head} is in no chain: entries were removed or replaced since it was written down")
-        }
-    }));
-    lines.extend(kept.manifests.iter().map(|(own, found)| match found {
-        true => format!("manifest     {own} is the manifest of a run above"),
-        false => format!(
-            "NO MANIFEST  {own} is the manifest of no run above: it was replaced since its digest was written down"
-        ),
-    }));
+    lines.extend(kept.iter().map(|(_, line)| line.clone()));
     lines.push(sum(report));
     lines.iter().map(|line| visible(line) + "\n").collect()
 }
@@ -295,18 +235,16 @@ fn sum(report: &Verification) -> String {
     let parts = SealState::ALL.into_iter().map(|state| (count(state), state.name().to_lowercase()));
     let parts = parts.filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
-    let broken = report.chains.iter().filter(|chain| !chain.is_whole()).count();
-    let chains = match broken {
-        0 => String::new(),
-        1 => "; 1 chain is broken".to_string(),
-        more => format!("; {more} chains are broken"),
-    };
-    let reports = match report.reports() {
-        0 => "",
-        1 => "; 1 report differs from what was sealed; make it again with `firedrill report`",
-        more => &format!("; {more} reports differ from what was sealed; make them again with `firedrill report`"),
-    };
-    format!("{}{chains}{reports}", if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") })
+    let mut sum = if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") };
+    let broken = report.chains.iter().filter(|(_, chain)| !chain.is_whole()).count();
+    if broken > 0 {
+        sum += &format!("; broken chains: {broken}");
+    }
+    let reports: usize = report.runs.iter().map(|run| run.reports).sum();
+    if reports > 0 {
+        sum += &format!("; reports that differ from what was sealed: {reports}; `firedrill report` makes them again");
+    }
+    sum
 }
 
 #[cfg(test)]

@@ -73,17 +73,8 @@ fn read_incident(at: &mut At<'_>) -> Option<RealIncident> {
     }
     let users_hurt = map.optional_with("users_hurt", A_SHARE, Ratio::parse);
     map.finish()?;
-    Some(RealIncident {
-        id: id?,
-        severity: severity?,
-        service: service?,
-        class: class?,
-        began: began?,
-        detected,
-        mitigated,
-        recovered,
-        users_hurt,
-    })
+    let (id, severity, service, class, began) = (id?, severity?, service?, class?, began?);
+    Some(RealIncident { id, severity, service, class, began, detected, mitigated, recovered, users_hurt })
 }
 
 /// A table with a head as the tree that YAML would be (RFC 4180); cells that are empty are left out.

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::UNIX_EPOCH;
 
 /// What the file says that it is, and what it begins with then: how an index is told from the files of others.
@@ -141,36 +140,27 @@ impl IndexEntry {
     }
 }
 
-/// What is new below the paths, or has changed. Records are read side by side.
+/// What is new below the paths, or has changed.
 fn fresh(known: &Entries, roots: &[PathBuf], update: &mut Update) -> Result<Entries, Error> {
     let found = archive::find(roots)
         .map_err(|error| Error::usage(error.to_string()).hint("`--from DIR` names a directory below which runs are"))?;
     update.found = found.runs.len();
     update.unreadable = found.problems;
-    let mut due = Vec::new();
+    let mut fresh = Entries::new();
     for dir in found.runs {
         let (Some(id), stamp) = (archive::run_id(&dir), Stamp::of(&dir)) else { continue };
-        match known.get(&id) {
-            Some(entry) if entry.is_as_read(stamp) => {}
-            _ if archive::is_under_way(&dir) => update.notes.push(format!("{id} is still under way, and left out")),
-            _ => due.push((dir, id, stamp)),
+        let before = known.get(&id);
+        if before.is_some_and(|entry| entry.is_as_read(stamp)) {
+            continue;
         }
-    }
-    let workers = thread::available_parallelism().map_or(1, |n| n.get());
-    let read = thread::scope(|scope| {
-        let share = |part| scope.spawn(move || <[_]>::iter(part).map(read_due).collect::<Vec<_>>());
-        let parts: Vec<_> = due.chunks(due.len().div_ceil(workers).max(1)).map(share).collect();
-        let join = |part: thread::ScopedJoinHandle<'_, Vec<_>>| {
-            part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        parts.into_iter().flat_map(join).collect::<Vec<_>>()
-    });
-    let mut fresh = Entries::new();
-    for ((_, id, stamp), read) in due.into_iter().zip(read) {
-        match read {
+        if archive::is_under_way(&dir) {
+            update.notes.push(format!("{id} is still under way, and left out"));
+            continue;
+        }
+        match read_due(&dir, &id) {
             Err(why) => update.unreadable.push(why),
             // A copy from before the end tells less than what is known.
-            Ok(Some(run)) if !run.ended && known.get(&id).is_some_and(IndexEntry::is_final) => {}
+            Ok(Some(run)) if !run.ended && before.is_some_and(IndexEntry::is_final) => {}
             Ok(run) => {
                 update.read += usize::from(run.is_some());
                 // Without a file there is nothing to tell it by, and it is tried each time.
@@ -182,13 +172,13 @@ fn fresh(known: &Entries, roots: &[PathBuf], update: &mut Update) -> Result<Entr
 }
 
 /// A drill, `None` for a runbook that was followed alone, or why it cannot be read.
-fn read_due((dir, id, _): &(PathBuf, String, Option<Stamp>)) -> Result<Option<IndexedRun>, String> {
+fn read_due(dir: &Path, id: &str) -> Result<Option<IndexedRun>, String> {
     let record = archive::read_run(dir).map_err(|error| error.to_string())?;
     if record.plan.as_ref().is_some_and(|plan| plan.alone) {
         return Ok(None);
     }
     let run = IndexedRun::of(&record).map_err(|why| format!("{}: {why}", dir.display()))?;
-    match run.run == *id {
+    match run.run == id {
         true => Ok(Some(run)),
         false => Err(format!("{}: the record is that of the run {}", dir.display(), run.run)),
     }

@@ -201,19 +201,10 @@ fn repeated(counting: &[&IndexedRun]) -> Repeated {
 }
 
 fn last_change(counting: &[&IndexedRun]) -> Option<RunbookChange> {
-    let same = |from: usize| {
-        let sha = &counting.get(from)?.runbook_sha;
-        Some(counting.get(..=from)?.iter().rev().take_while(|run| run.runbook_sha == *sha).count())
-    };
-    let last = counting.len().checked_sub(1)?;
-    let after = counting.len() - same(last)?;
-    let end = after.checked_sub(1)?;
-    let before = after - same(end)?;
-    Some(RunbookChange {
-        at: RunRef::of(counting.get(after)?),
-        before: RunbookVersion::of(counting.get(before..after)?)?,
-        after: RunbookVersion::of(counting.get(after..)?)?,
-    })
+    let stretches: Vec<&[&IndexedRun]> = counting.chunk_by(|one, next| one.runbook_sha == next.runbook_sha).collect();
+    let [.., before, after] = stretches.as_slice() else { return None };
+    let at = RunRef::of(after.first()?);
+    Some(RunbookChange { at, before: RunbookVersion::of(before)?, after: RunbookVersion::of(after)? })
 }
 
 impl RunbookVersion {

@@ -7,7 +7,6 @@ mod paths;
 mod scenario;
 mod text;
 
-pub use crate::assurance::services::schema;
 pub use markdown::markdown;
 pub use matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Targets, Watched};
 pub use paths::same_file;

@@ -2,13 +2,13 @@
 //! below. Nothing is wider than the terminal, as far as names allow.
 
 use super::matrix::{
-    Coverage, CoverageState, JourneyCoverage, LastDrill, ModeCoverage, Proof, ServiceCoverage, Tier, Watched,
+    Coverage, CoverageState, JourneyCoverage, LastDrill, ModeCoverage, Proof, ServiceCoverage, Watched,
 };
 use crate::assurance::services::show;
 use crate::output::visible;
 use crate::report::{Paint, TerminalPage, column};
-use crate::view::StatusSymbol;
 use crate::view::clock::day;
+use crate::view::{StatusSymbol, many};
 use std::time::Duration;
 
 /// Widest columns of failure modes and scenarios.
@@ -32,11 +32,11 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
     );
     dimmed(&mut page, "", &coverage.called());
     for tier in &coverage.tiers {
-        let share = tier.share();
+        let share = percent(&tier.covered, &tier.required);
         page.line(&format!("  tier {}  {share:>4}  {} of {}", tier.tier, tier.covered, tier.required));
     }
     for journey in &coverage.journeys {
-        dimmed(&mut page, "  ", &journey.told());
+        dimmed(&mut page, "  ", &self::journey(journey));
     }
     let late: Vec<String> = coverage.overdue().map(|(service, cell)| overdue(service, cell)).collect();
     if !late.is_empty() {
@@ -65,11 +65,7 @@ pub fn missing(coverage: &Coverage, required: &str) -> String {
         let scenarios = cell.names().map(String::as_str).collect::<Vec<_>>().join(", ");
         let why = match cell.state {
             CoverageState::NoScenario => "no scenario drills it".to_string(),
-            CoverageState::NotRun => format!("{scenarios} never came to a verdict"),
-            CoverageState::Failed => format!("the last drill failed: {scenarios}"),
-            CoverageState::Stale => format!("the last pass is too long ago: {scenarios}"),
-            CoverageState::MissedRto => format!("users waited longer than the RTO: {scenarios}"),
-            CoverageState::Passed => continue,
+            state => format!("{state}: {scenarios}"),
         };
         lines.push(visible(&format!("  tier {}  {} / {}: {why}", service.tier, service.service, cell.mode)));
     }
@@ -79,7 +75,7 @@ pub fn missing(coverage: &Coverage, required: &str) -> String {
 impl Coverage {
     /// The share that is covered.
     pub(super) fn share(&self) -> String {
-        percent(self.covered, self.required)
+        percent(&self.covered, &self.required)
     }
 
     /// For how many services somebody would be called.
@@ -89,19 +85,10 @@ impl Coverage {
     }
 }
 
-impl Tier {
-    /// The share of its failure modes that is covered.
-    pub(super) fn share(&self) -> String {
-        percent(self.covered, self.required)
-    }
-}
-
-impl JourneyCoverage {
-    /// Its name, its share, and what it takes.
-    pub(super) fn told(&self) -> String {
-        let (share, takes) = (percent(self.covered, self.required), self.components.join(", "));
-        format!("journey {} {share} {} of {} ({takes})", self.journey, self.covered, self.required)
-    }
+/// The name of a journey, its share, and what it takes.
+pub(super) fn journey(of: &JourneyCoverage) -> String {
+    let JourneyCoverage { journey, components, required, covered } = of;
+    format!("journey {journey} {} {covered} of {required} ({})", percent(covered, required), components.join(", "))
 }
 
 impl ServiceCoverage {
@@ -125,11 +112,8 @@ impl CoverageState {
 }
 
 /// Whole percents, and never 100 where something is missing.
-fn percent(covered: usize, required: usize) -> String {
-    if required == 0 {
-        return "none".into();
-    }
-    format!("{}%", covered * 100 / required)
+pub(super) fn percent(covered: &usize, required: &usize) -> String {
+    (covered * 100).checked_div(*required).map_or("none".into(), |share| format!("{share}%"))
 }
 
 /// When a scenario was drilled last.
@@ -139,23 +123,19 @@ pub(super) fn last(proof: &Proof) -> String {
 
 /// `2026-11-20, 3 days ago`.
 fn when(drill: &LastDrill) -> String {
-    let ago = match drill.days_ago {
-        0 => "today".to_string(),
-        1 => "1 day ago".to_string(),
-        days => format!("{days} days ago"),
-    };
+    let days = many(usize::try_from(drill.days_ago).unwrap_or(usize::MAX), "day");
+    let ago = if drill.days_ago == 0 { "today".to_string() } else { format!("{days} ago") };
     format!("{}, {ago}", day(&drill.at_utc))
 }
 
 /// How long users waited, and how long they may.
 fn recovered(proof: &Proof) -> Option<String> {
     let took = show(Duration::from_micros(proof.recovered_us?));
-    let rto = proof.rto_us.map(|rto| show(Duration::from_micros(rto)));
-    Some(match (rto, proof.rto_met) {
-        (Some(rto), Some(true)) => format!("recovered in {took}, within the RTO of {rto}"),
-        (Some(rto), Some(false)) => format!("recovered in {took}, longer than the RTO of {rto}"),
-        _ => format!("recovered in {took}"),
-    })
+    let judged = proof.rto_us.zip(proof.rto_met).map(|(rto, met)| {
+        let word = if met { "within" } else { "longer than" };
+        format!(", {word} the RTO of {}", show(Duration::from_micros(rto)))
+    });
+    Some(format!("recovered in {took}{}", judged.unwrap_or_default()))
 }
 
 /// What the service must keep.
@@ -177,10 +157,7 @@ fn service(service: &ServiceCoverage, page: &mut TerminalPage) {
     let owner = service.owner.iter().cloned();
     let facts: Vec<String> = [format!("tier {}", service.tier)].into_iter().chain(owner).collect();
     page.line(&format!("{}  {}", page.paint.bold(&visible(&service.service)), visible(&facts.join(", "))));
-    let targets = targets(service);
-    if !targets.is_empty() {
-        dimmed(page, "  ", &targets.join(", "));
-    }
+    dimmed(page, "  ", &targets(service).join(", "));
     let longest = |names: &mut dyn Iterator<Item = &str>| {
         names.map(|name| name.chars().count()).max().unwrap_or_default().clamp(8, WIDEST)
     };

@@ -2,16 +2,16 @@
 //! here is what that needs to know), and from Firedrill's verdict the one that auditors count: pass, pass with conditions, fail. What says
 //! nothing about the recovery is none of them.
 
-use super::{AskedProbe, DrNotes, DrObjectives, DrVerdict, DrillInput, DrillReport};
+use super::{DrNotes, DrObjectives, DrVerdict, DrillInput, DrillReport};
 use crate::output::one_line;
 use crate::record::{
-    DataFigures, FaultAfter, FaultEvent, ProbeInfo, Record, RestoreLevel, RunOutcome, StepInfo, StepStatus, Verdict,
-    utc_text,
+    DataFigures, FaultAfter, FaultEvent, ProbeInfo, ProbeRecord, RestoreLevel, RunOutcome, StepInfo, StepStatus,
+    Verdict, utc_text,
 };
 use crate::view::clock::started;
 use crate::view::format::bytes;
 use crate::view::timeline::{self, utc};
-use crate::view::{Quarter, StepView, exists_to_fail, filters, many, restore, template_lines, words, written};
+use crate::view::{Quarter, StepView, exists_to_fail, filters, many, restore, template_lines, written};
 use askama::Template;
 
 /// A timeline is not longer than this; the rest stands in `events.jsonl`.
@@ -37,11 +37,8 @@ impl<'a> DrillReport<'a> {
             basis: String::new(),
             conditions: Vec::new(),
             notes: notes.told(quarter, &plan.run, &plan.scenario),
-            probes: probes(record),
             timeline: timeline::timeline(record, &input.events, MOST),
             objectives: DrObjectives::default(),
-            hold: words::held(record),
-            data_result: None,
             data_evidence: match (&record.read_back, record.injected_us()) {
                 (Some(read), Some(_)) => read.evidence.clone(),
                 (Some(_), None) => "no fault was confirmed: there is no instant to count losses from".into(),
@@ -51,7 +48,6 @@ impl<'a> DrillReport<'a> {
             limitations: Vec::new(),
         };
         drill.objectives = drill.measured();
-        drill.data_result = drill.data_in_words();
         drill.conditions = drill.depends_on();
         (drill.verdict, drill.basis) = drill.judge(input.changed.as_deref());
         drill.limitations = template_lines(&LimitsText { drill: &drill, no_events: input.events.is_empty() });
@@ -74,15 +70,20 @@ impl<'a> DrillReport<'a> {
         }
     }
 
-    /// What became of the data, in one line; `None` when that could not be told.
-    fn data_in_words(&self) -> Option<String> {
+    /// Every check of a level, and its last answer; `None` where it was not asked.
+    pub fn probes(&self) -> Vec<(&'a ProbeInfo, Option<&'a ProbeRecord>)> {
+        let all = &self.record.probes;
+        let last = |info: &ProbeInfo| all.iter().rfind(|seen| seen.level == info.level && seen.name == info.name);
+        let plan = self.record.restore_plan().into_iter();
+        plan.flat_map(|plan| &plan.probes).map(|info| (info, last(info))).collect()
+    }
+
+    /// What became of the writes, in one line; `None` when that could not be told.
+    pub fn data_in_words(&self) -> Option<String> {
         let data = self.figures.data.as_ref()?;
         let (before, after) = (data.lost_before.len(), data.lost_after.len());
-        let within = match (self.objectives.rpo_met, before) {
-            (Some(true), 1) => "within the objective",
-            (Some(true), _) => "all within the objective",
-            _ => "not all within the objective",
-        };
+        let met = self.objectives.rpo_met == Some(true);
+        let within = if met { "within the objective" } else { "not all within the objective" };
         let lost = format!("{} of {} acknowledged writes lost", before + after, data.acknowledged);
         let lost = match (before, after) {
             (0, 0) => format!("none of {} acknowledged writes lost", data.acknowledged),
@@ -92,8 +93,8 @@ impl<'a> DrillReport<'a> {
                 "{lost}: {before} acknowledged before the fault, {within}; {after} after it, which the objective does not cover"
             ),
         };
-        let checks = self.probes.iter().filter(|(info, _)| info.level == RestoreLevel::L4);
-        let asked: Vec<bool> = checks.filter_map(|(_, seen)| Some(seen.as_ref()?.held)).collect();
+        let checks = self.probes().into_iter().filter(|(info, _)| info.level == RestoreLevel::L4);
+        let asked: Vec<bool> = checks.filter_map(|(_, seen)| Some(seen?.held)).collect();
         let content = match (asked.is_empty(), asked.iter().all(|held| *held)) {
             (true, _) => "content not compared",
             (_, true) => "content identical",
@@ -152,11 +153,6 @@ impl<'a> DrillReport<'a> {
         let stopped_at = record.restore_level().and_then(|level| Some((level, level.next()?)));
         (verdict, written(&VerdictBasis { drill: self, changed, reason, stopped_at, missed }))
     }
-}
-
-fn probes(record: &Record) -> Vec<AskedProbe<'_>> {
-    let last = |info: &ProbeInfo| record.probes.iter().rfind(|seen| seen.level == info.level && seen.name == info.name);
-    record.restore_plan().into_iter().flat_map(|plan| &plan.probes).map(|info| (info, last(info))).collect()
 }
 
 impl StepView<'_> {

@@ -1,6 +1,7 @@
 //! What a DR report is made from: the quarter's drills whole, every other run in a few words, notes, coverage, evidence.
 
 use super::DrNotes;
+use crate::assurance::actions::ActionItem;
 use crate::assurance::coverage::Coverage;
 use crate::record::{Record, Stamped};
 use crate::view::{Quarter, SeenRun};
@@ -19,6 +20,8 @@ pub struct DrInput {
     pub seen: Vec<SeenRun>,
     /// What people know.
     pub notes: DrNotes,
+    /// What is to be done after DR drills.
+    pub actions: Vec<ActionItem>,
     /// The critical services; `None` when nothing lists them.
     pub coverage: Option<DrCoverage>,
     /// Scenarios of the project, and whether each is a DR scenario; none where no project was found.

@@ -1,12 +1,13 @@
 //! The report as data: what its pages show. Times are microseconds; what is not known is `None`, and nothing is ever put in its
 //! place.
 
-use super::{Action, DrCoverage, DrFinding, DrHeader, DrTold, EvidenceSummary, Risk, Standard};
+use super::{DrHeader, DrInput, DrTold};
+use crate::assurance::actions::{ACTIONS, ActionItem, ActionStatus};
 use crate::record::{
-    Announcement, FaultEvent, FaultInfo, Figures, ProbeInfo, ProbeRecord, Record, RestoreLevel, SliFigures, SliInfo,
+    Announcement, FaultEvent, FaultInfo, Figures, Record, RestoreLevel, SliFigures, SliInfo, utc_text,
 };
 use crate::view::timeline::{Moment, utc};
-use crate::view::{Quarter, SeenRun, StatusSymbol, StepView};
+use crate::view::{Quarter, SeenRun, StepView};
 use std::collections::BTreeMap;
 
 /// The length of the window over which an error budget is reckoned, in seconds: thirty days.
@@ -15,70 +16,81 @@ const BUDGET_S: f64 = 30.0 * 86_400.0;
 /// The report of a quarter.
 #[derive(Debug, Clone)]
 pub struct DrReport<'a> {
-    /// The quarter.
-    pub quarter: Quarter,
-    /// Its first instant.
-    pub from_utc: String,
-    /// The first instant after it.
-    pub until_utc: String,
-    /// When the report was made.
-    pub made_utc: String,
-    /// Whether the quarter was over then.
-    pub quarter_is_over: bool,
-    /// Version of the program that made the report.
-    pub tool_version: String,
+    /// What it is made from.
+    pub input: &'a DrInput,
     /// What people say about organisation, system, plan and attestation.
     pub header: DrHeader,
-    /// The last DR drill before the quarter, as the records have it.
-    pub previous_drill_recorded: Option<String>,
-    /// How many drills came out how.
-    pub totals: DrTotals,
     /// The DR drills that came to an end, oldest first.
     pub drills: Vec<DrillReport<'a>>,
-    /// DR drills that were cut off.
-    pub incomplete: Vec<&'a SeenRun>,
-    /// What was found, in this quarter, and before as far as something is still to be done about it.
-    pub findings: Vec<FindingRow>,
-    /// What is done about it.
-    pub actions: Vec<ActionRow>,
-    /// Risks that somebody accepted.
-    pub accepted_risks: Vec<RiskRow>,
-    /// What became of what failed.
-    pub retests: Vec<Retest>,
-    /// The last four quarters, by scenario.
-    pub trend: Vec<DrTrend>,
-    /// The critical services; `None` when nothing lists them.
-    pub coverage: Option<DrCoverage>,
-    /// Scenarios of the project that were not drilled in the quarter, and whether each is a DR scenario; `None` when no project
-    /// was found.
-    pub not_drilled: Option<Vec<(String, bool)>>,
-    /// What is known about the files themselves.
-    pub evidence: EvidenceSummary,
-    /// What could not be read, and notes that fit no run.
-    pub problems: Vec<String>,
-    /// Which section supports which requirement.
-    pub supports: Vec<Standard>,
 }
 
-/// How many DR drills came out how; controls are none of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DrTotals {
-    /// All that came to an end.
-    pub drills: usize,
-    /// Those that passed.
-    pub passed: usize,
-    /// Those of them whose scenario exists to fail.
-    pub expected_failures: usize,
-    /// Those that passed with conditions.
-    pub with_conditions: usize,
-    /// Those that failed.
-    pub failed: usize,
-    /// Those that came to an end without saying anything about the recovery.
-    pub no_verdict: usize,
-    /// Those that were cut off.
-    pub incomplete: usize,
-    /// Controls.
-    pub controls: usize,
+impl<'a> DrReport<'a> {
+    /// The report.
+    pub fn new(input: &'a DrInput) -> DrReport<'a> {
+        let drills = input.drills.iter().filter_map(|one| DrillReport::of(one, input.quarter, &input.notes));
+        DrReport { input, header: input.notes.header(input.quarter), drills: drills.collect() }
+    }
+
+    /// When it was made, RFC 3339 in UTC.
+    pub fn made_utc(&self) -> String {
+        utc_text(self.input.made)
+    }
+
+    /// Whether the quarter was not over then.
+    pub fn is_draft(&self) -> bool {
+        self.input.made < self.input.quarter.end()
+    }
+
+    /// The drills but for controls.
+    pub fn counted(&self) -> impl Iterator<Item = &DrillReport<'a>> {
+        self.drills.iter().filter(|drill| !drill.plan.control)
+    }
+
+    /// How many of them came to this.
+    pub fn count(&self, verdict: DrVerdict) -> usize {
+        self.counted().filter(|drill| drill.verdict == verdict).count()
+    }
+
+    /// How many of them passed whose scenario exists to fail.
+    pub fn noticed(&self) -> usize {
+        self.counted().filter(|drill| drill.expects_failure && drill.verdict.is_pass()).count()
+    }
+
+    /// The runs of the quarter.
+    fn seen(&self) -> impl Iterator<Item = &'a SeenRun> {
+        let DrInput { quarter, seen, .. } = self.input;
+        seen.iter().filter(move |seen| quarter.contains(seen.at))
+    }
+
+    /// DR drills that were cut off.
+    pub fn incomplete(&self) -> Vec<&'a SeenRun> {
+        self.seen().filter(|seen| seen.dr && !seen.ended).collect()
+    }
+
+    /// When the last DR drill before the quarter began, as the records have it.
+    pub fn previous_drill(&self) -> Option<&'a str> {
+        let start = self.input.quarter.start();
+        let before = self.input.seen.iter().filter(|seen| seen.dr && seen.is_judged() && seen.at < start);
+        before.max_by_key(|seen| seen.at).map(|seen| seen.started_utc.as_str())
+    }
+
+    /// Scenarios of the project that were not drilled in the quarter, and whether each is a DR scenario; `None` when no project was
+    /// found.
+    pub fn not_drilled(&self) -> Option<Vec<&'a (String, bool)>> {
+        let all = Some(&self.input.scenarios).filter(|all| !all.is_empty())?;
+        let was_drilled = |name: &str| self.seen().any(|seen| seen.scenario == name && seen.is_judged());
+        Some(all.iter().filter(|(name, _)| !was_drilled(name)).collect())
+    }
+
+    /// What could not be read, and notes that fit no run.
+    pub fn problems(&self) -> Vec<String> {
+        let DrInput { quarter, seen, notes, actions, .. } = self.input;
+        let of_actions = actions.iter().filter_map(|item| Some((item.run.as_deref()?, ACTIONS)));
+        let named = notes.runs(*quarter).chain(of_actions).filter(|(run, _)| !seen.iter().any(|seen| seen.run == *run));
+        let told =
+            named.map(|(run, path)| format!("{path} has notes about the run {run}, of which there is no record"));
+        self.input.problems.iter().cloned().chain(told).collect()
+    }
 }
 
 named_enum! {
@@ -125,16 +137,10 @@ pub struct DrillReport<'a> {
     pub conditions: Vec<String>,
     /// What people know of it.
     pub notes: DrTold,
-    /// Every check of a level, and what came of it last.
-    pub probes: Vec<AskedProbe<'a>>,
     /// What happened when, and how many moments were left out.
     pub timeline: (Vec<Moment>, usize),
     /// Recovery time and point.
     pub objectives: DrObjectives,
-    /// How long the recovery had to hold to count, and did, and how that came out; `None` where no recovery was looked for.
-    pub hold: Option<(StatusSymbol, String)>,
-    /// What became of the writes, in one line; `None` when that could not be told.
-    pub data_result: Option<String>,
     /// How the survivors were read back, or why they were not.
     pub data_evidence: String,
     /// The steps of the runbook.
@@ -173,20 +179,11 @@ impl DrillReport<'_> {
         Some(load.rate * BUDGET_S * (1.0 - sli.objective)).filter(|budget| *budget > 0.0)
     }
 
-    /// The share of them that the drill spent.
-    pub fn budget_spent(&self, sli: &SliFigures) -> Option<f64> {
-        let bad = sli.during.valid.saturating_sub(sli.during.good) as f64;
-        self.budget_events(sli).filter(|_| sli.during.valid > 0).map(|budget| bad / budget)
-    }
-
     /// Service → digest of its image.
     pub fn images(&self) -> BTreeMap<String, String> {
         self.record.stack.as_ref().map(|stack| stack.images.clone()).unwrap_or_default()
     }
 }
-
-/// A check of a level and its last answer; `None` where it was not asked.
-pub type AskedProbe<'a> = (&'a ProbeInfo, Option<&'a ProbeRecord>);
 
 /// Recovery time and point: target, actual, met.
 #[derive(Debug, Clone, Default)]
@@ -205,93 +202,28 @@ pub struct DrObjectives {
     pub rpo_met: Option<bool>,
 }
 
-/// A finding, and of which drill.
-#[derive(Debug, Clone)]
-pub struct FindingRow {
-    /// The drill: its run, or its scenario.
-    pub of: String,
-    /// The quarter of the notes, where it is an earlier one.
-    pub carried_from: Option<Quarter>,
-    /// The finding.
-    pub finding: DrFinding,
-}
-
-/// Whether a run shows that an action helped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChainVerification {
-    /// Whether it does.
-    pub verified: bool,
-    /// Why, or why not.
-    pub why: String,
-}
-
 /// An action.
 #[derive(Debug, Clone)]
-pub struct ActionRow {
-    /// The quarter of the notes, where it is an earlier one.
+pub struct ActionRow<'a> {
+    /// The quarter in which it was decided, where that is an earlier one.
     pub carried_from: Option<Quarter>,
+    /// How far it is: one that is closed by a run which proves nothing is open.
+    pub status: ActionStatus,
     /// Whether it is late.
     pub overdue: bool,
-    /// Whether a run shows that it helped.
-    pub verification: ChainVerification,
+    /// Why a run verifies that it helped, or why none does.
+    pub verified: Result<String, String>,
     /// The action.
-    pub action: Action,
-}
-
-/// A risk that somebody accepted.
-#[derive(Debug, Clone)]
-pub struct RiskRow {
-    /// The drill: its run, or its scenario.
-    pub of: String,
-    /// Whether the time for which it was accepted is over.
-    pub expired: bool,
-    /// The risk.
-    pub risk: Risk,
+    pub item: &'a ActionItem,
 }
 
 /// What became of a drill that failed.
 #[derive(Debug, Clone)]
-pub struct Retest {
-    /// The run that failed.
-    pub failed: String,
-    /// Its scenario.
-    pub scenario: String,
-    /// What it came to.
-    pub verdict: DrVerdict,
+pub struct Retest<'a> {
+    /// The drill that failed.
+    pub failed: &'a DrillReport<'a>,
     /// The run that tested it again.
-    pub retest: Option<String>,
-    /// When that began.
-    pub retest_utc: Option<String>,
-    /// Whether it passed.
-    pub passed: Option<bool>,
+    pub retest: Option<&'a SeenRun>,
     /// How it is known to be the retest.
     pub by: &'static str,
-}
-
-/// A scenario over four quarters.
-#[derive(Debug, Clone)]
-pub struct DrTrend {
-    /// Name of the scenario.
-    pub scenario: String,
-    /// Whether the scenario exists to fail.
-    pub expects_failure: bool,
-    /// The four quarters, the oldest first.
-    pub quarters: Vec<TrendQuarter>,
-}
-
-/// A scenario in one quarter. Controls are left out.
-#[derive(Debug, Clone)]
-pub struct TrendQuarter {
-    /// The quarter.
-    pub quarter: Quarter,
-    /// Runs.
-    pub runs: usize,
-    /// Runs that passed.
-    pub passed: usize,
-    /// Median of the recovery times.
-    pub rto_median_us: Option<u64>,
-    /// The longest one.
-    pub rto_worst_us: Option<u64>,
-    /// The oldest recovery point.
-    pub rpo_worst_us: Option<u64>,
 }

@@ -28,7 +28,6 @@ pub struct NotesFile {
 
 /// Organisation, system, plan and attestation. Dates are `YYYY-MM-DD`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct DrHeader {
     /// Whose report it is.
     pub organisation: Option<String>,
@@ -95,6 +94,13 @@ pub enum DrillRef {
 }
 
 impl DrillRef {
+    /// The run or the scenario.
+    pub fn name(&self) -> &str {
+        match self {
+            DrillRef::Run(name) | DrillRef::Scenario(name) => name,
+        }
+    }
+
     /// The run, where it is one.
     pub fn run(&self) -> Option<&str> {
         match self {
@@ -118,7 +124,6 @@ pub struct DrillNotes {
 #[serde(default)]
 pub struct DrTold {
     /// What kind of exercise it is.
-    #[serde(rename = "type")]
     pub kind: Option<DrillType>,
     /// Why the scenario is severe but plausible.
     pub plausible: Option<String>,
@@ -136,8 +141,6 @@ pub struct DrTold {
     pub people: Vec<DrPerson>,
     /// What was found.
     pub findings: Vec<DrFinding>,
-    /// What is done about it.
-    pub actions: Vec<Action>,
     /// Risks that somebody accepted.
     pub accepted_risks: Vec<Risk>,
     /// What the drill does not show.
@@ -170,48 +173,6 @@ pub struct DrFinding {
     pub severity: Option<String>,
 }
 
-named_enum! {
-/// How far an action is.
-pub enum ActionStatus {
-    /// Nobody has begun.
-    Open = "open",
-    /// Somebody has.
-    InProgress = "in_progress",
-    /// It is done.
-    Done = "done",
-    /// It will not be done.
-    Dropped = "dropped",
-}
-}
-
-impl ActionStatus {
-    /// Whether something is still to be done.
-    pub fn is_open(self) -> bool {
-        matches!(self, ActionStatus::Open | ActionStatus::InProgress)
-    }
-}
-
-/// What is done about a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Action {
-    /// Its id, the only one of that name in all notes.
-    pub id: String,
-    /// Id of the finding.
-    pub finding: Option<String>,
-    /// What.
-    pub text: String,
-    /// Who.
-    pub owner: Option<String>,
-    /// Until when, `YYYY-MM-DD`.
-    pub due: Option<String>,
-    /// How far it is; `None` when nobody says.
-    pub status: Option<ActionStatus>,
-    /// Where it is tracked.
-    pub ticket: Option<String>,
-    /// The run that is to show that it helped.
-    pub verified_by: Option<String>,
-}
-
 /// A risk that somebody accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Risk {
@@ -235,8 +196,8 @@ impl DrNotes {
         first_said(self.of(quarter).map(|file| &file.header))
     }
 
-    /// What is known of a run: what is said of it comes before what is said of its scenario. Findings, actions, risks, limitations
-    /// and conditions are those of both.
+    /// What is known of a run: what is said of it comes before what is said of its scenario. Findings, risks, limitations and
+    /// conditions are those of both.
     pub fn told(&self, quarter: Quarter, run: &str, scenario: &str) -> DrTold {
         let notes: Vec<&DrillNotes> = self.of(quarter).flat_map(|file| &file.drills).collect();
         let about = |of: DrillRef| notes.iter().filter(move |note| note.of == of).map(|note| &note.told);
@@ -244,7 +205,6 @@ impl DrNotes {
             about(DrillRef::Run(run.into())).chain(about(DrillRef::Scenario(scenario.into()))).collect();
         DrTold {
             findings: told.iter().flat_map(|told| told.findings.clone()).collect(),
-            actions: told.iter().flat_map(|told| told.actions.clone()).collect(),
             accepted_risks: told.iter().flat_map(|told| told.accepted_risks.clone()).collect(),
             limitations: told.iter().flat_map(|told| told.limitations.clone()).collect(),
             conditions: told.iter().flat_map(|told| told.conditions.clone()).collect(),

@@ -1,24 +1,26 @@
 //! The pages of the report. `pages.txt` is the document, section by section, once for every format; what it says that needs
 //! more than a field of the report stands here.
 
-use super::pages;
-use super::{ActionRow, DrHeader, DrReport, DrTrend, DrVerdict, DrillReport, Retest, RiskRow, Signature, TrendQuarter};
+use super::{ActionRow, DrHeader, DrReport, DrVerdict, DrillReport, EvidenceSummary, Retest, Risk, Signature};
+use super::{follow, pages};
 use crate::assurance::coverage::ServiceCoverage;
 use crate::output::cut;
 use crate::record::{
     FaultInfo, InvariantInfo, InvariantTime, Numbers, ProbeInfo, ProbeRecord, RestoreLevel, SliFigures, StepStatus,
+    utc_text,
 };
 use crate::report::escape::html_prose;
 use crate::report::laid_out;
 use crate::view::StatusSymbol::{self, Bad, Good, Plain, Skip, Warn};
 use crate::view::clock::{self, day};
-use crate::view::format::{bytes, declared, percent, seconds};
+use crate::view::format::{bytes, declared, percent, quantile, seconds};
 use crate::view::words::{self, many};
 use crate::view::{Quarter, SeenRun, StepView, format, written};
 use askama::Template;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use time::OffsetDateTime;
 
 /// Longest list of numbers of writes that is shown, in characters.
 const WIDTH: usize = 200;
@@ -122,8 +124,12 @@ struct HtmlPages<'a> {
 
 /// The report as one HTML file that asks nobody for anything: made for A4, readable on a screen.
 pub fn dr_html(report: &DrReport<'_>) -> Vec<u8> {
-    let foot =
-        format!("{}Disaster recovery drills {} - made {}", draft(report), report.quarter, instant(&report.made_utc));
+    let foot = format!(
+        "{}Disaster recovery drills {} - made {}",
+        draft(report),
+        report.input.quarter,
+        instant(&report.made_utc())
+    );
     // Into a string of CSS goes nothing that could end it.
     let foot = foot.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
     let pages = HtmlPages { style: include_str!("a4.css"), foot, report };
@@ -165,11 +171,11 @@ mod filters {
 }
 
 fn draft(report: &DrReport<'_>) -> &'static str {
-    if report.quarter_is_over { "" } else { "DRAFT - " }
+    if report.is_draft() { "DRAFT - " } else { "" }
 }
 
 fn title(report: &DrReport<'_>) -> String {
-    format!("{}Disaster recovery drills, {}", draft(report), report.quarter.in_words())
+    format!("{}Disaster recovery drills, {}", draft(report), report.input.quarter.in_words())
 }
 
 /// `2026-11-20 06:41:12 UTC` of an RFC 3339 text in UTC.
@@ -178,6 +184,11 @@ fn instant(utc: &str) -> String {
         (Some(day), Some(hour)) => format!("{day} {hour} UTC"),
         _ => utc.to_string(),
     }
+}
+
+/// The same of an instant.
+fn moment(at: OffsetDateTime) -> String {
+    instant(&utc_text(at))
 }
 
 /// `06:41:12.345` of an RFC 3339 text.
@@ -192,18 +203,12 @@ fn whole(text: String) -> String {
     text.replace(' ', "\u{a0}")
 }
 
-/// A duration: `12.30 s`, `2 min 05 s`, `3 h 5 min`, `2 d 3 h`.
+/// A duration: `12.30 s`, `2 min 05 s`, `3 h 5 min`, `2 days 3 h`.
 fn span(us: u64) -> String {
-    const MINUTE: u64 = 60_000_000;
-    let two = |many: u64, unit: &str, few: u64, small: &str| match few {
-        0 => format!("{many} {unit}"),
-        few => format!("{many} {unit} {few} {small}"),
-    };
-    whole(match us / MINUTE {
-        _ if us == 0 => "0 s".into(),
-        0..60 => seconds(us),
-        minutes @ 60..2880 => two(minutes / 60, "h", minutes % 60, "min"),
-        minutes => two(minutes / 1440, "d", minutes / 60 % 24, "h"),
+    whole(match us {
+        0 => "0 s".into(),
+        1..7_200_000_000 => seconds(us),
+        us => format::span(us),
     })
 }
 
@@ -223,25 +228,22 @@ fn or<'a>(text: &'a Option<String>, none: &'a str) -> &'a str {
 
 /// The line on the first page that says, before any figure, that evidence is not as it was sealed.
 fn not_intact(report: &DrReport<'_>) -> Option<String> {
-    let evidence = &report.evidence;
-    let gone = match evidence.gone {
-        0 => String::new(),
-        1 => " (1 of them is gone: only the hash chain knows of it)".to_string(),
-        more => format!(" ({more} of them are gone: only the hash chain knows of them)"),
-    };
-    let (runs, chains) = (evidence.not_intact, evidence.broken_chains);
-    let runs = (runs > 0).then(|| format!("The evidence of {} is not intact{gone}", many(runs, "run")));
-    let were = if chains == 1 { "was" } else { "were" };
-    let chains = (chains > 0).then(|| format!("{} {were} changed", many(chains, "hash chain")));
-    let unread = (evidence.unreadable > 0).then(|| format!("{} cannot be read", many(evidence.unreadable, "place")));
-    let parts: Vec<String> = runs.into_iter().chain(chains).chain(unread).collect();
-    (!parts.is_empty()).then(|| format!("{}: see section 6.", parts.join("; ")))
+    let EvidenceSummary { not_intact, gone, broken_chains, unreadable, .. } = report.input.evidence;
+    let all = [
+        ("runs that are not as they were sealed", not_intact),
+        ("of these gone, so that only the hash chain knows of them", gone),
+        ("hash chains that were changed", broken_chains),
+        ("places that cannot be read", unreadable),
+    ];
+    let parts = all.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}"));
+    let parts = parts.collect::<Vec<_>>().join("; ");
+    (!parts.is_empty()).then(|| format!("The evidence is not intact. {parts}. See section 6."))
 }
 
 /// What the quarter shows of each system, and what it does not: a row for each scenario.
 fn conclusion(report: &DrReport<'_>) -> Vec<DrRow> {
     let mut scenarios: BTreeMap<&str, Vec<&DrillReport<'_>>> = BTreeMap::new();
-    for drill in report.drills.iter().filter(|drill| !drill.plan.control) {
+    for drill in report.counted() {
         scenarios.entry(&drill.plan.scenario).or_default().push(drill);
     }
     scenarios.values().filter_map(|drills| conclusion_of(report, drills)).collect()
@@ -309,12 +311,12 @@ fn longest(name: &str, of: impl Iterator<Item = Option<u64>>) -> String {
 }
 
 fn dr_not_drilled(report: &DrReport<'_>) -> Option<String> {
-    let names = report.not_drilled.iter().flatten().filter(|(_, dr)| *dr).map(|(name, _)| format!("`{name}`"));
+    let names = report.not_drilled().into_iter().flatten().filter(|(_, dr)| *dr).map(|(name, _)| format!("`{name}`"));
     Some(names.collect::<Vec<_>>().join(", ")).filter(|names| !names.is_empty())
 }
 
 /// Scenarios, and whether each is one of a disaster recovery.
-fn names(names: &[(String, bool)]) -> Vec<String> {
+fn names(names: &[&(String, bool)]) -> Vec<String> {
     names.iter().map(|(name, dr)| format!("`{name}`{}", if *dr { " (DR)" } else { "" })).collect()
 }
 
@@ -327,7 +329,7 @@ fn attesting<'r>(report: &'r DrReport<'_>) -> impl Iterator<Item = (&'static str
 /// Why a signature does not count: its date has not come yet, or it is that of whoever prepared the report or executed its
 /// drills; `None` where it counts.
 fn objection(report: &DrReport<'_>, signature: &Signature) -> Option<&'static str> {
-    if signature.date.as_deref().is_some_and(|date| date > day(&report.made_utc)) {
+    if signature.date.as_deref().is_some_and(|date| date > day(&report.made_utc())) {
         return Some("dated in the future: not counted");
     }
     let prepared = report.header.prepared.iter().map(|own| own.name.as_str());
@@ -364,7 +366,7 @@ fn attestation(report: &DrReport<'_>) -> Vec<TonedText> {
 }
 
 fn previous(report: &DrReport<'_>) -> DrCell {
-    let recorded = report.previous_drill_recorded.as_ref().map(|utc| format!("{} (from the records)", day(utc)));
+    let recorded = report.previous_drill().map(|utc| format!("{} (from the records)", day(utc)));
     DrCell::given(report.header.previous_drill.clone().or(recorded))
 }
 
@@ -482,7 +484,7 @@ fn recovery_point_cell(drill: &DrillReport<'_>) -> DrCell {
 
 /// How long the recovery was held and why so long.
 fn hold(drill: &DrillReport<'_>) -> TonedText {
-    match &drill.hold {
+    match words::held(drill.record) {
         Some((Bad, text)) => (Bad, format!("Hold: {text}.")),
         Some((_, text)) => (Plain, format!("Hold: {text}.")),
         None if drill.figures.to_recover_us.is_some() => {
@@ -553,12 +555,12 @@ fn none_or_warn(count: &u64) -> DrCell {
 
 fn budget(drill: &DrillReport<'_>, sli: &SliFigures) -> DrCell {
     let bad = sli.during.valid.saturating_sub(sli.during.good);
-    DrCell::text(match (drill.budget_spent(sli), drill.budget_events(sli)) {
-        (Some(spent), Some(events)) => {
-            format!("{} ({bad} bad of {events:.0} allowed in 30 days)", format::budget_share(spent))
-        }
-        _ => "not derivable".into(),
-    })
+    let told = |events: f64| {
+        let spent = format::budget_share(bad as f64 / events);
+        format!("{spent} ({bad} bad of {events:.0} allowed in 30 days)")
+    };
+    let events = drill.budget_events(sli).filter(|_| sli.during.valid > 0);
+    DrCell::text(events.map_or("not derivable".into(), told))
 }
 
 fn no_steps(drill: &DrillReport<'_>) -> &'static str {
@@ -611,58 +613,78 @@ fn id(id: &str, from: &Option<Quarter>) -> DrCell {
     DrCell::text(id).and_some(from.map(|from| format!("(from {from})")))
 }
 
-fn owner(row: &ActionRow) -> DrCell {
-    let action = &row.action;
-    let due = match (&action.due, row.overdue) {
-        (Some(due), true) => format!("due {due} (overdue)"),
-        (Some(due), false) => format!("due {due}"),
-        (None, _) => "due date not provided".into(),
+fn owner(row: &ActionRow<'_>) -> DrCell {
+    let due = format!("due {}{}", row.item.due, if row.overdue { " (overdue)" } else { "" });
+    DrCell::text(&row.item.owner).and(due).and(or(&row.item.ticket, "ticket not provided"))
+}
+
+fn status(row: &ActionRow<'_>) -> DrCell {
+    if row.overdue { DrCell::toned(format!("{}, overdue", row.status), Bad) } else { DrCell::text(row.status) }
+}
+
+fn verified(row: &ActionRow<'_>) -> DrCell {
+    let cell = match &row.verified {
+        Ok(why) => DrCell::toned("verified", Good).and(why),
+        Err(why) => DrCell::toned(why, Warn),
     };
-    DrCell::text(or(&action.owner, "owner not provided")).and(due).and(or(&action.ticket, "ticket not provided"))
+    cell.and_some(row.item.closed_by.as_ref().map(|run| format!("`{run}`")))
 }
 
-fn status(row: &ActionRow) -> DrCell {
-    let status = DrCell::given(row.action.status.map(|status| status.name().replace('_', " ")));
-    if row.overdue { DrCell::toned(format!("{}, overdue", status.lines.concat()), Bad) } else { status }
-}
-
-fn verified(row: &ActionRow) -> DrCell {
-    let (verified, why) = (row.verification.verified, &row.verification.why);
-    let cell = if verified { DrCell::toned("verified", Good).and(why) } else { DrCell::toned(why, Warn) };
-    cell.and_some(row.action.verified_by.as_ref().map(|run| format!("`{run}`")))
-}
-
-fn until(row: &RiskRow) -> DrCell {
-    match (&row.risk.until, row.expired) {
-        (Some(until), true) => DrCell::toned(format!("{until}, expired"), Bad),
-        (until, _) => DrCell::given(until),
+fn until(report: &DrReport<'_>, risk: &Risk) -> DrCell {
+    match &risk.until {
+        Some(until) if *until < follow::today(report.input) => DrCell::toned(format!("{until}, expired"), Bad),
+        until => DrCell::given(until),
     }
 }
 
-fn retest(row: &Retest) -> DrCell {
-    match (&row.retest, row.retest_utc.as_deref()) {
-        (Some(run), Some(began)) => DrCell::text(format!("`{run}`")).and(instant(began)).and(format!("({})", row.by)),
-        _ => DrCell::text("none"),
-    }
+fn retest(row: &Retest<'_>) -> DrRow {
+    let retest = row.retest.map_or_else(
+        || DrCell::text("none"),
+        |seen| DrCell::text(format!("`{}`", seen.run)).and(instant(&seen.started_utc)).and(format!("({})", row.by)),
+    );
+    let passed = row.retest.map(SeenRun::passed);
+    vec![
+        DrCell::code(&row.failed.plan.run).and(row.failed.verdict),
+        DrCell::code(&row.failed.plan.scenario),
+        retest,
+        DrCell::met(passed, "the retest passed", "the retest did not pass", "not retested"),
+    ]
 }
 
-/// A scenario over four quarters. The heads are the same in every report: which quarter a column is, its cells say.
-fn trend(trend: &DrTrend) -> DrRow {
-    let quarter = |one: &TrendQuarter| {
-        let cell = DrCell::text(format!("{}:", one.quarter));
-        if one.runs == 0 {
-            return cell.and("no run");
+/// The DR scenarios over four quarters, oldest first.
+fn trend(report: &DrReport<'_>) -> Vec<DrRow> {
+    let quarters = report.input.quarter.four();
+    let mut scenarios: BTreeMap<&str, Vec<&SeenRun>> = BTreeMap::new();
+    for seen in report.input.seen.iter().filter(|seen| seen.dr && !seen.control) {
+        if quarters.contains(&Quarter::of(seen.at)) {
+            scenarios.entry(&seen.scenario).or_default().push(seen);
         }
-        let rto = one.rto_median_us.zip(one.rto_worst_us);
-        let rto = rto.map(|(median, worst)| format!("RTO median\u{a0}{}, worst\u{a0}{}", span(median), span(worst)));
-        let rpo = one.rpo_worst_us.map(|rpo| format!("RPO worst\u{a0}{}", span(rpo)));
-        cell.and(format!("{} of {} passed", one.passed, one.runs))
-            .and(rto.unwrap_or_else(|| "RTO not measured".into()))
-            .and(rpo.unwrap_or_else(|| "RPO not measured".into()))
+    }
+    let row = |(scenario, runs): (&str, Vec<&SeenRun>)| {
+        let to_fail = runs.iter().all(|seen| seen.expects_failure).then(|| "(exists to fail)".to_string());
+        let of =
+            |quarter: Quarter| runs.iter().copied().filter(move |seen| quarter.contains(seen.at)).collect::<Vec<_>>();
+        let cells = quarters.map(|quarter| trend_of(quarter, &of(quarter)));
+        std::iter::once(DrCell::code(scenario).and_some(to_fail)).chain(cells).collect::<DrRow>()
     };
-    let name = DrCell::code(&trend.scenario);
-    let name = if trend.expects_failure { name.and("(exists to fail)") } else { name };
-    [vec![name], trend.quarters.iter().map(quarter).collect()].concat()
+    scenarios.into_iter().map(row).collect()
+}
+
+/// A scenario in a quarter. The heads are the same in every report: which quarter a column is, its cells say.
+fn trend_of(quarter: Quarter, runs: &[&SeenRun]) -> DrCell {
+    let cell = DrCell::text(format!("{quarter}:"));
+    if runs.is_empty() {
+        return cell.and("no run");
+    }
+    let mut rto: Vec<u64> = runs.iter().filter_map(|seen| seen.rto_us).collect();
+    rto.sort_unstable();
+    let rto = quantile(&rto, 0.5).map(|median| median as u64).zip(rto.last().copied());
+    let rto = rto.map(|(median, worst)| format!("RTO median\u{a0}{}, worst\u{a0}{}", span(median), span(worst)));
+    let rpo = runs.iter().filter_map(|seen| seen.rpo_us).max();
+    let rpo = rpo.map(|rpo| format!("RPO worst\u{a0}{}", span(rpo)));
+    cell.and(format!("{} of {} passed", runs.iter().filter(|seen| seen.passed()).count(), runs.len()))
+        .and(rto.unwrap_or_else(|| "RTO not measured".into()))
+        .and(rpo.unwrap_or_else(|| "RPO not measured".into()))
 }
 
 fn tested(service: &ServiceCoverage) -> DrCell {
@@ -671,9 +693,15 @@ fn tested(service: &ServiceCoverage) -> DrCell {
 }
 
 fn heads(report: &DrReport<'_>) -> DrCell {
-    DrCell::lines(&report.evidence.heads.iter().map(code).collect::<Vec<_>>())
+    DrCell::lines(&report.input.evidence.heads.iter().map(code).collect::<Vec<_>>())
 }
 
 fn levels() -> DrCell {
     DrCell::lines(&RestoreLevel::ALL.map(|level| format!("{level}: {}", level.words())))
+}
+
+/// Every requirement, what it asks for, and the sections that support it. They support an audit; whether a requirement is met is for
+/// the auditor to say.
+fn supports() -> Vec<DrRow> {
+    include_str!("supports.txt").split("\n\n").map(|one| one.lines().map(DrCell::text).collect()).collect()
 }

@@ -1,12 +1,13 @@
 //! A synthetic quarter: passed, failed and retested, damaged as expected, a control, one that broke, one that was cut off.
 
 use super::*;
+use crate::assurance::actions::{ActionItem, ActionStatus};
 use crate::assurance::coverage::{Coverage, CoverageState, ModeCoverage, Proof, ServiceCoverage, Targets};
 use crate::record::RunOutcome;
 use crate::record::testing::quarter::{DrStory, dr_events_at, sum_of};
 use crate::record::testing::{Story, record_of};
 use crate::view::format::seconds;
-use crate::view::{Quarter, timeline, words};
+use crate::view::{Quarter, SeenRun, timeline, words};
 use time::macros::datetime;
 
 fn one(story: DrStory, at: &str, run: &str) -> DrillInput {
@@ -29,24 +30,8 @@ fn notes() -> DrNotes {
         ..DrTold::default()
     };
     let finding = DrFinding { id: "F-1".into(), text: "A WAL segment is missing".into(), severity: text("high") };
-    let action = |id: &str, run: Option<&str>, status, due: &str| Action {
-        id: id.into(),
-        finding: text("F-1"),
-        text: "Archive every segment before it is removed".into(),
-        owner: text("Team Database"),
-        due: text(due),
-        status: Some(status),
-        ticket: text("OPS-311"),
-        verified_by: run.map(str::to_string),
-    };
     let failed = DrTold {
         findings: vec![finding],
-        actions: vec![
-            action("A-1", Some("20261118T020000Z-pg-restore-0003"), ActionStatus::Done, "2026-11-30"),
-            action("A-2", Some("20261014T020000Z-pg-restore-0001"), ActionStatus::Open, "2026-12-01"),
-            action("A-3", Some("20261119T020000Z-nowhere-0001"), ActionStatus::Open, "2027-02-01"),
-            action("A-4", None, ActionStatus::Done, "2026-11-30"),
-        ],
         accepted_risks: vec![Risk {
             text: "Backups are in one region".into(),
             accepted_by: text("D. Owner"),
@@ -72,6 +57,28 @@ fn notes() -> DrNotes {
         ],
     };
     DrNotes { files: vec![file] }
+}
+
+fn actions() -> Vec<ActionItem> {
+    let action = |id: &str, closed_by: Option<&str>, status, due: &str| ActionItem {
+        id: id.into(),
+        text: "Archive every segment before it is removed".into(),
+        owner: "Team Database".into(),
+        due: due.into(),
+        status,
+        kind: None,
+        finding: Some("F-1".into()),
+        ticket: Some("OPS-311".into()),
+        run: Some("20261104T020000Z-pg-restore-0002".into()),
+        closed_by: closed_by.map(str::to_string),
+        span: crate::source::Span::default(),
+    };
+    vec![
+        action("A-1", Some("20261118T020000Z-pg-restore-0003"), ActionStatus::Done, "2026-11-30"),
+        action("A-2", Some("20261014T020000Z-pg-restore-0001"), ActionStatus::Done, "2026-12-01"),
+        action("A-3", Some("20261119T020000Z-nowhere-0001"), ActionStatus::Done, "2027-02-01"),
+        action("A-4", None, ActionStatus::Dropped, "2026-11-30"),
+    ]
 }
 
 /// The quarter.
@@ -149,6 +156,7 @@ fn input() -> DrInput {
         drills,
         seen,
         notes: notes(),
+        actions: actions(),
         coverage: Some(DrCoverage {
             file: "services.yaml".into(),
             matrix,
@@ -178,7 +186,7 @@ fn a_quarter_as_markdown() {
     insta::assert_snapshot!("quarter", format!("{before}…\n{after}"));
     let told = report.drills.iter().map(|drill| {
         let mut lines = vec![format!("{} {:?}: {}", drill.plan.run, drill.verdict, drill.basis)];
-        lines.extend(drill.data_result.clone());
+        lines.extend(drill.data_in_words());
         lines.extend(drill.conditions.iter().chain(&drill.limitations).map(|line| format!("- {line}")));
         lines.join("\n")
     });
@@ -203,10 +211,10 @@ fn evidence_that_is_not_intact_is_told_on_the_first_page_and_has_no_verdict() {
     let report = DrReport::new(&input);
     assert_eq!(report.drills[0].verdict, DrVerdict::NoVerdict);
     assert!(report.drills[0].basis.contains("events.jsonl was changed"), "{}", report.drills[0].basis);
-    let page = text(dr_markdown(&report));
+    let page = text(dr_markdown(&report)).replace("&#58;", ":");
     let first = page.split("3. ").next().unwrap();
-    let gone = ["The evidence of 2 runs is not intact", "1 of them is gone"];
-    for words in gone.into_iter().chain(["1 hash chain was changed", "1 place cannot be read", "section 6"]) {
+    let gone = ["The evidence is not intact", "as they were sealed: 2", "only the hash chain knows of them: 1"];
+    for words in gone.into_iter().chain(["chains that were changed: 1", "places that cannot be read: 1", "section 6"]) {
         assert!(first.contains(words), "{words}: {first}");
     }
 }
@@ -228,17 +236,8 @@ fn every_drill_has_the_verdict_that_follows() {
     assert_eq!(verdicts, want);
     assert!(report.drills[3].basis.contains("damage was detected at L3 as expected"), "{}", report.drills[3].basis);
     assert!(report.drills[3].basis.contains("no evidence of a recovery"));
-    let want = DrTotals {
-        drills: 5,
-        passed: 3,
-        expected_failures: 1,
-        with_conditions: 0,
-        failed: 1,
-        no_verdict: 1,
-        incomplete: 1,
-        controls: 1,
-    };
-    assert_eq!(report.totals, want);
+    assert_eq!(DrVerdict::ALL.map(|verdict| report.count(verdict)), [3, 0, 1, 1], "controls are none of them");
+    assert_eq!((report.noticed(), report.incomplete().len(), report.drills.len()), (1, 1, 6));
 }
 
 #[test]
@@ -291,10 +290,12 @@ fn a_recovery_point_that_is_known_from_below_only_is_a_bound() {
 fn an_action_is_verified_by_a_later_run_that_passed_and_by_nothing_else() {
     let input = input();
     let report = DrReport::new(&input);
-    let told: Vec<String> = report
-        .actions
+    let told: Vec<String> = follow::actions(&report)
         .iter()
-        .map(|row| format!("{} {} {} {}", row.action.id, row.verification.verified, row.overdue, row.verification.why))
+        .map(|row| {
+            let (verified, why) = (row.verified.is_ok(), row.verified.clone().unwrap_or_else(|why| why));
+            format!("{} {verified} {} {why}", row.item.id, row.overdue)
+        })
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
     A-1 true false `pg-restore` passed on 2026-11-18
@@ -309,8 +310,8 @@ fn an_action_is_verified_by_a_later_run_that_passed_and_by_nothing_else() {
         of: DrillRef::Scenario("pg-restore".into()),
         told: DrTold { findings, ..DrTold::default() },
     });
-    let row = &DrReport::new(&of_scenario).actions[1];
-    assert!(row.verification.why.contains("it began before what"), "{row:?}");
+    let row = &follow::actions(&DrReport::new(&of_scenario))[1];
+    assert!(row.verified.as_ref().is_err_and(|why| why.contains("it began before what")), "{row:?}");
 }
 
 #[test]
@@ -318,32 +319,33 @@ fn an_action_of_an_earlier_quarter_stays_open_where_the_run_that_closes_it_prove
     let mut input = input();
     input.quarter = Quarter::parse("2027Q1").unwrap();
     input.drills.clear();
-    let ids = |report: &DrReport<'_>| report.actions.iter().map(|row| row.action.id.clone()).collect::<Vec<_>>();
+    let ids = |report: &DrReport<'_>| follow::actions(report).iter().map(|row| row.item.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&DrReport::new(&input)), ["A-2", "A-3"]);
-    let closed = &mut input.notes.files[0].drills[1].told.actions[0];
-    closed.verified_by = Some("20261202T020000Z-pg-restore-0006".into());
+    input.actions[0].closed_by = Some("20261202T020000Z-pg-restore-0006".into());
     let report = DrReport::new(&input);
     assert_eq!(ids(&report), ["A-1", "A-2", "A-3"]);
-    assert_eq!(report.actions[0].action.status, Some(ActionStatus::Open));
+    assert_eq!(follow::actions(&report)[0].status, ActionStatus::Open);
 }
 
 #[test]
 fn what_failed_is_retested_by_the_next_run_that_passed() {
     let input = input();
     let report = DrReport::new(&input);
-    let told: Vec<_> =
-        report.retests.iter().map(|row| (row.failed.as_str(), row.retest.as_deref(), row.passed)).collect();
+    let rows = follow::retests(&report);
+    let of = |row: &Retest<'_>| (row.retest.map(|seen| seen.run.clone()), row.retest.map(SeenRun::passed));
+    let told: Vec<_> = rows.iter().map(|row| (row.failed.plan.run.as_str(), of(row))).collect();
     let want = [
-        ("20261104T020000Z-pg-restore-0002", Some("20261118T020000Z-pg-restore-0003"), Some(true)),
-        ("20261202T020000Z-pg-restore-0006", None, None),
+        ("20261104T020000Z-pg-restore-0002", (Some("20261118T020000Z-pg-restore-0003".to_string()), Some(true))),
+        ("20261202T020000Z-pg-restore-0006", (None, None)),
     ];
     assert_eq!(told, want, "a run that was cut off is no retest");
     let by_notes = |named: &str| {
         let mut input = input.clone();
         let told = DrTold { retest_of: Some("20261104T020000Z-pg-restore-0002".into()), ..DrTold::default() };
         input.notes.files[0].drills.push(DrillNotes { of: DrillRef::Run(named.into()), told });
-        let retest = DrReport::new(&input).retests.remove(0);
-        (retest.retest.unwrap_or_default(), retest.by)
+        let report = DrReport::new(&input);
+        let retest = follow::retests(&report).remove(0);
+        (retest.retest.map(|seen| seen.run.clone()).unwrap_or_default(), retest.by)
     };
     let named = "20261202T020000Z-pg-restore-0006";
     assert_eq!(by_notes(named), (named.to_string(), "named in the notes"));
@@ -356,13 +358,13 @@ fn what_failed_is_retested_by_the_next_run_that_passed() {
 fn the_trend_has_four_quarters_and_no_more() {
     let input = input();
     let report = DrReport::new(&input);
-    let trend = report.trend.iter().find(|trend| trend.scenario == "pg-restore").unwrap();
-    let runs: Vec<(String, usize, usize)> =
-        trend.quarters.iter().map(|one| (one.quarter.to_string(), one.runs, one.passed)).collect();
-    let want = [("2026Q1", 0, 0), ("2026Q2", 0, 0), ("2026Q3", 1, 1), ("2026Q4", 5, 2)];
-    assert_eq!(runs, want.map(|(quarter, runs, passed)| (quarter.to_string(), runs, passed)));
-    assert_eq!(trend.quarters[3].rto_median_us, Some(4_000_000));
-    assert_eq!(report.previous_drill_recorded.as_deref(), Some("2026-08-12T02:00:00.000Z"));
+    let page = text(dr_markdown(&report)).replace("&#46;", ".").replace('\u{a0}', " ");
+    let row = page.lines().find(|line| line.starts_with("| <code>pg-restore</code> | 2026Q1:")).expect("a trend");
+    let quarters = ["2026Q1:<br>no run", "2026Q2:<br>no run", "2026Q3:<br>1 of 1 passed", "2026Q4:<br>2 of 5 passed"];
+    for told in quarters.into_iter().chain(["RTO median 4.00 s, worst 4.00 s"]) {
+        assert!(row.contains(told), "{told}: {row}");
+    }
+    assert_eq!(report.previous_drill(), Some("2026-08-12T02:00:00.000Z"));
 }
 
 #[test]
@@ -400,19 +402,18 @@ fn writes_that_are_lost_after_the_fault_make_a_pass_conditional() {
     assert_eq!(drill.verdict, DrVerdict::PassWithConditions, "{}", drill.basis);
     assert!(drill.conditions[0].contains("1 write"), "{:?}", drill.conditions);
     assert!(drill.limitations.iter().any(|one| one.starts_with("Acknowledged after the fault, and lost: 1 write")));
-    let want = "3 of 54 acknowledged writes lost: 2 acknowledged before the fault, all within the objective; 1 after it, which \
+    let want = "3 of 54 acknowledged writes lost: 2 acknowledged before the fault, within the objective; 1 after it, which \
                 the objective does not cover; content identical";
-    assert_eq!(drill.data_result.as_deref(), Some(want));
+    assert_eq!(drill.data_in_words().as_deref(), Some(want));
     assert!(text(dr_markdown(&report)).contains("1 lost after the fault"));
 }
 
 #[test]
 fn a_run_of_another_scenario_verifies_nothing() {
     let mut input = input();
-    let actions = &mut input.notes.files[0].drills[1].told.actions;
-    actions[0].verified_by = Some("20261120T020000Z-corrupt-backup-0004".into());
-    let row = &DrReport::new(&input).actions[0].verification;
-    assert!(!row.verified && row.why.starts_with("named, another scenario: not verified"), "{}", row.why);
+    input.actions[0].closed_by = Some("20261120T020000Z-corrupt-backup-0004".into());
+    let why = follow::actions(&DrReport::new(&input)).remove(0).verified.expect_err("another scenario");
+    assert!(why.starts_with("named, another scenario: not verified"), "{why}");
 }
 
 #[test]
@@ -491,8 +492,8 @@ fn neither_a_control_nor_a_run_without_a_verdict_is_a_drill_of_its_scenario() {
     let own = input.quarter;
     input.seen.retain(|seen| seen.control || seen.outcome == RunOutcome::Broken || !own.contains(seen.at));
     let report = DrReport::new(&input);
-    assert!(report.not_drilled.unwrap().contains(&("pg-restore".to_string(), true)));
-    assert_eq!(report.previous_drill_recorded.as_deref(), Some("2025-12-31T23:59:59.000Z"));
+    assert!(report.not_drilled().unwrap().contains(&&("pg-restore".to_string(), true)));
+    assert_eq!(report.previous_drill(), Some("2025-12-31T23:59:59.000Z"));
 }
 
 #[test]

@@ -6,7 +6,8 @@ mod journeys;
 mod period;
 mod read;
 
+pub use crate::source::Show;
 pub use catalog::{Catalog, CriticalService, DrilledBy, FILE, FailureMode, ServiceAlert, Slo, drill_every};
 pub use journeys::{Journey, JourneyPromise, read_journeys};
-pub use period::{A_PERIOD, Show, show};
+pub use period::{A_PERIOD, show};
 pub use read::{EXAMPLE, ProjectNames, read, schema, shown};

@@ -2,7 +2,6 @@
 //! with days and weeks.
 
 use crate::source::{TextForm, shape};
-use std::fmt;
 use std::time::Duration;
 
 /// As it stands in messages.
@@ -13,21 +12,6 @@ const UNITS: [(u64, &str); 4] = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")]
 
 fn period_shape() -> serde_json::Value {
     shape::text(r"[0-9]*\.?[0-9]*\s*(?:ms|s|m|min|h|d|w)")
-}
-
-/// A duration as people write it: `300ms`, `4.1s`, `1h`.
-pub struct Show(pub Duration);
-
-impl fmt::Display for Show {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, micros) = (self.0.as_secs(), self.0.subsec_micros());
-        match (seconds, micros) {
-            (0, 1..) => write!(f, "{}ms", f64::from(micros) / 1000.0),
-            (3600.., 0) if seconds % 3600 == 0 => write!(f, "{}h", seconds / 3600),
-            (60.., 0) if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
-            _ => write!(f, "{}s", self.0.as_secs_f64()),
-        }
-    }
 }
 
 /// As people read it: `12.3s`, `1m 30s`, `90d`.

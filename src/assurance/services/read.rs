@@ -7,8 +7,8 @@ use crate::assurance::forms::{A_DATE, date};
 use crate::faults::{Fault, NO_CLASS, Preset};
 use crate::slis::{MetricCondition, Ratio};
 use crate::source::{
-    At, Diagnostics, MapReader, Source, Span, TextForm, Value, describe, did_you_mean, is_name, nearest, parse,
-    parse_period, path_of, shape, shorten,
+    At, Diagnostics, MapReader, Source, Span, TextForm, Value, describe, did_you_mean, is_name, parse, parse_period,
+    path_of, shape, shorten,
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -84,11 +84,8 @@ fn of_files(paths: &[PathBuf], map: &mut MapReader<'_>) -> Vec<Journey> {
         match parse(&source, map.diags).and_then(|root| read_journeys(&root, &source, map.diags)) {
             Some(read) if map.diags.all.len() == before => all.extend(read),
             _ => {
-                let what = format!(
-                    "`{}` cannot be read as a file of journeys, a map with the list `journeys`",
-                    path.display()
-                );
-                map.wrong("journeys", what);
+                let wrong = "cannot be read as a file of journeys, a map with the list `journeys`";
+                map.wrong("journeys", format!("`{}` {wrong}", path.display()));
             }
         }
     }
@@ -187,13 +184,14 @@ fn read_slo(at: &mut At<'_>) -> Option<Slo> {
 }
 
 /// Reads a map with one entry: a name and what it stands for.
-fn one<T>(at: &mut At<'_>, what: &str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Option<T> {
-    let count = at.node.entries().len();
-    let read = if count < 2 { at.entries("a map", "", read).pop() } else { None };
+fn one<T>(at: &mut At<'_>, what: &str, help: &str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Option<T> {
+    let (count, is_map) = (at.node.entries().len(), matches!(at.node.value, Value::Map(_)));
+    let read = if is_map && count < 2 { at.entries("a map", "", read).pop() } else { None };
     at.also(names_shape());
     at.also(json!({ "minProperties": 1, "maxProperties": 1 }));
     if count != 1 {
-        at.error(format!("expected {what}, found {count} keys"));
+        let found = if is_map { format!("{count} keys") } else { at.node.describe() };
+        at.error(format!("expected {what}, found {found}")).help(help);
         return None;
     }
     read
@@ -201,13 +199,8 @@ fn one<T>(at: &mut At<'_>, what: &str, read: impl FnMut(&mut At<'_>) -> Option<T
 
 /// `CheckoutDbPoolExhausted: db_pool_available < 1`.
 fn read_alert(at: &mut At<'_>) -> Option<ServiceAlert> {
-    if !matches!(at.node.value, Value::Map(_)) {
-        let found = at.node.describe();
-        at.error(format!("expected an alert with its condition, found {found}"))
-            .help("write its name and the condition that scenarios wait for in `detect`: `NAME: errors_total > 0`");
-        return None;
-    }
-    one(at, "one alert with its condition", |at| {
+    let help = "write its name and the condition that scenarios wait for in `detect`: `NAME: errors_total > 0`";
+    one(at, "one alert with its condition", help, |at| {
         check_name("alert", at);
         let name = at.key.to_string();
         Some(ServiceAlert { name, condition: at.parse(A_CONDITION, MetricCondition::parse)? })
@@ -220,15 +213,8 @@ fn read_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMod
         let class = check_class(at, named)?;
         Some(FailureMode { name: class.clone(), by: DrilledBy::Fault { class, broken: None } })
     };
-    at.either(class_shape, of_kind, |at| match &at.node.value {
-        Value::Map(_) => one(at, "one failure mode", |at| read_own_mode(at, named)),
-        _ => {
-            let found = at.node.describe();
-            at.error(format!("expected a failure mode, found {found}"))
-                .help("write the kind of a fault, or `name: { fault: KIND }`, or `name: { scenarios: [NAME] }`");
-            None
-        }
-    })
+    let help = "write the kind of a fault, or `name: { fault: KIND }`, or `name: { scenarios: [NAME] }`";
+    at.either(class_shape, of_kind, |at| one(at, "one failure mode", help, |at| read_own_mode(at, named)))
 }
 
 fn read_own_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMode> {
@@ -284,25 +270,20 @@ fn known_classes(own: &[String]) -> impl Iterator<Item = &str> + Clone {
 fn check_class(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<String> {
     let class = at.node.text()?;
     let Some(ProjectNames { classes, .. }) = named else { return Some(class.to_string()) };
-    if NO_CLASS.contains(&class) && !classes.iter().any(|known| known == class) {
-        at.error(format!("`{class}` may break anything: it is no class of failures")).help(format!(
-            "say in the scenario what it breaks (`- {class}: {{ covers: memory, … }}`), and name that here: `memory`"
-        ));
-        return None;
-    }
     let all = known_classes(classes);
     if all.clone().any(|known| known == class) {
         return Some(class.to_string());
     }
-    if let Some(preset) = Preset::shipped().iter().find(|preset| preset.name == class) {
-        let help = format!("it covers `{}`: name that", preset.covers);
-        at.error(format!("`{class}` is a preset, and no class of failures")).help(help);
-        return None;
-    }
-    let own = format!("a name of your own says what drills it: `{}: {{ scenarios: [NAME] }}`", shorten(class));
-    let help = match nearest(class, all.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("{own}; {}", did_you_mean(class, all)),
+    let help = match Preset::shipped().iter().find(|preset| preset.name == class) {
+        Some(preset) => format!("it is a preset that covers `{}`: name that", preset.covers),
+        None if NO_CLASS.contains(&class) => {
+            let says = format!("`- {class}: {{ covers: memory, … }}`");
+            format!("it may break anything: say in the scenario what ({says}), and name that here: `memory`")
+        }
+        None => {
+            let own = format!("`{}: {{ scenarios: [NAME] }}`", shorten(class));
+            format!("a name of your own says what drills it: {own}; {}", did_you_mean(class, all))
+        }
     };
     at.error(format!("there is no fault `{}`, and no scenario covers it", shorten(class))).help(help);
     None

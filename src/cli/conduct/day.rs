@@ -14,14 +14,14 @@ use crate::cli::sealing;
 use crate::cli::{Globals, TextOrJson};
 use crate::engine::{ConcurrentDrills, Shutdown};
 use crate::error::{Error, Exit};
-use crate::gameday::{self, DaySchedule, Prepared, ScheduleRules, in_words};
+use crate::gameday::{self, DaySchedule, Prepared, ScheduleRules};
 use crate::notify::Notifier;
 use crate::record::{
-    Day, DayEvent, DayObserver, DayPlan, DaySink, PlannedDrill, Record, Stopped, random, utc_now, utc_text,
+    DayEvent, DayPlan, DaySink, DayStamped, Observer, PlannedDrill, Record, Stopped, random, utc_now, utc_text,
     write_atomic,
 };
 use crate::report::{self, DayConsole, Drills, EventsJson};
-use crate::spec::{GameDay, Overrides};
+use crate::spec::{GameDay, Overrides, Show};
 use crate::stack::{DrillRoom, Limits, REMOTE_SITES, StackOptions, platform};
 use plan::Ready;
 use remote::RemoteDay;
@@ -106,12 +106,12 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     save_junit(&Drills::default(), wanted.junit.as_deref())?;
     let signals = listen()?;
     let console = DayConsole::new(super::console(&wanted.globals, wanted.format == TextOrJson::Json));
-    let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
+    let mut observers: Vec<Box<dyn Observer<DayStamped>>> = vec![Box::new(console.clone())];
     if wanted.format == TextOrJson::Json {
         observers.push(Box::new(EventsJson::printed()));
     }
     let notifier = Notifier::start(&wanted.notified.targets, dir.path());
-    observers.push(Box::new(notifier.of_day()));
+    observers.push(notifier.of_day());
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
@@ -126,9 +126,7 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     };
     so_far(&[]);
     let remote = match site {
-        Some(site) => {
-            Some(Arc::new(RemoteDay::open(site, &dir, &*platform, wanted.overrides.clone(), file.rate).await?))
-        }
+        Some(site) => Some(Arc::new(RemoteDay::open(site, &dir, &*platform, wanted, file.rate).await?)),
         None => None,
     };
     let watch = tokio::spawn(watch(file.budget, signals.clone(), stop.clone(), sink.clone()));
@@ -172,7 +170,8 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     if let Err(error) = &closed {
         sink.emit(DayEvent::DayNote { text: error.message.clone() });
     }
-    if unsaid(&sink.day(), signals.cancel.is_cancelled()) {
+    // It may have come after the last drill.
+    if signals.cancel.is_cancelled() && sink.day().stopped != Some(Stopped::Signal) {
         sink.emit(DayEvent::DayStopped { why: Stopped::Signal });
     }
     sink.emit(DayEvent::DayEnded);
@@ -187,15 +186,10 @@ async fn watch(budget: Option<Duration>, signals: Shutdown, stop: Shutdown, sink
         && timeout(budget, signals.cancel.cancelled()).await.is_err()
     {
         sink.emit(DayEvent::DayStopped { why: Stopped::Budget });
-        stop.stop(&format!("the game day's time budget of {} ran out", in_words(budget)));
+        stop.stop(&format!("the game day's time budget of {} ran out", Show(budget)));
     }
     signals.cancel.cancelled().await;
     sink.emit(DayEvent::DayStopped { why: Stopped::Signal });
-}
-
-/// Whether a signal stopped a game day and that has not been said when its last drill has ended.
-fn unsaid(day: &Day, signalled: bool) -> bool {
-    signalled && day.stopped != Some(Stopped::Signal)
 }
 
 /// The reports, the summary and the exit code.
@@ -239,7 +233,6 @@ fn save_junit(drills: &Drills, path: Option<&Path>) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DayStamped;
 
     fn sink() -> DaySink {
         DaySink::new(None, Vec::new())
@@ -265,15 +258,5 @@ mod tests {
         signals.cancel.cancel();
         watch.await.unwrap();
         assert_eq!(events.day().stopped, Some(Stopped::Signal));
-    }
-
-    #[test]
-    fn what_has_not_been_said_is_said_at_the_end() {
-        let mut day = Day::default();
-        assert!(!unsaid(&day, false) && unsaid(&day, true));
-        day.apply(&DayStamped { at_us: 1, event: DayEvent::DayStopped { why: Stopped::Budget } });
-        assert!(!unsaid(&day, false) && unsaid(&day, true));
-        day.apply(&DayStamped { at_us: 2, event: DayEvent::DayStopped { why: Stopped::Signal } });
-        assert!(!unsaid(&day, true));
     }
 }

@@ -56,18 +56,17 @@ pub struct Carried {
 pub async fn carry_out(
     drill: Begun<'_>,
     person: &mut dyn Operator,
-    observers: Vec<Box<dyn Observer>>,
+    mut observers: Vec<Box<dyn Observer>>,
     shutdown: &Shutdown,
 ) -> Result<Carried, Error> {
     let Begun { plan, stack, platform, run_dir, options, mut who } = drill;
     let record = RecordObserver::default();
-    let mut all: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
-    all.extend(observers);
+    observers.insert(0, Box::new(record.clone()));
     let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
     let (events, ledger) = first_files(&run_dir, plan.made_from(), &redactor, options.keep)?;
     // Last, so that it never completes the record of a drill that did not begin.
     let reaper = if who.executed.is_none() { Some(Reaper::start(run_dir.path())?) } else { None };
-    let sink = EventSink::new(Some(events), redactor, all);
+    let sink = EventSink::new(Some(events), redactor, observers);
     let options = with_earlier(options, run_dir.path(), plan);
     (who.run, who.started_utc) = (run_dir.id().to_string(), utc_text(utc_now()));
     if who.executed.is_none() {

@@ -57,11 +57,10 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
             })?;
             (server, kind)
         }
-        Some(
-            kind
-            @ ("http_body" | "http_delay" | "http_header" | "http_reset" | "http_status" | "tcp_latency" | "toxic"),
-        ) => (needed(&|other| other.store.is_none()).unwrap_or(entry), kind),
-        Some(kind) => (needed(&|_| true).unwrap_or(entry), kind),
+        Some(kind) => {
+            let of_http = kind.starts_with("http_") || ["tcp_latency", "toxic"].contains(&kind);
+            (needed(&|other| !of_http || other.store.is_none()).unwrap_or(entry), kind)
+        }
     };
     let is_needed = |one: &Service| self::behind(services, one).iter().any(|other| other.name == target.name);
     if service.is_none() && target.name != entry.name && !is_needed(entry) {
@@ -86,10 +85,8 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
         }
         _ if target.name != entry.name && !is_needed(entry) => {
             let (entry, target) = (&entry.name, &target.name);
-            load_notes.push(format!(
-                "check: neither `depends_on` nor the environment of `{entry}` names `{target}`: name a service and a request that need it, \
-                 or nobody will feel the fault"
-            ));
+            let neither = format!("neither `depends_on` nor the environment of `{entry}` names `{target}`");
+            load_notes.push(format!("check: {neither}: name a service and a request that need it"));
             None
         }
         // A health check may know nothing of what is behind its service.
@@ -174,12 +171,9 @@ fn entry<'s>(all: &'s [Service], wanted: Option<&str>, fits: &dyn Fn(&Service) -
     let fit = fit.filter(|service| fits(service));
     // Of equals the first one counts.
     fit.rev().max_by_key(rank).ok_or_else(|| {
-        let names: Vec<&str> = names().collect();
-        let error = Error::usage("no service of the stack is known to answer HTTP, which a load needs");
-        if names.is_empty() {
-            return error.hint("the Compose file has no services; those of a profile are not looked at");
-        }
-        error.hint(format!("name the one that does with `--service`: there is {}", list(&names)))
+        let names = list(&names().collect::<Vec<_>>());
+        Error::usage("no service of the stack is known to answer HTTP, which a load needs")
+            .hint(format!("name the one that does with `--service` (those of a profile are left out): {names}"))
     })
 }
 

@@ -87,12 +87,8 @@ pub fn services(all: &[ServiceFacts]) -> Vec<Service> {
 /// say so.
 fn store(facts: &ServiceFacts, all: &[ServiceFacts], speaks_http: bool) -> Option<&'static Store> {
     let ServiceFacts { name, environment, ports, health_check: check, dockerfile, .. } = facts;
-    let runs: Vec<&str> = facts
-        .command
-        .iter()
-        .flat_map(|words| words.split([' ', '\n', ';', '"', '\'']))
-        .map(|word| word.rsplit('/').next().unwrap_or_default())
-        .collect();
+    let words = facts.command.iter().flat_map(|words| words.split([' ', '\n', ';', '"', '\'']));
+    let runs: Vec<&str> = words.map(|word| word.rsplit('/').next().unwrap_or_default()).collect();
     let image = short_image(&facts.image);
     let first = |fits: &dyn Fn(&Store) -> bool| STORES.iter().find(|store| fits(store));
     let sure = first(&|store| store.servers.iter().any(|server| runs.contains(&server.as_str())))

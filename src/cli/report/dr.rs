@@ -60,10 +60,10 @@ pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
     let quarter = args.quarter.unwrap_or_else(|| Quarter::of(utc_now()));
     let input = gather(&args, quarter, globals)?;
     let report = DrReport::new(&input);
-    for problem in report.evidence.problems.iter().chain(&report.problems) {
+    for problem in input.evidence.problems.iter().chain(&report.problems()) {
         say_line(&format!("warning: {problem}"));
     }
-    if report.drills.is_empty() && report.incomplete.is_empty() {
+    if report.drills.is_empty() && report.incomplete().is_empty() {
         say_line(&format!("warning: there is no DR drill in {quarter}: the report says so"));
     }
     let mut failed = write_all(&files, &report, globals);
@@ -83,7 +83,7 @@ pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
 /// Everything for the report of a quarter. Mistakes in notes and in the list of services end the command.
 fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput, Error> {
     let project = &globals.project;
-    let mut notes = read_notes(args, globals)?;
+    let notes = read_notes(args, globals)?;
     let made = utc_now();
     let paths = evidence::runs_of(&args.paths, project);
     let found = evidence::found_runs(&paths, project)?;
@@ -127,11 +127,10 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
         seen.iter().position(|seen| Some(&seen.run) == run)
     };
     drills.sort_by_key(begun);
-    if let Some(actions) = crate::cli::actions::read(globals)? {
-        // What is about another drill is no part of this report.
-        let of = |run: &str| seen.iter().find(|seen| seen.run == run).is_none_or(|seen| seen.dr);
-        notes.files.push(actions.as_notes(of));
-    }
+    let actions = crate::cli::actions::read(globals)?.map(|actions| actions.items).unwrap_or_default();
+    // What is about another drill is no part of this report.
+    let is_of = |run: &String| seen.iter().find(|seen| seen.run == *run).is_none_or(|seen| seen.dr);
+    let actions = actions.into_iter().filter(|item| item.run.as_ref().is_some_and(is_of)).collect();
     let scenarios = evidence::scenarios(project);
     Ok(DrInput {
         quarter,
@@ -142,6 +141,7 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
         drills,
         seen,
         notes,
+        actions,
         problems,
     })
 }

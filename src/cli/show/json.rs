@@ -1,7 +1,7 @@
 //! A runbook for machines, as `firedrill show --format json` prints it. `docs/runbooks.md` describes every field.
 
 use super::{View, inputs};
-use crate::runbook::{BlockSettings, Command, Errors, Handling, RunbookInput, Step, StepKind, Unread};
+use crate::runbook::{BlockSettings, Command, Errors, Handling, RunbookInput, Step, Unread};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -23,19 +23,12 @@ pub(super) fn of(view: &View) -> Value {
 }
 
 fn of_step(view: &View, step: &Step) -> Value {
-    // Kind, reason and commands of what a step is, or was.
-    let parts = |kind: &StepKind, held: &[Command]| {
-        let (name, reason, commands) = match kind {
-            StepKind::Commands(commands) => ("command", None, commands.as_slice()),
-            StepKind::Manual(reason) => ("manual", Some(reason.clone()), held),
-        };
-        (name, reason, commands.iter().map(|command| of_command(view, step, command)).collect::<Vec<_>>())
-    };
-    let (kind, reason, commands) = parts(&step.kind, &step.held);
+    let of_all = |commands: &[Command]| commands.iter().map(|one| of_command(view, step, one)).collect::<Vec<_>>();
+    let (kind, reason) = (if step.manual.is_some() { "manual" } else { "command" }, &step.manual);
+    let commands = of_all(&step.all_commands);
     let replaced = step.replaced.as_ref().map(|replaced| {
-        let (_, reason, commands) = parts(&replaced.kind, &replaced.held);
-        let file = replaced.by.path.display().to_string();
-        json!({ "file": file, "line": replaced.line, "reason": reason, "commands": commands })
+        let (file, commands) = (replaced.by.path.display().to_string(), of_all(&replaced.commands));
+        json!({ "file": file, "line": replaced.line, "reason": replaced.manual, "commands": commands })
     });
     let blocks = step.blocks.iter().map(|block| {
         let settings: serde_json::Map<String, Value> =

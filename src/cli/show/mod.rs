@@ -50,9 +50,7 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
             TextOrJson::Json => print_value(&json::of(view))?,
         }
     }
-    if !diags.all.is_empty() {
-        say(&render(&diags, globals.color()));
-    }
+    say(&render(&diags, globals.color()));
     Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }
 
@@ -86,11 +84,6 @@ impl View {
     fn value(&self, step: &Step, input: &RunbookInput) -> Option<String> {
         let var = self.respond.as_ref()?.given(&step.id, input).filter(|var| var.is_usable())?;
         Some(if var.secret { HIDDEN.to_string() } else { var.value.clone() })
-    }
-
-    /// Where commands run unless their block says otherwise.
-    fn service(&self) -> Option<&str> {
-        self.respond.as_ref()?.service.as_deref()
     }
 
     /// Where a command runs, as far as that is known.
@@ -194,7 +187,8 @@ fn inputs(view: &View) -> Vec<ShownInput> {
     let mut by_name: HashMap<&str, usize> = HashMap::new();
     let mut spellings: HashSet<(usize, &str)> = HashSet::new();
     let followed = view.runbook.steps.iter().filter(|step| view.follows(step));
-    for InputUse { step, command, place, input, captured } in input_uses(followed, view.service()) {
+    let service = view.respond.as_ref().and_then(|respond| respond.service.as_deref());
+    for InputUse { step, command, place, input, captured } in input_uses(followed, service) {
         let index = *by_name.entry(&input.name).or_insert_with(|| {
             shown.push(ShownInput {
                 name: input.name.clone(),

@@ -3,7 +3,7 @@
 use super::text::text;
 use super::*;
 use crate::cli::run::services;
-use crate::runbook::{Handling, RunbookPhase, StepKind};
+use crate::runbook::{Handling, RunbookPhase};
 use crate::spec::project_files;
 use std::collections::BTreeSet;
 
@@ -223,9 +223,7 @@ fn dry(vars: &[(&str, &str)]) -> (String, bool) {
 fn accepted(text: &str) -> Runbook {
     let mut runbook = runbook::parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
     for step in &mut runbook.steps {
-        if let StepKind::Commands(commands) = &mut step.kind {
-            commands.iter_mut().for_each(|command| command.handling = Handling::Run("accepted".into()));
-        }
+        step.commands_mut().iter_mut().for_each(|command| command.handling = Handling::Run("accepted".into()));
     }
     runbook
 }

@@ -4,9 +4,7 @@ use super::{ShownInput, View, inputs};
 use crate::output::visible;
 use crate::programs::EffectKind;
 use crate::report::many as count;
-use crate::runbook::{
-    BlockSettings, CodeBlock, Command, Handling, LeftOut, RunbookInput, Step, StepKind, unified_name,
-};
+use crate::runbook::{BlockSettings, CodeBlock, Command, Handling, LeftOut, RunbookInput, Step, unified_name};
 use crate::stack::Place;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -63,11 +61,7 @@ fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
         let mut places = Vec::new();
         for (file, lines) in [("", &input.lines), ("of the scenario ", &input.scenario_lines)] {
             let numbers: Vec<String> = lines.iter().map(usize::to_string).collect();
-            match numbers.len() {
-                0 => {}
-                1 => places.push(format!("{file}line {}", numbers.concat())),
-                _ => places.push(format!("{file}lines {}", numbers.join(", "))),
-            }
+            places.extend((!numbers.is_empty()).then(|| format!("{file}line {}", numbers.join(", "))));
         }
         let value = match (&input.value, &input.captured_by, &view.respond) {
             (Some(value), ..) => format!("  = {value}"),
@@ -102,21 +96,19 @@ impl ShownSteps<'_> {
             line(&mut self.out, &text);
         }
         let left_out = if step.replaced.is_some() { &[][..] } else { &step.left_out };
-        match &step.kind {
-            StepKind::Commands(commands) => self.show_commands(step, commands, &step.blocks, left_out, ""),
-            StepKind::Manual(reason) => {
-                let what = if is_skipped(step) { "skipped" } else { "for a person" };
-                line(&mut self.out, &format!("    {what}: {reason}"));
-                self.show_commands(step, &step.held, &step.blocks, left_out, "# ");
-            }
+        if let Some(reason) = &step.manual {
+            let what = if is_skipped(step) { "skipped" } else { "for a person" };
+            line(&mut self.out, &format!("    {what}: {reason}"));
         }
+        let mark = if step.manual.is_some() { "# " } else { "" };
+        self.show_commands(step, &step.all_commands, &step.blocks, left_out, mark);
         if let Some(replaced) = &step.replaced {
-            let (says, commands) = match &replaced.kind {
-                StepKind::Commands(commands) => ("the runbook says:".to_string(), commands),
-                StepKind::Manual(reason) => (format!("in the runbook it is for a person: {reason}"), &replaced.held),
+            let says = match &replaced.manual {
+                None => "the runbook says:".to_string(),
+                Some(reason) => format!("in the runbook it is for a person: {reason}"),
             };
             line(&mut self.out, &format!("    {says}"));
-            self.show_commands(step, commands, &[], &step.left_out, "# ");
+            self.show_commands(step, &replaced.commands, &[], &step.left_out, "# ");
         }
     }
 

@@ -3,8 +3,8 @@
 //! failed there fails the runbook when it ends.
 
 use super::super::stop::Stop;
-use super::block::{BlockFailure, CommandBlock, CommandRequest, cut_off_by, ended, killed, run};
-use super::judge::{CommandFailure, Failing, failing, first_line, judge_text};
+use super::block::{CommandBlock, CommandRequest, cut_off_by, ended, killed, run};
+use super::judge::{Failing, failing, first_line, judge_text};
 use super::sessions::{PlaceSession, Sessions, name};
 use crate::record::{EventSink, Verdict};
 use crate::runbook::BlockSettings;
@@ -33,10 +33,7 @@ pub(super) struct Background {
 }
 
 /// Why a block did not do what it should, and what was lost with its session, where that is why: its container may have taken it along.
-struct BackgroundFailure {
-    failure: BlockFailure,
-    lost: Option<LostCommands>,
-}
+type BackgroundFailure = (Stop, Option<LostCommands>);
 
 /// The command whose session was lost, and those behind it in its block.
 struct LostCommands {
@@ -46,12 +43,6 @@ struct LostCommands {
     /// How long the command took until then.
     took: Duration,
     expect_exit: Option<i32>,
-}
-
-impl BackgroundFailure {
-    fn of(stop: Stop) -> BackgroundFailure {
-        BackgroundFailure { failure: BlockFailure { stop, may_pass: false, once: false }, lost: None }
-    }
 }
 
 impl Background {
@@ -69,7 +60,7 @@ impl Background {
     }
 
     /// Waits until it has begun, as far as that can be seen: `Err` says how one ended that did so at once.
-    pub(super) async fn begun(mut self, sessions: &Sessions<'_>) -> Result<Background, Option<BlockFailure>> {
+    pub(super) async fn begun(mut self, sessions: &Sessions<'_>) -> Result<Background, Option<Stop>> {
         match tokio::time::timeout(BEGINS_WITHIN, &mut self.working).await {
             Ok(ended) => Err(judged(ended, sessions).await),
             Err(_) => Ok(self),
@@ -81,27 +72,27 @@ impl Background {
     }
 
     /// Ends it, and waits until it has said how: its step, and the reason, where that failed by it.
-    pub(super) async fn end(self, sessions: &Sessions<'_>) -> Option<(String, BlockFailure)> {
+    pub(super) async fn end(self, sessions: &Sessions<'_>) -> Option<(String, Stop)> {
         self.stop.cancel();
         let ended = tokio::time::timeout(END_WITHIN, self.working).await;
-        let failure = match ended {
+        let stop = match ended {
             _ if !self.fails => None,
             Ok(ended) => judged(ended, sessions).await,
             // Nobody knows whether what was meant to help has run.
             Err(_) => {
                 let what = format!("a block in the background did not end within {} s", END_WITHIN.as_secs());
-                Some(BackgroundFailure::of(Stop::harness(what)).failure)
+                Some(Stop::harness(what))
             }
         };
-        failure.map(|failure| (self.step, failure))
+        stop.map(|stop| (self.step, stop))
     }
 }
 
 /// What the end of one says: a session that its container took along fails the step, as in the foreground.
-async fn judged(came: Result<Option<BackgroundFailure>, JoinError>, sessions: &Sessions<'_>) -> Option<BlockFailure> {
+async fn judged(came: Result<Option<BackgroundFailure>, JoinError>, sessions: &Sessions<'_>) -> Option<Stop> {
     // That it broke says nothing of the runbook.
-    let broke = |error| BackgroundFailure::of(Stop::harness(format!("a block in the background broke: {error}")));
-    let BackgroundFailure { mut failure, lost } = came.unwrap_or_else(|error| Some(broke(error)))?;
+    let broke = |error| Some((Stop::harness(format!("a block in the background broke: {error}")), None));
+    let (mut stop, lost) = came.unwrap_or_else(broke)?;
     if let Some(LostCommands { session, sink, orders, took, expect_exit }) = lost
         && let Some((order, rest)) = orders.split_first()
         && let Some(calls) = sessions.lost_container(&session).await
@@ -111,20 +102,19 @@ async fn judged(came: Result<Option<BackgroundFailure>, JoinError>, sessions: &S
         if why.is_empty() && exit == expect_exit.unwrap_or_default() {
             // A call of its own was all of it, and ended as it should. Nothing goes on behind it without the session.
             let why = format!(": the container of {} ended with the command before it", name(&session.place));
-            return not_reached(rest, &why).map(|left| left.failure);
+            return not_reached(rest, &why);
         }
-        let (fault, what) = (CommandFailure::Exit(exit), first_line(&order.says));
-        let reason = format!("`{what}`, in the background, {}{why}", fault.told(order.timeout));
-        failure.stop = fault.stop(reason, order.at.clone());
+        let reason = format!("`{}`, in the background, exited with {exit}{why}", first_line(&order.says));
+        stop = Stop::new(Verdict::StepFailed, reason).at(order.at.clone());
     }
-    Some(failure)
+    Some(stop)
 }
 
 /// The failure of a block that ended before what was meant to help in it had begun, and `why` it ended.
-fn not_reached(rest: &[CommandRequest], why: &str) -> Option<BackgroundFailure> {
+fn not_reached(rest: &[CommandRequest], why: &str) -> Option<Stop> {
     let order = rest.iter().find(|order| order.helps)?;
     let what = format!("`{}`, in the background, was not reached{why}", first_line(&order.says));
-    Some(BackgroundFailure::of(Stop::new(Verdict::StepFailed, what).at(order.at.clone())))
+    Some(Stop::new(Verdict::StepFailed, what).at(order.at.clone()))
 }
 
 /// `Some`: a command could not run, or one failed or was lost that was meant to help, or before one that was.
@@ -138,7 +128,7 @@ async fn carry_out(
     const ENDED: &str = " before the runbook ended";
     for (number, order) in orders.iter().enumerate() {
         if stop.is_cancelled() {
-            return not_reached(orders.get(number..)?, ENDED);
+            return Some((not_reached(orders.get(number..)?, ENDED)?, None));
         }
         let may_help = orders.iter().skip(number).any(|order| order.helps);
         let (at, what) = (&order.at, first_line(&order.says));
@@ -163,22 +153,22 @@ async fn carry_out(
             let text = format!("{at}: `{what}` ran in the background and was lost: {error}");
             sink.note(text.clone());
             // Nobody knows what it has done, nor whether what stands behind it would have helped.
-            let failure = BackgroundFailure::of(Stop::harness(text).at(at.clone()));
+            let stop = Stop::harness(text).at(at.clone());
             let (took, expect_exit) = (begun.elapsed(), settings.expect_exit);
             let orders = orders.into_iter().skip(number).collect();
             let lost = Some(LostCommands { session, sink, orders, took, expect_exit });
-            return (may_help && !stopped).then_some(BackgroundFailure { lost, ..failure });
+            return (may_help && !stopped).then_some((stop, lost));
         }
         ended(&sink, order, &ran.result, stopped);
         if stopped {
-            return not_reached(orders.get(number + 1..)?, ENDED);
+            return Some((not_reached(orders.get(number + 1..)?, ENDED)?, None));
         }
-        if let Some(fault) = judge_text(&ran, (&order.text, !order.client), &settings, &functions) {
-            let told = fault.told(order.timeout);
+        if let Some(fault) = judge_text(&ran, (&order.text, !order.client, order.timeout), &settings, &functions) {
+            let told = &fault.told;
             sink.note(format!("{at}: warning: `{what}`, in the background, {told} before the runbook ended"));
             let what = format!("`{what}`, in the background, {told}");
-            let cannot_run = fault.is_fatal() && !fault.may_pass();
-            return (cannot_run || may_help).then(|| BackgroundFailure::of(fault.stop(what, at.clone())));
+            let cannot_run = fault.is_fatal && !fault.may_pass;
+            return (cannot_run || may_help).then(|| (fault.stop(what, at.clone()), None));
         }
     }
     None

@@ -14,7 +14,7 @@ use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_an
 use crate::engine::stop::Stop;
 use crate::programs::{EffectKind, asks_nothing, functions, only_gets, only_looks, only_notes, unnoticed_end};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
-use crate::runbook::{BlockSettings, Command, Errors, Expect, Retry, RunbookInput, RunbookPhase, Step};
+use crate::runbook::{BlockSettings, Command, Errors, Expect, Retry, RunbookInput, Step};
 use crate::shell::{CommandResult, EndedCall, PROGRAMS, Shell, ShellError};
 use crate::source::cut;
 use crate::stack::Place;
@@ -187,7 +187,7 @@ impl Follower<'_> {
                 output.searched.push(&ran.stdout, ran.result.omitted);
             }
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
-            let judged = judge_text(&ran, (&order.text, !order.client), settings, &functions(before));
+            let judged = judge_text(&ran, (&order.text, !order.client, order.timeout), settings, &functions(before));
             // What stands behind it decides otherwise, unless it only says something.
             let is_silent = |text: &str| {
                 is_said(text) || settings.expect.is_none() && settings.expect_exit.is_none() && asks_nothing(text)
@@ -196,51 +196,48 @@ impl Follower<'_> {
             let verifies = failing(step.phase) == Failing::TriedAgain;
             let is_wait = is_last && order.polls && settings.errors != Some(Errors::Allowed) && ran.result.exit == 0;
             let in_vain =
-                (is_wait && judged.is_none() && never_came(&ran, &order.text)).then_some(CommandFailure::NeverCame);
+                (is_wait && judged.is_none() && never_came(&ran, &order.text)).then(CommandFailure::never_came);
             let (judged, gave_up) = if verifies { (judged.or(in_vain), None) } else { (judged, in_vain) };
             if judged.is_none() && order.once {
                 (block.done, block.output) = (at_in_block + 1, output.clone());
             }
             let rest = block.commands.len() - at_in_block - 1;
-            let ends_block = ran.result.left_shell && rest > 0;
-            if ends_block {
-                let text = format!("{at}: `{what}` ended its shell, so the rest of its block ({rest}) was not run");
-                self.sink.note(text);
-            }
+            let unrun = (ran.result.left_shell && rest > 0)
+                .then(|| format!("{at}: `{what}` ended its shell, so the rest of its block ({rest}) was not run"));
+            unrun.iter().for_each(|text| self.sink.note(text));
             let Some(fault) = judged else {
                 if failing(step.phase) != Failing::Warns {
                     let words = || hidden_by_words(&ran, &order.text).filter(|_| verifies);
-                    let judges = verifies && is_last && !order.client && settings.expect.is_none();
-                    let judges = judges && settings.capture.is_none() && settings.errors != Some(Errors::Allowed);
+                    let judges = verifies && is_last && !order.client && settings.rests_on_exit_code();
                     let end = || unnoticed_end(&order.text).filter(|_| judges).map(|(_, why)| why);
-                    let waited = || gave_up.map(|gave_up| gave_up.told(order.timeout));
+                    let waited = || gave_up.map(|gave_up| gave_up.told);
                     let hidden = hidden_in_pipe(&ran, &order.text).or_else(words).or_else(end).or_else(waited);
                     let hidden = hidden.or_else(|| waived_not_found(&ran, &order.text));
                     warnings.extend(hidden.map(|hidden| format!("{at}: `{what}`: {hidden}")));
+                    warnings.extend(unrun.clone());
                 }
-                if ends_block {
-                    warnings.extend(unrun(step.phase, &at.to_string(), what, rest));
+                if unrun.is_some() {
                     break;
                 }
                 continue;
             };
             let in_toolbox = place == Place::Toolbox;
             let hint = in_toolbox.then(|| missing_directory(&ran.stderr)).flatten().unwrap_or_default();
-            let what = format!("`{what}` {}{cut_off}{hint}", fault.told(order.timeout));
+            let what = format!("`{what}` {}{cut_off}{hint}", fault.told);
             if let Some(wanted) = settings.expect_exit {
                 self.expected(block, format!("exit {wanted}"), (false, &what));
             }
             // Where nothing of it ran that does more than look, a condition has said no.
             let warns = failing(step.phase) == Failing::Warns && (unmet || !command.fails_with_change());
-            if !warns || fault.is_fatal() || !last {
+            if !warns || fault.is_fatal || !last {
                 let stop = fault.stop(what, order.at.clone());
                 // Of one whose end nobody saw nobody knows whether it has helped already: it is not tried again.
                 let is_unseen = order.watched.is_some() && !cut_off.is_empty() && failing(step.phase) == Failing::Fails;
-                let may_pass = fault.may_pass() && !is_unseen;
+                let may_pass = fault.may_pass && !is_unseen;
                 return Ok(Err(BlockFailure { stop, may_pass, once: no_cure && order.once }));
             }
             warnings.push(format!("{at}: {what}"));
-            if ends_block {
+            if unrun.is_some() {
                 break;
             }
         }
@@ -311,7 +308,8 @@ impl Follower<'_> {
         if started.fails {
             started = match started.begun(&self.sessions).await {
                 Ok(started) => started,
-                Err(failure) => return Ok(failure.map_or(Ok(Vec::new()), Err)),
+                Err(None) => return Ok(Ok(Vec::new())),
+                Err(Some(stop)) => return Ok(Err(BlockFailure { stop, may_pass: false, once: false })),
             };
         }
         self.background.push(started);
@@ -510,19 +508,10 @@ fn prints(text: &str) -> bool {
     !said && !silent && one_call(text).is_none_or(|command| !SILENT.contains(&command.first()))
 }
 
-/// What there is to say of the commands that a block has left behind when its shell ended.
-fn unrun(phase: RunbookPhase, at: &str, what: String, rest: usize) -> Option<String> {
-    let counts = !matches!(phase, RunbookPhase::Detect | RunbookPhase::Diagnose);
-    let commands = if rest == 1 { "command" } else { "commands" };
-    counts.then(|| format!("{at}: `{what}` ended its shell, and {rest} {commands} behind it did not run"))
-}
-
 /// Whether an output is as expected: the line that matches, or what is there instead.
 fn matched(expect: &Expect, written: &CapturedOutput) -> (bool, String) {
     if let Some(found) = expect.regex.find(&written.text) {
-        let before = written.text.get(..found.start()).unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = written.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let line = written.text.lines().find(|line| expect.regex.is_match(line)).unwrap_or(found.as_str());
         return (true, shortened(line));
     }
     let cut = match written.omitted {
@@ -653,7 +642,7 @@ mod tests {
             let page = format!("# T\n\n## Mitigation\n\n```bash\n{text}\n```\n");
             let runbook = parse(&Source::new("r.md", page), &mut Diagnostics::default()).expect("a runbook");
             let mut respond = Respond::alone(None, None, None);
-            let var = Var { value: value.into(), secret: false, declared: false, may_be_empty: false };
+            let var = Var { value: value.into(), secret: false, declared: None, may_be_empty: false };
             respond.vars.insert("x".into(), var);
             let filled = with_variables(&runbook.steps[0].commands()[0], &RunbookInputs::new(&runbook, &respond));
             filled.unwrap_or_default()
@@ -821,13 +810,5 @@ mod tests {
         let lacks = Some("`$C` is not set".to_string());
         assert!(!has_helped(each, &CommandResult { lacks, ..CommandResult::default() }, &place));
         assert!(has_helped(each, &CommandResult::default(), &place), "nobody saw what ran");
-    }
-
-    #[test]
-    fn what_did_not_run_is_told_where_something_is_to_be_done() {
-        let told = unrun(RunbookPhase::Mitigate, "a.md:7", "exit 0".into(), 2).unwrap_or_default();
-        assert_eq!(told, "a.md:7: `exit 0` ended its shell, and 2 commands behind it did not run");
-        assert!(unrun(RunbookPhase::Rollback, "a.md:7", "exit 0".into(), 1).is_some());
-        assert_eq!(unrun(RunbookPhase::Diagnose, "a.md:7", "exit 0".into(), 1), None);
     }
 }

@@ -24,9 +24,9 @@ pub struct RunbookInputs {
 }
 
 /// Why an input cannot be used: it has no value.
-pub(super) const MISSING: &str = "has no value";
+const MISSING: &str = "has no value";
 /// Its value is empty, and nothing says that it may be.
-pub(super) const EMPTY: &str = "is empty";
+const EMPTY: &str = "is empty";
 
 impl RunbookInputs {
     /// What is known before the first step.
@@ -82,7 +82,7 @@ impl RunbookInputs {
     pub fn set(&mut self, name: &str, value: &str) -> Vec<EnvVar> {
         let unified = unified_name(name);
         let may_be_empty = self.may_be_empty(name);
-        let var = Var { value: value.to_string(), secret: false, declared: false, may_be_empty };
+        let var = Var { value: value.to_string(), secret: false, declared: None, may_be_empty };
         self.values.extend([name.to_string(), unified.clone()].map(|name| (name, var.clone())));
         let mut names = vec![name.to_string()];
         names.extend(self.variables.get(&unified).into_iter().flatten().filter(|known| *known != name).cloned());
@@ -150,12 +150,9 @@ pub(super) fn captured(written: &CapturedOutput, may_be_empty: bool) -> Result<S
     if value.trim().is_empty() && !may_be_empty {
         return Err("nothing was written to standard output".into());
     }
-    // The shell has put this character where bytes were no UTF-8.
-    if value.contains(char::REPLACEMENT_CHARACTER) {
-        return Err("its output is not UTF-8".into());
-    }
-    if value.contains('\0') {
-        return Err("its output holds a NUL byte, which no variable can".into());
+    // The shell has put the first character where bytes were no UTF-8.
+    if value.contains([char::REPLACEMENT_CHARACTER, '\0']) {
+        return Err("its output is not UTF-8, or holds a NUL byte, which no variable can".into());
     }
     Ok(value.to_string())
 }
@@ -178,7 +175,7 @@ mod tests {
     use crate::source::{Diagnostics, Source};
 
     fn var(value: &str, may_be_empty: bool) -> Var {
-        Var { value: value.into(), secret: false, declared: false, may_be_empty }
+        Var { value: value.into(), secret: false, declared: None, may_be_empty }
     }
 
     fn runbook(command: &str) -> Runbook {

@@ -4,7 +4,7 @@ use super::block::{RanCommand, shortened};
 use crate::bash::{Statement, StatementKind, read};
 use crate::engine::context::seconds;
 use crate::engine::stop::Stop;
-use crate::programs::{self, ExitUse, PipeStage, RefusedAnswer};
+use crate::programs::{self, ExitUse, PipeStage};
 use crate::record::{Location, Verdict};
 use crate::runbook::{BlockSettings, Errors, RunbookPhase};
 use crate::source::TextPattern;
@@ -31,83 +31,28 @@ pub(super) fn failing(phase: RunbookPhase) -> Failing {
 
 /// Why a command did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum CommandFailure {
-    Exit(i32),
-    /// Another exit code than the one that was expected.
-    Unexpected {
-        exit: i32,
-        wanted: i32,
-    },
-    TimedOut,
-    /// It was not run: a variable that it reads has no value. What is `stated` of its exit code is not met by that.
-    NoValue {
-        lacks: String,
-        stated: bool,
-    },
-    Syntax(i32),
-    NotFound(i32),
-    /// A program in it (its name, where its shell named it) was not found or could not be executed (`part`: 126 or 127), which its own
-    /// exit code does not tell.
-    PartNotFound {
-        program: Option<String>,
-        part: i32,
-        exit: i32,
-    },
-    /// It exited with 0, and a program of it said that something went wrong.
-    Answered(RefusedAnswer),
-    /// It exited with 0, and its loop has ended without what it waits for.
-    NeverCame,
+pub(super) struct CommandFailure {
+    /// What it did, as it follows on the command: `exited with 1`.
+    pub told: String,
+    /// It fails the step in every phase: a stated expectation is no warning.
+    pub is_fatal: bool,
+    /// Another attempt may come out otherwise.
+    pub may_pass: bool,
+    /// It ran out of its time, which is a measurement.
+    pub timed_out: bool,
 }
 
 impl CommandFailure {
-    pub(super) fn told(&self, timeout: Duration) -> String {
-        match self {
-            CommandFailure::Exit(code) => format!("exited with {code}"),
-            CommandFailure::Unexpected { exit, wanted } => format!("exited with {exit} where {wanted} was expected"),
-            CommandFailure::TimedOut => format!("did not end within {} and was killed", seconds(timeout)),
-            CommandFailure::NoValue { lacks, .. } => format!("was not run: {lacks}"),
-            CommandFailure::Syntax(code) => format!("is not valid bash (exit {code})"),
-            CommandFailure::NotFound(126) => "cannot be executed (exit 126)".to_string(),
-            CommandFailure::NotFound(code) => format!(
-                "was not found (exit {code}): a slip, or nothing that the image has where the step runs; the scenario's \
-                 `steps` can put another command there, its `stack.toolbox` another image"
-            ),
-            CommandFailure::PartNotFound { program, part, exit } => {
-                let what = program.as_ref().map_or("a program in it".to_string(), |name| format!("`{name}` in it"));
-                let why = if *part == 126 { "cannot be executed" } else { "was not found" };
-                format!("ended with exit code {exit}, and {what} {why} (exit {part})")
-            }
-            CommandFailure::NeverCame => {
-                "ended with exit code 0, but its loop ended without what it waits for: ask for that once more \
-                 behind the loop, or leave it with `exit 1`"
-                    .to_string()
-            }
-            CommandFailure::Answered(RefusedAnswer { program, line, advice }) => {
-                let advice = advice.as_ref().map_or(String::new(), |advice| format!("{advice}; "));
-                format!(
-                    "ended with exit code 0, but {program} answered \"{}\" ({advice}`errors=allowed` says that it is \
-                     meant so)",
-                    shortened(line)
-                )
-            }
-        }
+    /// It exited with 0, and its loop has ended without what it waits for.
+    pub(super) fn never_came() -> CommandFailure {
+        let told = "ended with exit code 0, but its loop ended without what it waits for: ask for that once more behind the loop, or leave \
+                    it with `exit 1`";
+        CommandFailure { told: told.into(), is_fatal: true, may_pass: true, timed_out: false }
     }
 
     /// The reason to stop that it is.
     pub(super) fn stop(&self, reason: String, at: Location) -> Stop {
-        Stop { measured: *self == CommandFailure::TimedOut, ..Stop::new(Verdict::StepFailed, reason).at(at) }
-    }
-
-    /// Whether it fails the step in every phase: a stated expectation is no warning.
-    pub(super) fn is_fatal(&self) -> bool {
-        use CommandFailure::{Answered, Exit, NoValue};
-        !matches!(self, Exit(_) | Answered(_) | NoValue { stated: false, .. })
-    }
-
-    /// Whether another attempt may come out otherwise.
-    pub(super) fn may_pass(&self) -> bool {
-        use CommandFailure::{NotFound, PartNotFound, Syntax};
-        !matches!(self, Syntax(_) | NotFound(_) | PartNotFound { .. })
+        Stop { measured: self.timed_out, ..Stop::new(Verdict::StepFailed, reason).at(at) }
     }
 }
 
@@ -115,27 +60,43 @@ impl CommandFailure {
 /// a client's command line, and `functions` are those that were defined before.
 pub(super) fn judge_text(
     ran: &RanCommand,
-    (text, own): (&str, bool),
+    (text, own, timeout): (&str, bool, Duration),
     settings: &BlockSettings,
     functions: &str,
 ) -> Option<CommandFailure> {
-    let (wanted, exit) = (settings.expect_exit, ran.result.exit);
+    let (wanted, exit, timed_out) = (settings.expect_exit, ran.result.exit, ran.result.timed_out);
+    let failure = |told: String, is_fatal, may_pass| Some(CommandFailure { told, is_fatal, may_pass, timed_out });
     if let Some(lacks) = &ran.result.lacks {
-        return Some(CommandFailure::NoValue { lacks: lacks.clone(), stated: wanted.is_some() });
+        // What is stated of its exit code is not met by that.
+        return failure(format!("was not run: {lacks}"), wanted.is_some(), true);
     }
     match exit {
-        _ if ran.result.timed_out => Some(CommandFailure::TimedOut),
+        _ if timed_out => failure(format!("did not end within {} and was killed", seconds(timeout)), true, true),
         126 | 127 if wanted == Some(exit) => None,
-        126 | 127 => Some(CommandFailure::NotFound(exit)),
-        2 if wanted != Some(2) && own && crate::bash::has_syntax_error(text) => Some(CommandFailure::Syntax(2)),
-        _ => part_not_found(ran, text).or_else(|| match wanted.unwrap_or(0) {
-            0 if exit == 0 && settings.errors != Some(Errors::Allowed) => {
-                programs::answered(&format!("{functions}{text}"), &ran.stdout, &ran.stderr)
-                    .map(CommandFailure::Answered)
+        126 => failure("cannot be executed (exit 126)".into(), true, false),
+        127 => {
+            let told = "was not found (exit 127): a slip, or nothing that the image has where the step runs; the scenario's `steps` can \
+                        put another command there, its `stack.toolbox` another image";
+            failure(told.into(), true, false)
+        }
+        2 if wanted != Some(2) && own && crate::bash::has_syntax_error(text) => {
+            failure("is not valid bash (exit 2)".into(), true, false)
+        }
+        _ => match (part_not_found(ran, text), wanted) {
+            (Some(told), _) => failure(told, true, false),
+            (None, None | Some(0)) if exit == 0 && settings.errors != Some(Errors::Allowed) => {
+                let answer = programs::answered(&format!("{functions}{text}"), &ran.stdout, &ran.stderr)?;
+                let advice = answer.advice.map_or(String::new(), |advice| format!("{advice}; "));
+                let said = format!("{} answered \"{}\"", answer.program, shortened(&answer.line));
+                let allowed = "`errors=allowed` says that it is meant so";
+                failure(format!("ended with exit code 0, but {said} ({advice}{allowed})"), false, true)
             }
-            code if code == exit => None,
-            _ => Some(wanted.map_or(CommandFailure::Exit(exit), |wanted| CommandFailure::Unexpected { exit, wanted })),
-        }),
+            (None, Some(wanted)) if exit != wanted => {
+                failure(format!("exited with {exit} where {wanted} was expected"), true, true)
+            }
+            (None, None) if exit != 0 => failure(format!("exited with {exit}"), false, true),
+            _ => None,
+        },
     }
 }
 
@@ -225,8 +186,8 @@ pub(super) fn never_came(ran: &RanCommand, text: &str) -> bool {
     }
 }
 
-/// A program that was not found where another one's exit code is that of the command: in a pipe, in a loop.
-fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
+/// A program that was not found, or could not be executed, where another one's exit code is that of the command: in a pipe, in a loop.
+fn part_not_found(ran: &RanCommand, text: &str) -> Option<String> {
     let calls = programs::calls(text);
     let program = programs::missing_among(&calls, &ran.stderr, &[ExitUse::Kept, ExitUse::Lost]);
     // `a | b || true`: of a pipe that is not waived all but the last are lost.
@@ -234,7 +195,9 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     let waived = [ExitUse::AskedAgain, ExitUse::Waived].into_iter().any(with) && !with(ExitUse::Lost);
     let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
     let part = part.or(program.as_ref().map(|_| 127))?;
-    Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
+    let what = program.map_or("a program in it".to_string(), |name| format!("`{name}` in it"));
+    let why = if part == 126 { "cannot be executed" } else { "was not found" };
+    Some(format!("ended with exit code {}, and {what} {why} (exit {part})", ran.result.exit))
 }
 
 /// What there is to say of a command that passed, though a program was not found whose failure it waives: `typo restart || true`.
@@ -328,17 +291,12 @@ pub(super) fn missing_directory(stderr: &str) -> Option<String> {
         let path = ["cd: ", "pushd: "].iter().find_map(|program| Some(line.split_once(program)?.1.to_string()));
         path.filter(|_| line.contains("line "))
     };
-    let path = stderr.lines().find_map(of)?;
-    let lies = match path.starts_with('/') {
-        true => format!(
-            "where the project lies there, the scenario says `stack: {{ file: …, directory: {path} }}`, and steps begin in it; otherwise "
-        ),
-        false => String::new(),
-    };
-    Some(format!(
-        ": no directory `{path}` is in the toolbox, which has none of the project's or of a production machine; {lies}the scenario's \
-         `steps` can put another command there"
-    ))
+    stderr.lines().find_map(of).map(|path| {
+        format!(
+            ": no directory `{path}` is in the toolbox; `stack: {{ file: …, directory: … }}` says where the project lies on a \
+             production machine, and `steps` can put another command there"
+        )
+    })
 }
 
 /// The first line of a command, for a message.
@@ -359,7 +317,7 @@ mod tests {
     }
 
     fn judge(ran: &RanCommand, text: &str, own: bool, settings: &BlockSettings) -> Option<CommandFailure> {
-        judge_text(ran, (text, own), settings, "")
+        judge_text(ran, (text, own, Duration::ZERO), settings, "")
     }
 
     #[test]
@@ -418,6 +376,10 @@ mod tests {
         }
     }
 
+    fn told(failure: Option<CommandFailure>) -> Option<String> {
+        failure.map(|failure| failure.told.split([':', ';']).next().unwrap_or_default().to_string())
+    }
+
     fn wanted(expect_exit: Option<i32>) -> BlockSettings {
         BlockSettings { expect_exit, ..BlockSettings::default() }
     }
@@ -426,22 +388,24 @@ mod tests {
     fn an_exit_code_is_judged_by_what_is_expected_of_it() {
         for (exit, expected, fault) in [
             (0, None, None),
-            (1, None, Some(CommandFailure::Exit(1))),
+            (1, None, Some("exited with 1")),
             (1, Some(1), None),
-            (0, Some(1), Some(CommandFailure::Unexpected { exit: 0, wanted: 1 })),
-            (127, None, Some(CommandFailure::NotFound(127))),
-            (127, Some(1), Some(CommandFailure::NotFound(127))),
+            (0, Some(1), Some("exited with 0 where 1 was expected")),
+            (127, None, Some("was not found (exit 127)")),
+            (127, Some(1), Some("was not found (exit 127)")),
             (127, Some(127), None),
             (126, Some(126), None),
-            (2, None, Some(CommandFailure::Exit(2))),
+            (2, None, Some("exited with 2")),
         ] {
-            assert_eq!(judge(&ended(exit, false), "true", true, &wanted(expected)), fault, "{exit} {expected:?}");
+            let seen = told(judge(&ended(exit, false), "true", true, &wanted(expected)));
+            assert_eq!(seen.as_deref(), fault, "{exit} {expected:?}");
         }
-        assert_eq!(judge(&ended(143, true), "true", true, &wanted(Some(143))), Some(CommandFailure::TimedOut));
-        assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(None)), Some(CommandFailure::Syntax(2)));
+        assert!(judge(&ended(143, true), "true", true, &wanted(Some(143))).is_some_and(|failure| failure.timed_out));
+        let syntax = told(judge(&ended(2, false), "say \"x", true, &wanted(None)));
+        assert_eq!(syntax.as_deref(), Some("is not valid bash (exit 2)"));
         assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(Some(2))), None);
-        let client = judge(&ended(2, false), "say \"x", false, &wanted(None));
-        assert_eq!(client, Some(CommandFailure::Exit(2)), "what is no bash has no such error");
+        let client = told(judge(&ended(2, false), "say \"x", false, &wanted(None)));
+        assert_eq!(client.as_deref(), Some("exited with 2"), "what is no bash has no such error");
     }
 
     #[test]
@@ -451,8 +415,8 @@ mod tests {
         ran.result.lacks = Some("`$C` is not set".to_string());
         for expected in [None, Some(78)] {
             let fault = judge(&ran, "touch $C", true, &wanted(expected)).expect("a fault");
-            assert_eq!(fault.told(Duration::ZERO), "was not run: `$C` is not set");
-            assert_eq!((fault.may_pass(), fault.is_fatal()), (true, expected.is_some()));
+            assert_eq!(fault.told, "was not run: `$C` is not set");
+            assert_eq!((fault.may_pass, fault.is_fatal), (true, expected.is_some()));
         }
     }
 
@@ -461,9 +425,8 @@ mod tests {
         let told = |stderr: &str| missing_directory(stderr).unwrap_or_default();
         let absolute = told("x\nbash: line 1: cd: /opt/production/app: No such file or directory\n");
         assert!(absolute.contains("no directory `/opt/production/app`"), "{absolute}");
-        assert!(absolute.contains("directory: /opt/production/app }"), "{absolute}");
         let relative = told("bash: line 2: pushd: deploy: No such file or directory");
-        assert!(relative.contains("`deploy`") && !relative.contains("directory: "), "{relative}");
+        assert!(relative.contains("`deploy`"), "{relative}");
         for other in ["cat: /opt/x: No such file or directory", "bash: line 1: cd: /root: Permission denied", ""] {
             assert_eq!(missing_directory(other), None, "{other}");
         }
@@ -560,19 +523,23 @@ mod tests {
         let said = |exit| RanCommand { stdout: "ERR unknown subcommand 'KIL'\n".into(), ..ended(exit, false) };
         let text = "docker compose exec cache redis-cli CLIENT KIL 7";
         let fault = judge(&said(0), text, true, &wanted(None)).expect("an answer");
-        let told = fault.told(Duration::ZERO);
+        let said_so = &fault.told;
         let begins = "ended with exit code 0, but redis-cli answered \"ERR unknown subcommand 'KIL'\" (`-e`";
-        assert!(told.starts_with(begins), "{told}");
-        assert!(fault.may_pass() && !fault.is_fatal(), "it is judged as exit code 1");
+        assert!(said_so.starts_with(begins), "{said_so}");
+        assert!(fault.may_pass && !fault.is_fatal, "it is judged as exit code 1");
         let allowed = BlockSettings { errors: Some(Errors::Allowed), ..BlockSettings::default() };
         assert_eq!(judge(&said(0), text, true, &allowed), None);
         assert!(judge(&said(0), text, true, &wanted(Some(0))).is_some());
         assert_eq!(judge(&said(1), text, true, &wanted(Some(1))), None);
-        assert_eq!(judge(&said(1), text, true, &wanted(None)), Some(CommandFailure::Exit(1)));
+        assert_eq!(told(judge(&said(1), text, true, &wanted(None))).as_deref(), Some("exited with 1"));
         assert_eq!(judge(&said(0), "redis-cli CLIENT KIL 7 | grep -c ERR", true, &wanted(None)), None);
-        let by_function =
-            judge_text(&said(0), ("kick 7", true), &wanted(None), "kick() { redis-cli CLIENT KIL $1; }\n");
-        assert!(matches!(by_function, Some(CommandFailure::Answered(_))), "{by_function:?}");
+        let by_function = judge_text(
+            &said(0),
+            ("kick 7", true, Duration::ZERO),
+            &wanted(None),
+            "kick() { redis-cli CLIENT KIL $1; }\n",
+        );
+        assert!(by_function.is_some_and(|failure| failure.told.contains("redis-cli answered")));
         for (text, fails) in [
             ("until redis-cli CLIENT KIL 7; do sleep 1; done", true),
             ("if redis-cli CLIENT KIL 7; then docker compose restart worker; fi", true),
@@ -608,16 +575,17 @@ mod tests {
             ran.result.pipe = pipe.to_vec();
             ran
         };
-        let not_found = |part| Some(CommandFailure::PartNotFound { program: None, part, exit: 0 });
-        assert_eq!(judge(&pipe(0, &[127, 0]), "jqq . | head", true, &wanted(None)), not_found(127));
-        assert_eq!(judge(&pipe(0, &[0, 126, 0]), "a | ./b | c", true, &wanted(None)), not_found(126));
+        let not_found = told(judge(&pipe(0, &[127, 0]), "jqq . | head", true, &wanted(None))).unwrap_or_default();
+        assert_eq!(not_found, "ended with exit code 0, and a program in it was not found (exit 127)");
+        let not_run = told(judge(&pipe(0, &[0, 126, 0]), "a | ./b | c", true, &wanted(None))).unwrap_or_default();
+        assert_eq!(not_run, "ended with exit code 0, and a program in it cannot be executed (exit 126)");
         assert_eq!(judge(&pipe(0, &[1, 0]), "grep x f | wc -l", true, &wanted(None)), None);
         assert_eq!(judge(&pipe(0, &[127, 0]), "jqq . | head || true", true, &wanted(None)), None);
         let mut ran = pipe(1, &[127, 1]);
         ran.stderr = "bash: line 1: jqq: command not found\n".into();
         let fault = judge(&ran, "jqq . | grep x", true, &wanted(Some(1))).expect("a fault");
-        assert_eq!(fault.told(Duration::ZERO), "ended with exit code 1, and `jqq` in it was not found (exit 127)");
-        assert!(fault.is_fatal() && !fault.may_pass());
+        assert_eq!(fault.told, "ended with exit code 1, and `jqq` in it was not found (exit 127)");
+        assert!(fault.is_fatal && !fault.may_pass);
         let ran = RanCommand { stderr: ran.stderr, ..ended(0, false) };
         assert!(judge(&ran, "jqq . | head && true", true, &wanted(None)).is_some(), "the pipe is not the last one");
     }

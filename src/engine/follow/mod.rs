@@ -19,7 +19,6 @@ use crate::spec::Respond;
 use crate::stack::{Place, Stack};
 use async_trait::async_trait;
 use background::Background;
-use block::BlockFailure;
 use futures_util::future::join_all;
 use sessions::Sessions;
 use tokio_util::task::AbortOnDropHandle;
@@ -54,9 +53,6 @@ pub trait FollowContext: Send {
 
     /// Until when a verifying step that began at `begun` is tried again, and what that time is called.
     fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str);
-
-    /// How the inputs of these unified names are given a value, for a message.
-    fn how_to_give(&self, names: &[&str]) -> String;
 
     /// Who is asked for what the runbook leaves to people.
     fn person(&mut self) -> &mut dyn Operator;
@@ -95,7 +91,7 @@ pub struct Follower<'a> {
     inputs: RunbookInputs,
     background: Vec<Background>,
     /// Steps whose blocks in the background have failed so far.
-    failed: Vec<(String, BlockFailure)>,
+    failed: Vec<(String, Stop)>,
     /// The last line that the latest command wrote, secrets hidden.
     last_line: Option<String>,
     /// The functions that commands have defined, as text that defines them.
@@ -135,8 +131,7 @@ impl<'a> Follower<'a> {
         self.sessions.leave().await;
         let mut failed = self.failed.into_iter().chain(ended.into_iter().flatten());
         let failed = failed.next().filter(|_| unverified.is_none());
-        let Some((step, failure)) = failed else { return Ok(unverified) };
-        let stop = failure.stop;
+        let Some((step, stop)) = failed else { return Ok(unverified) };
         let (status, reason, at) = (StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
         self.sink.emit(Event::StepEnded { step: step.clone(), status, reason, at });
         Err(self.context.failed(Check::Step { step }, started_us, stop))
@@ -164,11 +159,9 @@ pub fn usual_place(respond: &Respond) -> Place {
 
 /// Where a command runs: as its block says, then as its language's client does, then as usual.
 pub fn place_of(settings: &BlockSettings, command: &Command, respond: &Respond) -> Place {
-    match (&settings.place, respond.clients.get(&command.language)) {
-        (Some(service), _) => place(Some(service)),
-        (None, Some(client)) => place(client.service.as_deref()),
-        (None, None) => usual_place(respond),
-    }
+    let client = respond.clients.get(&command.language);
+    let usual = client.map_or(&respond.service, |client| &client.service);
+    place(settings.place.as_deref().or(usual.as_deref()))
 }
 
 fn place(service: Option<&str>) -> Place {
@@ -179,21 +172,17 @@ fn place(service: Option<&str>) -> Place {
 #[async_trait]
 pub trait Operator: Send + Sync {
     /// Asks for a step to be done by hand.
-    async fn manual_step(&mut self, step: &Step) -> ManualOutcome;
+    async fn manual_step(&mut self, _step: &Step) -> ManualOutcome {
+        ManualOutcome::Skipped
+    }
+
     /// Asks for the value of an input.
-    async fn value_of(&mut self, input: &RunbookInput) -> Option<String>;
+    async fn value_of(&mut self, _input: &RunbookInput) -> Option<String> {
+        None
+    }
 }
 
 /// Nobody is there: what is for a person is skipped, and what nobody says has no value.
 pub struct Nobody;
 
-#[async_trait]
-impl Operator for Nobody {
-    async fn manual_step(&mut self, _step: &Step) -> ManualOutcome {
-        ManualOutcome::Skipped
-    }
-
-    async fn value_of(&mut self, _input: &RunbookInput) -> Option<String> {
-        None
-    }
-}
+impl Operator for Nobody {}

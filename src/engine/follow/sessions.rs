@@ -4,6 +4,7 @@
 
 use super::Opening;
 use crate::engine::context::{POLL, seconds};
+use crate::engine::probe::states;
 use crate::engine::stop::Stop;
 use crate::record::{EventSink, Verdict};
 use crate::shell::{EndedCall, EnvVar, SessionState, Shell};
@@ -25,7 +26,7 @@ pub(super) struct Sessions<'a> {
     stack: &'a dyn Stack,
     sink: EventSink,
     opening: Option<(Place, Opening)>,
-    open: Vec<PlaceSession>,
+    open: BTreeMap<Place, PlaceSession>,
 }
 
 pub(super) struct PlaceSession {
@@ -38,6 +39,13 @@ pub(super) struct PlaceSession {
     since: Vec<EnvVar>,
 }
 
+impl PlaceSession {
+    fn is_usable(&self, current: Option<&Instance>) -> bool {
+        let restarted = current.is_some_and(|current| self.container.as_ref().is_some_and(|own| own != current));
+        self.place == Place::Toolbox || (!restarted && !self.shell.is_closed())
+    }
+}
+
 /// A container as it was started once.
 type Instance = (String, String);
 
@@ -47,7 +55,7 @@ type RunningInstance = Result<Option<Instance>, String>;
 
 impl<'a> Sessions<'a> {
     pub(super) fn new(stack: &'a dyn Stack, sink: EventSink, opening: Option<(Place, Opening)>) -> Sessions<'a> {
-        Sessions { stack, sink, opening, open: Vec::new() }
+        Sessions { stack, sink, opening, open: BTreeMap::new() }
     }
 
     /// What a place has in its environment by itself, as far as the stack says.
@@ -63,7 +71,8 @@ impl<'a> Sessions<'a> {
         // It began with what was known then. One that has lost its container is opened again when it is needed.
         let _ = shell.set(env).await;
         let container = self.look(&place).await.ok().flatten();
-        self.open.push(PlaceSession { place, shell, container, state: None, since: Vec::new() });
+        let session = PlaceSession { place: place.clone(), shell, container, state: None, since: Vec::new() };
+        self.open.insert(place, session);
         Ok(())
     }
 
@@ -71,16 +80,13 @@ impl<'a> Sessions<'a> {
     pub(super) async fn at(&mut self, place: &Place, env: &[EnvVar]) -> Result<&mut Shell, Stop> {
         self.ready(env).await?;
         let deadline = Instant::now() + BACK_WITHIN;
-        let index = loop {
-            let seen = self.look(place).await;
-            let known = self.open.iter().position(|session| session.place == *place);
+        loop {
+            let (seen, known) = (self.look(place).await, self.open.get(place));
             // The toolbox is the drill's own: when it is gone, that is no step's doing.
             let wait = known.is_some() && *place != Place::Toolbox && Instant::now() < deadline;
             let opened = match seen {
-                Ok(current) => match known.filter(|index| self.is_usable(*index, current.as_ref())) {
-                    Some(index) => Ok(index),
-                    None => self.reopened(place, env, known, current).await,
-                },
+                Ok(current) if known.is_some_and(|known| known.is_usable(current.as_ref())) => Ok(()),
+                Ok(current) => self.reopen(place, env, current).await,
                 Err(how) => {
                     let away = || format!("its container has not come back within {}: ", seconds(BACK_WITHIN));
                     let away = known.map_or_else(String::new, |_| away());
@@ -93,29 +99,16 @@ impl<'a> Sessions<'a> {
                 Err(_) if wait => tokio::time::sleep(POLL).await,
                 opened => break opened?,
             }
-        };
-        let session = self.open.get_mut(index).ok_or_else(|| Stop::harness("a shell session was lost"))?;
+        }
+        let session = self.open.get_mut(place).ok_or_else(|| Stop::harness("a shell session was lost"))?;
         Ok(&mut session.shell)
     }
 
-    fn is_usable(&self, index: usize, current: Option<&Instance>) -> bool {
-        self.open.get(index).is_some_and(|session| {
-            let restarted = current.is_some_and(|current| session.container.as_ref().is_some_and(|own| own != current));
-            session.place == Place::Toolbox || (!restarted && !session.shell.is_closed())
-        })
-    }
-
-    /// Opens a session, with what the one at `lost` knew.
-    async fn reopened(
-        &mut self,
-        place: &Place,
-        env: &[EnvVar],
-        lost: Option<usize>,
-        container: Option<Instance>,
-    ) -> Result<usize, Stop> {
+    /// Opens a session, with what the one knew that is lost, where there was one.
+    async fn reopen(&mut self, place: &Place, env: &[EnvVar], container: Option<Instance>) -> Result<(), Stop> {
         let shell = self.fresh(place, env).await?;
         let (mut state, mut since) = (None, Vec::new());
-        if let Some(lost) = lost.and_then(|lost| self.open.get(lost)) {
+        if let Some(lost) = self.open.get(place) {
             (state, since) = (lost.state.clone(), lost.since.clone());
             let with = match &state {
                 Some(state) => {
@@ -128,18 +121,14 @@ impl<'a> Sessions<'a> {
             let text = format!("the container of {} was restarted: its session was opened again, {with}", name(place));
             self.sink.note(text);
         }
-        if let Some(lost) = lost {
-            self.open.remove(lost);
-        }
-        self.open.push(PlaceSession { place: place.clone(), shell, container, state, since });
-        Ok(self.open.len() - 1)
+        self.open.insert(place.clone(), PlaceSession { place: place.clone(), shell, container, state, since });
+        Ok(())
     }
 
     /// Keeps what the session of a service knows now, for the case that its container is restarted. A session that does not
     /// answer keeps what was known before.
     pub(super) async fn remember(&mut self, place: &Place) {
-        let known = self.open.iter_mut().find(|session| session.place == *place && *place != Place::Toolbox);
-        let Some(session) = known else { return };
+        let Some(session) = self.open.get_mut(place).filter(|_| *place != Place::Toolbox) else { return };
         if let Ok(Some(state)) = session.shell.export().await {
             session.state = Some(state);
             session.since.clear();
@@ -148,7 +137,7 @@ impl<'a> Sessions<'a> {
 
     /// The session of a place, if it has one.
     pub(super) fn of(&self, place: &Place) -> Option<&PlaceSession> {
-        self.open.iter().find(|session| session.place == *place)
+        self.open.get(place)
     }
 
     /// Whether a session was lost with its container; then what steps had called and what went on without it.
@@ -181,7 +170,7 @@ impl<'a> Sessions<'a> {
 
     /// Sets variables in every open session, or takes them away; one that is gone is opened with them.
     pub(super) async fn set(&mut self, vars: &[EnvVar]) {
-        for session in &mut self.open {
+        for session in self.open.values_mut() {
             let _ = session.shell.set(vars).await;
             session.since.extend_from_slice(vars);
         }
@@ -190,11 +179,11 @@ impl<'a> Sessions<'a> {
     /// Leaves each session as a person closes a terminal: its EXIT trap runs, while users are still looked at.
     pub(super) async fn leave(&mut self) {
         let mut ended = Vec::new();
-        for session in &self.open {
+        for session in self.open.values() {
             ended.push(self.look(&session.place).await.is_err());
         }
         // In a container that does not run, or is paused, no trap runs either.
-        for (session, _) in self.open.iter_mut().zip(ended).filter(|(_, ended)| !ended) {
+        for (session, _) in self.open.values_mut().zip(ended).filter(|(_, ended)| !ended) {
             let _ = session.shell.run("exit", false, LEFT_WITHIN, |_, _| {}).await;
         }
     }
@@ -205,11 +194,7 @@ impl<'a> Sessions<'a> {
         let Ok(Ok(containers)) = containers else { return Ok(None) };
         match containers.iter().find(|container| container.status == "running") {
             Some(running) => Ok(Some((running.id.clone(), running.started_at.clone()))),
-            None if containers.is_empty() => Err("it has no container".into()),
-            None => {
-                let how = containers.iter().map(|container| format!("{} is {}", container.name, container.status));
-                Err(how.collect::<Vec<_>>().join(", "))
-            }
+            None => Err(states(&containers)),
         }
     }
 }

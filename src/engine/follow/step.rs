@@ -1,12 +1,11 @@
 //! One step: its inputs first, of which a missing one blocks it as a whole, then its blocks in order.
 
 use super::block::{BlockFailure, CommandBlock};
-use super::inputs::{EMPTY, MISSING};
 use super::judge::{Failing, failing, first_line};
 use super::{Follower, ManualOutcome};
 use crate::engine::stop::Stop;
 use crate::record::{Check, CheckOutcome, Event, Location, StepStatus, Verdict, looks_secret, url_password};
-use crate::runbook::{Handling, RunbookInput, Step, StepKind, unified_name};
+use crate::runbook::{Handling, RunbookInput, Step, unified_name};
 use std::time::Duration;
 
 /// Appended to the reason of a verification that is not tried again.
@@ -30,15 +29,11 @@ struct StepOutcome {
 
 impl StepOutcome {
     fn of(status: StepStatus, reason: Option<String>, blocks: &[CommandBlock<'_>]) -> StepOutcome {
-        let aside = |block: &&CommandBlock<'_>| block.settings.background == Some(true);
-        let (aside, waited): (Vec<_>, Vec<_>) = blocks.iter().partition(aside);
-        let stated = waited.iter().any(|block| block.settings.expect.is_some() || block.settings.expect_exit.is_some());
-        let what = if stated { "every command ended as it was expected to" } else { "every command exited with 0" };
+        let waited = blocks.iter().any(|block| block.settings.background != Some(true));
         let evidence = match &reason {
             Some(reason) => reason.clone(),
-            None if aside.is_empty() => what.to_string(),
-            None if waited.is_empty() => "started in the background".to_string(),
-            None => format!("{what}, but for what was started in the background"),
+            None if waited => "every command ended as it was expected to".to_string(),
+            None => "started in the background".to_string(),
         };
         StepOutcome { status, reason, evidence }
     }
@@ -104,8 +99,7 @@ impl Follower<'_> {
     }
 
     async fn bare_step(&mut self, step: &Step) -> StepEnd {
-        let all = CommandBlock::of(step);
-        if let StepKind::Manual(reason) = &step.kind {
+        if let Some(reason) = &step.manual {
             let said = step.blocks.iter().find_map(|block| block.settings.skip.clone());
             return match said {
                 Some(reason) => Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(reason), &[]))),
@@ -113,7 +107,7 @@ impl Follower<'_> {
             };
         }
         let (skipped, blocks): (Vec<CommandBlock<'_>>, Vec<CommandBlock<'_>>) =
-            all.into_iter().partition(|block| block.settings.skip.is_some());
+            CommandBlock::of(step).into_iter().partition(|block| block.settings.skip.is_some());
         for block in &skipped {
             let why = block.settings.skip.clone().unwrap_or_default();
             if blocks.is_empty() {
@@ -129,13 +123,6 @@ impl Follower<'_> {
             Err(skip) => return Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(skip.why().to_string()), &[]))),
         };
         self.complete(step, &blocks).await?;
-        for block in &blocks {
-            // What runs until the runbook ends has no output to wait for.
-            if let (Some(key), Some((_, first))) = (block.settings.contradiction(), block.commands.first()) {
-                let reason = format!("a block in the background cannot have `{key}`: nobody waits for its end");
-                return Err(Stop::new(Verdict::StepFailed, reason).at(self.location(first)));
-            }
-        }
         let warnings = self.blocks(&mut blocks).await?;
         Ok(warnings.map(|warnings| match warnings.is_empty() {
             true => StepOutcome::of(StepStatus::Passed, None, &blocks),
@@ -247,15 +234,13 @@ impl Follower<'_> {
             }
         }
         let Some(first) = blocking.first() else { return Ok(()) };
-        let whys = [MISSING, EMPTY].into_iter().filter_map(|lack| {
-            let of = blocking.iter().filter(|input| self.inputs.lack(input) == Some(lack));
-            let mut spellings: Vec<&str> = of.map(|input| input.spelling.as_str()).collect();
-            spellings.dedup();
-            (!spellings.is_empty()).then(|| format!("{} {lack}", spellings.join(", ")))
-        });
-        let whys = whys.collect::<Vec<_>>().join(", ");
-        let names: Vec<&str> = blocking.iter().map(|input| input.name.as_str()).collect();
-        let reason = format!("`{}` was not run: {whys}; {}", step.title, self.context.how_to_give(&names));
+        let lack = |input: &RunbookInput| Some(format!("{} {}", input.spelling, self.inputs.lack(input)?));
+        let mut whys: Vec<String> = blocking.iter().filter_map(lack).collect();
+        whys.dedup();
+        let mut names: Vec<String> = blocking.iter().map(|input| format!("--var {}=…", input.name)).collect();
+        names.dedup();
+        let how = format!("give it with `{}`, or in the scenario by `respond.vars`", names.join(" "));
+        let reason = format!("`{}` was not run: {}; {how}", step.title, whys.join(", "));
         let in_file = step.commands().iter().find(|command| command.inputs.contains(first));
         let path = in_file.map_or_else(|| self.path.clone(), |command| self.location(command).path);
         Err(Stop::new(Verdict::StepBlocked, reason).at(Location { path, line: first.line }))

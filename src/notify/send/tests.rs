@@ -258,7 +258,7 @@ async fn a_game_day_is_one_incident() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("said.jsonl");
     let notifier = Notifier::start(&[ReadyTarget::File(file.clone())], &dir.path().join("day"));
-    let sink = DaySink::new(None, vec![Box::new(notifier.of_day())]);
+    let sink = DaySink::new(None, vec![notifier.of_day()]);
     let plan = DayPlan { id: "d".into(), title: "Nightly".into(), ..DayPlan::default() };
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
     sink.emit(DayEvent::DayEnded);

@@ -165,8 +165,7 @@ impl Drawing {
 
     fn phases(&mut self, record: &Record) {
         for (at, phase) in record.phases.iter().enumerate() {
-            let next = record.phases.get(at + 1).map_or(record.last_us, |next| next.started_us);
-            let (from, to) = (phase.started_us, phase.ended_us.unwrap_or(next));
+            let Some((from, to)) = record.phase_span(phase.phase) else { continue };
             let (place, name) = (self.samples.place(from), phase.phase.name());
             let share = self.samples.place(to) - place;
             if share <= 0.0 {
@@ -209,8 +208,7 @@ impl Drawing {
             let Some(from) = fault.at(FaultEvent::Confirmed).or(fault.at(FaultEvent::Injecting)) else { continue };
             let seen = [FaultEvent::ClearedByRunbook, FaultEvent::EndedByItself].map(|what| fault.at(what));
             let gone = seen.into_iter().chain([fault.undone()]).flatten().min();
-            let info = record.plan.as_ref().and_then(|plan| plan.faults.iter().find(|info| info.id == fault.fault));
-            let summary = info.map_or(fault.fault.as_str(), |info| info.summary.as_str());
+            let summary = record.fault_info(&fault.fault).map_or(fault.fault.as_str(), |info| info.summary.as_str());
             let seen = if seen.iter().any(Option::is_some) { ", seen gone at its end" } else { "" };
             self.bar(from, gone.unwrap_or(end), "fault", &plain(&format!("fault: {summary}{seen}")));
         }
@@ -219,18 +217,11 @@ impl Drawing {
             self.bar(from, to, "step bad", &format!("✗ {} {is} lost", words::many(count, "acknowledged write")));
         }
         let Some(detect) = record.plan.as_ref().and_then(|plan| plan.detect.as_deref()) else { return };
-        let (mut since, mut held) = (None, Vec::new());
-        for change in &record.conditions {
-            if change.holds {
-                since = since.or(Some(change.at_us));
-            } else if let Some(from) = since.take() {
-                held.push((from, change.at_us));
-            }
-        }
-        held.extend(since.map(|from| (from, end)));
+        let ends = record.conditions.iter().skip(1).map(|next| next.at_us).chain([end]);
+        let held = record.conditions.iter().zip(ends).filter(|(change, _)| change.holds);
         // A condition that comes and goes is one lane each time for the first few only.
-        for (from, to) in held.into_iter().take(3) {
-            self.bar(from, to, "alert", &plain(&format!("alert condition holds: {detect}")));
+        for (change, to) in held.take(3) {
+            self.bar(change.at_us, to, "alert", &plain(&format!("alert condition holds: {detect}")));
         }
     }
 
@@ -592,15 +583,9 @@ impl Samples {
         (named, [median, p99, most, self.rate(load, &load.due)])
     }
 
-    /// The slices of a load that begin in a part.
     fn slices(&self, load: &LoadSeries, at: usize) -> std::ops::Range<usize> {
         let (from, to) = self.part(at);
-        let index = |t: DrillTime| {
-            let slices = t.0.saturating_sub(load.start_us.0).div_ceil(SLICE_US);
-            usize::try_from(slices).unwrap_or(usize::MAX).min(load.due.len())
-        };
-        let begin = index(from);
-        begin..index(to).max(begin)
+        load.indices(from, to)
     }
 
     /// The largest value of a column in every part; `None` where nothing was due.

@@ -9,7 +9,6 @@ use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepStatus, V
 use crate::view::format::bytes;
 use crate::view::{StatusSymbol, StepView, words};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
-use std::collections::BTreeMap;
 
 /// Lines of the runbook that nobody followed are shown as they are up to this number, and folded from there on.
 const GAP_LINES: usize = 14;
@@ -91,15 +90,14 @@ impl<'a> RunbookSection<'a> {
 /// The runbook in the order of its lines, cut where steps begin and end: steps with their text, and what lies between them.
 fn cut_at_steps<'a>(plan: &'a Announcement, lines: &[&str]) -> Vec<(Option<&'a StepInfo>, String)> {
     let here = |info: &StepInfo| plan.runbook_file.as_ref().is_none_or(|file| file.path == info.at.path);
-    let (steps, elsewhere): (Vec<_>, Vec<_>) =
-        plan.steps.iter().enumerate().partition(|(_, info)| here(info) && info.at.line <= lines.len());
-    let steps: BTreeMap<(usize, usize), &StepInfo> =
-        steps.into_iter().map(|(number, info)| ((info.at.line, number), info)).collect();
+    let is_told = |info: &&StepInfo| here(info) && info.at.line <= lines.len();
+    let (mut steps, elsewhere): (Vec<&StepInfo>, Vec<&StepInfo>) = plan.steps.iter().partition(is_told);
+    steps.sort_by_key(|info| info.at.line);
     let mut parts = Vec::new();
     let mut next = 1;
-    let begins: Vec<usize> = steps.keys().map(|(line, _)| *line).collect();
-    for (at, info) in steps.into_values().enumerate() {
-        let (begin, following) = (info.at.line.max(next), begins.get(at + 1).copied().unwrap_or(lines.len() + 1));
+    for (at, info) in steps.iter().copied().enumerate() {
+        let following = steps.get(at + 1).map_or(lines.len() + 1, |following| following.at.line);
+        let begin = info.at.line.max(next);
         parts.extend(piece(lines, next, begin).map(|text| (None, text)));
         let end = if info.end_line >= begin { info.end_line + 1 } else { following };
         let end = end.min(following.max(begin + 1)).min(lines.len() + 1);
@@ -107,7 +105,7 @@ fn cut_at_steps<'a>(plan: &'a Announcement, lines: &[&str]) -> Vec<(Option<&'a S
         next = end.max(begin);
     }
     parts.extend(piece(lines, next, lines.len() + 1).map(|text| (None, text)));
-    parts.extend(elsewhere.into_iter().map(|(_, info)| (Some(info), String::new())));
+    parts.extend(elsewhere.into_iter().map(|info| (Some(info), String::new())));
     parts
 }
 

@@ -18,7 +18,7 @@ fn the_tail_holds_the_last_lines_and_the_open_one() {
 #[test]
 fn a_long_command_is_cut_unless_more_is_asked_for() {
     let text = (1..=20).map(|i| format!("line {i}")).collect::<Vec<_>>().join("\n");
-    let said = |verbosity| EventLines::new(verbosity, false, None).command_starts(&text, 1);
+    let said = |verbosity| EventLines { verbosity, ..EventLines::default() }.command_starts(&text, 1);
     let short = said(Verbosity::Normal);
     assert_eq!(short.len(), COMMAND_LINES);
     assert_eq!(short.first().map(|(_, line)| line.as_str()), Some("  $ line 1"));
@@ -30,7 +30,11 @@ fn a_long_command_is_cut_unless_more_is_asked_for() {
 fn the_output_of_an_undo_is_shown_when_it_failed() {
     let said = |verbosity, failed| {
         let event = Event::UndoOutput { fault: "command".into(), text: "one\ntwo\n".into(), failed };
-        EventLines::new(verbosity, false, None).say(&event).into_iter().map(|(_, line)| line).collect::<Vec<_>>()
+        EventLines { verbosity, ..EventLines::default() }
+            .say(&event)
+            .into_iter()
+            .map(|(_, line)| line)
+            .collect::<Vec<_>>()
     };
     assert_eq!(said(Verbosity::Normal, false), Vec::<String>::new());
     let all = said(Verbosity::Normal, true);

@@ -27,14 +27,12 @@ impl Fence {
     /// The terminal that it shows.
     pub fn terminal(&self) -> Transcript {
         let console = of_tag(&self.tag) == BlockLanguage::Console;
-        let (typed, prompts) = match prompt::read(&self.body, console) {
-            Shown::Typed(typed, prompts) => (typed, prompts),
-            Shown::Foreign(other) | Shown::Elsewhere(other) => {
-                return Transcript { prompts: false, output: false, other: Some(other) };
-            }
-            Shown::Unprompted(_) => return Transcript { prompts: true, output: true, other: None },
+        let (prompts, output, other) = match prompt::read(&self.body, console) {
+            Shown::Typed(typed, prompts) => (prompts, typed.iter().any(|typed| typed.expected.is_some()), None),
+            Shown::Foreign(other) | Shown::Elsewhere(other) => (false, false, Some(other)),
+            Shown::Unprompted(_) => (true, true, None),
         };
-        Transcript { prompts, output: typed.iter().any(|typed| typed.expected.is_some()), other: None }
+        Transcript { prompts, output, other }
     }
 
     /// Whether it can be read as shell, and the first and at least half of its commands begin with a program that runbooks use, a keyword

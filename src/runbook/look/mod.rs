@@ -13,7 +13,7 @@ pub use shell::{PageCall, PageCommand, calls_in, commands};
 use super::language::{BlockLanguage, of_tag};
 use super::parts::OpenHeadings;
 use super::steps::Section;
-use super::{Runbook, StepKind, bold, markdown};
+use super::{Runbook, bold, markdown};
 use crate::bash::variables::Stretches;
 use crate::source::Source;
 use std::collections::BTreeSet;
@@ -48,9 +48,9 @@ pub(super) fn become_of(fences: &mut [Fence], runbook: &Runbook) {
     let (source, mut run, mut held) = (&runbook.source, BTreeSet::new(), BTreeSet::new());
     for step in &runbook.steps {
         run.extend(step.commands().iter().map(|command| command.line));
-        held.extend(step.held.iter().map(|command| command.line));
+        held.extend(step.held().iter().map(|command| command.line));
     }
-    let manual = runbook.steps.iter().filter(|step| matches!(step.kind, StepKind::Manual(_)));
+    let manual = runbook.steps.iter().filter(|step| step.manual.is_some());
     let manual = Stretches::of(manual.map(|step| step.span));
     for fence in fences {
         let last = source.line(fence.span.end.saturating_sub(1));

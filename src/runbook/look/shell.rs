@@ -1,10 +1,10 @@
 //! The shell commands of a runbook, each with what was read of it and its place in the file.
 
-use super::super::{Command, Runbook, Step, Unread, placeholder, text::Excerpt};
+use super::super::{Command, Runbook, Step, Unread, placeholder};
 use crate::bash::lexer::{Lexed, lex};
 use crate::bash::{self, BashScript, CommandContext};
 use crate::programs::simple::wrapped;
-use crate::source::{Pos, Source, Span};
+use crate::source::Span;
 use std::cell::OnceCell;
 
 /// The programs that some shell text calls, as [`PageCommand::calls`] has them: for the script of a `sh -c`.
@@ -41,8 +41,6 @@ pub struct PageCommand<'a> {
     pub(crate) lexed: Lexed,
     script: OnceCell<BashScript>,
     calls: OnceCell<Vec<PageCall<'a>>>,
-    /// The text, with where it stands in the file.
-    written: Excerpt,
 }
 
 impl<'a> PageCommand<'a> {
@@ -53,7 +51,7 @@ impl<'a> PageCommand<'a> {
 
     /// The place in the file of bytes of the text.
     pub fn place(&self, part: Span) -> Span {
-        self.written.place(part)
+        self.command.written.place(part)
     }
 
     /// The programs that it calls, in order, `sudo` and the like taken away; as far as it can be read.
@@ -107,38 +105,17 @@ fn unquoted(word: &str) -> &str {
 
 /// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it, and not those that stand
 /// outside of blocks.
-pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<PageCommand<'a>> {
+pub fn commands(runbook: &Runbook) -> Vec<PageCommand<'_>> {
     let mut found = Vec::new();
     for step in &runbook.steps {
-        let run = step.commands().iter().map(|command| (command, false));
-        for (command, held) in run.chain(step.held.iter().map(|command| (command, true))) {
-            if command.origin.is_none() && matches!(command.unread, None | Some(Unread::Untagged)) {
-                found.push(shell(source, step, command, held));
-            }
-        }
+        let written = step.all_commands.iter().filter(|command| command.origin.is_none());
+        let marked = written.filter(|command| matches!(command.unread, None | Some(Unread::Untagged)));
+        found.extend(marked.map(|command| {
+            let masked = placeholder::masked(&command.text);
+            let (lexed, held) = (lex(&masked), step.manual.is_some());
+            PageCommand { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new() }
+        }));
     }
     found.sort_by_key(|shell| (shell.command.line, shell.command.column));
     found
-}
-
-fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) -> PageCommand<'a> {
-    let text = &command.text;
-    let masked = placeholder::masked(text);
-    let lexed = lex(&masked);
-    let mut written = Excerpt::default();
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        written.push(line, origin(source, command, index, line.trim_end_matches('\n')));
-    }
-    PageCommand { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new(), written }
-}
-
-/// Where a line of the text begins in the file. What the Markdown takes away (indentation, prompts, quote marks) stands
-/// before it, so that the line of the file ends with it; only of the first one the column is known, as commands may
-/// follow it on its line.
-fn origin(source: &Source, command: &Command, index: usize, line: &str) -> usize {
-    if index == 0 {
-        return source.offset(Pos { line: command.line, column: command.column });
-    }
-    let (start, end) = (source.start(command.line + index), source.start(command.line + index + 1));
-    start + Span::new(start, end).of(&source.text).rfind(line).unwrap_or_default()
 }

@@ -49,7 +49,7 @@ fn everything_on_a_page_has_its_place() {
     assert!(item.is_code(Span::new(8, 12)) && item.is_code(Span::new(14, 18)) && !item.is_code(Span::new(0, 7)));
     assert_eq!(at(item.body.place(Span::new(8, 12))), "pods");
 
-    let commands = commands(&source, runbook.as_ref().expect("a runbook"));
+    let commands = commands(runbook.as_ref().expect("a runbook"));
     let [command] = &commands[..] else { panic!("{commands:?}") };
     assert_eq!(command.command.text, "kubectl get \\\n  pods <pod>");
     let pod = command.command.text.find("<pod>").expect("the input");
@@ -69,8 +69,8 @@ fn behind_details_the_section_around_them_goes_on() {
 #[test]
 fn calls_are_told_apart() {
     let text = "```bash\nA=1 sudo -E kubectl delete pod \"a b\" --now 2>/dev/null | grep $(date +%F) && psql -c 'x' <<EOF\nrm -rf /\nEOF\n```\n";
-    let (source, runbook, _) = page(text);
-    let commands = commands(&source, runbook.as_ref().expect("a runbook"));
+    let (_, runbook, _) = page(text);
+    let commands = commands(runbook.as_ref().expect("a runbook"));
     let calls: Vec<Vec<&str>> = commands.iter().flat_map(|c| c.calls()).map(|call| call.words.clone()).collect();
     assert_eq!(
         calls,
@@ -103,7 +103,7 @@ proptest! {
         prop_assert!(look.texts.iter().all(|t| inside(t.span)));
         prop_assert!(look.headings.iter().all(|h| inside(h.span) && h.section_end >= h.span.start));
         prop_assert!(look.fences.iter().all(|f| inside(f.span) && inside(f.body.place(Span::new(0, f.body.text.len())))));
-        for shell in runbook.iter().flat_map(|runbook| commands(&source, runbook)) {
+        for shell in runbook.iter().flat_map(commands) {
             let first = shell.command.text.split_whitespace().next().unwrap_or_default().to_string();
             let place = shell.place(Span::new(0, first.len()));
             prop_assert_eq!(source.text.get(place.start..place.end), Some(first.as_str()));

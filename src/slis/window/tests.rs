@@ -51,8 +51,7 @@ fn at(ms: u64) -> DrillTime {
 fn recovery(from: u64, ended: Option<u64>, within: u64, hold: u64) -> RecoveryQuery {
     RecoveryQuery {
         from: at(from),
-        ended: ended.map(at),
-        within: ms(within),
+        deadline: ended.map_or(DrillTime(u64::MAX), |ended| at(ended + within)),
         hold: ms(hold),
         window: ms(hold),
         runbook_ended: None,
@@ -118,12 +117,12 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
     let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
     let Some(Ok(first)) = timeline.recovered(None, &query) else { panic!("they are served from 2.5 s on") };
     assert_eq!((first.from, first.to), (at(2500), at(3000)), "not from a window on in which they are still refused");
-    let runbook_ended = RecoveryQuery { runbook_ended: Some(at(2000)), from: at(0), within: ms(1000), ..query };
+    let runbook_ended = RecoveryQuery { runbook_ended: Some(at(2000)), from: at(0), deadline: at(2000), ..query };
     assert!(
         matches!(timeline.recovered(None, &runbook_ended), Some(Err(_))),
         "served for long, and refused at its end"
     );
-    let hurried = RecoveryQuery { within: ms(1000), ..query };
+    let hurried = RecoveryQuery { deadline: at(2000), ..query };
     assert!(matches!(timeline.recovered(None, &hurried), Some(Err(_))));
     assert!(matches!(timeline.recovered(None, &RecoveryQuery { steady: None, ..hurried }), Some(Ok(_))));
 }
@@ -369,10 +368,10 @@ fn four_bad_events_are_no_impact_and_five_are() {
             slis: slis.to_vec(),
             size: ImpactSize { below: Ratio::new(0.95).unwrap(), window: ms(1000), steady: None },
             from: at(500),
-            within: ms(1000),
+            until: at(1500),
         };
         match line.impact(&query) {
-            Some(Ok(hits)) => assert!(hit && hits[0].at == at(1100)),
+            Some(Ok(hits)) => assert!(hit && hits[0].to == at(1100)),
             Some(Err(())) => assert!(!hit),
             None => panic!("everything until the deadline is known"),
         }
@@ -389,7 +388,7 @@ fn what_was_bad_before_the_injection_is_no_impact() {
         slis: slis.to_vec(),
         size: ImpactSize { below: Ratio::new(0.9).unwrap(), window: ms(1000), steady: None },
         from: at(1000),
-        within: ms(1000),
+        until: at(2000),
     };
     assert_eq!(line.impact(&query), Some(Err(())));
 }
@@ -409,10 +408,10 @@ fn what_chance_makes_of_what_was_bad_before_is_no_impact() {
                 steady: steady.then_some((at(0), at(5000))),
             },
             from: at(5000),
-            within: ms(2000),
+            until: at(7000),
         };
         let answer = timeline(0.95, &counts).impact(&query).expect("everything is known");
-        answer.ok().map(|hits| (hits[0].level.bad(), hits[0].level.valid))
+        answer.ok().map(|hits| (hits[0].bad(), hits[0].valid))
     };
     assert_eq!(fell(1, false), Some((5, 25)), "more than one in ten");
     assert_eq!(fell(1, true), None, "five of twenty-five, and six of thirty, are no more than chance makes of it");
@@ -421,9 +420,9 @@ fn what_chance_makes_of_what_was_bad_before_is_no_impact() {
     let usual = (0..60).map(|index| (1, u64::from(index % 5 > 0)));
     let counts: Vec<(u64, u64)> = usual.chain([(1, 0); 60]).collect();
     let size = ImpactSize { below: Ratio::new(0.5).unwrap(), window: ms(500), steady: Some((at(0), at(6000))) };
-    let query = ImpactQuery { slis: slis.to_vec(), size, from: at(6000), within: ms(5000) };
+    let query = ImpactQuery { slis: slis.to_vec(), size, from: at(6000), until: at(11000) };
     let hits = timeline(0.8, &counts).impact(&query).expect("everything is known").expect("a total outage");
-    assert_eq!((hits[0].at, hits[0].level.bad()), (at(6700), 5));
+    assert_eq!((hits[0].to, hits[0].bad()), (at(6700), 5));
 }
 
 #[test]
@@ -644,13 +643,13 @@ fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
     }
     let slis = ["a".to_string(), "b".to_string()];
     let size = ImpactSize { below: Ratio::new(0.9).unwrap(), window: ms(1000), steady: None };
-    let query = ImpactQuery { slis: slis.to_vec(), size, from: at(0), within: ms(9000) };
+    let query = ImpactQuery { slis: slis.to_vec(), size, from: at(0), until: at(9000) };
     assert_eq!(line.impact(&query), None, "the requests of web from 1.0 s on are under way");
     for i in 10..40 {
         line.push(slice("web", i, 5, &[("a", 0)]));
     }
     let Some(Ok(hits)) = line.impact(&query) else { panic!("an impact") };
-    assert_eq!((hits[0].level.sli.as_str(), hits[0].at), ("a", at(1200)));
+    assert_eq!((hits[0].sli.as_str(), hits[0].to), ("a", at(1200)));
 }
 
 #[test]
@@ -856,14 +855,14 @@ proptest! {
         let line = build(n, &events, 0.9, shuffle);
         let slis = ["a".to_string()];
         let size = ImpactSize { below: Ratio::new(below).unwrap(), window: ms(len * 100), steady: None };
-        let query = ImpactQuery { slis: slis.to_vec(), size, from: at(from), within: ms(within) };
+        let query = ImpactQuery { slis: slis.to_vec(), size, from: at(from), until: at(from + within) };
         let first = from.div_ceil(100) * 100;
         let want = (first / 100 + 1..=n).map(|i| i * 100).filter(|end| *end <= from + within).find(|end| {
             let (good, valid) = count(&events, first.max(end.saturating_sub(len * 100)), *end);
             valid - good >= MIN_BAD && (good as f64) < below * valid as f64 - 1e-7
         });
         match (line.impact(&query), want) {
-            (Some(Ok(hits)), Some(end)) => prop_assert_eq!(hits[0].at, at(end)),
+            (Some(Ok(hits)), Some(end)) => prop_assert_eq!(hits[0].to, at(end)),
             (Some(Err(())), None) => prop_assert!(n * 100 + 100 > from + within),
             (None, None) => prop_assert!(n * 100 + 100 <= from + within),
             (got, want) => prop_assert!(false, "{got:?} instead of {want:?}"),

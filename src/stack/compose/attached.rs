@@ -14,8 +14,8 @@ use super::transform::TOOLBOX_PIDS;
 use super::{containers, images, labels, logs, remove};
 use crate::record::{Redactor, Secret, Secrets};
 use crate::stack::{
-    Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
-    StackResult, StackUp, ToolboxRequest, Tools,
+    Channel, ContainerState, NoTools, Place, RunIdentity, Stack, StackDown, StackError, StackOptions, StackResult,
+    StackUp, ToolboxRequest, Tools,
 };
 use async_trait::async_trait;
 use bollard::models::{ContainerCreateBody, HostConfig, NetworkConnectRequest};
@@ -35,7 +35,8 @@ pub struct AttachedStack {
     endpoint: Endpoint,
     run: RunIdentity,
     options: StackOptions,
-    project: Option<RunningProject>,
+    /// The project; one without a name is none.
+    project: RunningProject,
     wanted: ToolboxRequest,
     /// The toolbox, and the image with the agent that it was given.
     started: OnceLock<(String, AgentImage)>,
@@ -44,8 +45,9 @@ pub struct AttachedStack {
 }
 
 impl AttachedStack {
-    /// Beside `project`; starts nothing.
+    /// Beside `project`, or beside nothing; starts nothing.
     pub fn new(project: Option<RunningProject>, wanted: ToolboxRequest, run: RunEndpoint, of: &StackOptions) -> Self {
+        let project = project.unwrap_or_default();
         let ((endpoint, run), options) = (run, of.clone());
         let (started, carried) = (OnceLock::new(), Mutex::default());
         AttachedStack { endpoint, run, options, project, wanted, started, carried }
@@ -63,12 +65,12 @@ impl AttachedStack {
         let docker = &self.endpoint.docker;
         let run = RunIdentity { keep: false, ..self.run.clone() };
         let labels = labels::of_run(&run).into_iter().chain([(labels::ROLE, "toolbox".to_string())]);
-        let mut networks = self.project.iter().flat_map(|project| project.networks.iter().cloned());
+        let mut networks = self.project.networks.iter().cloned();
         let host = HostConfig { network_mode: networks.next(), ..limited() };
         let body = ContainerCreateBody {
             image: Some(image),
             entrypoint: Some(agent.command(&[])),
-            cmd: Some(self.published().arguments()),
+            cmd: Some(self.project.published.arguments()),
             // An image that somebody named has one of its own.
             working_dir: self.wanted.directory.clone().or(self.directory().filter(|_| self.wanted.image.is_none())),
             stop_signal: Some("SIGKILL".into()),
@@ -86,8 +88,8 @@ impl AttachedStack {
         docker.start_container(&created.id, None::<StartContainerOptions>).await.map_err(api(starting))?;
         let _ = self.started.set((created.id, agent));
         Ok(StackUp {
-            project: self.project.as_ref().map_or_else(String::new, |project| project.name.clone()),
-            localhost: self.published().named(),
+            project: self.project.name.clone(),
+            localhost: self.project.published.named(),
             build_took,
             up_took: up.elapsed(),
             ..StackUp::default()
@@ -96,18 +98,13 @@ impl AttachedStack {
 
     /// Where the project lies: its runbook may go there, and name its files by their paths.
     fn directory(&self) -> Option<String> {
-        let files = self.project.as_ref()?.files.as_ref()?;
-        files.directory.to_str().filter(|path| path.starts_with('/')).map(str::to_string)
-    }
-
-    fn published(&self) -> Published {
-        self.project.as_ref().map_or_else(Published::default, |project| project.published.clone())
+        self.project.files.as_ref()?.directory.to_str().filter(|path| path.starts_with('/')).map(str::to_string)
     }
 
     /// The project, in which a service is looked for.
     fn project_of(&self, service: &str) -> StackResult<&str> {
         let none = || environment(format!("finding `{service}`"), "there is no Compose project to look in");
-        self.project.as_ref().map(|project| project.name.as_str()).ok_or_else(none)
+        Some(self.project.name.as_str()).filter(|name| !name.is_empty()).ok_or_else(none)
     }
 }
 
@@ -140,10 +137,11 @@ impl Stack for AttachedStack {
     }
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
-        let (Some(project), Some((toolbox, _))) = (&self.project, self.started.get()) else { return Arc::new(NoTools) };
+        let started = self.started.get().filter(|_| !self.project.name.is_empty());
+        let Some((toolbox, _)) = started else { return Arc::new(NoTools) };
         let target = StepTarget::Project {
-            name: project.name.clone(),
-            files: project.files.clone(),
+            name: self.project.name.clone(),
+            files: self.project.files.clone(),
             endpoint: Box::new(self.endpoint.clone()),
             dir: self.run.dir.clone(),
             toolbox: toolbox.clone(),
@@ -156,16 +154,15 @@ impl Stack for AttachedStack {
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
-        let project = self.project.as_ref();
-        project.and_then(|project| project.environments.get(service).cloned()).unwrap_or_default()
+        self.project.environments.get(service).cloned().unwrap_or_default()
     }
 
     fn secrets(&self) -> Vec<Secret> {
-        self.project.iter().flat_map(|project| project.secrets.iter().cloned().map(Secret::from)).collect()
+        self.project.secrets.iter().cloned().map(Secret::from).collect()
     }
 
     fn services(&self) -> Vec<String> {
-        self.project.iter().flat_map(|project| project.services.clone()).collect()
+        self.project.services()
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {

@@ -23,8 +23,11 @@ pub(super) struct Builds {
     pub images: BTreeMap<String, String>,
     /// Services whose image is not there yet.
     pub missing: BTreeSet<String>,
-    /// Images that only this drill uses, to be removed with it.
-    pub own: BTreeSet<String>,
+}
+
+/// Whether only one drill uses an image: it is removed with it.
+pub(super) fn is_own(image: &str) -> bool {
+    image.rsplit_once(':').is_some_and(|(_, tag)| tag.starts_with("run-"))
 }
 
 /// Names the images and looks which of them are there; `run` is in the names of those that one run alone uses.
@@ -52,11 +55,7 @@ pub(super) async fn plan(docker: &Docker, model: &ResolvedModel, run: &str, no_b
                 }
                 format!("{repository}:{}", content.tag(&ids))
             }
-            None => {
-                let image = format!("{repository}:run-{run}");
-                builds.own.insert(image.clone());
-                image
-            }
+            None => format!("{repository}:run-{run}"),
         };
         let there = content.is_some() && images::inspect(docker, &image).await?.is_some();
         if !there && no_build {
@@ -75,7 +74,7 @@ pub(super) async fn plan(docker: &Docker, model: &ResolvedModel, run: &str, no_b
 impl Builds {
     /// Leaves what only one drill uses to that drill.
     pub(super) fn leave_own(&mut self) {
-        self.missing.retain(|service| self.images.get(service).is_none_or(|image| !self.own.contains(image)));
+        self.missing.retain(|service| self.images.get(service).is_none_or(|image| !is_own(image)));
     }
 
     /// Builds what is missing.
@@ -107,13 +106,12 @@ pub(in crate::stack) fn was_built(ran: Ran) -> StackResult<()> {
     if ran.succeeded() {
         return Ok(());
     }
-    if ran.status.is_none() {
-        let reason = format!("it did not end within {} min", ran.within.as_secs() / 60);
-        return Err(StackError::Build { reason, tail: ran.tail.join("\n") });
-    }
-    let mut tail = ran.tail;
-    tail.push(format!("(all of it: {})", ran.log.display()));
-    Err(StackError::Build { reason: reason(&tail), tail: tail.join("\n") })
+    let reason = match ran.status {
+        Some(_) => reason(&ran.tail),
+        None => format!("it did not end within {} min", ran.within.as_secs() / 60),
+    };
+    let tail = [ran.tail, vec![format!("(all of it: {})", ran.log.display())]].concat();
+    Err(StackError::Build { reason, tail: tail.join("\n") })
 }
 
 /// The line of a build that says why it failed.
@@ -122,8 +120,7 @@ fn reason(tail: &[String]) -> String {
         let line = line.to_ascii_lowercase();
         line.contains("failed to solve") || line.starts_with("error") || line.contains("error response from daemon")
     };
-    let line = tail.iter().rfind(says_why).or_else(|| tail.iter().rfind(|line| !line.starts_with("(all of it")));
-    let Some(line) = line else { return "the build failed and said nothing".into() };
+    let line = tail.iter().rfind(says_why).or(tail.last()).map_or("the build failed and said nothing", String::as_str);
     // `target checkout: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1`
     line.trim_start_matches("ERROR: ").trim().to_string()
 }
@@ -139,7 +136,6 @@ mod tests {
         let mut builds = Builds {
             images: [("a", "firedrill/x-a:1"), ("b", "firedrill/x-b:run-1")].map(|(s, i)| (name(s), name(i))).into(),
             missing: [name("a"), name("b")].into(),
-            own: [name("firedrill/x-b:run-1")].into(),
         };
         builds.leave_own();
         assert_eq!(builds.missing, [name("a")].into());
@@ -149,9 +145,9 @@ mod tests {
     fn the_reason_of_a_build_comes_first() {
         let tail = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
         let failed = "failed to solve: process \"/bin/sh -c false\" did not complete successfully: exit code: 1";
-        assert_eq!(reason(&tail(&["#5 0.1 no such package", failed, "(all of it: build.log)"])), failed);
+        assert_eq!(reason(&tail(&["#5 0.1 no such package", failed, "something else"])), failed);
         assert_eq!(reason(&tail(&["ERROR: no space left on device"])), "no space left on device");
-        assert_eq!(reason(&tail(&["something else", "(all of it: x)"])), "something else");
+        assert_eq!(reason(&tail(&["#1 x", "something else"])), "something else");
         assert_eq!(reason(&[]), "the build failed and said nothing");
     }
 

@@ -2,7 +2,7 @@
 //! the loader. An image may have another C library, an older one, or none at all.
 
 use super::containers;
-use super::errors::{api, environment, hinted};
+use super::errors::{environment, hinted, words_of};
 use crate::process;
 use crate::record::{HashWriter, PrivateDir};
 use crate::stack::StackResult;
@@ -144,13 +144,8 @@ pub async fn carry_bundle(docker: &Docker, from: &str, container: &str, service:
     let operation = format!("copying the shell into `{service}`");
     // From container to container, without ever holding all of it.
     let carried = containers::unpack(docker, container, "/", containers::archive(docker, from, HOME)).await;
-    carried.map_err(|error| match error.to_string() {
-        cause if cause.contains("read-only") => {
-            let hint = format!("`{service}` has a read-only root file system: let its steps run in the toolbox");
-            hinted(operation, cause, hint)
-        }
-        _ => api(operation)(error),
-    })
+    let hint = "where its root file system is read-only, let its steps run in the toolbox";
+    carried.map_err(|error| hinted(operation, words_of(error), hint))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -203,7 +198,7 @@ fn header(path: &str, size: u64, mode: u32) -> tar::Header {
 }
 
 /// The machines that Docker images are made for, by their numbers in ELF.
-const MACHINES: [(u64, &str); 4] = [(62, "amd64"), (183, "arm64"), (243, "riscv64"), (258, "loong64")];
+const MACHINES: [(usize, &str); 4] = [(62, "amd64"), (183, "arm64"), (243, "riscv64"), (258, "loong64")];
 
 /// What must be known of an executable: System V ABI, chapters 4 and 5 (ELF header, program header, PT_INTERP).
 #[derive(Debug, PartialEq, Eq)]
@@ -222,33 +217,28 @@ impl Elf {
 
     /// `None` for anything but a little-endian 64-bit ELF file of a machine that Docker images are made for.
     fn parse(bytes: &[u8]) -> Option<Elf> {
-        const PT_INTERP: u64 = 3;
+        const PT_INTERP: usize = 3;
         if bytes.get(..6)? != b"\x7fELF\x02\x01" {
             return None;
         }
         let machine = number(bytes, 18, 2)?;
         let (_, architecture) = *MACHINES.iter().find(|(number, _)| *number == machine)?;
-        let table = number(bytes, 32, 8)?;
-        let (size, count) = (number(bytes, 54, 2)?, number(bytes, 56, 2)?);
+        let (table, size, count) = (number(bytes, 32, 8)?, number(bytes, 54, 2)?, number(bytes, 56, 2)?);
+        let mut headers = bytes.get(table..)?.chunks(size.max(1)).take(count);
         let mut interpreter = None;
-        for index in 0..count {
-            let at = usize::try_from(table.checked_add(size.checked_mul(index)?)?).ok()?;
-            if number(bytes, at, 4)? == PT_INTERP {
-                let start = usize::try_from(number(bytes, at.checked_add(8)?, 8)?).ok()?;
-                let length = usize::try_from(number(bytes, at.checked_add(32)?, 8)?).ok()?;
-                let text = bytes.get(start..start.checked_add(length)?)?;
-                let text = text.split(|byte| *byte == 0).next()?;
-                interpreter = Some(std::str::from_utf8(text).ok()?.to_string());
-            }
+        if let Some(header) = headers.find(|header| number(header, 0, 4) == Some(PT_INTERP)) {
+            let (start, length) = (number(header, 8, 8)?, number(header, 32, 8)?);
+            let text = bytes.get(start..start.checked_add(length)?)?;
+            interpreter = Some(String::from_utf8_lossy(text).trim_end_matches('\0').to_string());
         }
         Some(Elf { architecture, interpreter })
     }
 }
 
 /// A little-endian number of up to eight bytes.
-fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
     let bytes = bytes.get(at..at.checked_add(length)?)?;
-    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte)))
 }
 
 #[cfg(test)]

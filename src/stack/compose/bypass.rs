@@ -20,8 +20,7 @@ pub(in crate::stack) const OF_ONE_WHO_LOOKS: usize = 5;
 
 /// What goes around the agent in front of a service.
 pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<ProxyBypass> {
-    let ports =
-        stack.started().recipe.as_ref().and_then(|recipe| recipe.ports.get(service).cloned()).unwrap_or_default();
+    let ports = stack.started().recipe.as_ref().and_then(|made| made.ports.get(service).cloned()).unwrap_or_default();
     let docker = &stack.endpoint.docker;
     let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
     let of_service = |container: &&ContainerSummary| listed_label(container, labels::SERVICE) == Some(service);
@@ -40,7 +39,7 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Proxy
         // An image without a shell or `cat` shows nothing.
         let table = match is_table(&shown) {
             true => shown,
-            false => files::connections_of(docker, &stack.run.id, &id).await.unwrap_or_default(),
+            false => files::connections_of(&stack.endpoint, &stack.run.id, &id).await.unwrap_or_default(),
         };
         if !is_table(&table) {
             unseen.push(name);
@@ -55,9 +54,7 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Proxy
         if let Some(peer) = first_peer(&table, is_direct) {
             let other = named.get(&peer).map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
             let (client, target) = if is_target { (other, name) } else { (name, other) };
-            return Ok(ProxyBypass::By(format!(
-                "{client} is connected to {target} itself, and not by the agent in front of it"
-            )));
+            return Ok(ProxyBypass::By(format!("{client} is connected to {target} itself, and not to its agent")));
         }
     }
     Ok(ProxyBypass::NoneSeen(unseen))

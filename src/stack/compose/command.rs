@@ -61,13 +61,10 @@ impl Ran {
 
     /// Why it did not, in one line.
     pub fn failure(&self) -> String {
-        let last = self.tail.last().map(String::as_str);
+        let last = self.tail.last().map_or("it said nothing", String::as_str);
         match self.status {
-            Some(_) => last.unwrap_or("it failed and said nothing").to_string(),
-            None => {
-                let last = last.unwrap_or("none");
-                format!("it did not end within {} s; its last words: {last}", self.within.as_secs_f64())
-            }
+            Some(_) => last.to_string(),
+            None => format!("it did not end within {} s: {last}", self.within.as_secs_f64()),
         }
     }
 }
@@ -138,6 +135,20 @@ impl ComposeCommand {
 pub(super) async fn told(operation: &str, command: Command, within: Duration) -> StackResult<std::process::Output> {
     let output = process::output(command, within).await;
     output.map_err(|error| no_command(operation, &error))
+}
+
+/// What it writes to standard output where it succeeds; the error is what it says otherwise.
+///
+/// # Errors
+/// `Environment` as for [`told`], and when it fails.
+pub(super) async fn succeeded(operation: &str, command: Command, within: Duration) -> StackResult<Vec<u8>> {
+    let output = told(operation, command, within).await?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.strip_prefix("error: ").unwrap_or(&said).trim();
+    Err(environment(operation, if said.is_empty() { output.status.to_string() } else { said.to_string() }))
 }
 
 async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<String>) {

@@ -1,61 +1,34 @@
 //! Env files as Compose reads them, as far as the values are concerned: they are read only to be hidden.
 
 use crate::source::TextPattern;
+use regex::Captures;
+
+/// An assignment to its end: a value in quotes may go on over the end of the line, and one whose quotes have no end is a plain one.
+static ASSIGNMENT: TextPattern = TextPattern::new(concat!(
+    r"(?m)^[^\S\n]*(?:export )?[^\S\n]*([A-Za-z0-9_.-]+)[^\S\n]*[=:][^\S\n]*",
+    r#"(?:"((?:[^"\\]|\\[\s\S])*)"|'([^']*)'|(.*?)(?:[ \t]#.*)?$)"#,
+));
+/// What a backslash escapes in double quotes.
+static ESCAPED: TextPattern = TextPattern::new(r"\\([\s\S])");
 
 /// The assignments of an env file: `KEY=value`, `export KEY="value"`, `KEY: value`, comments, quotes over several
 /// lines. A line that is none is passed over. References to other variables stay as they are: those have their own line.
 pub(super) fn assignments(text: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut rest = text.trim_start_matches('\u{feff}');
-    while !rest.is_empty() {
-        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        let line = line.trim_end_matches('\r');
-        let Some((name, value)) = name_of(line) else {
-            rest = after;
-            continue;
+    let unescaped = |found: &Captures<'_>| match &found[1] {
+        "n" => "\n".to_string(),
+        "r" => "\r".to_string(),
+        "t" => "\t".to_string(),
+        other => other.to_string(),
+    };
+    let assignment = |found: Captures<'_>| {
+        let value = match (found.get(2), found.get(3), found.get(4)) {
+            (Some(value), ..) => ESCAPED.replace_all(value.as_str(), unescaped).into_owned(),
+            (_, Some(value), _) => value.as_str().to_string(),
+            (.., value) => value.map_or("", |value| value.as_str()).trim().to_string(),
         };
-        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
-        // Everything behind the name: a value in quotes may go on over the end of the line.
-        let begun = quote.and_then(|_| rest.get(line.len() - value.len() + 1..));
-        match quote.zip(begun).and_then(|(quote, begun)| quoted(begun, quote)) {
-            Some((value, after)) => {
-                found.push((name, value));
-                rest = after.split_once('\n').map_or("", |(_, after)| after);
-            }
-            None => {
-                let comment = [" #", "\t#"].iter().filter_map(|mark| value.find(mark)).min();
-                found.push((name, comment.and_then(|at| value.get(..at)).unwrap_or(value).trim().to_string()));
-                rest = after;
-            }
-        }
-    }
-    found
-}
-
-/// The name of an assignment and what stands behind its sign, to the end of the line.
-fn name_of(line: &str) -> Option<(String, &str)> {
-    static ASSIGNMENT: TextPattern = TextPattern::new(r"^\s*(?:export )?\s*([A-Za-z0-9_.-]+)\s*[=:]\s*(.*?)\r*$");
-    let found = ASSIGNMENT.captures(line)?;
-    Some((found[1].to_string(), found.get(2)?.as_str()))
-}
-
-/// A value up to its closing quote, and what follows. In double quotes, a backslash escapes.
-fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            c if c == quote => return Some((value, text.get(at + 1..)?)),
-            '\\' if quote == '"' => match chars.next()?.1 {
-                'n' => value.push('\n'),
-                'r' => value.push('\r'),
-                't' => value.push('\t'),
-                c => value.push(c),
-            },
-            c => value.push(c),
-        }
-    }
-    None
+        (found[1].to_string(), value)
+    };
+    ASSIGNMENT.captures_iter(text.trim_start_matches('\u{feff}')).map(assignment).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! different ones. bollard knows nothing of Docker contexts; this file does. For engines behind SSH or TLS the API goes through `docker
 //! system dial-stdio`: the docker command has the keys, the certificates and the user's configuration, so nothing has to be done twice.
 
-use super::command::told;
+use super::command::succeeded;
 use super::errors::{environment, hinted};
 use crate::output::chain;
 use crate::process::{self, Running};
@@ -183,12 +183,8 @@ async fn inspect_context(name: &str) -> StackResult<(String, bool)> {
     let operation = format!("docker context inspect {name}");
     let mut command = process::command("docker");
     command.args(["context", "inspect", name]);
-    let output = told(&operation, command, process::TELLS_WITHIN).await?;
-    if !output.status.success() {
-        let cause = String::from_utf8_lossy(&output.stderr).trim().to_string();
-        return Err(hinted(operation, cause, "`docker context ls` shows the contexts that there are"));
-    }
-    read_context(&output.stdout).ok_or_else(|| environment(operation, "its answer names no Docker endpoint"))
+    let answer = succeeded(&operation, command, process::TELLS_WITHIN).await?;
+    read_context(&answer).ok_or_else(|| environment(operation, "its answer names no Docker endpoint"))
 }
 
 fn read_context(answer: &[u8]) -> Option<(String, bool)> {

@@ -1,8 +1,10 @@
 //! A command in a container: run to its end, or `docker exec -i` as a channel of lines, which needs no port and no token, works wherever
 //! the Docker API works, and whose process sees end-of-file as soon as the runner is gone, however it went. And a file read from one.
 
+use super::command::succeeded;
 use super::containers;
-use super::errors::{api, environment, hinted, unless_gone};
+use super::endpoint::Endpoint;
+use super::errors::{api, environment, hinted};
 use super::images::AgentImage;
 use crate::stack::channel::{FIRST_LINE, bounded, keep};
 use crate::stack::{Channel, ExecResult, FullOutput, Place, StackResult};
@@ -10,7 +12,6 @@ use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use bytes::Bytes;
 use futures_util::future::ready;
 use futures_util::{Stream, StreamExt};
@@ -66,14 +67,10 @@ impl ContainerTarget<'_> {
             // It may change something, and has to be over before anything else is done. Its standard input went with the wait.
             let seconds = within.as_secs();
             let late = || environment(&operation, format!("the engine did not start it within {seconds} s"));
-            let ended =
-                tokio::time::timeout(END_WITHIN, exit_code(self.docker, &begun.ok_or_else(late)?, &operation)).await;
-            let stays =
-                |why: &str| Err(environment(&operation, format!("it did not end within {seconds} s and {why}")));
-            match ended {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return stays(&format!("may still run: {error}")),
-                Err(_) => return stays("could not be ended"),
+            let begun = begun.ok_or_else(late)?;
+            let ended = tokio::time::timeout(END_WITHIN, exit_code(self.docker, &begun, &operation)).await;
+            if !matches!(ended, Ok(Ok(_))) {
+                return Err(environment(operation, format!("it did not end within {seconds} s and may still run")));
             }
         }
         Ok(FullOutput { container: name, code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
@@ -95,28 +92,6 @@ impl ContainerTarget<'_> {
             StartExecResults::Attached { output, input } => Ok((exec, output, input)),
             StartExecResults::Detached => Err(environment(doing, "the engine did not attach to it")),
         }
-    }
-
-    /// Reads a file from a container, running or not.
-    pub(super) async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
-        let operation = format!("reading `{path}` from `{service}`");
-        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
-        let mut pieces = self.docker.download_from_container(self.id, Some(options));
-        let fetching = async {
-            let mut archive = Vec::new();
-            while let Some(piece) = pieces.next().await {
-                let hint = "is it made before the service is healthy, or a job ends?";
-                let piece = unless_gone(piece).map_err(api(&operation))?;
-                archive.extend_from_slice(&piece.ok_or_else(|| hinted(&operation, "there is no such file", hint))?);
-                // The archive adds headers and padding.
-                if archive.len() > MAX_FILE + 16 * 1024 {
-                    return Err(environment(&operation, format!("it is larger than {MAX_FILE} bytes")));
-                }
-            }
-            only_file(&archive).map_err(|cause| environment(&operation, cause))
-        };
-        let late = |_| Err(environment(&operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs())));
-        tokio::time::timeout(FILE_WITHIN, fetching).await.unwrap_or_else(late)
     }
 
     /// Opens the shell of a place, of which this is the container.
@@ -147,14 +122,9 @@ impl ContainerTarget<'_> {
             // Why it did not greet: what it wrote, or its exit code.
             Err(Some(said)) => {
                 let complaint = String::from_utf8_lossy(&crate::locked(&stderr)).into_owned();
-                let mut cause = format!("{}\n{}", said.trim(), complaint.trim()).trim().to_string();
                 let exit = self.docker.inspect_exec(&exec).await.ok().and_then(|exec| exec.exit_code);
-                if cause.is_empty() {
-                    cause = match exit {
-                        Some(code) => format!("it ended with exit code {code} and said nothing"),
-                        None => "its connection ended".into(),
-                    };
-                }
+                let ended = exit.map_or_else(|| "its connection ended".into(), |code| format!("exit code {code}"));
+                let cause = format!("{}\n{}\n{ended}", said.trim(), complaint.trim()).trim().to_string();
                 let hint = "the container cannot run it: is its image for another machine?";
                 Err(match exit {
                     Some(126 | 127) => hinted(operation, cause, hint),
@@ -192,6 +162,14 @@ pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> S
     }
 }
 
+/// Reads a file from a container, running or not.
+pub(super) async fn read_file(on: &Endpoint, container: &str, path: &str, operation: &str) -> StackResult<Vec<u8>> {
+    let mut copy = on.command();
+    copy.args(["cp", &format!("{container}:{path}"), "-"]);
+    let archive = succeeded(operation, copy, FILE_WITHIN).await?;
+    only_file(&archive).map_err(|cause| environment(operation, cause))
+}
+
 /// The one file of an archive.
 fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
     let mut archive = tar::Archive::new(archive);
@@ -202,7 +180,7 @@ fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
     }
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes)
+    if bytes.len() <= MAX_FILE { Ok(bytes) } else { Err(format!("it is larger than {MAX_FILE} bytes")) }
 }
 
 /// Standard output of a command; the beginning of its standard error is kept apart.

@@ -2,6 +2,7 @@
 //! service's first container, running or not, and carries out what is asked for. The service's image needs nothing for it. So are the
 //! connections of a container looked at, from its network.
 
+use super::command::succeeded;
 use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted};
@@ -9,20 +10,16 @@ use super::labels;
 use super::owner::Owner;
 use crate::stack::{AgentRole, FileAnswer, FileAsk, FileDeed, StackResult};
 use bollard::Docker;
-use bollard::container::LogOutput;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, MountPoint};
-use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, LogsOptionsBuilder, StartContainerOptions, WaitContainerOptions,
-};
-use futures_util::StreamExt;
+use bollard::models::{ContainerInspectResponse, MountPoint};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 /// How long one look or one deed may take: a backup may be long.
 const WITHIN: Duration = Duration::from_secs(25);
-/// Memory of the container, in bytes.
-const MEMORY: i64 = 128 * 1024 * 1024;
+/// Memory of the container.
+const MEMORY: &str = "--memory=128m";
 /// What its containers are for, in the label `ROLE`.
 const ROLE: &str = "files";
 
@@ -41,65 +38,47 @@ pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileA
     let operation = format!("{doing} `{}` of `{service}`", ask.path);
     let first = first_of(docker, run, service).await?;
     let first = first.ok_or_else(|| environment(&operation, "it has no container"))?;
-    let mounts = first.mounts.clone().unwrap_or_default();
+    let mounts = first.mounts.unwrap_or_default();
     let on_host = kept_on_host(docker, &mounts).await.map_err(api(&operation))?;
     let hint = "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
     let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| hinted(&operation, why, hint))?;
     let (asked, mounts) = (json!(ask).to_string(), json!(below).to_string());
-    let own = HostConfig {
-        volumes_from: Some(vec![first.id.clone().unwrap_or_default()]),
-        network_mode: Some("none".into()),
-        ..HostConfig::default()
-    };
-    let answer = run_agent((docker, run), &["files", "--ask", &asked, "--mounts", &mounts], own, &operation).await?;
+    let own = [format!("--volumes-from={}", first.id.unwrap_or_default()), "--network=none".into()];
+    let answer = run_agent((endpoint, run), &["files", "--ask", &asked, "--mounts", &mounts], own, &operation).await?;
     serde_json::from_slice(&answer)
         .map_err(|error| environment(operation, format!("its answer cannot be read: {error}")))
 }
 
 /// The TCP connections of a container, as `/proc/net/tcp` and `/proc/net/tcp6` show them (proc(5)), whatever its image has.
-pub(super) async fn connections_of(docker: &Docker, run: &str, id: &str) -> StackResult<String> {
-    let own = HostConfig { network_mode: Some(format!("container:{id}")), ..HostConfig::default() };
-    let shown = run_agent((docker, run), &["connections"], own, "looking at the connections of a container").await?;
+pub(super) async fn connections_of(endpoint: &Endpoint, run: &str, id: &str) -> StackResult<String> {
+    let own = ["--network".to_string(), format!("container:{id}")];
+    let shown = run_agent((endpoint, run), &["connections"], own, "looking at the connections of a container").await?;
     Ok(String::from_utf8_lossy(&shown).into_owned())
 }
 
-/// Runs the agent's executable with these arguments in a container of its own, and returns what it writes to standard output; `own` says
-/// what it shares with another one.
-async fn run_agent(of: (&Docker, &str), arguments: &[&str], own: HostConfig, doing: &str) -> StackResult<Vec<u8>> {
-    let (docker, run) = of;
-    let agent = first_of(docker, run, &AgentRole::Drill.name()).await?;
+/// Runs the agent's executable with these arguments in a container of its own, and returns what it writes to standard output; `own` are
+/// options of `docker run`, which say what it shares with another one.
+async fn run_agent(of: (&Endpoint, &str), arguments: &[&str], own: [String; 2], doing: &str) -> StackResult<Vec<u8>> {
+    let (endpoint, run) = of;
+    let docker = endpoint.docker.clone();
+    let agent = first_of(&docker, run, &AgentRole::Drill.name()).await?;
     let agent = agent.ok_or_else(|| environment(doing, "the drill has no agent any more, whose image it needs"))?;
-    let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
-    let config = agent.config.unwrap_or_default();
-    let mut labels = config.labels.unwrap_or_default();
+    let (name, mut command) = (Owner::of(run).files(), endpoint.command());
+    command.args(["run", "--pull=never", "--log-driver=none", "--user=0:0", MEMORY, "--name", &name]).args(own);
     // The labels of the run: a sweep knows it by them.
-    labels.retain(|key, _| [labels::RUN, labels::DIR, labels::KEEP].contains(&key.as_str()));
-    labels.insert(labels::ROLE.into(), ROLE.into());
-    let body = ContainerCreateBody {
-        image: agent.image,
-        entrypoint: config.entrypoint,
-        cmd: Some([&["agent"][..], arguments].concat().into_iter().map(str::to_string).collect()),
-        labels: Some(labels),
-        user: Some("0:0".into()),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        host_config: Some(HostConfig {
-            memory: Some(MEMORY),
-            // Read back through the API, whatever the engine does with logs otherwise.
-            log_config: Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None }),
-            ..own
-        }),
-        ..ContainerCreateBody::default()
-    };
-    let (docker, operation) = (docker.clone(), doing.to_string());
+    let labels = agent.config.and_then(|config| config.labels).unwrap_or_default().into_iter();
+    let labels = labels.filter(|(key, _)| [labels::RUN, labels::DIR, labels::KEEP].contains(&key.as_str()));
+    for (key, value) in labels.chain([(labels::ROLE.to_string(), ROLE.to_string())]) {
+        command.arg("--label").arg(format!("{key}={value}"));
+    }
+    command.arg(agent.image.unwrap_or_default()).arg("agent").args(arguments).env_remove("DOCKER_DEFAULT_PLATFORM");
+    let operation = doing.to_string();
     // A task of its own: whoever gives up waiting must not leave a container behind.
     let task = tokio::spawn(async move {
-        let made = docker.create_container(Some(named), body).await.map_err(api(&operation))?;
-        let late = |_| Err(environment(&operation, format!("it took more than {} s", WITHIN.as_secs())));
-        let ended = tokio::time::timeout(WITHIN, run_it(&docker, &made.id, &operation)).await.unwrap_or_else(late);
+        let ran = succeeded(&operation, command, WITHIN).await;
         // What cannot be removed here carries the drill's label, and `down` tells of it.
-        containers::remove(&docker, &made.id, false).await;
-        ended
+        containers::remove(&docker, &name, false).await;
+        ran
     });
     task.await.map_err(|error| environment(doing, error))?
 }
@@ -132,12 +111,9 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
     let usable = |mount: &MountPoint| mount.rw == Some(true) && is_volume(mount) && !hosts(mount);
     let above = mounts.iter().filter(|mount| Path::new(path).starts_with(at(mount)));
     let Some(mount) = above.max_by_key(|mount| Path::new(&at(mount)).components().count()) else {
-        let mut all: Vec<String> = mounts.iter().map(at).collect();
-        all.sort();
-        return Err(match all.is_empty() {
-            true => "the container has no volumes and no other mounts".into(),
-            false => format!("it is not below a mount of the container: there is {}", all.join(", ")),
-        });
+        let all: BTreeSet<String> = mounts.iter().map(at).collect();
+        let all = if all.is_empty() { "none".into() } else { Vec::from_iter(all).join(", ") };
+        return Err(format!("it is not below a mount of the container: there is {all}"));
     };
     if mount.typ.as_deref() == Some("tmpfs") {
         return Err(format!("{} is in memory (tmpfs), and the container's own", at(mount)));
@@ -153,32 +129,6 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
 
 fn is_volume(mount: &MountPoint) -> bool {
     mount.typ.as_deref() == Some("volume")
-}
-
-/// Starts it, waits for its end, and reads what it wrote.
-async fn run_it(docker: &Docker, id: &str, operation: &str) -> StackResult<Vec<u8>> {
-    docker.start_container(id, None::<StartContainerOptions>).await.map_err(api(operation))?;
-    let mut waiting = docker.wait_container(id, None::<WaitContainerOptions>);
-    let code = match waiting.next().await {
-        Some(Ok(ended)) => ended.status_code,
-        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => code,
-        Some(Err(error)) => return Err(api(operation)(error)),
-        None => return Err(environment(operation, "the engine did not say how it ended")),
-    };
-    let mut logs = docker.logs(id, Some(LogsOptionsBuilder::default().stdout(true).stderr(true).build()));
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    while let Some(piece) = logs.next().await {
-        match piece.map_err(api(operation))? {
-            LogOutput::StdErr { message } => err.extend_from_slice(&message),
-            piece => out.extend_from_slice(&piece.into_bytes()),
-        }
-    }
-    if code != 0 {
-        let said = String::from_utf8_lossy(&err);
-        let said = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing");
-        return Err(environment(operation, said.strip_prefix("error: ").unwrap_or(said)));
-    }
-    Ok(out)
 }
 
 #[cfg(test)]
@@ -205,7 +155,7 @@ mod tests {
         assert!(reachable("/run/x", &mounts).unwrap_err().contains("tmpfs"));
         let nowhere = "it is not below a mount of the container: there is /backup, /data, /data/conf, /run";
         assert_eq!(reachable("/database/x", &mounts), Err(nowhere.into()));
-        assert!(reachable("/x", &[]).unwrap_err().contains("no volumes"));
+        assert!(reachable("/x", &[]).unwrap_err().ends_with("there is none"));
     }
 
     #[test]

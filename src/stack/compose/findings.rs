@@ -26,10 +26,8 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
     for (name, service) in model.section("services") {
         let followed = outside::followed_labels(model, service);
         if !followed.is_empty() {
-            let message = format!(
-                "a drill leaves out labels of `{name}` that programs outside of the stack follow: {}",
-                list(&followed)
-            );
+            let labels = list(&followed);
+            let message = format!("a drill leaves out labels of `{name}` that programs outside follow: {labels}");
             found.push(Finding::warning(Some(name), "labels", message));
         }
         if scalar(&service["build"]["pull"]).as_deref() == Some("true") {
@@ -41,18 +39,13 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
         for (key, image) in mounted.chain([("image", &service["image"])]) {
             let image = image.as_str().map(unescape).unwrap_or_default();
             if images::is_reserved(&image) {
-                let message = format!(
-                    "`{name}` has the image `{image}`: Firedrill takes what has such a name for an image of its own"
-                );
+                let message = format!("`{name}` has the image `{image}`: Firedrill gives such names to its own images");
                 found.push(Finding::error(Some(name), key, message).help("give the image another name"));
             }
         }
     }
     for name in secrets::too_short(model, &secrets::variables(&secrets::env_files(spec))) {
-        let message = format!(
-            "the secret `{name}` has fewer than {SHORTEST_DECLARED} characters: to hide it everywhere would leave nothing of \
-             the record"
-        );
+        let message = format!("the secret `{name}` has fewer than {SHORTEST_DECLARED} characters and cannot be hidden");
         found.push(Finding::error(None, format!("secrets.{name}"), message).help("give the drill a longer one"));
     }
     if let Some(replaced) = spec.replaced()
@@ -60,8 +53,7 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
     {
         let file = replaced.file.display();
         let message = format!("no service `{}` reads {file}, so pages would be delivered elsewhere", replaced.host);
-        let help =
-            "mount the file that `alerts.alertmanager` names into the service of Alertmanager (`volumes` or `configs`)";
+        let help = "mount the file that `alerts.alertmanager` names into the service of Alertmanager";
         found.push(Finding::error(None, "services", message).help(help));
     }
     place_asks(&rights::asked(model, &spec.root), spec, &mut found);
@@ -143,7 +135,6 @@ fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
             // Those that `transform` puts on the drill's networks, those without any, and those that share another service's.
             None | Some("none") => continue,
             Some(mode) if mode.starts_with("service:") => continue,
-            Some("host") => format!("`{name}` is on the host's own network and cannot be isolated"),
             Some(mode) => format!("`{name}` has `network_mode: {mode}` and cannot be isolated"),
         };
         found.push(Finding::error(Some(name), "network_mode", message));
@@ -153,9 +144,7 @@ fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
 fn networks(model: &ResolvedModel, found: &mut Vec<Finding>) {
     for (key, network) in model.section("networks") {
         let what: String = match network["driver"].as_str().unwrap_or("bridge") {
-            _ if is_external(network) => {
-                "is external: the drill gets one of its own, without the containers there".into()
-            }
+            _ if is_external(network) => "is external: the drill gets one of its own instead".into(),
             "bridge" => continue,
             driver => format!("has the driver {driver}: the drill gets a bridge network instead"),
         };

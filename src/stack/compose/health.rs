@@ -122,10 +122,9 @@ pub(super) fn standing(container: &ContainerInspectResponse, job: bool, settled:
     let state = container.state.clone().unwrap_or_default();
     let code = state.exit_code.unwrap_or(0);
     let restarts = container.restart_count.unwrap_or(0);
-    let exited = || match (state.oom_killed, code) {
-        (Some(true), _) => "it ran out of memory and was killed".to_string(),
-        (_, 137) => "it was killed (exit code 137)".to_string(),
-        (_, code) => format!("it exited with code {code}"),
+    let exited = || match state.oom_killed {
+        Some(true) => "it ran out of memory and was killed".to_string(),
+        _ => format!("it exited with code {code}"),
     };
     let crashing = || format!("it does not stay up: it was restarted {restarts} times, and {}", exited());
     let checked = |what: &str| last_check(&state).map_or(what.into(), |said| format!("{what}: {said}"));

@@ -2,16 +2,16 @@
 //! toolbox with the agent's bundle in it. Named by their content, made once, removed when they are old and unused.
 
 use super::bundle::{Bundle, HOME};
-use super::command::{ComposeCommand, told};
+use super::command::{ComposeCommand, succeeded};
 use super::content::read_dockerfile;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
+use crate::process;
 use crate::record::PrivateDir;
 use crate::stack::{StackOptions, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
-use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptions};
-use futures_util::StreamExt;
+use bollard::query_parameters::RemoveImageOptions;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -134,23 +134,13 @@ pub async fn agent(compose: &ComposeCommand, options: &StackOptions) -> StackRes
         let cause = format!("the engine runs {engine}, and this executable is for {}", bundle.architecture);
         return Err(hinted(operation, cause, "name an image for that machine in FIREDRILL_AGENT_IMAGE"));
     }
-    let options = CreateImageOptionsBuilder::default()
-        .from_src("-")
-        .repo(AGENT)
-        .tag(&bundle.hash)
-        .message(COMMENT)
-        .changes(vec![
-            format!("ENTRYPOINT {}", json!(image.launch)),
-            format!("CMD {}", json!(["agent", "serve"])),
-            format!("LABEL {}=agent", labels::IMAGE),
-        ])
-        .build();
-    let root = bollard::body_full(bundle.root().await?.into());
-    let mut import = docker.create_image(Some(options), Some(root), None);
-    while let Some(progress) = import.next().await {
-        progress.map_err(api(operation))?;
-    }
-    drop(import);
+    let root = process::nameless(&bundle.root().await?).map_err(|error| environment(operation, error))?;
+    let (entrypoint, command) = (json!(image.launch), json!(["agent", "serve"]));
+    let mut import = compose.endpoint.command();
+    import.args(["import", "--message", COMMENT, "--change", &format!("ENTRYPOINT {entrypoint}")]);
+    import.args(["--change", &format!("CMD {command}"), "--change", &format!("LABEL {}=agent", labels::IMAGE)]);
+    import.args(["-", &image.tag]).stdin(root).env_remove("DOCKER_DEFAULT_PLATFORM");
+    succeeded(operation, import, super::pull::WITHIN).await?;
     // Old ones are in nobody's way, so a failure here is no reason to stop.
     let _ = remove_old(docker, "agent", AGENT, &[&image.tag]).await;
     Ok(image)
@@ -168,10 +158,7 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
     // By the command, which has the credentials of private registries.
     let mut pull = compose.endpoint.command();
     pull.args(["pull", "--quiet", "--", name]);
-    let output = told(operation, pull, super::pull::WITHIN).await?;
-    if !output.status.success() {
-        return Err(environment(operation, String::from_utf8_lossy(&output.stderr).trim()));
-    }
+    succeeded(operation, pull, super::pull::WITHIN).await?;
     inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
 }
 
@@ -238,14 +225,12 @@ impl BundledImage {
 /// from, as somebody may be building on it, and what has just been built, which is as old as the cache that it came from.
 pub async fn remove_old(docker: &Docker, purpose: &str, repository: &str, keep: &[&str]) -> StackResult<()> {
     let prefix = format!("{repository}:");
-    let mut images = own_images(docker, Some(purpose)).await?;
-    // The same image may have names in other repositories as well, where a drill is about to use it.
-    images
-        .iter_mut()
-        .for_each(|(image, names)| names.retain(|name| image.repo_tags.is_empty() || name.starts_with(&prefix)));
-    images.retain(|(_, names)| !names.is_empty());
-    let images = images.into_iter().map(|(image, names)| (image.created, names)).collect();
-    for names in outdated(images, keep, time::OffsetDateTime::now_utc().unix_timestamp()) {
+    let images = own_images(docker, Some(purpose)).await?.into_iter().filter_map(|(image, mut names)| {
+        // The same image may have names in other repositories as well, where a drill is about to use it.
+        names.retain(|name| image.repo_tags.is_empty() || name.starts_with(&prefix));
+        (!names.is_empty()).then_some((image.created, names))
+    });
+    for names in outdated(images.collect(), keep, time::OffsetDateTime::now_utc().unix_timestamp()) {
         remove_names(docker, &names).await;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The user's Compose file as `docker compose config` resolves it: every feature of Compose works as its users know
 //! it, because Compose itself has read the file. Here it is only looked at; `transform` changes it.
 
-use super::command::told;
+use super::command::{succeeded, told};
 use super::endpoint::Endpoint;
 use super::errors::{environment, hinted};
 use super::findings::place_asks;
@@ -13,14 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The names under which Compose finds a file by itself, in its order.
-pub(super) const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// The directory in which Compose finds the first of these files by itself, if it does.
+pub(super) fn found_in(files: &[PathBuf]) -> Option<&Path> {
+    files.first().filter(|file| FOUND.iter().any(|name| file.ends_with(name)))?.parent()
+}
 
 /// The files of which Compose merges the first that is there over the first of these, where it finds that by itself.
 pub(super) fn merged_names(files: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
     let names = ["compose", "docker-compose"].map(|name| ["yml", "yaml"].map(|end| format!("{name}.override.{end}")));
-    let first = files.first().filter(|file| FOUND.iter().any(|name| file.ends_with(name)));
-    let directory = first.and_then(|file| file.parent()).map(Path::to_path_buf);
-    directory.into_iter().flat_map(move |dir| names.clone().into_iter().flatten().map(move |name| dir.join(name)))
+    found_in(files).into_iter().flat_map(move |dir| names.clone().into_iter().flatten().map(move |name| dir.join(name)))
 }
 
 /// A Compose model with everything resolved: `extends`, profiles, env files, interpolation, relative paths.
@@ -92,9 +95,9 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
     let given = given(&json, spec, &directory, endpoint).await?;
     let mut remarks = remarks(&said);
     if let Some(file) = merged_names(&files).find(|file| file.is_file()).filter(|file| !files.contains(file)) {
+        let file = file.display();
         remarks.push(format!(
-            "Compose merges `{}` when it is called without `-f`, and this stack is without it: name both where it belongs to the stack",
-            file.display()
+            "without `-f` Compose merges `{file}`, and this stack is without it: name both if it belongs to it"
         ));
     }
     Ok(ResolvedModel { json, directory, remarks, given })
@@ -117,17 +120,13 @@ async fn given(json: &Map<String, Value>, spec: &StackRequest, directory: &Path,
     let mut command = reading(endpoint, spec).command();
     command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
     command.args(["--file", "-", "config", "--format", "json"]).stdin(model).current_dir(directory);
-    let output = told("docker compose config", command, process::TELLS_WITHIN).await?;
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let values = answer.pointer("/services/x/environment").and_then(Value::as_object);
-    let Some(values) = values.filter(|_| output.status.success()) else {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(environment(asking, remarks(&said).join("; ")));
-    };
-    let text = |(name, value): (&String, &Value)| {
-        Some((name.clone(), unescape(value.as_str().filter(|text| !text.is_empty())?)))
-    };
-    Ok(values.iter().filter_map(text).collect())
+    let answer = succeeded(asking, command, process::TELLS_WITHIN).await?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|error| environment(asking, error))?;
+    let values = &answer["services"]["x"]["environment"];
+    values.as_object().ok_or_else(|| environment(asking, "its answer has no variables"))?;
+    let mut values = scalars(values);
+    values.retain(|_, value| !value.is_empty());
+    Ok(values)
 }
 
 /// What a variable is called in Compose's own environment, whatever it decides there under its own name.
@@ -183,11 +182,8 @@ pub(super) fn env_options(spec: &StackRequest) -> Vec<String> {
 /// Compose's remarks without its log format: `time="…" level=warning msg="The \"FOO\" variable is not set."`.
 fn remarks(said: &str) -> Vec<String> {
     let clean = |line: &str| match line.split_once("msg=") {
-        Some((_, message)) => {
-            let message = message.trim();
-            let inner = message.strip_prefix('"').and_then(|m| m.strip_suffix('"')).unwrap_or(message);
-            inner.replace("\\\"", "\"").replace("\\\\", "\\")
-        }
+        // Quoted as in JSON, where it has spaces.
+        Some((_, message)) => serde_json::from_str(message.trim()).unwrap_or_else(|_| message.trim().to_string()),
         None => line.trim().to_string(),
     };
     said.lines().map(clean).filter(|line| !line.is_empty()).collect()

@@ -70,11 +70,7 @@ impl Owner {
 
     /// Name of a container for one look at files, which is in no Compose project either.
     pub(super) fn files(&self) -> String {
-        format!("{}{}", self.begin_of_files(), random_hex())
-    }
-
-    fn begin_of_files(&self) -> String {
-        format!("fd-files-{}-", self.run)
+        format!("fd-files-{}-{}", self.run, random_hex())
     }
 
     /// Why something that was found by a label of this run is not its own, or may not be: `None` when it is. It is the run's own when it
@@ -97,7 +93,7 @@ impl Owner {
             match kind {
                 Kind::Container => {
                     name == self.lone_toolbox()
-                        || name.starts_with(&self.begin_of_files())
+                        || name.starts_with(&format!("fd-files-{}-", self.run))
                         || (in_project && begins(without_id(name), '-'))
                 }
                 Kind::Network | Kind::Volume => in_project && begins(name, '_'),
@@ -112,27 +108,19 @@ impl Owner {
         (!named).then(|| format!("its name or its Compose project is not the run's, which is {project}"))
     }
 
-    /// The same of a container; `image` is the id of its image.
-    async fn doubt_container(
-        &self,
-        docker: &Docker,
-        (names, labels, image): (&[String], &Labels, &str),
-        known: &mut HashMap<String, Option<Labels>>,
-    ) -> StackResult<Option<String>> {
-        if !known.contains_key(image) {
-            known.insert(image.to_string(), labels_of_image(docker, image).await?);
-        }
-        let Some(Some(of_image)) = known.get(image) else {
+    /// The same of a container: its names, its labels, the id of its image.
+    async fn doubt_container(&self, docker: &Docker, of: (&[String], &Labels, &str)) -> StackResult<Option<String>> {
+        let (names, labels, image) = of;
+        let Some(of_image) = labels_of_image(docker, image).await? else {
             return Ok(Some("its image is gone, so that nobody can say whose label it has".into()));
         };
-        Ok(self.doubt(Kind::Container, names, labels, Some(of_image)))
+        Ok(self.doubt(Kind::Container, names, labels, Some(&of_image)))
     }
 
     /// The same of a container as the engine shows it.
     pub async fn doubt_inspected(&self, docker: &Docker, of: &ContainerInspectResponse) -> StackResult<Option<String>> {
         let labels = of.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
-        let image = of.image.as_deref().unwrap_or_default();
-        self.doubt_container(docker, (of.name.as_slice(), &labels, image), &mut HashMap::new()).await
+        self.doubt_container(docker, (of.name.as_slice(), &labels, of.image.as_deref().unwrap_or_default())).await
     }
 
     /// The containers with these labels, running or not, each with why it is not the run's own, or may not be.
@@ -140,12 +128,12 @@ impl Owner {
     /// # Errors
     /// `Environment` when the engine does not answer.
     pub async fn doubted(&self, docker: &Docker, by: LabelFilter<'_>) -> StackResult<Vec<DoubtedContainer>> {
-        let (mut found, mut known) = (Vec::new(), HashMap::new());
+        let mut found = Vec::new();
         for container in containers::list(docker, by).await? {
             let names = container.names.as_deref().unwrap_or_default();
             let labels = container.labels.clone().unwrap_or_default();
             let image = container.image_id.as_deref().unwrap_or_default();
-            let doubt = self.doubt_container(docker, (names, &labels, image), &mut known).await?;
+            let doubt = self.doubt_container(docker, (names, &labels, image)).await?;
             found.push((container, doubt));
         }
         Ok(found)
@@ -180,10 +168,7 @@ impl Owner {
         if !Path::new(path).is_absolute() {
             return Err(format!("{path} is no absolute path of a run directory"));
         }
-        let dir = RunDir::open_own(Path::new(path)).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("its run directory {path} is not there"),
-            _ => error.to_string(),
-        })?;
+        let dir = RunDir::open_own(Path::new(path)).map_err(|error| format!("its run directory {path}: {error}"))?;
         if dir.id() == self.run { Ok(dir) } else { Err(format!("{path} is the directory of another run")) }
     }
 }
@@ -295,6 +280,6 @@ mod tests {
         assert!(dir(&[other.path().to_str().unwrap()]).unwrap_err().ends_with("is the directory of another run"));
         assert!(dir(&[&format!("{path}/../{}", other.id())]).unwrap_err().ends_with("of another run"));
         assert!(dir(&["runs/x"]).unwrap_err().contains("no absolute path"));
-        assert!(dir(&["/nonexistent/x"]).unwrap_err().ends_with("is not there"));
+        assert!(dir(&["/nonexistent/x"]).unwrap_err().starts_with("its run directory /nonexistent/x: "));
     }
 }

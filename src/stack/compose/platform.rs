@@ -32,20 +32,14 @@ impl ComposePlatform {
         self.engine.get_or_try_init(Endpoint::resolve).await
     }
 
-    /// The same, without asking it for anything.
-    async fn found(&self) -> StackResult<Endpoint> {
-        match self.engine.get() {
-            Some(engine) => Ok(engine.clone()),
-            None => Endpoint::find().await,
-        }
-    }
-
     /// Lets Compose resolve the file of a request.
     ///
     /// # Errors
     /// As `Platform::resolve`.
     pub async fn model(&self, request: &StackRequest) -> Result<ResolvedCompose, ResolveError> {
-        let model = model::resolve(request, &self.found().await?).await?;
+        // Without asking the engine for anything.
+        let engine = if let Some(engine) = self.engine.get() { engine.clone() } else { Endpoint::find().await? };
+        let model = model::resolve(request, &engine).await?;
         Ok(ResolvedCompose { platform: self.clone(), request: request.clone(), model, images: OnceCell::new() })
     }
 
@@ -55,10 +49,8 @@ impl ComposePlatform {
             return Ok(project);
         }
         let known = projects(engine).await?;
-        let hint = match known.is_empty() {
-            true => "no Compose project is up; start it with `docker compose up -d`".to_string(),
-            false => did_you_mean(name, known.iter().map(String::as_str)),
-        };
+        let known = did_you_mean(name, known.iter().map(String::as_str));
+        let hint = format!("start it with `docker compose up -d`; {known}");
         Err(AttachError::NotRunning { message: format!("no container of a Compose project `{name}` is there"), hint })
     }
 }
@@ -175,7 +167,7 @@ impl ResolvedStack for ResolvedCompose {
         let known = known.entry((id.clone(), path.clone())).or_default();
         let new: Vec<&String> = wanted.iter().filter(|program| !known.contains_key(*program)).collect();
         if !new.is_empty() {
-            known.extend(programs::look(&engine.docker, &id, &path, &new).await?);
+            known.extend(programs::look(engine, &id, &path, &new).await?);
         }
         Ok(Some(wanted.iter().filter(|program| known.get(*program) != Some(&true)).cloned().collect()))
     }

@@ -1,6 +1,6 @@
 //! What `doctor` looks at: the engine, Compose, images, room and kernel features; what is missing and how to fix it.
 
-use super::command::told;
+use super::command::succeeded;
 use super::endpoint::Endpoint;
 use crate::process;
 use crate::stack::{Probe, ProbeState, StackError};
@@ -61,8 +61,8 @@ pub async fn probe() -> Vec<Probe> {
 pub(in crate::stack) async fn version() -> Option<String> {
     let mut engine = process::command("docker");
     engine.args(["version", "--format", "{{.Server.Platform.Name}} {{.Server.Version}}"]);
-    let told = process::output(engine, VERSION_WITHIN).await.ok().filter(|told| told.status.success())?;
-    Some(text(&told.stdout)).filter(|text| !text.is_empty())
+    let told = succeeded("docker version", engine, VERSION_WITHIN).await.ok()?;
+    Some(text(&told)).filter(|text| !text.is_empty())
 }
 
 fn text(said: &[u8]) -> String {
@@ -73,9 +73,8 @@ async fn command() -> ProbeResult {
     let mut command = process::command("docker");
     command.arg("--version");
     let fix = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
-    let output = process::output(command, process::TELLS_WITHIN).await.or_else(|error| missing(error, fix))?;
-    let again = || missing(text(&output.stderr), "install the Docker CLI again");
-    if output.status.success() { Ok(text(&output.stdout)) } else { again() }
+    let said = succeeded("docker --version", command, process::TELLS_WITHIN).await;
+    Ok(text(&said.or_else(|error| missing(error, fix))?))
 }
 
 async fn engine(endpoint: &Endpoint) -> ProbeResult {
@@ -95,11 +94,9 @@ async fn compose(endpoint: &Endpoint) -> ProbeResult {
     let fix = "install Compose v2: `scripts/setup.sh`, or https://docs.docker.com/compose/install/linux/";
     let mut command = endpoint.command();
     command.args(["compose", "version", "--short"]);
-    let output =
-        told("docker compose version", command, process::TELLS_WITHIN).await.or_else(|error| missing(error, fix))?;
-    let version = text(&output.stdout);
+    let said = succeeded("docker compose version", command, process::TELLS_WITHIN).await;
+    let version = text(&said.or_else(|error| missing(error, fix))?);
     match numbers(&version) {
-        _ if !output.status.success() => missing("`docker compose` does not answer", fix),
         Some(numbers) if numbers >= COMPOSE => Ok(version),
         Some(_) => missing(version, format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1)),
         None => warn(version, "its version cannot be read; 2.20 or newer is needed"),
@@ -117,9 +114,7 @@ async fn base_image(endpoint: &Endpoint) -> ProbeResult {
     if there.or_else(|error| warn(error, "see above"))?.is_some() {
         return Ok(format!("{BASE_IMAGE} is there"));
     }
-    let fix = format!(
-        "it is pulled when needed; without a registry: `scripts/setup.sh` makes it, or `docker load` a copy of {BASE_IMAGE}"
-    );
+    let fix = "it is pulled when needed; without a registry, `scripts/setup.sh` makes it, or `docker load` a copy";
     warn(format!("{BASE_IMAGE} is not there"), fix)
 }
 
@@ -150,8 +145,6 @@ async fn agent() -> ProbeResult {
     }
     match super::bundle::Bundle::of(None).await {
         Ok(bundle) => Ok(format!("made from this executable ({})", bundle.architecture)),
-        Err(StackError::Environment { cause, hint: Some(hint), .. }) => missing(cause, hint),
-        Err(StackError::Environment { cause, .. }) => missing(cause, "set FIREDRILL_AGENT_IMAGE"),
         Err(error) => missing(error, "set FIREDRILL_AGENT_IMAGE"),
     }
 }

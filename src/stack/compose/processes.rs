@@ -100,20 +100,14 @@ fn note_event(noted: &NotedEnds, lives: &mut Lives, event: &EventMessage) {
     }
 }
 
-/// Notes whether a process was started; returns the model that says so.
-pub(super) fn note(stack: &ComposeStack, name: &str, runs: bool) -> StackResult<Value> {
+/// Notes that a process is started, whose ends are watched, or that it is gone; returns the model that says so.
+pub(super) fn note(stack: &ComposeStack, name: &str, ends: Option<WatchedEnds>) -> StackResult<Value> {
     let mut started = stack.started();
     let none = || environment(format!("starting `{name}`"), "the stack has not been started");
     let mut model = started.model.clone().ok_or_else(none)?;
     started.processes.remove(name);
-    started.services.retain(|service| service != name);
-    if runs {
-        started.processes.insert(name.to_string());
-        started.services.push(name.to_string());
-    } else {
-        started.ends.remove(name);
-    }
-    scale(&mut model, &stack.spec, &started.processes);
+    started.processes.extend(ends.map(|ends| (name.to_string(), ends)));
+    scale(&mut model, &stack.spec, &started.processes.keys().cloned().collect());
     started.model = Some(model.clone());
     Ok(model)
 }

@@ -2,16 +2,16 @@
 //! created for one look, never started, and asked file by file.
 
 use super::builds;
+use super::command::succeeded;
 use super::endpoint::Endpoint;
 use super::errors::api;
 use super::model::ResolvedModel;
 use super::owner::labels_of_image;
 use super::{containers, images, labels};
+use crate::process;
 use crate::record::random_hex;
 use crate::stack::{StackRequest, StackResult};
 use bollard::Docker;
-use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::CreateContainerOptionsBuilder;
 use std::collections::{BTreeMap, HashMap};
 
 /// What its containers are for, in the label `ROLE`.
@@ -51,31 +51,27 @@ impl StepImages {
 }
 
 /// Whether each program is in a directory of `path`.
-pub(super) async fn look(docker: &Docker, image: &str, path: &str, of: &[&String]) -> StackResult<FoundPrograms> {
-    let operation = "looking for programs in an image";
+pub(super) async fn look(on: &Endpoint, image: &str, path: &str, of: &[&String]) -> StackResult<FoundPrograms> {
+    let (operation, docker, (name, label)) = ("looking for programs in an image", &on.docker, look_names());
     remove_stale(docker).await;
-    let body = ContainerCreateBody {
-        image: Some(image.to_string()),
-        entrypoint: Some(vec!["true".into()]),
-        labels: Some(HashMap::from([(labels::ROLE.to_string(), ROLE.to_string())])),
-        ..ContainerCreateBody::default()
-    };
-    let named = CreateContainerOptionsBuilder::default().name(&look_names().0).build();
-    let made = docker.create_container(Some(named), body).await.map_err(api(operation))?;
+    let mut create = on.command();
+    create.args(["create", "--pull=never", "--name", &name, "--label", &label, "--entrypoint=true", image]);
+    create.env_remove("DOCKER_DEFAULT_PLATFORM");
+    succeeded(operation, create, process::TELLS_WITHIN).await?;
     let dirs: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/')).collect();
     let looking = async {
         let mut found = BTreeMap::new();
         for program in of {
             // Side by side, for each is a request of its own.
             let paths: Vec<String> = dirs.iter().map(|dir| format!("{dir}/{program}")).collect();
-            let asked = paths.iter().map(|path| containers::path_in(docker, &made.id, path));
+            let asked = paths.iter().map(|path| containers::path_in(docker, &name, path));
             let answers = futures_util::future::try_join_all(asked).await.map_err(api(operation))?;
             found.insert((*program).clone(), answers.iter().any(Option::is_some));
         }
         Ok(found)
     };
     let found = looking.await;
-    containers::remove(docker, &made.id, true).await;
+    containers::remove(docker, &name, true).await;
     found
 }
 

@@ -11,22 +11,27 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// A Compose project as it is up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::stack) struct RunningProject {
     /// Its name.
     pub name: String,
-    /// Its services that have a container, in the order of their names.
-    pub services: Vec<String>,
     /// The networks that its containers are on.
     pub(super) networks: BTreeSet<String>,
     /// Values from the environments of its containers that must never be shown.
     pub(super) secrets: Vec<String>,
-    /// Service → what its first container has in its environment.
+    /// Each service that has a container → what its first container has in its environment.
     pub(super) environments: BTreeMap<String, BTreeMap<String, String>>,
     /// The ports of the host that lead to its services.
     pub(super) published: Published,
     /// What it is made from, if that is known here.
     pub(super) files: Option<ProjectFiles>,
+}
+
+impl RunningProject {
+    /// Its services that have a container, in the order of their names.
+    pub fn services(&self) -> Vec<String> {
+        self.environments.keys().cloned().collect()
+    }
 }
 
 impl ProjectFiles {
@@ -72,30 +77,26 @@ pub(super) fn is_of_drill(run: Option<&str>, project: &str) -> bool {
 /// `Environment` when the engine does not answer.
 pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> StackResult<Option<RunningProject>> {
     let found = containers::inspected(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
-    let (mut services, mut files, mut hidden) = (BTreeSet::new(), Vec::new(), Vec::new());
-    let (mut networks, mut environments, mut published) = (BTreeSet::new(), BTreeMap::new(), Published::default());
+    let mut project = RunningProject { name: name.to_string(), ..RunningProject::default() };
+    let mut files = Vec::new();
     for container in &found {
         let config = container.config.as_ref();
-        let service = containers::label(container, labels::SERVICE);
-        services.extend(service.map(str::to_string));
         // A container of `docker compose run` may have been given more than the project is made from.
         let oneoff = containers::label(container, labels::ONEOFF) == Some("True");
         files.extend(config.and_then(|config| config.labels.as_ref()).filter(|_| !oneoff).map(ProjectFiles::of));
         let joined = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
         let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
-        networks.extend(joined.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
+        project.networks.extend(joined.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
         let env = config.and_then(|config| config.env.as_ref());
         let variables = env.into_iter().flatten().filter_map(|entry| entry.split_once('='));
-        hidden.extend(variables.clone().flat_map(|(name, value)| guessed(name, value)));
+        project.secrets.extend(variables.clone().flat_map(|(name, value)| guessed(name, value)));
         let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
-        if let Some(service) = service {
-            published.add_container(service, container);
-            environments.entry(service.to_string()).or_insert_with(|| variables.collect());
+        if let Some(service) = containers::label(container, labels::SERVICE) {
+            project.published.add_container(service, container);
+            project.environments.entry(service.to_string()).or_insert_with(|| variables.collect());
         }
     }
-    let (name, services) = (name.to_string(), services.into_iter().collect());
-    let files = ProjectFiles::agreed(&files);
-    let project = RunningProject { name, services, networks, secrets: hidden, environments, published, files };
+    project.files = ProjectFiles::agreed(&files);
     Ok((!found.is_empty()).then_some(project))
 }
 

@@ -2,7 +2,7 @@
 //! so it does not count towards the time that the stack has to become healthy.
 
 use super::command::ComposeCommand;
-use super::errors::{environment, hinted};
+use super::errors::hinted;
 use super::images;
 use super::model::unescape;
 use crate::stack::{StackError, StackResult};
@@ -42,16 +42,14 @@ pub(super) async fn missing(compose: &ComposeCommand, model: &Value) -> StackRes
     // By Compose, which has the credentials of private registries and knows each service's platform.
     let args: Vec<&str> = ["pull", "--quiet"].into_iter().chain(missing.values().map(String::as_str)).collect();
     let ran = compose.run(&args, "pull.log", WITHIN, Some(model)).await?;
-    if ran.status.is_none() {
-        let names = missing.into_keys().collect::<Vec<_>>().join(", ");
-        let cause = format!("it took more than {} min", WITHIN.as_secs() / 60);
-        return Err(environment(format!("pulling {names}"), cause));
-    }
     // Several images are pulled at the same time: those that came are not to blame.
     let still = absent(compose, missing.clone()).await.unwrap_or(missing);
     let names: Vec<String> = still.into_keys().collect();
     // For a service that could be built as well, Compose takes an image that cannot be pulled for no error.
-    if ran.succeeded() && names.is_empty() { Ok(began.elapsed()) } else { Err(failed(&names, &ran.tail)) }
+    if ran.succeeded() && names.is_empty() {
+        return Ok(began.elapsed());
+    }
+    Err(failed(&names, &if ran.status.is_none() { vec![ran.failure()] } else { ran.tail }))
 }
 
 /// Those that the engine does not have.

@@ -64,7 +64,7 @@ pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<
     let model = tokio::time::timeout(MODEL_WITHIN, model).await.map_err(late)??;
     let now = containers::inspected_of(&stack.endpoint.docker, &stack.project, service).await?;
     let scale = format!("{service}={}", replicas(&now));
-    stack.up_service(service, &["--scale", &scale], "deploy.log", &model, "docker compose up").await?;
+    stack.up_service(service, &["--scale", &scale], "deploy.log", &model).await?;
     ready(stack, service).await
 }
 
@@ -111,7 +111,7 @@ async fn model(stack: &ComposeStack, name: &str, release: &Release, cancel: &Can
     let (io, _) = CallIo::pair();
     let rereading = Rereading { stack, env: &env, profiles: &[], out: &io.out, cancel };
     let made = rereading.remake(&[name.to_string()], false).await;
-    let (mut model, _) = made.map_err(|not_done| environment(RESOLVING, not_done.why))?;
+    let mut model = made.map_err(|not_done| environment(RESOLVING, not_done.why))?;
     let json = service_mut(&mut model, name).and_then(Value::as_object_mut);
     let json = json.ok_or_else(|| environment(RESOLVING, "the stack has no such service"))?;
     if let Some(image) = &release.image {

@@ -32,23 +32,19 @@ const AT_ONCE: usize = 8;
 /// `Environment` when the engine does not answer, or a container stays.
 pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> StackResult<Vec<String>> {
     let (docker, owner) = (&endpoint.docker, Owner::of(run));
-    let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);
+    let (started, mut removed, mut none_before) = (Instant::now(), BTreeSet::new(), false);
     loop {
         let found = owner.of_service(docker, service).await?;
         if found.is_empty() && none_before {
-            return Ok(removed);
+            return Ok(removed.into_iter().collect());
         }
         none_before = found.is_empty();
+        let names: Vec<String> = found.iter().filter_map(containers::listed_name).collect();
         if !none_before && started.elapsed() > SERVICE_WITHIN {
-            let left = found.into_iter().flat_map(|container| container.names.unwrap_or_default());
-            let left = left.collect::<Vec<_>>().join(", ");
-            return Err(environment(format!("removing `{service}`"), format!("still there: {left}")));
+            return Err(environment(format!("removing `{service}`"), format!("still there: {}", names.join(", "))));
         }
+        removed.extend(names);
         for container in found {
-            let name = containers::listed_name(&container).unwrap_or_default();
-            if !removed.contains(&name) {
-                removed.push(name);
-            }
             let paused = containers::is(&container, "paused");
             remove_container(docker.clone(), container.id.unwrap_or_default(), paused).await;
         }
@@ -128,7 +124,8 @@ pub(super) async fn find(docker: &Docker, owner: &Owner) -> StackResult<Found> {
             let name = name.or_else(|| id.clone()).unwrap_or_default();
             let doubt = owner.doubt(kind, std::slice::from_ref(&name), &labels, None);
             let thing = Thing { kind, name, paused: false };
-            found.add(owner, (id.unwrap_or_else(|| thing.text()), thing), &labels, seconds(made), doubt);
+            let made = made.map_or(0, time::OffsetDateTime::unix_timestamp);
+            found.add(owner, (id.unwrap_or_else(|| thing.text()), thing), &labels, made, doubt);
         }
     }
     // By the run only: Compose labels images that many drills share with the project that happened to build them.
@@ -140,10 +137,6 @@ pub(super) async fn find(docker: &Docker, owner: &Owner) -> StackResult<Found> {
         }
     }
     Ok(found)
-}
-
-fn seconds(at: Option<time::OffsetDateTime>) -> i64 {
-    at.map_or(0, time::OffsetDateTime::unix_timestamp)
 }
 
 /// For whoever started the run, to whom everything that stays is left behind.

@@ -211,31 +211,27 @@ impl Walk<'_> {
 
     /// What is wrong with a value by a rule of the table: its name, and for `joins` what may be joined.
     fn decide(&self, rule: &str, value: &Value) -> Option<Wrong> {
-        let texts = texts(value);
-        let strange = texts.len() != value.as_array().map_or(1, Vec::len);
-        let each = |wrong: &dyn Fn(&str) -> Option<Wrong>| match strange {
-            true => refused(format!("{}: {STRANGE}", shown(value))),
-            false => together(texts.iter().filter_map(|text| wrong(text))),
+        // Of some maps the keys count, of contexts what they stand for.
+        let (texts, count): (Vec<String>, usize) = match (rule, value) {
+            ("labels" | "sysctls" | "ulimits", Value::Object(map)) => (map.keys().cloned().collect(), map.len()),
+            ("contexts", Value::Object(map)) => (map.values().filter_map(|of| text(Some(of))).collect(), map.len()),
+            _ => (texts(value), value.as_array().map_or(1, Vec::len)),
         };
-        // The keys of a map, or the texts of a list.
-        let names = || value.as_object().map_or_else(|| texts.clone(), |map| map.keys().cloned().collect());
-        let unless = |fits: &dyn Fn(&str) -> bool, why: &str| {
-            each(&|text| if fits(text) { None } else { consent(format!("{text}: {why}")) })
+        let each = |wrong: &dyn Fn(&str) -> Option<Wrong>| match texts.len() == count {
+            true => together(texts.iter().filter_map(|text| wrong(text))),
+            false => refused(format!("{}: {STRANGE}", shown(value))),
         };
+        let only = |is_refused: bool, why: &str, fits: &dyn Fn(&str) -> bool| {
+            each(&|text| (!fits(text)).then(|| Wrong { is_refused, why: format!("{text}: {why}") }))
+        };
+        let begins = |text: &str, with: &[&str]| with.iter().any(|begin| text.starts_with(begin));
         match rule.split_once(' ').map_or(rule, |(rule, _)| rule) {
             // `build` decides it, by the context.
             "dockerfile" => None,
-            "caches" => unless(&is_remote_cache, "the build reads and writes outside of the drill"),
+            "caches" => only(false, "the build reads and writes outside of the drill", &is_remote_cache),
             "context" => each(&|text| self.context(text, false)),
-            "contexts" => match value {
-                Value::Object(contexts) => {
-                    together(contexts.values().filter_map(|context| match text(Some(context)) {
-                        Some(text) => self.context(&text, true),
-                        None => refused(format!("{}: {STRANGE}", shown(context))),
-                    }))
-                }
-                _ => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context), true)),
-            },
+            "contexts" if value.is_object() => each(&|text| self.context(text, true)),
+            "contexts" => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context), true)),
             "external" => refused("it is not the stack's own"),
             "files" => match value {
                 Value::Array(items) => together(items.iter().filter_map(|item| self.decide("files", item))),
@@ -258,12 +254,9 @@ impl Walk<'_> {
             }
             "plain" if holds(value, &BUILDER_SYNTAX) => refused(format!("{}: {AMBIGUOUS}", shown(value))),
             "plain" => None,
-            "labels" => {
-                let keys = names();
-                let reserved = ["dev.firedrill.", "com.docker.compose."];
-                let forged = keys.iter().find(|key| reserved.iter().any(|begin| key.starts_with(begin)))?;
-                refused(format!("{forged}: this label says whose a container is"))
-            }
+            "labels" => only(true, "this label says whose a container is", &|key| {
+                !begins(key, &["dev.firedrill.", "com.docker.compose."])
+            }),
             "logging" => match text(value.get("driver")).as_deref().unwrap_or_default() {
                 "json-file" | "local" | "none" => None,
                 // The driver that the engine has by default may be one that these tell where logs go.
@@ -276,28 +269,20 @@ impl Walk<'_> {
             },
             "mount" => self.mount(value),
             "joins" => each(&|text| self.joins(text, &rule.split_whitespace().skip(1).collect::<Vec<_>>())),
-            "propagation" => unless(
-                &|text| ["private", "rprivate", "slave", "rslave"].contains(&text),
-                "what it mounts appears on the host",
-            ),
-            "security" => unless(&|text| text.starts_with("no-new-privileges"), "it is kept from the host by less"),
-            "sysctls" => {
-                let own = ["net.", "kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."];
-                let set = |text: &String| text.split('=').next().unwrap_or_default().trim().to_string();
-                let names = names();
-                let others = names.iter().map(set).filter(|name| !own.iter().any(|begin| name.starts_with(begin)));
-                together(others.filter_map(|other| consent(format!("{other}: a setting of the host's kernel"))))
-            }
-            "ulimits" => {
-                let names = names();
-                let strong = names.iter().find(|name| ["rtprio", "nice"].contains(&name.as_str()))?;
-                consent(format!("{strong}: it can take a processor for itself"))
-            }
-            "volume" => volume(value),
-            "volumes_from" => each(&|text| match text.starts_with("container:") {
-                true => refused(format!("{text}: a container that is not part of the stack")),
-                false => None,
+            "propagation" => only(false, "what it mounts appears on the host", &|text| {
+                matches!(text, "private" | "rprivate" | "slave" | "rslave")
             }),
+            "security" => {
+                only(false, "it is kept from the host by less", &|text| text.starts_with("no-new-privileges"))
+            }
+            "sysctls" => only(false, "a setting of the host's kernel", &|text| {
+                begins(text.trim_start(), &["net.", "kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."])
+            }),
+            "ulimits" => only(false, "it can take a processor for itself", &|name| !matches!(name, "rtprio" | "nice")),
+            "volume" => volume(value),
+            "volumes_from" => {
+                only(true, "a container that is not part of the stack", &|text| !text.starts_with("container:"))
+            }
             _ => refused(UNKNOWN),
         }
     }

@@ -5,7 +5,7 @@ use super::bundle::{HOME, carry_bundle};
 use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
-use super::execute::ContainerTarget;
+use super::execute::{self, ContainerTarget};
 use super::findings::findings;
 use super::images::AgentImage;
 use super::model::{self, ResolvedModel};
@@ -59,16 +59,13 @@ pub struct ComposeStack {
 pub(super) struct Started {
     /// The model that `docker compose up` was given.
     pub model: Option<Value>,
-    /// How many commands are making containers now, or were cut off.
+    /// How many commands are making containers now, or were cut off: where it is not 0, the engine may be making one that nobody
+    /// knows yet.
     pub making: usize,
     /// The volumes without a name that its containers had: one that is removed alone leaves them behind.
     pub volumes: BTreeSet<String>,
-    /// The services in the model that steps may name: the team's, and the processes that were started.
-    pub services: Vec<String>,
-    /// The processes that faults have started.
-    pub processes: BTreeSet<String>,
-    /// Process → what is seen of the ends of its containers.
-    pub ends: BTreeMap<String, WatchedEnds>,
+    /// The processes that faults have started, each with what is seen of the ends of its containers.
+    pub processes: BTreeMap<String, WatchedEnds>,
     /// Profiles that steps have enabled.
     pub profiles: Vec<String>,
     /// Service → the variables that a release of it has set, for whoever makes the model again.
@@ -77,13 +74,6 @@ pub(super) struct Started {
     pub recipe: Option<Recipe>,
     /// Directory in which sessions begin → the directories of this machine for which it may stand after what steps have called.
     pub bases: BTreeMap<String, Vec<PathBuf>>,
-}
-
-impl Started {
-    /// Whether the engine may be making a container that nobody knows yet.
-    pub fn is_unsettled(&self) -> bool {
-        self.making > 0
-    }
 }
 
 impl ComposeStack {
@@ -141,6 +131,14 @@ impl ComposeStack {
         crate::locked(&self.started)
     }
 
+    /// The services in a model of this drill that steps may name: the team's, and the processes that were started.
+    pub(super) fn named_in(&self, model: &Value) -> Vec<String> {
+        let (started, all) = (self.started(), model["services"].as_object().into_iter().flatten());
+        let is_process = |name: &str| self.spec.processes.iter().any(|process| process.name == name);
+        let is_meant = |name: &&String| started.processes.contains_key(*name) || !is_process(name);
+        all.map(|(name, _)| name).filter(|name| !name.starts_with("fd-")).filter(is_meant).cloned().collect()
+    }
+
     /// The first running container of a service.
     pub(super) async fn running(&self, service: &str) -> StackResult<String> {
         containers::running(&self.endpoint.docker, &self.project, service).await
@@ -155,22 +153,15 @@ impl ComposeStack {
         self.started().recipe.as_ref().and_then(|recipe| Some(recipe.own.as_ref()?.agent.clone()))
     }
 
-    /// `docker compose up` of one service from a model, and of nothing that it depends on. An error says `doing`.
-    pub(super) async fn up_service(
-        &self,
-        service: &str,
-        options: &[&str],
-        log: &str,
-        model: &Value,
-        doing: &str,
-    ) -> StackResult<()> {
+    /// `docker compose up` of one service from a model, and of nothing that it depends on.
+    pub(super) async fn up_service(&self, of: &str, more: &[&str], log: &str, model: &Value) -> StackResult<()> {
         let up: &[&str] = &["up", "--detach", "--no-build", "--no-deps", "--quiet-pull"];
         let (making, compose) = (Making::of(&self.started), self.compose(&CancellationToken::new()));
-        let ran = compose.run(&[up, options, &["--", service]].concat(), log, UP_WITHIN, Some(model)).await?;
+        let ran = compose.run(&[up, more, &["--", of]].concat(), log, UP_WITHIN, Some(model)).await?;
         if ran.status.is_some() {
             making.over();
         }
-        if ran.succeeded() { Ok(()) } else { Err(environment(doing, ran.failure())) }
+        if ran.succeeded() { Ok(()) } else { Err(environment(format!("starting `{of}`"), ran.failure())) }
     }
 
     /// Builds what is missing of the team's images. Returns the model without anything of ours, for what else must be there before the stack
@@ -260,9 +251,10 @@ impl Stack for ComposeStack {
     }
 
     async fn read_file(&self, service: &str, path: &str) -> StackResult<Vec<u8>> {
+        let operation = format!("reading `{path}` from `{service}`");
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
-        let none = || environment(format!("reading `{path}` from `{service}`"), "it has no container");
-        self.target(&all.first().ok_or_else(none)?.id).read_file(service, path).await
+        let first = all.first().ok_or_else(|| environment(&operation, "it has no container"))?;
+        execute::read_file(&self.endpoint, &first.id, path, &operation).await
     }
 
     async fn files(&self, service: &str, ask: &FileAsk) -> StackResult<FileAnswer> {
@@ -283,18 +275,17 @@ impl Stack for ComposeStack {
 
     async fn start_process(&self, name: &str) -> StackResult<()> {
         let ends = processes::watch_ends(self.endpoint.docker.clone(), &self.project, name);
-        self.started().ends.insert(name.to_string(), ends);
-        let model = processes::note(self, name, true)?;
-        self.up_service(name, &[], "process.log", &model, &format!("starting `{name}`")).await
+        let model = processes::note(self, name, Some(ends))?;
+        self.up_service(name, &[], "process.log", &model).await
     }
 
     async fn remove_process(&self, name: &str) -> StackResult<Vec<String>> {
-        processes::note(self, name, false)?;
+        processes::note(self, name, None)?;
         remove::remove_service_in(&self.endpoint, &self.run.id, name).await
     }
 
     async fn endings(&self, name: &str) -> Vec<Ending> {
-        self.started().ends.get(name).map(WatchedEnds::seen).unwrap_or_default()
+        self.started().processes.get(name).map(WatchedEnds::seen).unwrap_or_default()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
@@ -334,10 +325,8 @@ impl Stack for ComposeStack {
     }
 
     async fn down(&self) -> StackResult<StackDown> {
-        let (model, unsettled) = {
-            let started = self.started();
-            (started.model.clone(), started.is_unsettled())
-        };
+        let model = self.started().model.clone();
+        let making = self.started().making;
         let (began, docker, owner) = (Instant::now(), &self.endpoint.docker, Owner::of(&self.run.id));
         self.note_volumes().await;
         if let Some(model) = &model {
@@ -348,7 +337,7 @@ impl Stack for ComposeStack {
             let _ = compose.run(&down, "down.log", DOWN_WITHIN, Some(model)).await;
         }
         let took = began.elapsed();
-        let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
+        let quiet = if making > 0 { remove::QUIET } else { Duration::ZERO };
         let mut left = remove::down(docker, &owner, quiet).await.left;
         let volumes = std::mem::take(&mut self.started().volumes);
         left.extend(remove::remove_volumes(docker, volumes).await);

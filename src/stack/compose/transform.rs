@@ -1,7 +1,7 @@
 //! The resolved model as a drill starts it: a pure function, so that what a drill changes in a stack can be read and
 //! tested without Docker. Everything that is not named here stays as the user wrote it.
 
-use super::builds::Builds;
+use super::builds::{Builds, is_own};
 use super::images::FiredrillImages;
 use super::model::{ResolvedModel, add_alias, escape, given_as, has_own_networks, places_mut, scalar};
 use super::ports::AgentPorts;
@@ -130,7 +130,7 @@ fn own_service(name: &str, service: &mut Value, drill: &Drill<'_>, images: &BTre
         // Without BuildKit it would replace a base image that is here.
         ["tags", "pull"].iter().for_each(|key| drop(take(build, key)));
         label(build, labels::IMAGE, "stack");
-        if drill.recipe.builds.own.contains(image) {
+        if is_own(image) {
             label(build, labels::IMAGE_RUN, &drill.run.id);
             label(build, labels::IMAGE_DIR, &drill.run.dir.display().to_string());
         }
@@ -141,12 +141,11 @@ fn own_service(name: &str, service: &mut Value, drill: &Drill<'_>, images: &BTre
 /// Image names of the user's under which a service is built, and the drill's image in their place: a worker that
 /// runs the image which its web service builds must run the one that was built now.
 fn replaced_images(model: &ResolvedModel, drill: &Drill<'_>) -> BTreeMap<String, String> {
-    let mut images = BTreeMap::new();
-    for (service, image) in &drill.recipe.builds.images {
+    let replaced = drill.recipe.builds.images.iter().map(|(service, image)| {
         let named = model.service(service)["image"].as_str();
-        images.insert(named.map_or(format!("{}-{service}", model.name()), str::to_string), image.clone());
-    }
-    images
+        (named.map_or(format!("{}-{service}", model.name()), str::to_string), image.clone())
+    });
+    replaced.collect()
 }
 
 fn expose_instead_of_publish(service: &mut Value) {

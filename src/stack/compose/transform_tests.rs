@@ -34,11 +34,7 @@ fn changed_with(json: Value, spec: &StackRequest, built: &BTreeMap<String, Strin
             toolbox: "firedrill-toolbox:t".into(),
             monitoring: spec.monitoring.as_ref().map(|_| "firedrill-monitoring:t".into()),
         }),
-        builds: Builds {
-            images: built.clone(),
-            own: built.values().filter(|image| image.contains(":run-")).cloned().collect(),
-            ..Builds::default()
-        },
+        builds: Builds { images: built.clone(), ..Builds::default() },
         ports: ports.collect(),
     };
     let run = RunIdentity { id: "run-1".into(), dir: "/runs/run$1".into(), keep: false };

@@ -73,7 +73,6 @@ async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> StackResult<
     {
         let mut started = stack.started();
         started.model = Some(model.clone());
-        started.services = stack.model.services();
         started.recipe = Some(recipe);
     }
     let releases_began = Instant::now();
@@ -154,16 +153,14 @@ fn is_about_a_dependency(line: &str) -> bool {
 
 /// What the engine refused, with what can be done about it.
 fn refusal(line: &str) -> StackError {
-    let at = line.find("Error response from daemon").unwrap_or(0);
-    let cause = line.get(at..).unwrap_or(line).trim_start_matches("Error response from daemon:").trim().to_string();
-    let hint = if cause.contains("non-overlapping") || cause.contains("all predefined address pools") {
+    let cause = line.split_once("Error response from daemon:").map_or(line, |(_, cause)| cause).trim();
+    let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    let hint = if says(&["non-overlapping", "all predefined address pools"]) {
         "the engine has no addresses left for networks: `firedrill sweep`, or `docker network prune`"
-    } else if cause.contains("No such image") || cause.contains("pull access denied") || cause.contains("not found") {
+    } else if says(&["No such image", "pull access denied", "not found"]) {
         "build or pull the image first, or leave out --no-build"
-    } else if cause.contains("no space left") {
+    } else if says(&["no space left"]) {
         "free some disk space: `docker system df` shows what takes it"
-    } else if cause.contains("port is already allocated") || cause.contains("address already in use") {
-        "a service on the host's own network clashes with another program"
     } else {
         return environment("docker compose up", cause);
     };

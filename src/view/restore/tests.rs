@@ -102,7 +102,7 @@ fn a_projection_that_was_asked_for_and_cannot_be_made_says_why() {
     record.plan.as_mut().unwrap().restore.as_mut().unwrap().production_bytes = Some(200_000_000_000);
     record.backup = Some([("bytes".to_string(), "46 MB".to_string())].into());
     let told = rows(&record).into_iter().find(|row| row.name == "in production").map(|row| row.text);
-    assert_eq!(told.unwrap(), "not projected: `bytes=46 MB` of the backup is no whole number above 0");
+    assert_eq!(told.unwrap(), "not projected: the backup does not tell its size (`bytes`, a whole number above 0)");
     record.recoveries.clear();
     assert_eq!(projection(&record), None, "nothing was restored");
 }

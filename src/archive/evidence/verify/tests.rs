@@ -37,7 +37,7 @@ impl Runs {
     fn told(&self) -> String {
         let (report, root) = (self.report(), self.root());
         let short = |path: &Path| path.strip_prefix(&root).unwrap_or(path).to_path_buf();
-        let text = text(&report, &crate::archive::evidence::Kept::default(), true, &short);
+        let text = text(&report, &[], true, &short);
         text.lines().filter(|line| !line.contains("head ")).collect::<Vec<_>>().join("\n")
     }
 
@@ -51,7 +51,7 @@ impl Runs {
 
 /// The errors of a run.
 fn errors(report: &Verification, run: usize) -> Vec<&str> {
-    let run = report.runs.iter().find(|checked| checked.run == RUNS[run]).unwrap();
+    let run = report.runs.iter().find(|checked| checked.place.id == RUNS[run]).unwrap();
     let errors = run.problems.iter().filter(|problem| problem.kind == ProblemKind::Error);
     errors.map(|Problem { text, .. }| text.as_str()).collect()
 }
@@ -68,7 +68,7 @@ fn what_nobody_touched_is_intact_also_what_was_cut_off() {
     );
     assert!(report.runs.iter().all(|run| run.problems.is_empty()), "{:?}", report.runs);
     assert_eq!(runs.told(), "chain        chain.jsonl  3 entries\n3 intact");
-    let head = report.chains[0].head.clone().unwrap();
+    let head = report.chains[0].1.head.clone().unwrap();
     assert!(report.has(&head) && !report.has(&Head { number: 7, ..head }));
 }
 
@@ -137,7 +137,7 @@ fn a_run_of_other_rules_may_have_come_to_other_figures_and_to_nothing_else() {
     assert!(errors(&changed, 2)[0].ends_with("adds up to: `figures`"), "{:?}", errors(&changed, 2));
     change("record.json", &format!("\"rules\": {RULES},"), "");
     let report = change("events.jsonl", &format!("\"rules\":{RULES},"), "");
-    let run = report.runs.iter().find(|checked| checked.run == RUNS[2]).unwrap();
+    let run = report.runs.iter().find(|checked| checked.place.id == RUNS[2]).unwrap();
     let said = format!("`figures`; it was made under rules 0, and this program has rules {RULES}");
     assert_eq!((run.state, report.is_changed()), (SealState::Intact, false));
     assert!(run.problems.iter().any(|problem| problem.text.ends_with(&said)), "{:?}", run.problems);
@@ -200,12 +200,12 @@ fn a_torn_line_hides_no_run_that_was_deleted() {
     let text = fs::read_to_string(&path).unwrap();
     let last = text.trim_end().rfind('\n').unwrap() + 1;
     fs::write(&path, &text[..last + 90]).unwrap();
-    let state = |report: &Verification| report.runs.iter().find(|run| run.run == RUNS[2]).map(|run| run.state);
+    let state = |report: &Verification| report.runs.iter().find(|run| run.place.id == RUNS[2]).map(|run| run.state);
     assert_eq!(state(&runs.report()), Some(SealState::Gone));
     // The next writer takes the line away, and keeps the name.
     seal(&testing::run(&runs.root(), "20261121T064112Z-db-pool-0004", Story::Passed), false).unwrap();
     let report = runs.report();
-    assert_eq!((state(&report), report.chains[0].problems.len()), (Some(SealState::Gone), 0), "{report:#?}");
+    assert_eq!((state(&report), report.chains[0].1.problems.len()), (Some(SealState::Gone), 0), "{report:#?}");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn what_is_not_sealed_is_told_apart() {
     drop(never_began);
     testing::run(&runs.root(), "20261121T064112Z-db-pool-0004", Story::Killed);
     let report = runs.report();
-    let state = |name: &str| report.runs.iter().find(|run| run.run.contains(name)).unwrap().state;
+    let state = |name: &str| report.runs.iter().find(|run| run.place.id.contains(name)).unwrap().state;
     assert_eq!(state("alive"), SealState::UnderWay);
     assert_eq!(state("never"), SealState::NeverBegan, "{}", path.display());
     assert_eq!(state("0004"), SealState::NeverSealed);
@@ -281,7 +281,7 @@ fn a_run_alone_is_held_to_its_manifest_and_to_the_chain_where_there_is_one() {
     let runs = Runs::new();
     let report = verify(&[runs.root().join(RUNS[0])]).unwrap();
     assert_eq!((report.runs.len(), report.is_changed()), (1, false), "its neighbours are not asked for");
-    assert_eq!((report.runs[0].entry, report.runs[0].problems.len()), (Some(0), 0));
+    assert_eq!(report.runs[0].problems, []);
     let elsewhere = tempfile::tempdir().unwrap();
     let copy = elsewhere.path().join(RUNS[0]);
     fs::rename(runs.root().join(RUNS[0]), &copy).unwrap();
@@ -308,11 +308,11 @@ fn a_game_day_is_held_to_its_files_and_to_the_head_of_its_runs() {
         seal(&day.join("runs").join(id), false).unwrap();
     }
     let report = verify(&[dir.path().to_path_buf()]).unwrap();
-    let day = report.runs.iter().find(|run| run.run.contains("nightly")).unwrap();
+    let day = report.runs.iter().find(|run| run.place.id.contains("nightly")).unwrap();
     assert_eq!(day.state, SealState::Changed);
     assert!(day.problems[0].text.contains("its head when the game day was sealed"), "{:?}", day.problems);
-    fs::write(day.dir.join("gameday.jsonl"), "changed").unwrap();
-    let report = verify(std::slice::from_ref(&day.dir)).unwrap();
+    fs::write(day.place.dir.join("gameday.jsonl"), "changed").unwrap();
+    let report = verify(std::slice::from_ref(&day.place.dir)).unwrap();
     assert!(report.runs.iter().any(|run| run.problems.iter().any(|p| p.text == "gameday.jsonl was changed")));
 }
 
@@ -328,7 +328,7 @@ fn a_run_that_was_added_to_a_sealed_game_day_is_named() {
     fs::create_dir(day.join("runs").join(RUNS[2])).unwrap();
     let report = verify(&[dir.path().to_path_buf()]).unwrap();
     assert!(report.is_changed());
-    let day = report.runs.iter().find(|run| run.run.contains("nightly")).unwrap();
+    let day = report.runs.iter().find(|run| run.place.id.contains("nightly")).unwrap();
     let texts: Vec<&str> = day.problems.iter().map(|problem| problem.text.as_str()).collect();
     assert_eq!(texts, [format!("runs/{} was added: it is no run of this game day", RUNS[1])]);
 }

@@ -226,7 +226,7 @@ fn several_at_once_agree() {
     for number in 0..12 {
         place.write(&record("a", number, Story::Passed));
     }
-    let read: Vec<usize> = thread::scope(|scope| {
+    let read: Vec<usize> = std::thread::scope(|scope| {
         let look = || {
             let (runs, update) = place.look();
             assert_eq!(runs.len(), 12);

@@ -58,7 +58,7 @@ pub fn overview_text(overview: &Overview, form: PageForm) -> String {
         worth.iter().for_each(|line| page.item(line));
     }
     unreadable(&mut page, &overview.index);
-    page.done()
+    page.out
 }
 
 fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
@@ -159,8 +159,7 @@ fn unreadable(page: &mut HistoryPage, update: &Update) {
     }
     page.heading(&format!("{} could not be read and is in no figure", counted(update.unreadable.len(), "run")));
     for why in &update.unreadable {
-        let why = page.text(why);
-        page.item(&why);
+        page.item(&page.text(why));
     }
 }
 
@@ -217,8 +216,7 @@ fn changes(before: &IndexedRun, run: &IndexedRun, images: bool) -> Vec<&'static 
 pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
     let mut page = HistoryPage::new(form);
     let summary = &view.summary;
-    let title = format!("{}: {}", page.name(&summary.scenario), page.text(&summary.title));
-    page.heading(&title);
+    page.heading(&format!("{}: {}", page.name(&summary.scenario), page.text(&summary.title)));
     let passed = share_of(summary.count(RunStanding::Passed), summary.counting());
     page.item(&format!("{}, passed {}", counted(summary.runs, "run"), passed));
     let failures: Vec<String> =
@@ -244,7 +242,7 @@ pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
     times(&mut page, summary);
     runs(&mut page, &view.runs);
     unreadable(&mut page, &view.index);
-    page.done()
+    page.out
 }
 
 fn times(page: &mut HistoryPage, summary: &Summary) {
@@ -315,10 +313,6 @@ impl HistoryPage {
         HistoryPage { form, out: String::new() }
     }
 
-    fn done(self) -> String {
-        self.out
-    }
-
     /// Words from a record, harmless on this page.
     fn text(&self, text: &str) -> String {
         let text = one_line(text);
@@ -371,27 +365,23 @@ impl HistoryPage {
     /// out.
     fn table(&mut self, titles: &[&'static str], rows: &[Vec<String>]) {
         self.gap();
-        let filled = |at: &usize| rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()));
-        let kept: Vec<usize> = (0..titles.len()).filter(filled).collect();
-        let title = |at: usize| titles.get(at).copied().unwrap_or_default();
-        let mut lines = vec![kept.iter().map(|at| title(*at).trim_start_matches('>').to_string()).collect::<Vec<_>>()];
-        let cell = |row: &Vec<String>, at: usize| row.get(at).cloned().unwrap_or_default();
-        lines.extend(rows.iter().map(|row| kept.iter().map(|at| cell(row, *at)).collect()));
-        let width =
-            |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| measure_text_width(c)).max();
-        let widths: Vec<usize> = (0..kept.len()).map(|column| width(column).unwrap_or(0)).collect();
-        let right = |column: usize| kept.get(column).is_some_and(|at| title(*at).starts_with('>'));
-        for (number, line) in lines.iter().enumerate() {
-            let padded = line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-                let side = if right(column) { Alignment::Right } else { Alignment::Left };
-                pad_str(cell, *width, side, None).into_owned()
-            });
-            let padded: Vec<String> = padded.collect();
-            let (text, markdown) = (padded.join("  "), padded.join(" | "));
-            self.add(&format!("  {}\n", text.trim_end()), &format!("| {markdown} |\n"));
-            if number == 0 {
-                let rule = |column: usize| if right(column) { "---:" } else { "---" };
-                let rules: Vec<&str> = (0..kept.len()).map(rule).collect();
+        let columns = titles.iter().enumerate().map(|(at, title)| {
+            let cells = rows.iter().map(|row| row.get(at).map_or("", String::as_str));
+            let cells: Vec<&str> = std::iter::once(title.trim_start_matches('>')).chain(cells).collect();
+            (title.starts_with('>'), cells)
+        });
+        let filled = columns.filter(|(_, cells)| cells.iter().skip(1).any(|cell| !cell.is_empty()));
+        let padded = filled.map(|(right, cells)| {
+            let width = cells.iter().map(|cell| measure_text_width(cell)).max().unwrap_or(0);
+            let side = if right { Alignment::Right } else { Alignment::Left };
+            let cells = cells.into_iter().map(|cell| pad_str(cell, width, side, None).into_owned());
+            (if right { "---:" } else { "---" }, cells.collect::<Vec<String>>())
+        });
+        let (rules, columns): (Vec<&str>, Vec<Vec<String>>) = padded.unzip();
+        for line in 0..=rows.len() {
+            let cells: Vec<&str> = columns.iter().filter_map(|column| Some(column.get(line)?.as_str())).collect();
+            self.add(&format!("  {}\n", cells.join("  ").trim_end()), &format!("| {} |\n", cells.join(" | ")));
+            if line == 0 {
                 self.add("", &format!("| {} |\n", rules.join(" | ")));
             }
         }
@@ -453,7 +443,7 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
             page.item(&format!("{} {}: {left}", page.name(service), page.name(slo)));
         }
     }
-    page.done()
+    page.out
 }
 
 /// The same as an HTML page, with a plot of the times of each severity.

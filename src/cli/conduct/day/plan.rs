@@ -96,7 +96,7 @@ pub async fn make_images(
             continue;
         }
         let options = StackOptions { secrets: drill.plan.secrets(), ..options.clone() };
-        let failed = match builds.refusal(&drill.planned.scenario, &drill.plan.stack) {
+        let failed = match refusal(&mut builds, &drill.planned.scenario, &drill.plan.stack) {
             Some(refused) => Some(refused),
             None => stack.prepare(&identity, &options, cancel).await.err(),
         };
@@ -115,33 +115,30 @@ pub async fn make_images(
 }
 
 /// Name of an image → what it is built from, and for which scenario.
-#[derive(Default)]
-struct NamedBuilds(BTreeMap<String, (ImageBuild, String)>);
+type NamedBuilds = BTreeMap<String, (ImageBuild, String)>;
 
-impl NamedBuilds {
-    /// Why a scenario would run with the image of another one: both build one of that name, and from different things.
-    fn refusal(&mut self, scenario: &str, request: &StackRequest) -> Option<StackError> {
-        let images = request.cluster.iter().flat_map(|cluster| &cluster.images);
-        let own: Vec<(&String, ImageBuild)> = images
-            .filter_map(|(name, build)| {
-                let ImageBuild { folder, args } = build.as_ref()?;
-                Some((name, ImageBuild { folder: SourceFiles::real(folder), args: args.clone() }))
-            })
-            .collect();
-        for (name, build) in &own {
-            if let Some((_, other)) = self.0.get(*name).filter(|(known, _)| known != build) {
-                return Some(StackError::Environment {
-                    operation: format!("building {name} for {scenario}"),
-                    cause: format!("{other} builds it from another folder or with other arguments"),
-                    hint: Some("give one of them another tag, or drill them in game days of their own".into()),
-                });
-            }
+/// Why a scenario would run with the image of another one: both build one of that name, and from different things.
+fn refusal(builds: &mut NamedBuilds, scenario: &str, request: &StackRequest) -> Option<StackError> {
+    let images = request.cluster.iter().flat_map(|cluster| &cluster.images);
+    let own = images.filter_map(|(name, build)| {
+        let ImageBuild { folder, args } = build.as_ref()?;
+        let build = ImageBuild { folder: SourceFiles::real(folder), args: args.clone() };
+        Some((name.clone(), (build, scenario.to_string())))
+    });
+    let mut own: NamedBuilds = own.collect();
+    for (name, (build, _)) in &own {
+        if let Some((_, other)) = builds.get(name).filter(|(known, _)| known != build) {
+            return Some(StackError::Environment {
+                operation: format!("building {name} for {scenario}"),
+                cause: format!("{other} builds it from another folder or with other arguments"),
+                hint: Some("give one of them another tag, or drill them in game days of their own".into()),
+            });
         }
-        for (name, build) in own {
-            self.0.entry(name.clone()).or_insert_with(|| (build, scenario.to_string()));
-        }
-        None
     }
+    // Who was first stays.
+    own.append(builds);
+    *builds = own;
+    None
 }
 
 #[cfg(test)]
@@ -158,12 +155,12 @@ mod tests {
             StackRequest { cluster: Some(ClusterRequest { images, ..Default::default() }), ..Default::default() }
         };
         let mut builds = NamedBuilds::default();
-        assert!(builds.refusal("a", &request("/shop/web", "1")).is_none());
-        assert!(builds.refusal("b", &request("/shop/other/../web", "1")).is_none());
+        assert!(refusal(&mut builds, "a", &request("/shop/web", "1")).is_none());
+        assert!(refusal(&mut builds, "b", &request("/shop/other/../web", "1")).is_none());
         for other in [request("/shop/next", "1"), request("/shop/web", "2")] {
-            let why = builds.refusal("c", &other).map(|error| error.to_string()).unwrap_or_default();
+            let why = refusal(&mut builds, "c", &other).map(|error| error.to_string()).unwrap_or_default();
             assert!(why.contains("for c") && why.contains("a builds it"), "{why}");
         }
-        assert!(builds.refusal("d", &StackRequest::default()).is_none());
+        assert!(refusal(&mut builds, "d", &StackRequest::default()).is_none());
     }
 }

@@ -4,6 +4,7 @@
 use super::super::drill::{Carried, with_earlier};
 use super::super::on_disk;
 use super::super::reaper_child::Reaper;
+use super::DayOptions;
 use super::plan::Ready;
 use super::run::{AttemptEnded, AttemptRun};
 use crate::agent::protocol::BUILD;
@@ -96,13 +97,13 @@ impl RemoteDay {
         site: Arc<dyn RemoteSite>,
         dir: &RunDir,
         platform: &dyn Platform,
-        overrides: Overrides,
+        wanted: &DayOptions,
         rate: Option<f64>,
     ) -> Result<RemoteDay, Error> {
         let day = RunIdentity::of(dir, false);
         site.open(&day).await?;
         let executed = Executed { engine: site.version().await, ..super::super::executed(platform).await };
-        Ok(RemoteDay { site, overrides, rate, day, executed })
+        Ok(RemoteDay { site, overrides: wanted.overrides.clone(), rate, day, executed })
     }
 
     /// Removes what the drills shared.
@@ -158,7 +159,10 @@ impl RemoteDay {
         if let Some(why) = no_images {
             return Err(why.into());
         }
-        let mut heard = HeardEvents::create(&run_dir, observers).map_err(failed)?;
+        // The file of events comes first: a directory without one has lost its story.
+        let file = run_dir.create_events().map_err(failed)?;
+        let log = File::options().append(true).create(true).open(run_dir.logs().join("runner.log")).map_err(failed)?;
+        let mut heard = HeardEvents { file, log, observers, count: 0, said: String::new() };
         let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false).map_err(failed)?;
         let watching = Reaper::start(run_dir.path())?;
         let (to, mut from) = unbounded_channel();
@@ -243,9 +247,7 @@ fn keep(end: RemoteEnd, run_dir: &RunDir, heard: usize, lost: &mut bool, notes: 
     let unpacked = |files: Vec<u8>| unpack(&files, run_dir, heard).map_err(|error| error.to_string());
     match end.results.map(|results| results.and_then(unpacked)) {
         Some(Ok(())) => {}
-        Some(Err(why)) => {
-            notes.push(format!("{run}: the files of the run were not fetched, only what it printed is there: {why}"))
-        }
+        Some(Err(why)) => notes.push(format!("{run}: only what it printed is there, and not its files: {why}")),
         None => notes.push(format!("{run}: the files of the run are lost, only what it printed until then is there")),
     }
     if let Some(why) = &end.lost {
@@ -357,13 +359,6 @@ struct HeardEvents {
 }
 
 impl HeardEvents {
-    fn create(run_dir: &RunDir, observers: Vec<Box<dyn Observer>>) -> io::Result<HeardEvents> {
-        // The file of events comes first: a directory without one has lost its story.
-        let file = run_dir.create_events()?;
-        let log = File::options().append(true).create(true).open(run_dir.logs().join("runner.log"))?;
-        Ok(HeardEvents { file, log, observers, count: 0, said: String::new() })
-    }
-
     fn line(&mut self, line: &str) -> io::Result<()> {
         let Ok(event) = serde_json::from_str::<Stamped>(line) else {
             if !self.said.starts_with("error") {

@@ -14,11 +14,12 @@ use crate::record::{
 use crate::report::DayConsole;
 use crate::stack::{Available, Demand, Limits, Platform, RunIdentity, StackOptions};
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 
 /// How often room is measured while a drill waits for it.
 const ROOM_AGAIN: Duration = Duration::from_secs(1);
@@ -156,12 +157,10 @@ impl Runner {
     fn start(self: &Arc<Self>, state: &mut DayRunState, start: Start) {
         let number = start.number;
         let broken = Came { outcome: RunOutcome::Broken, disturbed: false, lost: false };
-        let Some(ready) = self.drill(number).cloned() else {
-            state.schedule.ended(number, broken);
-            return;
-        };
-        let run_dir = match RunDir::create(&self.runs, &ready.drill.plan.name) {
-            Ok(run_dir) => run_dir,
+        let ready = self.drill(number).cloned().ok_or_else(|| io::Error::other("it is not planned"));
+        let made = ready.and_then(|ready| Ok((RunDir::create(&self.runs, &ready.drill.plan.name)?, ready)));
+        let (run_dir, ready) = match made {
+            Ok(made) => made,
             Err(error) => {
                 state.schedule.ended(number, broken);
                 let why = format!("no run directory could be made: {error}");
@@ -213,7 +212,8 @@ impl Runner {
                 let (id, ended) = match ended {
                     Ok((id, ended)) => (id, ended),
                     Err(panic) => {
-                        let carried = Err(Error::harness(why(&panic)));
+                        let why = "a part of Firedrill panicked outside of the drill's phases; its reaper cleans up";
+                        let carried = Err(Error::harness(why));
                         (panic.id(), AttemptEnded { carried, lost: false, notes: Vec::new() })
                     }
                 };
@@ -318,13 +318,6 @@ fn came_to(record: &Record, lacks: &[String]) -> (Verdict, RunOutcome, bool, Str
     }
     // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
     (record.verdict, outcome, record.is_disturbed(), record.reason.clone())
-}
-
-fn why(panic: &JoinError) -> String {
-    match panic.is_panic() {
-        true => "a part of Firedrill panicked outside of the drill's phases; its reaper cleans up".into(),
-        false => "its task was cancelled".into(),
-    }
 }
 
 #[cfg(test)]

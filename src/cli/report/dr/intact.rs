@@ -7,11 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Intact {
     found: Verification,
-    /// Every run that was verified, by the real path of its directory, and what speaks against its evidence.
-    runs: HashMap<PathBuf, Option<String>>,
+    /// Which run has which real directory.
+    by_dir: HashMap<PathBuf, usize>,
 }
 
 /// Verifies the evidence of every quarter below the paths that the report is made from. What cannot be verified is a problem of the
@@ -21,16 +21,17 @@ pub fn look(paths: &[PathBuf]) -> Intact {
         let problems = vec![format!("the evidence could not be verified: {error}")];
         Verification { problems, ..Verification::default() }
     });
-    let runs = found.runs.iter().map(|run| (run.dir.clone(), against(run))).collect();
-    Intact { found, runs }
+    let by_dir = found.runs.iter().enumerate().map(|(at, run)| (run.place.dir.clone(), at)).collect();
+    Intact { found, by_dir }
 }
 
 impl Intact {
     /// Why nothing follows from the evidence of a run, by its directory: it was changed after it was sealed, or nobody can say; `None`
     /// where nothing speaks against it.
     pub fn changed(&self, dir: &Path) -> Option<String> {
-        let verified = std::fs::canonicalize(dir).ok().and_then(|dir| self.runs.get(&dir));
-        verified.cloned().unwrap_or_else(|| Some("it was not verified".into()))
+        let at = std::fs::canonicalize(dir).ok().and_then(|dir| self.by_dir.get(&dir));
+        let verified = at.and_then(|at| self.found.runs.get(*at));
+        verified.map_or_else(|| Some("it was not verified".into()), against)
     }
 
     /// For the report: the runs of the quarter, by their ids or by when they began, and of the others what was changed in those that it
@@ -41,11 +42,11 @@ impl Intact {
         let begun: HashSet<&str> =
             seen.iter().filter(|seen| quarter.contains(seen.at)).map(|seen| seen.run.as_str()).collect();
         for run in &self.found.runs {
-            let id = run.run.as_str();
+            let id = run.place.id.as_str();
             let is_own = Quarter::of_id(id) == Some(quarter) || begun.contains(id);
             if is_own {
                 let digest = run.manifest.as_ref().map(ToString::to_string);
-                summary.runs.push((run.run.clone(), digest, state(run)));
+                summary.runs.push((run.place.id.clone(), digest, state(run)));
                 summary.not_intact += usize::from(!run.is_intact());
                 summary.gone += usize::from(run.state == SealState::Gone);
             }
@@ -56,12 +57,12 @@ impl Intact {
                 summary.problems.extend(named);
             }
         }
-        for chain in &self.found.chains {
+        for (path, chain) in &self.found.chains {
             summary.heads.extend(chain.head.iter().map(ToString::to_string));
             summary.broken_chains += usize::from(!chain.is_whole());
-            let path = chain.path.display();
+            let path = path.display();
             summary.problems.extend(chain.problems.iter().map(|what| format!("{path} (BROKEN CHAIN): {what}")));
-            summary.problems.extend(chain.warnings.iter().map(|what| format!("{path}: {what}")));
+            summary.problems.extend(chain.warning().map(|what| format!("{path}: {what}")));
         }
         summary.unreadable = self.found.problems.len();
         summary.problems.extend(self.found.problems.iter().map(|what| format!("UNREADABLE: {what}")));
@@ -82,7 +83,7 @@ fn against(run: &Checked) -> Option<String> {
 
 /// In words: `intact`, `CHANGED: events.jsonl was changed`, `GONE: …`.
 fn state(run: &Checked) -> String {
-    let day = if run.subject == Subject::Gameday { "game day, " } else { "" };
+    let day = if run.place.subject == Subject::Gameday { "game day, " } else { "" };
     match errors(run).as_slice() {
         [] => format!("{day}{}", run.state.name()),
         errors => format!("{day}{}: {}", run.state.name(), errors.join("; ")),

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::output::quoted;
 use crate::process;
 use crate::record::PrivateDir;
+use crate::source::list;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,20 +17,16 @@ const WORDS: usize = 600;
 
 /// The program: `CHROMIUM`, or the first of the usual names in `PATH`.
 pub fn browser() -> Result<PathBuf, Error> {
-    let names = NAMES.join(", ");
-    let hint = format!("install Chromium, or name one with the environment variable CHROMIUM; looked for {names}");
+    let named = std::env::var("CHROMIUM").ok().filter(|named| !named.is_empty());
+    let wanted = named.map_or_else(|| NAMES.map(String::from).to_vec(), |named| vec![named]);
     let search = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &Path| match name.components().count() > 1 {
-        true => name.is_file().then(|| name.to_path_buf()),
+    let found = |name: &String| match name.contains('/') {
+        true => Some(PathBuf::from(name)).filter(|path| path.is_file()),
         false => std::env::split_paths(&search).map(|dir| dir.join(name)).find(|path| path.is_file()),
     };
-    let named = std::env::var_os("CHROMIUM").filter(|named| !named.is_empty());
-    let (wanted, lacks) = match &named {
-        Some(named) => (vec![Path::new(named)], format!("no `{}`, which CHROMIUM names", Path::new(named).display())),
-        None => (NAMES.map(Path::new).to_vec(), "none".to_string()),
-    };
-    let missing = || Error::harness(format!("a PDF needs Chromium, and there is {lacks}")).hint(hint);
-    wanted.into_iter().find_map(found).ok_or_else(missing)
+    let missing = || Error::harness(format!("a PDF needs Chromium, and there is no {}", list(&wanted)));
+    let hint = "install Chromium, or name one with the environment variable CHROMIUM";
+    wanted.iter().find_map(found).ok_or_else(|| missing().hint(hint))
 }
 
 /// Prints a page.

@@ -87,9 +87,7 @@ pub fn read(args: &[String], table: &[CommandFlag], to_the_end: bool, env: &Step
             continue;
         }
         let (found, with_next) = flags::read(arg, left.first(), table).map_err(|error| match error {
-            FlagError::Unknown(flag) => {
-                NotDone::refused(format!("`{flag}` is not among the flags that a drill allows"))
-            }
+            FlagError::Unknown(flag) => NotDone::refused(format!("`{flag}` is not among the flags that are allowed")),
             FlagError::NoValue => NotDone::refused(format!("`{arg}` needs a value")),
         })?;
         for (flag, value) in found {

@@ -1,13 +1,11 @@
 //! `docker cp` between a container of the team's and the one in which the step runs. A path of the step's is a path in its
 //! own container, and never one of the host: the files travel as an archive from one to the other through the API.
 
-use crate::record::Stream;
 use crate::stack::compose::containers;
 use crate::stack::compose::reads::clean;
-use crate::stack::{CallInput, CallOutput};
 use bollard::Docker;
 use futures_util::StreamExt;
-use futures_util::stream::{once, unfold};
+use futures_util::stream::once;
 use std::future::ready;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -108,25 +106,6 @@ pub(super) async fn between(docker: &Docker, from: &CopySide, follow: bool, to: 
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => uploaded.and(Err(error.to_string())),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// `docker cp web:/x -`: the archive as it is.
-pub(super) async fn to_stream(docker: &Docker, from: &CopySide, follow: bool, out: &CallOutput) -> Result<(), String> {
-    let (container, path) = (&from.0, absolute("/", &from.1));
-    let path = if follow { look(docker, container, &path).await?.1 } else { path };
-    let mut pieces = Box::pin(containers::archive(docker, container, &path));
-    while let Some(piece) = pieces.next().await {
-        if !out.write(Stream::Stdout, piece.map_err(|error| error.to_string())?).await {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// `docker cp - web:/dir`.
-pub(super) async fn from_stream(docker: &Docker, stdin: CallInput, to: &CopySide) -> Result<(), String> {
-    let pieces = unfold(stdin, |mut stdin| async move { Some((Ok(stdin.next().await?), stdin)) });
-    containers::unpack(docker, &to.0, &absolute("/", &to.1), pieces).await.map_err(|error| error.to_string())
 }
 
 /// Gives the topmost entry of an archive another name, piece by piece.

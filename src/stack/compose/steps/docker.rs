@@ -91,10 +91,7 @@ impl StepTools {
             let absolute = copy::absolute(&call.cwd, path);
             (here.clone(), format!("{}{slash}", absolute.trim_end_matches('/')))
         };
-        let there = |id: &str| -> CopySide {
-            let slash = if path.starts_with('/') { "" } else { "/" };
-            (id.to_string(), format!("{slash}{path}"))
-        };
+        let there = |id: &str| -> CopySide { (id.to_string(), format!("/{}", path.trim_start_matches('/'))) };
         let copying = async {
             let has_both = !path.is_empty() && local.as_ref().is_none_or(|path| !path.is_empty());
             ensure(has_both, "a copy needs a path at both ends")?;
@@ -106,11 +103,15 @@ impl StepTools {
             let first = containers.first();
             let first = first.ok_or_else(|| NotDone::refused(format!("service `{name}` has no container")))?;
             let (first, several) = (there(&first.id), containers.len() > 1);
-            match (is_out, &local) {
-                (true, None) => copy::to_stream(docker, &first, follow, &io.out).await,
-                (false, None) => {
-                    ensure(!several, "an archive can be copied to one container only: use --index")?;
-                    copy::from_stream(docker, io.stdin, &first).await
+            let copied = match (is_out, &local) {
+                (_, None) => {
+                    ensure(is_out || !several, "an archive can be copied to one container only: use --index")?;
+                    let (there, archive) = (format!("{}:{}", first.0, first.1), "-".to_string());
+                    let mut command = self.target.endpoint().command();
+                    command.arg("cp").args(follow.then_some("--follow-link")).arg("--");
+                    command.args(if is_out { [there, archive] } else { [archive, there] });
+                    let stdin = (!is_out).then_some(io.stdin);
+                    return Ok(process::run_with(command, stdin, &io.out, &ProcessListing::default(), cancel).await?);
                 }
                 (true, Some(own)) => copy::between(docker, &first, follow, &here(own)).await,
                 (false, Some(own)) => {
@@ -120,9 +121,9 @@ impl StepTools {
                     }
                     copied
                 }
-            }
-            .map_err(NotDone::failed)
+            };
+            copied.map(|()| 0).map_err(NotDone::failed)
         };
-        cancel.run_until_cancelled(copying).await.map_or(Ok(143), |copied| copied.map(|()| 0))
+        cancel.run_until_cancelled(copying).await.unwrap_or(Ok(143))
     }
 }

@@ -4,7 +4,7 @@
 use crate::source::outside;
 use crate::stack::ToolCall;
 use crate::stack::compose::dotenv::assignments;
-use crate::stack::compose::model::{FOUND, ProjectFiles, merged_names};
+use crate::stack::compose::model::{ProjectFiles, found_in, merged_names};
 use crate::stack::compose::reads::clean;
 use crate::stack::compose::secrets::read_bounded;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,7 @@ const MOST: u64 = 1024 * 1024;
 pub(super) struct FileLookup {
     /// The Compose files on this machine; none where they are not known.
     pub files: Vec<PathBuf>,
-    /// Directories of this machine in which Compose finds them without `-f` by their name, from there or from below.
-    pub found_in: Vec<PathBuf>,
-    /// Those whose `.env` names them by `COMPOSE_FILE`: Compose reads it only where it stands.
+    /// Directories of this machine whose `.env` names them by `COMPOSE_FILE`: Compose reads it only where it stands.
     pub named_in: Vec<PathBuf>,
     /// Directories of this machine for which the one in which sessions begin may stand: the project's, and those above it, because
     /// a runbook may say `-f deploy/compose.yaml`.
@@ -46,8 +44,6 @@ impl FileLookup {
         if bases.is_empty() {
             bases.push(directory);
         }
-        let by_name = files.first().filter(|file| FOUND.iter().any(|name| file.ends_with(name)));
-        let found_in = by_name.and_then(|file| Some(file.parent()?.to_path_buf())).into_iter().collect();
         let by_env = |dir: &&PathBuf| {
             let env = dir.join(".env");
             // Nobody was asked about it: not a link that leads out of the project.
@@ -56,7 +52,7 @@ impl FileLookup {
             named.is_some_and(|(_, all)| all.split(':').map(|path| clean(&dir.join(path))).eq(files.iter().cloned()))
         };
         let named_in = bases.iter().filter(by_env).cloned().collect();
-        FileLookup { files, found_in, named_in, bases, env_files, begins: begins.map(str::to_string) }
+        FileLookup { files, named_in, bases, env_files, begins: begins.map(str::to_string) }
     }
 
     /// For which directories the beginning of the session stands if the call means the stack: it names its files by these paths, or
@@ -94,30 +90,11 @@ impl FileLookup {
         paths.len() == files.len() && paths.iter().zip(files).all(|(path, file)| self.leads(call, base, path, file))
     }
 
-    /// Whether Compose finds the files by itself from anywhere.
-    pub(super) fn is_found(&self) -> bool {
-        !self.found_in.is_empty() || !self.named_in.is_empty()
-    }
-
     /// The stack's first file as the session sees it.
     pub(super) fn shown(&self, call: &ToolCall) -> String {
-        let is_inside = |file: &&PathBuf| self.bases.first().is_some_and(|base| file.starts_with(base));
-        self.files.first().filter(is_inside).map(|file| self.seen(call, file)).unwrap_or_default()
-    }
-
-    /// A file of this machine as the session sees it.
-    fn seen(&self, call: &ToolCall, file: &Path) -> String {
-        let inside = self.bases.first().and_then(|base| file.strip_prefix(base).ok()).unwrap_or(file);
-        Path::new(self.begins(call).unwrap_or_default()).join(inside).display().to_string()
-    }
-
-    /// What the stack's env files are, as the session sees them.
-    pub(super) fn shown_env(&self, call: &ToolCall) -> String {
-        let files: Vec<String> = self.env_files.iter().map(|file| format!("`{}`", self.seen(call, file))).collect();
-        match files.is_empty() {
-            true => "the stack has no env file".to_string(),
-            false => format!("the stack's env files are {}", files.join(", ")),
-        }
+        let inside = self.files.first().and_then(|file| file.strip_prefix(self.bases.first()?).ok());
+        let seen = inside.map(|inside| Path::new(self.begins(call).unwrap_or_default()).join(inside));
+        seen.map_or_else(|| "(not known)".into(), |seen| seen.display().to_string())
     }
 
     fn begins<'a>(&'a self, call: &'a ToolCall) -> Option<&'a str> {
@@ -152,13 +129,13 @@ impl FileLookup {
     fn finds(&self, call: &ToolCall, base: &Path, project_directory: &str) -> bool {
         let is_known = Path::new(project_directory).is_absolute() && self.begins(call).is_some();
         if call.cwd.is_empty() && !is_known {
-            return self.is_found();
+            return found_in(&self.files).is_some() || !self.named_in.is_empty();
         }
         let directory = self.on_this_machine(call, base, Path::new(project_directory));
         // Everything is below `/`, where a session begins whose image says nothing.
         let below = self.begins(call) != Some("/");
         let finds = |directory: PathBuf| {
-            self.found_in.iter().any(|known| directory == *known || below && directory.starts_with(known))
+            found_in(&self.files).is_some_and(|known| directory == known || below && directory.starts_with(known))
                 || self.named_in.contains(&directory)
         };
         directory.is_some_and(finds)

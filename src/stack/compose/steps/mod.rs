@@ -137,10 +137,9 @@ impl StepTools {
             return done;
         }
         let after = stack.note_volumes().await.unwrap_or_else(|| before.clone());
-        let lost = before.into_iter().filter(|(volume, _)| !after.contains_key(volume));
-        let processes = stack.started().processes.clone();
-        let lost = lost.filter_map(|(_, service)| service.filter(|service| !processes.contains(service)));
-        for service in lost.collect::<BTreeSet<_>>() {
+        let lost = before.into_iter().filter(|(volume, _)| !after.contains_key(volume)).filter_map(|(_, of)| of);
+        let lost: BTreeSet<String> = lost.filter(|of| !stack.started().processes.contains_key(of)).collect();
+        for service in lost {
             out.say(&format!("note: `{service}` has lost what it had in a volume without a name\n")).await;
         }
         done
@@ -194,16 +193,15 @@ impl StepTools {
         let named = ask.named();
         let needed = [named.clone(), request::scaled_services(&words.values("scale"))].concat();
         let recreates = matches!(ask.does, CallKind::Up | CallKind::Scale | CallKind::Run);
-        let (model, services) = if recreates {
+        let model = if recreates {
             let made = rereading.remake(&needed, words.is_set("build")).await?;
-            let mut started = stack.started();
-            (started.model, started.services) = (Some(made.0.clone()), made.1.clone());
+            stack.started().model = Some(made.clone());
             made
         } else {
-            let started = stack.started();
-            let none = || NotDone::failed("the stack has not been started");
-            (started.model.clone().ok_or_else(none)?, started.services.clone())
+            let known = stack.started().model.clone();
+            known.ok_or_else(|| NotDone::failed("the stack has not been started"))?
         };
+        let services = stack.named_in(&model);
         if let Some(unknown) = needed.iter().find(|name| !services.contains(name)) {
             let all = services.join(", ");
             return refuse(format!("there is no service `{unknown}` in this drill; there are: {all}"));
@@ -218,7 +216,7 @@ impl StepTools {
         let rest = match ask.does {
             CallKind::Services | CallKind::Up if named.is_empty() => {
                 let (waits, started) = (words.is_set("wait"), stack.started());
-                let is_apart = |name: &String| waits && started.processes.contains(name) && !needed.contains(name);
+                let is_apart = |name: &String| waits && started.processes.contains_key(name) && !needed.contains(name);
                 let all: (Vec<String>, Vec<String>) = services.into_iter().partition(is_apart);
                 apart = all.0;
                 all.1
@@ -318,7 +316,7 @@ mod tests {
     #[test]
     fn a_making_that_was_cut_off_is_not_forgotten_by_others() {
         let started: Arc<Mutex<Started>> = Arc::default();
-        let unsettled = || started.lock().unwrap().is_unsettled();
+        let unsettled = || started.lock().unwrap().making > 0;
         let (first, second) = (Making::of(&started), Making::of(&started));
         first.over();
         assert!(unsettled(), "the second is under way");
@@ -333,7 +331,7 @@ mod tests {
         let (first, second) = (Making::of(&started), Making::of(&started));
         drop(second);
         first.over();
-        assert!(started.lock().unwrap().is_unsettled(), "the second was cut off");
+        assert!(started.lock().unwrap().making > 0, "the second was cut off");
     }
 
     #[tokio::test]

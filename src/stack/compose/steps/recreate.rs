@@ -60,13 +60,13 @@ impl Rereading<'_> {
     }
 
     /// Resolves and changes the model; builds what a step's variables have made another build.
-    pub(in crate::stack::compose) async fn remake(&self, services: &[String], build: bool) -> Result<Remade, NotDone> {
+    pub(in crate::stack::compose) async fn remake(&self, services: &[String], build: bool) -> Result<Value, NotDone> {
         let stack = self.stack;
         let none = || NotDone::failed("the stack has not been started");
         let recipe = stack.started().recipe.clone().ok_or_else(none)?;
         let (mut spec, endpoint) = self.asked().await?;
         let mut resolved = resolve(&spec, &endpoint).await?;
-        let processes = stack.started().processes.clone();
+        let processes: BTreeSet<String> = stack.started().processes.keys().cloned().collect();
         let services: Vec<&String> = services.iter().filter(|name| !processes.contains(*name)).collect();
         // As Compose does: a service that is named is enabled, whatever its profiles.
         if services.iter().any(|name| resolved.service(name).is_null()) {
@@ -98,13 +98,11 @@ impl Rereading<'_> {
         processes::scale(&mut json, &spec, &processes);
         let mut started = stack.started();
         if let Some(service) = started.model.as_ref().and_then(|now| keep_ours(now, &mut json)) {
-            return refuse(format!(
-                "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
-            ));
+            return refuse(format!("a step cannot change the networks of `{service}`: an agent is in front of it"));
         }
         // Models only grow: what a later command does not name stays known.
         started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
-        Ok((json, resolved.services().into_iter().chain(processes).collect()))
+        Ok(json)
     }
 
     /// The images of services whose build is another one now, or all of them when the step asks for a build; and none for a
@@ -143,13 +141,9 @@ impl Rereading<'_> {
         }
         stack.build(&compose, &only, &built).await?;
         recipe.builds.images.extend(built.images);
-        recipe.builds.own.extend(built.own);
         Ok(recipe)
     }
 }
-
-/// The model that Compose is given, and the names of the team's services in it.
-type Remade = (Value, Vec<String>);
 
 /// A model before and after.
 type Models<'a> = (&'a ResolvedModel, &'a ResolvedModel);

@@ -82,13 +82,10 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, NotDone> {
         return itself(["--version"]);
     }
     let Some((name, rest)) = global.rest.split_first() else { return itself(["--help"]) };
-    match name.as_str() {
-        "compose" => return compose(rest, call, known),
-        "help" => return itself(["--help"]),
-        _ => {}
-    }
     // `docker container restart` is `docker restart`.
     let (name, rest) = match (name.as_str(), rest.split_first()) {
+        ("compose", _) => return compose(rest, call, known),
+        ("help", _) => return itself(["--help"]),
         ("container", Some((name, rest))) => (name.as_str(), rest),
         ("network", Some((name, rest))) if name == "connect" => ("network-connect", rest),
         ("network", Some((name, rest))) if name == "disconnect" => ("network-disconnect", rest),
@@ -105,14 +102,12 @@ fn docker(call: &ToolCall, known: &Known) -> Result<StepRequest, NotDone> {
     }
     let least = match does {
         CallKind::Itself => return itself([name.to_string()].into_iter().chain(words.passed)),
-        CallKind::Stats if !words.is_set("no-stream") => {
-            return refuse("it never ends: use `docker stats --no-stream`");
-        }
+        CallKind::Stats if !words.is_set("no-stream") => return refuse("use `docker stats --no-stream`"),
         CallKind::List | CallKind::Stats => 0,
         CallKind::Exec | CallKind::Copy | CallKind::Network => 2,
         _ => 1,
     };
-    ensure(words.rest.len() >= least, format!("`docker {name}` needs at least {least} argument(s)"))?;
+    has_words("docker", name, &words, least)?;
     ensure(does != CallKind::List || words.rest.is_empty(), "`docker ps` takes no arguments")?;
     let of_containers = words.value("type").is_none_or(|kind| kind == "container");
     ensure(of_containers, "only containers of the drill can be inspected")?;
@@ -158,19 +153,21 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     };
     let files = named("file", "COMPOSE_FILE", ':');
     let bases = known.lookup.meant(call, &files, global.value("project-directory"));
-    ensure(files.is_empty() || !bases.is_empty(), elsewhere_file(&files, call, &known.lookup))?;
+    let own = known.lookup.shown(call);
+    let why = format!(
+        "`-f {}`: that leads to no file of the stack, which is `{own}` where the steps run; where the project lies in production, the \
+         scenario says: `stack: {{ file: …, directory: /srv/shop }}`",
+        files.join(" -f ")
+    );
+    ensure(files.is_empty() || !bases.is_empty(), why)?;
     let env_files = named("env-file", "COMPOSE_ENV_FILES", ',');
-    if !env_files.is_empty() && !known.lookup.means_env(call, &env_files, &bases) {
-        return refuse(format!(
-            "`--env-file {}`: {}; the scenario says which there are (`stack: {{ env_files: … }}`)",
-            env_files.join(","),
-            known.lookup.shown_env(call)
-        ));
-    }
+    let are_own = env_files.is_empty() || known.lookup.means_env(call, &env_files, &bases);
+    let of_scenario = "these are not the env files of the scenario (`stack: { env_files: … }`)";
+    ensure(are_own, format!("`--env-file {}`: {of_scenario}", env_files.join(",")))?;
     let project = global.value("project-name").or(variable(env, "COMPOSE_PROJECT_NAME"));
     if let Some(project) = project.filter(|name| *name != known.team && *name != known.own) {
-        let own = &known.team;
-        return refuse(format!("`-p {project}`: other projects are no part of the drill (its own is `{own}`)"));
+        let team = &known.team;
+        return refuse(format!("`-p {project}`: other projects are no part of the drill (its own is `{team}`)"));
     }
     let profiles = global.values("profile");
     let is_profile = |name: &String| ensure(is_name(name), format!("`--profile {name}`: that is no name of a profile"));
@@ -190,52 +187,21 @@ fn compose(args: &[String], call: &ToolCall, known: &Known) -> Result<StepReques
     // By the name alone it finds the containers, from anywhere; what makes some needs the file.
     let makes = matches!(does, CallKind::Up | CallKind::Scale | CallKind::Run | CallKind::Config);
     let by_name = files.is_empty() && project.is_some() && !makes;
-    if makes && !bases.is_empty() && !known.lookup.means_all(call, &files, &bases) {
-        return refuse(format!(
-            "the stack is made of {} Compose files, and `docker compose {name}` of some of them would make another one: name all of them \
-             with `-f`, in the order of the scenario's `stack`",
-            known.lookup.files.len()
-        ));
-    }
+    let has_all = !makes || bases.is_empty() || known.lookup.means_all(call, &files, &bases);
+    let all = "needs all files of the stack, with `-f` and in the order of the scenario's `stack`";
+    ensure(has_all, format!("`docker compose {name}` {all}"))?;
     let told_nothing = by_name || known.lookup.files.is_empty();
     if bases.is_empty() && !told_nothing {
-        return Err(NotDone { exit: NO_FILE, why: no_file(call, &known.lookup) });
+        // As Compose says it, and where the file is.
+        let why = format!(
+            "no configuration file provided: not found\nfiredrill: the stack's file is `{own}` where the steps run; Compose looks for \
+             `compose.yaml` and the like in `{}` and above, and needs `-f` or `COMPOSE_FILE` for another one",
+            call.cwd
+        );
+        return Err(NotDone { exit: NO_FILE, why });
     }
     let bases = if told_nothing { Vec::new() } else { bases };
     Ok(StepRequest { of_compose: true, name, does, words, profiles, bases })
-}
-
-/// Why files are not those of the stack.
-fn elsewhere_file(files: &[String], call: &ToolCall, lookup: &FileLookup) -> String {
-    let file = files.iter().find(|file| lookup.meant(call, std::slice::from_ref(file), None).is_empty());
-    let file = file.or(files.first()).map_or("", String::as_str);
-    let own = match lookup.files.is_empty() {
-        true => "the project's files are not known here".to_string(),
-        false => format!("that leads to no file of the stack, which is `{}` where the steps run", lookup.shown(call)),
-    };
-    let advice = match file.starts_with('/') {
-        true => "; where the project lies in production, the scenario says: `stack: { file: …, directory: /srv/shop }`",
-        false => "",
-    };
-    format!("`-f {file}`: {own}{advice}")
-}
-
-/// What Compose says where it finds no file, and where the stack's is.
-fn no_file(call: &ToolCall, lookup: &FileLookup) -> String {
-    let own = lookup.shown(call);
-    let advice = match lookup.is_found() {
-        false => {
-            let name = lookup.files.first().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
-            format!(
-                "Compose does not look for a file of this name: it needs `-f`, or `COMPOSE_FILE`, in the `.env` beside it or where \
-                 people have it by themselves (`respond: {{ env: {{ COMPOSE_FILE: {name} }} }}`)"
-            )
-        }
-        true => format!("Compose looks for it in `{}` and above", call.cwd),
-    };
-    format!(
-        "no configuration file provided: not found\nfiredrill: the stack's file is `{own}` where the steps run; {advice}"
-    )
 }
 
 fn check_compose(name: &str, does: CallKind, words: &Arguments) -> Result<(), NotDone> {
@@ -246,17 +212,15 @@ fn check_compose(name: &str, does: CallKind, words: &Arguments) -> Result<(), No
         "`--pull` may be `missing` or `never`: the tags of the host's images are not the drill's to move",
     )?;
     words.values("scale").iter().try_for_each(|scale| scaled(scale).map(drop))?;
+    let least = match does {
+        CallKind::Exec | CallKind::Port => 2,
+        CallKind::Scale | CallKind::Run => 1,
+        _ => 0,
+    };
+    has_words("docker compose", name, words, least)?;
     match does {
-        CallKind::Scale if words.rest.is_empty() => refuse("`docker compose scale` needs SERVICE=NUMBER"),
         CallKind::Scale => words.rest.iter().try_for_each(|scale| scaled(scale).map(drop)),
-        CallKind::Run => match words.rest.first() {
-            Some(name) => service(name),
-            None => refuse("`docker compose run` needs a service"),
-        },
-        CallKind::Exec => match words.rest.as_slice() {
-            [name, _, ..] => service(name),
-            _ => refuse("`docker compose exec` needs a service and a command"),
-        },
+        CallKind::Run | CallKind::Exec => words.rest.iter().take(1).try_for_each(|name| service(name)),
         CallKind::Port => match words.rest.as_slice() {
             [name, port] if !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) => service(name),
             _ => refuse("`docker compose port` needs a service and a port"),
@@ -264,6 +228,10 @@ fn check_compose(name: &str, does: CallKind, words: &Arguments) -> Result<(), No
         CallKind::Copy => service(&copied(words)?.name),
         _ => words.rest.iter().try_for_each(|name| service(name)),
     }
+}
+
+fn has_words(program: &str, name: &str, words: &Arguments, least: usize) -> Result<(), NotDone> {
+    ensure(words.rest.len() >= least, format!("`{program} {name}` needs at least {least} argument(s)"))
 }
 
 /// `web=3`: service and number.

@@ -52,9 +52,9 @@ fn the_env_files_are_those_with_which_the_stack_was_made() {
         ("ps", ""),
         ("up -d", ""),
         ("-f more/compose.yml --env-file prod.env --env-file more/site.env ps", "that leads to no file of the stack"),
-        ("--env-file prod.env ps", "the stack's env files are `/work/prod.env`, `/work/more/site.env`"),
-        ("--env-file more/site.env --env-file prod.env up -d", "the stack's env files"),
-        ("--env-file staging.env --env-file more/site.env up -d", "the stack's env files"),
+        ("--env-file prod.env ps", "not the env files of the scenario"),
+        ("--env-file more/site.env --env-file prod.env up -d", "not the env files of the scenario"),
+        ("--env-file staging.env --env-file more/site.env up -d", "not the env files of the scenario"),
     ] {
         let args = ["compose"].into_iter().chain(line.split(' ')).map(str::to_string).collect();
         let call = ToolCall { program: "docker".into(), args, cwd: "/work".into(), ..ToolCall::default() };
@@ -220,7 +220,7 @@ fn what_is_refused_says_why() {
         ("docker compose -f - up -d", "`-f -`"),
         ("docker compose -f docker-compose.yml -f override.yml up -d", "override.yml"),
         ("docker compose -p other down", "`-p other`"),
-        ("docker compose --env-file x up -d", "`--env-file x`: the stack has no env file"),
+        ("docker compose --env-file x up -d", "`--env-file x`: these are not the env files"),
         ("docker compose --profile * up -d", "no name of a profile"),
         ("docker compose run -v /:/host db sh", "`--volume`"),
         ("docker compose run --volume=/:/host db sh", "`--volume`"),
@@ -232,7 +232,7 @@ fn what_is_refused_says_why() {
         ("docker compose run --name x db sh", "`--name`"),
         ("docker compose exec --privileged db sh", "`--privileged`"),
         ("docker compose exec fd-toolbox sh", "Firedrill's own"),
-        ("docker compose exec db", "a service and a command"),
+        ("docker compose exec db", "`docker compose exec` needs at least 2"),
         ("docker compose kill fd-agent", "Firedrill's own"),
         ("docker compose cp fd-agent:/x x", "Firedrill's own"),
         ("docker compose restart ../x", "no name of a service"),

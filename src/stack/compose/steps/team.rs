@@ -11,6 +11,7 @@ use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::{containers, labels, model};
 use bollard::Docker;
 use bollard::models::ContainerSummary;
+use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -115,15 +116,8 @@ impl Team {
             return Ok(found);
         }
         let all: Vec<&str> = self.all.iter().map(|c| c.shown.as_str()).collect();
-        let hyphens = name.replace('_', "-");
-        let help = match self.all.iter().find(|c| c.shown.replace('_', "-") == hyphens) {
-            Some(own) => format!(" (that is how Compose v1 named it; Compose v2 names it `{}`)", own.shown),
-            None if self.all.iter().any(|c| c.service == name) => {
-                " (a service, which only `docker compose` knows by that name)".into()
-            }
-            None => String::new(),
-        };
-        refuse(format!("there is no container `{said}` in this drill{help}; there are: {}", all.join(", ")))
+        let all = all.join(", ");
+        refuse(format!("there is no container `{said}` in this drill; there are (as Compose v2 names them): {all}"))
     }
 
     /// The network that a step means: by its name as the team knows it, or its name in the drill.
@@ -159,7 +153,10 @@ impl Team {
         let (mut names, mut ids, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for filter in filters {
             match filter.split_once('=') {
-                Some(("name", pattern)) => names.push(pattern),
+                Some(("name", pattern)) => {
+                    let wrong = |_| NotDone::refused(format!("`--filter {filter}` is no pattern"));
+                    names.push(Regex::new(pattern).map_err(wrong)?);
+                }
                 Some(("id", id)) => ids.push(id),
                 Some(("label", label)) => {
                     let own = label.strip_prefix(labels::PROJECT).and_then(|rest| rest.strip_prefix('='));
@@ -174,11 +171,9 @@ impl Team {
         }
         let mut left: Vec<&Container> = self.all.iter().collect();
         left.retain(|c| ids.is_empty() || ids.iter().any(|id| !id.is_empty() && c.id.starts_with(id)));
-        if let Some(pattern) = names.iter().find(|pattern| pattern.contains(['*', '[', '(', '|', '?', '+', '\\'])) {
-            let why = "only `^`, `$` and plain text are understood in a drill";
-            return refuse(format!("`--filter name={pattern}`: {why}"));
-        }
-        left.retain(|c| names.is_empty() || names.iter().any(|p| matches(p, &c.shown) || matches(p, &c.name)));
+        // As the engine does, with and without a slash.
+        let is_meant = |name: &str| names.iter().any(|it| it.is_match(name) || it.is_match(&format!("/{name}")));
+        left.retain(|c| names.is_empty() || is_meant(&c.shown) || is_meant(&c.name));
         Ok((left, rest))
     }
 }
@@ -192,19 +187,6 @@ fn links_to_agents(model: &Value, project: &str) -> BTreeMap<String, Vec<String>
         named.map(|(agent, name)| format!("{project}-{agent}-1:{name}")).collect()
     };
     services.map(|(name, service)| (name.clone(), links(service))).collect()
-}
-
-/// A pattern of `docker ps --filter name=`: plain text, at the beginning after `^`, at the end before `$`.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (begin, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
-    let (end, pattern) = pattern.strip_suffix('$').map_or((false, pattern), |rest| (true, rest));
-    let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
-    match (begin, end) {
-        (true, true) => name == pattern,
-        (true, false) => name.starts_with(pattern),
-        (false, true) => name.ends_with(pattern),
-        (false, false) => name.contains(pattern),
-    }
 }
 
 #[cfg(test)]
@@ -246,15 +228,9 @@ mod tests {
         ] {
             assert_eq!(team.find(said).unwrap().id, id, "{said}");
         }
-        for (said, why) in [
-            ("web", "a service"),
-            ("db", "a service"),
-            ("shop_web_1", "Compose v2 names it `shop-web-1`"),
-            ("abc", "no container"),
-            ("abcd", "no container"),
-            ("", "no container"),
-        ] {
-            assert!(team.find(said).unwrap_err().why.contains(why), "{said}");
+        for said in ["web", "db", "shop_web_1", "abc", "abcd", ""] {
+            let why = team.find(said).unwrap_err().why;
+            assert!(why.contains("no container") && why.contains("shop-web-1, shop-web-2"), "{said}: {why}");
         }
     }
 
@@ -284,6 +260,8 @@ mod tests {
         assert_eq!(ids(&["id=beef"]).0, ["beef3", "beef4"]);
         assert_eq!(ids(&["label=com.docker.compose.project=shop"]).1, ["label=com.docker.compose.project=fd-x"]);
         assert!(team.filter(&["network=host".into()]).is_err());
-        assert!(team.filter(&["name=a|b".into()]).is_err());
+        assert_eq!(ids(&["name=^(web|the)-"]).0, ["beef3"]);
+        assert_eq!(ids(&["name=web-1$|^the"]).0, ["abcd1", "beef3"]);
+        assert!(team.filter(&["name=(".into()]).is_err());
     }
 }
