@@ -103,7 +103,7 @@ fn an_action_is_closed_by_a_proof_and_by_nothing_else() {
     let project = Project::new();
     project.actions(PASSED);
     let all = project.says(0, &["actions"]);
-    assert!(all.contains("closed: `pg-restore` passed on 2026-11-18"), "{all}");
+    assert!(all.contains(&format!("closed by {PASSED}: `pg-restore` passed on 2026-11-18")), "{all}");
     let digest = project.says(0, &["actions", "--digest"]);
     assert!(digest.starts_with("Team Shop: 2 open, 1 overdue\n  A-2 "), "{digest}");
     assert!(!digest.contains("A-1"));

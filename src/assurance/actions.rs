@@ -137,7 +137,7 @@ impl ActionItem {
     /// How far it is on a day, `YYYY-MM-DD`, in words; `seen` are the runs that it names.
     pub fn state(&self, seen: &[SeenRun], today: &str) -> String {
         match self.proof(seen) {
-            Some(Ok(why)) => format!("closed: {why}"),
+            Some(Ok(why)) => format!("closed by {}: {why}", self.closed_by.as_deref().unwrap_or_default()),
             Some(Err(why)) => format!("closed without proof: {why}"),
             None if self.is_overdue(today) => "overdue".into(),
             None => self.status.name().into(),

@@ -452,6 +452,15 @@ mod tests {
         }
     }
 
+    /// Functions that call functions multiply the work; that is no reason not to read another one.
+    #[test]
+    fn what_a_function_calls_is_seen_however_much_stood_before() {
+        let [many_h, many_g] = ["h", "g"].map(|name| [name; 9].join("; "));
+        let busy = format!("h() {{ echo {}; }}; g() {{ {many_h}; }}; f() {{ {many_g}; }}; ", "x".repeat(300));
+        let text = format!("{busy}c() {{ redis-cli SET a b; }}; f; f; c");
+        assert!(shown(&text).contains(&"redis-cli SET a b".to_string()), "{:?}", shown(&text).last());
+    }
+
     #[test]
     fn exit_codes_are_followed_to_where_they_are_seen() {
         for (text, expected) in [

@@ -57,6 +57,11 @@ fn values_are_quoted_for_their_place() {
     assert_eq!(fill("echo 'n: <x>'", "it's $HOME"), r"echo 'n: it'\''s $HOME'");
     assert_eq!(fill("cat <<EOF\n<x>\nEOF", "$A \"b\""), "cat <<EOF\n\\$A \"b\"\nEOF");
     assert_eq!(fill("cat <<'EOF'\n<x>\nEOF", "$A"), "cat <<'EOF'\n$A\nEOF");
+    // The text of a here-document may have its delimiter; a value may not bring one.
+    let query = |value: &str| {
+        command("psql <<END\n(CASE WHEN a THEN b\nEND) FROM t\nWHERE id = <x>;\nEND").fill(|_| Some(value.into()))
+    };
+    assert!(query("5").is_ok() && query("5;\nEND").is_err());
     assert_eq!(fill("for x in <x>; do echo $x; done", "a\nb $c"), "for x in a 'b $c'; do echo $x; done");
     assert_eq!(fill("for x in \"<x>\"; do echo $x; done", "a\nb"), "for x in \"a\nb\"; do echo $x; done");
     assert_eq!(fill("svc/<name>-rw <name>", "shop"), "svc/shop-rw shop");

@@ -143,7 +143,7 @@ impl Shell {
         let exported = async {
             self.send(&ToShell::Export).await?;
             let state = |said| if let FromShell::Exported(state) = said { Some(state) } else { None };
-            Ok(self.answer(EXPORT_WITHIN, state).await?.map(SessionState))
+            Ok(self.answer(SLACK, state).await?.map(SessionState))
         };
         let late = |_| Err(ShellError::Closed("its supervisor does not answer".into()));
         timeout(EXPORT_WITHIN, exported).await.unwrap_or_else(late)
@@ -459,6 +459,19 @@ mod tests {
             tokio::task::yield_now().await;
         }
         counted.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn nobody_is_told_the_token() {
+        let ((shell, from), (answers, _heard)) = (mpsc::channel(2), mpsc::channel(1));
+        let (others, mut handed_on) = mpsc::unbounded_channel();
+        shell.send("TOKEN{\"Exp".into()).await.unwrap();
+        shell.send("plain".into()).await.unwrap();
+        drop(shell);
+        serve((from, "TOKEN".into()), answers, others, Arc::new(Follows::default()), Arc::default()).await;
+        for line in ["{\"Exp", "plain"] {
+            assert_eq!(handed_on.recv().await.and_then(Result::err).as_deref(), Some(line));
+        }
     }
 
     #[tokio::test]

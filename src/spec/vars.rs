@@ -51,7 +51,8 @@ pub fn read_var(at: &mut At<'_>) -> Option<Var> {
                 let from: String = at.value()?;
                 let value = std::env::var(&from).ok();
                 if value.is_none() {
-                    let message = format!("the environment variable `{}` is not set", shorten(&from));
+                    let why = if std::env::var_os(&from).is_some() { "is not UTF-8" } else { "is not set" };
+                    let message = format!("the environment variable `{}` {why}", shorten(&from));
                     at.error(message).help("set it before the drill is run");
                 }
                 value

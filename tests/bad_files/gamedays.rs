@@ -44,6 +44,7 @@ title: Nightly
 scenarios:
   - slwo
   - ../scenarios/none.yaml
+  - ./slow.yaml
   - slow
   - ../scenarios/slow.yaml
   - tags: [chekout]

@@ -220,6 +220,20 @@ async fn a_rollback_is_the_mitigation_where_the_mitigation_is_skipped() {
     assert!(told.record.mitigation_started_us.is_some(), "{}", told.story());
 }
 
+/// The same where a block that only looks is all that is left of the mitigation.
+#[tokio::test]
+async fn a_rollback_is_the_mitigation_where_only_a_look_is_left_of_it() {
+    const RUNBOOK: &str = "# The shop is down\n\n## Rollback\n\n### Step 1: Take it back\n\n```bash\nfix\n```\n\n\
+        ## Mitigation\n\n### Step 2: Work around it\n\n<!-- firedrill: skip=\"not at hand\" -->\n```bash\nfix\n```\n\n\
+        ```bash\ntrue\n```\n\n## Verification\n\n### Step 3: Check\n\n```bash\nhealthy\n```\n";
+    let told = Case::new()
+        .runbook(RUNBOOK)
+        .set("respond", "{ phases: [rollback, mitigate, verify], timeout: 2s }")
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken).step("take-it-back", StepStatus::Passed);
+}
+
 #[tokio::test]
 async fn output_of_a_command_is_in_the_record() {
     let told = Case::new().run().await;

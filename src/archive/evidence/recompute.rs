@@ -764,11 +764,8 @@ fn properties(xml: &str) -> BTreeMap<String, String> {
     for rest in xml.split("<property ").skip(1) {
         let tag = format!(" {}", rest.split('>').next().unwrap_or_default());
         let name = attribute(&tag, "name").unwrap_or_default();
-        let values = found.entry(name).or_default();
-        if !values.is_empty() {
-            values.push_str("; ");
-        }
-        values.push_str(&attribute(&tag, "value").unwrap_or_default());
+        let value = attribute(&tag, "value").unwrap_or_default();
+        found.entry(name).and_modify(|values| *values += &format!("; {value}")).or_insert(value);
     }
     found
 }

@@ -242,6 +242,14 @@ fn a_mitigation_of_which_its_end_told_counts_from_its_beginning() {
 }
 
 #[test]
+fn properties_of_one_name_are_told_apart() {
+    let xml =
+        |values: [&str; 2]| values.map(|value| format!("<property name=\"invariant\" value=\"{value}\"/>")).concat();
+    assert_ne!(properties(&xml(["kept: held", "sold: lost"])), properties(&xml(["kept: heldsold: ", "lost"])));
+    assert_eq!(properties(&xml(["a", "b"])), [("invariant".into(), "a; b".into())].into());
+}
+
+#[test]
 fn a_number_that_was_changed_in_a_report_is_found() {
     let changed = |file, from, to| differ(&events(110), &[(file, from, to)]);
     let found = changed("record.json", "\"to_recover_us\": 4020000", "\"to_recover_us\": 3020000");
