@@ -282,11 +282,13 @@ fn a_runbook_that_is_there_is_taken_as_it_is_and_its_commands_are_still_to_be_ac
 #[test]
 fn without_a_compose_file_there_is_a_stub() {
     let project = Project::new(&[]);
+    std::os::unix::fs::symlink("/dev/zero", project.0.path().join("endless.yaml")).expect("a link");
     let (scenario, _) = project.init("web-down", &[]);
     assert!(scenario.contains("GET http://web:80/\n"), "{scenario}");
     assert_eq!(
         project.files(),
         [
+            "endless.yaml",
             "runbooks/web-down.md",
             "runbooks/web-down.reading.yaml",
             "scenarios/web-down.yaml",

@@ -88,12 +88,12 @@ pub enum AgentAnswer {
 }
 
 impl AgentAnswer {
-    /// In place, with the evidence.
+    /// The answer that something is in place, with the evidence.
     pub fn in_place(detail: impl Into<String>) -> AgentAnswer {
         AgentAnswer::InPlace { detail: detail.into(), acted: None }
     }
 
-    /// Gone, with the evidence.
+    /// The answer that something is gone, not by itself, with the evidence.
     pub fn gone(detail: impl Into<String>) -> AgentAnswer {
         AgentAnswer::Gone { detail: detail.into(), by_itself: false, acted: None }
     }

@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -54,8 +53,6 @@ pub struct SliSource {
     pub services: Vec<String>,
     /// Hosts of the stack that it asks by a URL, for `check`.
     pub hosts: Vec<String>,
-    /// Files beside the scenario that it was read from.
-    pub files: Vec<PathBuf>,
     /// Values that must never reach a record.
     pub secrets: Vec<String>,
     /// Who makes the events.
@@ -79,11 +76,11 @@ impl Debug for EventMaker {
 }
 
 impl SliSource {
-    /// One whose events come so many a second, each of which may take so long.
+    /// A source of a series, with `rate` events a second, each of which may take `longest`.
     pub(crate) fn new((series, rate, longest): (&str, f64, Duration), event: String, made_by: EventMaker) -> SliSource {
         let (series, interval, stays_good) = (series.to_string(), Duration::ZERO, Duration::ZERO);
-        let (services, hosts, files, secrets) = Default::default();
-        SliSource { series, rate, longest, interval, stays_good, event, services, hosts, files, secrets, made_by }
+        let (services, hosts, secrets) = Default::default();
+        SliSource { series, rate, longest, interval, stays_good, event, services, hosts, secrets, made_by }
     }
 }
 
@@ -239,7 +236,7 @@ pub struct FewNotes {
 }
 
 impl FewNotes {
-    /// Of a source whose notes begin with its series.
+    /// The notes of a source; each begins with the name of its series.
     pub(super) fn of(series: &str, tell: Tell) -> FewNotes {
         FewNotes { series: series.into(), tell, told: Mutex::default() }
     }

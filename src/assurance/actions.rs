@@ -27,7 +27,7 @@ pub enum ActionKind {
 }
 
 named_enum! {
-/// How far an action is.
+/// The status of an action.
 pub enum ActionStatus {
     /// Something is still to be done.
     Open = "open",
@@ -49,7 +49,7 @@ pub struct ActionItem {
     pub owner: String,
     /// Until when.
     pub due: String,
-    /// How far it is.
+    /// Its status.
     pub status: ActionStatus,
     /// What it is for.
     pub kind: Option<ActionKind>,
@@ -160,7 +160,7 @@ impl ActionItem {
 }
 
 /// Why a run verifies that an action helped, or why not. It does when it exists, drilled the same scenario, passed, and began after
-/// the run `after`; of that run is the scenario where none is named.
+/// the run `after`. Without `scenario` that of the run `after` is meant.
 pub fn verified_by(
     all: &[SeenRun],
     run: Option<&str>,
@@ -213,7 +213,8 @@ impl Actions {
         }
     }
 
-    /// Those that were decided after a run, as rows: id, what, type, owner, due, state. `seen` are the runs that they name.
+    /// The actions that were decided after a run, as rows: id, what, type, owner, due, state. `seen` are the runs that
+    /// they name.
     pub fn about(&self, run: &str, seen: &[SeenRun]) -> Vec<[String; 6]> {
         let row = |item: &ActionItem| {
             let kind = item.kind.map(ActionKind::name).unwrap_or_default().to_string();

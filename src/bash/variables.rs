@@ -240,7 +240,7 @@ impl Stretches {
         Stretches(spans)
     }
 
-    /// Where the last one of those ends that begin up to there.
+    /// The furthest end of all stretches that begin at `at` or before.
     pub fn reach(&self, at: usize) -> usize {
         self.0[..self.0.partition_point(|span| span.start <= at)].last().map_or(0, |span| span.end)
     }

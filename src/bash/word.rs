@@ -57,7 +57,7 @@ impl Word {
         self.kind == WordKind::Loose || self.kind == WordKind::Held && self.text.contains(['*', '?', '[', '{'])
     }
 
-    /// As it is told to people.
+    /// The word as messages show it, at most 60 characters.
     pub fn shown(&self) -> String {
         let text = self.text.replace([FILLED, EXPANDED], "…").replace(['\n', '\t'], " ");
         cut(&text, 60, "…")

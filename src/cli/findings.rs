@@ -19,7 +19,7 @@ pub struct StackCheck<'a> {
 }
 
 impl StackCheck<'_> {
-    /// Of stacks of this kind; `diags` is what is known of their plans.
+    /// The check of stacks of this platform; `diags` has the mistakes of their plans.
     pub fn new(platform: &dyn Platform, diags: Diagnostics) -> StackCheck<'_> {
         StackCheck { platform, diags, open: BTreeSet::new() }
     }

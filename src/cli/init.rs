@@ -11,7 +11,7 @@ use super::findings::StackCheck;
 use crate::error::{Error, Exit};
 use crate::output::{print, say, visible};
 use crate::record::utc_now;
-use crate::source::{list, render, tidy};
+use crate::source::{Source, list, render, tidy};
 use crate::spec::{self, check_services};
 use crate::stack::{Platform, ResolveError, ResolvedStack, ServiceFacts, StackRequest, platform};
 use crate::view::answers::capital;
@@ -153,7 +153,7 @@ fn is_compose(path: &Path) -> bool {
     let yaml = name.ends_with(".yaml") || name.ends_with(".yml");
     yaml && name != "services.yaml"
         && !name.contains(".override.")
-        && std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| line.trim_end() == "services:"))
+        && Source::read(path).is_ok_and(|file| file.text.lines().any(|line| line.trim_end() == "services:"))
 }
 
 async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn ResolvedStack>, Error> {

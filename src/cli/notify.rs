@@ -29,7 +29,7 @@ pub struct Notify {
     notify_every: Duration,
 }
 
-/// The same with what the environment has for it. A target has its secret, so none of this can be shown by `Debug`.
+/// The options with the secrets from the environment. A target has its secret, so this has no `Debug`.
 #[derive(Clone, Default)]
 pub struct Notified {
     /// Whom.

@@ -3,7 +3,7 @@
 
 use crate::engine::ledger::{self, LedgerEntry};
 use crate::faults::{FaultContext, Undo};
-use crate::record::{RunDir, open_plain};
+use crate::record::{RunDir, open_plain, write_line};
 use crate::stack::Stack;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -62,11 +62,9 @@ async fn undo_one(fault: &str, undo: &Undo, stack: &dyn Stack) -> Result<Vec<Str
 
 /// Appends to the ledger of a runner that is gone. Its last line may be torn: what follows begins a line of its own.
 fn note(run_dir: &RunDir, fault: &str) -> io::Result<()> {
-    let mut line = b"\n".to_vec();
-    serde_json::to_writer(&mut line, &LedgerEntry::Done { fault: fault.to_string() })?;
-    line.push(b'\n');
     let mut file = open_plain(&run_dir.ledger_path(), OpenOptions::new().append(true))?;
-    file.write_all(&line)?;
+    file.write_all(b"\n")?;
+    write_line(&mut file, &LedgerEntry::Done { fault: fault.to_string() })?;
     file.sync_data()
 }
 

@@ -35,7 +35,8 @@ pub struct VerifyArgs {
     #[arg(long)]
     seal: bool,
     /// Compute each drill again from its `events.jsonl` alone, by the definitions, and compare every figure and the verdict with
-    /// what the run says: its events, its `record.json`, its `junit.xml`. With `--quiet` only what differs is printed.
+    /// what the run says: its events, its `record.json`, its `junit.xml`, its `report.html`. With `--quiet` only what
+    /// differs is printed.
     #[arg(long, conflicts_with_all = ["seal", "head", "manifest_sha256"])]
     recompute: bool,
 }

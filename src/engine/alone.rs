@@ -65,18 +65,15 @@ pub async fn follow_alone(
 ) -> RunOutcome {
     sink.emit(Event::Announced(Box::new(announcement)));
     alone.notes.iter().for_each(|text| sink.note(text));
-    let mut context = AloneContext { person, sink: sink.clone(), verify_within: alone.verify_within, phase: None };
+    let mut context = AloneContext { person, sink: sink.clone(), verify_within: alone.verify_within };
     let course = async {
-        context.phase = Some(Phase::Up);
-        sink.emit(Event::PhaseStarted { phase: Phase::Up });
+        sink.begin(Phase::Up);
         let up = stack.up(&shutdown.cancel).await?;
         for (what, took) in [("build", up.build_took), ("up", up.up_took)] {
             sink.emit(Event::StackTook(ComposeRecord { what: what.into(), took_us: micros(took) }));
         }
         sink.emit(Event::StackUp(StackRecord { project: up.project, images: up.images, localhost: up.localhost }));
-        sink.emit(Event::PhaseEnded { phase: Phase::Up });
-        context.phase = Some(Phase::Respond);
-        sink.emit(Event::PhaseStarted { phase: Phase::Respond });
+        sink.begin(Phase::Respond);
         let inputs = RunbookInputs::new(alone.runbook, alone.respond);
         let follower = Follower::new(stack, (alone.runbook, inputs), alone.respond, sink.clone(), None, &mut context);
         let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
@@ -88,9 +85,7 @@ pub async fn follow_alone(
         ended = Box::pin(caught(course)) => ended,
     };
     let ended = ended.unwrap_or_else(|panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}"))));
-    if let Some(phase) = context.phase.take() {
-        sink.emit(Event::PhaseEnded { phase });
-    }
+    sink.end_phase();
     let mut outcome = RunOutcome::Passed;
     if let Err(stop) = ended {
         outcome = match stop.verdict {
@@ -100,13 +95,13 @@ pub async fn follow_alone(
         };
         sink.emit(Event::Judged { verdict: stop.verdict, reason: stop.reason, at: stop.at });
     }
-    sink.emit(Event::PhaseStarted { phase: Phase::Down });
+    sink.begin(Phase::Down);
     let down = caught(stack.down()).await.map_err(|panic| format!("a panic: {panic}"));
     let left = match down.and_then(|down| down.map_err(|error| error.to_string())) {
         Ok(down) => down.left,
         Err(error) => vec![format!("the toolbox could not be removed: {error}; `firedrill sweep` removes it")],
     };
-    sink.emit(Event::PhaseEnded { phase: Phase::Down });
+    sink.end_phase();
     if !left.is_empty() && outcome != RunOutcome::Interrupted {
         outcome = RunOutcome::Broken;
     }
@@ -126,8 +121,6 @@ struct AloneContext<'p> {
     person: &'p mut dyn Operator,
     sink: EventSink,
     verify_within: Duration,
-    /// The one under way.
-    phase: Option<Phase>,
 }
 
 #[async_trait]

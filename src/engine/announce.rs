@@ -198,13 +198,13 @@ fn left_out(step: &Step, command: &Command) -> Option<String> {
     step.settings(command.block).skip.or_else(|| skips.then(|| command.handling.why().to_string()))
 }
 
-/// The worst that the commands of a step do that are not left out.
+/// The worst effect of a step's commands, without those that are left out.
 fn effect(step: &Step) -> EffectKind {
     let runs = step.commands().iter().filter(|command| left_out(step, command).is_none());
     runs.map(|command| command.effect().kind).max().unwrap_or_default()
 }
 
-/// Whether that is more than a look.
+/// Whether a step does more than look.
 pub(super) fn acts(step: &Step) -> bool {
     effect(step) != EffectKind::Looks
 }

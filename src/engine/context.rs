@@ -91,16 +91,12 @@ pub(super) struct Context<'a> {
     pub irreversible: Vec<String>,
     /// When the latest phase began.
     pub phase_began: DrillTime,
-    /// The phase that runs.
-    pub phase: Option<Phase>,
     /// When the injection of each fault began, noise aside, and when it was confirmed.
     pub injections: Vec<(DrillTime, DrillTime)>,
     /// How long users must be served for a recovery to count, while one is looked for and until the next phase begins.
     pub hold: Option<Duration>,
     /// The last confirmed injection, and the impact.
     pub impact: Option<(DrillTime, DrillTime)>,
-    /// The first reason why the drill did not pass.
-    pub verdict: Option<Stop>,
 }
 
 impl CommonContext<'_> {
@@ -135,19 +131,10 @@ impl<'a> Deref for Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Ends the phase that runs and begins the next one.
+    /// Ends the phase that runs and begins the next one. What one measured stands until then.
     pub fn begin(&mut self, phase: Phase) {
-        self.end_phase();
-        self.phase = Some(phase);
         self.hold = None;
-        self.phase_began = self.sink.emit_at(Event::PhaseStarted { phase });
-    }
-
-    /// Ends the phase that runs. What it measured stands until the next one begins.
-    pub fn end_phase(&mut self) {
-        if let Some(phase) = self.phase.take() {
-            self.sink.emit(Event::PhaseEnded { phase });
-        }
+        self.phase_began = self.sink.begin(phase);
     }
 
     /// What a DR drill has to restore; a control restores nothing.
@@ -157,19 +144,13 @@ impl<'a> Context<'a> {
 
     /// Takes a reason why the drill did not pass: the first one is the verdict, and what was broken or left behind
     /// afterwards still spoils a pass.
-    pub fn judge(&mut self, stop: Stop) {
-        let stop = self.unless_contention(stop);
-        let spoils = stop.verdict.spoils() || stop.verdict == Verdict::Interrupted;
-        let first = self.verdict.is_none();
-        if first || spoils {
-            let (reason, at) = (stop.reason.clone(), stop.at.clone());
-            if stop.disturbed {
+    pub fn judge(&self, stop: Stop) {
+        let Stop { verdict, reason, at, disturbed, .. } = self.unless_contention(stop);
+        if self.unspoiled() || verdict.spoils() || verdict == Verdict::Interrupted {
+            if disturbed {
                 self.sink.emit(Event::Disturbed { why: reason.clone() });
             }
-            self.sink.emit(Event::Judged { verdict: stop.verdict, reason, at });
-        }
-        if first || (stop.verdict.spoils() && self.verdict_now() == Verdict::Passed) {
-            self.verdict = Some(stop);
+            self.sink.emit(Event::Judged { verdict, reason, at });
         }
     }
 
@@ -205,13 +186,14 @@ impl<'a> Context<'a> {
         self.monitor.contention(|seen| seen.during(injected..=impact.plus(SAMPLED)))
     }
 
-    pub fn verdict_now(&self) -> Verdict {
-        self.verdict.as_ref().map_or(Verdict::Incomplete, |stop| stop.verdict)
+    /// The verdict so far.
+    pub fn verdict(&self) -> Verdict {
+        self.sink.read(|record| record.verdict)
     }
 
     /// Whether nothing has gone wrong so far.
     pub fn unspoiled(&self) -> bool {
-        self.verdict.is_none()
+        self.verdict() == Verdict::Incomplete
     }
 
     /// A reason that rests on a key of the scenario, with its line.
@@ -239,7 +221,8 @@ impl<'a> Context<'a> {
         self.monitor.disturbed().map_or(Ok(()), |why| Err(Stop::disturbed(why)))
     }
 
-    /// When the injection of each fault began, noise aside, and when it was confirmed, each time that they came.
+    /// When each injection began and when it was confirmed, without those of noise. Faults that come again have
+    /// several.
     pub fn all_injections(&self) -> Vec<(DrillTime, DrillTime)> {
         let times = self.times.borrow().clone().unwrap_or_default();
         let counted = self.plan.faults.iter().filter(|planned| !planned.timing.noise);

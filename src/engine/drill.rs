@@ -20,7 +20,8 @@ use super::stop_when::{overtime, unless_stopped};
 
 use crate::agent::AgentClient;
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, NoteInbox, Phase, RunDir, Verdict,
+    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, NoteInbox, Phase, Record, RunDir,
+    Verdict,
 };
 use crate::spec::Plan;
 use crate::stack::Stack;
@@ -58,23 +59,8 @@ pub struct Job<'a> {
     pub person: &'a mut dyn Operator,
 }
 
-/// What a drill came to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DrillOutcome {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// Whether the stack was left up.
-    pub kept: bool,
-}
-
-/// Runs a drill. Everything that happens is an event of `sink`; the outcome only repeats the last verdict.
-pub async fn run(
-    job: Job<'_>,
-    stack: &Arc<dyn Stack>,
-    ledger: Ledger,
-    sink: EventSink,
-    shutdown: &Shutdown,
-) -> DrillOutcome {
+/// Runs a drill. Everything that happens is an event of `sink`; returns its record.
+pub async fn run(job: Job<'_>, stack: &Arc<dyn Stack>, ledger: Ledger, sink: EventSink, shutdown: &Shutdown) -> Record {
     let Job { plan, announcement, options, run_dir, person } = job;
     let started_utc = announcement.started_utc.clone();
     sink.emit(Event::Announced(Box::new(announcement)));
@@ -100,11 +86,9 @@ pub async fn run(
         times,
         irreversible: Vec::new(),
         phase_began: DrillTime::default(),
-        phase: None,
         injections: Vec::new(),
         hold: None,
         impact: None,
-        verdict: None,
     };
     // On the heap, as is each long phase: inside of each other they take more than the stack of a thread in builds without optimization.
     Box::pin(async {
@@ -130,7 +114,7 @@ pub async fn run(
         if let (Err(stop), true) = (carried, cx.unspoiled()) {
             cx.judge(stop);
         }
-        cx.end_phase();
+        cx.sink.end_phase();
         undo_all(&mut cx, &mut recovered, run_dir, shutdown).await;
         release(&mut cx, run_dir, shutdown).await;
         conclude(cx, recovered, (run_dir, &inbox), shutdown).await
@@ -237,14 +221,17 @@ async fn follow_and_recover(
     Ok(())
 }
 
-/// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit them, whether the cure has
-/// destroyed data that nobody asks for, what a section changes that was not followed, and what a process did beside the runbook or would
-/// have done after its end.
+/// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit them, what they never
+/// got, whether the cure has destroyed data that nobody asks for, what a section changes that was not followed, and what a process did
+/// beside the runbook or would have done after its end.
 fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: DrillTime) {
     if let Some(why) = cx.impact_contention() {
         cx.sink.note(format!(
             "{why} while users began to suffer: how hard the fault hit them, and how soon that was seen, may be the doing of the others"
         ));
+    }
+    for text in cx.monitor.timeline(|timeline| timeline.never_served(incident.impact.steady)) {
+        cx.sink.note(text);
     }
     note_beyond_control(cx, incident, responding);
     if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.options.control) {
@@ -292,7 +279,7 @@ async fn undo_all(cx: &mut Context<'_>, recovered: &mut Recovered, run_dir: &Run
     if let Some(Err(panic)) = shutdown.hurry.run_until_cancelled(caught(reverted)).await {
         cx.judge(Stop::harness(format!("a part of Firedrill panicked while it undid the faults: {panic}")));
     }
-    cx.end_phase();
+    cx.sink.end_phase();
 }
 
 /// Saves the logs and closes the channels of the agents.
@@ -314,12 +301,13 @@ async fn conclude(
     recovered: Recovered,
     (run_dir, inbox): (&RunDir, &NoteInbox),
     shutdown: &Shutdown,
-) -> DrillOutcome {
+) -> Record {
     let expected = if cx.options.control { Verdict::Passed } else { cx.plan.expect };
-    let foreseen = cx.verdict.as_ref().or(recovered.understated.as_ref()).map_or(Verdict::Passed, |stop| stop.verdict);
+    let unspoiled = || recovered.understated.as_ref().map_or(Verdict::Passed, |stop| stop.verdict);
+    let foreseen = if cx.unspoiled() { unspoiled() } else { cx.verdict() };
     let level_as_expected = cx.restoring().is_none_or(|restore| recovered.level == Some(restore.expect));
     let as_expected = foreseen == expected && level_as_expected;
-    let interrupted = shutdown.cancel.is_cancelled() || cx.verdict_now() == Verdict::Interrupted;
+    let interrupted = shutdown.cancel.is_cancelled() || cx.verdict() == Verdict::Interrupted;
     let kept = cx.options.keep && !interrupted && !as_expected;
     let mut left = Vec::new();
     if kept {
@@ -328,13 +316,13 @@ async fn conclude(
         }
     } else {
         cx.begin(Phase::Down);
-        left = down(&mut cx).await;
-        cx.end_phase();
+        left = down(&cx).await;
+        cx.sink.end_phase();
     }
     cx.pumps.clear();
     inbox.take(&cx.sink);
     // Only now: whoever is interrupted, or killed, while the stack is removed has not passed.
-    if shutdown.cancel.is_cancelled() && cx.verdict_now() != Verdict::Interrupted {
+    if shutdown.cancel.is_cancelled() && cx.verdict() != Verdict::Interrupted {
         cx.judge(shutdown.interrupted());
     }
     if cx.unspoiled() {
@@ -348,10 +336,10 @@ async fn conclude(
         cx.sink.note(format!("the ledger could not be closed: {error}"));
     }
     cx.sink.emit(Event::Ended { left, kept });
-    DrillOutcome { verdict: cx.verdict_now(), kept }
+    cx.sink.read(Record::clone)
 }
 
-async fn down(cx: &mut Context<'_>) -> Vec<String> {
+async fn down(cx: &Context<'_>) -> Vec<String> {
     let started = cx.sink.now();
     let down = caught(cx.stack.down()).await.map_err(|panic| format!("removing the stack: a panic: {panic}"));
     let removed = match down.and_then(|down| down.map_err(|error| error.to_string())) {

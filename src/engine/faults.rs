@@ -165,7 +165,7 @@ impl Context<'_> {
         self.ledger.outstanding().into_iter().filter_map(lasting).collect()
     }
 
-    /// The first of the faults that must stay, of those that are asked, that is gone, and what shows it.
+    /// Asks the faults that must stay and for which `is_asked` holds: the first that is gone, with the evidence.
     async fn gone(&self, is_asked: impl Fn(&PlannedFault) -> bool) -> Option<(&PlannedFault, String)> {
         for (planned, undo) in self.lasting() {
             if !is_asked(planned) {
@@ -247,7 +247,8 @@ impl Context<'_> {
         }
     }
 
-    /// When the faults that count had all grown, where they grow: a recovery from a part of a fault is none.
+    /// Waits until all faults with a `ramp` have grown, and returns when that was; `None` where there are none. A
+    /// recovery from a part of a fault does not count.
     pub(super) async fn until_grown(&self) -> Result<Option<DrillTime>, Stop> {
         let growing =
             || self.plan.faults.iter().filter(|planned| !planned.timing.noise && planned.timing.ramp.is_some());

@@ -3,11 +3,11 @@
 
 use crate::faults::Undo;
 use crate::locked;
-use crate::record::open_plain;
+use crate::record::{open_plain, write_line};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -92,9 +92,7 @@ impl Ledger {
 
 impl OpenLedger {
     fn write(&mut self, entry: &LedgerEntry) -> io::Result<()> {
-        let mut line = serde_json::to_vec(entry)?;
-        line.push(b'\n');
-        self.file.write_all(&line)?;
+        write_line(&mut self.file, entry)?;
         self.file.sync_data()
     }
 }

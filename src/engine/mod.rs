@@ -25,7 +25,7 @@ mod stop_when;
 
 pub use alone::{Alone, announce_alone, follow_alone};
 pub use announce::{DrillOptions, announce};
-pub use drill::{DrillOutcome, Job, run};
+pub use drill::{Job, run};
 pub use follow::{ManualOutcome, Nobody, Operator, place_of};
 pub use monitor::{ConcurrentDrills, CountedDrill};
 pub use stop::Shutdown;

@@ -39,7 +39,6 @@ struct MonitorState {
     lateness: Lateness,
     gone: Option<String>,
     contention: Contention,
-    writes: Vec<WriteRecord>,
     alerts: Vec<AlertMoment>,
 }
 
@@ -116,9 +115,7 @@ impl Monitor {
                 }
             }
             Told::Load(LoadReport::Write { write, clock_us, acknowledged }) => {
-                let ended_us = at(clock_us);
-                self.sink.emit(Event::Written { write, ended_us, acknowledged });
-                locked(&self.state).writes.push(WriteRecord(write, ended_us, acknowledged));
+                self.sink.emit(Event::Written { write, ended_us: at(clock_us), acknowledged });
                 // Nobody waits for a single write: whoever needs the ledger waits for the slice that closes after it.
                 return;
             }
@@ -154,7 +151,7 @@ impl Monitor {
 
     /// Asks the ledger: the writes that have ended, in the order in which that was known.
     pub fn writes<T>(&self, ask: impl FnOnce(&[WriteRecord]) -> T) -> T {
-        ask(&locked(&self.state).writes)
+        self.sink.read(|record| ask(&record.writes))
     }
 
     /// Asks what became of the alerts, in the order in which that was known.

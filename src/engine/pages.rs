@@ -65,7 +65,7 @@ pub(super) async fn paged(
     let (first, deadline) = (seen.faults.first, seen.detect_from(cx).plus(within));
     let failed = |cx: &Context<'_>, stop: Stop| cx.failed(Check::Detection, first, stop);
     if seen.paged.is_none() {
-        if cx.phase != Some(Phase::Detect) {
+        if cx.sink.phase() != Some(Phase::Detect) {
             cx.begin(Phase::Detect);
         }
         watch(cx, deadline.plus(SCRAPE_GRACE), seen, |seen| seen.paged.is_some()).await?;

@@ -30,7 +30,7 @@ pub(super) async fn ask_probe(cx: &CommonContext<'_>, probe: &ServiceScript) -> 
     look(&*cx.stack, &cx.sink, cx.in_scenario(probe.line), probe).await
 }
 
-/// The same of a script that stands `at` a place.
+/// Runs a script and tells what it did; `at` is its place in the user's files.
 pub(super) async fn look(
     stack: &dyn Stack,
     sink: &EventSink,
@@ -76,7 +76,7 @@ async fn absent(stack: &dyn Stack, service: &str) -> Result<Option<String>, Stop
     Ok(Some(format!("`{service}` has no running container: {}", states(&found))))
 }
 
-/// How the containers of a service stand of which none runs.
+/// The status of each container of a service of which none runs.
 pub(super) fn states(found: &[ContainerState]) -> String {
     let states = found.iter().map(|container| format!("{} is {}", container.name, container.status));
     if found.is_empty() { "it has no container".into() } else { states.collect::<Vec<_>>().join(", ") }

@@ -23,7 +23,7 @@ use crate::stack::NetworkNames;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What users felt, what was done about it, and what that came to.
+/// The impact on users, the response, and the recovery of a drill.
 pub(super) struct Incident {
     /// The names that the hosts of the load had before.
     pub names: NetworkNames,
@@ -200,9 +200,9 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             let is_left = at_last.iter().any(|(_, answer)| !matches!(answer, Ok(Presence::Gone(_))));
             cx.say_how_faults_stand(at_first, at_last, &ended).await;
             cleared?;
-            // Of several faults nobody may have felt the one that is left yet. It has its time before the faults are undone, and users
-            // must be served until then.
-            let (began, felt_by) = (cx.sink.now(), impact.faults.last.plus(cx.plan.impact.within));
+            // Of several faults nobody may have felt the one that is left yet, as what users suffered from hid it. From the recovery on it
+            // has its time before the faults are undone, and users must be served until then.
+            let (began, felt_by) = (cx.sink.now(), impact.faults.last.max(at).plus(cx.plan.impact.within));
             if is_left && cx.injections.len() > 1 && began < felt_by {
                 cx.monitor.until(felt_by, |_| None::<()>).await?;
                 cx.waited(WAIT_UNFELT, began, felt_by.since(began), true);

@@ -160,7 +160,7 @@ pub(super) async fn after_restore(
     incident: &mut Incident,
 ) -> bool {
     // The clock of the phases stops here: what follows belongs to none of them.
-    cx.end_phase();
+    cx.sink.end_phase();
     let started = cx.sink.now();
     let Incident { impact, recovered, .. } = &*incident;
     let levels = levels(cx, restore, baseline, (recovered.recovery, impact.steady)).await;

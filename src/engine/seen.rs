@@ -11,7 +11,7 @@ use std::time::Duration;
 /// What a scrape may take on top of its interval before a missing sample is the alert's fault.
 pub(super) const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 
-/// How a fault was felt, as far as it was seen since the injection.
+/// How users felt a fault, as far as it was measured since the injection.
 #[derive(Debug, Clone)]
 pub(super) struct FaultImpact {
     /// The time to be felt in counts from the last confirmation.

@@ -32,7 +32,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// How often the metrics page of the alert condition is scraped.
 const SCRAPE_EVERY: Duration = Duration::from_millis(500);
 
-/// A steady system.
+/// What the steady phase hands on to the phases after it.
 pub(super) struct Steady {
     /// The session of the runbook, where one is followed, and what is known of its inputs.
     pub session: Option<(Opening, RunbookInputs)>,

@@ -79,7 +79,7 @@ impl Stop {
         Stop { disturbed: true, ..Stop::harness(reason) }
     }
 
-    /// The same, resting on a measurement.
+    /// This stop, marked as one that rests on a measurement.
     pub fn measured(self) -> Stop {
         Stop { measured: true, ..self }
     }

@@ -7,7 +7,7 @@ use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint, Stack, pl
 use futures_util::future::join_all;
 use serde_json::json;
 
-/// Which containers of a service.
+/// The service whose containers a fault acts on, and on how many of them.
 pub(super) struct SelectedContainers {
     pub(super) service: String,
     /// How many of its replicas; `None` is all of them.

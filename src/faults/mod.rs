@@ -62,6 +62,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -110,13 +111,13 @@ impl FaultError {
         FaultError::new("read the undo", format!("it is not {not}"))
     }
 
-    /// The same, with what was written meanwhile.
+    /// This error, with the output until then.
     pub fn with(self, output: impl Into<String>) -> Self {
         FaultError { output: output.into(), ..self }
     }
 }
 
-/// Where a fault stands.
+/// Whether a fault is in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
     /// It is in place as a whole; the text is the evidence.
@@ -206,6 +207,12 @@ impl Fault {
     /// The kind that carries it out: its own, or that on which its preset is built.
     pub fn made_of(&self) -> &str {
         self.preset.as_ref().map_or(&self.kind, |preset| preset.kind)
+    }
+
+    /// The file of the project in which its preset is written.
+    pub fn preset_file(&self) -> Option<&Path> {
+        let own = self.preset.as_ref().filter(|own| Preset::shipped().iter().all(|shipped| shipped.name != own.name));
+        own.map(|preset| preset.file())
     }
 
     /// Whether its preset says that nothing undoes it.
@@ -298,7 +305,7 @@ pub struct FaultFacts {
     pub secrets: Vec<String>,
 }
 
-/// In words how a fault has ended by itself, if it has.
+/// How a fault has ended by itself, in words; `None` where it has not.
 pub type EndedByItself = FaultResult<Option<String>>;
 
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.

@@ -54,8 +54,7 @@ async fn look(change: &ObjectChange, stack: &dyn Stack) -> FaultResult<Presence>
         (_, 0) => format!("{object} has the fault's {}", names(&is)),
         _ => format!("{object} has the fault's {}, and another {}", names(&is), names(&is_not)),
     };
-    // An edit that says nothing changes nothing.
-    Ok(if found.is_empty() { Presence::InPlace(evidence) } else { Presence::of(is.len(), found.len(), evidence) })
+    Ok(Presence::of(is.len(), found.len(), evidence))
 }
 
 /// Gives back what was planned, unless that has been done.

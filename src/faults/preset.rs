@@ -194,6 +194,11 @@ impl Preset {
         Some(Preset { name, title, covers, cured_by, parameters, kind, settings, source })
     }
 
+    /// The file that it was read from.
+    pub(super) fn file(&self) -> &Path {
+        &self.source.path
+    }
+
     /// What its parameters may look like, with what they are.
     pub fn shape(&self) -> serde_json::Value {
         let mut properties = json!({});

@@ -111,8 +111,16 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ProcessFault> {
 
 #[async_trait]
 impl Inject for ProcessFault {
-    async fn prepare(&self, _context: &FaultContext<'_>) -> FaultResult<Undo> {
-        Ok(Undo::Process { name: self.process.name.clone() })
+    /// What another service says before the process runs would prove nothing of it. That it has no answer yet is none.
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
+        let name = &self.process.name;
+        if let Some(probe) = self.confirm.as_ref().filter(|probe| probe.service != *name)
+            && let Ok((true, said)) = holds(probe, "confirm", context.stack).await
+        {
+            let operation = format!("before `{name}` is started");
+            return Err(FaultError::new(operation, format!("it is in place already: {said}")));
+        }
+        Ok(Undo::Process { name: name.clone() })
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {

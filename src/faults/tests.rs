@@ -293,6 +293,24 @@ fn every_preset_that_ships_can_be_read() {
     }
 }
 
+/// Without any program on its path `dd` writes nothing here either: what counts is that the size was asked for and refused.
+#[tokio::test]
+async fn a_disk_whose_size_nobody_can_tell_is_not_filled() {
+    for preset in ["disk_full", "inodes_full"] {
+        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
+        let fault = read(&format!("{preset}: {{ service: db, directory: / }}")).expect("a fault");
+        stack.codes.lock().expect("a lock").push(0);
+        fault.inject(&Undo::nothing(), &context).await.expect("injected");
+        let done = stack.done().concat();
+        let script = done.strip_prefix("db: sh -c ").expect("its script");
+        let ran = std::process::Command::new("/bin/sh").args(["-c", script]).env("PATH", "/nowhere").output();
+        let (ran, refused) = (ran.expect("an end"), "is it the machine's own disk?");
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.code() == Some(1) && told.contains(refused), "{preset}: {told}");
+    }
+}
+
 #[test]
 fn passwords_are_secrets() {
     let fault = read("postgres_lock: { service: db, table: t, password: hunter22 }").expect("a fault");

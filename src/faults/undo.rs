@@ -125,14 +125,14 @@ pub struct Undone {
 }
 
 impl Undone {
-    /// That this was done.
+    /// The result of an undo that did these things.
     pub(super) fn of(what: impl IntoIterator<Item = String>) -> Undone {
         Undone { what: what.into_iter().collect(), output: String::new() }
     }
 }
 
 impl Undo {
-    /// Of what the scenario says that it is irreversible: that nothing undoes it.
+    /// The undo of a fault that the scenario calls irreversible: nothing undoes it.
     pub(crate) fn nothing() -> Undo {
         Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container: None }
     }

@@ -41,7 +41,7 @@ pub fn affected(revision: &str, day: &GameDay, platform: &dyn Platform, project:
 pub fn own_files(plan: &Plan, project: &Path, inputs: &mut SourceFiles) {
     plan.made_from().for_each(|source| inputs.file(&source.path));
     plan.respond.env_files.iter().for_each(|file| inputs.file(file));
-    plan.sources().flat_map(|source| source.files.clone()).for_each(|file| inputs.file(&file));
+    plan.named_files().iter().for_each(|file| inputs.file(file));
     shared_files(project).iter().for_each(|file| inputs.file(file));
     inputs.folder(&project.join("faults"));
 }
@@ -128,6 +128,47 @@ mod tests {
             let touched = |file: &&str| inputs.is_touched_by(&BTreeSet::from([project.join(file)]));
             assert!(own.iter().chain(&all).all(touched), "{scenario}: {inputs:?}");
             assert!(!others.iter().any(touched), "{scenario}: {inputs:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_a_key_of_its_text_names_concerns_it_as_well() {
+        let team = tempfile::tempdir().unwrap();
+        let authority = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
+        let scenario = "title: x\nstack: ../stack.yaml\nrunbook: ../r.md\n\
+                        load: { shop: { request: GET https://web/, rate: 20/s, tls: { ca: ../ca.pem } } }\n\
+                        slis: { ok: { load: shop, slo: ../slo.yaml#buying/availability } }\n\
+                        faults: [odd: { service: web }]\nrespond: { trust: ../trust.pem }\nrecover: { within: 30s }\n";
+        let preset = "title: x\ncured_by: y\nparameters: { service: { type: service, about: z } }\n\
+                      fault: { container_pause: { service: '{{service}}' } }\n";
+        for (path, text) in [
+            ("scenarios/x.yaml", scenario),
+            ("stack.yaml", "services: { web: { image: x } }\n"),
+            ("r.md", "# R\n\n## Mitigation\n\n```bash\nls\n```\n"),
+            ("ca.pem", authority.as_str()),
+            ("trust.pem", authority.as_str()),
+            ("slo.yaml", "journeys: [{ name: buying, slo: { availability: 99% } }]\n"),
+            ("faults/odd.yaml", preset),
+        ] {
+            let path = team.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let (plan, mistakes) = load(&team.path().join("scenarios/x.yaml"), &Overrides::default());
+        let plan = plan.unwrap_or_else(|| panic!("{mistakes:?}"));
+        let mut inputs = SourceFiles::default();
+        // The project is above: `faults/` of the team is not its own.
+        own_files(&plan, team.path().parent().unwrap(), &mut inputs);
+        for (file, concerns) in [
+            ("ca.pem", true),
+            ("trust.pem", true),
+            ("slo.yaml", true),
+            ("faults/odd.yaml", true),
+            ("faults/other.yaml", false),
+            ("other.pem", false),
+        ] {
+            let changed = BTreeSet::from([SourceFiles::real(&team.path().join(file))]);
+            assert_eq!(inputs.is_touched_by(&changed), concerns, "{file}: {inputs:?}");
         }
     }
 }

@@ -73,7 +73,7 @@ fn without_beginnings(text: &str, secrets: &[&str]) -> String {
     pieces.collect()
 }
 
-/// The same file with its secrets blotted out, byte for byte, so that no finding shows them.
+/// The file with its secrets masked, byte for byte, so that no finding shows them.
 pub(super) fn blotted(source: &Source, secrets: &[SecretFound]) -> Arc<Source> {
     let mut text = source.text.as_bytes().to_vec();
     for SecretFound { span, .. } in secrets {

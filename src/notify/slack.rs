@@ -89,7 +89,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// So many characters at most.
+/// A text cut to `most` characters, the last one `…`.
 pub(super) fn clipped(text: &str, most: usize) -> String {
     if text.chars().count() > most { text.chars().take(most - 1).chain(['…']).collect() } else { text.to_string() }
 }

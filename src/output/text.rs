@@ -62,7 +62,7 @@ pub fn log_lines(text: &str) -> String {
     per_line(text, |line| shown_line(line, false))
 }
 
-/// The same on one line, whatever the text: line ends are seen.
+/// A text as one line of a log: line ends are shown, and it is no command of a CI system.
 pub fn log_line(text: &str) -> String {
     without_commands(visible(text))
 }

@@ -163,8 +163,8 @@ pub(super) fn nobody_learns(program: &str) -> String {
     format!("nobody will learn whether this fails: `{program}` exits with 0 all the same")
 }
 
-/// What would make a call tell whether it failed, and why nobody will learn that: its exit code does not tell, and what it would say is
-/// not shown.
+/// What would make a call tell whether it failed, and why nobody will learn of a failure: its exit code does not tell,
+/// and its errors are not shown.
 pub fn says_nothing(call: &Call) -> Option<(&'static str, String)> {
     let program = table::program(call.program())?;
     let looked_at = call.stdout == Sink::Piped || call.filtered == Filtered::Lines;

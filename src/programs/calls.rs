@@ -37,7 +37,7 @@ struct CallContext<'a> {
 /// What of it decides what becomes of what a function runs.
 type AroundFunction = (Sink, Sink, ExitUse, Filtered, usize);
 
-/// The work that it takes to read what a text runs.
+/// A limit on the work of reading what a text runs.
 struct Budget {
     /// How many bytes of functions may still be read where they are called: functions that call functions multiply the work.
     left: usize,

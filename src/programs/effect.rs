@@ -48,7 +48,7 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// It only looks.
+    /// The effect of a command that only looks.
     pub fn looks() -> Effect {
         Effect::default()
     }

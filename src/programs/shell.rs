@@ -32,7 +32,7 @@ pub fn only_looks(text: &str) -> bool {
     looks(text, EffectWalk::default())
 }
 
-/// The same, where what it writes to files below `/tmp` is for the one who follows the runbook.
+/// Whether shell text only looks, where writing to files below `/tmp` counts as looking.
 pub fn only_notes(text: &str) -> bool {
     looks(text, EffectWalk { notes: true, ..EffectWalk::default() })
 }

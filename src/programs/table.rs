@@ -71,6 +71,8 @@ pub(super) struct Program {
     pub destroys: Vec<Way>,
     /// Ways of calling it that keep a copy of what may be lost.
     pub keeps: Vec<Way>,
+    /// Ways that tell what there is, whatever that is.
+    pub lists: Vec<Way>,
     /// Ways of calling it whose effect stays until somebody takes it back.
     pub lasts: Vec<Way>,
     /// Ways of calling it that change something so that somebody can look.
@@ -217,7 +219,7 @@ impl Way {
             && self.options.iter().all(|option| other.options.iter().any(|given| option == given))
     }
 
-    /// As it stands in the table.
+    /// The way of calling, as `programs.yaml` writes it.
     pub(super) fn text(&self) -> String {
         let given = self.operands.iter().chain(&self.options).map(|names| names.join("|"));
         let without = self.without.iter().map(|names| format!("!{}", names.join("|")));

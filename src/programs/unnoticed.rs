@@ -4,22 +4,31 @@
 use super::ExitUse;
 use super::answer::{nobody_learns, says_nothing};
 use super::calls::calls;
+use super::effect::labelled;
 use super::table;
 use crate::bash::{Statement, StatementKind, one_call, read};
+use crate::source::TextPattern;
 
-/// What decides by itself how a shell or a pipe ends.
-const DECIDES: &[&str] = &["exit", "return", "set -e", "pipefail", "PIPESTATUS"];
+/// What decides by itself how a shell or a pipe ends; `status=exited` does not.
+static DECIDES: TextPattern =
+    TextPattern::new(r"\b(?:(?:err)?exit|return|pipefail|PIPESTATUS|set -e\w*|jq .*-[a-z]*e)\b");
 
 /// Why nobody learns whether the last command of a shell text failed, and what would make it tell. What only says something behind it
-/// (`echo done`) is left out.
+/// (`echo done`, `&& echo up || echo down`) is left out.
 pub fn unnoticed_end(text: &str) -> Option<(&'static str, String)> {
     const LEAVE_OUT: &str = "without it the command before it tells";
-    if DECIDES.iter().any(|word| text.contains(word)) {
+    if DECIDES.is_match(text) {
         return None;
     }
     let script = read(text);
-    let last = script.statements.iter().rposition(|one| !matches!(first(one), "echo" | "printf"))?;
-    let (last, before) = script.statements.get(..=last)?.split_last()?;
+    let says = |one: &Statement| matches!(first(one), "echo" | "printf");
+    let last = script.statements.iter().rposition(|one| !says(one))?;
+    let (mut last, before) = script.statements.get(..=last)?.split_last()?;
+    if let StatementKind::AndOr(asked, rest) = &last.kind
+        && rest.iter().all(|(_, part)| says(part))
+    {
+        last = asked;
+    }
     let of = |program: &str, advice| Some((advice, nobody_learns(program)));
     match &last.kind {
         StatementKind::AndOr(_, rest) => match rest.last()? {
@@ -29,9 +38,10 @@ pub fn unnoticed_end(text: &str) -> Option<(&'static str, String)> {
         StatementKind::Pipeline(stages) => {
             let table = &*table::TABLE;
             let hand_on = [&table.transparent, &table.filters, &table.cuts, &table.counts];
-            let ends_with_0 = |name: &&str| hand_on.into_iter().flatten().any(|known| known == name);
+            // What gets nothing, as the program before it has failed, is content as well.
+            let ends_with_0 = |name: &&str| *name == "jq" || hand_on.into_iter().flatten().any(|known| known == name);
             let program = stages.last().map(|(stage, _)| first(stage)).filter(ends_with_0)?;
-            of(program, "`grep -q` or `test` behind it judges what it is given")
+            of(program, "`jq -e`, or `grep -q` or `test` behind it, judges what it is given")
         }
         StatementKind::Simple(_) if is_nothing(last) && !before.is_empty() => of(first(last), LEAVE_OUT),
         StatementKind::Simple(_) => {
@@ -44,12 +54,9 @@ pub fn unnoticed_end(text: &str) -> Option<(&'static str, String)> {
 /// Whether nobody asks by a command how it goes, as it tells what there is, whatever that is: `date`, `docker compose ps`.
 pub fn asks_nothing(text: &str) -> bool {
     let Some(command) = one_call(text) else { return false };
-    let has = |words: [&str; 2]| command.words.iter().any(|word| words.contains(&word.word.text.as_str()));
-    match command.first() {
-        "echo" | "printf" | "date" => true,
-        "docker" | "docker-compose" => has(["ps", "logs"]) && !has(["exec", "run"]),
-        _ => false,
-    }
+    let words: Vec<&str> = command.words.iter().map(|word| word.word.text.as_str()).collect();
+    let lists = || labelled(&words, |program| &program.lists).is_some();
+    matches!(command.first(), "echo" | "printf" | "date") || lists()
 }
 
 fn first(statement: &Statement) -> &str {
@@ -66,11 +73,24 @@ mod tests {
 
     #[test]
     fn what_lists_asks_nothing() {
-        for text in ["date", "docker compose ps", "docker compose logs --tail 5 web", "echo $i"] {
+        for text in [
+            "date",
+            "docker compose -p shop ps",
+            "docker compose logs --tail 5 web",
+            "echo $i",
+            "kubectl get pods -n shop -l app=web",
+            "kubectl -n shop logs deploy/web --tail=5",
+        ] {
             assert!(asks_nothing(text), "{text}");
         }
-        for text in ["curl -f http://web", "docker compose exec web ps", "kubectl get pods | grep -q web", "ls; false"]
-        {
+        for text in [
+            "curl -f http://web",
+            "docker compose exec web ps",
+            "kubectl exec web -- ps",
+            "kubectl get pods | grep -q web",
+            "kubectl get pod web-1 -n shop",
+            "ls; false",
+        ] {
             assert!(!asks_nothing(text), "{text}");
         }
     }
@@ -88,9 +108,15 @@ mod tests {
             ("docker compose ps --quiet web | wc -l", Some("wc")),
             ("docker compose ps | awk '{print $1}'", Some("awk")),
             ("docker compose ps -q | awk 'END { exit NR < 2 }'", None),
+            ("docker compose ps -q --status exited | wc -l", Some("wc")),
+            ("curl -s http://web/status && echo up", Some("curl")),
+            ("curl -s http://web/status && echo up || echo down", Some("curl")),
+            ("curl -fsS http://web/status && echo up", None),
+            ("set -o errexit; curl -s http://web/status | head", None),
             ("curl -fsS http://web/status", None),
             ("curl -i http://web/status", None),
             ("curl -s http://web/status | grep -q ok", None),
+            ("curl -s http://web/status | jq .ok", Some("jq")),
             ("curl -s http://web/status | jq -e .ok", None),
             ("STATUS=$(curl -s http://web/status)", None),
             ("test \"$(docker compose ps --quiet web | wc -l)\" -eq 2", None),

@@ -138,7 +138,8 @@ pub struct DetectionTheory {
 }
 
 impl BurnRate {
-    /// With this share of bad events, and a page after this time; `None` where so few are bad that it would never fire.
+    /// What the rule promises for this share of bad events, beside the time that the page took; `None` where so few are
+    /// bad that the rule would never fire.
     pub fn against(self, bad: f64, took_us: u64) -> Option<DetectionTheory> {
         let burning = (self.threshold / bad * self.window_us as f64).round() as u64;
         let waits = [self.pending_us, self.scrape_us, self.evaluation_us, self.group_wait_us];
@@ -416,7 +417,8 @@ impl PageExpectation {
         loud.or_else(many)
     }
 
-    /// When it was over, not before `from`: with every set of labels with which it was delivered, as its receiver was told.
+    /// When the receiver had been told that the alert is resolved, for every set of labels with which it was delivered;
+    /// not before `from`.
     pub fn resolved(&self, seen: &[AlertMoment], from: DrillTime) -> Option<DrillTime> {
         let (mut open, mut over) = (BTreeSet::new(), None);
         for moment in seen.iter().filter(|moment| self.is_of(moment)) {

@@ -117,7 +117,7 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// That the run was made under other rules than this program has, in words; `None` where they are the same.
+    /// Says that the run was made under other rules than this program has; `None` where they are the same.
     pub fn other_rules(&self) -> Option<String> {
         let made = self.rules;
         (made != RULES).then(|| format!("it was made under rules {made}, and this program has rules {RULES}"))
@@ -332,7 +332,7 @@ pub struct StepInfo {
 }
 
 impl StepInfo {
-    /// That only its look was run, and why, where it has ended so.
+    /// Says that only the look of a step was run, and why; `None` where all of it was run.
     pub fn only_looked(&self, status: Option<StepStatus>) -> Option<String> {
         let why = self.not_run.as_ref().filter(|_| status == Some(StepStatus::Passed))?;
         Some(format!("only its look was run: {why}"))

@@ -104,7 +104,7 @@ impl NoteInbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{RecordObserver, Redactor};
+    use crate::record::Redactor;
 
     #[test]
     fn notes_come_into_the_story_once_and_later_ones_stay_beside_it() {
@@ -112,15 +112,14 @@ mod tests {
         let run = dir.path().join("20261120T064112Z-x-0001");
         let note =
             |text: &str| BesideNote { at_utc: "2026-11-20T06:41:12Z".into(), by: "ada".into(), text: text.into() };
-        let watch = RecordObserver::default();
-        let sink = EventSink::new(None, Redactor::default(), vec![Box::new(watch.clone())]);
+        let sink = EventSink::new(None, Redactor::default(), Vec::new());
         let inbox = NoteInbox::new(&run);
         inbox.take(&sink);
         append_beside(&run, "notes", &note("the lock")).unwrap();
         inbox.take(&sink);
         inbox.take(&sink);
         append_beside(&run, "notes", &note("after it")).unwrap();
-        let record = watch.record();
+        let record = sink.read(Record::clone);
         assert_eq!(record.notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), ["the lock"]);
         assert_eq!(record.later_notes(notes_beside(&run)), [note("after it")]);
         std::fs::write(beside_run(&run, "notes"), "no note\n{\"at_utc\": \"x\"").unwrap();

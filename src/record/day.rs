@@ -364,7 +364,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Of these drills, each with its status and its attempts.
+    /// Counts these drills, each with its status and its attempts.
     pub fn of<'a, A: IntoIterator<Item = &'a Attempt>>(drills: impl Iterator<Item = (DrillStatus, A)>) -> Account {
         let mut sum = Account::default();
         for (status, attempts) in drills {
@@ -454,7 +454,7 @@ impl Day {
 #[derive(Clone)]
 pub struct DaySink {
     started: Instant,
-    /// What it adds up to so far, and where its events go.
+    /// The game day so far, and where its events go.
     inner: Arc<Mutex<(Day, StoryOut<DayStamped>)>>,
 }
 

@@ -147,7 +147,7 @@ pub struct FaultRecord {
 }
 
 impl FaultRecord {
-    /// When it first reached a station.
+    /// When an event of this fault was first recorded.
     pub fn at(&self, what: FaultEvent) -> Option<DrillTime> {
         self.life.iter().find(|moment| moment.what == what).map(|moment| moment.at_us)
     }
@@ -212,7 +212,7 @@ impl Parts {
     /// What is assumed where a fault is partially active and cannot tell how far.
     pub const HALF: Parts = Parts { active: 1, all: 2 };
 
-    /// So many of `all`.
+    /// `active` of `all` parts, at least 1 of each.
     pub fn new(active: usize, all: usize) -> Parts {
         let [active, all] = [active, all].map(|parts| u32::try_from(parts.max(1)).unwrap_or(u32::MAX));
         Parts { active: active.min(all), all }
@@ -255,7 +255,7 @@ impl HoldRecord {
         HoldRecord { required_us: self.configured_us.max(own).max(self.shown_after_us), ..self }
     }
 
-    /// What is required.
+    /// How long users must be served for a recovery to count.
     pub fn required(&self) -> Duration {
         Duration::from_micros(self.required_us)
     }

@@ -82,7 +82,7 @@ impl Drop for PrivateDir {
     }
 }
 
-/// The same in another place; removing it is the caller's.
+/// Makes such a directory below `parent`. The caller removes it.
 pub fn private_dir_in(parent: &Path, what: &str) -> io::Result<PathBuf> {
     let dir = parent.join(format!("firedrill-{what}-{}", random_hex()));
     // Never one that is there already.

@@ -236,7 +236,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Those that a redactor hides.
+    /// The secrets that a redactor hides.
     pub fn new(redactor: Redactor) -> Secrets {
         Secrets { known: Arc::new(Mutex::new(redactor)) }
     }

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// What is waited for before the fault of a DR drill, in the words of its `waited`.
 pub const WAIT_BEFORE: &str = "the backup and the content before the fault to be looked at";
-/// The same after the runbook.
+/// What is waited for after the runbook of a DR drill, in the words of its `waited`.
 pub const WAIT_AFTER: &str = "the restore to be looked at";
 
 named_enum! {
@@ -59,7 +59,7 @@ impl RestoreLevel {
         RestoreLevel::ALL.into_iter().take_while(|level| held(*level)).last().unwrap_or(RestoreLevel::L0)
     }
 
-    /// The next one.
+    /// The next higher level; `None` after L5.
     pub fn next(self) -> Option<RestoreLevel> {
         RestoreLevel::ALL.into_iter().find(|level| *level > self)
     }
@@ -494,7 +494,7 @@ impl Record {
     }
 }
 
-/// `4,021`.
+/// A count with commas between thousands: `4,021`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();

@@ -161,7 +161,7 @@ impl RunDir {
         Ok(RunDir { _lock: held.then(|| Arc::new(lock)), ..run })
     }
 
-    /// The same without waiting: `None` while somebody else holds the lock.
+    /// [`RunDir::inherit`] without waiting: `None` while somebody else holds the lock.
     pub fn try_inherit(path: &Path) -> io::Result<Option<RunDir>> {
         let run = RunDir::open(path)?;
         let lock = run.open_lock()?;
@@ -193,7 +193,7 @@ impl RunDir {
         Ok(runs)
     }
 
-    /// The path.
+    /// The directory of the run.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -247,7 +247,7 @@ impl RunDir {
         self.path.join("logs")
     }
 
-    /// Where the files as they were go.
+    /// The directory with copies of the scenario, the runbook and the stack file.
     pub fn files(&self) -> PathBuf {
         self.path.join("files")
     }

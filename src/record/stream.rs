@@ -2,7 +2,7 @@
 //! flushed before anyone else sees them), the record that is kept meanwhile, and a record made again from the file: a killed run
 //! still has its story, and whoever cleans up after it completes that.
 
-use super::{DrillTime, Event, Record, Redactor, Secrets, Stamped, micros, open_plain, utc_now};
+use super::{DrillTime, Event, Phase, Record, Redactor, Secrets, Stamped, micros, open_plain, utc_now};
 use crate::locked;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ impl<E, F: FnMut(&E) + Send> Observer<E> for F {
     }
 }
 
-/// Where a story goes: into its file, and before its readers.
+/// Where events go: a file, and the observers.
 pub(super) struct StoryOut<E> {
     pub(super) file: Option<File>,
     /// The first error of writing the file.
@@ -51,15 +51,16 @@ pub struct EventSink {
     started: Instant,
     /// The secrets that are hidden, also for who writes beside the stream: it knows those that are still to come as well.
     pub secrets: Secrets,
-    /// Number of the next event, and where it goes.
-    inner: Arc<Mutex<(u64, StoryOut<Stamped>)>>,
+    /// What the events add up to so far, and where they go.
+    inner: Arc<Mutex<(Record, StoryOut<Stamped>)>>,
 }
 
 impl EventSink {
     /// A sink that starts the drill's clock now. `file` is `events.jsonl`, opened for appending.
     pub fn new(file: Option<File>, redactor: Redactor, observers: Vec<Box<dyn Observer>>) -> Self {
         let out = StoryOut { file, failed: None, observers };
-        EventSink { started: Instant::now(), secrets: Secrets::new(redactor), inner: Arc::new(Mutex::new((0, out))) }
+        let inner = Arc::new(Mutex::new((Record::default(), out)));
+        EventSink { started: Instant::now(), secrets: Secrets::new(redactor), inner }
     }
 
     /// Now, in drill time.
@@ -72,14 +73,37 @@ impl EventSink {
         self.emit_at(event);
     }
 
-    /// The same, for who counts from the event on: returns its time.
+    /// [`EventSink::emit`], which returns the time of the event.
     pub fn emit_at(&self, event: Event) -> DrillTime {
-        let (seq, out) = &mut *locked(&self.inner);
+        let (record, out) = &mut *locked(&self.inner);
         let event = self.secrets.redactor().event(event);
-        let stamped = Stamped { seq: *seq, at_us: self.now(), event };
-        *seq += 1;
+        let stamped = Stamped { seq: record.next_seq, at_us: self.now(), event };
+        record.apply(&stamped);
         out.tell(&stamped);
         stamped.at_us
+    }
+
+    /// Looks at the record so far. No event comes meanwhile.
+    pub fn read<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
+        look(&locked(&self.inner).0)
+    }
+
+    /// Ends the phase that runs, if one does, and begins the next one; returns when.
+    pub fn begin(&self, phase: Phase) -> DrillTime {
+        self.end_phase();
+        self.emit_at(Event::PhaseStarted { phase })
+    }
+
+    /// Ends the phase that runs, if one does.
+    pub fn end_phase(&self) {
+        if let Some(phase) = self.phase() {
+            self.emit(Event::PhaseEnded { phase });
+        }
+    }
+
+    /// The phase that runs.
+    pub fn phase(&self) -> Option<Phase> {
+        self.read(|record| record.phases.last().filter(|last| last.ended_us.is_none()).map(|last| last.phase))
     }
 
     /// Says something that people should know, and that decides nothing.
@@ -91,30 +115,6 @@ impl EventSink {
     /// `harness_error`.
     pub fn write_error(&self) -> Option<String> {
         locked(&self.inner).1.failed.clone()
-    }
-}
-
-/// Applies every event to a record that others can look at meanwhile. Clones share the record.
-#[derive(Debug, Clone, Default)]
-pub struct RecordObserver {
-    record: Arc<Mutex<Record>>,
-}
-
-impl RecordObserver {
-    /// The record so far.
-    pub fn record(&self) -> Record {
-        self.read(Record::clone)
-    }
-
-    /// Looks at the record without copying it.
-    pub fn read<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
-        look(&locked(&self.record))
-    }
-}
-
-impl Observer for RecordObserver {
-    fn on_event(&mut self, event: &Stamped) {
-        locked(&self.record).apply(event);
     }
 }
 
@@ -192,8 +192,11 @@ impl Journal {
     }
 }
 
-/// Appends a value as a line of its own.
-pub(super) fn write_line(file: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+/// Appends a value as a line of its own, by one write.
+///
+/// # Errors
+/// Those of the file system.
+pub fn write_line(file: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     file.write_all(&line)
@@ -233,12 +236,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_clone_sees_what_the_sink_was_told() {
-        let watch = RecordObserver::default();
-        let sink = EventSink::new(None, Redactor::default(), vec![Box::new(watch.clone())]);
-        sink.emit(Event::Note { text: "the agent came back".into() });
-        assert_eq!(watch.read(|r| r.notes.len()), 1);
-        assert_eq!(watch.record().notes[0].text, "the agent came back");
+    fn a_clone_has_the_record_of_what_the_sink_was_told() {
+        let sink = EventSink::new(None, Redactor::default(), Vec::new());
+        let clone = sink.clone();
+        sink.begin(Phase::Up);
+        sink.note("the agent came back");
+        assert_eq!(clone.read(|record| record.notes[0].text.clone()), "the agent came back");
+        clone.begin(Phase::Steady);
+        clone.end_phase();
+        clone.end_phase();
+        let record = sink.read(Record::clone);
+        let phases: Vec<_> = record.phases.iter().map(|phase| (phase.phase, phase.ended_us.is_some())).collect();
+        assert_eq!((phases.as_slice(), record.next_seq), ([(Phase::Up, true), (Phase::Steady, true)].as_slice(), 5));
+        assert!(record.damage.is_empty(), "{:?}", record.damage);
     }
 
     #[test]

@@ -12,14 +12,14 @@ pub struct EventsJson<W: Write + Send> {
 }
 
 impl EventsJson<std::io::Stdout> {
-    /// To standard output.
+    /// Writes to standard output.
     pub fn printed() -> Self {
         EventsJson::new(pipe::stdout())
     }
 }
 
 impl<W: Write + Send> EventsJson<W> {
-    /// To any writer.
+    /// Writes to any writer.
     pub fn new(out: W) -> Self {
         EventsJson { out, failed: false }
     }

@@ -108,7 +108,7 @@ pub struct EventLines {
 }
 
 impl EventLines {
-    /// Of nothing yet; `label` stands before each line.
+    /// Lines of no event yet; `label` is put before each line.
     pub fn new(verbosity: Verbosity, color: bool, label: Option<String>) -> Self {
         EventLines { verbosity, paint: Paint { color }, label, ..EventLines::default() }
     }

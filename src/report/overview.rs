@@ -15,7 +15,7 @@ pub fn overview(drills: &Drills, color: bool) -> String {
     page(drills, color).text()
 }
 
-/// The same as a page that goes on.
+/// The overview of these drills, as a page to which more can be added.
 pub(super) fn page(drills: &Drills, color: bool) -> TerminalPage {
     let mut page = TerminalPage::new(color);
     let symbol = symbol(drills);

@@ -41,7 +41,7 @@ impl TerminalPage {
         self.hanging(lead, console::measure_text_width(lead), text, |_, line| line.to_string());
     }
 
-    /// The same, painted, with so many spaces before each line after the first.
+    /// A painted text behind `lead`, in as many lines as it needs, those after the first indented by `indent` columns.
     pub fn hanging(&mut self, lead: &str, indent: usize, text: &str, paint: fn(Paint, &str) -> String) {
         let mut lead = lead.to_string();
         for line in wrap(&one_line(text), self.width.saturating_sub(indent)) {
@@ -72,7 +72,7 @@ impl TerminalPage {
         self.paint.marked(symbol, symbol.sign())
     }
 
-    /// All of it.
+    /// The text of the page.
     pub fn text(self) -> String {
         self.text
     }

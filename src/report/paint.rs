@@ -33,7 +33,7 @@ impl Paint {
         self.with(text, Paint::style(mark))
     }
 
-    /// The same, bold.
+    /// Text in the colour of a mark, bold.
     pub fn headline(self, mark: StatusSymbol, text: &str) -> String {
         self.with(text, Paint::style(mark).bold())
     }

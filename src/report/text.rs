@@ -35,7 +35,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     wrap_words(text.split_whitespace(), width)
 }
 
-/// The same of words that may hold spaces.
+/// Words, which may hold spaces, as lines of at most `width` columns; a longer word gets a line of its own.
 pub fn wrap_words<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut used = 0;

@@ -85,7 +85,7 @@ pub enum Do {
 }
 
 impl Do {
-    /// As it is told.
+    /// The decision in words: `run`, `skip`, `person`, or `backend: postgres`.
     pub fn text(&self) -> String {
         match self {
             Do::Run => "run".into(),

@@ -660,6 +660,13 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "**Backlog above 10,000 orders**",
         "### Backlog above 10,000 orders",
         "Restart it:[^1]\n\n[^1]: The shift lead must agree.",
+        "Upon confirmation from the DBA, restart it:",
+        "Having confirmed that nobody pays, restart it:",
+        "In the next maintenance window:",
+        "Another way is to restart it:",
+        "As a fallback, restart it:",
+        "No improvement within 5 minutes: restart it:",
+        "This loses the carts:",
     ] {
         assert!(above(text).is_some(), "{text}");
     }

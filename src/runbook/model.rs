@@ -65,7 +65,7 @@ pub struct Step {
     pub hash: String,
     /// Why it is for a person, where Firedrill does not run it.
     pub manual: Option<String>,
-    /// The commands that stand in it, in order; those of a manual step are held.
+    /// Its commands, in order. Those of a manual step are not run.
     pub all_commands: Vec<Command>,
     /// Its code blocks that hold commands (run or held), in order; `Command::block` counts them.
     pub blocks: Vec<CodeBlock>,
@@ -100,7 +100,7 @@ pub struct CodeBlock {
 pub struct Replaced {
     /// Why the step was for a person, if it was.
     pub manual: Option<String>,
-    /// What stood in it.
+    /// The commands of the runbook's step.
     pub commands: Vec<Command>,
     /// The scenario.
     pub by: Arc<Source>,
@@ -113,7 +113,7 @@ pub struct Replaced {
 pub struct Command {
     /// The text, prompts and indentation of the Markdown removed, inputs as they were written.
     pub text: String,
-    /// The same with where it stands in its file.
+    /// The text with the places of its bytes in its file.
     pub written: Excerpt,
     /// Line of its beginning in the runbook, from 1.
     pub line: usize,
@@ -179,7 +179,7 @@ pub enum ManualReason {
 }
 
 impl ManualReason {
-    /// As it is told.
+    /// The reason in words.
     pub fn text(&self) -> &str {
         match self {
             ManualReason::Endless(text) | ManualReason::Person(text) | ManualReason::Invalid(text) => text,
@@ -250,7 +250,7 @@ impl Step {
         if self.manual.is_none() { &self.all_commands } else { &[] }
     }
 
-    /// The same, to be changed.
+    /// The commands that are run, to be changed.
     pub fn commands_mut(&mut self) -> &mut [Command] {
         if self.manual.is_none() { &mut self.all_commands } else { &mut [] }
     }

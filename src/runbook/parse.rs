@@ -36,7 +36,7 @@ pub fn parse_with(source: &Arc<Source>, clients: &BTreeSet<String>, diags: &mut 
     parse_page(source, clients, diags).map(|(runbook, _)| runbook)
 }
 
-/// The same, with everything that stands on the page.
+/// [`parse_with`], which also returns everything that stands on the page.
 pub fn parse_page(
     source: &Arc<Source>,
     clients: &BTreeSet<String>,

@@ -39,7 +39,8 @@ pub(super) fn is_imperative(sentence: &str) -> bool {
     is_among(words!("verbs"), &second.unwrap_or(first))
 }
 
-/// The same, also by one of some other first words, which name something elsewhere: "List them" is one, "List of hosts" may be none.
+/// Whether a sentence asks a person for something. The first words in `also` count too, although they may name
+/// something: "List them" asks, "List of hosts" may not.
 pub(super) fn is_order(sentence: &str, also: &str) -> bool {
     is_imperative(sentence) || spoken_words(sentence).first().is_some_and(|first| is_among(also, first))
 }

@@ -153,7 +153,7 @@ impl Expect {
         Expect::parse_within(text, &mut (1, 1))
     }
 
-    /// The same for one of many: how many there may still be, and how many large ones.
+    /// [`Expect::parse`] for one pattern of many: counts down how many there may still be, and how many large ones.
     ///
     /// # Errors
     /// What is wrong with it, for its author.

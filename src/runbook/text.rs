@@ -90,7 +90,7 @@ pub(super) fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> + Clone
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// The same in lower case.
+/// The words of a text in lower case.
 pub(super) fn lower_words(text: &str) -> Vec<String> {
     words(text).map(str::to_lowercase).collect()
 }

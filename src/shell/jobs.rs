@@ -71,7 +71,7 @@ impl Jobs {
         self.jobs.get_mut(&pid).filter(|known| known.is_none()).map(|known| *known = Some(exit)).is_some()
     }
 
-    /// Those that have not ended, as words.
+    /// The process ids of the jobs that have not ended, as words.
     pub fn running(&self) -> String {
         words(self.jobs.iter().filter(|(_, exit)| exit.is_none()).map(|(pid, _)| *pid))
     }

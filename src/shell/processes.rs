@@ -57,7 +57,7 @@ pub fn own_session() -> Option<i32> {
     (session == own_pid()).then_some(session)
 }
 
-/// Whose end a stop has to see: the processes of a group, and everything in the session that was not there before.
+/// The processes that must have ended after a stop: those of a group, and those of the session that are new.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Process group of the command's bash.
@@ -71,7 +71,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Those that are alive.
+    /// The processes of the target that are alive.
     pub fn alive(&self) -> Vec<SessionProcess> {
         let belongs = |p: &SessionProcess| {
             let in_session = Some(p.session) == self.session;

@@ -107,7 +107,7 @@ impl Good {
         })
     }
 
-    /// Of a question: its answer is true.
+    /// The condition of a question: its answer is true.
     pub fn truth() -> Good {
         Good { text: "the answer is true".into(), terms: vec![Term::True] }
     }

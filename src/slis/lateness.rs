@@ -19,7 +19,7 @@ const LATE_LIMIT: Duration = Duration::from_secs(1);
 pub struct Lateness(BTreeMap<String, LateRequests>);
 
 impl Lateness {
-    /// So many requests of a load were due.
+    /// Counts requests of a load that were due.
     pub fn due(&mut self, load: &str, requests: u64) {
         self.0.entry(load.into()).or_default().requests += requests;
     }

@@ -21,7 +21,7 @@
 //! a missing slice is not known yet, and never counts as good. Ratios are compared with a tolerance of 10⁻⁹, as
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
-use super::{Ratio, SLICE, SliSpec};
+use super::{EventAnswer, Ratio, SLICE, SliSpec};
 use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Slice, micros, percent, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -40,8 +40,8 @@ pub const SERVED_BEFORE: Duration = Duration::from_secs(1);
 
 const TOLERANCE: f64 = 1e-9;
 
-/// What the slices known so far say: that it is so, or that it is not so (in a query about an instant still to come, it cannot become so
-/// any more); `None` while a slice that decides it is not known yet.
+/// The answer of the slices known so far: `Ok` yes, `Err` no (of an instant still to come: it cannot become yes any
+/// more); `None` while a slice that decides is not known yet.
 pub type WindowAnswer<Y, N> = Option<Result<Y, N>>;
 
 /// An SLI over one window.
@@ -237,7 +237,7 @@ struct SliLine<'t> {
     line: &'t Line,
 }
 
-/// What is counted in a slice.
+/// The counts of a slice, and the sums up to it.
 #[derive(Debug, Clone)]
 struct Total {
     start: DrillTime,
@@ -477,6 +477,25 @@ impl Timeline {
             Some(AnswersChanged { text, refused })
         });
         changed.collect()
+    }
+
+    /// What most requests of a load were answered with in a window, of each load that got errors or was sent elsewhere although its SLIs take an
+    /// ordinary answer for good as well.
+    pub fn never_served(&self, window: TimeSpan) -> Vec<String> {
+        let is_none = |result: &str| is_redirect(result) || status_of(result).is_some_and(|status| status >= 400);
+        let ordinary = |sli: &SliSpec| sli.good.judge(Some(EventAnswer::Status(200)), Duration::ZERO);
+        let told = self.loads.iter().filter_map(|(load, line)| {
+            let results = line.results(window.0, window.1);
+            let ((usual, times), all) = (results.first()?, sum(&results, |_| true));
+            let is_meant = self.slis.iter().any(|sli| sli.series == *load && !ordinary(sli));
+            (sum(&results, is_none) * 2 > all && !is_meant).then(|| {
+                format!(
+                    "most requests of {load} got an error or were sent elsewhere also while nothing was broken ({usual} × {times} of {all}): \
+                     what they ask for nobody was served, before or after"
+                )
+            })
+        });
+        told.collect()
     }
 
     /// Whether everything is known until then about the loads that no SLI looks at: who is refused there has not been seen before.

@@ -44,7 +44,7 @@ pub struct GameDay {
     pub flaky_fails: bool,
     /// Every n-th run of a scenario is a control.
     pub control: Option<u32>,
-    /// Most requests a second of a load; those of its scenarios are calmed down to it.
+    /// Most requests a second of a load; loads of its scenarios with a higher rate are slowed to it.
     pub rate: Option<f64>,
 }
 

@@ -8,7 +8,7 @@ use crate::record::{BudgetInfo, PageExpectation, RestoreLevel, Secret, Verdict, 
 use crate::runbook::{Runbook, RunbookInput, RunbookPhase, Step};
 use crate::slis::window::{ImpactSize, TimeSpan};
 use crate::slis::{Comparison, Good, MetricCondition, Ratio, SliSpec};
-use crate::source::{Mention, Node, Show, Source, Span, host_of, shorten};
+use crate::source::{Mention, Node, Show, Source, Span, beside, host_of, shorten};
 use crate::stack::{Allowed, ServiceScript, StackRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -133,6 +133,19 @@ impl Plan {
         let alerts = self.alerts.iter().flat_map(super::AlertsSpec::files).map(|(_, source)| &**source);
         let own = [&*self.source, &*self.stack_source].into_iter();
         own.chain(runbook).chain(reading).chain(programs).chain(oncall).chain(alerts)
+    }
+
+    /// The files that its loads, SLIs and faults are made from beside these: certificate authorities, SLOs, presets of the project.
+    pub fn named_files(&self) -> Vec<PathBuf> {
+        let of_each = |key: &str, path: &'static [&'static str]| {
+            let entries = self.root.get(&[key]).map_or(&[][..], Node::entries);
+            entries.iter().filter_map(move |entry| entry.value.text_at(path))
+        };
+        let slos = of_each("slis", &["slo"]).map(|slo| slo.split_once('#').map_or(slo, |(file, _)| file));
+        let trusted = of_each("load", &["tls", "ca"]).chain(self.root.text_at(&["respond", "trust"]));
+        let named = slos.chain(trusted).map(|file| beside(&self.source.path, file));
+        let presets = self.faults.iter().filter_map(|planned| planned.fault.preset_file());
+        named.chain(presets.map(Path::to_path_buf)).collect()
     }
 
     /// Where the events of the SLIs come from.

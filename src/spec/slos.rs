@@ -10,7 +10,6 @@ use crate::assurance::services::{JourneyPromise, read_journeys};
 use crate::slis::{Good, Ratio};
 use crate::source::{At, Diagnostics, Node, Source, Span, TextPattern, did_you_mean, parse, parse_period, pattern};
 use regex::Regex;
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -211,7 +210,7 @@ pub(crate) fn long_duration(text: &str) -> Option<Duration> {
 /// it counts any and something says which one.
 pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Option<(FoundSlo, Option<SliSource>)> {
     at.diags.describe(crate::source::shape::filled);
-    let (slo, file) = find(at)?;
+    let slo = find(at)?;
     let (bad, some, total) = match &slo.counts {
         SloCounts::Requests(_) => return Some((slo, None)),
         SloCounts::Events { bad, some, total } => (*bad, some.clone(), total.clone()),
@@ -229,11 +228,11 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
     let of = if bad { asked.of_bad() } else { PromEvents::Good };
     // No load has a `:` in its name.
     let source = asked.source(format!("promql:{sli}"), of, some, total)?;
-    Some((slo, Some(SliSource { files: vec![file], ..source })))
+    Some((slo, Some(source)))
 }
 
-/// The SLO that a value names, and its file.
-fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
+/// The SLO that a value names.
+fn find(at: &mut At<'_>) -> Option<FoundSlo> {
     let Some(written) = at.node.text().map(str::to_string) else {
         return at.expected("a file and a name like `../slo/shop.yaml#availability`");
     };
@@ -241,17 +240,16 @@ fn find(at: &mut At<'_>) -> Option<(FoundSlo, PathBuf)> {
     let node = Node { value: crate::source::Value::Scalar { text: file.to_string(), plain: true }, span: at.node.span };
     let mut of_file = At { key: at.key, key_span: at.key_span, node: &node, source: at.source, diags: at.diags };
     let source = text_at(&mut of_file, "the file of SLOs")?;
-    let path = source.path.clone();
     let all = read_slos(&source, at.diags)?;
     let fits = |slo: &&FoundSlo| name.is_none_or(|name| slo.name == name || slo.told() == name);
     let fitting: Vec<&FoundSlo> = all.iter().filter(fits).collect();
     if let [slo] = fitting.as_slice() {
-        return Some(((*slo).clone(), path));
+        return Some((*slo).clone());
     }
     let what = if fitting.is_empty() { "no SLO of this name" } else { "several SLOs that are meant by this" };
     let names: Vec<String> = all.iter().map(FoundSlo::told).collect();
     let help = did_you_mean(name.unwrap_or_default(), names.iter().map(String::as_str));
-    at.error(format!("`{}` has {what}", path.display())).help(help);
+    at.error(format!("`{}` has {what}", source.path.display())).help(help);
     None
 }
 

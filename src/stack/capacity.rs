@@ -91,7 +91,7 @@ impl Demand {
         self.cpus += cpus * containers as f64;
     }
 
-    /// The same, with what an earlier drill really used instead of what its stack may use.
+    /// This demand, with what an earlier drill really used instead of what its stack may use.
     pub fn measured(self, used: Use) -> Demand {
         Demand {
             memory_bytes: (used.memory_bytes as f64 * MARGIN) as u64,

@@ -364,7 +364,7 @@ pub enum ProbeState {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// What.
+    /// What was looked at.
     pub what: &'static str,
     /// How it stands.
     pub state: ProbeState,

@@ -134,7 +134,7 @@ pub struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// That of the run with this directory.
+    /// The identity of the run with this directory.
     pub fn of(run_dir: &RunDir, keep: bool) -> RunIdentity {
         RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep }
     }

@@ -99,7 +99,7 @@ pub fn cured(record: &Record) -> String {
     }
 }
 
-/// With a capital first letter.
+/// A text with a capital first letter.
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())

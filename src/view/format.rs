@@ -1,5 +1,5 @@
-//! Numbers as people read them: durations, ratios, bytes, counts, and what several come to. Nowhere else is a number formatted for
-//! people.
+//! Numbers as people read them: durations, ratios, bytes, counts, quantiles and means. Reports format numbers nowhere
+//! else; `percent` and `grouped` come from the record, whose reasons have such numbers as well.
 
 pub use crate::record::{grouped, percent};
 

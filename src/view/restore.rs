@@ -25,7 +25,7 @@ pub struct JudgedRow {
     pub came: Option<StatusSymbol>,
 }
 
-/// A rung of the ladder L1 to L5.
+/// A level of the restore, L1 to L5, and what was seen of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rung {
     /// The level.
@@ -75,7 +75,7 @@ pub fn other_level(record: &Record) -> Option<String> {
     Some(format!("expected level {}, {reached}", plan.expect))
 }
 
-/// The ladder, from L1 to L5; empty where the drill is none of a restore.
+/// The levels L1 to L5 of a restore; empty for a drill that is not of the kind `dr`.
 pub fn ladder(record: &Record) -> Vec<Rung> {
     let reached = record.restore_level();
     let levels = plan(record).into_iter().flat_map(|_| RestoreLevel::ALL.into_iter().skip(1));

@@ -13,9 +13,9 @@ pub struct StepView<'a> {
     pub ran: Option<&'a StepRecord>,
     /// How it ended.
     pub symbol: StatusSymbol,
-    /// The same in a word.
+    /// How it ended, in a word.
     pub word: &'static str,
-    /// That only its look was run, and why.
+    /// Says that only its look was run, and why; `None` where all of it was.
     pub only_looked: Option<String>,
     /// How long its commands took.
     pub took: Option<String>,

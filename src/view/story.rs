@@ -91,7 +91,7 @@ impl<'a> DrillEntry<'a> {
         self.day.is_some_and(|day| day.alive)
     }
 
-    /// Where in the user's files.
+    /// The place in the user's files that the verdict names.
     pub fn place(&self) -> Option<&'a Location> {
         self.telling_record().and_then(|record| record.at.as_ref())
     }

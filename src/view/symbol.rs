@@ -17,7 +17,7 @@ pub enum StatusSymbol {
 }
 
 impl StatusSymbol {
-    /// Of an objective: whether it was met; `None` where that is not known.
+    /// The symbol of an objective: whether it was met; `None` where that is not known.
     pub fn met(met: Option<bool>) -> StatusSymbol {
         match met {
             Some(true) => StatusSymbol::Good,

@@ -51,7 +51,7 @@ pub fn tells(event: &Event) -> bool {
     )
 }
 
-/// When an instant of a drill was, RFC 3339 in UTC.
+/// An instant of a drill, RFC 3339 in UTC.
 pub fn utc(record: &Record, at: DrillTime) -> String {
     let since = Duration::microseconds(i64::try_from(at.0).unwrap_or(i64::MAX));
     super::clock::started(record).checked_add(since).map(utc_text).unwrap_or_default()

@@ -133,7 +133,7 @@ pub(super) fn last_control(record: &Record) -> Option<&EarlierControl> {
     record.plan.as_ref()?.last_control.as_ref().filter(|control| control.images == *images)
 }
 
-/// That users recovered without the runbook as well.
+/// Says that users recovered without the runbook as well; `None` where no control shows that.
 pub fn healed_in_control(record: &Record) -> Option<String> {
     let control = last_control(record).filter(|control| control.healed && record.verdict == Verdict::Passed)?;
     Some(format!(
@@ -209,7 +209,7 @@ pub fn headline_text(record: &Record) -> String {
     beside.map(|beside| format!("{word} ({beside})")).unwrap_or(word)
 }
 
-/// That a run was cut off, or is still under way, and in what; `None` when it came to its end.
+/// Says that a run was cut off, or is still under way, and in what; `None` when it came to its end.
 pub fn cut_off(record: &Record) -> Option<String> {
     let (without_end, during) =
         if record.alive { ("the run is under way", ", in ") } else { ("the run was cut off", " during ") };

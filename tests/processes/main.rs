@@ -11,8 +11,8 @@ use firedrill::engine::ledger::{self, Ledger};
 use firedrill::engine::{self, DrillOptions, Job, Nobody, Shutdown};
 use firedrill::faults::FaultContext;
 use firedrill::record::{
-    Announcement, BesideNote, Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir,
-    Stamped, StepStatus, Verdict, append_beside, notes_beside, utc_now, utc_text,
+    Announcement, BesideNote, Event, EventSink, FaultEvent, Observer, Phase, Record, Redactor, RunDir, Stamped,
+    StepStatus, Verdict, append_beside, notes_beside, utc_now, utc_text,
 };
 use firedrill::spec::{self, Overrides, Plan};
 use firedrill::stack::{AgentRole, Fate, Platform, RunIdentity, StackOptions, SweepOptions};
@@ -139,7 +139,6 @@ struct Drill {
     plan: Plan,
     platform: ProcessPlatform,
     run_dir: RunDir,
-    record: RecordObserver,
     responds: Arc<Notify>,
 }
 
@@ -184,19 +183,19 @@ impl Drill {
         let runs = dir.path().join("runs");
         let run_dir = RunDir::create(&runs, "processes").unwrap();
         let platform = ProcessPlatform { runs };
-        Drill { dir, plan, platform, run_dir, record: RecordObserver::default(), responds: Arc::default() }
+        Drill { dir, plan, platform, run_dir, responds: Arc::default() }
     }
 
-    async fn run(&self) {
+    async fn run(&self) -> Record {
         let resolved = self.platform.resolve(&self.plan.stack).await.unwrap();
         assert_eq!(resolved.findings(), []);
         let options = StackOptions { secrets: self.plan.secrets(), ..StackOptions::default() };
         let stack = resolved.stack(&RunIdentity::of(&self.run_dir, false), &options).await.unwrap();
         let options = DrillOptions { seed: 7, ..DrillOptions::default() };
         let ledger = Ledger::create(&self.run_dir.ledger_path(), self.run_dir.id(), false).unwrap();
-        let observers: Vec<Box<dyn Observer>> =
-            vec![Box::new(self.record.clone()), Box::new(Responds(self.responds.clone()))];
-        let sink = EventSink::new(Some(self.run_dir.create_events().unwrap()), Redactor::default(), observers);
+        let events = self.run_dir.create_events().unwrap();
+        let observers: Vec<Box<dyn Observer>> = vec![Box::new(Responds(self.responds.clone()))];
+        let sink = EventSink::new(Some(events), Redactor::default(), observers);
         let (run, started_utc) = (self.run_dir.id().to_string(), utc_text(utc_now()));
         let who = Announcement { run, started_utc, ..Announcement::default() };
         let announcement = engine::announce(&self.plan, &options, who);
@@ -204,13 +203,12 @@ impl Drill {
         let job = Job { plan: &self.plan, announcement, options: &options, run_dir: &self.run_dir, person };
         let shutdown = Shutdown::default();
         let drill = engine::run(job, &stack, ledger, sink, &shutdown);
-        tokio::time::timeout(HANGS, drill).await.expect("the drill ends");
+        tokio::time::timeout(HANGS, drill).await.expect("the drill ends")
     }
 
     /// Runs it to its end; nothing may be left then.
     async fn record(&self, verdict: Verdict) -> Record {
-        self.run().await;
-        let record = self.record.record();
+        let record = self.run().await;
         assert_eq!(record.verdict, verdict, "{}\n{}", record.reason, self.story());
         assert_eq!(self.sweep(true).await, []);
         record
@@ -340,7 +338,7 @@ async fn a_page_that_answers_as_it_must_not_ends_the_drill() {
 async fn of_a_drill_that_was_killed_everything_is_undone_and_removed() {
     let drill = Drill::new("container_pause: { service: db }", "sleep 60");
     tokio::select! {
-        () = drill.run() => panic!("the drill ended by itself\n{}", drill.story()),
+        _ = drill.run() => panic!("the drill ended by itself\n{}", drill.story()),
         () = drill.responds.notified() => {}
     }
     let run = drill.run_dir.id();

@@ -1,7 +1,6 @@
 //! What a drill told, for assertions: the record, the log, and the files on disk.
 
 use super::log::{Entry, Happening, Log};
-use firedrill::engine::DrillOutcome;
 use firedrill::record::{Check, CheckOutcome, Event, FaultEvent, Record, RunDir, StepStatus, Verdict};
 use std::fs;
 use std::path::Path;
@@ -11,7 +10,7 @@ use tokio::time::error::Elapsed;
 /// What a drill told.
 pub struct Told {
     /// What the engine returned.
-    pub outcome: DrillOutcome,
+    pub outcome: Box<Record>,
     /// The record as it was kept while the drill ran.
     pub record: Record,
     /// Events and happenings in one order.
@@ -23,10 +22,10 @@ pub struct Told {
 
 impl Told {
     /// Takes what a drill left; one that hung is shown and fails the test.
-    pub fn new(outcome: Result<DrillOutcome, Elapsed>, log: &Log, run_dir: RunDir, dir: TempDir) -> Told {
+    pub fn new(outcome: Result<Record, Elapsed>, log: &Log, run_dir: RunDir, dir: TempDir) -> Told {
         let entries = log.entries();
         let Ok(outcome) = outcome else { panic!("the engine hangs:\n{}", story(&entries)) };
-        Told { outcome, record: log.record(), entries, run_dir, dir }
+        Told { outcome: Box::new(outcome), record: log.record(), entries, run_dir, dir }
     }
 
     /// Asserts the verdict, and that each of these texts is in its reason.

@@ -34,15 +34,15 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Where the drill's own Prometheus answers, as host and port inside the agent's container.
 const PROMETHEUS: &str = "127.0.0.1:9090";
-/// Where its Alertmanager answers.
+/// Where the drill's own Alertmanager answers, as host and port inside the agent's container.
 pub const ALERTMANAGER: &str = "127.0.0.1:9093";
 /// The port of the receiver.
 const RECEIVER_PORT: u16 = 9095;
 /// What APIs are asked for.
 const JSON: &str = "application/json,*/*;q=0.1";
-/// Names of the files that the servers are started with.
+/// Name of the configuration file that Prometheus is started with.
 pub const PROMETHEUS_FILE: &str = "prometheus.yml";
-/// That of Alertmanager.
+/// Name of the configuration file that Alertmanager is started with.
 pub const ALERTMANAGER_FILE: &str = "alertmanager.yml";
 
 /// The URL at which notifications for a receiver of Alertmanager's configuration are taken, as `host` leads there. Whoever does not know

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The kernel's table for this process.
 const TABLE: &str = "/proc/self/mountinfo";
 
-/// Where anything is mounted.
+/// Every mount point of this process.
 pub(super) fn all() -> Result<Vec<PathBuf>, String> {
     let table = std::fs::read(TABLE).map_err(|error| format!("{TABLE} cannot be read: {error}"))?;
     Ok(read(&table))

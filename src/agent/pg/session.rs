@@ -134,7 +134,8 @@ impl PgSession {
         Ok(PgSession { client, driver, opened: Instant::now(), limits: Vec::new() })
     }
 
-    /// The same for a session that a fault holds: that the server's own limits end it is to be told from that somebody does.
+    /// Connects a session that a fault holds, and notes the server's time-outs: a session that one of them ends was not
+    /// ended by somebody.
     pub(super) async fn hold(target: &PgTarget, application: &str) -> Result<PgSession, PgError> {
         let mut session = PgSession::open(target, application).await?;
         let sql = "SELECT name, setting::int8 FROM pg_settings WHERE name = ANY($1) AND setting::int8 > 0";
@@ -182,7 +183,7 @@ pub(super) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Where a server is and who to be there, as far as the scenario says.
+/// A PostgreSQL server and how to log in, as far as the scenario says.
 #[derive(Debug, Clone)]
 pub(crate) struct PgServer {
     pub(crate) service: String,

@@ -139,9 +139,13 @@ impl Exchange {
         let has_body = !bodiless && !has_none(head.status);
         match &rule.rule.action {
             HttpAction::Headers { set, remove } => {
-                rule.note();
+                // Taking away what the answer does not have is nothing.
+                let mut acts = !set.is_empty();
                 for name in remove {
-                    head.headers.remove(name);
+                    acts |= head.headers.remove(name).is_some();
+                }
+                if acts {
+                    rule.note();
                 }
                 for (name, value) in set {
                     // Both were looked at when the rule was put in.

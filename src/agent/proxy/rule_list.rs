@@ -67,7 +67,7 @@ impl<R: ProxyRule> ActiveRule<R> {
     }
 
     /// Whether the other one is this rule, as it is or as it was before it was changed.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.counts, &other.counts)
     }
 }

@@ -92,7 +92,7 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    /// Of a connection that is about to be opened, without toxics. Equal seeds draw equally.
+    /// The stages of a connection that is about to be opened, without toxics. Equal seeds give equal random draws.
     pub(super) fn new(seed: u64) -> Stages {
         Stages { seed, ..Stages::default() }
     }
@@ -111,7 +111,7 @@ impl Stages {
         let mut old = std::mem::take(&mut self.stages);
         for active in toxics {
             let toxic = &active.rule.toxic;
-            let is_known = |stage: &Stage| stage.active.id == active.id && stage.toxic().kind == toxic.kind;
+            let is_known = |stage: &Stage| stage.active.is_same(&active) && stage.toxic().kind == toxic.kind;
             let known = old.iter().position(is_known).map(|at| old.remove(at));
             let acts = match &known {
                 Some(stage) if stage.toxic().toxicity == toxic.toxicity => stage.acts,
@@ -169,11 +169,7 @@ impl Stages {
                 let was_cut = matches!(piece, ToxicPiece::Cut(_));
                 let acted = match piece {
                     ToxicPiece::Bytes(bytes) => stage.pass(at, bytes, drawn, &mut out),
-                    ToxicPiece::End => stage.end(at, &mut out),
-                    cut => {
-                        out.push((at, cut));
-                        None
-                    }
+                    end => stage.end(at, end, &mut out),
                 };
                 if let Some(bytes) = acted.filter(|_| is_new) {
                     stage.note(bytes);
@@ -215,7 +211,7 @@ impl Stages {
         !self.ended && self.held + self.waiting.len() * size_of::<WaitingPiece>() < most
     }
 
-    /// So many bytes went on while it was idle.
+    /// Counts bytes that were passed on while no toxic held anything.
     pub(super) fn passed(&mut self, bytes: usize) {
         self.sent += bytes as u64;
     }
@@ -225,7 +221,7 @@ impl Stages {
         self.waiting.front()
     }
 
-    /// That many bytes of the first piece went on.
+    /// Removes from the queue bytes of its first piece that were passed on.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
         self.held -= bytes;
@@ -313,13 +309,13 @@ impl Stage {
         Some(all)
     }
 
-    /// What becomes of the end of the stream, which reaches it at this instant; as [`Stage::pass`].
-    fn end(&self, at: Instant, out: &mut Vec<(Instant, ToxicPiece)>) -> Option<usize> {
+    /// What becomes of the end of the stream, or the connection, which reaches it at this instant; as [`Stage::pass`].
+    fn end(&self, at: Instant, end: ToxicPiece, out: &mut Vec<(Instant, ToxicPiece)>) -> Option<usize> {
         let (busy, time) = (self.busy.max(at), milliseconds(self.toxic().attributes[0]));
         let (end, acted) = match self.toxic().kind {
-            ToxicKind::SlowClose => ((busy + time, ToxicPiece::End), Some(0)),
+            ToxicKind::SlowClose => ((busy + time, end), Some(0)),
             ToxicKind::ResetPeer => ((at + time, ToxicPiece::Cut(ConnectionCut::Reset)), Some(0)),
-            _ => ((busy, ToxicPiece::End), None),
+            _ => ((busy, end), None),
         };
         out.push(end);
         acted

@@ -173,13 +173,18 @@ async fn what_a_service_sends_late_keeps_its_order_and_its_end() {
     })
     .await;
     let (proxy, port) = proxy(port, false).await;
-    let _delay = proxy.add_toxic("f", toxic(ToxicKind::Latency, [20, 20, 0])).await.expect("a rule");
-    let _close = proxy.add_toxic("g", toxic(ToxicKind::SlowClose, [100, 0, 0])).await.expect("a rule");
-    let (mut text, began) = (String::new(), tokio::time::Instant::now());
-    within(dial(port).await.read_to_string(&mut text)).await.expect("all of it");
-    assert_eq!(text, "one two end\n");
-    assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
-    assert_eq!(_close.acted(), 1);
+    let first = proxy.add_toxic("f", toxic(ToxicKind::Noop, [0; 3])).await.expect("a rule");
+    let close = proxy.add_toxic("g", toxic(ToxicKind::SlowClose, [100, 0, 0])).await.expect("a rule");
+    // The end of the service, and one that a toxic makes.
+    let cases = [(ToxicKind::Latency, [20, 20, 0], "one two end\n"), (ToxicKind::LimitData, [4, 0, 0], "one ")];
+    for (times, (kind, attributes, all)) in (1..).zip(cases) {
+        first.replace(toxic(kind, attributes)).await.expect("changed");
+        let (mut text, began) = (String::new(), tokio::time::Instant::now());
+        within(dial(port).await.read_to_string(&mut text)).await.expect("all of it");
+        assert_eq!(text, all);
+        assert!(began.elapsed() >= Duration::from_millis(100), "{kind:?}: {:?}", began.elapsed());
+        assert_eq!(close.acted(), times);
+    }
 }
 
 #[tokio::test]
@@ -374,6 +379,22 @@ async fn a_limit_that_is_changed_still_counts_the_connections_that_are_open() {
     assert!(!answered(&mut dial(port).await).await, "two are open");
     limit(3);
     assert!(answered(&mut dial(port).await).await);
+}
+
+/// However fast it is: an open connection may not have heard of it in between.
+#[tokio::test]
+async fn a_toxic_that_is_taken_out_and_put_in_again_is_another_one() {
+    let (port, _) = counting().await;
+    let (proxy, port) = proxy(port, false).await;
+    let mut client = dial(port).await;
+    assert!(answered(&mut client).await);
+    let held = || proxy.add_toxic("f", toxic(ToxicKind::Timeout, [0; 3]));
+    let first = held().await.expect("a rule");
+    client.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+    acted(&first, 1).await;
+    first.take_out();
+    let _second = held().await.expect("a rule");
+    assert_eq!(within(client.read(&mut [0])).await.expect("an orderly end"), 0);
 }
 
 #[tokio::test]
@@ -749,7 +770,9 @@ async fn rules_change_headers_and_bodies_on_connections_that_stay_open() {
     let mut client = dial(port).await;
     let headers = HttpAction::Headers { set: vec![("X-New".into(), "2".into())], remove: vec!["x-old".into()] };
     let body = HttpAction::ReplaceBody { body: "other".into() };
+    let absent = HttpAction::Headers { set: Vec::new(), remove: vec!["x-absent".into()] };
     let headers = proxy.add_rule("f", acting(headers)).await.expect("a rule");
+    let absent = proxy.add_rule("h", acting(absent)).await.expect("a rule");
     let body = proxy.add_rule("g", HttpRule { every: Some(2), ..acting(body) }).await.expect("a rule");
     for (end, length) in [("\r\n\r\n01234567890123456789", 20), ("\r\n\r\nother", 5)] {
         client.write_all(GET).await.expect("written");
@@ -757,7 +780,7 @@ async fn rules_change_headers_and_bodies_on_connections_that_stay_open() {
         assert!(text.contains("x-new: 2") && !text.contains("x-old"), "{text}");
         assert!(text.contains(&format!("content-length: {length}\r\n")), "{text}");
     }
-    assert_eq!((headers.acted(), body.acted()), (2, 1));
+    assert_eq!((headers.acted(), body.acted(), absent.acted()), (2, 1, 0), "what no answer has, nobody takes away");
     client.write_all(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
     assert!(read_until(&mut client, "\r\n\r\n").await.contains("20"));
     drop((headers, body));

@@ -90,7 +90,7 @@ impl Toxic {
         self.kind == ToxicKind::Latency || self.kind == ToxicKind::Bandwidth && self.attributes[0] > 0
     }
 
-    /// The same at a share of its strength, above 0: so much less latency, so much more bandwidth.
+    /// This toxic at a share of its strength, above 0: with so much less latency, or so much more bandwidth.
     pub fn at(&self, strength: f64) -> Toxic {
         let [first, second, third] = self.attributes;
         // Numbers are 86 billion at most.

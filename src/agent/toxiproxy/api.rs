@@ -186,7 +186,7 @@ fn metrics(proxies: &ToxicProxies) -> String {
     text
 }
 
-/// Asks for it.
+/// Asks an agent to serve Toxiproxy's API in front of a service of a drill.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ToxiproxyApi {
     /// The service in front of which the agent stands.

@@ -26,7 +26,7 @@ pub struct ToxicProxies {
     seed: u64,
 }
 
-/// One proxy.
+/// A proxy as the API shows it, with its toxics.
 #[derive(Default)]
 pub(super) struct ToxicProxy {
     name: String,
@@ -94,7 +94,7 @@ impl ToxicProxies {
         ToxicProxies { proxies: BTreeMap::new(), seed }
     }
 
-    /// Those in front of a service of a drill, one for each port. The drill's own faults are none of theirs.
+    /// The proxies in front of a service of a drill, one for each port. They do not list the drill's own faults.
     pub fn in_front_of(service: &str, proxy: &Proxy) -> ToxicProxies {
         let of_port = |(port, traffic): (&u16, &[Arc<Traffic>; 2])| {
             let name = if proxy.traffic.len() == 1 { service.to_string() } else { format!("{service}-{port}") };

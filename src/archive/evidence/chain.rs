@@ -147,12 +147,12 @@ fn run_of(torn: &[u8]) -> Option<String> {
 pub struct Digest(String);
 
 impl Digest {
-    /// Of bytes.
+    /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Digest {
         Digest(sha256_hex(bytes))
     }
 
-    /// Of everything that can be read, with the number of bytes.
+    /// The digest of everything that a reader yields, with the number of bytes.
     pub fn of_all(mut reader: impl Read) -> io::Result<(Digest, u64)> {
         let mut hash = Sha256::new();
         let size = io::copy(&mut reader, &mut HashWriter(&mut hash))?;
@@ -210,7 +210,7 @@ impl Chain {
         self.problems.is_empty()
     }
 
-    /// What is worth knowing and is nobody's doing.
+    /// A warning that is no sign of tampering: the last line is torn.
     pub fn warning(&self) -> Option<String> {
         let bytes = self.torn?;
         Some(format!("its last line is torn after {bytes} bytes: a writer was killed; the next one repairs it"))

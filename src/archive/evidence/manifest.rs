@@ -38,7 +38,8 @@ pub enum FileWeight {
 }
 
 impl FileWeight {
-    /// By the path within the directory, `/` between its parts: pages and JUnit at the top are reports, all else is evidence.
+    /// What a file counts as, by its path within the directory (with `/`): pages and JUnit at the top are reports, all
+    /// else is evidence.
     pub fn of(path: &str) -> FileWeight {
         let report = path == "gameday.json" || [".html", ".md", ".xml"].iter().any(|end| path.ends_with(end));
         if report && !path.contains('/') { FileWeight::Report } else { FileWeight::Evidence }
@@ -67,7 +68,7 @@ pub struct FileEntry {
     pub modified_utc: Option<String>,
 }
 
-/// The manifest.
+/// `manifest.json` of a run or game day: every file with its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// `MANIFEST_FORMAT` of the writer.

@@ -724,7 +724,7 @@ fn against_record(anew: &Record, told: &Record, saved: &Value, rows: &mut Rows) 
     side_by_side("record.json", ours, theirs, false, rows);
 }
 
-/// What is said by name in two files; `whole`: also where both are the same.
+/// Compares the values of two files by their names. `whole`: equal ones are listed as well.
 fn side_by_side(
     file: &str,
     ours: BTreeMap<String, String>,

@@ -60,7 +60,7 @@ pub struct Problem {
 pub struct Checked {
     /// Its id, its directory, and what that is about.
     pub place: EvidenceDir,
-    /// What it came to, by its manifest, otherwise by its record; `incomplete` for what was cut off.
+    /// Its verdict, by its manifest, otherwise by its record; `incomplete` for what was cut off.
     pub verdict: String,
     /// How it stands.
     pub state: SealState,
@@ -94,7 +94,7 @@ impl Checked {
         gone
     }
 
-    /// One of which nothing is wrong yet.
+    /// A run of which nothing is known to be wrong yet.
     fn new(place: EvidenceDir, verdict: String) -> Checked {
         Checked { place, verdict, state: SealState::Intact, manifest: None, reports: 0, problems: Vec::new() }
     }

@@ -197,7 +197,8 @@ pub fn kept(heads: &[Head], manifests: &[Digest], report: &Verification) -> Vec<
     told.collect()
 }
 
-/// As text. `short` makes a path as people know it; `quiet` leaves out what is as it should be, except the heads.
+/// What `firedrill verify` prints. `short` shortens paths for people; `quiet` leaves out what is intact, but not the
+/// heads.
 pub fn text(report: &Verification, kept: &[(bool, String)], quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
     let mut lines = Vec::new();
     for run in &report.runs {

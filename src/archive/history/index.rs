@@ -140,7 +140,7 @@ impl IndexEntry {
     }
 }
 
-/// What is new below the paths, or has changed.
+/// Reads the runs below the paths that are new or have changed.
 fn fresh(known: &Entries, roots: &[PathBuf], update: &mut Update) -> Result<Entries, Error> {
     let found = archive::find(roots)
         .map_err(|error| Error::usage(error.to_string()).hint("`--from DIR` names a directory below which runs are"))?;

@@ -110,7 +110,7 @@ pub struct IndexedRun {
 }
 
 impl IndexedRun {
-    /// The run of a record, Says why when the record does not tell when it began.
+    /// The run of a record. The error says why the record does not tell when it began.
     pub fn of(record: &Record) -> Result<IndexedRun, String> {
         let plan = record.plan.as_ref().ok_or("the story has no beginning")?;
         let started = OffsetDateTime::parse(&plan.started_utc, &Rfc3339)

@@ -70,7 +70,7 @@ pub struct Flakiness {
     pub rate: Option<f64>,
 }
 
-/// The same failure again: neighbours that failed with the same verdict at the same step.
+/// Repeated failures: runs that failed with the same verdict at the same step as the run before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Repeated {
     /// Failures whose predecessor was the same one.
@@ -123,7 +123,7 @@ impl Summary {
         scenarios.into_values().filter_map(|runs| Summary::of(&runs)).collect()
     }
 
-    /// Of the runs of one scenario, oldest first; `None` without a run.
+    /// The summary of the runs of one scenario, oldest first; `None` without a run.
     pub fn of(runs: &[&IndexedRun]) -> Option<Summary> {
         let newest = runs.last()?;
         let counting: Vec<&IndexedRun> = runs.iter().copied().filter(|run| run.standing.counts()).collect();
@@ -254,7 +254,7 @@ pub struct TimeTrend {
 }
 
 named_enum! {
-/// Where a time goes.
+/// How the times of the newest runs compare with those of the runs before.
 pub enum Direction {
     /// The shift is within what runs differ by anyway.
     Steady = "steady",
@@ -272,7 +272,7 @@ fn sorted(values: &[u64]) -> Vec<u64> {
 }
 
 impl Spread {
-    /// Of values in the order of their runs, oldest first; `None` without values.
+    /// The spread of values in the order of their runs, oldest first; `None` without values.
     pub fn of(values: &[u64]) -> Option<Spread> {
         let sorted = sorted(values);
         let at = |q| quantile(&sorted, q);

@@ -92,7 +92,7 @@ pub struct ActionEffect {
 /// An action, its scenario, and when the run began that closes it.
 pub type ClosedAction = (String, String, OffsetDateTime);
 
-/// The trend.
+/// What `firedrill history trend` shows, of drills and incidents.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct HistoryTrend {
     /// By severity and quarter.
@@ -128,7 +128,7 @@ impl TrendPoint {
         })
     }
 
-    /// A real incident.
+    /// The point of a real incident.
     pub fn of_incident(incident: &RealIncident) -> TrendPoint {
         let since = |at: Option<OffsetDateTime>| u64::try_from((at? - incident.began).whole_microseconds()).ok();
         TrendPoint {
@@ -144,7 +144,7 @@ impl TrendPoint {
 }
 
 impl MeanInterval {
-    /// Of these values; `None` without any.
+    /// The mean of these values with its 95% interval (Student's t); `None` without values.
     pub fn of(values: &[u64]) -> Option<MeanInterval> {
         let n = values.len() as f64;
         let mean = mean(values);
@@ -163,7 +163,7 @@ impl MeanInterval {
 }
 
 impl HistoryTrend {
-    /// Of drills and incidents in any order.
+    /// The trend of drills and incidents, given in any order.
     pub fn of(mut points: Vec<TrendPoint>, closed: &[ClosedAction]) -> HistoryTrend {
         points.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let mut groups: BTreeMap<(&'static str, &str, Quarter), Vec<&TrendPoint>> = BTreeMap::new();

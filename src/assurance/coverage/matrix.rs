@@ -36,7 +36,7 @@ pub enum CoverageState {
 /// The cell of a service that lists alerts: whether a drill saw one of them delivered.
 pub const ALERT_DELIVERED: &str = "alert delivered";
 
-/// The matrix.
+/// The coverage of all services, as `firedrill coverage --json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
     /// Version of this format.

@@ -25,7 +25,7 @@ pub struct DrReport<'a> {
 }
 
 impl<'a> DrReport<'a> {
-    /// The report.
+    /// The report of a quarter, from what was gathered for it.
     pub fn new(input: &'a DrInput) -> DrReport<'a> {
         let drills = input.drills.iter().filter_map(|one| DrillReport::of(one, input.quarter, &input.notes));
         DrReport { input, header: input.notes.header(input.quarter), drills: drills.collect() }
@@ -36,22 +36,22 @@ impl<'a> DrReport<'a> {
         utc_text(self.input.made)
     }
 
-    /// Whether the quarter was not over then.
+    /// Whether the report was made before the quarter was over.
     pub fn is_draft(&self) -> bool {
         self.input.made < self.input.quarter.end()
     }
 
-    /// The drills but for controls.
+    /// The drills that count: all but controls.
     pub fn counted(&self) -> impl Iterator<Item = &DrillReport<'a>> {
         self.drills.iter().filter(|drill| !drill.plan.control)
     }
 
-    /// How many of them came to this.
+    /// How many of the counted drills have this verdict.
     pub fn count(&self, verdict: DrVerdict) -> usize {
         self.counted().filter(|drill| drill.verdict == verdict).count()
     }
 
-    /// How many of them passed whose scenario exists to fail.
+    /// How many of the counted drills passed although their scenario exists to fail.
     pub fn noticed(&self) -> usize {
         self.counted().filter(|drill| drill.expects_failure && drill.verdict.is_pass()).count()
     }

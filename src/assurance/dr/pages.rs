@@ -186,7 +186,7 @@ fn instant(utc: &str) -> String {
     }
 }
 
-/// The same of an instant.
+/// An instant, as `instant` shows one.
 fn moment(at: OffsetDateTime) -> String {
     instant(&utc_text(at))
 }

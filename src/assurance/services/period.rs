@@ -4,7 +4,7 @@
 use crate::source::{TextForm, shape};
 use std::time::Duration;
 
-/// As it stands in messages.
+/// How a period is written, for messages and the schema.
 pub const A_PERIOD: TextForm = TextForm::new("a duration like `15m`, `4h` or `30d`", period_shape);
 
 /// Units, longest first, with their seconds.
@@ -14,7 +14,7 @@ fn period_shape() -> serde_json::Value {
     shape::text(r"[0-9]*\.?[0-9]*\s*(?:ms|s|m|min|h|d|w)")
 }
 
-/// As people read it: `12.3s`, `1m 30s`, `90d`.
+/// A period as people read it: `12.3s`, `1m 30s`, `90d`.
 pub fn show(duration: Duration) -> String {
     let tenths = (duration.as_secs_f64() * 10.0).round();
     if tenths < 600.0 {

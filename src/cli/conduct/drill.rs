@@ -13,7 +13,7 @@ use crate::engine::ledger::Ledger;
 use crate::engine::{self, Alone, DrillOptions, Job, Operator, Shutdown, announce_alone, follow_alone};
 use crate::error::{Error, Exit};
 use crate::gameday::exit_of;
-use crate::record::{Announcement, EventSink, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::record::{Announcement, EventSink, Observer, Record, Redactor, RunDir, utc_now, utc_text};
 use crate::report;
 use crate::source::Source;
 use crate::spec::Plan;
@@ -56,12 +56,10 @@ pub struct Carried {
 pub async fn carry_out(
     drill: Begun<'_>,
     person: &mut dyn Operator,
-    mut observers: Vec<Box<dyn Observer>>,
+    observers: Vec<Box<dyn Observer>>,
     shutdown: &Shutdown,
 ) -> Result<Carried, Error> {
     let Begun { plan, stack, platform, run_dir, options, mut who } = drill;
-    let record = RecordObserver::default();
-    observers.insert(0, Box::new(record.clone()));
     let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
     let (events, ledger) = first_files(&run_dir, plan.made_from(), &redactor, options.keep)?;
     // Last, so that it never completes the record of a drill that did not begin.
@@ -75,9 +73,8 @@ pub async fn carry_out(
     let announcement = engine::announce(plan, &options, who);
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
     let asked = stop_when_asked(run_dir.path(), shutdown);
-    engine::run(job, stack, ledger, sink, shutdown).await;
+    let record = engine::run(job, stack, ledger, sink, shutdown).await;
     drop(asked);
-    let record = record.record();
     let saved = save(&record, &run_dir);
     // Before the reaper goes: it seals what was not sealed.
     let sealed = seal(run_dir.path()).await;
@@ -143,25 +140,22 @@ pub async fn follow(
     let (identity, options) = (RunIdentity::of(&run_dir, false), StackOptions::from_env(wanted.no_build));
     let beside = running.as_ref().map(|(name, _)| *name);
     let stack = platform.attach(beside, toolbox, &identity, &options).await.map_err(attach_error)?;
-    let record = RecordObserver::default();
-    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wanted, person)];
     let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
     let reading = alone.runbook.accepted.as_ref().map(|accepted| &accepted.source);
     let sources = [&alone.runbook.source].into_iter().chain(reading).chain(crate::programs::own_file());
     let (events, ledger) = first_files(&run_dir, sources.map(|source| &**source), &redactor, false)?;
     let reaper = Reaper::start(run_dir.path())?;
-    let sink = EventSink::new(Some(events), redactor, observers);
+    let sink = EventSink::new(Some(events), redactor, vec![display(wanted, person)]);
     let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
-    let secrets = sink.secrets.clone();
     let asked = stop_when_asked(run_dir.path(), &shutdown);
-    let outcome = follow_alone(alone, announcement, &*stack, ledger, sink, person, &shutdown).await;
+    let outcome = follow_alone(alone, announcement, &*stack, ledger, sink.clone(), person, &shutdown).await;
     drop(asked);
-    let cleaned = stack.save_logs(&run_dir.logs(), &secrets.redactor()).await;
+    let cleaned = stack.save_logs(&run_dir.logs(), &sink.secrets.redactor()).await;
     // After the last file, and before the reaper goes: it seals what was not sealed.
     let sealed = seal(run_dir.path()).await;
     reaper.dismiss().await;
     cleaned?;
-    say(&report::summary(&record.record(), Some(run_dir.path()), wanted.globals.color()));
+    say(&sink.read(|record| report::summary(record, Some(run_dir.path()), wanted.globals.color())));
     say(&sealing::lines(&sealed));
     sealed.map_err(|error| sealing::failure(run_dir.path(), &error))?;
     Ok(exit_of(outcome))

@@ -213,6 +213,9 @@ const ASKED: &[&str] = &["grep", "egrep", "fgrep", "zgrep", "pgrep", "diff", "cm
 /// `if curl -f URL; then echo up; else echo down; fi`.
 pub(super) fn hidden_by_words(ran: &RanCommand, text: &str) -> Option<String> {
     const SAYS: &[&str] = &["echo", "printf"];
+    /// No answer, whatever was asked: `grep -q ok FILE && echo OK || echo FAIL`.
+    static BAD_NEWS: TextPattern =
+        TextPattern::new(r"(?i)^\W*(?:error|fail(?:ed|ure)?)(?:\s*[:!.]|$)|_fail(?:ed)?$|[❌✗]");
     let script = read(text);
     let (parts, said): (Vec<&Statement>, _) = match &script.statements.last()?.kind {
         StatementKind::AndOr(first, rest) => {
@@ -233,9 +236,9 @@ pub(super) fn hidden_by_words(ran: &RanCommand, text: &str) -> Option<String> {
     let words = said.arguments().join(" ");
     let words = words.trim_end_matches("\\n");
     let asked: Vec<_> = parts.into_iter().flat_map(|part| programs::calls(part.span.of(text))).collect();
-    let asked = asked.iter().rfind(|call| !SAYS.contains(&call.program()))?.program();
+    let asked = asked.iter().rfind(|call| !SAYS.contains(&call.program())).map_or("test", programs::Call::program);
     let is_told = [&ran.stdout, &ran.stderr].iter().any(|output| output.trim_end().ends_with(words));
-    let is_hidden = !ASKED.contains(&asked) && !words.is_empty() && is_told;
+    let is_hidden = (!ASKED.contains(&asked) || BAD_NEWS.is_match(words)) && !words.is_empty() && is_told;
     is_hidden
         .then(|| format!("`{asked}` failed, and `{} {words}` hides it: end with `exit 1` behind it", said.program()))
 }
@@ -335,6 +338,9 @@ mod tests {
         assert!(hidden("old still answers\n", "! curl -f http://web/old || echo old still answers"));
         assert!(!hidden("gone\n", "if ! curl -f http://web/old; then echo gone; else echo gone; fi"));
         assert!(!hidden("clean\n", "if grep -q ERROR log; then echo errors; else echo clean; fi"));
+        assert!(hidden("FAIL\n", "curl -s http://web/ready | grep -q ok && echo OK || echo FAIL"));
+        assert!(hidden("ERROR: it lags\n", "if [ $A -lt 5 ]; then echo OK; else echo 'ERROR: it lags'; fi"));
+        assert!(!hidden("no error\n", "grep -q ERROR log || echo no error"));
         let typo = RanCommand { stderr: "bash: line 1: dokcer: command not found\n".into(), ..ended(0, false) };
         assert!(waived_not_found(&typo, "dokcer restart web || true").is_some());
         assert_eq!(waived_not_found(&typo, "if dokcer version; then echo there; fi"), None, "it asks");

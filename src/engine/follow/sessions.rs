@@ -104,7 +104,7 @@ impl<'a> Sessions<'a> {
         Ok(&mut session.shell)
     }
 
-    /// Opens a session, with what the one knew that is lost, where there was one.
+    /// Opens a session again, with the state of the one that was lost, if there was one.
     async fn reopen(&mut self, place: &Place, env: &[EnvVar], container: Option<Instance>) -> Result<(), Stop> {
         let shell = self.fresh(place, env).await?;
         let (mut state, mut since) = (None, Vec::new());

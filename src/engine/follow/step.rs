@@ -13,31 +13,13 @@ const ONCE: &str = "; it may do more than look, so it was not tried again: `retr
 /// Pause before a verifying step is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// How a step ended that did what it should: `Passed`, `Warned` or `Skipped`, why where that needs a reason, and otherwise
+/// what was seen.
+type StepOutcome = (StepStatus, Option<String>, &'static str);
+
 /// How a step ended, or why nothing more is done. The inner `Err`: a verification did not pass in its time. Whether users have recovered is
 /// measured by then, and says more than a command that gave up.
 type StepEnd = Result<Result<StepOutcome, Stop>, Stop>;
-
-/// How a step ended that did what it should.
-struct StepOutcome {
-    /// `Passed`, `Warned` or `Skipped`.
-    status: StepStatus,
-    /// Why, where that needs a reason.
-    reason: Option<String>,
-    /// What was seen.
-    evidence: String,
-}
-
-impl StepOutcome {
-    fn of(status: StepStatus, reason: Option<String>, blocks: &[CommandBlock<'_>]) -> StepOutcome {
-        let waited = blocks.iter().any(|block| block.settings.background != Some(true));
-        let evidence = match &reason {
-            Some(reason) => reason.clone(),
-            None if waited => "every command ended as it was expected to".to_string(),
-            None => "started in the background".to_string(),
-        };
-        StepOutcome { status, reason, evidence }
-    }
-}
 
 impl Follower<'_> {
     /// Carries out steps in order, and tells how each ended. `Some`: a verification did not pass in its time, and nothing after
@@ -58,7 +40,8 @@ impl Follower<'_> {
             let tell = |status, reason, at| self.sink.emit(Event::StepEnded { step: id, status, reason, at });
             let skipped = |reason| CheckOutcome::Skipped { reason };
             match ended {
-                Ok(Ok(StepOutcome { status, reason, evidence })) => {
+                Ok(Ok((status, reason, seen))) => {
+                    let evidence = reason.clone().unwrap_or_else(|| seen.to_string());
                     tell(status, reason, None);
                     let outcome = match status {
                         StepStatus::Skipped => skipped(evidence),
@@ -99,19 +82,20 @@ impl Follower<'_> {
     }
 
     async fn bare_step(&mut self, step: &Step) -> StepEnd {
+        let skipped = |why: String| Ok(Ok((StepStatus::Skipped, Some(why), "")));
         if let Some(reason) = &step.manual {
             let said = step.blocks.iter().find_map(|block| block.settings.skip.clone());
             return match said {
-                Some(reason) => Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(reason), &[]))),
+                Some(reason) => skipped(reason),
                 None => self.manual_step(step, reason).await.map(Ok),
             };
         }
-        let (skipped, blocks): (Vec<CommandBlock<'_>>, Vec<CommandBlock<'_>>) =
+        let (left_out, blocks): (Vec<CommandBlock<'_>>, Vec<CommandBlock<'_>>) =
             CommandBlock::of(step).into_iter().partition(|block| block.settings.skip.is_some());
-        for block in &skipped {
+        for block in &left_out {
             let why = block.settings.skip.clone().unwrap_or_default();
             if blocks.is_empty() {
-                return Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(why), &[])));
+                return skipped(why);
             }
             if let Some((_, first)) = block.commands.first() {
                 self.sink.note(format!("{}: not run: {why}", self.location(first)));
@@ -120,13 +104,15 @@ impl Follower<'_> {
         let mut blocks = match self.decided(blocks)? {
             Ok(blocks) => blocks,
             Err(Handling::Manual(why)) => return self.manual_step(step, &why).await.map(Ok),
-            Err(skip) => return Ok(Ok(StepOutcome::of(StepStatus::Skipped, Some(skip.why().to_string()), &[]))),
+            Err(skip) => return skipped(skip.why().to_string()),
         };
         self.complete(step, &blocks).await?;
         let warnings = self.blocks(&mut blocks).await?;
+        let waited = blocks.iter().any(|block| block.settings.background != Some(true));
         Ok(warnings.map(|warnings| match warnings.is_empty() {
-            true => StepOutcome::of(StepStatus::Passed, None, &blocks),
-            false => StepOutcome::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks),
+            true if waited => (StepStatus::Passed, None, "every command ended as it was expected to"),
+            true => (StepStatus::Passed, None, "started in the background"),
+            false => (StepStatus::Warned, Some(warnings.join("; ")), ""),
         }))
     }
 
@@ -197,9 +183,9 @@ impl Follower<'_> {
         match self.context.manual_step(step).await? {
             ManualOutcome::Done => {
                 let said = "done by hand, confirmed by the person at the terminal".to_string();
-                Ok(StepOutcome::of(StepStatus::Passed, Some(said), &[]))
+                Ok((StepStatus::Passed, Some(said), ""))
             }
-            ManualOutcome::Skipped => Ok(StepOutcome::of(StepStatus::Skipped, Some(reason.to_string()), &[])),
+            ManualOutcome::Skipped => Ok((StepStatus::Skipped, Some(reason.to_string()), "")),
             ManualOutcome::Stop => {
                 let at = Location { path: self.path.clone(), line: step.line };
                 Err(Stop::new(Verdict::Interrupted, "stopped by the person who was asked").at(at))

@@ -43,8 +43,15 @@ async fn what_runs_is_cleared_only_by_a_probe_that_says_so() {
     let probed = "process: { name: exporter, run: x, confirm: { service: db, run: seen }, \
                   cleared_when: { service: web, run: refused } }";
     let fault = read(probed).expect("a fault");
-    let undo = fault.prepare(&context).await.expect("an undo");
     let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
+    codes(&[0, 127]);
+    let error = fault.prepare(&context).await.expect_err("nothing runs yet").to_string();
+    assert_eq!(
+        error,
+        "before `exporter` is started: it is in place already: `confirm`: exit code 0 in shop-db-1: last"
+    );
+    let undo = fault.prepare(&context).await.expect("an undo");
+    assert_eq!(stack.done(), ["db: sh -c seen", "db: sh -c seen"]);
     let stands = async || fault.confirm(&undo, &context).await;
 
     codes(&[1, 0, 1, 1, 0]);

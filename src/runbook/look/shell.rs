@@ -59,7 +59,7 @@ impl<'a> PageCommand<'a> {
         self.calls.get_or_init(|| self.whole_calls().into_iter().map(PageCall::bare).collect())
     }
 
-    /// The same, with what stands before each program.
+    /// The programs that it calls, in order, with `sudo` and the like before them; as far as it can be read.
     pub fn whole_calls(&self) -> Vec<PageCall<'a>> {
         calls_of(self.script(), &self.command.text)
     }

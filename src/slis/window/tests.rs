@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::{HoldRecord, Parts};
-use crate::slis::Good;
+use crate::slis::{Comparison, Good, Term};
 use proptest::prelude::*;
 
 const MS: u64 = 1_000;
@@ -105,6 +105,24 @@ fn answers_that_nobody_had_before_are_told() {
     assert_eq!(answered(usual, &[("201", 8), ("404", 2)]), None, "no more than twice as many");
     assert!(answered(&[("201", 9), ("404", 1)], &[("429", 10)]).unwrap().refused, "another error than the usual one");
     assert_eq!(answered(&[("201", 10)], &[]), None);
+}
+
+#[test]
+fn who_is_not_served_while_nothing_is_broken_is_told() {
+    let told = |term: Term, results: &[(&str, u64)]| {
+        let good = Good { text: String::new(), terms: vec![term] };
+        let mut timeline = Timeline::new(&[SliSpec { good, ..sli("a", "web", 0.9) }]);
+        let results = results.iter().map(|(result, count)| (result.to_string(), *count)).collect();
+        timeline.push(Slice { results, ..slice("web", 0, 10, &[("a", 10)]) });
+        timeline.never_served((at(0), at(100))).pop().unwrap_or_default()
+    };
+    let no_error = Term::Status(Comparison::Less, 500);
+    assert!(told(no_error, &[("404", 9), ("200", 1)]).contains("(404 × 9 of 10)"));
+    assert!(told(no_error, &[("302", 10)]).contains("(302 × 10 of 10)"));
+    for results in [[("404", 5), ("200", 5)], [("304", 5), ("200", 5)]] {
+        assert_eq!(told(no_error, &results), "");
+    }
+    assert_eq!(told(Term::Status(Comparison::Equal, 401), &[("401", 10)]), "", "that is what the SLI asks for");
 }
 
 #[test]

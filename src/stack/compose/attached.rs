@@ -35,7 +35,7 @@ pub struct AttachedStack {
     endpoint: Endpoint,
     run: RunIdentity,
     options: StackOptions,
-    /// The project; one without a name is none.
+    /// The project; without one its name is empty.
     project: RunningProject,
     wanted: ToolboxRequest,
     /// The toolbox, and the image with the agent that it was given.
@@ -45,7 +45,7 @@ pub struct AttachedStack {
 }
 
 impl AttachedStack {
-    /// Beside `project`, or beside nothing; starts nothing.
+    /// A toolbox beside `project`, or beside nothing; starts nothing.
     pub fn new(project: Option<RunningProject>, wanted: ToolboxRequest, run: RunEndpoint, of: &StackOptions) -> Self {
         let project = project.unwrap_or_default();
         let ((endpoint, run), options) = (run, of.clone());

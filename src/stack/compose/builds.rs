@@ -98,7 +98,7 @@ impl Builds {
 
 /// `docker compose build`.
 pub(super) async fn run_build(compose: &ComposeCommand, of: &[&str], log: &str, model: &Value) -> StackResult<()> {
-    was_built(compose.run(&[&["build"], of].concat(), log, compose.build_within, Some(model)).await?)
+    was_built(compose.run(&[&["build", "--"], of].concat(), log, compose.build_within, Some(model)).await?)
 }
 
 /// What a build came to: a failure comes with its reason in one line and its last lines.

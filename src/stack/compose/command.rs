@@ -93,7 +93,7 @@ impl ComposeCommand {
         self.watched(&operation, command, log, within).await
     }
 
-    /// The same for any command of Docker's.
+    /// Runs any command of Docker's and waits for its end, as `run` does.
     pub async fn watched(&self, doing: &str, mut command: Command, log: &str, within: Duration) -> StackResult<Ran> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let file = open_log(&self.run_dir, log).await;
@@ -137,7 +137,7 @@ pub(super) async fn told(operation: &str, command: Command, within: Duration) ->
     output.map_err(|error| no_command(operation, &error))
 }
 
-/// What it writes to standard output where it succeeds; the error is what it says otherwise.
+/// Runs a command that must succeed, and returns its standard output. The error holds its standard error.
 ///
 /// # Errors
 /// `Environment` as for [`told`], and when it fails.

@@ -105,7 +105,7 @@ pub async fn inspected(docker: &Docker, by: LabelFilter<'_>) -> StackResult<Vec<
     Ok(found)
 }
 
-/// Those of [`of_service`].
+/// The containers of a service as the engine shows them, ordered by their number.
 pub async fn inspected_of(docker: &Docker, project: &str, service: &str) -> StackResult<Vec<ContainerInspectResponse>> {
     let by = [(labels::PROJECT, Some(project)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
     let mut found = inspected(docker, &by).await?;

@@ -8,12 +8,14 @@ use regex::Captures;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
 const MAX_CONTEXT: u64 = 200 * 1024 * 1024;
+/// A Dockerfile or a `.dockerignore` that is larger, in bytes, is none.
+const MAX_TEXT: u64 = 16 * 1024 * 1024;
 /// What Firedrill writes into a project: no part of a stack, unless the Dockerfile names it.
 const OF_RUNS: [&str; 5] = [
     ".firedrill/.gitignore", ".firedrill/gamedays", ".firedrill/history.json", ".firedrill/history.json.lock",
@@ -91,7 +93,7 @@ pub(super) fn dockerfile(build: &Map<String, Value>, context: &Path) -> io::Resu
     if let Some(inline) = build.get("dockerfile_inline").and_then(Value::as_str) {
         return Ok(unescape(inline));
     }
-    Ok(String::from_utf8_lossy(&whole_file(&dockerfile_path(build, context))?).into_owned())
+    Ok(String::from_utf8_lossy(&whole_file(&dockerfile_path(build, context), MAX_TEXT)?).into_owned())
 }
 
 fn dockerfile_path(build: &Map<String, Value>, context: &Path) -> PathBuf {
@@ -103,12 +105,22 @@ fn own_ignores(build: &Map<String, Value>, context: &Path) -> io::Result<Option<
     let mut path = dockerfile_path(build, context).into_os_string();
     path.push(".dockerignore");
     let there = !build.contains_key("dockerfile_inline") && std::fs::symlink_metadata(&path).is_ok();
-    there.then(|| whole_file(path.as_ref())).transpose()
+    there.then(|| whole_file(path.as_ref(), MAX_TEXT)).transpose()
 }
 
-/// The bytes of a file that a Compose file names, also before anybody has allowed it: a device or a pipe, which may have no end, is none.
-pub(super) fn whole_file(path: &Path) -> io::Result<Vec<u8>> {
-    if std::fs::metadata(path)?.is_file() { std::fs::read(path) } else { Err(io::Error::other("it is not a file")) }
+/// The bytes of a file that a Compose file names, also before anybody has allowed it: a device or a pipe, which may have
+/// no end, is none, nor is one of more than `most`. What the kernel makes up as it is read has the size 0
+/// (`/proc/self/pagemap`), and fills the memory.
+pub(super) fn whole_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 <= most {
+        true => Ok(bytes),
+        false => Err(io::Error::other(format!("it is larger than {most} bytes"))),
+    }
 }
 
 /// Adds every file below `root` that is not ignored, by path, mode and content; `false` when there is more than is left.
@@ -145,7 +157,7 @@ fn add_tree(hash: &mut Sha256, root: &Path, ignored: &[PathBuf], left: &mut u64)
 /// are exceptions (`!`): a file too many in the hash costs a build that Docker's cache answers, one too few would
 /// drill an old image.
 fn plain_ignores(root: &Path) -> Vec<PathBuf> {
-    let Ok(bytes) = whole_file(&root.join(".dockerignore")) else { return Vec::new() };
+    let Ok(bytes) = whole_file(&root.join(".dockerignore"), MAX_TEXT) else { return Vec::new() };
     let Ok(text) = String::from_utf8(bytes) else { return Vec::new() };
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     if lines().any(|line| line.starts_with('!')) {

@@ -30,6 +30,8 @@ fn a_device_is_no_dockerfile_and_names_nothing_to_ignore() {
     assert_eq!(dockerfile(&build, dir.path()).unwrap_err().to_string(), "it is not a file");
     std::os::unix::fs::symlink("/dev/zero", dir.path().join(".dockerignore")).unwrap();
     assert_eq!(plain_ignores(dir.path()), Vec::<PathBuf>::new());
+    let larger = whole_file(&dir.path().join("src/a"), 0).unwrap_err();
+    assert_eq!(larger.to_string(), "it is larger than 0 bytes");
 }
 
 #[test]

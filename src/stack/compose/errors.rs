@@ -9,7 +9,7 @@ pub(in crate::stack) fn environment(operation: impl Into<String>, cause: impl Di
     StackError::Environment { operation: operation.into(), cause: quoted(&cause.to_string()), hint: None }
 }
 
-/// The same, with what to do about it.
+/// An error like those of `environment`, with what to do about it.
 pub fn hinted(operation: impl Into<String>, cause: impl Display, hint: impl Into<String>) -> StackError {
     let cause = quoted(&cause.to_string());
     StackError::Environment { operation: operation.into(), cause, hint: Some(hint.into()) }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// How long one look or one deed may take: a backup may be long.
 const WITHIN: Duration = Duration::from_secs(25);
-/// Memory of the container.
+/// Memory limit of the container that reaches a volume.
 const MEMORY: &str = "--memory=128m";
 /// What its containers are for, in the label `ROLE`.
 const ROLE: &str = "files";
@@ -127,8 +127,9 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
     Ok(mounts.iter().filter(|mount| usable(mount)).map(at).collect())
 }
 
+/// Another driver than `local` keeps a volume elsewhere, whatever its options are called.
 fn is_volume(mount: &MountPoint) -> bool {
-    mount.typ.as_deref() == Some("volume")
+    mount.typ.as_deref() == Some("volume") && matches!(mount.driver.as_deref(), None | Some("" | "local"))
 }
 
 #[cfg(test)]
@@ -165,12 +166,13 @@ mod tests {
             named("/data", "fd_data"),
             mount("/data/host", "bind", true),
             named("/srv", "fd_srv"),
+            MountPoint { driver: Some("sshfs".into()), ..named("/share", "fd_share") },
             mount("/cluster", "cluster", true),
             MountPoint { typ: None, ..mount("/unknown", "", true) },
         ];
         let on_host = ["fd_srv".to_string()];
         assert_eq!(reachable("/data/x", &mounts, &on_host), Ok(vec!["/data".to_string()]));
-        for path in ["/data/host", "/data/host/x", "/srv", "/srv/x", "/cluster/x", "/unknown"] {
+        for path in ["/data/host", "/data/host/x", "/srv", "/srv/x", "/share/x", "/cluster/x", "/unknown"] {
             let told = reachable(path, &mounts, &on_host).unwrap_err();
             assert!(told.ends_with("is kept by the host, and no volume of the drill's own"), "{path}: {told}");
         }

@@ -255,7 +255,7 @@ impl ResolvedModel {
         names.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
-    /// Those of all services.
+    /// Every name by which clients inside the stack may call any of the services.
     pub fn hosts(&self) -> Vec<String> {
         self.services().iter().flat_map(|service| self.names_of(service)).collect()
     }

@@ -108,7 +108,7 @@ impl Owner {
         (!named).then(|| format!("its name or its Compose project is not the run's, which is {project}"))
     }
 
-    /// The same of a container: its names, its labels, the id of its image.
+    /// Why a container is not the run's own, by its names, its labels and the id of its image; `None` where it is.
     async fn doubt_container(&self, docker: &Docker, of: (&[String], &Labels, &str)) -> StackResult<Option<String>> {
         let (names, labels, image) = of;
         let Some(of_image) = labels_of_image(docker, image).await? else {
@@ -117,7 +117,7 @@ impl Owner {
         Ok(self.doubt(Kind::Container, names, labels, Some(&of_image)))
     }
 
-    /// The same of a container as the engine shows it.
+    /// Why a container, as the engine shows it, is not the run's own; `None` where it is.
     pub async fn doubt_inspected(&self, docker: &Docker, of: &ContainerInspectResponse) -> StackResult<Option<String>> {
         let labels = of.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
         self.doubt_container(docker, (of.name.as_slice(), &labels, of.image.as_deref().unwrap_or_default())).await
@@ -139,13 +139,13 @@ impl Owner {
         Ok(found)
     }
 
-    /// Those of them that are the run's own.
+    /// The containers with these labels, running or not, that are the run's own.
     pub async fn containers(&self, docker: &Docker, by: LabelFilter<'_>) -> StackResult<Vec<ContainerSummary>> {
         let found = self.doubted(docker, by).await?.into_iter();
         Ok(found.filter(|(_, doubt)| doubt.is_none()).map(|(container, _)| container).collect())
     }
 
-    /// Those of a service.
+    /// The run's own containers of a service.
     pub async fn of_service(&self, docker: &Docker, service: &str) -> StackResult<Vec<ContainerSummary>> {
         self.containers(docker, &[(labels::RUN, Some(&self.run)), (labels::SERVICE, Some(service))]).await
     }

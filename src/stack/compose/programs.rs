@@ -20,7 +20,7 @@ const ROLE: &str = "look";
 const NAME: &str = "fd-look-";
 /// A container that is older than this, in seconds, was left by a `check` that was killed.
 const STALE: i64 = 60;
-/// Where a shell looks when nobody says anything else.
+/// The `PATH` of a shell for which nothing sets one.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The images that steps of one stack run in.
@@ -34,7 +34,7 @@ pub(super) struct StepImages {
 
 /// The programs that were looked for, and whether they are there.
 pub(super) type FoundPrograms = BTreeMap<String, bool>;
-/// Those of an image, by its id, and a `PATH`. One for all stacks.
+/// (id of an image, `PATH`) → the programs that were looked for there. Shared by all stacks.
 pub(super) type KnownPrograms = HashMap<(String, String), FoundPrograms>;
 
 impl StepImages {

@@ -40,7 +40,7 @@ pub(super) async fn missing(compose: &ComposeCommand, model: &Value) -> StackRes
     }
     let began = Instant::now();
     // By Compose, which has the credentials of private registries and knows each service's platform.
-    let args: Vec<&str> = ["pull", "--quiet"].into_iter().chain(missing.values().map(String::as_str)).collect();
+    let args: Vec<&str> = ["pull", "--quiet", "--"].into_iter().chain(missing.values().map(String::as_str)).collect();
     let ran = compose.run(&args, "pull.log", WITHIN, Some(model)).await?;
     // Several images are pulled at the same time: those that came are not to blame.
     let still = absent(compose, missing.clone()).await.unwrap_or(missing);

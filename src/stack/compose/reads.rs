@@ -1,6 +1,7 @@
 //! The files that Compose reads while it resolves one, found before it is asked: a file of the project can name any file that
 //! its reader may read, and what stands in it comes back in a message or as a variable.
 
+use super::content::whole_file;
 use super::variables::Variables;
 pub(super) use crate::source::clean;
 use crate::source::{in_other_case, outside, read_otherwise};
@@ -117,15 +118,11 @@ impl Reads {
         self.found.file(file);
         self.found.file(&place.base.join(".env"));
         self.env_files.insert(place.base.join(".env"));
-        let metadata = match std::fs::metadata(file) {
-            Ok(metadata) => metadata,
-            Err(_) if !place.sure => return Ok(()),
+        let bytes = match whole_file(file, MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(_) if !place.sure && !file.exists() => return Ok(()),
             Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
         };
-        if !metadata.is_file() || metadata.len() > MOST_BYTES {
-            return Err(format!("{} is not a file of at most {} KiB", file.display(), MOST_BYTES / 1024));
-        }
-        let bytes = std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
         // Compose reads UTF-16 as well.
         let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", file.display()))?;
         for root in documents(&text).map_err(|error| format!("{}: {error}", file.display()))? {

@@ -124,7 +124,7 @@ impl ProjectFiles {
         Ok(variables)
     }
 
-    /// Those of them that a release may set.
+    /// The variables of `variables` that a release may set.
     pub(super) fn of_releases(&self) -> Result<BTreeSet<String>, String> {
         let named = self.variables()?.named;
         Ok(named.into_iter().filter(|name| may_decide(name)).collect())

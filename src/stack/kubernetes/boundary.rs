@@ -5,8 +5,10 @@ use super::manifests::{
     Manifests, asks_of_the_node, group, is_cluster_scoped, items, kind, name, pod_spec, pod_spec_pointer, text, written,
 };
 use super::names::is_ours;
+use super::namespace::resource;
 use crate::source::{is_inside, pattern};
 use crate::stack::StackRequest;
+use crate::stack::arguments::CallTable;
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
@@ -27,39 +29,16 @@ const KEEPS_IN: [&str; 7] = [
     "namespaces", "networkpolicies", "podsecuritypolicies", "resourcequotas", "rolebindings", "roles",
     "securitycontextconstraints",
 ];
-/// API groups whose objects have a controller install things elsewhere with its own rights, or are RBAC by another name.
-const GO_ELSEWHERE: [&str; 4] = ["argoproj.io", "authorization.openshift.io", "cattle.io", "fluxcd.io"];
+/// API groups whose objects have a controller make and remove things elsewhere with its own rights, in accounts of clouds
+/// too, or are RBAC by another name.
+const GO_ELSEWHERE: [&str; 9] = [
+    "argoproj.io", "authorization.openshift.io", "azure.com", "cattle.io", "cnrm.cloud.google.com", "crossplane.io",
+    "fluxcd.io", "services.k8s.aws", "upbound.io",
+];
 /// API groups whose policies let Pods out beside NetworkPolicies.
 const OPEN_NETWORKS: [&str; 2] = ["cilium.io", "projectcalico.org"];
-/// Kinds by which the cluster's own controllers tell others of a drill: group, kinds, why they may not be, what to do.
-const TELL_OTHERS: [(&str, &[&str], &str, &str); 2] = [
-    (
-        "monitoring.coreos.com",
-        &["Alertmanager", "AlertmanagerConfig", "Prometheus", "PrometheusAgent", "PrometheusRule", "ThanosRuler"],
-        "the cluster's own monitoring would page those on call about the drill",
-        "leave it out of the drill's manifests; `alerts` of the scenario takes a file of rules",
-    ),
-    (
-        "external-secrets.io",
-        &["ClusterPushSecret", "PushSecret"],
-        "it writes the drill's secrets into a store that others read",
-        "leave it out of the drill's manifests",
-    ),
-];
-/// Kinds by which the cluster's own Prometheus scrapes a drill.
-const SCRAPES: (&str, &[&str]) = ("monitoring.coreos.com", &["PodMonitor", "Probe", "ScrapeConfig", "ServiceMonitor"]);
-/// What leads users from outside of the cluster to a drill: group and resources, as rules of Roles name them.
-const WAYS_IN: [(&str, &[&str]); 9] = [
-    ("extensions", &["ingresses"]),
-    ("externaldns.k8s.io", &["dnsendpoints"]),
-    ("gateway.networking.k8s.io", &["gateways", "grpcroutes", "httproutes", "tcproutes", "tlsroutes", "udproutes"]),
-    ("networking.istio.io", &["gateways", "serviceentries", "virtualservices"]),
-    ("networking.k8s.io", &["ingresses"]),
-    ("projectcontour.io", &["httpproxies"]),
-    ("route.openshift.io", &["routes", "routes/custom-host"]),
-    ("traefik.containo.us", &["ingressroutes", "ingressroutetcps", "ingressrouteudps"]),
-    ("traefik.io", &["ingressroutes", "ingressroutetcps", "ingressrouteudps"]),
-];
+/// Kinds that lead others to a drill, or tell them of it.
+const TABLE: CallTable = CallTable(include_str!("boundary.txt"));
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
 
@@ -77,16 +56,14 @@ pub(super) type OutOfBounds = (String, &'static str);
 /// Why an object cannot be asked for: its version, kind and name become parts of addresses of the API, and must be no more than that.
 pub(super) fn unnameable(object: &Value) -> Option<String> {
     let (version, kind, name) = (text(object, "/apiVersion"), kind(object), name(object));
-    if !is_like(version, &format!("({NAME}/)?v[a-z0-9]+")) {
-        return Some(format!("`{version}` is no apiVersion like `v1` or `apps/v1`"));
-    }
-    if !is_like(kind, "[A-Z][A-Za-z0-9]*") {
-        return Some(format!("`{kind}` is no kind like `Deployment`"));
-    }
-    if !is_like(name, if OF_RBAC.contains(&kind) { NAME_OF_RBAC } else { NAME }) {
-        return Some(format!("`{name}` is no name of an object: small letters, digits, `-` and `.`"));
-    }
-    None
+    let of_name = if OF_RBAC.contains(&kind) { NAME_OF_RBAC } else { NAME };
+    let parts = [
+        (version, format!("({NAME}/)?v[a-z0-9]+"), "apiVersion like `v1` or `apps/v1`"),
+        (kind, "[A-Z][A-Za-z0-9]*".into(), "kind like `Deployment`"),
+        (name, of_name.into(), "name of an object: small letters, digits, `-` and `.`"),
+    ];
+    let (written, _, what) = parts.into_iter().find(|(text, form, _)| !is_like(text, form))?;
+    Some(format!("`{written}` is no {what}"))
 }
 
 /// Whether a text is no more than this.
@@ -94,32 +71,34 @@ fn is_like(text: &str, form: &str) -> bool {
     text.len() <= 253 && !text.contains("..") && pattern(&format!("^(?:{form})$")).is_match(text)
 }
 
+/// Whether a kind is among these of the table.
+fn is_listed(which: &str, group: &str, kind: &str) -> bool {
+    TABLE.row(which, group).is_some_and(|kinds| kinds.split(' ').any(|listed| listed == kind))
+}
+
+/// Why such kinds of a group may not be, and what to do about it.
+fn said(what: &str, group: &str) -> Option<(&'static str, &'static str)> {
+    TABLE.row(what, group)?.split_once(" | ")
+}
+
 /// Why an object of the manifests stays outside of a drill, and what to do about it.
 pub(super) fn left_out(object: &Value) -> Option<(&'static str, &'static str)> {
     match (group(object), kind(object)) {
         (_, "Ingress") => Some(("its host name would be taken from others", "let the load call the Service")),
-        (group, kind) if group == SCRAPES.0 && SCRAPES.1.contains(&kind) => Some((
-            "the cluster's own Prometheus would scrape the drill, and its alerts page those on call",
-            "`alerts` of the scenario takes a Prometheus of the drill's own",
-        )),
+        (group, kind) if is_listed("scrapes", group, kind) => said("scraped", group),
         _ => None,
     }
 }
 
 /// What controllers of the cluster do for an object outside of the drill, where that may well be meant, and what to do about it.
 pub(super) fn asks_outside(object: &Value, isolated: bool) -> Option<(&'static str, &'static str)> {
-    let is_public = match (group(object), kind(object)) {
-        ("external-secrets.io", "ExternalSecret") if !isolated => {
-            let why =
-                "takes secrets from a store outside of the drill: with real keys it charges and pages real people";
-            return Some((why, "let the manifests have a Secret with keys of a test account, or set `isolate: true`"));
-        }
+    let is_meant = match (group(object), kind(object)) {
+        ("external-secrets.io", "ExternalSecret") => !isolated,
         ("cert-manager.io", "Certificate") => text(object, "/spec/issuerRef/kind") == "ClusterIssuer",
         ("cert-manager.io", "Issuer") => !object["spec"]["acme"].is_null(),
         _ => false,
     };
-    let why = "asks an issuer outside of the drill: a public one gives few certificates of a name in a week, and production needs them";
-    is_public.then_some((why, "let an Issuer of the manifests sign, with `selfSigned` or `ca`"))
+    said("asks", group(object)).filter(|_| is_meant)
 }
 
 /// Whether a drill makes an object of the manifests in its namespace.
@@ -169,26 +148,16 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
         refuse("has a name that begins with `fd-`".into(), "names that begin with `fd-` are Firedrill's own");
     }
     let group = group(object);
-    if is_of(group, &GO_ELSEWHERE) {
-        let help = "put what it installs into the drill's manifests instead";
-        refuse(format!("is of `{group}`: a controller makes of it what it likes, in other namespaces too"), help);
-    }
-    if isolated && is_of(group, &OPEN_NETWORKS) {
-        let help = "`isolate: true` lets Pods reach each other alone: leave it out, or `isolate`";
-        refuse(format!("is of `{group}`, whose policies open what `isolate` closes"), help);
-    }
-    if let Some((_, _, why, help)) =
-        TELL_OTHERS.iter().find(|(of, kinds, ..)| *of == group && kinds.contains(&kind(object)))
-    {
+    let of_group = [
+        ("elsewhere", is_of(group, &GO_ELSEWHERE)),
+        ("opens", isolated && is_of(group, &OPEN_NETWORKS)),
+        ("told", is_listed("tells", group, kind(object))),
+        ("leads-in", is_way_in(group, object)),
+        ("mesh", group == "networking.istio.io" && is_of_mesh(object)),
+    ];
+    for (what, _) in of_group.into_iter().filter(|(_, is)| *is) {
+        let (why, help) = said(what, group).or_else(|| said(what, "*")).unwrap_or_default();
         refuse(format!("is of `{group}`: {why}"), help);
-    }
-    if is_way_in(group, object) {
-        let help = "users outside of the cluster would be led here, as by an Ingress: let the load call the Service";
-        refuse(format!("is of `{group}`: its host name, or its place, would be taken from others"), help);
-    }
-    if group == "networking.istio.io" && is_of_mesh(object) {
-        let help = "`exportTo: [.]` keeps it in its namespace";
-        refuse(format!("is of `{group}`: Pods of other namespaces would follow it, too"), help);
     }
     match kind(object) {
         "Role" | "ClusterRole" => {
@@ -231,18 +200,17 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
 
 /// Whether an object leads users from outside of the cluster to the drill, or gives it a name there, as an Ingress does.
 fn is_way_in(group: &str, object: &Value) -> bool {
-    match (group, kind(object)) {
-        ("gateway.networking.k8s.io" | "networking.istio.io", "Gateway") => true,
-        // Between Services alone where it hangs on nothing else.
-        ("gateway.networking.k8s.io", route) if route.ends_with("Route") => {
-            items(object, "/spec/parentRefs").any(|parent| text(parent, "/kind") != "Service")
+    is_listed("way-in", group, kind(object))
+        && match (group, kind(object)) {
+            // The one is left out, and the other is held to its hosts.
+            (_, "Ingress" | "ServiceEntry") => false,
+            (_, "VirtualService") => items(object, "/spec/gateways").any(|gateway| gateway != "mesh"),
+            // Between Services alone where it hangs on nothing else.
+            ("gateway.networking.k8s.io", route) if route != "Gateway" => {
+                items(object, "/spec/parentRefs").any(|parent| text(parent, "/kind") != "Service")
+            }
+            _ => true,
         }
-        ("networking.istio.io", "VirtualService") => items(object, "/spec/gateways").any(|gateway| gateway != "mesh"),
-        ("traefik.io" | "traefik.containo.us", route) => route.starts_with("IngressRoute"),
-        ("route.openshift.io", "Route") | ("projectcontour.io", "HTTPProxy") => true,
-        ("externaldns.k8s.io", "DNSEndpoint") => true,
-        _ => false,
-    }
 }
 
 /// Whether an object of Istio says for all namespaces where a host is that is not one of its own namespace.
@@ -260,35 +228,34 @@ fn is_of(group: &str, ends: &[&str]) -> bool {
 /// What a rule of a Role gives that lets its holder take away the limits of the drill.
 fn too_much(rule: &Value, isolated: bool) -> Option<String> {
     let words = |key: &str| items(rule, key).filter_map(Value::as_str).collect::<Vec<_>>();
-    let (verbs, resources) = (words("/verbs"), words("/resources"));
+    let (groups, verbs, resources) = (words("/apiGroups"), words("/verbs"), words("/resources"));
     if let Some(verb) = verbs.iter().find(|verb| STRONG_VERBS.contains(verb)) {
         return Some(format!("the verb `{verb}`"));
     }
-    if resources.iter().any(|resource| resource.starts_with('*')) || words("/apiGroups").contains(&"*") {
+    if resources.iter().any(|resource| resource.starts_with('*')) || groups.contains(&"*") {
         return Some("rights on everything (`*`)".into());
     }
     if verbs.iter().all(|verb| LOOKS.contains(verb)) {
         return None;
     }
     let leads_out = |group: &&str| is_of(group, &GO_ELSEWHERE) || (isolated && is_of(group, &OPEN_NETWORKS));
-    if let Some(group) = words("/apiGroups").into_iter().find(leads_out) {
+    if let Some(group) = groups.iter().copied().find(leads_out) {
         return Some(format!("the right to write objects of `{group}`"));
     }
-    let tells = |(group, kinds): &(&str, &[&str])| {
-        let is_of = |resource: &&str, kind: &str| {
-            let plural = resource.split('/').next().and_then(|name| name.strip_prefix(&kind.to_lowercase()));
-            matches!(plural, Some("s" | "es"))
-        };
-        let is_one = |kind: &&str| resources.iter().any(|resource| is_of(resource, kind));
-        words("/apiGroups").contains(group) && kinds.iter().any(is_one)
+    // The group of which a resource is one of the kinds of the table.
+    let listed = |which: &str, resource: &str| {
+        let is_one = |kinds: &str| kinds.split(' ').any(|kind| plural(kind) == resource);
+        TABLE.rows(which).find(|(group, kinds)| groups.contains(group) && is_one(kinds)).map(|(group, _)| group)
     };
-    if let Some((group, _)) = TELL_OTHERS.iter().map(|(group, kinds, ..)| (*group, *kinds)).chain([SCRAPES]).find(tells)
-    {
+    let tells = |resource: &&str| {
+        let whole = resource.split('/').next()?;
+        listed("tells", whole).or_else(|| listed("scrapes", whole))
+    };
+    if let Some(group) = resources.iter().find_map(tells) {
         return Some(format!("the right to write objects of `{group}` that tell others"));
     }
-    let leads_in = |resource: &&&str| {
-        WAYS_IN.iter().any(|(group, ways)| ways.contains(*resource) && words("/apiGroups").contains(group))
-    };
+    // Also the right to choose the host of an OpenShift Route.
+    let leads_in = |resource: &&&str| listed("way-in", resource.trim_end_matches("/custom-host")).is_some();
     if let Some(resource) = resources.iter().find(leads_in) {
         return Some(format!("the right to write `{resource}`, which lead users from outside of the cluster here"));
     }
@@ -297,6 +264,11 @@ fn too_much(rule: &Value, isolated: bool) -> Option<String> {
     };
     let resource = resources.into_iter().find(|resource| keeps_in(resource))?;
     Some(format!("the right to write `{resource}`"))
+}
+
+/// How rules of Roles name a kind.
+fn plural(kind: &str) -> String {
+    resource(&json!({ "kind": kind })).plural
 }
 
 fn of_binding(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'static str)) {
@@ -403,9 +375,7 @@ fn cluster_refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> 
                     refuse(format!("gives the verb `{verb}` in the whole cluster"), help);
                 }
                 let shows_too_much = |resource: &&str| match resource.split_once('/') {
-                    Some((_, part)) => {
-                        !TELLING_PARTS.iter().any(|told| told == resource || *told == format!("*/{part}"))
-                    }
+                    Some((_, part)) => !TELLING_PARTS.iter().any(|of| of == resource || *of == format!("*/{part}")),
                     None => ["secrets", "*"].contains(resource),
                 };
                 if let Some(resource) = words("/resources").find(shows_too_much) {
@@ -430,7 +400,7 @@ fn cluster_refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> 
     found
 }
 
-/// Why Pods may drive off those of others: a priority that does not come from a PriorityClass of the drill's own.
+/// Why Pods may preempt those of others: a priority that does not come from a PriorityClass of the drill's own.
 fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<OutOfBounds> {
     let class = text(spec, "/priorityClassName");
     if class.starts_with("system-") {
@@ -447,7 +417,7 @@ fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<OutOfBounds>
         class => format!("has the priority class `{class}`, which is not the drill's own"),
     };
     let help = "leave it out, or let the manifests have the PriorityClass, with `stack.kubernetes.allow_cluster`";
-    Some((format!("{what}: its Pods may drive off those of others"), help))
+    Some((format!("{what}: its Pods may preempt those of others"), help))
 }
 
 #[cfg(test)]
@@ -507,6 +477,8 @@ mod tests {
             ("route.openshift.io/v1", "Route", json!({})),
             ("projectcontour.io/v1", "HTTPProxy", json!({})),
             ("externaldns.k8s.io/v1alpha1", "DNSEndpoint", json!({})),
+            ("elbv2.k8s.aws/v1beta1", "TargetGroupBinding", json!({})),
+            ("getambassador.io/v2", "Mapping", json!({})),
             ("monitoring.coreos.com/v1", "PrometheusRule", json!({})),
             ("monitoring.coreos.com/v1", "Prometheus", json!({})),
             ("external-secrets.io/v1alpha1", "PushSecret", json!({})),
@@ -528,8 +500,8 @@ mod tests {
     #[test]
     fn what_the_clusters_prometheus_would_scrape_is_left_out() {
         let made = |version: &str, kind: &str| is_made(&json!({ "apiVersion": version, "kind": kind }));
-        for kind in SCRAPES.1 {
-            assert!(!made("monitoring.coreos.com/v1", kind), "{kind}");
+        for (_, kinds) in TABLE.rows("scrapes") {
+            assert!(kinds.split(' ').all(|kind| !made("monitoring.coreos.com/v1", kind)), "{kinds}");
         }
         assert!(!made("networking.k8s.io/v1", "Ingress"));
         assert!(made("example.com/v1", "Probe"));
@@ -628,13 +600,18 @@ mod tests {
         let written = ["prometheusrules", "servicemonitors", "prometheuses/status", "x"]
             .map(|resource| rules(resource, "create"));
         assert_eq!((written, rules("prometheusrules", "get")), ([1, 1, 1, 0], 0));
-        for (group, ways) in WAYS_IN {
-            for way in ways {
+        for (group, kinds) in TABLE.rows("way-in") {
+            for way in kinds.split(' ').map(plural) {
                 let told =
                     |verb: &str| role(json!({ "apiGroups": [group], "resources": [way], "verbs": [verb] })).len();
                 assert_eq!((told("create"), told("get")), (1, 0), "{group} {way}");
             }
         }
+        let host =
+            json!({ "apiGroups": ["route.openshift.io"], "resources": ["routes/custom-host"], "verbs": ["create"] });
+        assert_eq!(role(host).len(), 1);
+        let plurals = ["HTTPProxy", "Ingress", "IngressRouteTCP", "Prometheus", "ServiceEntry"].map(plural);
+        assert_eq!(plurals, ["httpproxies", "ingresses", "ingressroutetcps", "prometheuses", "serviceentries"]);
         let status =
             json!({ "apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["update"] });
         assert!(role(status).is_empty());
@@ -679,7 +656,10 @@ mod tests {
             json!({ "kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": metadata })
         };
         assert_eq!((refused(&token("fd-steps")).len(), refused(&token("web")).len()), (1, 0));
-        for group in ["helm.cattle.io", "source.toolkit.fluxcd.io", "argoproj.io"] {
+        for group in [
+            "helm.cattle.io", "source.toolkit.fluxcd.io", "argoproj.io", "sql.cnrm.cloud.google.com",
+            "s3.services.k8s.aws", "dbforpostgresql.azure.com", "rds.aws.upbound.io",
+        ] {
             let object = json!({ "apiVersion": format!("{group}/v1"), "kind": "X", "metadata": { "name": "x" } });
             assert_eq!(refused(&object).len(), 1, "{group}");
         }

@@ -66,10 +66,8 @@ pub(super) async fn of(stack: &KubernetesStack, service: &str) -> StackResult<Pr
             continue;
         }
         if let Some((client, _)) = clients.iter().find(|(_, address)| is_client(&table, *address, &beside.concat())) {
-            let own = &target.pod;
-            return Ok(ProxyBypass::By(format!(
-                "the Pod {client} is connected to {own} itself, and not by the agent before it"
-            )));
+            let why = format!("the Pod {client} is connected to {} itself, and not to its agent", target.pod);
+            return Ok(ProxyBypass::By(why));
         }
     }
     Ok(ProxyBypass::NoneSeen(unseen))

@@ -94,12 +94,11 @@ pub(super) async fn reach(named: Option<&str>) -> StackResult<Cluster> {
     if variable(CONTEXT_VARIABLE).as_deref() == Some(IN_CLUSTER) {
         return inside().await;
     }
-    let kubeconfig =
-        tokio::task::spawn_blocking(Kubeconfig::read).await.map_err(|error| environment(operation, error))?;
-    let kubeconfig = kubeconfig.map_err(|error| hinted(operation, error, GET_ONE))?;
+    let kubeconfig = Kubeconfig::read().map_err(|error| hinted(operation, error, GET_ONE))?;
     let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
-    let context = choose(&known, named, variable(CONTEXT_VARIABLE).as_deref(), variable(ALLOWED_VARIABLE).as_deref())
-        .map_err(|(why, hint)| hinted(operation, why, hint))?;
+    let [of_person, allowed] = [CONTEXT_VARIABLE, ALLOWED_VARIABLE].map(variable);
+    let context = choose(&known, [named, of_person.as_deref(), allowed.as_deref()]);
+    let context = context.map_err(|(why, hint)| hinted(operation, why, hint))?;
     let config = config(kubeconfig, &context).await.map_err(|error| environment(operation, error))?;
     connect(context, config).await
 }
@@ -115,14 +114,11 @@ pub(super) async fn again(context: &str, files: Vec<PathBuf>, uid: Option<&str>)
     if context == IN_CLUSTER {
         return inside().await;
     }
-    let reading = tokio::task::spawn_blocking(move || match files.as_slice() {
-        [] => Kubeconfig::read(),
-        files => files
-            .iter()
-            .filter(|file| file.exists())
-            .try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?)),
-    });
-    let kubeconfig = reading.await.map_err(|error| environment(operation.as_str(), error))?;
+    let mut there = files.iter().filter(|file| file.exists());
+    let kubeconfig = match files.is_empty() {
+        true => Kubeconfig::read(),
+        false => there.try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?)),
+    };
     let kubeconfig = kubeconfig.map_err(|error| environment(operation.as_str(), error))?;
     let config = config(kubeconfig, context).await.map_err(|error| environment(operation.as_str(), error))?;
     let cluster = connect(context.to_string(), config).await?;
@@ -178,21 +174,14 @@ fn is_production(context: &str) -> bool {
 /// The context that is meant: what a person names by the environment, then what the scenario names, then the one test cluster
 /// that there is. A file of the project cannot lead a drill into a cluster that is none for tests: that a person must do. The
 /// error is the reason and what to do.
-fn choose(
-    known: &[String],
-    of_scenario: Option<&str>,
-    of_person: Option<&str>,
-    allowed: Option<&str>,
-) -> Result<String, (String, String)> {
+fn choose(known: &[String], [of_scenario, of_person, allowed]: [Option<&str>; 3]) -> Result<String, (String, String)> {
     let list = || if known.is_empty() { "none".to_string() } else { known.join(", ") };
     let tests: Vec<&str> = known.iter().map(String::as_str).filter(|context| is_test_cluster(context)).collect();
     let context = match (of_person.or(of_scenario), tests.as_slice()) {
         (Some(context), _) | (None, &[context]) => context,
         (None, []) => {
-            return Err((
-                format!("no context of the kubeconfig is a test cluster (there is {})", list()),
-                GET_ONE.into(),
-            ));
+            let why = format!("no context of the kubeconfig is a test cluster (there is {})", list());
+            return Err((why, GET_ONE.into()));
         }
         (None, several) => {
             let hint = format!("say which: `{CONTEXT_VARIABLE}={}`", several[0]);
@@ -208,10 +197,8 @@ fn choose(
     }
     if !is_test_cluster(context) && of_person != Some(context) {
         let hint = format!("if drills may break things in it, say so yourself: {CONTEXT_VARIABLE}={context}");
-        return Err((
-            format!("the scenario names the context `{context}`, which is not called like a test cluster"),
-            hint,
-        ));
+        let why = format!("the scenario names the context `{context}`, which is not called like a test cluster");
+        return Err((why, hint));
     }
     Ok(context.to_string())
 }
@@ -251,7 +238,7 @@ mod tests {
     #[test]
     fn a_cluster_is_meant_when_somebody_says_so_or_it_is_the_one_for_tests() {
         let known: Vec<String> = ["kind-a", "work", "eu-prod-1"].map(str::to_string).to_vec();
-        let choose = |scenario, person, allowed| choose(&known, scenario, person, allowed).map_err(|(why, _)| why);
+        let choose = |scenario, person, allowed| choose(&known, [scenario, person, allowed]).map_err(|(why, _)| why);
         assert_eq!(choose(None, None, None).as_deref(), Ok("kind-a"));
         assert_eq!(choose(Some("kind-a"), None, None).as_deref(), Ok("kind-a"));
         assert_eq!(choose(Some("kind-a"), Some("work"), None).as_deref(), Ok("work"));
@@ -261,8 +248,8 @@ mod tests {
         assert_eq!(choose(None, Some("eu-prod-1"), Some("eu-prod-1")).as_deref(), Ok("eu-prod-1"));
         assert!(choose(Some("other"), None, None).unwrap_err().contains("no context `other`"));
         let two: Vec<String> = ["kind-a", "k3d-b"].map(str::to_string).to_vec();
-        assert!(super::choose(&two, None, None, None).unwrap_err().0.contains("several test clusters"));
-        assert!(super::choose(&[], None, None, None).unwrap_err().1.contains("kind create cluster"));
+        assert!(super::choose(&two, [None; 3]).unwrap_err().0.contains("several test clusters"));
+        assert!(super::choose(&[], [None; 3]).unwrap_err().1.contains("kind create cluster"));
     }
 
     #[test]

@@ -183,17 +183,11 @@ async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -
             continue;
         }
         let operation = format!("loading images onto the node {name}");
-        let listed = || async {
-            on_node(endpoint, name, &["list"]).await.map_err(|cause| {
-                let hint = "load them yourself: `minikube image load NAME`, `k3d image import NAME`";
-                hinted(operation.as_str(), cause, hint)
-            })
-        };
-        let mut known = listed().await?;
+        let mut known = on_node(endpoint, name, &["list"], Stdio::null()).await?;
         if images.iter().any(|(image, is_built)| *is_built && is_of_others(&known, image)) {
             // Another process of Firedrill may have loaded it just now, and not have said so yet.
             tokio::time::sleep(LABELLED_WITHIN).await;
-            known = listed().await?;
+            known = on_node(endpoint, name, &["list"], Stdio::null()).await?;
         }
         let mut missing = Vec::new();
         for (image, is_built) in images {
@@ -215,10 +209,9 @@ async fn load(cluster: &Cluster, endpoint: &Endpoint, images: &[(&str, bool)]) -
             continue;
         }
         let names: Vec<&str> = missing.iter().map(|(image, _)| *image).collect();
-        import(endpoint, name, &names).await.map_err(|cause| environment(operation.as_str(), cause))?;
+        import(endpoint, name, &names).await?;
         for (image, label) in &missing {
-            let labelled = on_node(endpoint, name, &["label", &full_name(image), label]).await;
-            labelled.map_err(|cause| environment(operation.as_str(), cause))?;
+            on_node(endpoint, name, &["label", &full_name(image), label], Stdio::null()).await?;
         }
     }
     Ok(())
@@ -252,34 +245,32 @@ fn is_current(known: &str, image: &str, id: &str) -> bool {
     listed(known, image).is_some_and(|mut words| words.any(|word| word == label))
 }
 
-/// `ctr images …` on a node; what it prints.
-async fn on_node(endpoint: &Endpoint, node: &str, args: &[&str]) -> Result<String, String> {
+/// `ctr images …` on a node, with this as its input; what it prints.
+async fn on_node(endpoint: &Endpoint, node: &str, args: &[&str], input: Stdio) -> StackResult<String> {
+    let failed = |cause: String| {
+        let hint = "load them yourself: `minikube image load NAME`, `k3d image import NAME`";
+        hinted(format!("loading images onto the node {node}"), cause, hint)
+    };
     let mut command = endpoint.command();
-    command.args(["exec", node, "ctr", "--namespace", "k8s.io", "images"]).args(args);
-    let output = process::output(command, LOAD_WITHIN).await.map_err(|error| error.to_string())?;
+    command.args(["exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images"]).args(args).stdin(input);
+    let output = process::output(command, LOAD_WITHIN).await.map_err(|error| failed(error.to_string()))?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_string()),
+        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_string())),
     }
 }
 
 /// `docker save` into the node's containerd.
-async fn import(endpoint: &Endpoint, node: &str, images: &[&str]) -> Result<(), String> {
+async fn import(endpoint: &Endpoint, node: &str, images: &[&str]) -> StackResult<()> {
+    let operation = format!("saving images for the node {node}");
+    let failed = |error: std::io::Error| environment(operation.as_str(), error);
     let mut save = endpoint.command();
-    save.args(["save", "--"]).args(images).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut save = Running::start(save).map_err(|error| error.to_string())?;
-    let archive: Stdio = match save.child.stdout.take().map(TryInto::try_into) {
-        Some(Ok(stdout)) => stdout,
-        _ => return Err("`docker save` has no output".into()),
-    };
-    let mut load = endpoint.command();
-    load.args(["exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images", "import", "-"]);
-    load.stdin(archive);
-    let loaded = process::output(load, LOAD_WITHIN).await.map_err(|error| error.to_string())?;
-    match save.wait().await.map_err(|error| error.to_string())?.success() && loaded.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&loaded.stderr).trim().to_string()),
-    }
+    save.args(["save", "--"]).args(images).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut save = Running::start(save).map_err(failed)?;
+    let archive = save.child.stdout.take().map(TryInto::<Stdio>::try_into).transpose().map_err(failed)?;
+    on_node(endpoint, node, &["import", "-"], archive.unwrap_or_else(Stdio::null)).await?;
+    let is_whole = save.wait().await.map_err(failed)?.success();
+    is_whole.then_some(()).ok_or_else(|| environment(operation.as_str(), "`docker save` failed"))
 }
 
 #[cfg(test)]

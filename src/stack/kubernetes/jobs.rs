@@ -60,13 +60,8 @@ struct JobPlace<'a> {
     stop: &'a RemoteStop,
 }
 
-/// What was heard of the log of a runner.
-#[derive(Default)]
-struct HeardLog {
-    lines: usize,
-    /// It has said that it is of this build.
-    same_build: bool,
-}
+/// How many lines were heard of the log of a runner, once it has said that it is of this build.
+type HeardLines = Option<usize>;
 
 /// How the runner in a Job ended: its exit code and the cluster's word for why. The error is why its Pod is gone, or not under anybody's
 /// control.
@@ -275,7 +270,7 @@ impl JobPlace<'_> {
             runner_end(found.get(pod))
         });
         tokio::pin!(end);
-        let mut heard = HeardLog::default();
+        let mut heard = None;
         let mut asked = false;
         let end = loop {
             tokio::select! {
@@ -299,18 +294,17 @@ impl JobPlace<'_> {
     }
 
     /// Hands on the lines of the runner's log that were not handed on before, from where it has said that it is of this build.
-    async fn listen(&self, pod: &str, heard: &mut HeardLog, follow: bool) -> StackResult<()> {
+    async fn listen(&self, pod: &str, heard: &mut HeardLines, follow: bool) -> StackResult<()> {
         let params = LogParams { container: Some("drill".into()), follow, ..LogParams::default() };
         let Ok(log) = self.namespace.pods().log_stream(pod, &params).await else { return Ok(()) };
         let redactor = Redactor::new(self.drill.environment.values().cloned());
         let mut lines = log.lines().enumerate();
         while let Some((at, Ok(line))) = lines.next().await {
-            if heard.same_build && at < heard.lines {
+            if heard.is_some_and(|lines| at < lines) {
                 continue;
             }
-            heard.lines = at + 1;
-            let tells_build = !heard.same_build && says_build(&line, self.drill.build, &self.images.toolbox)?;
-            heard.same_build |= tells_build;
+            let tells_build = heard.is_none() && says_build(&line, self.drill.build, &self.images.toolbox)?;
+            *heard = (tells_build || heard.is_some()).then_some(at + 1);
             if !tells_build {
                 // Whoever listens has the run's directory open until the end.
                 let _ = self.printed.send(harmless(line, &redactor));
@@ -388,9 +382,8 @@ fn runner_end(pod: Option<&Value>) -> Option<RunnerEnd> {
 /// The Job of a drill.
 fn job(drill: &RemoteDrill, images: &FiredrillImages) -> Value {
     let name = names::job(&drill.run.id);
-    let given = drill.environment.keys().map(
-        |key| json!({ "name": key, "valueFrom": { "secretKeyRef": { "name": name, "key": key, "optional": true } } }),
-    );
+    let from = |key: &String| json!({ "secretKeyRef": { "name": name, "key": key, "optional": true } });
+    let given = drill.environment.keys().map(|key| json!({ "name": key, "valueFrom": from(key) }));
     let runs = images.agent.command(&["job", "run", &format!("{FILES}/files.tar"), RESULTS]);
     let values = json!({ "name": name, "labels": { (RUN): names::short(&drill.run.id) }, "run": drill.run.id,
         "within": drill.within.as_secs(), "directory": drill.directory, "image": images.toolbox, "runs": runs,

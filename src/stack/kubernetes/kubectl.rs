@@ -11,7 +11,7 @@ use super::transform::{followed, unmarked};
 use crate::record::{Secrets, Stream};
 use crate::source::pattern;
 use crate::stack::tools::{NotDone, answer, ensure, refuse};
-use crate::stack::{CallIo, FullOutput, Place, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
+use crate::stack::{CallIo, FullOutput, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -29,10 +29,9 @@ const RBAC: [&str; 3] = ["ServiceAccount", "Role", "RoleBinding"];
 /// The most that a call may read from standard input, in bytes.
 const MOST_INPUT: usize = 64 * 1024 * 1024;
 
-/// Carries out what the steps of one place call.
+/// Carries out what steps call.
 #[derive(Clone)]
 pub(super) struct KubectlTools {
-    pub place: Place,
     pub stack: Arc<KubernetesStack>,
     pub secrets: Secrets,
 }
@@ -54,12 +53,9 @@ impl KubectlTools {
         let (stack, asked) = (&self.stack, self.stack.asked());
         let (written, real) = (asked.namespace.as_str(), stack.namespace.name.as_str());
         let names = NamespaceNames { written, real, contexts: &asked.contexts, interposed: &stack.request.interposed };
-        let request = match (call.program.as_str(), &self.place) {
-            ("kubectl", Place::Toolbox) => translate(&call.args, &names).map_err(NotDone::refused)?,
-            ("kubectl", Place::Service(service)) => {
-                return refuse(format!("`kubectl` is carried out in the toolbox, not in the Pod of `{service}`"));
-            }
-            (other, _) => return refuse(without_docker(other)),
+        let request = match call.program.as_str() {
+            "kubectl" => translate(&call.args, &names).map_err(NotDone::refused)?,
+            other => return refuse(without_docker(other)),
         };
         let (mut args, renames) = match request {
             KubectlRequest::Answer(text) => {
@@ -97,7 +93,10 @@ impl KubectlTools {
     /// Objects that a step gives kubectl, as the drill has those of the manifests.
     fn own(&self, input: &[u8]) -> Vec<u8> {
         let (stack, asked) = (&self.stack, self.stack.asked());
-        unfollowed(&in_namespace(input, &asked.namespace, &stack.namespace.name), followed(&stack.manifests))
+        // What is no text is left alone.
+        let Ok(text) = std::str::from_utf8(input) else { return input.to_vec() };
+        let text = in_namespace(text, &asked.namespace, &stack.namespace.name);
+        unfollowed(&text, followed(&stack.manifests)).into_bytes()
     }
 
     /// What the files hold that a call names, for the drill; `None` where nothing is to be changed in them, and where one is neither a
@@ -168,20 +167,18 @@ fn reads_input(args: &[String]) -> bool {
     own.any(|arg| matches!(arg, "--filename=-" | "-" | "--stdin" | "--stdin=true"))
 }
 
-/// Objects on standard input that are written for the namespace of the runbooks, for the drill's. What is no text is left alone.
-fn in_namespace(input: &[u8], written: &str, real: &str) -> Vec<u8> {
-    let Ok(text) = std::str::from_utf8(input) else { return input.to_vec() };
+/// Objects on standard input that are written for the namespace of the runbooks, for the drill's.
+fn in_namespace(text: &str, written: &str, real: &str) -> String {
     let named =
         format!(r#"(?m)("?\bnamespace"?[ \t]*:[ \t]*["']?){}(["']?[ \t]*(?:[,}}#]|$))"#, regex::escape(written));
-    pattern(&named).replace_all(text, format!("${{1}}{real}${{2}}")).into_owned().into_bytes()
+    pattern(&named).replace_all(text, format!("${{1}}{real}${{2}}")).into_owned()
 }
 
-/// Objects on standard input with the names that annotations of these beginnings have in a drill. What is no text is left alone.
-fn unfollowed(input: &[u8], followed: &[&str]) -> Vec<u8> {
-    let Ok(text) = std::str::from_utf8(input) else { return input.to_vec() };
+/// Objects on standard input with the names that annotations of these beginnings have in a drill.
+fn unfollowed(text: &str, followed: &[&str]) -> String {
     let begins: Vec<String> = followed.iter().map(|begin| regex::escape(begin)).collect();
     let key = format!(r#"(?m)(^|[\s{{,"'])((?:{})[\w.-]+["']?[ \t]*:)"#, begins.join("|"));
-    pattern(&key).replace_all(text, format!("${{1}}{UNFOLLOWED}${{2}}")).into_owned().into_bytes()
+    pattern(&key).replace_all(text, format!("${{1}}{UNFOLLOWED}${{2}}")).into_owned()
 }
 
 /// Replaces the drill's namespace by the one that is written.
@@ -217,15 +214,14 @@ mod tests {
     #[test]
     fn objects_for_the_written_namespace_are_the_drills() {
         let yaml = "metadata:\n  namespace: shop\n  name: shop\ndata: { namespace: shopping }\n";
-        let own = in_namespace(yaml.as_bytes(), "shop", "fd-1");
-        assert_eq!(String::from_utf8(own).unwrap(), yaml.replace("namespace: shop\n", "namespace: fd-1\n"));
-        let json = br#"{"metadata":{"namespace":"shop","name":"x"}}"#;
-        assert_eq!(in_namespace(json, "shop", "fd-1"), br#"{"metadata":{"namespace":"fd-1","name":"x"}}"#);
+        assert_eq!(in_namespace(yaml, "shop", "fd-1"), yaml.replace("namespace: shop\n", "namespace: fd-1\n"));
+        let json = r#"{"metadata":{"namespace":"shop","name":"x"}}"#;
+        assert_eq!(in_namespace(json, "shop", "fd-1"), r#"{"metadata":{"namespace":"fd-1","name":"x"}}"#);
     }
 
     #[test]
     fn annotations_of_what_is_applied_have_the_names_of_the_drill() {
-        let own = |text: &str| String::from_utf8(unfollowed(text.as_bytes(), &["prometheus.io/"])).unwrap();
+        let own = |text: &str| unfollowed(text, &["prometheus.io/"]);
         for (written, drills) in [
             ("a:\n  prometheus.io/port: \"80\"\n", "a:\n  dev.firedrill.prometheus.io/port: \"80\"\n"),
             ("{a: b,'prometheus.io/port' : x}", "{a: b,'dev.firedrill.prometheus.io/port' : x}"),

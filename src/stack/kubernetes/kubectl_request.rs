@@ -38,10 +38,8 @@ pub struct NamespaceNames<'a> {
 const TABLE: CallTable = CallTable(include_str!("kubectl.txt"));
 
 named_enum! {
-/// How the words of a command are read. Every command but those of `Help`, `About` and `Config` is given the namespace.
+/// How the words of a command are read. Every command but those of `About` and `Config` is given the namespace.
 pub enum Words {
-    /// Names of commands.
-    Help = "help",
     /// No objects, and no namespace.
     About = "about",
     /// No objects.
@@ -125,7 +123,7 @@ pub fn translate(args: &[String], names: &NamespaceNames<'_>) -> Result<KubectlR
         return configuration(&line, names).map(KubectlRequest::Answer);
     }
     let mut args: Vec<String> = name.iter().map(|word| word.to_string()).collect();
-    if !matches!(takes, Words::Help | Words::About) {
+    if takes != Words::About {
         args.push(format!("--namespace={}", names.real));
     }
     let is_passed = |long: &str| !["namespace", "all-namespaces", "context", "cluster"].contains(&long);
@@ -192,7 +190,8 @@ impl<'a> KubectlLine<'a> {
         let selects = self.is_set("selector") || self.is_set("field-selector");
         if takes == Words::Change && self.name != ["expose"] && selects {
             let own = format!("!{SERVICE}");
-            match self.flags.iter_mut().find(|(long, _)| *long == "selector") {
+            // Of several selectors kubectl takes the last one.
+            match self.flags.iter_mut().rfind(|(long, _)| *long == "selector") {
                 Some((_, Some(value))) => *value = format!("{value},{own}"),
                 _ => self.flags.push(("selector", Some(own))),
             }
@@ -209,7 +208,7 @@ impl<'a> KubectlLine<'a> {
     /// Checks words that name objects, and translates names of namespaces.
     fn check_words(&mut self, takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
         let objects = match takes {
-            Words::Help | Words::About | Words::Free | Words::Config => return Ok(()),
+            Words::About | Words::Free | Words::Config => return Ok(()),
             Words::None => return self.words.first().map_or(Ok(()), |word| Err(unknown(&self.name, word))),
             Words::Copy => return self.words.iter_mut().try_for_each(|word| names.copy_path(word)),
             Words::Read | Words::Change => self.words.as_mut_slice(),
@@ -229,8 +228,8 @@ impl<'a> KubectlLine<'a> {
                 Some((kind, object)) if names_namespaces(kind, takes, names)? => {
                     *word = format!("{kind}/{}", names.namespace(word, object)?);
                 }
-                Some((kind @ ("svc" | "service" | "services"), service))
-                    if is_of_pods && names.interposed.contains_key(service) =>
+                Some((kind, service))
+                    if is_of_pods && is_kind(kind, "services") && names.interposed.contains_key(service) =>
                 {
                     *word = format!("{kind}/{}", origin(service));
                 }
@@ -295,11 +294,8 @@ impl NamespaceNames<'_> {
 
 /// Answers `kubectl config …`: the contexts of the scenario all lead to the drill.
 fn configuration(line: &KubectlLine<'_>, names: &NamespaceNames<'_>) -> Result<String, String> {
-    let Some(current) = names.contexts.first() else {
-        return Err(
-            "the scenario maps no context to the drill's cluster: add one to `stack.kubernetes.contexts`".into()
-        );
-    };
+    let none = "the scenario maps no context to the drill's cluster: add one to `stack.kubernetes.contexts`";
+    let current = names.contexts.first().ok_or(none)?;
     let command = line.name.join(" ");
     let context = line.words.first();
     if let Some(context) = context {
@@ -548,6 +544,10 @@ mod tests {
             "delete @ --selector=app=web,!dev.firedrill/service --ignore-not-found pod",
         ),
         ("delete --namespace shop pod/db-1 pvc/db-1 pvc/db-1-wal", "delete @ pod/db-1 pvc/db-1 pvc/db-1-wal"),
+        (
+            "delete pod -l app=web -l app!=db",
+            "delete @ --selector=app=web --selector=app!=db,!dev.firedrill/service pod",
+        ),
         ("delete jobs --all", "delete @ --all jobs"),
         (
             "delete pods --field-selector=status.phase=Failed",
@@ -572,6 +572,7 @@ mod tests {
         ("cp shop/redis-0:/data/a:b ./a", "cp @ redis-0:/data/a:b ./a (as it is)"),
         ("logs svc/pay", "logs @ svc/fd-origin-pay (as it is)"),
         ("exec service/pay -- cat svc/pay", "exec @ service/fd-origin-pay -- cat svc/pay (as it is)"),
+        ("exec Services.v1/pay -- ls", "exec @ Services.v1/fd-origin-pay -- ls (as it is)"),
         ("get svc/pay", "get @ svc/pay"),
         ("port-forward svc/pay 8080:80", "port-forward @ svc/pay 8080:80 (as it is)"),
         ("attach web -i", "attach @ --stdin web (as it is)"),
@@ -768,7 +769,10 @@ mod tests {
         let reasons =
             TABLE.rows("refused").map(|(_, reason)| reason).chain(TABLE.rows("flags").map(|(reason, _)| reason));
         assert_eq!(reasons.map(why).find(|reason| !reason.contains(' ')), None);
-        assert_eq!(["namespaces", "cluster", "drill"].map(|kinds| TABLE.row("kinds", kinds).is_some()), [true; 3]);
+        assert_eq!(
+            ["namespaces", "cluster", "drill", "services"].map(|kinds| TABLE.row("kinds", kinds).is_some()),
+            [true; 4]
+        );
     }
 
     /// All lines of up to three of these words: nothing panics, and what is run names the drill's namespace only.

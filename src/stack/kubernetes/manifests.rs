@@ -80,7 +80,7 @@ pub(super) fn items<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item =
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The same, to be changed.
+/// The elements of a list at a pointer, to be changed.
 pub(super) fn items_mut<'v>(value: &'v mut Value, pointer: &str) -> impl Iterator<Item = &'v mut Value> + use<'v> {
     value.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
@@ -286,13 +286,9 @@ fn instructions(file: &Path, root: &Path) -> Result<Vec<Value>, ResolveError> {
     if let Some(key) = keys.into_iter().find(|key| in_other_case(key, &BASES)) {
         return Err(invalid(file, format!("`{key}` is read though some of its letters have another case")));
     }
-    match written.iter().find_map(elsewhere) {
-        Some(place) => Err(invalid(
-            file,
-            format!("`{place}` is not in the project: what is elsewhere is not fetched, copy it into a file"),
-        )),
-        None => Ok(written),
-    }
+    let Some(place) = written.iter().find_map(elsewhere) else { return Ok(written) };
+    let why = format!("`{place}` is not in the project: what is elsewhere is not fetched, copy it into a file");
+    Err(invalid(file, why))
 }
 
 /// The first text of a kustomization that kustomize may take for a place in the network.

@@ -24,7 +24,7 @@ pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-config
 pub(super) const UNFOLLOWED: &str = "dev.firedrill.";
 /// The Pod that nobody may reach, and the policy that says so.
 pub(super) const CLOSED: &str = "fd-closed";
-/// Where it listens.
+/// The port on which that Pod listens.
 pub(super) const CLOSED_PORT: u16 = 8474;
 /// Who writes, for field ownership.
 pub(super) const MANAGER: &str = "firedrill";

@@ -81,10 +81,12 @@ impl ClusterNamespace {
         Ok(as_value(&self.of(object, &operation).await?.get(name(object)).await.map_err(api(operation))?, object))
     }
 
-    /// The same; `None` where there is none, or one that is being removed.
+    /// An object as the cluster has it now; `None` where there is none, or one that is being removed and that nothing holds: a claim that Pods use
+    /// is there until they are gone.
     pub(super) async fn live(&self, object: &Value, operation: String) -> StackResult<Option<Value>> {
         let found = self.of(object, &operation).await?.get_opt(name(object)).await.map_err(api(operation))?;
-        let live = found.filter(|live| live.metadata.deletion_timestamp.is_none());
+        let live =
+            found.filter(|live| live.metadata.deletion_timestamp.is_none() || live.metadata.finalizers.is_some());
         Ok(live.map(|live| as_value(&live, object)))
     }
 
@@ -107,31 +109,26 @@ impl ClusterNamespace {
 /// An error of the Kubernetes API under the name of what was tried.
 pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> StackError {
     let operation = operation.into();
+    let hint = "the user of this context lacks that right; a drill makes and removes a namespace and everything in it";
     move |error| match error {
-        kube::Error::Api(status) if status.is_forbidden() => hinted(
-            operation,
-            &status.message,
-            "the user of this context lacks that right; a drill makes and removes a namespace and everything in it",
-        ),
+        kube::Error::Api(status) if status.is_forbidden() => hinted(operation, &status.message, hint),
         kube::Error::Api(status) => environment(operation, &status.message),
         other => environment(operation, chain(&other)),
     }
 }
 
-/// Whether the API server answered that there is no such object.
-pub(super) fn is_missing(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_not_found())
-}
-
 /// That something was removed; that it is gone by now is as good.
 pub(super) fn removed<T>(answer: kube::Result<T>, operation: impl Into<String>) -> StackResult<()> {
     match answer {
-        Err(error) if !is_missing(&error) => Err(api(operation)(error)),
-        _ => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        answer => answer.map(drop).map_err(api(operation)),
     }
 }
 
-/// Whether the API server answered that the object is in another state than the call needs.
-pub(super) fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_conflict())
+/// The same of what may be in another state than the call needs: it is being removed, or another one has its name.
+pub(super) fn going<T>(answer: kube::Result<T>, operation: impl Into<String>) -> StackResult<()> {
+    match answer {
+        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
+        answer => removed(answer, operation),
+    }
 }

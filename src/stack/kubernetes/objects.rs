@@ -27,18 +27,14 @@ const NO_PROGRESS_FOR: Duration = Duration::from_secs(6);
 pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back: bool) -> StackResult<()> {
     let operation = format!("changing `{}`", change.object);
     let object = object(stack, change)?;
-    match (&change.edit, back) {
-        (ObjectEdit::Set(set), _) => {
-            stack.namespace.patch(&object, &patch_of(&object, set, back), &operation).await?;
-            settled(&stack.namespace, &object).await?;
-        }
-        (ObjectEdit::Create(_), false) | (ObjectEdit::Delete, true) => {
-            stack.namespace.make(&object, &operation).await?;
-            settled(&stack.namespace, &object).await?;
-        }
-        (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false) => {
-            stack.namespace.remove(&object, &operation).await?;
-        }
+    let is_removed = matches!((&change.edit, back), (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false));
+    match &change.edit {
+        _ if is_removed => stack.namespace.remove(&object, &operation).await?,
+        ObjectEdit::Set(set) => stack.namespace.patch(&object, &patch_of(&object, set, back), &operation).await?,
+        _ => drop(stack.namespace.make(&object, &operation).await?),
+    }
+    if !is_removed {
+        settled(&stack.namespace, &object).await?;
     }
     match &change.restart {
         Some(service) => restart(stack, service).await,
@@ -71,13 +67,11 @@ fn patch_of(planned: &Value, set: &Value, back: bool) -> Patch<Value> {
 
 /// Makes all Pods of a service anew, one after the other, as `kubectl rollout restart` does it.
 async fn restart(stack: &KubernetesStack, service: &str) -> StackResult<()> {
-    let operation = format!("restarting `{service}`");
-    let workload = stack.planned().iter().find(|object| pods::is_rolled_out(object) && name(object) == service);
-    let Some(workload) = workload else { return Err(environment(operation, "there is no such workload")) };
+    let workload = workload(stack, service)?;
     let at = crate::record::utc_text(crate::record::utc_now());
     let marked = json!({ "metadata": { "annotations": { "kubectl.kubernetes.io/restartedAt": at } } });
     let patch = Patch::Merge(json!({ "spec": { "template": marked } }));
-    stack.namespace.patch(workload, &patch, &operation).await?;
+    stack.namespace.patch(workload, &patch, &format!("restarting `{service}`")).await?;
     settled(&stack.namespace, workload).await
 }
 
@@ -125,12 +119,11 @@ pub(super) fn planned<'v>(objects: &'v [Value], object: &str) -> Result<&'v Valu
 
 /// The object that a fault makes, with the name that the fault gives; the error is why it cannot be.
 pub(super) fn named(change: &ObjectChange) -> Result<Value, String> {
-    let what_it_is = || "`create` needs `apiVersion`, and `kind` as in `object`".to_string();
-    let (wanted, name) = change.object.split_once('/').ok_or_else(what_it_is)?;
+    let (wanted, name) = change.object.split_once('/').unwrap_or_default();
     let ObjectEdit::Create(made) = &change.edit else { return Err("nothing is made".into()) };
     let mut made = made.clone();
     if !kind(&made).eq_ignore_ascii_case(wanted) || text(&made, "/apiVersion").is_empty() {
-        return Err(what_it_is());
+        return Err("`create` needs `apiVersion`, and `kind` as in `object`".into());
     }
     let metadata = map_at(&mut made, &["metadata"]).ok_or("`metadata` is no map")?;
     metadata.insert("name".into(), json!(name));
@@ -316,12 +309,11 @@ fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&V
     }
 }
 
-/// The workload of a service that can be released.
+/// The workload of a service that can be released and restarted.
 fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> StackResult<&'s Value> {
     let workload = stack.manifests.workload(service).filter(|workload| pods::is_rolled_out(workload));
-    workload.ok_or_else(|| {
-        environment(format!("releasing `{service}`"), "only a Deployment, StatefulSet or DaemonSet can be released")
-    })
+    let cause = "only a Deployment, StatefulSet or DaemonSet can be rolled out";
+    workload.ok_or_else(|| environment(format!("rolling out `{service}`"), cause))
 }
 
 /// What `Stack::preview` says.

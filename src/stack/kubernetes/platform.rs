@@ -125,19 +125,15 @@ impl KubernetesPlatform {
     /// # Errors
     /// `Environment` when the cluster does not answer.
     pub async fn reopen(&self, run: &str) -> StackResult<Option<Arc<dyn Stack>>> {
-        match runs::find(run) {
-            None => Ok(None),
-            Some(noted) => Ok(Some(Arc::new(ReopenedNamespace::of(noted).await?))),
-        }
+        let Some(noted) = runs::find(run) else { return Ok(None) };
+        Ok(Some(Arc::new(ReopenedNamespace::of(noted).await?)))
     }
 
     /// Removes the namespaces of runs that nobody watches.
     pub async fn sweep(&self, options: SweepOptions, only: &[String]) -> Vec<SweptRun> {
         let mut swept = Vec::new();
-        for noted in runs::all() {
-            if only.is_empty() || only.contains(&noted.run) {
-                swept.push(sweep(noted, options).await);
-            }
+        for noted in runs::all().into_iter().filter(|noted| only.is_empty() || only.contains(&noted.run)) {
+            swept.push(sweep(noted, options).await);
         }
         swept
     }
@@ -209,14 +205,12 @@ impl ResolvedManifests {
             (ObjectEdit::Delete, Ok(_)) => return None,
         };
         let kind_of = kind(&becomes);
-        if matches!(change.edit, ObjectEdit::Create(_)) && is_cluster_scoped(&becomes) {
+        if is_cluster_scoped(&becomes) {
             return Some((format!("{kind_of} belongs to the whole cluster"), "a drill has a namespace only".into()));
         }
-        let is_changed = |pointer: &str, now: &str| !text(set, pointer).is_empty() && text(set, pointer) != now;
-        let is_other = found.is_ok_and(|planned| {
-            ["/apiVersion", "/kind", "/metadata/name"].iter().any(|at| is_changed(at, text(planned, at)))
-        });
-        if is_other || is_changed("/metadata/namespace", self.written()) {
+        let which = ["/apiVersion", "/kind", "/metadata/name"];
+        let is_other = found.is_ok_and(|planned| which.iter().any(|at| text(&becomes, at) != text(planned, at)));
+        if is_other || !["", self.written()].contains(&text(&becomes, "/metadata/namespace")) {
             let help = "leave `apiVersion`, `kind`, `metadata.name` and `metadata.namespace` out of it";
             return Some(("it would be another object".into(), help.into()));
         }
@@ -370,7 +364,9 @@ impl ResolvedStack for ResolvedManifests {
     }
 
     async fn prepare(&self, run: &RunIdentity, options: &StackOptions, cancel: &CancellationToken) -> StackResult<()> {
-        let made = super::images::make(&KubernetesStack::of(self, run, options).await?, cancel).await?;
+        let stack = KubernetesStack::of(self, run, options).await?;
+        stack.leads_to_nobody_else().await?;
+        let made = super::images::make(&stack, cancel).await?;
         if let Ok(mut images) = self.platform.images.lock() {
             images.insert(self.images_key(), made);
         }
@@ -382,9 +378,10 @@ impl ResolvedStack for ResolvedManifests {
     }
 }
 
-/// What the images of a stack depend on.
+/// What the images of a stack depend on, and what is looked at before they are made.
 fn images_key(request: &StackRequest) -> String {
-    format!("{:?}", (&request.cluster, &request.toolbox_image, request.monitoring_image()))
+    let StackRequest { cluster, file, isolate, toolbox_image, .. } = request;
+    format!("{:?}", (cluster, file, isolate, toolbox_image, request.monitoring_image()))
 }
 
 /// What the manifests say of one service.

@@ -3,7 +3,7 @@
 use super::exec::PodTarget;
 use super::manifests::{self, Manifests, items, kind, name, text, texts};
 use super::names::{PROCESS, SERVICE};
-use super::namespace::{ClusterNamespace, api, as_value, environment, is_conflict, is_missing, list, none_runs};
+use super::namespace::{ClusterNamespace, as_value, environment, going, list, none_runs};
 use super::stack::KubernetesStack;
 use super::watch;
 use crate::stack::{ContainerState, StackError, StackResult};
@@ -90,10 +90,7 @@ pub(super) async fn delete(namespace: &ClusterNamespace, uid: &str) -> StackResu
     let Some(pod) = all.iter().find(|pod| text(pod, "/metadata/uid") == uid) else { return Ok(()) };
     let this = Preconditions { uid: Some(uid.into()), resource_version: None };
     let now = DeleteParams::default().grace_period(0).preconditions(this);
-    match namespace.pods().delete(name(pod), &now).await {
-        Err(error) if !is_missing(&error) && !is_conflict(&error) => Err(api(operation)(error)),
-        _ => Ok(()),
-    }
+    going(namespace.pods().delete(name(pod), &now).await, operation)
 }
 
 /// The state of a Pod, as that of its main container.
@@ -211,7 +208,8 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
     });
     let failed: Option<&Value> = tokio::select! {
         stand = stand => stand?,
-        hopeless = hopeless => hopeless?.or(workloads.first()),
+        // At the deadline it is the other one that knows which workload is late.
+        Ok(Some(hopeless)) = hopeless => Some(hopeless),
     };
     let Some(workload) = failed else { return Ok(()) };
     let missing = standing(&namespace.now(workload).await?).err().unwrap_or("it is ready too late".into());

@@ -79,35 +79,32 @@ fn file(run: &str) -> io::Result<PathBuf> {
 }
 
 type NoteResult = StackResult<NotedRun>;
+const NOTING: &str = "noting the namespace of a run";
 
 /// Notes a run before its namespace is made in this cluster; `jobs` and `of_cluster` as above.
 pub(super) fn note(cluster: &Cluster, run: &RunIdentity, jobs: Option<&str>, of_cluster: bool) -> NoteResult {
-    let written = || {
-        let noted = NotedRun {
-            run: run.id.clone(),
-            dir: std::path::absolute(&run.dir)?,
-            context: cluster.context.clone(),
-            cluster: cluster.uid.clone(),
-            kubeconfig: kubeconfig_files(),
-            keep: run.keep,
-            jobs: jobs.map(str::to_string),
-            of_cluster,
-            machine: machine(),
-        };
-        write(&noted).map(|()| noted)
+    let noted = NotedRun {
+        run: run.id.clone(),
+        dir: std::path::absolute(&run.dir).map_err(|error| environment(NOTING, error))?,
+        context: cluster.context.clone(),
+        cluster: cluster.uid.clone(),
+        kubeconfig: kubeconfig_files(),
+        keep: run.keep,
+        jobs: jobs.map(str::to_string),
+        of_cluster,
+        machine: machine(),
     };
-    written().map_err(|error: io::Error| environment("noting that a namespace is made", error))
+    note_again(&noted).map(|()| noted)
 }
 
 /// Notes a run again of which something is left.
 pub(super) fn note_again(noted: &NotedRun) -> StackResult<()> {
-    write(noted).map_err(|error| environment("noting what is left", error))
-}
-
-fn write(noted: &NotedRun) -> io::Result<()> {
-    let file = file(&noted.run)?;
-    std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
-    write_atomic(&file, serde_json::to_string(noted)?.as_bytes())
+    let written = || {
+        let file = file(&noted.run)?;
+        std::fs::create_dir_all(file.parent().unwrap_or(&file))?;
+        write_atomic(&file, serde_json::to_string(noted)?.as_bytes())
+    };
+    written().map_err(|error: io::Error| environment(NOTING, error))
 }
 
 /// Forgets a run of which nothing is left.

@@ -6,7 +6,7 @@ use super::jobs::{remove_empty_day, remove_job};
 use super::kubectl::KubectlTools;
 use super::manifests::{Manifests, WORKLOADS, items, kind, name, pod_spec_pointer, remove_at, text};
 use super::names::{self, CLOSED, CLOSED_PORT, OURS, RUN_ID};
-use super::namespace::{ClusterNamespace, api, environment, hinted, is_conflict, is_missing, list, make};
+use super::namespace::{ClusterNamespace, api, environment, going, hinted, list, make};
 use super::platform::ResolvedManifests;
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects, own_object, port_number};
@@ -124,8 +124,10 @@ impl KubernetesStack {
         let (others, with_pods) = team.split_at(team.partition_point(|object| pod_spec_pointer(object).is_none()));
         for object in others {
             let made = self.create(object).await?;
-            if kind(object) == "Service" {
-                addresses.extend(transform::cluster_ip(&made).map(|ip| (name(object).to_string(), ip)));
+            let address = text(&made, "/spec/clusterIP");
+            // A headless one has none.
+            if kind(object) == "Service" && !["", "None"].contains(&address) {
+                addresses.insert(name(object).to_string(), address.to_string());
             }
         }
         let aliases = transform::aliases(&self.manifests, &self.request, &addresses);
@@ -148,27 +150,25 @@ impl KubernetesStack {
         Ok(StackUp {
             project: self.namespace.name.clone(),
             images: self.images().await?,
-            localhost: BTreeMap::new(),
             build_took,
-            pull_took: Duration::ZERO,
             up_took,
             healthy_took: healthy_began.elapsed(),
+            ..StackUp::default()
         })
     }
 
-    /// Refuses what would call other people's Services by names of the written namespace, where the cluster has one.
-    async fn leads_to_nobody_else(&self) -> StackResult<()> {
+    /// Refuses what would call other people's Services by names of the written namespace, where the cluster has one. The account of a
+    /// Job may not look there: whoever makes the Job has looked.
+    pub(super) async fn leads_to_nobody_else(&self) -> StackResult<()> {
         let written = self.asked().namespace;
         let all_have_one = transform::without_alias(&self.manifests).next().is_none();
-        if self.request.isolate || written.is_empty() || all_have_one {
+        if self.request.isolate || written.is_empty() || all_have_one || self.cluster.in_job {
             return Ok(());
         }
         let operation = format!("looking for the Services of the manifests in the namespace `{written}`");
-        let live = match self.cluster.namespace(written.as_str()).all::<Service>().list(&ListParams::default()).await {
-            Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(()),
-            live => live.map_err(api(operation.as_str()))?.items,
-        };
-        let is_there = |own: &&str| live.iter().any(|live| live.metadata.name.as_deref() == Some(*own));
+        let all = self.cluster.namespace(written.as_str()).all::<Service>();
+        let live = list(&all, &ListParams::default(), &operation).await?;
+        let is_there = |own: &&str| live.iter().any(|live| name(live) == *own);
         let Some(own) = transform::without_alias(&self.manifests).find(is_there) else { return Ok(()) };
         let cause = format!(
             "the cluster has a Service `{own}` there, to which `{own}.{written}.svc` and names of Pods behind it would lead \
@@ -215,9 +215,8 @@ impl KubernetesStack {
         let seen = watch::until(&accounts, watch::only("default"), ACCOUNT_WITHIN, operation, |found| {
             (!found.is_empty()).then_some(())
         });
-        seen.await?.ok_or_else(|| {
-            environment(operation, format!("the cluster has not made it within {} s", ACCOUNT_WITHIN.as_secs()))
-        })
+        let late = format!("the cluster has not made it within {} s", ACCOUNT_WITHIN.as_secs());
+        seen.await?.ok_or_else(|| environment(operation, late))
     }
 
     /// Refuses a network that carries out no NetworkPolicies, in which `isolate` keeps nothing in, and whose API takes the policies all the
@@ -259,11 +258,9 @@ impl KubernetesStack {
         let path = self.run.dir.join("kubernetes.json");
         let mut shown = objects.to_vec();
         for object in &mut shown {
-            let held = if kind(object) == "Secret" { &["/data", "/stringData"][..] } else { &[] };
-            for held in held {
-                let held = object.pointer_mut(held).and_then(Value::as_object_mut);
-                held.into_iter().flat_map(|held| held.values_mut()).for_each(|value| *value = json!(HIDDEN));
-            }
+            let is_secret = kind(object) == "Secret";
+            let held = object.pointer_mut("/data").and_then(Value::as_object_mut).filter(|_| is_secret);
+            held.into_iter().flat_map(|held| held.values_mut()).for_each(|value| *value = json!(HIDDEN));
             // The same once more, as it was written, secrets in base64 included.
             remove_at(object, "/metadata/annotations", &[names::LAST_APPLIED]);
         }
@@ -319,8 +316,8 @@ impl Stack for KubernetesStack {
         }
     }
 
-    fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
-        Arc::new(KubectlTools { place: place.clone(), stack: Arc::new(self.clone()), secrets: secrets.clone() })
+    fn tools(&self, _: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
+        Arc::new(KubectlTools { stack: Arc::new(self.clone()), secrets: secrets.clone() })
     }
 
     async fn containers(&self, service: &str) -> StackResult<Vec<ContainerState>> {
@@ -409,34 +406,31 @@ impl Stack for KubernetesStack {
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
-        save_logs(&self.namespace, dir, redactor).await
+        let (namespace, operation) = (&self.namespace, "saving the logs");
+        let found = list(&namespace.all::<Pod>(), &ListParams::default(), operation).await?;
+        tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
+        for pod in &found {
+            for status in pods::statuses(pod) {
+                let (container, restarts) =
+                    (text(status, "/name"), status["restartCount"].as_i64().unwrap_or_default());
+                // That of a container's last life too.
+                for previous in [false, true].into_iter().filter(|previous| !previous || restarts > 0) {
+                    let of = Some(container.to_string());
+                    let params = LogParams { container: of, timestamps: true, previous, ..LogParams::default() };
+                    let Ok(text) = namespace.pods().logs(name(pod), &params).await else { continue };
+                    let end = if previous { "-previous" } else { "" };
+                    let file = dir.join(format!("{}-{container}{end}.log", name(pod)));
+                    let written = tokio::fs::write(&file, log_lines(&redactor.text(&text))).await;
+                    written.map_err(|error| environment(format!("writing {}", file.display()), error))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn down(&self) -> StackResult<StackDown> {
         down(&self.cluster, &self.run.id, self.is_beyond_namespace()).await
     }
-}
-
-/// Writes the log of every container into a file of its own, that of a container's last life too.
-async fn save_logs(namespace: &ClusterNamespace, dir: &Path, redactor: &Redactor) -> StackResult<()> {
-    let operation = "saving the logs";
-    let found = list(&namespace.all::<Pod>(), &ListParams::default(), operation).await?;
-    tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
-    for pod in &found {
-        for status in pods::statuses(pod) {
-            let (container, restarts) = (text(status, "/name"), status["restartCount"].as_i64().unwrap_or_default());
-            for previous in [false, true].into_iter().filter(|previous| !previous || restarts > 0) {
-                let of = Some(container.to_string());
-                let params = LogParams { container: of, timestamps: true, previous, ..LogParams::default() };
-                let Ok(text) = namespace.pods().logs(name(pod), &params).await else { continue };
-                let end = if previous { "-previous" } else { "" };
-                let file = dir.join(format!("{}-{container}{end}.log", name(pod)));
-                let written = tokio::fs::write(&file, log_lines(&redactor.text(&text))).await;
-                written.map_err(|error| environment(format!("writing {}", file.display()), error))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Makes the namespace of a run.
@@ -467,11 +461,8 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
         }
         // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
         let (now, pods) = (DeleteParams::default().grace_period(0), cluster.namespace(namespace.as_str()).pods());
-        match all.delete(&namespace, &DeleteParams::background()).await {
-            // A second call for one that is being removed is a conflict.
-            Err(error) if !is_missing(&error) && !is_conflict(&error) => return Err(api(operation)(error)),
-            _ => drop(pods.delete_collection(&now, &ListParams::default()).await),
-        }
+        going(all.delete(&namespace, &DeleteParams::background()).await, operation.as_str())?;
+        drop(pods.delete_collection(&now, &ListParams::default()).await);
     }
     if of_cluster {
         cluster.remove_own(run).await?;

@@ -37,23 +37,22 @@ const MOST_ANNOTATION: usize = 200 * 1024;
 const OF_OUTSIDE: &str = "clusterIPs externalIPs loadBalancerIP loadBalancerClass loadBalancerSourceRanges \
     externalTrafficPolicy healthCheckNodePort allocateLoadBalancerNodePorts";
 
-/// How annotations begin that programs of the cluster follow wherever they are: external-dns and the controller of kops give the object a
-/// name in a DNS of the world; Datadog, Elastic's agents and, the last one, Prometheus watch over it.
-static FOLLOWED: [&str; 5] = [
+/// How annotations begin that programs of the cluster follow wherever they are: external-dns and the controller of kops
+/// give the object a name in a DNS of the world; kubed, Reflector and Replicator write copies of it into other
+/// namespaces; Datadog, Elastic's agents and, the last one, Prometheus watch over it.
+static FOLLOWED: [&str; 8] = [
     "ad.datadoghq.com/",
     "co.elastic.",
     "dns.alpha.kubernetes.io/",
     "external-dns.alpha.kubernetes.io/",
+    "kubed.appscode.com/",
+    "reflector.v1.k8s.emberstack.com/",
+    "replicator.v1.mittwald.de/",
     "prometheus.io/",
 ];
 
 /// Where an object, and what a controller makes of it, has metadata.
 pub(super) const MADE: [&str; 4] = ["", "/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"];
-
-/// What steps may write, without an API group and with one.
-const WRITTEN_BY_STEPS: [&str; 7] =
-    ["pods", "services", "endpoints", "configmaps", "secrets", "persistentvolumeclaims", "replicationcontrollers"];
-const GROUPS_OF_STEPS: [&str; 4] = ["apps", "batch", "autoscaling", "policy"];
 
 /// The team's objects in the drill's namespace, those without Pods first.
 pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
@@ -276,9 +275,8 @@ pub(super) fn grant(role: &str, short: &str, rules: &Value, (account, namespace)
 /// what isolates it.
 pub(super) fn limits(drill: &DrillObjects<'_>, api_server: Option<&[(String, u16)]>) -> Vec<Value> {
     let labels = json!({ (RUN): drill.short });
-    let values = json!({ "namespace": drill.namespace, "metadata": { "name": STEPS, "labels": labels }, "labels": labels,
-        "written": WRITTEN_BY_STEPS, "groups": GROUPS_OF_STEPS,
-        "all": ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"] });
+    let metadata = json!({ "name": STEPS, "labels": labels });
+    let values = json!({ "namespace": drill.namespace, "metadata": metadata, "labels": labels });
     let mut objects = vec![own_object("account", &values)];
     objects.extend(grant(STEPS, drill.short, &own_object("rules", &values), (STEPS, drill.namespace)));
     objects.push(own_object("quota", &values));
@@ -300,8 +298,10 @@ pub(super) fn limits(drill: &DrillObjects<'_>, api_server: Option<&[(String, u16
 /// have them: RBAC, and what `isolate` is made of. `makes`: they may have to make it again, which no right can bind to a name.
 pub(super) fn rights_on(object: &Value, namespace: &str, short: &str, isolated: bool, makes: bool) -> Vec<Value> {
     let of = resource(object);
-    let has = (of.group.is_empty() && WRITTEN_BY_STEPS.contains(&of.plural.as_str()))
-        || GROUPS_OF_STEPS.contains(&of.group.as_str());
+    let has = items(&own_object("rules", &Value::Null), "").any(|rule| {
+        let names = |key: &str, what: &str| items(rule, key).any(|named| named == what || named == "*");
+        names("/apiGroups", &of.group) && names("/resources", &of.plural) && names("/verbs", "delete")
+    });
     let may_not = of.group == "rbac.authorization.k8s.io" || (isolated && kind(object) == "NetworkPolicy");
     if has || may_not {
         return Vec::new();
@@ -366,19 +366,17 @@ pub(super) fn without_alias(manifests: &Manifests) -> impl Iterator<Item = &str>
     manifests.of_kind("Service").filter(has_none).map(name)
 }
 
-/// Gives the Pods of an object these names.
+/// Gives the Pods of an object these names, in place of addresses that the manifests give them.
 pub(super) fn add_aliases(object: &mut Value, aliases: &Aliases) {
     let Some(pointer) = pod_spec_pointer(object) else { return };
     let Some(Value::Object(spec)) = object.pointer_mut(pointer) else { return };
     let own = spec.entry("hostAliases").or_insert_with(|| json!([]));
     if let Value::Array(own) = own {
+        for names in own.iter_mut().filter_map(|one| one.get_mut("hostnames")?.as_array_mut()) {
+            names.retain(|host| !aliases.values().flatten().any(|name| host == name));
+        }
         own.extend(aliases.iter().map(|(ip, names)| json!({ "ip": ip, "hostnames": names })));
     }
-}
-
-/// The ClusterIP of a Service as the cluster shows it; a headless one has none.
-pub(super) fn cluster_ip(service: &Value) -> Option<String> {
-    Some(text(service, "/spec/clusterIP")).filter(|ip| !ip.is_empty() && *ip != "None").map(str::to_string)
 }
 
 /// The name at a pointer becomes that of the drill's own object, where the scenario allows the object.
@@ -468,7 +466,8 @@ mod tests {
     #[test]
     fn no_program_of_the_cluster_follows_an_annotation_of_the_team() {
         let mut named = manifests();
-        let annotations = json!({ "external-dns.alpha.kubernetes.io/hostname": "pay.example.com", "a": "b", "prometheus.io/scrape": "true" });
+        let annotations = json!({ "external-dns.alpha.kubernetes.io/hostname": "pay.example.com", "a": "b",
+            "prometheus.io/scrape": "true", "replicator.v1.mittwald.de/replicate-to": "prod" });
         named.objects[2]["metadata"]["annotations"] = annotations.clone();
         named.objects[0]["spec"]["template"]["metadata"] = json!({ "annotations": annotations });
         let keys = |named: &Manifests, object: usize, pointer: &str| -> Vec<String> {
@@ -477,8 +476,9 @@ mod tests {
         };
         let (dns, scrape) =
             ("dev.firedrill.external-dns.alpha.kubernetes.io/hostname", "dev.firedrill.prometheus.io/scrape");
-        assert_eq!(keys(&named, 0, "/metadata/annotations"), [dns, "a", scrape, LAST_APPLIED]);
-        assert_eq!(keys(&named, 1, "/spec/template/metadata/annotations"), [dns, "a", scrape]);
+        let copied = "dev.firedrill.replicator.v1.mittwald.de/replicate-to";
+        assert_eq!(keys(&named, 0, "/metadata/annotations"), [dns, "a", scrape, copied, LAST_APPLIED]);
+        assert_eq!(keys(&named, 1, "/spec/template/metadata/annotations"), [dns, "a", scrape, copied]);
         let team = team(&named, &request(&[]), &DRILL);
         let applied = text(&team[1], "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration");
         assert_eq!(
@@ -489,7 +489,7 @@ mod tests {
         let config = json!({ "x.yml": "[__meta_kubernetes_pod_annotation_prometheus_io_scrape]" });
         named.objects.push(json!({ "kind": "ConfigMap", "metadata": { "name": "p" }, "data": config }));
         let own = keys(&named, 2, "/spec/template/metadata/annotations");
-        assert_eq!(own, [dns, "a", "prometheus.io/scrape"], "they are meant for a Prometheus of the manifests");
+        assert_eq!(own, [dns, "a", "prometheus.io/scrape", copied], "they are meant for a Prometheus of the manifests");
     }
 
     #[test]
@@ -633,8 +633,11 @@ mod tests {
         let names = ["pay.shop", "pay.shop.svc", "pay.shop.svc.cluster.local", "pay.example.com"];
         assert_eq!(found["10.1.1.1"], names);
         let mut pods = manifests().objects.remove(0);
+        let written = json!([{ "ip": "203.0.113.7", "hostnames": ["pay.example.com", "other.example.com"] }]);
+        pods["spec"]["template"]["spec"]["hostAliases"] = written;
         add_aliases(&mut pods, &found);
-        assert_eq!(pods.pointer("/spec/template/spec/hostAliases/0/ip"), Some(&json!("10.1.1.1")));
+        let own = json!([{ "ip": "203.0.113.7", "hostnames": ["other.example.com"] }, { "ip": "10.1.1.1", "hostnames": names }]);
+        assert_eq!(pods.pointer("/spec/template/spec/hostAliases"), Some(&own), "none of them is that of production");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Overview {
     pub index: Update,
 }
 
-/// The overview as a page.
+/// The overview of all scenarios as text or Markdown.
 pub fn overview_text(overview: &Overview, form: PageForm) -> String {
     let mut page = HistoryPage::new(form);
     let (runs, scenarios) = (counted(overview.runs, "run"), counted(overview.scenarios.len(), "scenario"));
@@ -185,7 +185,7 @@ pub struct RunLine {
 }
 
 impl ScenarioView {
-    /// Of the runs of one scenario, oldest first; `None` without a run.
+    /// The history of one scenario from its runs, oldest first; `None` without a run.
     pub fn of(runs: &[IndexedRun], index: Update) -> Option<ScenarioView> {
         let summary = Summary::of(&runs.iter().collect::<Vec<_>>())?;
         let mut images: Option<&str> = None;
@@ -212,7 +212,7 @@ fn changes(before: &IndexedRun, run: &IndexedRun, images: bool) -> Vec<&'static 
     all.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
 }
 
-/// The scenario as a page.
+/// The history of one scenario as text or Markdown.
 pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
     let mut page = HistoryPage::new(form);
     let summary = &view.summary;
@@ -401,7 +401,7 @@ fn share(part: usize, all: usize) -> String {
     format!("{share}%")
 }
 
-/// The trend as a page.
+/// The trend as text or Markdown.
 pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
     let mut page = HistoryPage::new(form);
     page.heading("By severity and quarter");
@@ -446,7 +446,7 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
     page.out
 }
 
-/// The same as an HTML page, with a plot of the times of each severity.
+/// The trend as an HTML page, with a plot of the times of each severity.
 pub fn trend_html(trend: &HistoryTrend) -> String {
     let mut groups: BTreeMap<(&str, &str), Vec<&TrendRow>> = BTreeMap::new();
     for row in &trend.rows {

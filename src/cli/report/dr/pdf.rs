@@ -29,7 +29,7 @@ pub fn browser() -> Result<PathBuf, Error> {
     wanted.iter().find_map(found).ok_or_else(|| missing().hint(hint))
 }
 
-/// Prints a page.
+/// Prints an HTML page as PDF through a headless Chromium.
 pub async fn print(browser: &Path, html: &[u8]) -> Result<Vec<u8>, String> {
     let scratch = PrivateDir::new("pdf").map_err(|error| format!("a directory for Chromium: {error}"))?;
     let (page, pdf) = (scratch.path().join("report.html"), scratch.path().join("report.pdf"));

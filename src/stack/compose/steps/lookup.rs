@@ -29,7 +29,7 @@ pub(super) struct FileLookup {
 }
 
 impl FileLookup {
-    /// Of these files, in a project that begins at `root`.
+    /// The lookup of these files, in a project that begins at `root`.
     pub(super) fn new(of: &ProjectFiles, root: &Path, begins: Option<&str>) -> FileLookup {
         let whole = |path: &Path| clean(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
         let files: Vec<PathBuf> = of.files.iter().map(|file| whole(file)).collect();

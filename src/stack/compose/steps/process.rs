@@ -56,7 +56,7 @@ pub(super) async fn run(command: Command, step: &StepCall<'_>, show: &ProcessLis
     run_with(command, None, &step.io.out, show, step.cancel).await
 }
 
-/// The same, with the step's standard input.
+/// As `run`, with the step's standard input.
 pub(super) async fn run_with(
     mut command: Command,
     stdin: Option<CallInput>,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// A line that is longer goes out as it is.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// Which names stand for which.
+/// The drill's names and those of the team that replace them in output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Names {
     /// The project's name in the drill.

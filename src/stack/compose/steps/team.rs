@@ -67,7 +67,7 @@ pub(super) struct Team {
 }
 
 impl Team {
-    /// Those of a project that is up: its names are the team's own.
+    /// The team's containers of a project that is up; its names are the team's own.
     pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> StackResult<Team> {
         let mut found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await?;
         found.retain(|summary| !is_of_drill(containers::listed_label(summary, labels::RUN), project));
@@ -76,7 +76,7 @@ impl Team {
         Ok(Team { all, project: project.to_string(), ..Team::default() })
     }
 
-    /// Those of a drill.
+    /// The team's containers of a drill.
     pub(super) async fn of(stack: &ComposeStack) -> StackResult<Team> {
         let mut names = Names { own: stack.project.clone(), team: stack.model.name().to_string(), ..Names::default() };
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
