@@ -192,6 +192,10 @@ async fn broken(cx: &mut Context<'_>, steady: Steady, person: &mut dyn Operator)
         let late = judge_time(cx, &incident);
         incident.recovered.stop = incident.recovered.stop.or(late);
     }
+    if incident.recovered.stop.is_none() {
+        let never_served = cx.monitor.timeline(|timeline| timeline.never_served(incident.impact.steady));
+        never_served.into_iter().for_each(|text| cx.sink.note(text));
+    }
     incident.recovered.understated = judge_severity(cx, &incident, data_lost);
     Ok(incident.recovered)
 }
@@ -221,17 +225,14 @@ async fn follow_and_recover(
     Ok(())
 }
 
-/// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit them, what they never
-/// got, whether the cure has destroyed data that nobody asks for, what a section changes that was not followed, and what a process did
+/// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit
+/// them, whether the cure has destroyed data that nobody asks for, what a section changes that was not followed, and what a process did
 /// beside the runbook or would have done after its end.
 fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: DrillTime) {
     if let Some(why) = cx.impact_contention() {
         cx.sink.note(format!(
             "{why} while users began to suffer: how hard the fault hit them, and how soon that was seen, may be the doing of the others"
         ));
-    }
-    for text in cx.monitor.timeline(|timeline| timeline.never_served(incident.impact.steady)) {
-        cx.sink.note(text);
     }
     note_beyond_control(cx, incident, responding);
     if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.options.control) {

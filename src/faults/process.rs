@@ -21,6 +21,7 @@ use crate::record::{Parts, script_secrets};
 use crate::source::{At, MapReader, TextForm, TextPattern};
 use crate::stack::{Ending, Process, ServiceScript, Stack, TOOLBOX};
 use async_trait::async_trait;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long a probe may take, and does unless it says less: two of them are asked at once.
@@ -41,6 +42,8 @@ pub struct ProcessFault {
     process: Process,
     confirm: Option<ServiceScript>,
     cleared_when: Option<ServiceScript>,
+    /// Whether it was started before: what it did may still be there when it comes again.
+    has_run: AtomicBool,
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -106,7 +109,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ProcessFault> {
         secrets,
         ..FaultFacts::default()
     };
-    Some((facts, ProcessFault { process, confirm, cleared_when }))
+    Some((facts, ProcessFault { process, confirm, cleared_when, has_run: AtomicBool::new(false) }))
 }
 
 #[async_trait]
@@ -115,6 +118,7 @@ impl Inject for ProcessFault {
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
         let name = &self.process.name;
         if let Some(probe) = self.confirm.as_ref().filter(|probe| probe.service != *name)
+            && !self.has_run.load(Ordering::Relaxed)
             && let Ok((true, said)) = holds(probe, "confirm", context.stack).await
         {
             let operation = format!("before `{name}` is started");
@@ -125,6 +129,7 @@ impl Inject for ProcessFault {
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
         let name = &self.process.name;
+        self.has_run.store(true, Ordering::Relaxed);
         context.stack.start_process(name).await.map_err(FaultError::of(format!("start the process `{name}`")))
     }
 

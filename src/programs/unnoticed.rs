@@ -10,8 +10,9 @@ use crate::bash::{Statement, StatementKind, one_call, read};
 use crate::source::TextPattern;
 
 /// What decides by itself how a shell or a pipe ends; `status=exited` does not.
-static DECIDES: TextPattern =
-    TextPattern::new(r"\b(?:(?:err)?exit|return|pipefail|PIPESTATUS|set -e\w*|jq .*-[a-z]*e)\b");
+static DECIDES: TextPattern = TextPattern::new(
+    r"\b(?:(?:err)?exit|return|pipefail|PIPESTATUS|set -e\w*)\b|\bjq\b[^|]*\s-[A-Za-z]*e[A-Za-z]*\b|\bhalt_error\b",
+);
 
 /// Why nobody learns whether the last command of a shell text failed, and what would make it tell. What only says something behind it
 /// (`echo done`, `&& echo up || echo down`) is left out.
@@ -117,7 +118,9 @@ mod tests {
             ("curl -i http://web/status", None),
             ("curl -s http://web/status | grep -q ok", None),
             ("curl -s http://web/status | jq .ok", Some("jq")),
+            ("curl -s http://web/status | jq .some-value", Some("jq")),
             ("curl -s http://web/status | jq -e .ok", None),
+            ("curl -s http://web/status | jq -er .ok", None),
             ("STATUS=$(curl -s http://web/status)", None),
             ("test \"$(docker compose ps --quiet web | wc -l)\" -eq 2", None),
             ("docker compose logs web | grep -c ERROR", None),

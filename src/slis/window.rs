@@ -486,12 +486,13 @@ impl Timeline {
         let ordinary = |sli: &SliSpec| sli.good.judge(Some(EventAnswer::Status(200)), Duration::ZERO);
         let told = self.loads.iter().filter_map(|(load, line)| {
             let results = line.results(window.0, window.1);
-            let ((usual, times), all) = (results.first()?, sum(&results, |_| true));
+            let ((usual, times), all) =
+                (results.iter().find(|(result, _)| is_none(result))?, sum(&results, |_| true));
             let is_meant = self.slis.iter().any(|sli| sli.series == *load && !ordinary(sli));
             (sum(&results, is_none) * 2 > all && !is_meant).then(|| {
                 format!(
-                    "most requests of {load} got an error or were sent elsewhere also while nothing was broken ({usual} × {times} of {all}): \
-                     what they ask for nobody was served, before or after"
+                    "most requests of {load} were answered with an error or a redirect also while nothing was broken ({usual} × {times} of \
+                     {all}): check that its path and its SLI are what users need"
                 )
             })
         });

@@ -262,12 +262,13 @@ pub fn doubts(record: &Record) -> Vec<String> {
 /// [`doubts`], and what was noted of the outcome, which is worth a look whatever the verdict says. What came before, and what an agent tells of its
 /// fault, was told as it happened.
 pub fn worth_a_look(record: &Record) -> Vec<String> {
-    let recovering = record.phases.iter().find(|phase| phase.phase == Phase::Recover).map(|phase| phase.started_us);
+    let begin = |of| record.phases.iter().find(|phase| phase.phase == of).map(|phase| phase.started_us);
+    let is_pass = record.verdict == Verdict::Passed;
+    let outcome = begin(Phase::Recover).or_else(|| begin(Phase::Impact).filter(|_| is_pass));
     let is_agents = |text: &str| {
         record.clocks.iter().any(|clock| text.strip_prefix(&clock.agent).is_some_and(|rest| rest.starts_with(": ")))
     };
-    let noted =
-        record.notes.iter().filter(|note| note.by.is_none() && recovering.is_some_and(|from| note.at_us >= from));
+    let noted = record.notes.iter().filter(|note| note.by.is_none() && outcome.is_some_and(|from| note.at_us >= from));
     let noted = noted.filter(|note| !is_agents(&note.text)).map(|note| note.text.clone());
     doubts(record).into_iter().chain(noted).collect()
 }

@@ -52,6 +52,9 @@ async fn what_runs_is_cleared_only_by_a_probe_that_says_so() {
     );
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(stack.done(), ["db: sh -c seen", "db: sh -c seen"]);
+    fault.inject(&undo, &context).await.expect("started");
+    fault.prepare(&context).await.expect("it may come again while what it did is still there");
+    assert_eq!(stack.done(), ["start exporter"]);
     let stands = async || fault.confirm(&undo, &context).await;
 
     codes(&[1, 0, 1, 1, 0]);

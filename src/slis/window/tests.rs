@@ -118,6 +118,7 @@ fn who_is_not_served_while_nothing_is_broken_is_told() {
     };
     let no_error = Term::Status(Comparison::Less, 500);
     assert!(told(no_error, &[("404", 9), ("200", 1)]).contains("(404 × 9 of 10)"));
+    assert!(told(no_error, &[("200", 4), ("302", 3), ("404", 3)]).contains("(302 × 3 of 10)"));
     assert!(told(no_error, &[("302", 10)]).contains("(302 × 10 of 10)"));
     for results in [[("404", 5), ("200", 5)], [("304", 5), ("200", 5)]] {
         assert_eq!(told(no_error, &results), "");

@@ -5,11 +5,12 @@ use super::model::{scalar, scalars, unescape};
 use crate::record::HashWriter;
 use crate::source::TextPattern;
 use regex::Captures;
+use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
@@ -112,11 +113,14 @@ fn own_ignores(build: &Map<String, Value>, context: &Path) -> io::Result<Option<
 /// no end, is none, nor is one of more than `most`. What the kernel makes up as it is read has the size 0
 /// (`/proc/self/pagemap`), and fills the memory.
 pub(super) fn whole_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
+    // A pipe that nobody writes to would not open otherwise.
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = std::fs::File::options().read(true).custom_flags(nonblock).open(path)?;
+    if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 <= most {
         true => Ok(bytes),
         false => Err(io::Error::other(format!("it is larger than {most} bytes"))),

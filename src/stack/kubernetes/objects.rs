@@ -311,7 +311,8 @@ fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&V
 
 /// The workload of a service that can be released and restarted.
 fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> StackResult<&'s Value> {
-    let workload = stack.manifests.workload(service).filter(|workload| pods::is_rolled_out(workload));
+    let mut rolled_out = stack.manifests.workloads().filter(|workload| pods::is_rolled_out(workload));
+    let workload = rolled_out.find(|workload| name(workload) == service);
     let cause = "only a Deployment, StatefulSet or DaemonSet can be rolled out";
     workload.ok_or_else(|| environment(format!("rolling out `{service}`"), cause))
 }

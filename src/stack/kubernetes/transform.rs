@@ -57,9 +57,12 @@ pub(super) const MADE: [&str; 4] = ["", "/spec/template", "/spec/jobTemplate", "
 /// The team's objects in the drill's namespace, those without Pods first.
 pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
     let (written, followed) = (written(request), followed(manifests));
+    let names = manifests.of_kind("Service").flat_map(|service| Manifests::names_of(name(service), written));
+    let hosts: BTreeSet<String> = names.chain(request.hosts.keys().cloned()).collect();
     let mut objects = Vec::new();
     for object in manifests.objects.iter().filter(|object| is_made(object)) {
         let mut own = owned(object, drill, followed);
+        no_addresses_of(&mut own, &hosts);
         match kind(object) {
             "Service" => {
                 inside_only(&mut own);
@@ -79,6 +82,16 @@ pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillO
     }
     objects.sort_by_key(|object| pod_spec_pointer(object).is_some());
     objects
+}
+
+/// The Pods of an object no longer have addresses that the manifests give for these names: they may be those of production.
+fn no_addresses_of(object: &mut Value, hosts: &BTreeSet<String>) {
+    let Some(spec) = pod_spec_pointer(object) else { return };
+    for alias in items_mut(object, &format!("{spec}/hostAliases")) {
+        if let Some(Value::Array(names)) = alias.get_mut("hostnames") {
+            names.retain(|host| !host.as_str().is_some_and(|host| hosts.contains(host)));
+        }
+    }
 }
 
 /// An object in the drill's namespace, without what the cluster has written in it and what ties it to others. It says how the team has
@@ -366,15 +379,12 @@ pub(super) fn without_alias(manifests: &Manifests) -> impl Iterator<Item = &str>
     manifests.of_kind("Service").filter(has_none).map(name)
 }
 
-/// Gives the Pods of an object these names, in place of addresses that the manifests give them.
+/// Gives the Pods of an object these names as well.
 pub(super) fn add_aliases(object: &mut Value, aliases: &Aliases) {
     let Some(pointer) = pod_spec_pointer(object) else { return };
     let Some(Value::Object(spec)) = object.pointer_mut(pointer) else { return };
     let own = spec.entry("hostAliases").or_insert_with(|| json!([]));
     if let Value::Array(own) = own {
-        for names in own.iter_mut().filter_map(|one| one.get_mut("hostnames")?.as_array_mut()) {
-            names.retain(|host| !aliases.values().flatten().any(|name| host == name));
-        }
         own.extend(aliases.iter().map(|(ip, names)| json!({ "ip": ip, "hostnames": names })));
     }
 }
@@ -632,9 +642,13 @@ mod tests {
         let found = aliases(&manifests(), &request(&[]), &[("pay".to_string(), "10.1.1.1".to_string())].into());
         let names = ["pay.shop", "pay.shop.svc", "pay.shop.svc.cluster.local", "pay.example.com"];
         assert_eq!(found["10.1.1.1"], names);
-        let mut pods = manifests().objects.remove(0);
-        let written = json!([{ "ip": "203.0.113.7", "hostnames": ["pay.example.com", "other.example.com"] }]);
-        pods["spec"]["template"]["spec"]["hostAliases"] = written;
+        let mut all = manifests();
+        let headless = json!({ "kind": "Service", "metadata": { "name": "db" }, "spec": { "clusterIP": "None" } });
+        all.objects.push(headless);
+        let production = ["pay.example.com", "other.example.com", "pay", "db.shop"];
+        all.objects[0]["spec"]["template"]["spec"]["hostAliases"] =
+            json!([{ "ip": "203.0.113.7", "hostnames": production }]);
+        let mut pods = team(&all, &request(&[]), &DRILL).pop().expect("the Deployment is the last");
         add_aliases(&mut pods, &found);
         let own = json!([{ "ip": "203.0.113.7", "hostnames": ["other.example.com"] }, { "ip": "10.1.1.1", "hostnames": names }]);
         assert_eq!(pods.pointer("/spec/template/spec/hostAliases"), Some(&own), "none of them is that of production");

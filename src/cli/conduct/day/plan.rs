@@ -104,7 +104,7 @@ pub async fn make_images(
             return ready;
         }
         if let Some(error) = &failed {
-            let text = format!("the images of {} could not be made: {error}", drill.planned.scenario);
+            let text = format!("{} cannot be drilled: {error}", drill.planned.scenario);
             sink.emit(DayEvent::DayNote { text });
         }
         no_images.clone_from(&failed);
