@@ -225,9 +225,9 @@ async fn follow_and_recover(
     Ok(())
 }
 
-/// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit
-/// them, whether the cure has destroyed data that nobody asks for, what a section changes that was not followed, and what a process did
-/// beside the runbook or would have done after its end.
+/// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit them, whether the cure has
+/// destroyed data that nobody asks for, what a section changes that was not followed, and what a process did beside the runbook or would
+/// have done after its end.
 fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: DrillTime) {
     if let Some(why) = cx.impact_contention() {
         cx.sink.note(format!(

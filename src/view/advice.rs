@@ -408,6 +408,12 @@ mod tests {
         record.notes.push(NoteRecord { at_us: record.last_us, text: "`purge` cannot be taken back".into(), by: None });
         let told = ["`curl` failed, and `echo no` hides it", "`purge` cannot be taken back"];
         assert_eq!(worth_a_look(&record), told);
+        let all = record.clone();
+        record.phases.retain(|phase| phase.phase != Phase::Recover);
+        assert_eq!(worth_a_look(&record), told, "a pass without an impact has no recovery");
+        record.verdict = Verdict::Breached;
+        assert_eq!(worth_a_look(&record), Vec::<String>::new(), "what failed before is told as it happened");
+        record = all;
         record.plan.as_deref_mut().unwrap().last_control = None;
         record.verdict = Verdict::NotRecovered;
         assert_eq!(not_shown(&record), Vec::<String>::new(), "of a pass only");

@@ -125,7 +125,7 @@ pub(super) fn removed<T>(answer: kube::Result<T>, operation: impl Into<String>) 
     }
 }
 
-/// The same of what may be in another state than the call needs: it is being removed, or another one has its name.
+/// That something was removed, or is in another state than the call needs: it is being removed, or another one has its name.
 pub(super) fn going<T>(answer: kube::Result<T>, operation: impl Into<String>) -> StackResult<()> {
     match answer {
         Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
