@@ -99,6 +99,21 @@ fn read(port: u16, rate: f64, seconds: u64) -> Vec<Duration> {
     })
 }
 
+/// The same by the least that can ask: one thread, which sleeps until each request is due and blocks until it is answered.
+fn read_by_thread(port: u16, rate: f64, seconds: u64) -> Vec<Duration> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the service");
+    stream.set_nodelay(true).expect("an option");
+    let (from, mut buffer) = (Instant::now(), [0; 4096]);
+    let ask = |number: u64| {
+        let due = from + Duration::from_secs_f64(number as f64 / rate);
+        sleep(due.saturating_duration_since(Instant::now()));
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").expect("a request");
+        assert!(stream.read(&mut buffer).expect("an answer") > 0);
+        due.elapsed()
+    };
+    (0..rate as u64 * seconds).map(ask).collect()
+}
+
 /// The share `of` of sorted values is no larger than this one, in milliseconds.
 fn quantile(mut all: Vec<Duration>, of: f64) -> f64 {
     all.sort();
@@ -176,19 +191,18 @@ fn download(port: u16, bytes: usize) -> Duration {
 
 fn main() {
     let rounds: usize = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(3);
-    for delay in [0, 5] {
+    type Asks = fn(u16, f64, u64) -> Vec<Duration>;
+    let readers: [(&str, Asks, u64); 3] =
+        [("generator", read, 0), ("generator", read, 5), ("one thread that blocks", read_by_thread, 0)];
+    for (who, asks, delay) in readers {
         for rate in [50.0, 500.0, 2_000.0] {
-            let off: Vec<f64> = (0..rounds)
-                .map(|_| {
-                    let (port, spent) = service(Duration::from_millis(delay), 2);
-                    let read = quantile(read(port, rate, 4), 0.99);
-                    read - quantile(std::mem::take(&mut *spent.lock().expect("no thread has panicked")), 0.99)
-                })
-                .collect();
-            println!(
-                "generator, {rate:>5}/s, service of {delay} ms    p99 read above the true one  {:.2} ms",
-                median(off)
-            );
+            let off = (0..rounds).map(|_| {
+                let (port, spent) = service(Duration::from_millis(delay), 2);
+                let read = quantile(asks(port, rate, 4), 0.99);
+                read - quantile(std::mem::take(&mut *spent.lock().expect("no thread has panicked")), 0.99)
+            });
+            let off = median(off.collect());
+            println!("{who}, {rate:>5}/s, service of {delay} ms    p99 read above the true one  {off:.2} ms");
         }
     }
 
