@@ -495,6 +495,36 @@ async fn a_change_is_undone_once_and_only_where_it_still_is() {
     admin.batch_execute("ALTER TABLE away RENAME TO customers").await.expect("repaired");
 }
 
+async fn settings(admin: &Client) -> String {
+    let sql = "SELECT format('%s %s', rolconnlimit, rolconfig) FROM pg_roles WHERE rolname = 'shop'";
+    admin.query_one(sql, &[]).await.expect("a role").get(0)
+}
+
+/// The presets themselves, filled in as a scenario does.
+#[tokio::test]
+async fn presets_that_change_a_role_give_back_what_it_had() {
+    let db = Db::start(&[]).await;
+    let admin = db.admin().await;
+    for (preset, before) in [
+        ("postgres_role_limit", "CONNECTION LIMIT 7"),
+        ("postgres_role_limit", "CONNECTION LIMIT -1"),
+        ("postgres_statement_timeout", "SET statement_timeout = '7min'"),
+        ("postgres_statement_timeout", "RESET statement_timeout"),
+    ] {
+        admin.batch_execute(&format!("ALTER ROLE shop {before}")).await.expect("changed");
+        let had = settings(&admin).await;
+        let file = format!("{}/faults/{preset}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(file).expect("a preset");
+        let filled = text.replace("{{role}}", "shop").replace("{{limit}}", "0").replace("{{timeout.ms}}", "1");
+        let yaml: serde_json::Value = serde_yaml::from_str(&filled).expect("YAML");
+        let sql = |key: &str| yaml["fault"]["sql"][key].as_str().expect("SQL");
+        let held = db.change(sql("run"), sql("confirm"), Some(sql("undo"))).await.expect("changed");
+        assert_ne!(settings(&admin).await, had, "{preset}");
+        held.lift().await.expect("undone");
+        assert_eq!(settings(&admin).await, had, "{preset} after {before}");
+    }
+}
+
 #[tokio::test]
 async fn a_change_that_fails_changes_nothing_and_says_where() {
     let db = Db::start(&[]).await;

@@ -156,6 +156,16 @@ fn the_load_needs_what_the_fault_breaks() {
 }
 
 #[test]
+fn no_source_outside_of_the_project_is_read() {
+    let stack = SHOP.replace("./web", "../web");
+    let project = Project::new(&[("web/app.py", APP), ("p/compose.yaml", &stack)]);
+    for (args, reads) in [(&["-C", "p"][..], false), (&["-C", "p", "--root", "."], true)] {
+        let (code, out, err) = project.run(&[args, &["init", "--dry-run"]].concat());
+        assert_eq!((code, err.as_str(), out.contains("/orders")), (0, "", reads), "{out}");
+    }
+}
+
+#[test]
 fn what_is_printed_leads_on() {
     let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     let (code, out, err) = project.run(&["init", "--name", "first"]);

@@ -102,9 +102,20 @@ fn a_run_of_somebody_else_cannot_command_a_terminal_or_a_log() {
         &["history", "--from", dir, "--json"],
         &["verify", dir],
         &["verify", dir, "--recompute"],
+        &["postmortem", dir],
     ] {
         assert!(!project.said(arguments).is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn the_name_of_a_run_directory_is_no_command_either() {
+    let project = Project::new();
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/dr-failed.jsonl");
+    let events = fs::read_to_string(events).expect("events");
+    project.file(&format!(".firedrill/runs/20261104T020000Z-{HOSTILE}/events.jsonl"), &events);
+    let draft = project.said(&["postmortem", "latest"]);
+    assert!(draft.contains("/events.jsonl#L"), "{draft}");
 }
 
 #[test]

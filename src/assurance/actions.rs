@@ -260,7 +260,7 @@ mod tests {
                     20261127T064112Z-db-pool-0002, dropped: no }\n  - { id: A-4, what: x, owner: y, due: 2026-12-01 }\n  \
                     - { id: A-4, what: x, owner: y, due: 2026-12-01, status: done }\n  - { id: A-4, what: x, owner: y, \
                     due: 2026-12-01 }\n";
-        insta::assert_snapshot!(read(text).expect_err("mistakes"));
+        insta::assert_snapshot!(crate::source::brief::brief(&read(text).expect_err("mistakes")));
     }
 
     #[test]

@@ -36,7 +36,7 @@ enum AgentCommand {
     /// Looks at a file on a service's volumes, damages or repairs it: in a container of its own that has them.
     Files {
         /// What is to be done, as JSON.
-        #[arg(long, value_name = "JSON")]
+        #[arg(long, env = "FIREDRILL_ASK", value_name = "JSON")]
         ask: String,
         /// The mounts below which it must stay, as a list in JSON.
         #[arg(long, value_name = "JSON")]

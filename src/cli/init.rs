@@ -11,7 +11,7 @@ use super::findings::StackCheck;
 use crate::error::{Error, Exit};
 use crate::output::{print, say, visible};
 use crate::record::utc_now;
-use crate::source::{Source, list, render, tidy};
+use crate::source::{Source, list, outside, render, tidy};
 use crate::spec::{self, check_services};
 use crate::stack::{Platform, ResolveError, ResolvedStack, ServiceFacts, StackRequest, platform};
 use crate::view::answers::capital;
@@ -64,8 +64,13 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     let platform = platform();
     let (stack, stack_name, known) = match compose_file(args.stack.as_deref(), &project)? {
         Some(stack) => {
-            let resolved = resolved(&stack, &*platform).await?;
-            (stack, resolved.name().to_string(), resolved.facts())
+            let (resolved, root) = (resolved(&stack, &*platform).await?, spec::root_of(&stack, &globals.overrides([])));
+            let mut known = resolved.facts();
+            // Nobody has allowed yet that anything else is read.
+            for one in &mut known {
+                one.source = one.source.take().filter(|source| outside(&root, source).is_none());
+            }
+            (stack, resolved.name().to_string(), known)
         }
         None => {
             let stack = project.join("stacks/example/compose.yaml");

@@ -3,12 +3,17 @@
 use super::{actions, evidence};
 use crate::archive;
 use crate::error::{Error, Exit};
-use crate::output::print_file;
+use crate::output::print;
 use crate::record::{notes_beside, write_atomic};
 use crate::report::{POSTMORTEM_SECTIONS, POSTMORTEM_TEMPLATE, PostmortemInput, postmortem};
 use crate::source::{Diagnostics, Source, Span, list, render, tidy};
 use crate::view::timeline;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::path::{Path, PathBuf};
+
+/// What ends a link in Markdown, or is no part of its path.
+const UNFIT: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'#').add(b'%').add(b'(').add(b')').add(b'<').add(b'>').add(b'?').add(b'\\').add(b'`');
 
 /// Drafts a blameless postmortem from the record of a run: Markdown with the headings of the SRE book, figures that link to their
 /// events, and questions where only people know.
@@ -61,7 +66,7 @@ pub async fn run(args: PostmortemArgs, globals: &super::Globals) -> Result<Exit,
             let written = write_atomic(path, text.as_bytes());
             written.map_err(|error| Error::harness(format!("{}: {error}", path.display()))).map(|()| Exit::Passed)
         }
-        None => print_file(&text).map(|()| Exit::Passed),
+        None => print(&text).map(|()| Exit::Passed),
     }
 }
 
@@ -69,12 +74,14 @@ pub async fn run(args: PostmortemArgs, globals: &super::Globals) -> Result<Exit,
 fn from(out: Option<&Path>, file: &Path) -> String {
     let folder = out.map_or_else(|| Path::new("."), |out| out.parent().unwrap_or_else(|| Path::new("")));
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let (Ok(folder), Ok(whole)) = (folder.canonicalize(), file.canonicalize()) else {
-        return tidy(file).display().to_string();
+    let path = match (folder.canonicalize(), file.canonicalize()) {
+        (Ok(folder), Ok(whole)) => {
+            let shared = folder.components().zip(whole.components()).take_while(|(a, b)| a == b).count();
+            let up = folder.components().skip(shared).map(|_| "..".to_string());
+            let down = whole.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
+            up.chain(down).collect::<Vec<_>>().join("/")
+        }
+        _ => tidy(file).display().to_string(),
     };
-    let shared = folder.components().zip(whole.components()).take_while(|(a, b)| a == b).count();
-    let up = folder.components().skip(shared).map(|_| "..".to_string());
-    let down = whole.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
-    // What would end the link in Markdown.
-    up.chain(down).collect::<Vec<_>>().join("/").replace(' ', "%20").replace(')', "%29")
+    utf8_percent_encode(&path, UNFIT).to_string()
 }

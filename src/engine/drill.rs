@@ -226,8 +226,8 @@ async fn follow_and_recover(
 }
 
 /// A pass stays one: users suffered, and recovered. The record says what is less certain: how hard the fault hit them, whether the cure has
-/// destroyed data that nobody asks for, what a section changes that was not followed, and what a process did beside the runbook or would
-/// have done after its end.
+/// destroyed data that nobody asks for, that the fault was gone before the mitigation, what a section changes that was not followed, and
+/// what a process did beside the runbook or would have done after its end.
 fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: DrillTime) {
     if let Some(why) = cx.impact_contention() {
         cx.sink.note(format!(
@@ -235,6 +235,7 @@ fn note_what_is_uncertain(cx: &Context<'_>, incident: &Incident, responding: Dri
         ));
     }
     note_beyond_control(cx, incident, responding);
+    incident.responded.gone_before.iter().for_each(|text| cx.sink.note(text));
     if let Some((_, command)) = cx.plan.unwatched_change().filter(|_| !cx.options.control) {
         let what = command.text.lines().next().unwrap_or_default();
         cx.sink.note(format!(

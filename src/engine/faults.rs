@@ -150,49 +150,10 @@ impl Context<'_> {
         Ok(ended)
     }
 
-    /// The faults that must stay until a runbook ends them, with their undo. Others are those that are noise, come back or end by
-    /// themselves (`returns`, `lasts`), still grow, or that nothing undoes: they have done their harm.
-    fn lasting(&self) -> Vec<(&PlannedFault, Undo)> {
-        let times = self.times();
-        let lasting = |(id, undo): (String, Undo)| {
-            let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
-            let timing = &planned.timing;
-            let grows = timing.ramp.is_some() && times.get(&id).is_none_or(|times| times.grown.is_none());
-            let comes_and_goes = planned.fault.facts.returns.is_some() || timing.lasts.is_some();
-            let other = timing.noise || comes_and_goes || grows || undo.irreversible().is_some();
-            (!other).then_some((planned, undo))
-        };
-        self.ledger.outstanding().into_iter().filter_map(lasting).collect()
-    }
-
-    /// Asks the faults that must stay and for which `is_asked` holds: the first that is gone, with the evidence.
-    async fn gone(&self, is_asked: impl Fn(&PlannedFault) -> bool) -> Option<(&PlannedFault, String)> {
-        for (planned, undo) in self.lasting() {
-            if !is_asked(planned) {
-                continue;
-            }
-            let context = self.fault_context(&planned.id);
-            // Nobody waits long for an answer while users suffer: it is asked for again when the runbook has ended.
-            let asked = tokio::time::timeout(ASKED_WITHIN, planned.fault.confirm(&undo, &context)).await;
-            if matches!(asked, Ok(Ok(Presence::Gone(_))))
-                && let Ok(Presence::Gone(evidence)) = self.poll_presence(planned, &undo, GONE_FOR, true).await
-            {
-                return Some((planned, evidence));
-            }
-        }
-        None
-    }
-
     /// An earlier fault in a service of this one that is gone now that this one is in place, as a reason why nobody could say that the
-    /// runbook ended it. What is in front of a service no other fault ends, and Pods are replaced in any case.
+    /// runbook ended it.
     async fn ended_by_injection(&self, later: &PlannedFault) -> Option<Stop> {
-        let services = &later.fault.facts.services;
-        let is_near = |earlier: &PlannedFault| {
-            let facts = &earlier.fault.facts;
-            let stays = facts.interposes.is_none() && !facts.ends_by_itself;
-            earlier.id != later.id && stays && facts.services.iter().any(|service| services.contains(service))
-        };
-        let (earlier, evidence) = self.gone(is_near).await?;
+        let (earlier, evidence) = self.first_gone(self.beside(&self.times(), later)).await?;
         let reason = format!(
             "the fault `{}` was gone once `{}` was in place: {evidence}; the runbook could not have ended it",
             earlier.id, later.id
@@ -202,12 +163,22 @@ impl Context<'_> {
 
     /// A fault that is gone before anything was done about it, as a reason why nobody can say that the runbook helped: it was to be on.
     pub(super) async fn gone_before(&self) -> Option<(String, Stop)> {
-        let (PlannedFault { id, line, .. }, evidence) = self.gone(|_| true).await?;
+        let (PlannedFault { id, line, .. }, evidence) = self.first_gone(self.lasting(&self.times())).await?;
         let reason = format!(
             "the fault `{id}` ended by itself before the first mitigating command: {evidence}; the drill cannot say that the runbook \
              helped"
         );
         Some((id.clone(), Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(*line))))
+    }
+
+    /// A fault that must stay and is gone now.
+    pub(super) async fn gone_now(&self) -> Option<String> {
+        for (planned, undo) in self.lasting(&self.times()) {
+            if self.is_gone(planned, &undo).await {
+                return Some(planned.id.clone());
+            }
+        }
+        None
     }
 
     /// What has ended a fault that is gone, other than a step that cleared it.
@@ -298,6 +269,53 @@ impl Context<'_> {
 }
 
 impl CommonContext<'_> {
+    /// The faults that must stay until a runbook ends them, with their undo. Others are those that are noise, come back or end by
+    /// themselves (`returns`, `lasts`), still grow, or that nothing undoes: they have done their harm.
+    fn lasting(&self, times: &BTreeMap<String, FaultTimes>) -> Vec<(&PlannedFault, Undo)> {
+        let lasting = |(id, undo): (String, Undo)| {
+            let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
+            let timing = &planned.timing;
+            let grows = timing.ramp.is_some() && times.get(&id).is_none_or(|times| times.grown.is_none());
+            let comes_and_goes = planned.fault.facts.returns.is_some() || timing.lasts.is_some();
+            let other = timing.noise || comes_and_goes || grows || undo.irreversible().is_some();
+            (!other).then_some((planned, undo))
+        };
+        self.ledger.outstanding().into_iter().filter_map(lasting).collect()
+    }
+
+    /// Whether a fault is gone, as far as it can be asked. Nobody waits long for an answer while users suffer: it is asked for again when the
+    /// runbook has ended.
+    async fn is_gone(&self, planned: &PlannedFault, undo: &Undo) -> bool {
+        let asked = tokio::time::timeout(ASKED_WITHIN, self.presence(planned, undo)).await;
+        matches!(asked, Ok(Ok(Presence::Gone(_))))
+    }
+
+    /// Asks these faults: the first that is gone, with the evidence.
+    async fn first_gone<'p>(&self, asked: Vec<(&'p PlannedFault, Undo)>) -> Option<(&'p PlannedFault, String)> {
+        for (planned, undo) in asked {
+            if self.is_gone(planned, &undo).await
+                && let Ok(Presence::Gone(evidence)) = self.poll_presence(planned, &undo, GONE_FOR, true).await
+            {
+                return Some((planned, evidence));
+            }
+        }
+        None
+    }
+
+    /// The faults that must stay in a service of this one. What is in front of a service no other fault ends, and Pods are replaced in any
+    /// case.
+    fn beside(&self, times: &BTreeMap<String, FaultTimes>, later: &PlannedFault) -> Vec<(&PlannedFault, Undo)> {
+        let services = &later.fault.facts.services;
+        let is_near = |(other, _): &(&PlannedFault, Undo)| {
+            let facts = &other.fault.facts;
+            let stays = facts.interposes.is_none() && !facts.ends_by_itself;
+            other.id != later.id && stays && facts.services.iter().any(|service| services.contains(service))
+        };
+        let mut beside = self.lasting(times);
+        beside.retain(is_near);
+        beside
+    }
+
     /// Every SLI meets its objective over `steady.for` still, or soon again: what lies between the steady phase and the first fault (a baseline,
     /// a preparation) may have taken minutes.
     async fn still_steady(&self) -> Result<(), Stop> {
@@ -563,7 +581,8 @@ impl FaultLife<'_, '_> {
             let acted = cx.acted(planned).await;
             self.note(|times| times.acted = acted.map(|acted| acted + times.acted.unwrap_or(0)).or(times.acted));
             let what = if planned.period().is_some() { FaultEvent::Away } else { FaultEvent::EndedByTime };
-            let at = cx.undo(id, &confirmed.undo, what, &format!("after {}: ", seconds(lasts))).await;
+            let how = format!("after {}: ", seconds(lasts));
+            let at = self.beside_others(cx.undo(id, &confirmed.undo, what, &how)).await?;
             let at = at.map_err(|reason| format!("`{id}` did not end by `lasts`: {reason}"))?;
             self.note(|times| times.ended = Some(at));
             let Some(next) = begins.next() else { return Ok(()) };
@@ -588,6 +607,35 @@ impl FaultLife<'_, '_> {
                 change(times.entry(self.planned.id.clone()).or_default());
             }
         });
+    }
+
+    /// Ends the fault, or lets it come again; an error where another one in its service was not gone before and is then: nobody could say
+    /// that the runbook ended that one.
+    async fn beside_others<T>(&self, change: impl Future<Output = T>) -> Result<T, String> {
+        let (cx, times) = (self.cx, self.times.borrow().clone().unwrap_or_default());
+        let steps =
+            || cx.sink.read(|record| (record.steps.len(), record.steps.iter().any(|step| step.status.is_none())));
+        let (before, mut stood) = (steps(), Vec::new());
+        for (other, undo) in cx.beside(&times, self.planned) {
+            // What cannot be asked is not known to stand, and the fault must not last longer for the question.
+            let asked = tokio::time::timeout(POLL * 10, cx.presence(other, &undo)).await;
+            if matches!(asked, Ok(Ok(Presence::InPlace(_) | Presence::Partly(..)))) {
+                stood.push((other, undo));
+            }
+        }
+        let changed = change.await;
+        let gone = tokio::select! {
+            gone = cx.first_gone(stood) => gone,
+            () = after_the_end(self.ending, GONE_FOR + POLL * 10) => None,
+        };
+        let Some((other, evidence)) = gone else { return Ok(changed) };
+        let id = &self.planned.id;
+        let what = format!("the fault `{}` was gone once `{id}` had ended or come again: {evidence}", other.id);
+        if before.1 || before != steps() {
+            cx.sink.note(format!("{what}; a step was under way, which may have ended it as well"));
+            return Ok(changed);
+        }
+        Err(format!("{what}; the runbook may not have ended it"))
     }
 
     /// Lets the fault grow by its `ramp` and sees it in place then; `false` where the drill has begun to end meanwhile.
@@ -620,7 +668,7 @@ impl FaultLife<'_, '_> {
             // What is cut off by the end of the drill is on the ledger, and undone from there.
             let stop = tokio::select! {
                 biased;
-                injected = cx.inject_one(self.planned, false) => match injected {
+                injected = self.beside_others(cx.inject_one(self.planned, false)) => match injected? {
                     Ok(confirmed) => return Ok(Some(confirmed)),
                     Err(stop) => stop,
                 },

@@ -163,6 +163,11 @@ pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: O
         return Err(failed(cx.stop_at("detect", Verdict::Noisy, why)));
     }
     was_quiet(cx, first).map_err(failed)?;
+    if let Some(alert) = cx.monitor.alerts(|seen| page.fires_unseen(seen).map(str::to_string)) {
+        cx.sink.note(format!(
+            "{alert} must be quiet, and fires: when the drill was judged nobody was paged for it yet (`group_wait`)"
+        ));
+    }
     said.push("nobody was paged for nothing".into());
     cx.decided(Check::Pages, at, CheckOutcome::Passed { evidence: said.join("; ") });
     Ok(())

@@ -125,6 +125,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
     let (hold, unverified) = (query.hold, responded.unverified.as_ref());
     cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
     cx.undisturbed()?;
+    cx.lives()?;
     match (recovered, cx.options.control) {
         (Some(recovery), true) => {
             let after = seconds(recovery.at.since(from));
@@ -139,6 +140,12 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
                 return Err(cx.failed(Check::Control, from, Stop::disturbed(reason)));
             }
             let latest = cx.latest(hold);
+            let missed: Vec<Level> = latest.iter().filter(|level| !level.met()).cloned().collect();
+            if !missed.is_empty() && missed.iter().all(Level::is_unknown) {
+                let seen = shown(&missed);
+                let reason = format!("whether users would have recovered without the runbook is not known: {seen}");
+                return Err(cx.failed(Check::Control, from, Stop::harness(reason)));
+            }
             let evidence = format!(
                 "without the runbook users did not recover within {}{}: {}{}",
                 seconds(within),
@@ -193,6 +200,9 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
                     by.map_or_else(String::new, |step| format!(" when or after the step at {step} ran,"))
                 ));
             }
+            if !followed {
+                note_ended_alone(cx, &ended);
+            }
             each_sli(cx, &query, Some(at), &where_it_should_have_helped(cx, unverified));
             cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
             seen.recovery = Some(recovery);
@@ -215,7 +225,6 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             ))
         }
         (None, false) => {
-            cx.lives()?;
             // Without what came at its end.
             let before = RecoveryQuery { runbook_ended: grown, ..query };
             let lost = cx.monitor.timeline(|timeline| timeline.recovered(None, &before)?.ok());
@@ -245,6 +254,20 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             };
             let reason = format!("{told}: {missing}{answers}{}", last_words(responded));
             Err(Stop::new(Verdict::NotRecovered, reason).at(place))
+        }
+    }
+}
+
+/// A pass without a runbook stays one: users recovered. The record says which of the faults ended by themselves that were not meant to: a rule
+/// for the first requests is, and so are Pods that are replaced.
+fn note_ended_alone(cx: &Context<'_>, ended: &BTreeMap<String, Stop>) {
+    for planned in &cx.plan.faults {
+        let facts = &planned.fault.facts;
+        if ended.contains_key(&planned.id) && facts.interposes.is_none() && !facts.ends_by_itself {
+            cx.sink.note(format!(
+                "`{}` ended by itself: that users recover while it goes on was not shown; where it is meant to end, `lasts` says so",
+                planned.id
+            ));
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Responded {
     pub left_running: Option<(String, String)>,
     /// The steps that did more than look, in order.
     pub changed: Vec<ChangingStep>,
+    /// That a fault was gone before the mitigation, though a step that did more than look may have ended it.
+    pub gone_before: Option<String>,
     /// A verification never passed: the reason to fail if users have recovered all the same.
     pub unverified: Option<Stop>,
 }
@@ -71,8 +73,8 @@ impl Mitigating<'_, '_> {
     /// How users suffer, as soon as that is certain, with no fault ended by itself until then. A fault that comes and goes is waited for to be felt
     /// again: while it is away users are served, and nobody could say whether the runbook helps them. Where a step has changed something
     /// before, only what came after it has a say: what a diagnosis cured must not count for the mitigation.
-    async fn suffering(&self) -> Result<Suffering, Stop> {
-        let (Mitigating { cx, impact, .. }, changed) = (self, self.responded.changed.last());
+    async fn suffering(&mut self) -> Result<Suffering, Stop> {
+        let (cx, impact, changed) = (self.cx, self.impact, self.responded.changed.last());
         let began = cx.sink.now();
         let mut seen = (began, Ok(None));
         if !impact.hits.is_empty() {
@@ -110,9 +112,16 @@ impl Mitigating<'_, '_> {
         let outstanding = cx.ledger.outstanding();
         let ids: Vec<&str> = outstanding.iter().map(|(id, _)| id.as_str()).collect();
         let mut ended = cx.ended_by_themselves(&ids, None).await?.into_iter().next();
-        if ended.is_none() && changed.is_none() && seen.1.is_ok() {
+        match changed {
+            _ if ended.is_some() || seen.1.is_err() => {}
             // No step can have ended it, whatever users suffer from now.
-            ended = cx.gone_before().await;
+            None => ended = cx.gone_before().await,
+            Some((at, _)) => {
+                let by = format!(
+                    "the first mitigating command: by the step at {at}, which does more than look, or by itself"
+                );
+                self.responded.gone_before = cx.gone_now().await.map(|id| format!("`{id}` was gone before {by}"));
+            }
         }
         let Some((id, stop)) = ended else { return Ok(seen) };
         cx.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);

@@ -176,7 +176,7 @@ fn mistakes_have_their_place_and_their_cure() {
         "toxic: { service: db, type: down, attributes: { timeout: 5 } }",
     ];
     let told: Vec<String> = faults.iter().map(|yaml| format!("{yaml}\n{}", read(yaml).expect_err(yaml))).collect();
-    insta::assert_snapshot!(told.join("\n\n"));
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[tokio::test]

@@ -141,6 +141,6 @@ mod tests {
         let mistakes = parsed(
             "[lint]\nrules = { RB177 = \"off\", RB107 = \"eror\", RB001 = 3 }\nexclude = [\"a***\"]\nstrict = true\n[drill]\nx = 1\n",
         );
-        insta::assert_snapshot!(mistakes.expect_err("it is full of mistakes"));
+        insta::assert_snapshot!(crate::source::brief::brief(&mistakes.expect_err("it is full of mistakes")));
     }
 }

@@ -3,11 +3,13 @@
 //! [`Annotation`]s.
 
 mod live;
+mod pattern;
 pub mod pipe;
 mod text;
 mod workflow;
 
 pub use live::Live;
+pub use pattern::{TextPattern, pattern};
 pub(crate) use text::chain;
 pub use text::{
     cut, has_controls, json, log_line, log_lines, one_line, quoted, shown, strip_escapes, terminal_lines, visible,

@@ -1,30 +1,21 @@
 //! Text that others wrote, made fit for a terminal, a log and a report: no character of it moves the cursor, hides text or turns it
 //! round, no line of it is read as a command by a CI system, and what belongs on one line stays on one.
 
-use regex::Regex;
-use std::sync::LazyLock;
+use super::pattern::TextPattern;
 
 /// A colour or a weight that the program uses; none of them hides anything, as black on black would.
-static STYLE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\x1b\[(?:(?:[0124]|22|3[1-69]|9[1-6]);)*(?:[0124]|22|3[1-69]|9[1-6])m"));
+static STYLE: TextPattern = TextPattern::new(r"\x1b\[(?:(?:[0124]|22|3[1-69]|9[1-6]);)*(?:[0124]|22|3[1-69]|9[1-6])m");
 /// What a CI system takes for a command, in two halves: GitHub reads `::command` at the beginning of a line, after white space, and
 /// `##[command]` anywhere in it, Azure Pipelines `##vso[…]`, TeamCity `##teamcity[…]`.
-static COMMAND: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\s*:)(:)|(#)(#[A-Za-z]*\[)"));
+static COMMAND: TextPattern = TextPattern::new(r"^(\s*:)(:)|(#)(#[A-Za-z]*\[)");
 /// The same, without what only counts at the beginning of a line.
-static HASHES: LazyLock<Regex> = LazyLock::new(|| pattern(r"##([A-Za-z]*\[)"));
+static HASHES: TextPattern = TextPattern::new(r"##([A-Za-z]*\[)");
 /// An escape sequence: CSI, a control string up to its end or that of its line, or another one.
-static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?x) (?: \x1b\[ | \x{9b} ) [\x20-\x3f]* [\x40-\x7e]?
-        | (?: \x1b[\]PX^_] | [\x{90}\x{98}\x{9d}-\x{9f}] ) (?: [^\n]*? (?: \x07 | \x{9c} | \x1b\\ ) | [^\n]* )
-        | \x1b (?: [\x20-\x2f]+ [\x30-\x7e]? | [\x30-\x7e] )?",
-    )
-});
-
-fn pattern(text: &str) -> Regex {
-    // Each is used by a test of this file, which would fail.
-    Regex::new(text).expect("a regular expression that is right")
-}
+static ESCAPE: TextPattern = TextPattern::new(
+    r"(?x) (?: \x1b\[ | \x{9b} ) [\x20-\x3f]* [\x40-\x7e]?
+    | (?: \x1b[\]PX^_] | [\x{90}\x{98}\x{9d}-\x{9f}] ) (?: [^\n]*? (?: \x07 | \x{9c} | \x1b\\ ) | [^\n]* )
+    | \x1b (?: [\x20-\x2f]+ [\x30-\x7e]? | [\x30-\x7e] )?",
+);
 
 /// What is shown in the place of a character: itself, unless it would do something instead of being seen. Tabs stay; line ends do
 /// not, so whoever means one keeps it out of this.

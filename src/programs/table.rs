@@ -24,6 +24,8 @@ pub(super) struct ProgramTable {
     pub cuts: Vec<String>,
     /// Programs that tell how much they were given, and nothing of what it was.
     pub counts: Vec<String>,
+    /// Programs that show a part of what they are given, whose exit code only tells with `-e` what it is.
+    pub selects: Vec<String>,
 }
 
 /// A program, under each of its names.

@@ -417,6 +417,25 @@ impl PageExpectation {
         loud.or_else(many)
     }
 
+    /// An alert that must be quiet and fires at the end, so that somebody is only not paged for it yet (`group_wait`): not one that is kept back,
+    /// or that leads to nobody.
+    pub fn fires_unseen(&self, seen: &[AlertMoment]) -> Option<&str> {
+        let fires = |name: &&String| {
+            let (mut firing, mut pages) = (BTreeSet::new(), true);
+            for moment in seen.iter().filter(|moment| moment.name() == **name) {
+                match &moment.station {
+                    AlertStation::Firing => drop(firing.insert(&moment.labels)),
+                    AlertStation::Ended => drop(firing.remove(&moment.labels)),
+                    AlertStation::Suppressed { .. } => pages = false,
+                    AlertStation::Received { receivers } => pages = receivers.iter().any(|name| self.pages(name)),
+                    _ => {}
+                }
+            }
+            pages && !firing.is_empty()
+        };
+        self.quiet.iter().find(fires).map(String::as_str)
+    }
+
     /// When the receiver had been told that the alert is resolved, for every set of labels with which it was delivered;
     /// not before `from`.
     pub fn resolved(&self, seen: &[AlertMoment], from: DrillTime) -> Option<DrillTime> {
@@ -632,6 +651,22 @@ mod tests {
         assert_eq!(of.against(0.5, 0).unwrap().to_detect_us, 104_680_000);
         assert_eq!(of.against(0.0144, 0), None);
         assert_eq!(of.against(0.0, 0), None);
+    }
+
+    #[test]
+    fn an_alert_that_must_be_quiet_and_fires_at_the_end_was_only_not_delivered_yet() {
+        let page = PageExpectation { quiet: vec!["Other".into(), "Down".into()], ..expected() };
+        let fires = |more: &[AlertStation]| {
+            let stations = [&[AlertStation::Pending, AlertStation::Firing][..], more].concat();
+            let seen: Vec<_> = (20..).zip(stations).map(|(at, station)| moment(at, PAGE, station)).collect();
+            page.fires_unseen(&seen).map(str::to_string)
+        };
+        assert_eq!(fires(&[]).as_deref(), Some("Down"));
+        assert_eq!(fires(&[routed(&["list", "oncall"])]).as_deref(), Some("Down"));
+        for quiet in [routed(&["list"]), AlertStation::Ended, AlertStation::Suppressed { by: "a silence".into() }] {
+            assert_eq!(fires(std::slice::from_ref(&quiet)), None, "{quiet:?}");
+        }
+        assert_eq!(expected().fires_unseen(&[moment(20, PAGE, AlertStation::Firing)]), None, "it may page");
     }
 
     #[test]

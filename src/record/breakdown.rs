@@ -236,7 +236,7 @@ impl Breakdown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::testing::{Story, events_of, record_of};
+    use crate::record::testing::{Story, events_of, json_lines, record_of};
     use proptest::prelude::*;
 
     fn adds_up(b: &Breakdown) -> bool {
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_pass_is_taken_apart() {
         let b = record_of(Story::Passed).breakdown();
-        insta::assert_snapshot!(serde_json::to_string_pretty(&b).unwrap());
+        insta::assert_snapshot!(json_lines(&serde_json::to_value(&b).unwrap()));
     }
 
     #[test]

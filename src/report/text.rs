@@ -4,7 +4,8 @@ use crate::output::{shown, strip_escapes, visible};
 use console::{Alignment, pad_str};
 
 /// Text for XML 1.0: no escape sequences, line ends as `\n`, and only characters of the production `Char`
-/// (<https://www.w3.org/TR/xml/#charsets>); whatever would do something is seen.
+/// (<https://www.w3.org/TR/xml/#charsets>); whatever would do something is seen. CI servers take `[[ATTACHMENT|PATH]]` in a JUnit report
+/// for a file of their machine to be published with it: a space takes the meaning away.
 pub fn xml_text(text: &str) -> String {
     let text = strip_escapes(text).replace("\r\n", "\n");
     let clean = text.chars().map(|c| match c {
@@ -12,7 +13,7 @@ pub fn xml_text(text: &str) -> String {
         '\u{FFFE}' | '\u{FFFF}' => char::REPLACEMENT_CHARACTER,
         _ => shown(c),
     });
-    clean.collect()
+    clean.collect::<String>().replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
 }
 
 /// A text cut to `width` columns, with `…` where it was cut.
@@ -90,6 +91,13 @@ mod tests {
         assert_eq!(fold("漢字x", 3), ["漢", "字x"]);
         assert_eq!(fold("", 3), [""]);
         assert_eq!(fold("漢", 1), ["漢"]);
+    }
+
+    #[test]
+    fn no_text_has_a_file_attached() {
+        for text in ["a\n[[ATTACHMENT|/etc/passwd]]", "a\n[[ATTA\u{1b}[0mCHMENT|/etc/passwd]]"] {
+            assert_eq!(xml_text(text), "a\n[ [ATTACHMENT|/etc/passwd]]");
+        }
     }
 
     proptest! {

@@ -745,9 +745,29 @@ fn is_conditional(sentence: &str) -> bool {
     let order_behind = |rest: &str| rest.split_once(", ").is_some_and(|(_, order)| asks(order));
     let acts =
         |order: &str| asks(order) && spoken_words(order).first().is_some_and(|verb| !is_among("see find note", verb));
+    let led = sentence.split_once(' ');
+    // "For large datasets:"; not "For each replica:".
+    let is_case = |rest: &str| {
+        rest.ends_with(':')
+            && !rest.contains(',')
+            && !words(rest).next().is_some_and(|word| is_among(words!("of all"), word))
+    };
     asks(&sentence) && phrases(words!("conditions of orders")).any(|phrase| sentence.contains(phrase))
-        || sentence.strip_prefix("while ").is_some_and(|rest| rest.ends_with(':') || order_behind(rest))
+        || led.is_some_and(|(word, rest)| {
+            is_among(words!("led by a condition"), word) && (rest.ends_with(':') || order_behind(rest))
+                || word == "for" && is_case(rest)
+                || is_among(words!("of others"), word)
+                    && !rest.starts_with("it ")
+                    && rest.ends_with(':')
+                    && words(rest).any(|word| word == "run")
+        })
         || sentence.strip_prefix("you may ").is_some_and(acts)
+}
+
+/// Whether a cell of a table says when something is to be done: "If the lag grows", "Above 60 s".
+pub(super) fn says_when(cell: &str) -> bool {
+    let names = cell.to_lowercase().starts_with("when to ");
+    !names && cell.split_whitespace().nth(1).is_some() && sentence_from(words!("when cells say it"), cell).is_some()
 }
 
 /// Whether a text is a title that says how much there is of something.

@@ -224,7 +224,7 @@ fn mistakes_of_a_reading_are_told_together() {
     let text = "runbook: other.md\nowner: us\ndecisions:\n  - at: a\n    command: b\n    do: maybe\n    by: c\n    on: 2026-13-41\n    seen: 12\n";
     let mut diags = Diagnostics::default();
     assert!(read(&Source::new("db-pool.reading.yaml", text), None, &mut diags).is_none());
-    insta::assert_snapshot!(crate::source::render(&diags, false));
+    insta::assert_snapshot!(crate::source::brief::brief(&crate::source::render(&diags, false)));
     let mut diags = Diagnostics::default();
     let text = "runbook: other.md\ndecisions: []\n";
     let wrong = read(&Source::new("db-pool.reading.yaml", text), Some(Path::new("db-pool.md")), &mut diags);
@@ -314,7 +314,11 @@ fn what_is_said_right_behind_a_block_or_details_governs() {
         format!("> [!WARNING]\n> {said}"),
     ]) {
         assert_eq!(governs(&format!("# T\n\n## Fix\n\n{block}\n{behind}\n")), (true, false), "{behind}");
+        let item = format!("1. Look.\n2. Restart it:\n\n   {}\n", block.replace('\n', "\n   "));
+        assert_eq!(governs(&format!("# T\n\n## Fix\n\n{item}\n{behind}\n")), (true, false), "{item}{behind}");
     }
+    let lists = "1. Restart it:\n\n   ```bash\n   reboot\n   ```\n\nIt takes a minute.\n";
+    assert_eq!(governs(&format!("# T\n\n## Fix\n\n{lists}")), (false, false));
     let details = "# T\n\n## Fix\n\n<details>\n\n### Common issues\n\nIt is old.\n\n</details>\n";
     for behind in ["<p>Only if the node is drained.</p>\n", "\n> [!WARNING]\n> It takes a minute.\n"] {
         assert_eq!(governs(&format!("{details}{behind}\n{block}")), (true, false), "{behind}");
@@ -339,6 +343,8 @@ fn what_a_step_says_of_going_on_governs_the_next_ones() {
         ("If the disk is fine, skip to step 3.", true),
         ("Stop and call the DBA if it says anything else.", true),
         ("If it is green, continue with step 3.", true),
+        ("If that helps, you are done.", true),
+        ("Once it is up, there is nothing else to do.", true),
         ("If it is green, all is well.", false),
         ("Continue with step 2.", false),
     ] {
@@ -667,6 +673,17 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "As a fallback, restart it:",
         "No improvement within 5 minutes: restart it:",
         "This loses the carts:",
+        "During a full outage, restart all:",
+        "Without a replica, restart the primary:",
+        "Outside the EU:",
+        "For large datasets:",
+        "For PostgreSQL on a cloud:",
+        "Tell the DBA to run:",
+        "Have the platform team run this:",
+        "Previously we restarted it:",
+        "`./fix.sh` does the same as:",
+        "| Lag | What to do |\n| --- | --- |\n| If it grows | restart it |",
+        "| Lag | What to do |\n| --- | --- |\n| above 60 s | restart it |\n\n### Restart it\n\nAs said:",
     ] {
         assert!(above(text).is_some(), "{text}");
     }
@@ -685,6 +702,13 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "While it restarts, users wait. Restart it:",
         "You may see errors. Restart it:",
         "This takes a while:",
+        "During a restart users wait. Restart it:",
+        "Without a restart, users wait. Restart it:",
+        "For each replica:",
+        "For the web tier, restart it:",
+        "Tell the channel, then restart it:",
+        "| Name | Value |\n| --- | --- |\n| Whom to call | the lead, when asked |",
+        "### Other\n\n| Lag | |\n| --- | --- |\n| If it grows | call |\n\n### Restart it",
         "### Scale to more than 3 replicas",
         "Restart it:[^1]\n\n[^1]: It takes a minute.",
     ] {

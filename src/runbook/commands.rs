@@ -36,7 +36,8 @@ pub(super) fn read(
 ) -> BlockUse {
     let tag = language::tag(&code.info);
     let language = language::of_block(&tag, &code.body.text);
-    if language != BlockLanguage::Untagged && clients.contains(&tag) {
+    let is_shell = language == BlockLanguage::Untagged && language::of_tag(&tag) != BlockLanguage::Data;
+    if !is_shell && clients.contains(&tag) {
         return client::read(source, code, &tag);
     }
     let tells = matches!(phase, RunbookPhase::Other | RunbookPhase::Reference);

@@ -1,7 +1,8 @@
 //! What governs a command: the headings above it, and the prose that a reader has read when he comes to it. A decision about
 //! a command is a decision about both; where either changed, it is open again.
 
-use super::look::{PageLook, TextKind};
+use super::accepted::says_when;
+use super::look::{PageLook, PageText, TextKind};
 use super::markdown::{Document, Item, MarkdownBlock, MarkdownCode};
 use super::parts::{OpenHeadings, stands_at};
 use super::text::{fold, is_among, lower_words as words, sentences, until_char, words as words_of};
@@ -96,8 +97,9 @@ pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     let (commands, mut above) = (commands.into_iter().peekable(), OpenHeadings::new(&document.details));
     above.open.push(Open::default());
     let (look, notes, one_title) = (&document.look, footnotes(&source.text), titles == 1);
+    let (items, behind_lists, below_label, cells) = (Vec::new(), Vec::new(), false, 0);
     let mut walk =
-        GovernsWalk { source, look, notes, commands, above, items: Vec::new(), below_label: false, one_title };
+        GovernsWalk { source, look, notes, commands, above, items, below_label, one_title, cells, behind_lists };
     walk.blocks(blocks);
     pass_on(steps, uses);
 }
@@ -281,6 +283,10 @@ struct GovernsWalk<'a, 's> {
     below_label: bool,
     /// Whether the page has one title, which names all of it.
     one_title: bool,
+    /// How many texts of the page were looked through for cells of tables.
+    cells: usize,
+    /// What is said behind the lists that are open of what stands in them.
+    behind_lists: Vec<String>,
 }
 
 /// Hands what a section that ends says of others on to the one around it.
@@ -302,6 +308,7 @@ impl GovernsWalk<'_, '_> {
         let (below_labels, around) = (below_labels(blocks, &self.source.text), self.below_label);
         for (index, block) in blocks.iter().enumerate() {
             self.below_label = around || below_labels.contains(&index);
+            self.cells_above(block);
             self.above.reach(stands_at(block), block.heading().map(|(level, _)| level), |open| open.level, close);
             match block {
                 MarkdownBlock::Heading { level, text, span, .. } => {
@@ -323,6 +330,11 @@ impl GovernsWalk<'_, '_> {
                     let ways = items.iter().filter(|item| is_way(item)).count();
                     let named: Vec<NamedWay> = items.iter().map(NamedWay::of_item).collect();
                     let is_several = one_of_several(named.iter());
+                    // "Only run this on a replica." behind a list is about its commands.
+                    let open = self.behind_lists.len();
+                    if holds_code(std::slice::from_ref(block), |_| true) {
+                        self.behind_lists.extend(speaking_behind(blocks.get(index + 1..).unwrap_or_default()));
+                    }
                     for (item, name) in items.iter().zip(&named) {
                         let of_several = ways > 1 && is_way(item) || is_several(name);
                         self.items.push((Vec::new(), of_several));
@@ -336,11 +348,24 @@ impl GovernsWalk<'_, '_> {
                             handed.into_iter().for_each(|text| self.prose(text));
                         }
                     }
+                    self.behind_lists.truncate(open);
                 }
                 MarkdownBlock::Comment(_) => {}
             }
         }
         self.below_label = around;
+    }
+
+    /// What cells of tables above a block say of when something is to be done governs what stands behind them. Commands in a table
+    /// have their rows.
+    fn cells_above(&mut self, block: &MarkdownBlock) {
+        let (look, begin) = (self.look, stands_at(block));
+        let texts = look.texts.get(self.cells..).unwrap_or_default();
+        let above = texts.get(..texts.partition_point(|text| text.span.start < begin)).unwrap_or_default();
+        self.cells += above.len();
+        let in_table = matches!(block, MarkdownBlock::Code(code) if code.row.is_some());
+        let says = |text: &&PageText| !in_table && text.kind == TextKind::Cell && says_when(&text.body.text);
+        above.iter().filter(says).for_each(|cell| self.prose(fold(&cell.body.text)));
     }
 
     /// What the footnotes say of which a heading or a paragraph has marks, up to the end of its last line: `Empty the tube[^1]`.
@@ -380,7 +405,8 @@ impl GovernsWalk<'_, '_> {
         let speaking = behind.filter(|(text, leads)| speaks_of_above(text, *leads)).map(|(text, _)| text);
         let level = self.above.open.last().map_or(0, |open| open.level);
         let below = code.unread.is_none().then(|| said_below(rest, level)).flatten();
-        let behind: Vec<String> = speaking.chain(below.into_iter().flatten()).map(fold).collect();
+        let of_lists = self.behind_lists.iter().map(String::as_str);
+        let behind: Vec<String> = speaking.chain(below.into_iter().flatten()).chain(of_lists).map(fold).collect();
         let mut above_prompts: Option<Vec<String>> = None;
         while let Some(command) = self.commands.next_if(|command| command.written.origin(0) < code.span.end) {
             let at = command.written.origin(0);
@@ -478,6 +504,11 @@ fn said_behind(blocks: &[MarkdownBlock]) -> Vec<(&str, bool)> {
         _ => Vec::new(),
     });
     said.collect()
+}
+
+/// What is said up to the next block or heading of what stands above it.
+fn speaking_behind(blocks: &[MarkdownBlock]) -> impl Iterator<Item = String> {
+    said_behind(blocks).into_iter().filter(|(text, leads)| speaks_of_above(text, *leads)).map(|(text, _)| fold(text))
 }
 
 /// What the cells of tables say behind a block that has a fence, up to the next one or a heading.

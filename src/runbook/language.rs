@@ -56,7 +56,7 @@ pub fn is_shell(tag: &str) -> bool {
 }
 
 /// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` or `sql` block of nothing but
-/// commands is read as one without a tag.
+/// commands, and one with a tag that nobody knows, is read as one without a tag.
 pub(super) fn of_block(tag: &str, text: &str) -> BlockLanguage {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
     let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_string();
@@ -74,7 +74,12 @@ pub(super) fn of_block(tag: &str, text: &str) -> BlockLanguage {
             let mut typed = lines().filter(|line| !line.starts_with('#')).peekable();
             typed.peek().is_some() && typed.all(|line| begins(line) && called(line))
         }
-        _ => false,
+        // A slip (`bahs`), or a name that nobody knows here, makes no data of commands.
+        _ => {
+            of_tag(tag) == BlockLanguage::Data
+                && !is_among(words!("tags of texts"), tag)
+                && lines().find(|line| !line.starts_with('#')).is_some_and(begins)
+        }
     };
     if wrong { BlockLanguage::Untagged } else { of_tag(tag) }
 }
@@ -134,6 +139,9 @@ mod tests {
             ("sql", "#  Copy\npg_dump -h a b\n", BlockLanguage::Untagged),
             ("sql", "-- nothing\n", BlockLanguage::Foreign),
             ("bash", "x: y\n", BlockLanguage::Shell),
+            ("bahs", "# Stop it\nkubectl delete pod x\n", BlockLanguage::Untagged),
+            ("bahs", "x: y\n", BlockLanguage::Data),
+            ("output", "docker restart web\n", BlockLanguage::Data),
         ] {
             assert_eq!(of_block(tag, text), expected, "{text}");
         }

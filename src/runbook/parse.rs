@@ -5,7 +5,7 @@ use super::annotation::{self, Annotations};
 use super::language::{self, BlockLanguage};
 use super::look::{self, Fence, PageLook};
 use super::markdown::{self, Document, MarkdownBlock};
-use super::parts::{placed, stands_at};
+use super::parts::{PlacedBlock, placed, stands_at};
 use super::steps::{self, Section, StepSource};
 use super::{Runbook, RunbookPhase, Step, accepted, bold, governs, phase, placeholder, unified_name};
 use crate::programs::{EffectKind, of_shell};
@@ -173,15 +173,16 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Whether a line of shell below a heading of this level evidently changes something.
-fn changes_something(below: &[MarkdownBlock], level: u8) -> bool {
+/// What the blocks below a heading of this level do, the worst of their lines of shell; `None` where there are none.
+fn effect_below(below: &[MarkdownBlock], level: u8) -> Option<EffectKind> {
     let ends = |block: &&MarkdownBlock| matches!(block, MarkdownBlock::Heading { level: next, .. } if *next <= level);
-    let shell = |line: &str| of_shell(&placeholder::masked(line.trim_start().trim_start_matches("$ ")));
-    let changes = |line: &str| shell(line).kind == EffectKind::Changes;
-    placed(below.iter().take_while(|block| !ends(block))).iter().any(|placed| {
-        let tag = language::tag(&placed.code.info);
-        (tag.is_empty() || language::is_shell(&tag)) && placed.code.body.text.lines().any(changes)
-    })
+    let effect = |line: &str| of_shell(&placeholder::masked(line.trim_start().trim_start_matches("$ "))).kind;
+    let worst = |placed: &PlacedBlock<'_>| match language::of_tag(&language::tag(&placed.code.info)) {
+        BlockLanguage::Data => None,
+        BlockLanguage::Foreign => Some(EffectKind::Unknown),
+        _ => placed.code.body.text.lines().map(effect).max(),
+    };
+    placed(below.iter().take_while(|block| !ends(block))).iter().filter_map(worst).max()
 }
 
 /// Cuts the document at its headings; phases and settings are handed down.
@@ -210,8 +211,8 @@ pub(super) fn sections<'a>(source: &'a str, document: &'a Document, notes: &Anno
             let mut here = below(&open, &out);
             // "# Disaster recovery" names the document, not what is to be done in all of its sections.
             let is_title = *level == 1 && (titles == 1 || out.len() == 1);
-            let changes = || changes_something(blocks.get(number + 1..).unwrap_or_default(), *level);
-            here.phase = if is_title { RunbookPhase::Other } else { phase::of_section(text, here.phase, changes) };
+            let effect = || effect_below(blocks.get(number + 1..).unwrap_or_default(), *level);
+            here.phase = if is_title { RunbookPhase::Other } else { phase::of_section(text, here.phase, effect) };
             here.path.extend((*level > 1).then(|| text.clone()));
             if let Some(note) = notes.of_heading(*span) {
                 here.pinned |= note.phase.is_some();

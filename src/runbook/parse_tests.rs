@@ -17,7 +17,7 @@ fn texts(text: &str) -> Vec<String> {
 }
 
 fn message(text: &str) -> String {
-    render(&read(text).1, false)
+    crate::source::brief::brief(&render(&read(text).1, false))
 }
 
 #[test]
@@ -148,9 +148,12 @@ fn places_of_commands_and_inputs() {
 
 #[test]
 fn fences_that_swallow_the_rest_are_errors() {
-    insta::assert_snapshot!(message("# X\n\n## Diagnosis\n\n```shell\nls\n\n## Mitigation\n\nRestart.\n"));
-    insta::assert_snapshot!(message("# X\n\n```bash\nls\n\n## Mitigation\n\n```bash\nrestart\n```\n"));
-    insta::assert_snapshot!(message("# X\n\n1. Do\n\n   ```bash\n   ls\n```\n\n2. Do\n"));
+    let texts = [
+        "# X\n\n## Diagnosis\n\n```shell\nls\n\n## Mitigation\n\nRestart.\n",
+        "# X\n\n```bash\nls\n\n## Mitigation\n\n```bash\nrestart\n```\n",
+        "# X\n\n1. Do\n\n   ```bash\n   ls\n```\n\n2. Do\n",
+    ];
+    insta::assert_snapshot!(texts.map(message).join("\n"));
     for fine in [
         "## Fix\n\n````sh\ncat <<E\n```\nE\n````\n",
         "## Fix\n\n```sh\na\n```\n\n```markdown\n```bash\n```\n",
@@ -162,9 +165,9 @@ fn fences_that_swallow_the_rest_are_errors() {
 
 #[test]
 fn a_runbook_without_anything_to_run_is_an_error() {
-    insta::assert_snapshot!(message("# X\n\n## Mitigation\n\nRestart it.\n"));
-    insta::assert_snapshot!(message("# X\n\n## Mitigation\n\nLook:\n\n```sh\ntail -f x\n```\n"));
-    insta::assert_snapshot!(message(""));
+    let texts =
+        ["# X\n\n## Mitigation\n\nRestart it.\n", "# X\n\n## Mitigation\n\nLook:\n\n```sh\ntail -f x\n```\n", ""];
+    insta::assert_snapshot!(texts.map(message).join("\n"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::RunbookPhase;
 use super::text::{is_among, lower_words, spoken_words};
+use crate::programs::EffectKind;
 use crate::source::TextPattern;
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
 use std::sync::LazyLock;
@@ -77,16 +78,25 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
     if own { phase } else { inherited }
 }
 
-/// The same, where it is known whether something below the heading `changes` something: what names a phase that nobody follows, and says
-/// more ("Dashboard is down", "Contact form 500s"), is a case then.
-pub(super) fn of_section(heading: &str, inherited: RunbookPhase, changes: impl FnOnce() -> bool) -> RunbookPhase {
+/// The same, where it is known what the commands below the heading do, if there are some: what names a phase that nobody follows, and says
+/// more ("Dashboard is down", "Contact form 500s"), is a case where one changes something; "Verification and rollback" verifies where all
+/// only look.
+pub(super) fn of_section(
+    heading: &str,
+    inherited: RunbookPhase,
+    effect: impl FnOnce() -> Option<EffectKind>,
+) -> RunbookPhase {
     let phase = of_heading(heading, inherited);
+    let verifies = |word: &String| word.starts_with("verif") || word.starts_with("validat");
+    if phase == Rollback && inherited != Rollback && words(heading).iter().any(verifies) {
+        return if effect() == Some(EffectKind::Looks) { Verify } else { phase };
+    }
     let says_more = || matches!(named(heading), Some((_, Strength::First | Strength::Within)));
     // "Escalate to the DBA", "Prevent it from coming back".
     let calls = |word: &String| word.starts_with("escalat") || word.starts_with("prevent");
     let asks = || words(strip_number(heading)).first().is_some_and(calls);
-    let is_case =
-        matches!(phase, Detect | Escalate | Reference) && phase != inherited && says_more() && !asks() && changes();
+    let is_case = matches!(phase, Detect | Escalate | Reference) && phase != inherited && says_more() && !asks();
+    let is_case = is_case && effect() == Some(EffectKind::Changes);
     if is_case { inherited } else { phase }
 }
 
@@ -107,13 +117,16 @@ struct PhaseName {
 fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let words = words(strip_number(heading));
     let word = |at: usize| words.get(at).map_or("", String::as_str);
-    // "See the page on failover" refers to another one; "See what is left" is something to do here.
-    if matches!((word(0), word(1)), ("related" | "reference" | "references", _) | ("see", "the" | "also")) {
+    // "See the page on failover" refers to another one; "See the orders go through" is something to do here.
+    let refers = || words.iter().any(|word| is_among(words!("pages"), word));
+    if matches!(word(0), "related" | "reference" | "references")
+        || word(0) == "see" && (word(1) == "also" || word(1) == "the" && refers())
+    {
         return Some((Reference, Strength::Exact));
     }
     let last = words.last().map_or("", String::as_str);
     match (word(0), last) {
-        ("pre", "checklist") if words.len() == 3 => return Some((Diagnose, Strength::Weak)),
+        ("pre", "checklist" | "check" | "checks") if words.len() == 3 => return Some((Diagnose, Strength::Weak)),
         ("post" | "completion", "checklist") if word(1) != "incident" => return Some((Verify, Strength::First)),
         _ => {}
     }
@@ -141,14 +154,20 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
         return Some((ending.phase, Strength::Exact));
     }
     let several = words.iter().any(|word| word == "and" || word == "or") || heading.contains(['&', '/', '+']);
-    // "Confirm mitigation", "Check that the fix worked", "Post-mitigation checks".
+    // "Confirm mitigation", "Check that the fix worked", "Post-mitigation checks", "Recovery checks"; not "Fix the checks".
     let joins = |i: usize| is_among("a if our that the whether", word(i));
-    let cured =
-        |one: &PhaseName| one.phase == Mitigate && is_among(words!("cures"), word(one.at)) && (1..one.at).all(joins);
+    let is_cure = |one: &PhaseName| is_among(words!("cures"), word(one.at));
+    let cured = |one: &PhaseName| matches!(one.phase, Mitigate | Verify) && is_cure(one) && (1..one.at).all(joins);
     let looks = match word(0) {
         "check" | "confirm" | "monitor" => true,
-        "post" => is_among("check checks verification validation monitoring", last),
-        _ => false,
+        // Not "Test the recovery procedure".
+        "test" | "testing" => found.iter().any(|one| is_cure(one) && one.end == words.len()),
+        "post" => is_among("check checks test tests testing verification validation monitoring", last),
+        first => {
+            is_among("check checks", last)
+                && !is_imperative(first)
+                && found.iter().any(|one| is_cure(one) && one.end + 1 == words.len())
+        }
     };
     if !several && looks && found.iter().any(cured) {
         return Some((Verify, Strength::First));
@@ -156,13 +175,21 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let begun = found.iter().find(|found| found.at == 0);
     // "Alert rules", "Recovery testing"; not "Verify the schedule", "Procedure 2 — load tests".
     let counted = |found: &PhaseName| word(found.end).starts_with(|c: char| c.is_ascii_digit());
-    let stands = begun.is_some_and(|begun| is_imperative(word(0)) || counted(begun) || begun.phase == Reference);
+    let whole = |found: &PhaseName| found.end == words.len();
+    let stands =
+        |begun: &PhaseName| is_imperative(word(0)) || counted(begun) || begun.phase == Reference || whole(begun);
+    let stands = begun.is_some_and(stands);
     if words.len() > 1 && !several && !stands && is_among(words!("heads"), last) {
         return None;
     }
     // "Recovery verification": the last word says what it is; "Verify the rollback": the first one.
     let verifies = found.iter().find(|found| found.phase == Verify && found.end == words.len());
-    let one = if several { found.first() } else { verifies.or(begun).or(found.first()) }?;
+    // "Impact mitigation"; not "Summary of the mitigation", "Alert: recovery".
+    let told = |begun: &PhaseName, one: &PhaseName| begun.end == one.at && matches!(begun.phase, Detect | Reference);
+    let mends = |one: &&PhaseName| one.phase == Mitigate && one.end == words.len() && is_cure(one);
+    let mends = found.iter().find(|one| mends(one) && begun.is_some_and(|begun| told(begun, one)));
+    let mends = mends.filter(|_| !heading.contains([':', '–', '—']) && !heading.contains(" - "));
+    let one = if several { found.first() } else { verifies.or(mends).or(begun).or(found.first()) }?;
     let strength = match found.iter().any(|other| other.phase == one.phase && other.at == 0) {
         _ if one.place == Where::Weak => Strength::Weak,
         _ if exact => Strength::Exact,
@@ -288,6 +315,27 @@ mod tests {
             ("Post-incident recovery tasks", Reference),
             ("Post-recovery cleanup", Mitigate),
             ("Quick Reference Commands", Reference),
+            ("Test the fix", Verify),
+            ("Testing the workaround", Verify),
+            ("Test and apply the fix", Mitigate),
+            ("Recovery checks", Verify),
+            ("Database recovery check", Verify),
+            ("Post-recovery checks", Verify),
+            ("Fix the checks", Mitigate),
+            ("Recovery of the failed checks", Mitigate),
+            ("Pre-mitigation checks", Diagnose),
+            ("Impact mitigation", Mitigate),
+            ("Alert resolution", Mitigate),
+            ("Alert: recovery", Detect),
+            ("Overview - fix", Reference),
+            ("Test the recovery procedure", Mitigate),
+            ("See the failover procedure", Reference),
+            ("Summary of the mitigation", Reference),
+            ("Prevention procedures", Reference),
+            ("Post-recovery tests", Verify),
+            ("Smoke tests", Verify),
+            ("See the orders go through", Other),
+            ("See the dashboard", Reference),
         ] {
             assert_eq!(of_heading(heading, Other), expected, "{heading}");
         }
@@ -320,6 +368,10 @@ mod tests {
             ("Step 7 — Audit + post-mortem (48 h)", Mitigate, Reference),
             ("Useful commands", Mitigate, Reference),
             ("Health check", Mitigate, Mitigate),
+            ("Recovery checks", Mitigate, Verify),
+            ("Smoke test", Mitigate, Verify),
+            ("See the orders go through", Verify, Verify),
+            ("Post-recovery verification", Mitigate, Verify),
         ] {
             assert_eq!(of_heading(heading, inherited), expected, "{heading} below {inherited:?}");
         }
@@ -340,8 +392,17 @@ mod tests {
             ("Impact", Other, Reference, Reference),
             ("Verify the pool", Mitigate, Verify, Verify),
         ] {
-            assert_eq!(of_section(heading, inherited, || true), with_changes, "{heading}");
-            assert_eq!(of_section(heading, inherited, || false), without, "{heading}");
+            assert_eq!(of_section(heading, inherited, || Some(EffectKind::Changes)), with_changes, "{heading}");
+            assert_eq!(of_section(heading, inherited, || None), without, "{heading}");
+        }
+        for (heading, inherited, effect, expected) in [
+            ("Verification and rollback", Other, Some(EffectKind::Looks), Verify),
+            ("Rollback & validation", Mitigate, Some(EffectKind::Looks), Verify),
+            ("Verification and rollback", Other, Some(EffectKind::Unknown), Rollback),
+            ("Verification and rollback", Other, None, Rollback),
+            ("Rollback", Other, Some(EffectKind::Looks), Rollback),
+        ] {
+            assert_eq!(of_section(heading, inherited, || effect), expected, "{heading}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
 
+use super::Command;
 use super::commands::is_option;
 use super::placeholder::masked;
 use super::text::{Excerpt, is_among};
@@ -82,7 +83,7 @@ pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
         at += 1;
         let Some(width) = prompt(line, &prompts) else {
             let is_first = output.trim().is_empty();
-            let unprompted = || is_unprompted(line, typed.last(), is_first);
+            let unprompted = || is_unprompted(line, typed.last().map(|typed| typed.text.text.as_str()), is_first);
             if let Some(before) =
                 typed_elsewhere(line).or_else(|| prompts.others.first().copied().filter(|_| unprompted()))
             {
@@ -370,11 +371,21 @@ fn typed_elsewhere(line: &str) -> Option<&str> {
 }
 
 /// Whether a line between prompts of hosts is a command all the same: nothing `above` it can have printed it.
-fn is_unprompted(line: &str, above: Option<&TypedText>, is_first: bool) -> bool {
+fn is_unprompted(line: &str, above: Option<&str>, is_first: bool) -> bool {
     let Some(above) = above else { return is_called(line) };
     let may_print = |word| is_among(words!("prints"), word) || !is_first && is_among(words!("prints rows"), word);
-    let prints = above.text.text.split_whitespace().any(may_print);
+    let prints = above.split_whitespace().any(may_print);
     !prints && super::unfenced::is_command(line) && !line.trim().contains("  ") && !line.contains(':') && !is_row(line)
+}
+
+impl Command {
+    /// A line of the output below it that calls a known program so that something changes: the prompt before it may have been forgotten.
+    pub fn change_in_output(&self) -> Option<&str> {
+        let changes = |line: &str| programs::of_shell(&masked(line)).kind == EffectKind::Changes;
+        let mut lines = self.expected.as_deref()?.lines().map(str::trim);
+        // A row of a table begins with no call.
+        lines.find(|line| changes(line) && is_unprompted(line, Some(&self.text), true))
+    }
 }
 
 /// The prompt of another program at the beginning of a line: `shop=# `, `mysql> `, `irb(main):001:0> `, `>>> `.
@@ -482,6 +493,22 @@ mod tests {
         ] {
             assert_eq!(typed(block, true).len(), 1, "{block}");
             assert_ne!(typed(block, true)[0].0, "unprompted", "{block}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_is_taken_for_output_is_found() {
+        for (text, output, found) in [
+            ("kubectl get po", "NAME\nweb\n\ndocker compose stop batch", Some("docker compose stop batch")),
+            ("docker compose ps", "NAME  IMAGE\nkubectl delete pod web-1", Some("kubectl delete pod web-1")),
+            ("kubectl logs web", "starting\ndocker compose stop batch", None),
+            ("make help", "docker compose up", None),
+            ("kubectl get po", "NAME\nkubectl get po web", None),
+            ("docker ps", "a1b2c3  nginx  docker restart web", None),
+            ("docker compose stop batch", "Container batch  Stopped", None),
+        ] {
+            let command = Command { text: text.into(), expected: some(output), ..Command::default() };
+            assert_eq!(command.change_in_output(), found, "{text}");
         }
     }
 

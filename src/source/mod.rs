@@ -1,5 +1,5 @@
 //! Files that people wrote, and mistakes that point into them: sources, spans, diagnostics, and a YAML tree in
-//! which every value knows where it stands; and patterns and lists of words that stand in the code or beside it. The lowest room of the
+//! which every value knows where it stands; and lists of words that stand in the code or beside it. The lowest room of the
 //! house: it imports nothing of the others.
 
 #[cfg(test)]
@@ -7,7 +7,6 @@
 pub(crate) mod brief;
 mod diagnostic;
 mod lists;
-mod pattern;
 mod read;
 mod reader;
 mod render;
@@ -20,10 +19,9 @@ mod yaml;
 mod yaml_tests;
 
 pub use self::toml::parse_toml;
-pub use crate::output::{Severity, cut};
+pub use crate::output::{Severity, TextPattern, cut, pattern};
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Source, Span, beginning};
 pub use lists::{is_among, list_in, phrases};
-pub use pattern::{TextPattern, pattern};
 pub use read::{ReadError, beside, clean, files_in, outside, path_of, same_path, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};

@@ -584,17 +584,10 @@ mod tests {
     fn all_mistakes_come_out_at_once() {
         let text =
             "servce: db\nport: 99999\nreturns: [2s]\nrate: 5\nreplicas: [a, [b], { c: d }, ~]\nall: yes\nother: 1\n";
-        insta::assert_snapshot!(read(text).expect_err("mistakes"));
-        insta::assert_snapshot!(
-            [
-                read("- a\n"),
-                read("~\n"),
-                read("{ service: ~, port: -1 }"),
-                read("{ service: a, port: '80', all: 'true' }")
-            ]
-            .map(|told| told.expect_err("mistakes"))
-            .join("\n")
-        );
+        insta::assert_snapshot!(crate::source::brief::brief(&read(text).expect_err("mistakes")));
+        let texts = ["- a\n", "~\n", "{ service: ~, port: -1 }", "{ service: a, port: '80', all: 'true' }"];
+        let told = texts.map(|text| read(text).expect_err("mistakes")).join("\n");
+        insta::assert_snapshot!(crate::source::brief::brief(&told));
     }
 
     #[test]

@@ -115,34 +115,33 @@ fn aliases_and_merge_keys_work() {
 
 #[test]
 fn every_mistake_has_a_place() {
-    insta::assert_debug_snapshot!(
-        [
-            "a: 1\na: 2\nb: { c: 1, c: 2 }\n",
-            "a: [1, 2\nb: 3\n",
-            "a: 1\n\tb: 2\n",
-            "a: x [\nb: [ 1,\n",
-            "a: \"x\nb: 1\n",
-            "a:\n\t- x\n",
-            "a: b: c\n",
-            "a: 'x\n",
-            "a: *nowhere\n",
-            "a: &a [*a]\n",
-            "? [x]\n: y\n",
-            ": y\n",
-            "a: !secret x\n",
-            "a: !!map [x]\n",
-            "<<: 5\n",
-            "a: 1\n---\nb: 2\n",
-            "",
-            "# only a comment\n",
-            "a: \u{1}\n",
-            "a: @x\n",
-            "a: \"\\q\"\n",
-            "a: 1\n  b: 2\n",
-            "}",
-        ]
-        .map(|text| (text, mistakes(text)))
-    );
+    let texts = [
+        "a: 1\na: 2\nb: { c: 1, c: 2 }\n",
+        "a: [1, 2\nb: 3\n",
+        "a: 1\n\tb: 2\n",
+        "a: x [\nb: [ 1,\n",
+        "a: \"x\nb: 1\n",
+        "a:\n\t- x\n",
+        "a: b: c\n",
+        "a: 'x\n",
+        "a: *nowhere\n",
+        "a: &a [*a]\n",
+        "? [x]\n: y\n",
+        ": y\n",
+        "a: !secret x\n",
+        "a: !!map [x]\n",
+        "<<: 5\n",
+        "a: 1\n---\nb: 2\n",
+        "",
+        "# only a comment\n",
+        "a: \u{1}\n",
+        "a: @x\n",
+        "a: \"\\q\"\n",
+        "a: 1\n  b: 2\n",
+        "}",
+    ];
+    let line = |text: &str| format!("{text:?} → {}", mistakes(text).join("; "));
+    insta::assert_snapshot!(texts.map(line).join("\n"));
 }
 
 /// What this thread has computed so far.

@@ -634,7 +634,8 @@ scrape_configs:
         let condition = load("detect: { receiver: x, within: 9s }").unwrap_err();
         let of_stack = "services: { prometheus: 'http://p:9090/', alertmanager: 'a:9093' }, image: x, history: { for: 1h, series: { up: 1 } } }";
         let services = load(&FILES.replace(" }\n", &format!(", {of_stack}\n"))).unwrap_err();
-        insta::assert_snapshot!([alone, files, page, receiver.unwrap_err(), condition, services].join("\n\n"));
+        let all = [alone, files, page, receiver.unwrap_err(), condition, services].join("\n");
+        insta::assert_snapshot!(crate::source::brief::brief(&all));
         let of_stack = FILES.replace(" }\n", ", services: { prometheus: 'http://p', alertmanager: 'http://a' } }\n");
         let page = format!("{of_stack}detect: {{ alert: Down, within: 9s }}");
         assert!(load(&page).unwrap().stack.replaced().is_some_and(|replaced| replaced.host == "a"));

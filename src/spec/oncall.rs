@@ -192,7 +192,7 @@ mod tests {
         let text = "roles: { incident_commander: '', comms: Joan }\nseverities:\n  SEV1: { users_hurt: 10% }\n  SEV2: { \
                     users_hurt: 50% }\n  SEV 3: {}\n  SEV4: { users_hurt: half, data_lost: maybe }\nreceivers:\n  a: { \
                     on_call: [ada], then: b }\n  c: { on_call: ada, acknowledge_within: 0s, then: c }\n  d: {}\npager: x\n";
-        insta::assert_snapshot!(read(text).expect_err("mistakes"));
+        insta::assert_snapshot!(crate::source::brief::brief(&read(text).expect_err("mistakes")));
         assert!(read("severities: {}\n").is_err());
         assert!(read("- a\n").is_err());
     }

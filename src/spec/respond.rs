@@ -8,7 +8,10 @@ use super::steps::NamedStep;
 use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var};
 use super::windows::LONGEST;
 use super::{Overrides, Plan, Respond, Var};
-use crate::programs::{Call, EffectKind, asks_nothing, calls, changes_data, holds_anyway, says_nothing, unnoticed_end};
+use crate::programs::{
+    Call, EffectKind, asks_nothing, calls, changes_data, holds_anyway, lets_fail, says_nothing, unnoticed_end,
+    words_instead,
+};
 use crate::record::Verdict;
 use crate::runbook::{
     Command, Decision, DecisionState, Do, Errors, Handling, Review, Reviewed, Runbook, RunbookInput, RunbookPhase,
@@ -132,6 +135,7 @@ impl WrittenRespond {
             check_phases(runbook, &respond.phases, self.selected, map);
             check_vars(runbook, &respond, &self.vars, map.source, map.diags);
             warn_of_silent(runbook, &respond.phases, map.diags);
+            warn_of_output(runbook, &respond.phases, map.diags);
         }
         respond
     }
@@ -435,12 +439,24 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
             let last = of_block.rfind(|other| !asks_nothing(&other.text));
             let ends_block = last.is_some_and(|last| std::ptr::eq(last, command));
             let judges = step.phase == RunbookPhase::Verify && ends_block && settings.rests_on_exit_code();
-            let end = || unnoticed_end(&text).filter(|_| judges);
+            let judges =
+                judges && !step.commands().iter().any(|other| other.block == command.block && lets_fail(&other.text));
+            let end = || unnoticed_end(&text).or_else(|| words_instead(&text)).filter(|_| judges);
             let Some((advice, message)) = calls(&text).iter().find_map(found).or_else(end) else { continue };
             let (file, span) = command.first_line(&runbook.source);
             let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";
             diags.warning(file, span, message).help(format!("{advice}; {help}"));
         }
+    }
+}
+
+/// Warns of lines that are taken for output, and may be commands without the prompt that others have.
+fn warn_of_output(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
+    for command in runbook.select(phases).flat_map(|step| step.commands()) {
+        let Some(line) = command.change_in_output() else { continue };
+        let (file, span) = command.first_line(&runbook.source);
+        let message = format!("`{}` below it has no prompt: it is taken for output, and does not run", shorten(line));
+        diags.warning(file, span, message).help("if it is a command, put `$ ` before it");
     }
 }
 

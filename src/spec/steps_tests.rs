@@ -233,10 +233,12 @@ fn an_id_that_is_gone_is_told_with_those_that_there_are() {
 
 #[test]
 fn mistakes_in_what_is_said_about_a_step() {
-    insta::assert_snapshot!(told(
-        "steps:\n  restart-it: { skip: true, run: x, tiemout: 5s, retry: 5, expect: '/(/', expect-exit: -1, background: 1, capture: a-b, in: [db] }\n  see-who-waits:\n  end-them: { run: '#!/bin/sh' }\n  rollback/restart: { run: ' ' }\n  mitigate/scale-checkout: [x]\n  rollback/scale-checkout: { skip: not now, choose: true }\n"
-    ));
-    insta::assert_snapshot!([told("steps: [restart-it]\n"), told("steps: ~\n")].join("\n"));
+    let texts = [
+        "steps:\n  restart-it: { skip: true, run: x, tiemout: 5s, retry: 5, expect: '/(/', expect-exit: -1, background: 1, capture: a-b, in: [db] }\n  see-who-waits:\n  end-them: { run: '#!/bin/sh' }\n  rollback/restart: { run: ' ' }\n  mitigate/scale-checkout: [x]\n  rollback/scale-checkout: { skip: not now, choose: true }\n",
+        "steps: [restart-it]\n",
+        "steps: ~\n",
+    ];
+    insta::assert_snapshot!(texts.map(told).join("\n"));
 }
 
 #[test]
@@ -256,14 +258,15 @@ fn what_likely_is_not_meant() {
 
 #[test]
 fn mistakes_in_clients_and_services() {
-    insta::assert_snapshot!(told(
-        "clients:\n  bash: { command: bash }\n  sql: { command: ' ', servce: db }\n  SQL: { command: psql }\n  'a b': { command: x }\n  redis: redis-cli\n  mysql: { service: 'a b', command: [x] }\n"
-    ));
-    insta::assert_snapshot!([told("clients: {}\n"), told("clients: [sql]\n")].join("\n"));
+    let texts = [
+        "clients:\n  bash: { command: bash }\n  sql: { command: ' ', servce: db }\n  SQL: { command: psql }\n  'a b': { command: x }\n  redis: redis-cli\n  mysql: { service: 'a b', command: [x] }\n",
+        "clients: {}\n",
+        "clients: [sql]\n",
+    ];
     let services =
         "clients: { sql: { service: dbb, command: psql } }\nsteps: { restart-it: { in: shp, choose: true } }\n";
     let runbook = RUNBOOK.replace("in=db", "in=database");
-    insta::assert_snapshot!(load_with(services, &runbook).2);
+    insta::assert_snapshot!(format!("{}\n{}", texts.map(told).join("\n"), load_with(services, &runbook).2));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn var(name: &str, value: String, declared: Option<bool>, may_be_empt
 /// Reads a variable.
 pub fn read_var(at: &mut At<'_>) -> Option<Var> {
     let name = shorten(at.key);
-    let (mut declared, mut may_be_empty) = (None, false);
+    let (mut declared, mut may_be_empty, mut named) = (None, false, at.key.to_string());
     let value = at.either(
         shape::scalar,
         |at| at.node.text().map(str::to_string),
@@ -50,6 +50,10 @@ pub fn read_var(at: &mut At<'_>) -> Option<Var> {
             let from = map.optional_by("env", |at| {
                 let from: String = at.value()?;
                 let value = std::env::var(&from).ok();
+                // A secret stays one under another name.
+                if looks_secret(&from) {
+                    named.clone_from(&from);
+                }
                 if value.is_none() {
                     let why = if std::env::var_os(&from).is_some() { "is not UTF-8" } else { "is not set" };
                     let message = format!("the environment variable `{}` {why}", shorten(&from));
@@ -62,12 +66,12 @@ pub fn read_var(at: &mut At<'_>) -> Option<Var> {
             map.finish().and(value.or(from))
         },
     );
-    let var = value.map(|value| var(at.key, value, declared, may_be_empty));
+    let var = value.map(|value| var(&named, value, declared, may_be_empty));
     if let Some(why) = var.as_ref().and_then(too_short) {
         let written = at.node.get(&["value"]).or(at.node.get(&["env"])).unwrap_or(at.node);
         at.diags.error(at.source, written.span, format!("variable `{name}`: {why}")).help(LONGER);
     }
-    let guessed = var.as_ref().filter(|var| var.declared.is_none() && looks_secret(at.key));
+    let guessed = var.as_ref().filter(|var| var.declared.is_none() && looks_secret(&named));
     if guessed.is_some_and(|var| (1..SHORTEST_GUESSED).contains(&var.value.trim().chars().count())) {
         let why =
             format!("its name is that of a secret, and a value of fewer than {SHORTEST_GUESSED} characters is shown");
@@ -249,6 +253,6 @@ mod tests {
         for hidden in ["hunter11", "hunter22", "hunter33", "hunter44"] {
             assert!(!told.contains(hidden), "{told}");
         }
-        insta::assert_snapshot!(told);
+        insta::assert_snapshot!(crate::source::brief::brief(&told));
     }
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs "$@" for as long as somebody holds standard input: at its end, or at a line of it, the whole session is killed. Nothing
 # but what POSIX gives a shell is used, as an image may have no `timeout` and no `sleep`. See channel.rs.
 exec 3<&0 </dev/null
@@ -9,6 +10,7 @@ exec 3<&0 </dev/null
     pid=${stat#/proc/}
     pid=${pid%/stat}
     # After the name, which may hold anything: state, parent, group, session.
+    # shellcheck disable=SC2086
     set -- ${line##*) }
     [ "$4" = $$ ] && [ "$3" != $$ ] && kill -KILL "$pid"
   done

@@ -22,10 +22,14 @@ const MAKE_IT_FAIL: &str = "`recover: { cleared: true }` in the scenario makes t
 
 type Doubt = fn(&Record) -> Option<String>;
 
+/// This one has a row of its own.
+const STILL_ACTIVE: &str = "the fault was still active";
+
 /// What makes a pass worth a look, and what its headline says of that; the first one counts.
-const DOUBTS: [(Doubt, &str); 4] = [
+const DOUBTS: [(Doubt, &str); 5] = [
     (healed_in_control, "perhaps without the runbook"),
-    (served_beside, "the fault was still active"),
+    (served_beside, STILL_ACTIVE),
+    (not_asked, "whether the fault was still active is not known"),
     (helped_beside, "perhaps not by the mitigation alone"),
     (recovered_while_waiting, "perhaps without the runbook"),
 ];
@@ -124,7 +128,8 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
 
 /// What makes it unsure whether a pass is the runbook's, or that of its mitigation alone, a line each.
 pub fn doubts(record: &Record) -> Vec<String> {
-    [healed_in_control, helped_beside, recovered_while_waiting].into_iter().filter_map(|told| told(record)).collect()
+    let told = DOUBTS.into_iter().filter(|(_, beside)| *beside != STILL_ACTIVE);
+    told.filter_map(|(told, _)| told(record)).collect()
 }
 
 /// The last control of the same scenario, stack and images that was known when the drill began.
@@ -201,6 +206,19 @@ pub fn served_beside(record: &Record) -> Option<String> {
     let held = held_us(record).map(|us| format!(" for {} (the hold)", seconds(us))).unwrap_or_default();
     let told = format!("{active}: users were served beside it{held}; whether they stay served longer was not shown");
     (is_pass && !active.is_empty()).then_some(told)
+}
+
+/// What makes it unsure what a pass shows: a fault could not be asked at the end of the hold.
+pub fn not_asked(record: &Record) -> Option<String> {
+    let is_pass = record.verdict == Verdict::Passed && !record.is_control();
+    let faults = record.faults.iter().filter(|fault| is_pass && fault.after == Some(FaultAfter::Unknown));
+    let faults: Vec<String> = faults.map(|fault| format!("`{}`", fault.fault)).collect();
+    (!faults.is_empty()).then(|| {
+        format!(
+            "how {} stood after the recovery could not be asked: whether it was cleared, ended by itself or was still active is not known",
+            faults.join(", ")
+        )
+    })
 }
 
 /// The headline in one line: `passed (not recovered, as expected)`.
@@ -354,6 +372,9 @@ pub fn perhaps_by_itself(record: &Record, fault: &FaultRecord) -> bool {
 /// What became of a fault: how it stood after the runbook, and how it was undone.
 pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
     let after = fault.after.map(|after| match after {
+        FaultAfter::ClearedByRunbook if record.plan.as_ref().is_some_and(|plan| plan.runbook_file.is_none()) => {
+            "gone without a runbook"
+        }
         FaultAfter::ClearedByRunbook if healed_in_control(record).is_some() => "gone; by the runbook or by itself",
         FaultAfter::ClearedByRunbook if perhaps_by_itself(record, fault) => {
             "gone; by the runbook or by itself is only told by a control"
@@ -369,7 +390,8 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
         (None, Some(why)) => (StatusSymbol::Bad, format!("failed: {why}")),
         (None, None) => (StatusSymbol::Warn, "not undone".to_string()),
     };
-    let active = matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
+    let unsure = [FaultAfter::StillActive, FaultAfter::PartiallyActive, FaultAfter::Unknown];
+    let active = fault.after.is_some_and(|after| unsure.contains(&after));
     let doubtful = active && !record.is_control() || perhaps_by_itself(record, fault);
     let mark = if mark == StatusSymbol::Good && doubtful { StatusSymbol::Warn } else { mark };
     let counts = record.counted_faults().any(|counted| counted.fault == fault.fault);
@@ -593,6 +615,21 @@ mod tests {
         let rows = recovery(&record);
         let told = &rows.iter().find(|row| row.name == "fault").unwrap().text;
         assert!(told.contains("`recover: { cleared: true }`") && told.contains("`invariants`"), "{told}");
+    }
+
+    #[test]
+    fn a_pass_of_which_nobody_knows_what_ended_the_fault_says_so() {
+        let mut record = record_of(Story::Passed);
+        record.faults[0].after = Some(FaultAfter::Unknown);
+        assert_eq!(headline_text(&record), "passed (whether the fault was still active is not known)");
+        assert!(
+            doubts(&record)[0].ends_with("is not known") && fate(&record, &record.faults[0]).0 == StatusSymbol::Warn
+        );
+        record.verdict = Verdict::SelfHealed;
+        assert_eq!(doubts(&record), Vec::<String>::new());
+        record.plan.as_deref_mut().unwrap().runbook_file = None;
+        record.faults[0].after = Some(FaultAfter::ClearedByRunbook);
+        assert_eq!(fate(&record, &record.faults[0]).1, "gone without a runbook, undone by Firedrill");
     }
 
     #[test]

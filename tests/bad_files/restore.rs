@@ -56,10 +56,8 @@ fn the_list_marks_dr_drills() {
 
 #[test]
 fn another_kind() {
-    insta::assert_snapshot!(mistakes(&[("kind: dr\n", "")]));
-    insta::assert_snapshot!(mistakes(&[("kind: dr\n", "expect: { verdict: not_recovered, level: L2 }\n")]));
-    insta::assert_snapshot!(mistakes(&[("kind: dr", "kind: drr")]));
-    insta::assert_snapshot!(mistakes(&[("kind: dr", "kind: [dr]")]));
+    let kinds = ["", "expect: { verdict: not_recovered, level: L2 }\n", "kind: drr\n", "kind: [dr]\n"];
+    insta::assert_snapshot!(kinds.map(|kind| mistakes(&[("kind: dr\n", kind)])).join("\n"));
 }
 
 #[test]
@@ -77,20 +75,21 @@ fn what_is_missing() {
 
 #[test]
 fn objectives() {
-    insta::assert_snapshot!(mistakes(&[("rto: 45s", "rto: 0s"), ("rpo: 5s", "rpo: 5")]));
-    insta::assert_snapshot!(mistakes(&[("rto: 45s", "rto: 25h"), ("rpo: 5s", "rpo: ~")]));
+    let pairs = [("rto: 0s", "rpo: 5"), ("rto: 25h", "rpo: ~")];
+    let told = pairs.map(|(rto, rpo)| mistakes(&[("rto: 45s", rto), ("rpo: 5s", rpo)]));
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]
 fn the_ledger() {
     let load = "  load: checkout\n";
-    insta::assert_snapshot!(mistakes(&[(load, "  load: chekout\n  acknowledged: status < 300 and latency < 1s\n"),]));
-    insta::assert_snapshot!(mistakes(&[
-        ("{{counter}}", "{{id}}"),
-        (load, "  load: checkout\n  acknowledged: stored\n")
-    ]));
     let surge = "  - container_pause: { service: db }\n  - load_surge: { load: checkout, rate: 10/s }";
-    insta::assert_snapshot!(mistakes(&[("  - container_pause: { service: db }", surge)]));
+    let told = [
+        mistakes(&[(load, "  load: chekout\n  acknowledged: status < 300 and latency < 1s\n")]),
+        mistakes(&[("{{counter}}", "{{id}}"), (load, "  load: checkout\n  acknowledged: stored\n")]),
+        mistakes(&[("  - container_pause: { service: db }", surge)]),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]
@@ -122,11 +121,11 @@ fn levels() {
 
 #[test]
 fn what_does_not_go_together() {
-    insta::assert_snapshot!(mistakes(&[("runbook: ../runbooks/slow.md\nrespond: { vars: { DB_HOST: db } }\n", "")]));
-    insta::assert_snapshot!(mistakes(&[(
-        "impact: { breaches: [availability], below: 90%, within: 15s }",
-        "impact: none"
-    )]));
+    let changes = [
+        ("runbook: ../runbooks/slow.md\nrespond: { vars: { DB_HOST: db } }\n", ""),
+        ("impact: { breaches: [availability], below: 90%, within: 15s }", "impact: none"),
+    ];
+    insta::assert_snapshot!(changes.map(|change| mistakes(&[change])).join("\n"));
 }
 
 /// Compose has to be there for this one.

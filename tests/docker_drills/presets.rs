@@ -1,5 +1,6 @@
-//! The shipped presets, each against a real store: its users fail while it is in, it is seen in place, undone and seen gone. Three
-//! at a time, one for each store of `stacks/stores`. The others are drilled by hand: they limit or load the machine, or undo nothing.
+//! The shipped presets, each on a real service: its users fail while it is in, it is seen in place, undone and seen gone. Three
+//! at a time, one for each store of `stacks/stores`, where they leave each other alone. `heavy_user` and `restart_loop` are drilled in
+//! the scenarios of the kinds on which they are built (`releases`, `verdicts`).
 
 use crate::drill::{Drill, Project};
 use firedrill::record::{DrillTime, Event, FaultAfter, FaultEvent, Verdict};
@@ -73,16 +74,104 @@ fn stores_that_nobody_reaches() {
     each_store_suffers("out-of-reach", [pg, "dns_name_gone: { service: maria }", "network_cut: { service: redis }"]);
 }
 
+/// One fault in a stack of its own, of which users notice until it is undone. `slis` is what they are promised, with the load.
+fn users_suffer(stack: &str, slis: &str, fault: &str) {
+    let project = Project::empty();
+    project.write("shipped/stacks/stores/report.yaml", REPORT);
+    let scenario = format!(
+        "title: One fault\nstack: ../shipped/stacks/stores/{stack}.yaml\n{slis}steady: {{ for: 2s, within: 60s }}\n\
+         faults:\n  - {fault}\nimpact: {{ below: 50%, within: 30s }}\n\
+         recover: {{ within: 4s, hold: 3s }}\nrevert: {{ hold: 3s }}\nexpect: {{ verdict: not_recovered }}\n"
+    );
+    project.write("scenarios/one.yaml", &scenario);
+    println!("{fault}");
+    project.drill("one", &[]).came_to(Verdict::NotRecovered, 0, &[]).reverted();
+}
+
+/// Requests of a page of the front, most of which are to be answered.
+fn requests(page: &str) -> String {
+    format!(
+        "load:\n  users: {{ request: GET http://front:8080/{page}, rate: 10/s, timeout: 500ms }}\n\
+         slis:\n  users: {{ load: users, good: status < 500, objective: 80% }}\n"
+    )
+}
+
 #[test]
 fn a_file_system_without_inodes_takes_no_uploads() {
+    users_suffer("compose", &requests("upload"), "inodes_full: { service: front, directory: /uploads, at_most: 5000 }");
+}
+
+/// A service that needs a thread, 48 MiB and a few hundredths of a second of a processor for each request.
+const REPORT: &str = "services:
+  front:
+    build: front
+    restart: unless-stopped
+    expose: [8080]
+    command:
+      - python3
+      - -c
+      - |
+        import http.server
+
+        class Front(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                len(b'x' * (48 << 20))
+                self.send_response(200)
+                self.end_headers()
+
+        http.server.ThreadingHTTPServer(('', 8080), Front).serve_forever()
+";
+
+#[test]
+fn a_service_that_gets_less_than_it_needs() {
+    for fault in [
+        "cpu_starved: { service: front }",
+        "out_of_memory: { service: front, memory: 40MiB }",
+        "process_limit: { service: front }",
+    ] {
+        users_suffer("report", &requests(""), fault);
+    }
+}
+
+#[test]
+fn a_store_that_is_kept_busy() {
+    let killed = "postgres_sessions_killed: { service: pg, database: stores }";
+    // More than the server lets in.
+    let slow = "postgres_slow_queries: { service: pg, database: stores, sessions: 100 }";
+    let command = "redis_slow_command: { service: redis, loops: 150000000 }";
+    for (page, fault) in
+        [("pg", killed), ("pg", slow), ("redis", command), ("redis", "redis_hot_client: { service: redis }")]
+    {
+        users_suffer("compose", &requests(page), fault);
+    }
+}
+
+#[test]
+fn a_store_without_an_index() {
+    // Milliseconds by the index, about a second without it.
+    let slis = "load:\n  visits: { request: GET http://front:8080/healthz, rate: 1/s }\nslis:\n  users:\n    objective: 80%\n    \
+         query:\n      service: pg\n      database: stores\n      every: 200ms\n      timeout: 400ms\n      \
+         sql: SELECT bool_and((SELECT count(*) FROM orders WHERE customer = -n) = 0) FROM generate_series(1, 200) AS n\n";
+    let fault = "postgres_missing_index: { service: pg, database: stores, index: orders_customer, \
+         definition: CREATE INDEX IF NOT EXISTS orders_customer ON orders (customer) }";
+    users_suffer("compose", slis, fault);
+}
+
+#[test]
+fn a_cache_that_has_lost_everything_is_filled_again() {
     let project = Project::empty();
-    let scenario = "title: Inodes\nstack: ../shipped/stacks/stores/compose.yaml\n\
-         load:\n  uploads: { request: GET http://front:8080/upload, rate: 10/s, timeout: 1s }\n\
-         slis:\n  uploads: { load: uploads, good: status < 500, objective: 80% }\nsteady: { for: 2s, within: 60s }\n\
-         faults:\n  - inodes_full: { service: front, directory: /uploads, at_most: 5000 }\nimpact: { below: 50%, within: 30s }\n\
-         recover: { within: 4s, hold: 3s }\nrevert: { hold: 3s }\nexpect: { verdict: not_recovered }\n";
-    project.write("scenarios/inodes.yaml", scenario);
-    project.drill("inodes", &[]).came_to(Verdict::NotRecovered, 0, &[]).reverted();
+    let page = "# Cache\n\n## Mitigation\n\n### Step 1: Log in again\n\n```bash\ndocker compose restart front\n```\n";
+    project.write("runbooks/cache.md", page);
+    let scenario = format!(
+        "title: Cache\nstack: ../shipped/stacks/stores/compose.yaml\nrunbook: ../runbooks/cache.md\n{}\
+         steady: {{ for: 2s, within: 60s }}\nfaults:\n  - redis_flushed: {{ service: redis, key: \"session:1\" }}\n\
+         impact: {{ below: 50%, within: 30s }}\nrespond: {{ phases: [mitigate] }}\n\
+         recover: {{ within: 20s, hold: 4s }}\nrevert: {{ hold: 3s }}\n",
+        requests("redis")
+    );
+    project.write("scenarios/cache.yaml", &scenario);
+    let drill = project.drill("cache", &[]);
+    drill.came_to(Verdict::Passed, 0, &[]).fault_after("redis_flushed", FaultAfter::ClearedByRunbook);
 }
 
 /// A broker as Debian has it, and a service that publishes a message, with the broker's confirmation, for each request.

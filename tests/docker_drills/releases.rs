@@ -62,10 +62,11 @@ fn a_service_that_is_scaled_out_serves_all_that_come() {
 #[test]
 fn a_restart_in_place_of_more_containers_is_not_recovered_from() {
     let restart = [(SCALE_OUT, "docker compose restart tickets\n")];
-    let verify = [("phases: [diagnose, mitigate, verify]", "phases: [mitigate]"), SOON[0]];
-    let drill = Project::shipped(SCALE, &verify, &restart).drill("scale-replicas", &[]);
+    let verify = ("phases: [diagnose, mitigate, verify]", "phases: [mitigate]");
+    let preset = ("load_surge: { load: buyers, rate: 25/s }", "heavy_user: { load: buyers, rate: 25 }");
+    let drill = Project::shipped(SCALE, &[verify, SOON[0], preset], &restart).drill("scale-replicas", &[]);
     drill.came_to(Verdict::NotRecovered, 1, &["users had not recovered within 4.0 s"]).reverted();
-    drill.fault_after("load_surge", FaultAfter::StillActive);
+    drill.fault_after("heavy_user", FaultAfter::StillActive);
 }
 
 #[test]

@@ -138,13 +138,16 @@ fn the_good_runbook_for_a_service_that_dies_again_passes_with_docker_in_its_step
 
 #[test]
 fn a_restart_of_what_dies_again_is_not_recovered_from() {
-    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 4s, hold: 2s }")];
+    let edits = [
+        ("recover: { within: 10s, hold: 2s }", "recover: { within: 4s, hold: 2s }"),
+        ("container_kill: { service: payments, returns: 1s }", "restart_loop: { service: payments, after: 1s }"),
+    ];
     let project = Project::shipped(RESTARTS, &edits, &[]);
     // Without the second checkout as well: `up` looks at what it depends on, and fails where that has died again.
     without(&project, "runbooks/restart-loop.md", "### Step 2: Replace its container", "## Verification");
     let drill = project.drill("restart-loop", &[]);
     drill.came_to(Verdict::NotRecovered, 1, &["users had not recovered within 4.0 s"]).reverted();
-    drill.fault_after("container_kill", FaultAfter::StillActive);
+    drill.fault_after("restart_loop", FaultAfter::StillActive);
     assert_eq!(drill.step_status("restart-it"), Some(StepStatus::Passed), "{}", drill.story());
 }
 

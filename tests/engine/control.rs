@@ -44,6 +44,23 @@ async fn a_control_in_which_users_stay_refused_says_what_they_are_refused() {
     told.verdict(Verdict::Passed, &words).passed(Check::Control);
 }
 
+/// The fault has ended, and only what nobody knows keeps users from having recovered.
+#[tokio::test]
+async fn a_control_of_whose_users_nothing_is_known_is_no_pass() {
+    let told = Case::new()
+        .options(|options| options.control = true)
+        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+        .set("steady", "{ for: 1s, within: 3s }")
+        .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+        .set("recover", "{ within: 1500ms, hold: 1s }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1000)))
+        .on(begins(Phase::Recover), |controls| controls.world.fail_queries())
+        .run()
+        .await;
+    let words = ["whether users would have recovered without the runbook is not known", "times there was no data"];
+    told.verdict(Verdict::HarnessError, &words).error(Check::Control);
+}
+
 #[tokio::test]
 async fn a_control_whose_fault_has_no_impact_proves_nothing_either() {
     let told = Case::new().options(|options| options.control = true).world(|world| world.toothless = true).run().await;

@@ -57,6 +57,20 @@ async fn what_a_diagnosis_leaves_running_may_have_helped() {
     assert!(told.record.notes.iter().any(told_of), "{}", told.story());
 }
 
+/// Users suffer on, so that the mitigation may help; who ended the fault nobody can say.
+#[tokio::test]
+async fn a_pass_says_that_the_fault_was_gone_before_the_mitigation_began() {
+    let fault = "\n  - command: { service: db, run: hurt-users, undo: mend, confirm: look }";
+    for (exits, gone) in [(vec![1, 0, 1], true), (vec![1, 0, 0, 1], false)] {
+        let case = Case::new().set("faults", fault);
+        let told = case.world(|world| world.exits = [("look", exits)].into()).run().await;
+        told.verdict(Verdict::Passed, &[]);
+        let says =
+            |note: &NoteRecord| note.text.starts_with("`command` was gone before the first mitigating command: by");
+        assert_eq!(told.record.notes.iter().any(says), gone, "{}", told.story());
+    }
+}
+
 /// A page whose mitigation has this command, with a rollback before the verification.
 fn with_a_rollback(mitigation: &str, rollback: &str) -> Case {
     let rollback =

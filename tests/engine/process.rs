@@ -1,7 +1,7 @@
 //! A process of its own: it counts as cleared where the runbook has ended it, and not where it ended by itself.
 
 use crate::support::{Case, PROCESS};
-use firedrill::record::{Check, FaultAfter, StepStatus, Verdict};
+use firedrill::record::{Check, FaultAfter, NoteRecord, StepStatus, Verdict};
 use std::time::Duration;
 
 fn recovery() -> Check {
@@ -80,4 +80,14 @@ async fn one_that_ended_before_the_first_mitigating_command_proves_nothing_whate
         .await;
     told.verdict(Verdict::SelfHealed, &["ended by itself with exit code 3", "before the first mitigating command"]);
     told.failed(Check::StillBroken).step("work-around-it", StepStatus::Skipped);
+}
+
+#[tokio::test]
+async fn without_a_runbook_a_pass_says_that_one_ended_by_itself() {
+    let told = ends(1500, 0).without("runbook").without("respond").set("recover", "{ within: 4s, hold: 500ms }").run();
+    let told = told.await;
+    told.verdict(Verdict::Passed, &[]);
+    let says =
+        |note: &NoteRecord| note.text.starts_with("`process` ended by itself: that users recover while it goes on");
+    assert!(told.record.notes.iter().any(says), "{}", told.story());
 }

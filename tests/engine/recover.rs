@@ -130,6 +130,16 @@ async fn every_fault_is_asked_again_after_the_recovery() {
 }
 
 #[tokio::test]
+async fn of_a_fault_that_cannot_be_asked_after_the_recovery_it_is_not_known_how_it_stands() {
+    let fault = "\n  - command: { service: db, run: hurt-users, undo: mend, confirm: look }";
+    let exits = [("look", vec![1, 0, 0, 2, 2, 1])];
+    let told = Case::new().set("faults", fault).world(|world| world.exits = exits.into()).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let after = told.record.fault_record("command").and_then(|fault| fault.after);
+    assert_eq!(after, Some(FaultAfter::Unknown), "{}", told.story());
+}
+
+#[tokio::test]
 async fn slis_that_recover_in_turns_and_never_together_have_not_recovered() {
     let slis = "{ availability: { load: shop, good: status < 500, objective: 95% }, \
                 latency: { load: shop, good: latency < 100ms, objective: 95% } }";

@@ -441,6 +441,30 @@ async fn what_ends_early_in_the_background_and_badly_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_verification_in_the_background_decides_nothing_and_says_so() {
+    let told =
+        Case::new().replace("healthy", "false").says("check", |settings| settings.background = Some(true)).run().await;
+    told.verdict(Verdict::Passed, &[]).step("check", StepStatus::Warned);
+    let reason = step(&told, "check").reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("`false` verifies in the background"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_in_the_background_blocks_its_step() {
+    let asks: [fn(&mut BlockSettings); 2] =
+        [|settings| settings.expect = expect("ok"), |settings| settings.retry = retry(2, 10)];
+    for (key, asks) in ["expect", "retry"].into_iter().zip(asks) {
+        let background = move |settings: &mut BlockSettings| {
+            settings.background = Some(true);
+            asks(settings);
+        };
+        let told = Case::new().says("work", background).run().await;
+        told.verdict(Verdict::StepBlocked, &[&format!("a block in the background cannot have `{key}`")]);
+        told.at("runbook.md", "fix").step("work", StepStatus::Blocked);
+    }
+}
+
+#[tokio::test]
 async fn what_a_block_writes_is_an_input_of_later_ones() {
     let told = Case::new()
         .replace("say looking", "say web-1")

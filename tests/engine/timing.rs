@@ -2,6 +2,7 @@
 
 use crate::support::{Case, Entry, Happening, Switches, Told};
 use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Phase, Verdict, WAIT_FELT};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const LASTS: &str = "
@@ -240,6 +241,33 @@ async fn in_a_control_nobody_recovers_from_what_comes_and_goes() {
 async fn what_cannot_come_again_is_the_harness_and_no_pass() {
     let told = comes_and_goes().world(|world| world.once_only = true).run().await;
     told.verdict(Verdict::HarnessError, &["`http_status`", "come again"]);
+}
+
+/// A client that comes and goes in the service that another fault is in, and ends that one when it comes the second time.
+#[tokio::test]
+async fn a_fault_that_another_one_ends_when_it_comes_again_was_not_cleared_by_the_runbook() {
+    let faults = "
+  - postgres_lock: { service: db, table: orders }
+  - command: { service: db, run: begin, undo: end, confirm: seen }
+    lasts: 400ms
+    every: 1500ms";
+    let case = || {
+        let seen = [1, 0, 1].repeat(8);
+        let case = comes_and_goes().set("faults", faults).set("recover", "{ within: 1500ms, hold: 4s }");
+        case.world(|world| world.exits = [("seen", seen)].into())
+    };
+    let told = case().run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let comes = AtomicU32::new(0);
+    let second = move |entry: &Entry| {
+        let begins = match entry.event() {
+            Some(Event::Fault { fault, what, .. }) => fault == "command" && *what == FaultEvent::Injecting,
+            _ => false,
+        };
+        begins && comes.fetch_add(1, Ordering::Relaxed) == 1
+    };
+    let told = case().on(Box::new(second), |controls| controls.world.end("postgres_lock")).run().await;
+    told.verdict(Verdict::HarnessError, &["`postgres_lock` was gone once `command` had ended or come again"]);
 }
 
 #[tokio::test]

@@ -166,7 +166,8 @@ fn an_object_in_a_file_is_applied_in_the_namespace_of_the_drill() {
     let page = Project::of_scenario("k8s-config", &[]).read("runbooks/k8s-config.md");
     let patch = page.lines().find(|line| line.starts_with("kubectl patch configmap")).expect("a patch").to_string();
     let apply = "kubectl get configmap checkout-config -n shop -o yaml | sed 's/DB_POOL_SIZE: .*/DB_POOL_SIZE: \"5\"/' \
-                 > config.yaml && grep -q 'namespace: shop' config.yaml && kubectl apply -f config.yaml";
+                 > config.yaml && grep -q 'namespace: shop' config.yaml && kubectl apply -f config.yaml && \
+                 kubectl label -f config.yaml fixed=yes && kubectl get -f /dev/stdin <config.yaml";
     let project = project("k8s-config", &[], &[(&patch, apply)]);
     project.drill("k8s-config", &[]).came_to(Verdict::Passed, 0, &[]);
 }
@@ -736,6 +737,13 @@ auth can-i create pods -n default
 auth can-i impersonate users
 ";
 
+/// A configuration that a step writes into its home is not that of its calls.
+const HOME: &str = r"mkdir -p ~/.kube
+printf 'apiVersion: v1\nkind: Config\ncurrent-context: x\ncontexts:\n- name: x\n  context:\n    cluster: x\n' >~/.kube/config
+printf 'clusters:\n- name: x\n  cluster:\n    server: https://203.0.113.7\n' >>~/.kube/config
+timeout 20 kubectl get pods >/tmp/said && printf 'the home is %s read\n' not
+";
+
 #[test]
 fn the_cluster_keeps_the_steps_in_the_namespace_of_the_drill() {
     if no_cluster() {
@@ -751,7 +759,7 @@ fn the_cluster_keeps_the_steps_in_the_namespace_of_the_drill() {
     let block = format!(
         "## Diagnosis\n\n```bash\nout() {{ if timeout 20 \"$@\" >/tmp/said 2>&1; then echo \"WAY OUT: $*\"; cat /tmp/said; return 1; fi; }}\n\
          {tried}out kubectl exec fd-agent -- true\nout kubectl proxy\nout kubectl whoami\n\
-         out kubectl get pods --kubeconfig=/dev/null\nprintf 'all ways %s tried\\n' were\n```\n\n"
+         out kubectl get pods --kubeconfig=/dev/null\nprintf 'all ways %s tried\\n' were\n{HOME}```\n\n"
     );
     let project = project("k8s-bad-deploy", &[], &[("## Diagnosis\n\n", &block)]);
     let drill = project.drill("k8s-bad-deploy", &[]);
@@ -761,5 +769,5 @@ fn the_cluster_keeps_the_steps_in_the_namespace_of_the_drill() {
     let ways: Vec<&str> = events.match_indices("WAY OUT: ").filter_map(|(at, _)| events.get(at..at + 120)).collect();
     let ways: Vec<&&str> = ways.iter().filter(|way| !way.starts_with("WAY OUT: $*")).collect();
     assert!(ways.is_empty(), "{ways:#?}");
-    assert!(events.contains("all ways were tried"), "{}", drill.story());
+    assert!(events.contains("all ways were tried") && events.contains("the home is not read"), "{}", drill.story());
 }

@@ -16,12 +16,12 @@ fn show(directory: &Path, file: &str) -> Output {
     command.output().expect("the program runs")
 }
 
-/// What is printed, mistakes and exit code below.
+/// What is printed; below, where it did not end well, the mistakes and the exit code.
 fn shown(directory: &Path, file: &str) -> String {
     let output = show(directory, file);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let code = output.status.code().expect("an exit code");
-    format!("{}--\n{}exit code {code}\n", text(&output.stdout), text(&output.stderr))
+    let (out, err, code) = (text(&output.stdout), text(&output.stderr), output.status.code().expect("an exit code"));
+    if code == 0 && err.is_empty() { out } else { format!("{out}--\n{err}exit code {code}\n") }
 }
 
 #[test]

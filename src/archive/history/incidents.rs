@@ -157,9 +157,8 @@ mod tests {
         let csv = "id,severity,servise,class,began,recovered\nINC-1,SEV1,x,y,yesterday,\nINC-2,SEV1,x,y,\
                    2026-10-03T14:02:00Z,2026-10-02T14:02:00Z\n";
         let yaml = "incidents:\n  - { id: INC-1, severity: ' ', began: 1 }\n";
-        insta::assert_snapshot!(
-            [read("export.csv", csv), read("i.yaml", yaml)].map(|told| told.unwrap_err()).join("\n")
-        );
+        let told = [read("export.csv", csv), read("i.yaml", yaml)].map(|told| told.unwrap_err()).join("\n");
+        insta::assert_snapshot!(crate::source::brief::brief(&told));
         let (schema, gaps) = incidents_schema();
         assert_eq!(gaps, Vec::<String>::new());
         assert!(jsonschema::draft202012::meta::is_valid(&schema));

@@ -6,7 +6,7 @@
 use super::run::IndexedRun;
 use crate::archive;
 use crate::error::Error;
-use crate::record::{no_link, write_atomic};
+use crate::record::{no_link, open_plain, read_file, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -80,7 +80,7 @@ pub fn indexed(path: &Path, roots: &[PathBuf]) -> Result<(Vec<IndexedRun>, Updat
 
 /// What the file has. One that is damaged or of another version is an error: it may have runs that lie nowhere else.
 fn read(path: &Path) -> Result<Entries, Error> {
-    let text = match fs::read(path) {
+    let text = match read_file(path) {
         Ok(text) if text.is_empty() => return Ok(BTreeMap::new()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         read => read.map_err(failed(path, "reading the index"))?,
@@ -106,8 +106,7 @@ fn lock(path: &Path) -> Result<File, Error> {
     let mut lock = path.as_os_str().to_os_string();
     lock.push(".lock");
     let lock = PathBuf::from(lock);
-    no_link(&lock).map_err(failed(path, "looking for links"))?;
-    let file = File::create(lock).map_err(failed(path, "making its lock"))?;
+    let file = open_plain(&lock, File::options().append(true).create(true)).map_err(failed(path, "making its lock"))?;
     file.lock().map_err(failed(path, "waiting for its lock"))?;
     Ok(file)
 }

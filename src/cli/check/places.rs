@@ -23,6 +23,8 @@ const INSTEAD: &str = "put a command there that does the same in a drill, `steps
 /// Ports of `localhost` as commands write them.
 static LOCALHOST: TextPattern = TextPattern::new(r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]):([0-9]{1,5})\b");
 
+/// How many ports of the stack are named to each command that asks for another one.
+const MOST_PORTS: usize = 100;
 /// How many programs are looked for in a place; each costs requests to the engine.
 const MOST_ASKED: usize = 500;
 /// How many programs that a place does not have are reported.
@@ -51,9 +53,9 @@ struct Uses {
 pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) {
     let Some(runbook) = &plan.runbook else { return };
     let (uses, published) = (uses(plan, runbook), stack.published());
-    let mut known: Vec<String> =
-        published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}")).collect();
-    known.extend(published.left_out.iter().map(|line| format!("not {line}")));
+    let known = published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}"));
+    let known = known.chain(published.left_out.iter().map(|line| format!("not {line}")));
+    let known: Vec<String> = known.take(MOST_PORTS).collect();
     let known = if known.is_empty() { "it publishes none".to_string() } else { known.join("; ") };
     let closed = uses.ports.into_iter().filter(|(port, _)| !published.ports.contains_key(port));
     let closed = closed.map(|(port, span)| {

@@ -12,7 +12,9 @@ use super::{Follower, client, place_of};
 use crate::bash::lexer::{Quoting, lex};
 use crate::bash::{SimpleCommand, Statement, Word, WordKind, one_call, reached_anyway, read, without_calls};
 use crate::engine::stop::Stop;
-use crate::programs::{EffectKind, asks_nothing, functions, only_gets, only_looks, only_notes, unnoticed_end};
+use crate::programs::{
+    EffectKind, asks_nothing, functions, lets_fail, only_gets, only_looks, only_notes, unnoticed_end,
+};
 use crate::record::{Event, EventSink, Location, Stream, Verdict, micros};
 use crate::runbook::{BlockSettings, Command, Errors, Expect, Retry, RunbookInput, Step};
 use crate::shell::{CommandResult, EndedCall, PROGRAMS, Shell, ShellError};
@@ -209,6 +211,7 @@ impl Follower<'_> {
                 if failing(step.phase) != Failing::Warns {
                     let words = || hidden_by_words(&ran, &order.text).filter(|_| verifies);
                     let judges = verifies && is_last && !order.client && settings.rests_on_exit_code();
+                    let judges = judges && !block.commands.iter().any(|(_, other)| lets_fail(&other.text));
                     let end = || unnoticed_end(&order.text).filter(|_| judges).map(|(_, why)| why);
                     let waited = || gave_up.map(|gave_up| gave_up.told);
                     let hidden = hidden_in_pipe(&ran, &order.text).or_else(words).or_else(end).or_else(waited);
@@ -286,6 +289,11 @@ impl Follower<'_> {
     /// Starts a block that runs beside the runbook, unless it does already.
     async fn aside(&mut self, block: &CommandBlock<'_>) -> Tried {
         let step = block.step;
+        if let Some(key) = block.settings.contradiction() {
+            let reason = format!("`{}` was not run: a block in the background cannot have `{key}`", step.title);
+            let first = block.commands.first().map(|(_, command)| self.location(command));
+            return Err(Stop { at: first, ..Stop::new(Verdict::StepBlocked, reason) });
+        }
         let running = |known: &Background| known.step == step.id && known.block == block.index && known.is_running();
         if self.background.iter().any(running) {
             return Ok(Ok(Vec::new()));
@@ -313,7 +321,10 @@ impl Follower<'_> {
             };
         }
         self.background.push(started);
-        Ok(Ok(Vec::new()))
+        let verifies = failing(step.phase) == Failing::TriedAgain;
+        let what = block.commands.first().map(|(_, command)| first_line(&command.text)).unwrap_or_default();
+        let told = format!("`{what}` verifies in the background: nobody waits for its end, so that it decides nothing");
+        Ok(Ok(verifies.then_some(told).into_iter().collect()))
     }
 
     /// What of a command is run, with its inputs filled in.

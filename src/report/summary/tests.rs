@@ -8,13 +8,13 @@ fn shown(story: Story) -> String {
     summary(&record_of(story), Some(Path::new(".firedrill/runs/20261120T064112Z-db-pool-3f9a")), false)
 }
 
-/// Three stories as a whole; of every one its head, and what did not go well.
+/// Two stories as a whole (one that failed is in the JUnit file); of every one its head, and what did not go well.
 #[test]
 fn every_story_reads_well() {
     let mut told = String::new();
     for story in Story::ALL {
         let shown = shown(story);
-        if matches!(story, Story::Passed | Story::StepFailed | Story::RestoreLost) {
+        if matches!(story, Story::Passed | Story::RestoreLost) {
             insta::assert_snapshot!(format!("{story:?}"), shown);
         }
         let (head, rest) = shown.split_once("\n\n").unwrap();

@@ -147,7 +147,11 @@ pub(super) async fn succeeded(operation: &str, command: Command, within: Duratio
         return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.strip_prefix("error: ").unwrap_or(&said).trim();
+    // Docker ends with where its help is.
+    let is_help = |line: &&str| line.starts_with("See 'docker ") || line.starts_with("Run 'docker ");
+    let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty() && !is_help(line)).collect();
+    let said = said.join("\n");
+    let said = ["error: ", "docker: "].iter().find_map(|begin| said.strip_prefix(begin)).unwrap_or(&said).trim();
     Err(environment(operation, if said.is_empty() { output.status.to_string() } else { said.to_string() }))
 }
 
@@ -187,6 +191,22 @@ mod tests {
         }
         assert_eq!(tail.len(), TAIL_LINES);
         assert_eq!(tail.back().map(String::as_str), Some("line 199"));
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_command_said_is_told_without_its_help() {
+        for (said, told) in [
+            (r"docker: Error: no such image\n\nRun 'docker run --help' for more information\n", "Error: no such image"),
+            (r"docker: Error: no such image.\nSee 'docker run --help'.\n", "Error: no such image."),
+            (r"error: one\n\ntwo\n", "one\n  two"),
+            ("", "exit status: 3"),
+        ] {
+            let mut command = process::command("sh");
+            command.args(["-c", "printf \"$1\" >&2; exit 3", "sh", said]);
+            let error = succeeded("x", command, process::TELLS_WITHIN).await.unwrap_err();
+            let StackError::Environment { cause, .. } = error else { panic!("{error:?}") };
+            assert_eq!(cause, told);
+        }
     }
 
     #[tokio::test]

@@ -8,15 +8,18 @@ use regex::Captures;
 use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
 const MAX_CONTEXT: u64 = 200 * 1024 * 1024;
-/// A Dockerfile or a `.dockerignore` that is larger, in bytes, is none.
-const MAX_TEXT: u64 = 16 * 1024 * 1024;
+/// A Dockerfile or a `.dockerignore` that is larger, in bytes, is none that people write: reading it would take hours.
+const MAX_TEXT: u64 = 1024 * 1024;
+/// Longest word of a Dockerfile that may name an image or a port, before and after arguments are filled in: a short file could make a text
+/// of any length of them.
+const MAX_WORD: usize = 1000;
 /// What Firedrill writes into a project: no part of a stack, unless the Dockerfile names it.
 const OF_RUNS: [&str; 5] = [
     ".firedrill/.gitignore", ".firedrill/gamedays", ".firedrill/history.json", ".firedrill/history.json.lock",
@@ -175,12 +178,13 @@ fn plain_ignores(root: &Path) -> Vec<PathBuf> {
 
 /// Images in `FROM` and `COPY --from=`, and ports in `EXPOSE`, with build arguments filled in. Stages of the file
 /// itself and names that cannot be resolved are left out: their text is in the hash anyway.
-pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (Vec<String>, Vec<u16>) {
+pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (Vec<String>, BTreeSet<u16>) {
     let mut args = BTreeMap::new();
-    let (mut stages, mut bases, mut exposes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stages, mut bases, mut exposes) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut note = |image: String, stages: &[String]| {
         let known = stages.contains(&image.to_ascii_lowercase()) || image.parse::<u32>().is_ok();
-        if !known && image != "scratch" && !image.contains('$') && !bases.contains(&image) {
+        let is_name = image.len() <= MAX_WORD && !image.contains('$');
+        if !known && image != "scratch" && is_name && !bases.contains(&image) {
             bases.push(image);
         }
     };
@@ -217,9 +221,13 @@ pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (V
 
 /// `$NAME`, `${NAME}` and `${NAME:-default}` with the values that are known; others stay.
 fn fill(text: &str, args: &BTreeMap<String, String>) -> String {
+    if text.len() > MAX_WORD {
+        return text.to_string();
+    }
     let value = |found: &Captures<'_>| {
         let name = found.get(1).or(found.get(2)).map_or("", |name| name.as_str());
-        args.get(name).cloned().unwrap_or_else(|| found[0].to_string())
+        let value = args.get(name).filter(|value| value.len() <= MAX_WORD);
+        value.cloned().unwrap_or_else(|| found[0].to_string())
     };
     VARIABLE.replace_all(text, value).into_owned()
 }

@@ -129,7 +129,10 @@ fn bases_and_ports_are_read_from_the_dockerfile() {
                 COPY --from=busybox:1 /bin/sh /\nCOPY --from=build /x /\nFROM scratch\nEXPOSE 8080 \\\n 9000-9001/tcp\n";
     let (bases, ports) = read_dockerfile(text, BTreeMap::from([("TAG".into(), "bookworm".into())]));
     assert_eq!(bases, ["debian:bookworm", "busybox:1"]);
-    assert_eq!(ports, [8080, 9000, 9001]);
+    assert_eq!(ports, [8080, 9000, 9001].into());
+    // One of half a million characters, which a few lines could have a thousand times.
+    let long = format!("ARG A={}\nFROM {}\nEXPOSE 80 80\n", "a".repeat(1000), "$A".repeat(500));
+    assert_eq!(read_dockerfile(&long, BTreeMap::new()), (Vec::new(), [80].into()));
 }
 
 proptest! {

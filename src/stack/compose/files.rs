@@ -22,6 +22,8 @@ const WITHIN: Duration = Duration::from_secs(25);
 const MEMORY: &str = "--memory=128m";
 /// What its containers are for, in the label `ROLE`.
 const ROLE: &str = "files";
+/// The variable that has what is asked, as `firedrill agent files` reads it.
+const ASK: &str = "FIREDRILL_ASK";
 
 /// Carries out what is asked for beside the first container of a service of a run that is known by its id alone.
 ///
@@ -44,7 +46,7 @@ pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileA
     let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| hinted(&operation, why, hint))?;
     let (asked, mounts) = (json!(ask).to_string(), json!(below).to_string());
     let own = [format!("--volumes-from={}", first.id.unwrap_or_default()), "--network=none".into()];
-    let answer = run_agent((endpoint, run), &["files", "--ask", &asked, "--mounts", &mounts], own, &operation).await?;
+    let answer = run_agent((endpoint, run), &["files", "--mounts", &mounts], &asked, own, &operation).await?;
     serde_json::from_slice(&answer)
         .map_err(|error| environment(operation, format!("its answer cannot be read: {error}")))
 }
@@ -52,19 +54,26 @@ pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileA
 /// The TCP connections of a container, as `/proc/net/tcp` and `/proc/net/tcp6` show them (proc(5)), whatever its image has.
 pub(super) async fn connections_of(endpoint: &Endpoint, run: &str, id: &str) -> StackResult<String> {
     let own = ["--network".to_string(), format!("container:{id}")];
-    let shown = run_agent((endpoint, run), &["connections"], own, "looking at the connections of a container").await?;
+    let doing = "looking at the connections of a container";
+    let shown = run_agent((endpoint, run), &["connections"], "", own, doing).await?;
     Ok(String::from_utf8_lossy(&shown).into_owned())
 }
 
-/// Runs the agent's executable with these arguments in a container of its own, and returns what it writes to standard output; `own` are
-/// options of `docker run`, which say what it shares with another one.
-async fn run_agent(of: (&Endpoint, &str), arguments: &[&str], own: [String; 2], doing: &str) -> StackResult<Vec<u8>> {
-    let (endpoint, run) = of;
+/// Runs the agent's executable with these arguments in a container of its own, and returns what it writes to standard output. What is asked
+/// stands on no command line; `own` are options of `docker run`, which say what it shares with another one.
+async fn run_agent(
+    (endpoint, run): (&Endpoint, &str),
+    arguments: &[&str],
+    asked: &str,
+    own: [String; 2],
+    doing: &str,
+) -> StackResult<Vec<u8>> {
     let docker = endpoint.docker.clone();
     let agent = first_of(&docker, run, &AgentRole::Drill.name()).await?;
     let agent = agent.ok_or_else(|| environment(doing, "the drill has no agent any more, whose image it needs"))?;
     let (name, mut command) = (Owner::of(run).files(), endpoint.command());
     command.args(["run", "--pull=never", "--log-driver=none", "--user=0:0", MEMORY, "--name", &name]).args(own);
+    command.args(["--env", ASK]).env(ASK, asked);
     // The labels of the run: a sweep knows it by them.
     let labels = agent.config.and_then(|config| config.labels).unwrap_or_default().into_iter();
     let labels = labels.filter(|(key, _)| [labels::RUN, labels::DIR, labels::KEEP].contains(&key.as_str()));

@@ -16,6 +16,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// So many ports that lead nowhere are told: a short file can publish all there are again and again.
+const MOST_LEFT_OUT: usize = 1000;
+
 impl ResolvedModel {
     /// TCP ports of a service: those that are `given`, those of its file, and those that its Dockerfile exposes.
     pub fn known_ports(&self, service: &str, given: &[u16]) -> BTreeSet<u16> {
@@ -95,7 +98,7 @@ impl Published {
     fn insert(&mut self, port: u16, service: &str, target: u16) {
         let leads_to = format!("{service}:{target}");
         let known = self.ports.entry(port).or_insert_with(|| leads_to.clone());
-        if *known != leads_to {
+        if *known != leads_to && self.left_out.len() < MOST_LEFT_OUT {
             self.left_out.push(format!("port {port} of `{service}`: it is published for {known} already"));
         }
     }
@@ -154,6 +157,12 @@ mod tests {
         port 53/udp of `dns`: only TCP is forwarded
         port 7 of `own`: it is on no network of the stack
         ");
+        let all = json!({ "target": 80, "published": "1-2000", "protocol": "tcp" });
+        let Value::Object(json) = json!({ "services": { "a": { "ports": [all] }, "b": { "ports": [all] } } }) else {
+            panic!("a literal mapping")
+        };
+        let told = ResolvedModel { json, ..ResolvedModel::default() }.published().left_out;
+        assert_eq!(told.len(), MOST_LEFT_OUT);
     }
 
     #[test]

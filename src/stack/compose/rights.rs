@@ -280,9 +280,10 @@ impl Walk<'_> {
             }),
             "ulimits" => only(false, "it can take a processor for itself", &|name| !matches!(name, "rtprio" | "nice")),
             "volume" => volume(value),
-            "volumes_from" => {
-                only(true, "a container that is not part of the stack", &|text| !text.starts_with("container:"))
-            }
+            "volumes_from" => only(true, "a container that is not part of the stack", &|text| {
+                let service = text.split(':').next().unwrap_or_default();
+                service != "container" && self.services.contains_key(service)
+            }),
             _ => refused(UNKNOWN),
         }
     }
@@ -511,7 +512,7 @@ mod tests {
             ("sysctls", json!({ "kernel.core_pattern": "|/x" })),
             ("provider", json!({ "type": "x" })),
             ("labels", json!({ "dev.firedrill.run": "x" })),
-            ("volumes_from", json!(["container:other"])),
+            ("volumes_from", json!(["container:other", "web:ro", "fd-agent"])),
             ("of_next_year", json!("x")),
             ("ulimits", json!({ "nofile": 1024, "rtprio": 99 })),
             ("deploy", json!({ "resources": { "reservations": { "devices": [{ "capabilities": ["gpu"] }] } } })),

@@ -1,6 +1,7 @@
 //! Snapshots of what a drill changes in a model, and properties that hold for every model.
 
 use super::*;
+use crate::record::testing::json_lines;
 use crate::stack::Process;
 use crate::stack::compose::images::AgentImage;
 use std::path::PathBuf;
@@ -51,7 +52,7 @@ fn team_only(mut model: Value) -> String {
             entry.remove("labels");
         }
     }
-    format!("{model:#}")
+    json_lines(&model)
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn only_an_image_of_one_drill_has_labels_of_its_run_and_none_that_its_containers
 fn a_drill_adds_its_agent_its_toolbox_and_its_labels() {
     let json = json!({ "name": "shop", "services": { "web": { "image": "nginx", "networks": { "default": null } } },
                        "networks": { "default": { "name": "shop_default", "ipam": {} } } });
-    insta::assert_snapshot!(format!("{:#}", changed(json, &spec(&[]))));
+    insta::assert_snapshot!(json_lines(&changed(json, &spec(&[]))));
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn an_interposed_service_is_linked_to_its_agent_by_every_name() {
             (name.clone(), Value::Object(kept.collect()))
         })
         .collect();
-    insta::assert_snapshot!(format!("{:#}", Value::Object(shown)));
+    insta::assert_snapshot!(json_lines(&Value::Object(shown)));
 }
 
 #[test]

@@ -12,7 +12,6 @@ use crate::stack::arguments::CallTable;
 use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// What names are, and those of kinds of RBAC, which may have capitals and colons.
 const NAME: &str = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?";
@@ -106,6 +105,17 @@ pub(super) fn is_made(object: &Value) -> bool {
     !is_cluster_scoped(object) && left_out(object).is_none()
 }
 
+/// A long name of a Service, or one of production, with a dot at its end in what Pods are given: `hostAliases` have none, so that it is asked
+/// of the cluster's DNS.
+fn absolute(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<String> {
+    let names = manifests.names(written(request)).into_iter().chain(request.hosts.keys().cloned());
+    let names: Vec<String> = names.filter(|name| name.contains('.')).map(|name| regex::escape(&name)).collect();
+    names.first()?;
+    let absolute = pattern(&format!(r"(?i)(?:^|\\[nrt]|[^\w.-])((?:{})\.)(?:$|[^\w-])", names.join("|")));
+    let given = [pod_spec(object), object.get("data"), object.get("stringData")].into_iter().flatten();
+    given.map(Value::to_string).find_map(|given| Some(absolute.captures(&given)?[1].to_string()))
+}
+
 /// Why whoever calls a name of the stack is led out of it by this object: as in a Compose file, to a host that is neither in the stack nor
 /// reserved. `isolate` lets nobody out.
 pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<OutOfBounds> {
@@ -113,15 +123,16 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
         let mut addresses = items(object, parts).flat_map(|part| items(part, "/addresses"));
         addresses.next().map(|address| address.as_str().unwrap_or_else(|| text(address, "/ip")))
     };
+    if let Some(name) = absolute(object, manifests, request).filter(|_| !request.isolate) {
+        let help = "it may be production: write it without the dot at its end, or set `isolate: true`";
+        return Some((format!("names `{name}`, for which no name of the drill stands"), help));
+    }
     let mut help = "it may be production: let the manifests have a Service with Pods of the stack in its place, or set `isolate: true`";
     let to = match kind(object) {
         _ if request.isolate => None,
         "Service" if text(object, "/spec/type") == "ExternalName" => {
-            let services = manifests.of_kind("Service").map(name);
-            let own: BTreeSet<String> =
-                services.flat_map(|service| Manifests::names_of(service, written(request))).collect();
             let to = text(object, "/spec/externalName");
-            (!is_inside(to.trim_end_matches('.'), &own)).then_some(to)
+            (!is_inside(to.trim_end_matches('.'), &manifests.names(written(request)))).then_some(to)
         }
         "Endpoints" => led("/subsets"),
         "EndpointSlice" => led("/endpoints"),
@@ -551,6 +562,36 @@ mod tests {
         };
         assert!(led(&mesh("web.shop.svc.cluster.local")).is_some() && led(&mesh("web-v2")).is_none());
         assert_eq!(led(&json!({ "kind": "Service", "spec": { "externalName": "ignored" } })), None);
+    }
+
+    #[test]
+    fn no_name_of_the_stack_has_a_dot_at_its_end() {
+        let manifests = Manifests { objects: vec![json!({ "kind": "Service", "metadata": { "name": "db" } })] };
+        let plain = request(&[]);
+        let request = StackRequest { hosts: [("pay.example.com".into(), "db".into())].into(), ..plain.clone() };
+        let led = |given: &str, request: &StackRequest| {
+            let pod =
+                json!({ "kind": "Pod", "spec": { "containers": [{ "env": [{ "name": "X", "value": given }] }] } });
+            let config = json!({ "kind": "ConfigMap", "data": { "app.conf": given } });
+            [pod, config].map(|object| leads_out(&object, &manifests, request).map(|(why, _)| why))
+        };
+        for (given, name) in [
+            ("http://db.shop.svc.:80/", "db.shop.svc."),
+            ("a: b\ndb.shop.svc.cluster.local.\n", "db.shop.svc.cluster.local."),
+            ("user@pay.example.com.", "pay.example.com."),
+            ("DB.shop. 5432", "DB.shop."),
+        ] {
+            let why = Some(format!("names `{name}`, for which no name of the drill stands"));
+            assert_eq!(led(given, &request), [why.clone(), why], "{given}");
+            assert_eq!(led(given, &StackRequest { isolate: true, ..request.clone() }), [None, None], "{given}");
+        }
+        for given in
+            ["http://db.shop.svc:80/", "mydb.shop.", "a.pay.example.com.", "db.shop.svc.cluster.local", "db.", "."]
+        {
+            assert_eq!(led(given, &request), [None, None], "{given}");
+        }
+        let config = json!({ "kind": "ConfigMap", "data": { "x": "a . b" } });
+        assert_eq!(leads_out(&config, &Manifests::default(), &plain), None);
     }
 
     #[test]

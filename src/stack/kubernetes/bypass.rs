@@ -77,7 +77,7 @@ fn label<'p>(pod: &'p Value, key: &str) -> Option<&'p str> {
     pod["metadata"]["labels"][key].as_str()
 }
 
-fn is_alive(pod: &Value) -> bool {
+pub(super) fn is_alive(pod: &Value) -> bool {
     !pods::is_deleted(pod) && ["Pending", "Running"].contains(&text(pod, "/status/phase"))
 }
 

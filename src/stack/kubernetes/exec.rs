@@ -160,10 +160,8 @@ async fn pass(from: Option<impl AsyncRead + Unpin>, stream: Stream, out: &CallOu
     loop {
         pending.reserve(32 * 1024);
         let is_over = from.read_buf(&mut pending).await.unwrap_or(0) == 0;
-        let until = match is_over || pending.len() > MAX_LINE {
-            true => pending.len(),
-            false => pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1),
-        };
+        let lines = || pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let until = if is_over || pending.len() > MAX_LINE { pending.len() } else { lines() };
         let ready = pending.split_to(until).freeze();
         if (!ready.is_empty() && !out.write(stream, change(ready)).await) || is_over {
             return;

@@ -19,7 +19,7 @@ use kube::api::ListParams;
 use sha2::{Digest, Sha256};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -102,7 +102,9 @@ fn installed() -> Vec<String> {
 async fn with_kubectl(compose: &ComposeCommand, toolbox: &str) -> StackResult<String> {
     let operation = "putting kubectl into the toolbox";
     let install = "install it: https://kubernetes.io/docs/tasks/tools/";
-    let kubectl = find_kubectl().ok_or_else(|| hinted(operation, "there is no `kubectl` on this machine", install))?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let kubectl = std::env::split_paths(&path).map(|dir| dir.join("kubectl")).find(|file| file.is_file());
+    let kubectl = kubectl.ok_or_else(|| hinted(operation, "there is no `kubectl` on this machine", install))?;
     let bytes = tokio::fs::read(&kubectl).await;
     let bytes = bytes.map_err(|error| environment(format!("reading {}", kubectl.display()), error))?;
     let digest = Sha256::new().chain_update(toolbox).chain_update(CONFIGURED).chain_update(&bytes).finalize();
@@ -119,10 +121,6 @@ async fn with_kubectl(compose: &ComposeCommand, toolbox: &str) -> StackResult<St
         TOOLBOX_IMAGE.build(compose, &tag, &dockerfile, fill).await?;
     }
     Ok(tag)
-}
-
-fn find_kubectl() -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join("kubectl")).find(|file| file.is_file())
 }
 
 /// Builds an image of the team's; the engine's cache makes that quick when nothing has changed.
@@ -254,10 +252,8 @@ async fn on_node(endpoint: &Endpoint, node: &str, args: &[&str], input: Stdio) -
     let mut command = endpoint.command();
     command.args(["exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images"]).args(args).stdin(input);
     let output = process::output(command, LOAD_WITHIN).await.map_err(|error| failed(error.to_string()))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_string())),
-    }
+    let said = || failed(String::from_utf8_lossy(&output.stderr).trim().to_string());
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()).ok_or_else(said)
 }
 
 /// `docker save` into the node's containerd.

@@ -179,19 +179,15 @@ impl RemoteSite for KubernetesJobs {
     ) -> StackResult<RemoteEnd> {
         let cluster = self.cluster()?;
         let namespace = variable(NAMESPACE_VARIABLE).unwrap_or_else(|| names::namespace(day));
-        let images = self
-            .platform
-            .images_of(&drill.request)
-            .ok_or_else(|| environment("starting the Job", "the images of its stack were not made"))?;
+        let unmade = || environment("starting the Job", "the images of its stack were not made");
+        let images = self.platform.images_of(&drill.request).ok_or_else(unmade)?;
         let noted = runs::note(cluster, &drill.run, Some(&namespace), false)?;
         let place = JobPlace { cluster, namespace: cluster.namespace(namespace), drill, images, printed, stop };
         let came = stop.hurry.run_until_cancelled(place.carry_out()).await;
         let removed = remove(cluster, &noted).await?;
         let end = came.ok_or(StackError::Cancelled)??;
-        match removed.left.is_empty() {
-            true => Ok(end),
-            false => Err(environment("removing what the drill left", removed.left.join(", "))),
-        }
+        let left = || environment("removing what the drill left", removed.left.join(", "));
+        removed.left.is_empty().then_some(end).ok_or_else(left)
     }
 
     async fn close(&self, day: &RunIdentity) -> StackResult<StackDown> {
@@ -205,9 +201,8 @@ impl RemoteSite for KubernetesJobs {
 impl JobPlace<'_> {
     async fn carry_out(&self) -> StackResult<RemoteEnd> {
         if self.drill.files.len() > MOST_FILES {
-            let cause =
-                format!("its files have {} KiB, and a Job can be given 1024 KiB", self.drill.files.len() / 1024);
-            return Err(hinted("starting the Job", cause, "what is large belongs into an image of the stack"));
+            let why = format!("its files have {} KiB, and a Job can be given 1024 KiB", self.drill.files.len() / 1024);
+            return Err(hinted("starting the Job", why, "what is large belongs into an image of the stack"));
         }
         create_namespace(self.cluster, &self.drill.run.id).await?;
         self.make().await?;
@@ -347,10 +342,8 @@ fn says_build(line: &str, build: &str, image: &str) -> StackResult<bool> {
 /// A line of a runner's log: an event is as it is, its runner has hidden what is secret in it. What else is printed, by it or by a program
 /// that it runs, does nothing where it is shown.
 fn harmless(line: String, redactor: &Redactor) -> String {
-    match serde_json::from_str::<serde::de::IgnoredAny>(&line) {
-        Ok(_) => line,
-        Err(_) => log_line(&redactor.text(&line)),
-    }
+    let is_event = serde_json::from_str::<serde::de::IgnoredAny>(&line).is_ok();
+    if is_event { line } else { log_line(&redactor.text(&line)) }
 }
 
 /// The Pods of the Job of a run.

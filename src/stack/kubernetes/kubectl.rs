@@ -1,15 +1,15 @@
 //! `kubectl` in the steps of a runbook: what is allowed is carried out by the real kubectl in the toolbox, whose ServiceAccount has
 //! rights in the drill's namespace only.
 
-use super::boundary::is_made;
+use super::boundary::{is_made, leads_out};
 use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{KubectlRequest, NamespaceNames, translate};
-use super::manifests::{self, kind, name};
+use super::manifests::{self, documents, items_mut, kind, name};
 use super::names::{OURS, UNFOLLOWED};
 use super::stack::KubernetesStack;
 use super::transform::{followed, unmarked};
 use crate::record::{Secrets, Stream};
-use crate::source::pattern;
+use crate::source::{pattern, read_otherwise};
 use crate::stack::tools::{NotDone, answer, ensure, refuse};
 use crate::stack::{CallIo, FullOutput, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
@@ -70,58 +70,59 @@ impl KubectlTools {
             input.extend_from_slice(&bytes);
             ensure(input.len() <= MOST_INPUT, format!("more than {} MiB of input", MOST_INPUT / 1024 / 1024))?;
         }
-        let takes_objects = ["apply", "create", "replace", "delete", "diff"];
-        if args.first().is_some_and(|command| takes_objects.contains(&command.as_str())) {
-            input = self.own(&input);
-            if let Some(objects) = self.objects_of_files(&args, &call.cwd).await {
-                args.retain(|arg| file_of(arg).is_none());
-                args.push("--filename=-".to_string());
-                input = objects;
-            }
+        // What follows is not kubectl's.
+        let words = args.split_off(args.iter().position(|arg| arg == "--").unwrap_or(args.len()));
+        if let Some(objects) = self.objects_of_files(&args, &input, &call.cwd).await? {
+            args.retain(|arg| file_of(arg).is_none());
+            args.push("--filename=-".to_string());
+            input = objects;
         }
+        args.extend(words);
         let toolbox = stack.namespace.container(TOOLBOX, OURS);
-        let set = call.env.iter().filter(|(name, _)| is_passed(name)).map(|(name, value)| format!("{name}={value}"));
-        let is_configured = args.iter().any(|arg| arg.starts_with("--request-timeout"));
-        let env = ["env", "-C", &call.cwd].map(str::to_string).into_iter().chain(set);
-        let env = env.chain(is_configured.then(|| format!("KUBECONFIG={KUBECONFIG}")));
-        let command: Vec<String> = env.chain([KUBECTL.to_string()]).chain(args).collect();
+        let command = command(call, args);
         let change = |bytes: Bytes| if renames { replaced(bytes, real, written) } else { bytes };
         let running = toolbox.run_call(&command, &input, &io.out, change);
         Ok(cancel.run_until_cancelled(running).await.unwrap_or(Ok(143))?)
     }
 
     /// Objects that a step gives kubectl, as the drill has those of the manifests.
-    fn own(&self, input: &[u8]) -> Vec<u8> {
+    fn own(&self, input: &[u8]) -> Result<Vec<u8>, NotDone> {
         let (stack, asked) = (&self.stack, self.stack.asked());
         // What is no text is left alone.
-        let Ok(text) = std::str::from_utf8(input) else { return input.to_vec() };
+        let Ok(text) = std::str::from_utf8(input) else { return Ok(input.to_vec()) };
         let text = in_namespace(text, &asked.namespace, &stack.namespace.name);
-        unfollowed(&text, followed(&stack.manifests)).into_bytes()
+        let text = unfollowed(&text, followed(&stack.manifests));
+        let change = |object: &mut Value| {
+            stack.add_aliases(object);
+            let out = leads_out(object, &stack.manifests, &stack.request);
+            out.map_or(Ok(()), |(why, help)| refuse(format!("the {} {} {why}: {help}", kind(object), name(object))))
+        };
+        Ok(with_changed(text, change)?.into_bytes())
     }
 
     /// What the files hold that a call names, for the drill; `None` where nothing is to be changed in them, and where one is neither a
-    /// file of the toolbox nor one with objects of the stack: kubectl says then what it thinks of that.
-    async fn objects_of_files(&self, args: &[String], cwd: &str) -> Option<Vec<u8>> {
-        let (mut all, mut changed) = (Vec::new(), false);
+    /// file of the toolbox nor one with objects of the stack: kubectl says then what it thinks of that. `input` is what `-` names.
+    async fn objects_of_files(&self, args: &[String], input: &[u8], cwd: &str) -> Result<Option<Vec<u8>>, NotDone> {
+        let (mut all, mut changed) = (vec![Vec::new()], false);
         let toolbox = self.stack.namespace.container(TOOLBOX, OURS);
-        for file in args.iter().filter_map(|arg| file_of(arg)) {
+        for file in args.iter().filter_map(|arg| file_of(arg)).flat_map(|files| files.split(',')) {
             let command = ["env", "-C", cwd, "cat", "--", file].map(str::to_string);
-            if file == "-" {
-                return None;
-            }
-            let read = toolbox.run(&command, "reading a file", true, Duration::MAX).await;
-            let FullOutput { code, stdout: held, .. } = read.unwrap_or_default();
-            let own = if code == Some(0) && held.len() <= MOST_INPUT {
-                self.own(&held)
-            } else {
-                self.objects_of_project(file, cwd).await?.into_bytes()
+            let read = match file {
+                "-" => FullOutput { code: Some(0), stdout: input.to_vec(), ..FullOutput::default() },
+                _ => toolbox.run(&command, "reading a file", true, Duration::MAX).await.unwrap_or_default(),
             };
-            changed |= own != held;
-            all.extend_from_slice(b"---\n");
-            all.extend(own);
-            all.push(b'\n');
+            let own = if read.code == Some(0) && read.stdout.len() <= MOST_INPUT {
+                self.own(&read.stdout)?
+            } else if let Some(objects) = self.objects_of_project(file, cwd).await {
+                objects.into_bytes()
+            } else {
+                return Ok(None);
+            };
+            changed |= own != read.stdout;
+            all.push(own);
         }
-        changed.then_some(all)
+        // One alone may be JSON, in which objects follow each other as they are.
+        Ok(changed.then(|| if all.len() == 2 { all.swap_remove(1) } else { all.join(&b"\n---\n"[..]) }))
     }
 
     /// The objects of a file, a folder or a kustomization of the project, where the stack has all of them, word for word: as the drill has started
@@ -131,8 +132,7 @@ impl KubectlTools {
         let file = Path::new(cwd).strip_prefix(TOOLBOX_DIRECTORY).ok().filter(|_| !file.starts_with('/'))?.join(file);
         let root = std::path::absolute(&self.stack.request.root).ok()?;
         let manifests = std::path::absolute(&self.stack.request.file).ok()?;
-        let folders: Vec<&Path> =
-            manifests.ancestors().skip(1).take_while(|folder| folder.starts_with(&root)).collect();
+        let folders: Vec<&Path> = manifests.ancestors().skip(1).take_while(|at| at.starts_with(&root)).collect();
         let path = folders.iter().rev().map(|folder| folder.join(&file)).find(|path| path.exists())?;
         let written = manifests::read(&path, &root, None).await.ok()?.objects;
         let mut all = String::new();
@@ -156,6 +156,16 @@ pub(super) fn without_docker(program: &str) -> String {
     format!("`{program}` has nothing to talk to: this stack is in Kubernetes")
 }
 
+/// What the toolbox runs for a call. It is the account of the Pod that kubectl finds, whatever a step has written into its home; with a flag
+/// that sets something of a configuration it does not find it by itself.
+fn command(call: &ToolCall, args: Vec<String>) -> Vec<String> {
+    let set = call.env.iter().filter(|(name, _)| is_passed(name)).map(|(name, value)| format!("{name}={value}"));
+    let is_configured = args.iter().any(|arg| arg.starts_with("--request-timeout"));
+    let config = format!("KUBECONFIG={}", if is_configured { KUBECONFIG } else { "/dev/null" });
+    let own = [config, "KUBERC=off".to_string(), KUBECTL.to_string()];
+    ["env", "-C", &call.cwd].map(str::to_string).into_iter().chain(set).chain(own).chain(args).collect()
+}
+
 /// Whether a variable of the step is one of its commands too: none by which kubectl finds another cluster or another user.
 fn is_passed(name: &str) -> bool {
     !name.starts_with("KUBE") && !["HOME", "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH"].contains(&name)
@@ -169,9 +179,8 @@ fn reads_input(args: &[String]) -> bool {
 
 /// Objects on standard input that are written for the namespace of the runbooks, for the drill's.
 fn in_namespace(text: &str, written: &str, real: &str) -> String {
-    let named =
-        format!(r#"(?m)("?\bnamespace"?[ \t]*:[ \t]*["']?){}(["']?[ \t]*(?:[,}}#]|$))"#, regex::escape(written));
-    pattern(&named).replace_all(text, format!("${{1}}{real}${{2}}")).into_owned()
+    let key = format!(r#"(?m)("?\bnamespace"?[ \t]*:[ \t]*["']?){}(["']?[ \t]*(?:[,}}#]|$))"#, regex::escape(written));
+    pattern(&key).replace_all(text, format!("${{1}}{real}${{2}}")).into_owned()
 }
 
 /// Objects on standard input with the names that annotations of these beginnings have in a drill.
@@ -179,6 +188,22 @@ fn unfollowed(text: &str, followed: &[&str]) -> String {
     let begins: Vec<String> = followed.iter().map(|begin| regex::escape(begin)).collect();
     let key = format!(r#"(?m)(^|[\s{{,"'])((?:{})[\w.-]+["']?[ \t]*:)"#, begins.join("|"));
     pattern(&key).replace_all(text, format!("${{1}}{UNFOLLOWED}${{2}}")).into_owned()
+}
+
+/// Objects that are `change`d, and those of lists; the text itself where nothing in it is.
+fn with_changed(text: String, change: impl Fn(&mut Value) -> Result<(), NotDone>) -> Result<String, NotDone> {
+    let json: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
+    let yaml = || documents(&text).ok().filter(|_| read_otherwise(&text, &[]).is_none());
+    let Some(objects) = json.ok().or_else(yaml) else {
+        ensure(!text.contains("hostAliases"), "`hostAliases` in a text that cannot be read may lead out of the drill")?;
+        return Ok(text);
+    };
+    let mut changed = objects.clone();
+    for object in &mut changed {
+        change(object)?;
+        items_mut(object, "/items").try_for_each(&change)?;
+    }
+    Ok(if changed == objects { text } else { changed.iter().map(|object| format!("---\n{object}\n")).collect() })
 }
 
 /// Replaces the drill's namespace by the one that is written.
@@ -189,7 +214,9 @@ fn replaced(bytes: Bytes, real: &str, written: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::transform::{Aliases, add_aliases};
     use super::*;
+    use serde_json::json;
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_string).collect()
@@ -212,6 +239,16 @@ mod tests {
     }
 
     #[test]
+    fn no_configuration_of_a_step_reaches_kubectl() {
+        let env = ["HOME", "KUBECONFIG", "KUBERC", "A"].map(|name| (name.to_string(), "/x".to_string())).to_vec();
+        let call = ToolCall { cwd: "/w".into(), env, ..ToolCall::default() };
+        let told = |args: &str| command(&call, words(args)).join(" ");
+        let own = |config: &str| format!("env -C /w A=/x KUBECONFIG={config} KUBERC=off /opt/kubectl/kubectl get");
+        assert_eq!(told("get pods"), own("/dev/null") + " pods");
+        assert_eq!(told("get --request-timeout=5s pods"), own("/opt/kubectl/config") + " --request-timeout=5s pods");
+    }
+
+    #[test]
     fn objects_for_the_written_namespace_are_the_drills() {
         let yaml = "metadata:\n  namespace: shop\n  name: shop\ndata: { namespace: shopping }\n";
         assert_eq!(in_namespace(yaml, "shop", "fd-1"), yaml.replace("namespace: shop\n", "namespace: fd-1\n"));
@@ -230,6 +267,42 @@ mod tests {
         ] {
             assert_eq!((own(written), own(drills)), (drills.to_string(), drills.to_string()));
         }
+    }
+
+    #[test]
+    fn pods_of_what_is_applied_have_the_names_of_the_drill() {
+        let addresses = [("10.1.1.1".to_string(), vec!["pay.shop".to_string()])].into();
+        let aliases: Aliases = (["pay.shop".to_string()].into(), addresses);
+        let own = |text: &str| {
+            with_changed(text.into(), |object| {
+                add_aliases(object, &aliases);
+                ensure(kind(object) != "Endpoints", "it leads out")
+            })
+        };
+        let spec = json!({ "hostAliases": [{ "ip": "10.1.1.1", "hostnames": ["pay.shop"] }], "x": 420 });
+        let pod = json!({ "kind": "Pod", "spec": spec });
+        let list = json!({ "kind": "List", "items": [{ "kind": "Secret" }, pod] });
+        let production =
+            r#"{"kind":"Pod","spec":{"hostAliases":[{"ip":"203.0.113.7","hostnames":["pay.shop"]}],"x":420}}"#;
+        for (written, drills) in [
+            ("kind: Pod\nspec:\n  x: 0644 # a mode\n  hostAliases:\n", vec![&pod]),
+            (production, vec![&pod]),
+            (
+                format!("{{\"kind\":\"List\",\"items\":[{{\"kind\":\"Secret\"}},{production}]}}\n{production}")
+                    .as_str(),
+                vec![&list, &pod],
+            ),
+            (format!("--- # first\nkind: Pod\nspec: {{ x: 420 }}\n---\n{production}\n").as_str(), vec![&pod, &pod]),
+        ] {
+            let text = own(written).unwrap();
+            assert_eq!(documents(&text).unwrap().iter().collect::<Vec<_>>(), drills, "{written}");
+            assert_eq!(own(&text).as_ref(), Ok(&text), "as it is");
+        }
+        for other in ["", "kind: ConfigMap\ndata: { a: b } # hostAliases\n", "kind: Pod\nspec: ["] {
+            assert_eq!(own(other).as_deref(), Ok(other));
+        }
+        assert_eq!(own("kind: List\nitems: [{ kind: Endpoints }]").unwrap_err().why, "it leads out");
+        assert!(own("kind: Pod\nspec: { hostAliases: [").unwrap_err().why.contains("may lead out of the drill"));
     }
 
     #[test]

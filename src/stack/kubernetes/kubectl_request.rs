@@ -35,6 +35,8 @@ pub struct NamespaceNames<'a> {
     pub interposed: &'a BTreeMap<String, Vec<u16>>,
 }
 
+/// By what an object leads out of the namespace, or others into it.
+const OUTSIDE: [&str; 3] = ["externalIPs", "externalName", "hostAliases"];
 const TABLE: CallTable = CallTable(include_str!("kubectl.txt"));
 
 named_enum! {
@@ -182,6 +184,10 @@ impl<'a> KubectlLine<'a> {
                         *value = format!("{}:{account}", names.namespace(&format!("--serviceaccount {value}"), space)?);
                     }
                 }
+                ("patch" | "overrides", Some(value)) if OUTSIDE.iter().any(|key| value.contains(*key)) => {
+                    return Err(format!("`{value}`: {}", why("outside")));
+                }
+                ("filename", Some(value)) if *value == "/dev/stdin" => *value = "-".into(),
                 ("field-selector", Some(value)) => *value = names.field_selector(value, takes)?,
                 _ => {}
             }
@@ -522,6 +528,7 @@ mod tests {
             "patch @ --type=merge --patch={\"spec\":{\"minReplicas\":5}} hpa api",
         ),
         ("apply -f -", "apply @ --filename=-"),
+        ("apply -f /dev/stdin", "apply @ --filename=-"),
         ("apply -k k8s/overlays/prod/", "apply @ --kustomize=k8s/overlays/prod/"),
         ("apply -f k8s/ -R --server-side", "apply @ --filename=k8s/ --recursive --server-side"),
         ("apply --dry-run=server -f a.yaml -f b.yaml", "apply @ --dry-run=server --filename=a.yaml --filename=b.yaml"),
@@ -574,6 +581,10 @@ mod tests {
         ("exec service/pay -- cat svc/pay", "exec @ service/fd-origin-pay -- cat svc/pay (as it is)"),
         ("exec Services.v1/pay -- ls", "exec @ Services.v1/fd-origin-pay -- ls (as it is)"),
         ("get svc/pay", "get @ svc/pay"),
+        ("exec svc/pay -- svc/pay", "exec @ svc/fd-origin-pay -- svc/pay (as it is)"),
+        ("logs -- svc/pay", "logs @ -- svc/fd-origin-pay (as it is)"),
+        ("scale --replicas=2 -- deployment/web", "scale @ --replicas=2 -- deployment/web"),
+        ("get -- ns shop", "get @ -- ns firedrill-1a2b3c4d"),
         ("port-forward svc/pay 8080:80", "port-forward @ svc/pay 8080:80 (as it is)"),
         ("attach web -i", "attach @ --stdin web (as it is)"),
         ("port-forward svc/web 8080:80 -n shop", "port-forward @ svc/web 8080:80 (as it is)"),
@@ -694,6 +705,14 @@ mod tests {
         ("create ns x", "the namespace is the drill's"),
         ("create clusterrolebinding x --clusterrole=cluster-admin", "not part of a namespace"),
         ("create token api", "it hands out credentials"),
+        ("create service externalname db --external-name=db.example.com", "it leads out of the drill's namespace"),
+        ("create svc externalname db", "it leads out of the drill's namespace"),
+        ("expose deploy web --port=80 --external-ip=203.0.113.7", "`kubectl expose --external-ip` is not allowed"),
+        ("expose deploy web --port=80 --load-balancer-ip=203.0.113.7", "or others into it"),
+        ("patch svc web -p {\"spec\":{\"externalName\":\"db.example.com\"}}", "it leads out of the drill's namespace"),
+        ("run x --image=a --overrides={\"spec\":{\"hostAliases\":[]}}", "it leads out of the drill's namespace"),
+        ("run x --image=a --privileged", "no nodes of its own"),
+        ("run x --image=a --hostport=80", "no nodes of its own"),
         ("exec -it fd-agent -- sh", "`fd-agent` is Firedrill's own"),
         ("exec pod/fd-agent -c x -- sh", "`pod/fd-agent` is Firedrill's own"),
         ("attach fd-toolbox", "Firedrill's own"),
@@ -702,6 +721,16 @@ mod tests {
         ("cp x shop/fd-agent:/etc/x", "Firedrill's own"),
         ("delete pod web fd-agent", "Firedrill's own"),
         ("delete pod -- fd-agent", "Firedrill's own"),
+        ("delete -- pod fd-agent", "Firedrill's own"),
+        ("exec -- fd-agent sh", "Firedrill's own"),
+        ("attach -- pod/fd-agent", "Firedrill's own"),
+        ("port-forward -- pods/fd-agent 80", "Firedrill's own"),
+        ("cp -- default/web:/etc/passwd .", "`default/web:/etc/passwd`"),
+        ("cp -- fd-agent:/etc/x .", "Firedrill's own"),
+        ("describe -- ns default", "`default`"),
+        ("get -- pods,nodes", "`nodes`"),
+        ("apply -- x", "`kubectl apply x` is not known"),
+        ("delete --all -- pods", "`--all` of `pods`"),
         ("delete pods --field-selector metadata.name=fd-agent", "Firedrill's own"),
         ("label pods/fd-agent a=b", "Firedrill's own"),
         ("patch pod fd-toolbox -p {}", "Firedrill's own"),

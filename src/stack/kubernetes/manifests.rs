@@ -180,10 +180,8 @@ pub(super) async fn read(path: &Path, root: &Path, chart: Option<&ClusterRequest
     for file in &files {
         all.objects.extend(parse(file, &read_text(file, root)?)?.objects);
     }
-    match all.objects.is_empty() {
-        true => Err(invalid(path, "there is no manifest (*.yaml, *.yml, *.json) in this folder")),
-        false => Ok(all),
-    }
+    let none = || invalid(path, "there is no manifest (*.yaml, *.yml, *.json) in this folder");
+    (!all.objects.is_empty()).then_some(all).ok_or_else(none)
 }
 
 /// Whether an installation of its chart brings an object: not one that tests, upgrades, rolls back or deletes.
@@ -262,8 +260,7 @@ fn check_bases(folder: &Path, root: &Path, instructs: bool, seen: &mut SeenBases
                 if let Some(why) = outside(root, &path) {
                     return wrong(why);
                 }
-                let instructs =
-                    INSTRUCTIONS.contains(&key) || (instructs && !["crds", "configurations"].contains(&key));
+                let instructs = INSTRUCTIONS.contains(&key) || instructs && !["crds", "configurations"].contains(&key);
                 if path.is_dir() {
                     check_bases(&path, root, instructs, seen)?;
                 } else if instructs {
@@ -355,9 +352,14 @@ async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Man
     parse(folder, &String::from_utf8_lossy(&output.stdout))
 }
 
+/// The documents of a text, in which `0644` is a mode as it is for kubectl.
+pub(super) fn documents(text: &str) -> Result<Vec<Value>, serde_yaml::Error> {
+    serde_yaml::from_multiple_with_options(text, serde_yaml::options! { legacy_octal_numbers: true })
+}
+
 /// The objects of a text of one or more documents.
 fn parse(file: &Path, text: &str) -> Result<Manifests, ResolveError> {
-    let documents: Vec<Value> = serde_yaml::from_multiple(text).map_err(|error| invalid(file, error))?;
+    let documents = documents(text).map_err(|error| invalid(file, error))?;
     let mut objects = Vec::new();
     for document in documents.into_iter().filter(|document| !document.is_null()) {
         if kind(&document).ends_with("List") && document.get("items").is_some() {
@@ -434,6 +436,11 @@ impl Manifests {
     pub(super) fn names_of(service: &str, written: &str) -> Vec<String> {
         let long = ["", ".svc", ".svc.cluster.local"].map(|end| format!("{service}.{written}{end}"));
         long.into_iter().chain([service.to_string()]).collect()
+    }
+
+    /// Those of all its Services.
+    pub(super) fn names(&self, written: &str) -> BTreeSet<String> {
+        self.of_kind("Service").flat_map(|service| Manifests::names_of(name(service), written)).collect()
     }
 
     /// Every name by which a client can call a Service.
@@ -537,14 +544,13 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
         }
     }
     for container in all_containers(spec) {
-        let added: Vec<&str> =
-            items(container, "/securityContext/capabilities/add").filter_map(Value::as_str).collect();
-        let adds = added.iter().any(|added| *added != "NET_BIND_SERVICE");
+        let caps: Vec<&str> = items(container, "/securityContext/capabilities/add").filter_map(Value::as_str).collect();
+        let adds = caps.iter().any(|added| *added != "NET_BIND_SERVICE");
         let of_proc = !["", "Default"].contains(&text(container, "/securityContext/procMount"));
         let takes_port = items(container, "/ports").any(|port| port.get("hostPort").is_some());
         let found = [
             (is_true(container, "/securityContext/privileged"), "is privileged".to_string()),
-            (adds, format!("adds the capabilities {}", added.join(", "))),
+            (adds, format!("adds the capabilities {}", caps.join(", "))),
             (of_proc, "sets `procMount`".into()),
             (asks_others(container), "has the node ask another address (`host` of a probe or hook)".into()),
             (takes_port, "takes a port of the node (`hostPort`)".into()),

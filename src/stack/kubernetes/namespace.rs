@@ -85,8 +85,7 @@ impl ClusterNamespace {
     /// is there until they are gone.
     pub(super) async fn live(&self, object: &Value, operation: String) -> StackResult<Option<Value>> {
         let found = self.of(object, &operation).await?.get_opt(name(object)).await.map_err(api(operation))?;
-        let live =
-            found.filter(|live| live.metadata.deletion_timestamp.is_none() || live.metadata.finalizers.is_some());
+        let live = found.filter(|one| one.metadata.deletion_timestamp.is_none() || one.metadata.finalizers.is_some());
         Ok(live.map(|live| as_value(&live, object)))
     }
 

@@ -2,6 +2,7 @@
 //! the template of a workload's Pods, as a team's deployment does it, and what a Pod was made with tells which release it is.
 
 use super::boundary::unnameable;
+use super::bypass::is_alive;
 use super::manifests::{
     is_of_kubernetes, items, kind, main_container, map_at, name, pod_spec, quantity, remove_at, text,
 };
@@ -26,20 +27,22 @@ const NO_PROGRESS_FOR: Duration = Duration::from_secs(6);
 /// What `Stack::change` does.
 pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back: bool) -> StackResult<()> {
     let operation = format!("changing `{}`", change.object);
-    let object = object(stack, change)?;
+    let mut object = object(stack, change)?;
+    stack.add_aliases(&mut object);
     let is_removed = matches!((&change.edit, back), (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false));
     match &change.edit {
         _ if is_removed => stack.namespace.remove(&object, &operation).await?,
         ObjectEdit::Set(set) => stack.namespace.patch(&object, &patch_of(&object, set, back), &operation).await?,
         _ => drop(stack.namespace.make(&object, &operation).await?),
     }
+    if back && kind(&object) == "StatefulSet" {
+        remove_stuck(stack, name(&object)).await?;
+    }
     if !is_removed {
         settled(&stack.namespace, &object).await?;
     }
-    match &change.restart {
-        Some(service) => restart(stack, service).await,
-        None => Ok(()),
-    }
+    let Some(service) = &change.restart else { return Ok(()) };
+    restart(stack, service).await
 }
 
 /// The object that is changed: as it was started, or as the fault makes it.
@@ -54,9 +57,13 @@ pub(super) fn object(stack: &KubernetesStack, change: &ObjectChange) -> StackRes
 /// What sets these values of an object, or gives back what was planned.
 fn patch_of(planned: &Value, set: &Value, back: bool) -> Patch<Value> {
     let set = as_shown(planned, set);
-    let applied = applied_with(planned, (!back).then_some(&set));
-    let mut patch = if back { given_back(planned, &set) } else { set };
-    if let Some(applied) = applied
+    let patch = if back { given_back(planned, &set) } else { set.clone() };
+    as_applied(planned, patch, (!back).then_some(&set))
+}
+
+/// A patch that also tells how the object was last applied: with what a fault has `set`, or as it was planned.
+fn as_applied(planned: &Value, mut patch: Value, set: Option<&Value>) -> Patch<Value> {
+    if let Some(applied) = applied_with(planned, set)
         && let Some(annotations) = map_at(&mut patch, &["metadata", "annotations"])
     {
         annotations.insert(LAST_APPLIED.into(), json!(applied));
@@ -100,9 +107,22 @@ pub(super) async fn changed(stack: &KubernetesStack, change: &ObjectChange) -> S
             if before.keys().any(says_something) {
                 found.retain(|path, _| says_something(path));
             }
+            if pods::is_rolled_out(&object) {
+                let pods = pods::of_service(stack, name(&object)).await?;
+                found.extend(of_pods(&object, &set, &found, &pods));
+            }
             found
         }
     })
+}
+
+/// Whether Pods have the values of containers that a template has, where there are Pods: with `OnDelete`, or paused, none is rolled out.
+fn of_pods(object: &Value, set: &Value, found: &SetValues, pods: &[Value]) -> SetValues {
+    let as_template = |pod: &Value| compared(object, set, Some(&json!({ "spec": { "template": pod } })));
+    let pods: Vec<SetValues> = pods.iter().filter(|pod| is_alive(pod)).map(as_template).collect();
+    let paths = found.keys().filter(|path| path.starts_with("spec.template.spec.containers.") && !pods.is_empty());
+    let has = |path: &String| pods.iter().any(|pod| pod.get(path) == Some(&true));
+    paths.map(|path| (format!("{path} of its Pods"), has(path))).collect()
 }
 
 /// The object of this kind and name among these, which are as they were started; the error is that there is none.
@@ -127,10 +147,7 @@ pub(super) fn named(change: &ObjectChange) -> Result<Value, String> {
     }
     let metadata = map_at(&mut made, &["metadata"]).ok_or("`metadata` is no map")?;
     metadata.insert("name".into(), json!(name));
-    match unnameable(&made) {
-        Some(why) => Err(why),
-        None => Ok(made),
-    }
+    unnameable(&made).map_or(Ok(made), Err)
 }
 
 /// By what the cluster tells the things of a list apart when it merges them into those of an object of a kind; a list of another name it
@@ -294,8 +311,7 @@ fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&V
     let key = of_kind.and_then(|kind| merge_key(kind, list));
     match (set, planned, key) {
         (Value::Object(set), Some(Value::Object(planned)), _) => {
-            let entry =
-                |(key, value): (&String, &Value)| (key.clone(), taken_back(of_kind, key, value, planned.get(key)));
+            let entry = |(key, set): (&String, &Value)| (key.clone(), taken_back(of_kind, key, set, planned.get(key)));
             Value::Object(set.iter().map(entry).collect::<Map<_, _>>())
         }
         (Value::Array(items), planned, Some(key)) => {
@@ -311,7 +327,7 @@ fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&V
 
 /// The workload of a service that can be released and restarted.
 fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> StackResult<&'s Value> {
-    let mut rolled_out = stack.manifests.workloads().filter(|workload| pods::is_rolled_out(workload));
+    let mut rolled_out = stack.planned().iter().filter(|object| pods::is_rolled_out(object));
     let workload = rolled_out.find(|workload| name(workload) == service);
     let cause = "only a Deployment, StatefulSet or DaemonSet can be rolled out";
     workload.ok_or_else(|| environment(format!("rolling out `{service}`"), cause))
@@ -374,12 +390,10 @@ pub(super) async fn deploy(stack: &KubernetesStack, service: &str, release: Opti
     let container = container.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
     let current = stack.namespace.now(workload).await?;
     let current = pod_spec(&current).and_then(|spec| main_container(spec, service)).cloned().unwrap_or_default();
-    let change = match release {
-        Some(release) => released(container, release),
-        None => as_planned(container, &current),
-    };
+    let change = release.map_or_else(|| as_planned(container, &current), |release| released(container, release));
     let patch = json!({ "spec": { "template": { "spec": { "containers": [change] } } } });
-    stack.namespace.patch(workload, &Patch::Strategic(patch), &operation).await?;
+    let patch = as_applied(workload, patch.clone(), release.map(|_| &patch));
+    stack.namespace.patch(workload, &patch, &operation).await?;
     if release.is_none() && kind(workload) == "StatefulSet" {
         remove_stuck(stack, service).await?;
     }
@@ -500,6 +514,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_of_containers_is_looked_for_in_pods_too() {
+        let containers = |image: &str| json!({ "containers": [{ "name": "web", "image": image }] });
+        let set = json!({ "spec": { "replicas": 1, "template": { "spec": containers("web:2") } } });
+        let object = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet" });
+        let found = compared(&object, &set, Some(&set));
+        let pod = |image: &str, phase: &str| json!({ "spec": containers(image), "status": { "phase": phase } });
+        let told = |pods: &[Value]| of_pods(&object, &set, &found, pods).into_iter().collect::<Vec<_>>();
+        let is = |has: bool| {
+            let path = |what: &str| format!("spec.template.spec.containers.web.{what} of its Pods");
+            vec![(path("image"), has), (path("name"), true)]
+        };
+        assert_eq!(told(&[pod("web:1", "Running")]), is(false), "nothing was rolled out");
+        assert_eq!(told(&[pod("web:1", "Running"), pod("web:2", "Pending")]), is(true));
+        assert_eq!(told(&[pod("web:1", "Running"), pod("web:2", "Failed")]), is(false), "one that was evicted");
+        assert!(told(&[]).is_empty(), "there is none");
+        let config = compared(&object, &json!({ "spec": { "replicas": 0 } }), None);
+        assert_eq!(of_pods(&object, &set, &config, &[pod("web:1", "Running")]), SetValues::new());
+    }
+
+    #[test]
     fn quantities_are_compared_as_what_they_come_to() {
         let same = |set: Value, live: Value| compared(&set, &set, Some(&live)).values().all(|is| *is);
         let limits = |cpu: Value, memory: &str| json!({ "resources": { "limits": { "cpu": cpu, "memory": memory } } });
@@ -573,6 +607,20 @@ mod tests {
         );
         let current =
             json!({ "name": "web", "image": "web:2", "env": [{ "name": "A" }, { "name": "B", "value": "2" }] });
+        let written = json!({ "spec": { "template": { "spec": { "containers": [planned] } } } });
+        let annotations = json!({ (LAST_APPLIED): written.to_string() });
+        let deployment =
+            json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "annotations": annotations } });
+        let patch = json!({ "spec": { "template": { "spec": { "containers": [change] } } } });
+        let applied = |set: Option<&Value>| {
+            let Patch::Strategic(sent) = as_applied(&deployment, patch.clone(), set) else { unreachable!() };
+            let applied = sent["metadata"]["annotations"][LAST_APPLIED].as_str().unwrap();
+            serde_json::from_str::<Value>(applied).unwrap()["spec"]["template"]["spec"]["containers"][0].clone()
+        };
+        let by_hand =
+            json!({ "name": "web", "image": "web:2", "env": [planned["env"][0], { "name": "B", "value": "2" }] });
+        assert_eq!(applied(Some(&patch)), by_hand, "as if somebody had applied it: `kubectl apply` takes it away");
+        assert_eq!(applied(None), planned);
         let back = as_planned(&planned, &current);
         assert_eq!(back["image"], json!("web:1"));
         assert_eq!(back["args"], Value::Null);

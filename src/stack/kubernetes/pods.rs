@@ -167,10 +167,8 @@ pub(super) fn standing(workload: &Value) -> Result<(), String> {
             of(number("/status/updatedReplicas"), wanted, "replicas are updated")?;
             of(number("/status/availableReplicas"), wanted, "replicas are available")?;
             // Old Pods that still serve are none of the new release.
-            match number("/status/replicas").unwrap_or(0) > wanted {
-                true => Err("old replicas are still there".into()),
-                false => Ok(()),
-            }
+            let is_over = number("/status/replicas").unwrap_or(0) <= wanted;
+            is_over.then_some(()).ok_or_else(|| "old replicas are still there".into())
         }
         "StatefulSet" => {
             of(number("/status/readyReplicas"), wanted, "replicas are ready")?;
@@ -232,10 +230,8 @@ pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: I
     let all = own.of(workload, &operation).await?;
     let (wanted, within) = (watch::only(name(workload)), deadline.saturating_duration_since(Instant::now()));
     let seen = watch::until(&all, wanted, within, &operation, |found| {
-        match standing(&as_value(found.values().next()?, workload)) {
-            Ok(()) => Some(true),
-            Err(missing) => (missing == JOB_FAILED).then_some(false),
-        }
+        let stands = standing(&as_value(found.values().next()?, workload));
+        stands.map_or_else(|missing| (missing == JOB_FAILED).then_some(false), |()| Some(true))
     });
     Ok(seen.await?.unwrap_or(false))
 }
@@ -250,10 +246,9 @@ fn belongs(pod: &Value, workload: &Value) -> bool {
 /// The last lines of the log of a Pod that is not ready.
 async fn log(namespace: &ClusterNamespace, pod: &Value) -> String {
     let container = items(pod, "/status/containerStatuses").find(|status| status["ready"] != true);
-    let container = container.map(|status| text(status, "/name").to_string());
+    let of = container.map(|status| text(status, "/name").to_string());
     for previous in [true, false] {
-        let params =
-            LogParams { container: container.clone(), tail_lines: Some(LOG_TAIL), previous, ..LogParams::default() };
+        let params = LogParams { container: of.clone(), tail_lines: Some(LOG_TAIL), previous, ..LogParams::default() };
         if let Ok(text) = namespace.pods().logs(name(pod), &params).await
             && !text.trim().is_empty()
         {

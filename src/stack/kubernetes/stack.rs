@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a namespace may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
+/// How long a request to make a namespace may still be under way when nobody waits for its answer any more.
+const LANDS_WITHIN: Duration = Duration::from_secs(2);
 /// How long the ServiceAccount of new Pods may take to be made by the cluster.
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(20);
 /// How long it may take until a Pod listens that nobody may reach, and until the network knows the policy that says so.
@@ -91,6 +93,13 @@ impl KubernetesStack {
         self.started.get().map_or(&[], |(planned, _)| planned)
     }
 
+    /// Gives the Pods of an object that is made later the names that those of the drill have.
+    pub(super) fn add_aliases(&self, object: &mut Value) {
+        if let Some((_, aliases)) = self.started.get() {
+            transform::add_aliases(object, aliases);
+        }
+    }
+
     async fn open(&self, pod: &str, arguments: &[&str], what: &str) -> StackResult<Channel> {
         let none = || environment(format!("starting {what}"), "the stack has not been started");
         let ours = self.ours.get().ok_or_else(none)?;
@@ -118,11 +127,11 @@ impl KubernetesStack {
         for object in transform::of_cluster(&self.manifests, &self.request, &drill) {
             self.cluster.make(&object).await?;
         }
-        let team = transform::team(&self.manifests, &self.request, &drill);
+        let mut team = transform::team(&self.manifests, &self.request, &drill);
         self.keep_copy(&team)?;
         let mut addresses = BTreeMap::new();
-        let (others, with_pods) = team.split_at(team.partition_point(|object| pod_spec_pointer(object).is_none()));
-        for object in others {
+        let mut with_pods = team.split_off(team.partition_point(|object| pod_spec_pointer(object).is_none()));
+        for object in &team {
             let made = self.create(object).await?;
             let address = text(&made, "/spec/clusterIP");
             // A headless one has none.
@@ -133,13 +142,15 @@ impl KubernetesStack {
         let aliases = transform::aliases(&self.manifests, &self.request, &addresses);
         let mut waited = Vec::new();
         self.account_is_there().await?;
-        for mut object in with_pods.iter().cloned().chain(transform::our_pods(&drill, self.request.isolate)) {
-            transform::add_aliases(&mut object, &aliases);
-            self.create(&object).await?;
-            if WORKLOADS.contains(&kind(&object)) {
-                waited.push(object);
+        with_pods.extend(transform::our_pods(&drill, self.request.isolate));
+        for object in &mut with_pods {
+            transform::add_aliases(object, &aliases);
+            self.create(object).await?;
+            if WORKLOADS.contains(&kind(object)) {
+                waited.push(object.clone());
             }
         }
+        team.append(&mut with_pods);
         let _ = self.started.set((team, aliases));
         let up_took = up_began.elapsed();
         let healthy_began = Instant::now();
@@ -337,10 +348,7 @@ impl Stack for KubernetesStack {
         let operation = format!("reading `{path}` from `{service}`");
         let command = ["cat", "--", path].map(str::to_string);
         let read = self.exec_full(service, &command, true, Duration::from_secs(10)).await?;
-        match read.code {
-            Some(0) => Ok(read.stdout),
-            _ => Err(environment(operation, read.stderr.trim())),
-        }
+        if read.code == Some(0) { Ok(read.stdout) } else { Err(environment(operation, read.stderr.trim())) }
     }
 
     async fn preview(&self, service: &str, release: &Release) -> StackResult<Fingerprint> {
@@ -411,10 +419,9 @@ impl Stack for KubernetesStack {
         tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
         for pod in &found {
             for status in pods::statuses(pod) {
-                let (container, restarts) =
-                    (text(status, "/name"), status["restartCount"].as_i64().unwrap_or_default());
+                let (container, ends) = (text(status, "/name"), status["restartCount"].as_i64().unwrap_or_default());
                 // That of a container's last life too.
-                for previous in [false, true].into_iter().filter(|previous| !previous || restarts > 0) {
+                for previous in [false, true].into_iter().filter(|previous| !previous || ends > 0) {
                     let of = Some(container.to_string());
                     let params = LogParams { container: of, timestamps: true, previous, ..LogParams::default() };
                     let Ok(text) = namespace.pods().logs(name(pod), &params).await else { continue };
@@ -448,11 +455,17 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
     let namespace = names::namespace(run);
     let all = cluster.all_of::<Namespace>();
     let operation = format!("removing the namespace {namespace}");
-    let found = match all.get_opt(&namespace).await {
+    let mut found = match all.get_opt(&namespace).await {
         // The rights of a Job end as soon as its namespace is being removed.
         Err(kube::Error::Api(status)) if cluster.in_job && status.is_forbidden() => return gone(Vec::new()),
         found => found.map_err(api(operation.as_str()))?,
     };
+    // Of a start that was cut off, or whose runner was killed, the request may be carried out after this look.
+    if found.is_none() && !cluster.in_job && runs::find(run).is_some() {
+        let look = |found: &BTreeMap<String, Value>| (!found.is_empty()).then_some(());
+        watch::until(&all, watch::only(&namespace), LANDS_WITHIN, &operation, look).await?;
+        found = all.get_opt(&namespace).await.map_err(api(operation.as_str()))?;
+    }
     let is_there = found.is_some();
     if let Some(found) = found {
         let own = found.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_ID));
@@ -464,15 +477,17 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
         going(all.delete(&namespace, &DeleteParams::background()).await, operation.as_str())?;
         drop(pods.delete_collection(&now, &ListParams::default()).await);
     }
-    if of_cluster {
-        cluster.remove_own(run).await?;
-    }
     if is_there && cluster.in_job {
         return gone(Vec::new());
     }
     let within = GONE_WITHIN.saturating_sub(began.elapsed());
     let seen = watch::until(&all, watch::only(&namespace), within, &operation, |found| found.is_empty().then_some(()));
-    if is_there && seen.await?.is_none() {
+    let seen = if is_there { seen.await } else { Ok(Some(())) };
+    // By now what was under way when the namespace went has been made.
+    if of_cluster {
+        cluster.remove_own(run).await?;
+    }
+    if seen?.is_none() {
         return gone(vec![format!("namespace {namespace} (the cluster is still removing it)")]);
     }
     runs::forget(run);
@@ -519,5 +534,56 @@ impl Stack for ReopenedNamespace {
             remove_empty_day(&self.cluster, jobs).await?;
         }
         Ok(down)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A cluster that answers every request with 403.
+    async fn forbidding(in_job: bool) -> Cluster {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        tokio::spawn(async move {
+            let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "services is forbidden", "reason": "Forbidden", "code": 403 });
+            let (status, head) = (status.to_string(), "content-type: application/json\r\nconnection: close");
+            let length = status.len();
+            let answer = format!("HTTP/1.1 403 Forbidden\r\n{head}\r\ncontent-length: {length}\r\n\r\n{status}");
+            while let Ok((mut stream, _)) = server.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+        let client = kube::Client::try_from(config).unwrap();
+        Cluster { context: "kind-x".into(), client, version: String::new(), uid: None, in_job }
+    }
+
+    #[tokio::test]
+    async fn whoever_may_not_look_for_services_of_others_starts_no_drill_outside_of_a_job() {
+        let looked = async |in_job: bool, isolate: bool| {
+            let cluster = forbidding(in_job).await;
+            let headless = json!({ "kind": "Service", "metadata": { "name": "db" }, "spec": { "clusterIP": "None" } });
+            let asked = ClusterRequest { namespace: "shop".into(), ..ClusterRequest::default() };
+            let stack = KubernetesStack {
+                namespace: cluster.namespace("firedrill-x"),
+                cluster,
+                manifests: Manifests { objects: vec![headless] },
+                request: StackRequest { cluster: Some(asked), isolate, ..StackRequest::default() },
+                run: RunIdentity { id: "r".into(), dir: "r".into(), keep: false },
+                options: StackOptions::default(),
+                redactor: Redactor::default(),
+                started: OnceLock::new(),
+                ours: OnceLock::new(),
+                ends: Arc::default(),
+            };
+            stack.leads_to_nobody_else().await.map_err(|error| error.to_string())
+        };
+        let refused = "looking for the Services of the manifests in the namespace `shop`: services is forbidden";
+        assert_eq!(looked(false, false).await, Err(refused.to_string()));
+        assert_eq!([looked(true, false).await, looked(false, true).await], [Ok(()), Ok(())]);
     }
 }

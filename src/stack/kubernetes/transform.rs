@@ -22,8 +22,8 @@ pub(super) struct DrillObjects<'a> {
     pub ours: &'a FiredrillImages,
 }
 
-/// Address → the names that lead there.
-pub(super) type Aliases = BTreeMap<String, Vec<String>>;
+/// The names that belong to the drill's Services, and by address those that lead there.
+pub(super) type Aliases = (BTreeSet<String>, BTreeMap<String, Vec<String>>);
 
 /// What is written of an object by the cluster, and not by the team.
 const WRITTEN_BY_CLUSTER: [&str; 6] =
@@ -57,12 +57,9 @@ pub(super) const MADE: [&str; 4] = ["", "/spec/template", "/spec/jobTemplate", "
 /// The team's objects in the drill's namespace, those without Pods first.
 pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillObjects<'_>) -> Vec<Value> {
     let (written, followed) = (written(request), followed(manifests));
-    let names = manifests.of_kind("Service").flat_map(|service| Manifests::names_of(name(service), written));
-    let hosts: BTreeSet<String> = names.chain(request.hosts.keys().cloned()).collect();
     let mut objects = Vec::new();
     for object in manifests.objects.iter().filter(|object| is_made(object)) {
         let mut own = owned(object, drill, followed);
-        no_addresses_of(&mut own, &hosts);
         match kind(object) {
             "Service" => {
                 inside_only(&mut own);
@@ -82,16 +79,6 @@ pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillO
     }
     objects.sort_by_key(|object| pod_spec_pointer(object).is_some());
     objects
-}
-
-/// The Pods of an object no longer have addresses that the manifests give for these names: they may be those of production.
-fn no_addresses_of(object: &mut Value, hosts: &BTreeSet<String>) {
-    let Some(spec) = pod_spec_pointer(object) else { return };
-    for alias in items_mut(object, &format!("{spec}/hostAliases")) {
-        if let Some(Value::Array(names)) = alias.get_mut("hostnames") {
-            names.retain(|host| !host.as_str().is_some_and(|host| hosts.contains(host)));
-        }
-    }
 }
 
 /// An object in the drill's namespace, without what the cluster has written in it and what ties it to others. It says how the team has
@@ -360,7 +347,7 @@ pub(super) fn bypass(planned: &Value, live: Option<&Value>, pods: &[String]) -> 
 /// the Services.
 pub(super) fn aliases(manifests: &Manifests, request: &StackRequest, addresses: &BTreeMap<String, String>) -> Aliases {
     let written = written(request);
-    let mut found = Aliases::new();
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let names = |service| Manifests::names_of(service, written).into_iter().map(move |host| (host, service));
     let own = manifests.of_kind("Service").map(name).flat_map(names);
     let of_production = request.hosts.iter().map(|(host, service)| (host.clone(), service.as_str()));
@@ -369,7 +356,7 @@ pub(super) fn aliases(manifests: &Manifests, request: &StackRequest, addresses: 
             found.entry(address.clone()).or_default().push(host);
         }
     }
-    found
+    (manifests.names(written).into_iter().chain(request.hosts.keys().cloned()).collect(), found)
 }
 
 /// The Services to which no alias leads, as they have no address: their long names, and those of their Pods, lead to the written namespace.
@@ -379,14 +366,17 @@ pub(super) fn without_alias(manifests: &Manifests) -> impl Iterator<Item = &str>
     manifests.of_kind("Service").filter(has_none).map(name)
 }
 
-/// Gives the Pods of an object these names as well.
-pub(super) fn add_aliases(object: &mut Value, aliases: &Aliases) {
+/// Gives the Pods of an object these names as well, in place of addresses that it has for them: they may be those of production.
+pub(super) fn add_aliases(object: &mut Value, (hosts, addresses): &Aliases) {
     let Some(pointer) = pod_spec_pointer(object) else { return };
     let Some(Value::Object(spec)) = object.pointer_mut(pointer) else { return };
-    let own = spec.entry("hostAliases").or_insert_with(|| json!([]));
-    if let Value::Array(own) = own {
-        own.extend(aliases.iter().map(|(ip, names)| json!({ "ip": ip, "hostnames": names })));
+    let mut own = spec.get("hostAliases").and_then(Value::as_array).cloned().unwrap_or_default();
+    for names in own.iter_mut().filter_map(|alias| alias.get_mut("hostnames")?.as_array_mut()) {
+        names.retain(|host| !host.as_str().is_some_and(|host| hosts.contains(host)));
     }
+    own.retain(|alias| items(alias, "/hostnames").next().is_some());
+    own.extend(addresses.iter().map(|(ip, names)| json!({ "ip": ip, "hostnames": names })));
+    spec.insert("hostAliases".into(), Value::Array(own));
 }
 
 /// The name at a pointer becomes that of the drill's own object, where the scenario allows the object.
@@ -639,19 +629,28 @@ mod tests {
 
     #[test]
     fn names_of_the_written_namespace_and_of_production_lead_to_the_service() {
-        let found = aliases(&manifests(), &request(&[]), &[("pay".to_string(), "10.1.1.1".to_string())].into());
+        let addresses: BTreeMap<String, String> = [("pay".to_string(), "10.1.1.1".to_string())].into();
+        let (_, found) = aliases(&manifests(), &request(&[]), &addresses);
         let names = ["pay.shop", "pay.shop.svc", "pay.shop.svc.cluster.local", "pay.example.com"];
         assert_eq!(found["10.1.1.1"], names);
         let mut all = manifests();
         let headless = json!({ "kind": "Service", "metadata": { "name": "db" }, "spec": { "clusterIP": "None" } });
         all.objects.push(headless);
         let production = ["pay.example.com", "other.example.com", "pay", "db.shop"];
+        let alias = |ip: &str, hosts: &[&str]| json!({ "ip": ip, "hostnames": hosts });
         all.objects[0]["spec"]["template"]["spec"]["hostAliases"] =
-            json!([{ "ip": "203.0.113.7", "hostnames": production }]);
+            json!([alias("203.0.113.7", &production), alias("203.0.113.8", &["pay.shop"])]);
         let mut pods = team(&all, &request(&[]), &DRILL).pop().expect("the Deployment is the last");
-        add_aliases(&mut pods, &found);
+        let found = aliases(&all, &request(&[]), &addresses);
         let own = json!([{ "ip": "203.0.113.7", "hostnames": ["other.example.com"] }, { "ip": "10.1.1.1", "hostnames": names }]);
-        assert_eq!(pods.pointer("/spec/template/spec/hostAliases"), Some(&own), "none of them is that of production");
+        for again in ["made", "applied again as it is"] {
+            add_aliases(&mut pods, &found);
+            assert_eq!(pods.pointer("/spec/template/spec/hostAliases"), Some(&own), "{again}: none is of production");
+        }
+        pods["spec"]["template"]["spec"]["hostAliases"] = Value::Null;
+        add_aliases(&mut pods, &found);
+        let own = json!([{ "ip": "10.1.1.1", "hostnames": names }]);
+        assert_eq!(pods.pointer("/spec/template/spec/hostAliases"), Some(&own), "a key without a value");
     }
 
     #[test]

@@ -58,10 +58,7 @@ pub(super) async fn until<T>(
             }
         }
     };
-    match tokio::time::timeout(within, watching).await {
-        Ok(found) => found.map(Some),
-        Err(_) => Ok(None),
-    }
+    tokio::time::timeout(within, watching).await.map_or(Ok(None), |found| found.map(Some))
 }
 
 /// What was answered; nothing where it can be asked again.

@@ -5,4 +5,5 @@ if [ ! -d /var/lib/mysql/mysql ]; then
   mariadb-install-db --user=mysql --skip-test-db --auth-root-authentication-method=socket >/dev/null
   options="$options --init-file=/schema.sql"
 fi
+# shellcheck disable=SC2086  # several words
 exec mariadbd $options

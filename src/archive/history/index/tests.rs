@@ -63,6 +63,16 @@ fn a_drill_under_way_is_not_listed_until_it_has_ended_or_was_cut_off() {
 }
 
 #[test]
+fn a_pipe_is_no_index_and_no_lock() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    for name in ["history.json", "history.json.lock"] {
+        let place = RunPlace::new();
+        mkfifoat(CWD, place.0.path().join(name), Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(place.try_look().is_err(), "{name}: nobody waits for its other end");
+    }
+}
+
+#[test]
 fn every_story_comes_back_as_it_was_put() {
     let place = RunPlace::new();
     let records: Vec<Record> = Story::ALL.into_iter().enumerate().map(|(n, s)| record("a", n as u32, s)).collect();

@@ -465,3 +465,30 @@ impl Script {
         self.events
     }
 }
+
+/// A JSON document as lines: one for each object, with its path and those of its members that hold no object.
+pub(crate) fn json_lines(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    fn holds_objects(value: &Value) -> bool {
+        value.is_object() || value.as_array().is_some_and(|items| items.iter().any(Value::is_object))
+    }
+    fn walk(path: &str, value: &Value, lines: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                let (objects, plain): (Vec<_>, Vec<_>) = map.iter().partition(|(_, value)| holds_objects(value));
+                let members: String = plain.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+                if objects.is_empty() || !members.is_empty() {
+                    lines.push(format!("{path}:{members}"));
+                }
+                objects.iter().for_each(|(key, value)| walk(&format!("{path}.{key}"), value, lines));
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(at, item)| walk(&format!("{path}[{at}]"), item, lines));
+            }
+            _ => lines.push(format!("{path}: {value}")),
+        }
+    }
+    let mut lines = Vec::new();
+    walk("", value, &mut lines);
+    lines.join("\n")
+}

@@ -213,7 +213,7 @@ impl StepTools {
         // has ended: those that the step does not name are started by a call that does not wait.
         let mut apart: Vec<String> = Vec::new();
         // Never none: that would mean ours as well.
-        let rest = match ask.does {
+        let mut rest = match ask.does {
             CallKind::Services | CallKind::Up if named.is_empty() => {
                 let (waits, started) = (words.is_set("wait"), stack.started());
                 let is_apart = |name: &String| waits && started.processes.contains_key(name) && !needed.contains(name);
@@ -225,7 +225,11 @@ impl StepTools {
         };
         ensure(!rest.is_empty(), "this stack has no services")?;
         let model = match (ask.does, words.rest.first()) {
-            (CallKind::Run, Some(service)) => with_variables(model, service, &words.env),
+            (CallKind::Run, Some(service)) => {
+                // Beside an entrypoint of the call Compose takes no command of the model's.
+                let command = if words.value("entrypoint").is_none() { rest.split_off(1) } else { Vec::new() };
+                with_given(model, service, &command, &words.env)
+            }
             _ => model,
         };
         let mut passed = words.passed.clone();
@@ -275,10 +279,16 @@ impl StepTools {
     }
 }
 
-/// A model in which a service has more variables: what a step gives to a container of its own stands on no command line.
-fn with_variables(mut model: Value, service: &str, env: &[(String, String)]) -> Value {
-    if let Some(service) = model::service_mut(&mut model, service).filter(|_| !env.is_empty()) {
-        service["environment"] = with_more(service.get("environment"), env);
+/// A model in which a service has another command, if there is one, and more variables: what a step gives to a container of its own stands
+/// on no command line.
+fn with_given(mut model: Value, service: &str, command: &[String], env: &[(String, String)]) -> Value {
+    if let Some(service) = model::service_mut(&mut model, service) {
+        if !command.is_empty() {
+            service["command"] = command.iter().map(|word| Value::String(model::escape(word))).collect();
+        }
+        if !env.is_empty() {
+            service["environment"] = with_more(service.get("environment"), env);
+        }
     }
     model
 }
@@ -354,13 +364,12 @@ mod tests {
     fn what_a_step_gives_to_a_container_of_its_own_is_in_the_model() {
         let model = json!({ "services": { "web": { "environment": { "A": "1", "B": "2" } }, "db": {} } });
         let given = [("B".to_string(), "$x".to_string()), ("TOKEN".to_string(), "of-the-step".to_string())];
-        let more = with_variables(model.clone(), "web", &given);
+        let more = with_given(model.clone(), "web", &["psql".to_string(), "$x".to_string()], &given);
         assert_eq!(more["services"]["web"]["environment"], json!({ "A": "1", "B": "$$x", "TOKEN": "of-the-step" }));
-        assert_eq!(
-            with_variables(model.clone(), "db", &given)["services"]["db"]["environment"]["TOKEN"],
-            "of-the-step"
-        );
-        assert_eq!(with_variables(model.clone(), "web", &[]), model);
+        assert_eq!(more["services"]["web"]["command"], json!(["psql", "$$x"]));
+        let of_db = with_given(model.clone(), "db", &[], &given);
+        assert_eq!(of_db["services"]["db"], json!({ "environment": { "B": "$$x", "TOKEN": "of-the-step" } }));
+        assert_eq!(with_given(model.clone(), "web", &[], &[]), model);
     }
 
     #[tokio::test]
