@@ -413,7 +413,9 @@ fn commands_whose_failure_nobody_would_learn_of_are_warned_of() {
                    redis-cli FLUSHALL | tail -1\nredis-cli FLUSHALL | grep -q OK\n\
                    until redis-cli PING; do sleep 1; done\nuntil redis-cli PING | grep -q PONG; do sleep 1; done\n\
                    if curl -sf http://checkout:8080/; then echo up; fi\nuntil nc -z db 5432; do sleep 1; done\n```\n\n\
-                   <!-- firedrill: errors=allowed -->\n```bash\ncurl http://checkout:8080/\n```\n";
+                   <!-- firedrill: errors=allowed -->\n```bash\ncurl http://checkout:8080/\n```\n\n\
+                   ```console\n$ docker compose ps\nNAME  IMAGE\ndocker compose stop batch\n```\n\n## Verification\n\n\
+                   ```bash\ncurl -fsS http://checkout:8080/ || echo down\n```\n";
     let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
     let (code, out, err) = Project::new().scenario(text).file("runbooks/slow.md", runbook).run(&["check"]);
     assert_eq!((code, out.as_str()), (0, "1 scenario, 1 runbook: no errors\n"), "{err}");

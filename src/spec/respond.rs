@@ -439,9 +439,9 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
             let last = of_block.rfind(|other| !asks_nothing(&other.text));
             let ends_block = last.is_some_and(|last| std::ptr::eq(last, command));
             let judges = step.phase == RunbookPhase::Verify && ends_block && settings.rests_on_exit_code();
-            let judges =
-                judges && !step.commands().iter().any(|other| other.block == command.block && lets_fail(&other.text));
-            let end = || unnoticed_end(&text).or_else(|| words_instead(&text)).filter(|_| judges);
+            let fails = || step.commands().iter().any(|other| other.block == command.block && lets_fail(&other.text));
+            let unnoticed = || unnoticed_end(&text).filter(|_| !fails());
+            let end = || words_instead(&text).or_else(unnoticed).filter(|_| judges);
             let Some((advice, message)) = calls(&text).iter().find_map(found).or_else(end) else { continue };
             let (file, span) = command.first_line(&runbook.source);
             let help = "`expect=/…/` says what it must answer, `errors=allowed` that it is meant so";

@@ -352,6 +352,7 @@ fn the_matrix_as_text() {
     });
     let only_wide: Vec<&str> = wide.lines().filter(|line| !narrow.lines().any(|narrow| narrow == *line)).collect();
     insta::assert_snapshot!("text_120", only_wide.join("\n"));
+    assert_eq!(narrow.lines().count() - wide.lines().count(), 4, "{wide}");
     assert_eq!(console::strip_ansi_codes(&text(&example(), 80, true)), narrow);
     insta::assert_snapshot!("text_80", narrow);
     insta::assert_snapshot!("missing", missing(&example(), "95%"));

@@ -181,6 +181,8 @@ fn plain_ignores(root: &Path) -> Vec<PathBuf> {
 pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (Vec<String>, BTreeSet<u16>) {
     let mut args = BTreeMap::new();
     let (mut stages, mut bases, mut exposes) = (Vec::new(), Vec::new(), BTreeSet::new());
+    // No more than there are, named again and again.
+    let mut ports_left = usize::from(u16::MAX);
     let mut note = |image: String, stages: &[String]| {
         let known = stages.contains(&image.to_ascii_lowercase()) || image.parse::<u32>().is_ok();
         let is_name = image.len() <= MAX_WORD && !image.contains('$');
@@ -208,7 +210,10 @@ pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (V
                     stages.push(name.to_ascii_lowercase());
                 }
             }
-            "EXPOSE" => exposes.extend(words.flat_map(|port| super::model::port_range(&fill(port, &args)))),
+            "EXPOSE" => {
+                let ports = words.flat_map(|port| super::model::port_range(&fill(port, &args))).take(ports_left);
+                exposes.extend(ports.inspect(|_| ports_left -= 1));
+            }
             "COPY" | "RUN" | "ADD" => {
                 let images = words.filter_map(|option| option.strip_prefix("--from="));
                 images.for_each(|image| note(fill(image, &args), &stages));

@@ -108,12 +108,17 @@ pub(super) fn is_made(object: &Value) -> bool {
 /// A long name of a Service, or one of production, with a dot at its end in what Pods are given: `hostAliases` have none, so that it is asked
 /// of the cluster's DNS.
 fn absolute(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<String> {
-    let names = manifests.names(written(request)).into_iter().chain(request.hosts.keys().cloned());
-    let names: Vec<String> = names.filter(|name| name.contains('.')).map(|name| regex::escape(&name)).collect();
-    names.first()?;
-    let absolute = pattern(&format!(r"(?i)(?:^|\\[nrt]|[^\w.-])((?:{})\.)(?:$|[^\w-])", names.join("|")));
+    let mut names = manifests.names(written(request));
+    names.extend(request.hosts.keys().map(|host| host.to_lowercase()));
+    let is_one = |name: &str| name.contains('.') && names.contains(&name.to_lowercase());
     let given = [pod_spec(object), object.get("data"), object.get("stringData")].into_iter().flatten();
-    given.map(Value::to_string).find_map(|given| Some(absolute.captures(&given)?[1].to_string()))
+    given.map(Value::to_string).find_map(|given| {
+        let given = given.replace(r"\t", " ").replace(r"\r", " ");
+        // A comment is asked of nobody.
+        let lines = given.split(r"\n").filter(|line| !line.trim_start().starts_with('#'));
+        let mut words = lines.flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || "_.-".contains(c))));
+        words.find(|word| word.strip_suffix('.').is_some_and(is_one)).map(str::to_string)
+    })
 }
 
 /// Why whoever calls a name of the stack is led out of it by this object: as in a Compose file, to a host that is neither in the stack nor
@@ -578,6 +583,7 @@ mod tests {
         for (given, name) in [
             ("http://db.shop.svc.:80/", "db.shop.svc."),
             ("a: b\ndb.shop.svc.cluster.local.\n", "db.shop.svc.cluster.local."),
+            ("a: b\n# not db.shop.\nhost db.shop.svc.", "db.shop.svc."),
             ("user@pay.example.com.", "pay.example.com."),
             ("DB.shop. 5432", "DB.shop."),
         ] {
@@ -585,9 +591,10 @@ mod tests {
             assert_eq!(led(given, &request), [why.clone(), why], "{given}");
             assert_eq!(led(given, &StackRequest { isolate: true, ..request.clone() }), [None, None], "{given}");
         }
-        for given in
-            ["http://db.shop.svc:80/", "mydb.shop.", "a.pay.example.com.", "db.shop.svc.cluster.local", "db.", "."]
-        {
+        for given in [
+            "http://db.shop.svc:80/", "mydb.shop.", "a.pay.example.com.", "db.shop.svc.cluster.local", "db.", ".",
+            "a: b\n  # not db.shop.",
+        ] {
             assert_eq!(led(given, &request), [None, None], "{given}");
         }
         let config = json!({ "kind": "ConfigMap", "data": { "x": "a . b" } });

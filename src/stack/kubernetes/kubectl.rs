@@ -193,17 +193,20 @@ fn unfollowed(text: &str, followed: &[&str]) -> String {
 /// Objects that are `change`d, and those of lists; the text itself where nothing in it is.
 fn with_changed(text: String, change: impl Fn(&mut Value) -> Result<(), NotDone>) -> Result<String, NotDone> {
     let json: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
-    let yaml = || documents(&text).ok().filter(|_| read_otherwise(&text, &[]).is_none());
-    let Some(objects) = json.ok().or_else(yaml) else {
-        ensure(!text.contains("hostAliases"), "`hostAliases` in a text that cannot be read may lead out of the drill")?;
-        return Ok(text);
-    };
+    let is_alike = json.is_ok() || read_otherwise(&text, &[]).is_none();
+    let told = "`hostAliases` in a text that kubectl may read otherwise may lead out of the drill";
+    ensure(is_alike || !text.contains("hostAliases"), told)?;
+    let Some(objects) = json.ok().or_else(|| documents(&text).ok()) else { return Ok(text) };
     let mut changed = objects.clone();
     for object in &mut changed {
         change(object)?;
         items_mut(object, "/items").try_for_each(&change)?;
     }
-    Ok(if changed == objects { text } else { changed.iter().map(|object| format!("---\n{object}\n")).collect() })
+    Ok(if changed == objects || !is_alike {
+        text
+    } else {
+        changed.iter().map(|object| format!("---\n{object}\n")).collect()
+    })
 }
 
 /// Replaces the drill's namespace by the one that is written.

@@ -35,7 +35,8 @@ pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back:
         ObjectEdit::Set(set) => stack.namespace.patch(&object, &patch_of(&object, set, back), &operation).await?,
         _ => drop(stack.namespace.make(&object, &operation).await?),
     }
-    if back && kind(&object) == "StatefulSet" {
+    let of_pods = matches!(&change.edit, ObjectEdit::Set(set) if set.pointer("/spec/template").is_some());
+    if back && of_pods && kind(&object) == "StatefulSet" {
         remove_stuck(stack, name(&object)).await?;
     }
     if !is_removed {
