@@ -428,15 +428,18 @@ fn verifications_of_which_nobody_learns_whether_they_failed_are_warned_of() {
                    ```bash\ncurl -s http://checkout:8080/ | head -1\n```\n\n\
                    ```bash\ncurl -s http://checkout:8080/\ncurl -s http://checkout:8080/healthz\necho done\n```\n\n\
                    <!-- firedrill: expect=/ok/ -->\n```bash\ncurl -s http://checkout:8080/healthz\n```\n\n\
-                   ```bash\ncurl -s http://checkout:8080/\ncurl -f http://checkout:8080/\n```\n";
+                   ```bash\ncurl -s http://checkout:8080/\ncurl -f http://checkout:8080/\n```\n\n\
+                   ```bash\nset -e\nfor s in a b; do curl -fsS http://$s/; done\n```\n\n\
+                   ```bash\nfor s in a b; do curl -fsS http://$s/; done\n```\n";
     let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
     let (code, _, err) = Project::new().scenario(text).file("runbooks/slow.md", runbook).run(&["check"]);
     assert_eq!(code, 0, "{err}");
     let told: Vec<&str> =
         err.split("\n\n").filter(|found| found.contains("nobody will learn whether this fails")).collect();
-    let [head, curl] = told[..] else { panic!("{err}") };
+    let [head, curl, of_loop] = told[..] else { panic!("{err}") };
     assert!(head.contains("`head`") && head.contains("slow.md:12:1"), "{head}");
     assert!(curl.contains("`curl`") && curl.contains("slow.md:17:1"), "{curl}");
+    assert!(of_loop.contains("only the last round tells") && of_loop.contains("slow.md:37:1"), "{of_loop}");
 }
 
 #[test]

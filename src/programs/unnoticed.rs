@@ -13,7 +13,6 @@ use crate::source::TextPattern;
 static DECIDES: TextPattern = TextPattern::new(r"\b(?:(?:err)?exit|return|pipefail|PIPESTATUS|set -e\w*|halt_error)\b");
 /// What lets every failure behind it end the shell, or count for its pipe.
 static SETS: TextPattern = TextPattern::new(r"\b(?:pipefail|errexit|set -e\w*)\b");
-const MAKE_IT_TELL: &str = "`exit 1` behind what it says of a failure makes it tell";
 
 /// Why nobody learns whether the last command of a shell text failed, and what would make it tell. What only says something behind it
 /// (`echo done`, `&& echo up`) is left out.
@@ -77,7 +76,7 @@ pub fn words_instead(text: &str) -> Option<(&'static str, String)> {
         }
         _ => return None,
     };
-    Some((MAKE_IT_TELL, nobody_learns(first(said))))
+    Some(("`exit 1` behind what it says of a failure makes it tell", nobody_learns(first(said))))
 }
 
 /// Whether a command of a block makes those behind it tell.

@@ -194,7 +194,7 @@ fn unfollowed(text: &str, followed: &[&str]) -> String {
 fn with_changed(text: String, change: impl Fn(&mut Value) -> Result<(), NotDone>) -> Result<String, NotDone> {
     let json: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
     let is_alike = json.is_ok() || read_otherwise(&text, &[]).is_none();
-    let told = "`hostAliases` in a text that kubectl may read otherwise may lead out of the drill";
+    let told = "`hostAliases` here may lead out of the drill: write them without merges (`<<`), tags and anchors";
     ensure(is_alike || !text.contains("hostAliases"), told)?;
     let Some(objects) = json.ok().or_else(|| documents(&text).ok()) else { return Ok(text) };
     let mut changed = objects.clone();
@@ -202,11 +202,8 @@ fn with_changed(text: String, change: impl Fn(&mut Value) -> Result<(), NotDone>
         change(object)?;
         items_mut(object, "/items").try_for_each(&change)?;
     }
-    Ok(if changed == objects || !is_alike {
-        text
-    } else {
-        changed.iter().map(|object| format!("---\n{object}\n")).collect()
-    })
+    let is_kept = changed == objects || !is_alike;
+    Ok(if is_kept { text } else { changed.iter().map(|object| format!("---\n{object}\n")).collect() })
 }
 
 /// Replaces the drill's namespace by the one that is written.

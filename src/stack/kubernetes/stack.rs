@@ -140,16 +140,13 @@ impl KubernetesStack {
             }
         }
         let aliases = transform::aliases(&self.manifests, &self.request, &addresses);
-        let mut waited = Vec::new();
         self.account_is_there().await?;
         with_pods.extend(transform::our_pods(&drill, self.request.isolate));
         for object in &mut with_pods {
             transform::add_aliases(object, &aliases);
             self.create(object).await?;
-            if WORKLOADS.contains(&kind(object)) {
-                waited.push(object.clone());
-            }
         }
+        let waited: Vec<Value> = with_pods.iter().filter(|one| WORKLOADS.contains(&kind(one))).cloned().collect();
         team.append(&mut with_pods);
         let _ = self.started.set((team, aliases));
         let up_took = up_began.elapsed();
