@@ -4,7 +4,7 @@
 
 use crate::locked;
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -23,6 +23,8 @@ pub const TELLS_WITHIN: Duration = Duration::from_secs(60);
 const SHORTER: &str = "FIREDRILL_CHILD_DEADLINE_MS";
 /// Bytes that a program may write to one of its streams where they are read as a whole.
 const MOST_READ: u64 = 64 << 20;
+/// Bytes of memory that a program may use which reads what others have written: a few lines can ask for any amount of it.
+pub const MOST_MEMORY: u64 = 2 << 30;
 /// From TERM to KILL.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -75,6 +77,18 @@ pub fn outliving(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Has a program, and each that it starts, end where it needs more than 2 GiB of memory (Linux 4.7 and newer).
+pub fn limit_memory(command: &mut Command) {
+    let limit = || {
+        let held = getrlimit(Resource::Data);
+        let least = |held: Option<u64>| Some(held.map_or(MOST_MEMORY, |held| held.min(MOST_MEMORY)));
+        let limit = Rlimit { current: least(held.current), maximum: least(held.maximum) };
+        setrlimit(Resource::Data, limit).map_err(io::Error::from)
+    };
+    // SAFETY: between fork and exec only getrlimit(2) and setrlimit(2) are called, which are system calls, and nothing is allocated.
+    unsafe { command.pre_exec(limit) };
+}
+
 /// How long a program may take that has this much time.
 pub fn within(time: Duration) -> Duration {
     let shorter = std::env::var(SHORTER).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
@@ -95,14 +109,12 @@ pub async fn output(mut command: Command, time: Duration) -> io::Result<Output> 
         let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
         Ok(Output { status: running.wait().await?, stdout, stderr })
     };
-    match tokio::time::timeout(time, whole).await {
-        Ok(output) => output,
-        Err(_) => {
-            running.end().await;
-            let late = format!("it did not end within {} s", time.as_secs_f64());
-            Err(io::Error::new(io::ErrorKind::TimedOut, late))
-        }
+    if let Ok(output) = tokio::time::timeout(time, whole).await {
+        return output;
     }
+    running.end().await;
+    let late = format!("it did not end within {} s", time.as_secs_f64());
+    Err(io::Error::new(io::ErrorKind::TimedOut, late))
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
@@ -243,10 +255,10 @@ mod tests {
     #[tokio::test]
     async fn a_program_without_an_end_is_ended_with_its_group() {
         let dir = tempfile::tempdir().unwrap();
-        let (output, pids) = tokio::join!(output(endless(dir.path()), Duration::from_millis(500)), pids(dir.path()));
+        let (output, pids) = tokio::join!(output(endless(dir.path()), Duration::from_secs(3)), pids(dir.path()));
         let error = output.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(error.to_string(), "it did not end within 0.5 s");
+        assert_eq!(error.to_string(), "it did not end within 3 s");
         assert_eq!(pids.len(), 2);
         gone(&pids).await;
     }
@@ -255,7 +267,7 @@ mod tests {
     async fn so_is_one_that_is_waited_for_in_a_thread() {
         let dir = tempfile::tempdir().unwrap();
         let command = endless(dir.path());
-        let waiting = std::thread::spawn(move || output_blocking(command, Vec::new(), Duration::from_millis(500)));
+        let waiting = std::thread::spawn(move || output_blocking(command, Vec::new(), Duration::from_secs(3)));
         let pids = pids(dir.path()).await;
         assert_eq!(waiting.join().unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
         gone(&pids).await;
@@ -276,6 +288,20 @@ mod tests {
         let flood = || command("yes");
         for flooded in [output(flood(), TELLS_WITHIN).await, output_blocking(flood(), Vec::new(), TELLS_WITHIN)] {
             assert_eq!(flooded.unwrap_err().to_string(), "it has written more than 64 MiB");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_program_that_needs_too_much_memory_is_ended() {
+        for limited in [false, true] {
+            // It asks for its buffer and never fills it.
+            let mut dd = command("dd");
+            dd.args(["if=/dev/null", "of=/dev/null", "bs=3G", "count=1"]);
+            if limited {
+                limit_memory(&mut dd);
+            }
+            assert_eq!(output(dd, TELLS_WITHIN).await.unwrap().status.success(), !limited);
         }
     }
 

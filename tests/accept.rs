@@ -54,6 +54,15 @@ fn reading(dir: &Path) -> String {
 }
 
 #[test]
+fn without_a_folder_of_runbooks_it_says_how_to_name_another_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (exit, _, told) = accept(dir.path(), &["--check"]);
+    let says = |text: &str| told.contains(text);
+    assert!(says("there is no folder") && says("`firedrill accept docs/runbooks`"), "{told}");
+    assert_eq!(exit, Some(2));
+}
+
+#[test]
 fn proposals_are_taken_and_what_is_open_stays_open() {
     let dir = project(PAGE);
     let (exit, said, _) = accept(dir.path(), &["--check"]);

@@ -443,6 +443,34 @@ fn verifications_of_which_nobody_learns_whether_they_failed_are_warned_of() {
 }
 
 #[test]
+fn what_a_drill_leaves_to_a_person_is_told() {
+    let told = |verification: &str| {
+        let runbook = format!(
+            "# T\n\n## Mitigation\n\nClick *Save*, then restart it:\n\n```bash\ndocker compose restart checkout\n```\n\n\
+             ## Verification\n\n{verification}\n"
+        );
+        let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
+        let (code, _, err) = Project::new().scenario(text).file("runbooks/slow.md", runbook).run(&["check"]);
+        assert_eq!(code, 0, "{err}");
+        let left = "leaves out what is for a person: Click Save, then restart it";
+        assert!(err.contains(left) && err.contains("runbooks/slow.md:5:1"), "{err}");
+        err
+    };
+    let shows = "nothing of this verification can fail";
+    let ps = told("```bash\ndocker compose ps\n```");
+    assert!(ps.contains(shows) && ps.contains("runbooks/slow.md:14:1"), "{ps}");
+    let nothing = told("Look at it.");
+    assert!(nothing.contains("this verification has no command that a drill runs"), "{nothing}");
+    for fails in [
+        "```bash\ndocker compose ps\ncurl -f http://checkout/\n```",
+        "<!-- firedrill: expect=/up/ -->\n```bash\ndocker compose ps\n```",
+    ] {
+        let fails = told(fails);
+        assert!(!fails.contains(shows), "{fails}");
+    }
+}
+
+#[test]
 fn a_command_in_a_list_is_marked_below_itself() {
     let runbook = "# T\n\n## Mitigation\n\n1. Do it:\n\n   ```bash\n   docker compose restart checkout\n   ```\n";
     let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);

@@ -33,16 +33,17 @@ pub fn parse(page: &str) -> Result<Vec<Sample>, String> {
 
 fn sample(line: &str) -> Result<Sample, String> {
     let mut rest = line;
-    let name = take_name(&mut rest, |c| c == ':').ok_or("it does not begin with the name of a metric")?;
+    let name = take_name(&mut rest).ok_or("it does not begin with the name of a metric")?;
     rest = rest.trim_start_matches([' ', '\t']);
     let labels = take_labels(&mut rest, true)?;
     // An exemplar follows a `#`, which no value or timestamp holds.
     let rest = rest.split_once(" # ").map_or(rest, |(rest, _exemplar)| rest);
     let mut words = rest.split([' ', '\t']).filter(|word| !word.is_empty());
     let value = words.next().ok_or("it has no value")?;
-    let value = number(value).ok_or_else(|| format!("`{}` is not a value", cut(value, MOST_SHOWN, "")))?;
+    // As Go's `ParseFloat` reads it, without hexadecimal and underscores: `1e3`, `+Inf`, `-Inf`, `NaN`.
+    let value = value.parse::<f64>().map_err(|_| format!("`{}` is not a value", cut(value, MOST_SHOWN, "")))?;
     if let Some(timestamp) = words.next()
-        && number(timestamp).is_none_or(|timestamp| !timestamp.is_finite())
+        && !timestamp.parse::<f64>().is_ok_and(f64::is_finite)
     {
         return Err(format!("`{}` is not a timestamp", cut(timestamp, MOST_SHOWN, "")));
     }
@@ -50,14 +51,6 @@ fn sample(line: &str) -> Result<Sample, String> {
         return Err(format!("`{}` is too much", cut(more, MOST_SHOWN, "")));
     }
     Ok(Sample { name, labels, value })
-}
-
-/// A number as Go's `ParseFloat` reads it, without hexadecimal and underscores: `1e3`, `+Inf`, `-Inf`, `NaN`.
-fn number(text: &str) -> Option<f64> {
-    let word = text.trim_start_matches(['+', '-']);
-    let known = ["inf", "infinity", "nan"].iter().any(|known| word.eq_ignore_ascii_case(known));
-    let digits = word.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    if known || digits { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]

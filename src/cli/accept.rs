@@ -189,7 +189,12 @@ fn today() -> String {
 
 /// Reads the runbooks, with the languages that scenarios give a client.
 fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error> {
-    let paths = if paths.is_empty() { vec![tidy(&globals.project.join("runbooks"))] } else { paths.to_vec() };
+    let usual = tidy(&globals.project.join("runbooks"));
+    if paths.is_empty() && !usual.exists() {
+        return Err(Error::usage(format!("there is no folder {}", usual.display()))
+            .hint("name the runbooks, or the folder in which they are: `firedrill accept docs/runbooks`"));
+    }
+    let paths = if paths.is_empty() { vec![usual] } else { paths.to_vec() };
     let named = paths.iter().map(|path| match path.exists() {
         true => Ok(path.clone()),
         // The name of a file in `runbooks/`.
@@ -262,10 +267,8 @@ fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<
             let word = if case.decision.is_some() { "drifted" } else { "open" };
             let Command { line, column, .. } = case.command;
             let effect = case.command.effect();
-            let what = match case.command.unread {
-                Some(unread) if effect.because.is_empty() => unread.words(),
-                _ => &effect.because,
-            };
+            let unread = case.command.unread.filter(|_| effect.because.is_empty());
+            let what = unread.map_or(effect.because.as_str(), |unread| unread.words());
             let (command, why, what) = (first_line(case.command), why(case), visible(what));
             let _ = writeln!(out, "{path}:{line}:{column}: {word}: `{command}`: {why} ({what})");
             changes(case).iter().for_each(|line| out.push_str(&format!("    {line}\n")));
@@ -423,7 +426,7 @@ fn question(page: &Page, case: &Reviewed<'_>, which: &str, proposed: Option<&Do>
     let (height, from) = (text.lines().count().max(1), line.saturating_sub(ABOVE + 1));
     let near = lines.get(from..*line).unwrap_or_default().iter().flat_map(|line| line.split_whitespace());
     let near = near.collect::<Vec<_>>().join(" ");
-    for above in governs.under.iter().filter(|above| !near.contains(beginning(above, 40))) {
+    for above in governs.before.iter().chain(&governs.under).filter(|above| !near.contains(beginning(above, 40))) {
         add("  ", says(format!("before it: {}", visible(above))), false);
     }
     for (at, written) in lines.iter().enumerate().take(line + height - 1 + BELOW).skip(from) {

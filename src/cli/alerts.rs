@@ -5,7 +5,7 @@ use crate::assurance::alert_rules::{AlertRuleSet, lint};
 use crate::error::{Error, Exit};
 use crate::output::{print, say_line};
 use crate::record::{AlertMoment, AlertStation};
-use crate::source::{Diagnostics, Severity, render};
+use crate::source::{Diagnostics, render};
 use crate::spec::{AlertsSpec, Plan, find, load, project_scenarios};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -56,23 +56,18 @@ pub async fn run(args: AlertsArgs, globals: &super::Globals) -> Result<Exit, Err
             .hint("name the team's files in one: `alerts: { rules: …, alertmanager: …, prometheus: … }`"));
     }
     sets.iter().for_each(|set| lint(set, &mut diags));
-    let has = |level| diags.all.iter().any(|found| found.level == level);
-    let (errors, warnings) = (has(Severity::Error), has(Severity::Warning));
     let none = format!("nothing is wrong with the alert rules of {} scenarios\n", sets.len());
     print(&if diags.all.is_empty() { none } else { render(&diags, globals.stdout_color()) })?;
-    Ok(if errors || strict && warnings { Exit::Failed } else { Exit::Passed })
+    Ok(if diags.fail(strict) { Exit::Failed } else { Exit::Passed })
 }
 
 /// The alerts of a scenario, as far as it has some.
 fn set(plan: &Plan, fired: Option<&BTreeSet<String>>) -> Option<AlertRuleSet> {
     let alerts: &AlertsSpec = plan.alerts.as_ref()?;
-    Some(AlertRuleSet {
-        rules: alerts.rules.iter().map(|(source, _)| source.clone()).collect(),
-        alertmanager: alerts.alertmanager.0.text.clone(),
-        prometheus: alerts.prometheus.0.text.clone(),
-        unwatched: alerts.unwatched(plan.oncall.as_ref()).into_iter().collect(),
-        fired: fired.cloned(),
-    })
+    let rules = alerts.rules.iter().map(|(source, _)| source.clone()).collect();
+    let [alertmanager, prometheus] = [&alerts.alertmanager, &alerts.prometheus].map(|(source, _)| source.text.clone());
+    let unwatched = alerts.unwatched(plan.oncall.as_ref()).into_iter().collect();
+    Some(AlertRuleSet { rules, alertmanager, prometheus, unwatched, fired: fired.cloned() })
 }
 
 /// Names of the alerts that fired in these runs.

@@ -31,12 +31,8 @@ pub(super) fn is_somebody_there() -> bool {
 impl Terminal {
     /// Asks if `wanted`, and if somebody is there.
     pub fn new(wanted: bool, runbook: &str) -> Terminal {
-        Terminal {
-            present: wanted && is_somebody_there(),
-            text: runbook.lines().map(str::to_string).collect(),
-            refused: BTreeSet::new(),
-            pause: ConsolePause::default(),
-        }
+        let (present, text) = (wanted && is_somebody_there(), runbook.lines().map(str::to_string).collect());
+        Terminal { present, text, refused: BTreeSet::new(), pause: ConsolePause::default() }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Exit};
 use crate::output::{print, say};
 use crate::report::many;
 use crate::runbook::{Runbook, parse};
-use crate::source::{Diagnostics, Severity, Source, Span, render, same_path};
+use crate::source::{Diagnostics, Source, Span, render, same_path};
 use crate::spec::{
     AlertsSpec, Plan, check_data, check_objectives, check_variables, find, find_game_day, is_game_day, load,
     load_game_day, project_game_days, project_scenarios, root_of,
@@ -237,8 +237,7 @@ fn note_alerts(alerts: &AlertsSpec, finding: &AlertFinding, diags: &mut Diagnost
 
 fn report(diags: &Diagnostics, selected: &Selected, strict: bool, globals: &super::Globals) -> Result<Exit, Error> {
     say(&render(diags, globals.color()));
-    let has_warnings = diags.all.iter().any(|found| found.level == Severity::Warning);
-    if diags.has_errors() || strict && has_warnings {
+    if diags.fail(strict) {
         return Ok(Exit::Usage);
     }
     let verdict = if diags.all.is_empty() { "no mistakes" } else { "no errors" };

@@ -135,11 +135,10 @@ pub async fn resolve(plans: &[Plan], color: bool) -> Result<(), Error> {
 }
 
 /// The stacks of all plans, each resolved and fit for its plan: nothing is started before all of them are.
-async fn resolved<'p>(
-    plans: impl IntoIterator<Item = &'p Plan>,
-    platform: &dyn Platform,
-    color: bool,
-) -> Result<Vec<Arc<dyn ResolvedStack>>, Error> {
+async fn resolved<'p, P>(plans: P, platform: &dyn Platform, color: bool) -> Result<Vec<Arc<dyn ResolvedStack>>, Error>
+where
+    P: IntoIterator<Item = &'p Plan>,
+{
     let (mut check, mut stacks) = (StackCheck::new(platform, Diagnostics::default()), Vec::new());
     for plan in plans {
         stacks.extend(check.resolve(plan).await?);
@@ -182,12 +181,8 @@ async fn one(
     if !wanted.notified.targets.is_empty() {
         observers.push(Box::new(notifier.of_drill(wanted.notified.every)));
     }
-    let options = DrillOptions {
-        control: wanted.control,
-        keep: wanted.keep,
-        seed: wanted.seed.unwrap_or_else(random),
-        ..DrillOptions::default()
-    };
+    let seed = wanted.seed.unwrap_or_else(random);
+    let options = DrillOptions { control: wanted.control, keep: wanted.keep, seed, ..DrillOptions::default() };
     let who = Announcement { revision: revision(&wanted.globals.project).await, ..Announcement::default() };
     let begun = Begun { plan, stack: &stack, platform, run_dir, options, who };
     let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
@@ -221,11 +216,10 @@ fn say_unsent(unsent: &[(String, usize)], run: &Path) {
 
 /// Who shows the drill while it runs.
 fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
+    let pause = person.pause.clone();
     match wanted.format {
         TextOrJson::Json => Box::new(EventsJson::printed()),
-        TextOrJson::Text => {
-            Box::new(Console::new(ConsoleOptions { pause: person.pause.clone(), ..console(&wanted.globals, false) }))
-        }
+        TextOrJson::Text => Box::new(Console::new(ConsoleOptions { pause, ..console(&wanted.globals, false) })),
     }
 }
 
@@ -260,12 +254,9 @@ pub async fn executed(platform: &dyn Platform) -> Executed {
             });
             let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
             let host = if host.trim().is_empty() { "name not known" } else { host.trim() };
-            Executed {
-                by,
-                program_sha256: program.await.ok().flatten(),
-                machine: format!("{host}, {}", kind_of_machine()),
-                engine: platform.version().await,
-            }
+            let program_sha256 = program.await.ok().flatten();
+            let machine = format!("{host}, {}", kind_of_machine());
+            Executed { by, program_sha256, machine, engine: platform.version().await }
         })
         .await
         .clone()

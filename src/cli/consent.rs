@@ -30,13 +30,9 @@ impl Allow {
     pub(super) fn overrides(&self, globals: &Globals, vars: impl IntoIterator<Item = (String, String)>) -> Overrides {
         // Of a file that cannot be read, nothing is allowed; `settle` says so.
         let remembered = file().map_or(Ok(Vec::new()), |file| read(&file)).unwrap_or_default();
-        Overrides {
-            allowed: Allowed {
-                rights: self.allow_host.iter().cloned().collect(),
-                digests: remembered.into_iter().map(|allowed| allowed.digest).collect(),
-            },
-            ..globals.overrides(vars)
-        }
+        let rights = self.allow_host.iter().cloned().collect();
+        let digests = remembered.into_iter().map(|allowed| allowed.digest).collect();
+        Overrides { allowed: Allowed { rights, digests }, ..globals.overrides(vars) }
     }
 }
 
@@ -59,13 +55,9 @@ struct Remembered {
 
 impl Remembered {
     fn of(asked: &HostRequests, project: PathBuf, stack: PathBuf) -> Remembered {
-        Remembered {
-            project,
-            stack,
-            what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
-            services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
-            digest: asked.digest.clone(),
-        }
+        let what = asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect();
+        let services = asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect();
+        Remembered { project, stack, what, services, digest: asked.digest.clone() }
     }
 }
 

@@ -2,7 +2,7 @@
 //! `scenario`.
 
 use crate::error::Error;
-use crate::source::{Diagnostic, Diagnostics, Severity, Source, Span};
+use crate::source::{Diagnostic, Diagnostics, Severity, Source, Span, parse};
 use crate::spec::{Plan, check_environment, check_services, place_in_stack};
 use crate::stack::{Finding, Platform, ResolveError, ResolvedStack};
 use std::collections::BTreeSet;
@@ -59,8 +59,9 @@ impl StackCheck<'_> {
     }
 
     fn place(&mut self, plan: &Plan, findings: &[Finding]) {
+        let stack = parse(&plan.stack_source, &mut Diagnostics::default());
         for finding in findings {
-            let span = place_in_stack(&plan.stack_source, finding.service.as_deref(), &finding.key);
+            let span = place_in_stack(stack.as_ref(), finding.service.as_deref(), &finding.key);
             note(finding, &plan.stack_source, span, &mut self.diags);
             self.open.extend(finding.right.clone());
         }

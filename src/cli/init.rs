@@ -109,7 +109,16 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(advice) = &choice.draft.advice {
         print(&format!("note     {advice}\n"))?;
     }
-    let exit = judge(&scenario, is_stub, &*platform, globals, &args.allow).await?;
+    // At once what `check` would say: the stack may hold what a drill must not touch. A stub is not resolved.
+    let (plan, diags) = spec::load(&scenario, &args.allow.overrides(globals, []));
+    let (mut check, services) = (StackCheck::new(&*platform, diags), [of_stub().name]);
+    match plan {
+        Some(plan) if is_stub => check_services(&plan, &services, &services, &mut check.diags),
+        Some(plan) => drop(check.resolve(&plan).await?),
+        None => {}
+    }
+    say(&render(&check.diags, globals.color()));
+    say(&check.consent().map(|how| format!("help: {how}\n")).unwrap_or_default());
     let here = if project == Path::new(".") { String::new() } else { format!("-C {} ", project.display()) };
     let runbook = tidy(&runbook).display().to_string();
     let accept = if own { format!("firedrill accept {runbook}\n         ") } else { String::new() };
@@ -117,7 +126,7 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
         "\nnext     edit what is marked with \"check:\", then\n         {accept}firedrill {here}check\n         firedrill show {runbook}\n         \
          firedrill {here}scenario {name}\n         firedrill {here}scenario {name} --control\n",
     ))?;
-    Ok(exit)
+    Ok(if check.diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }
 
 /// The stack's file: the one that is named, else the one in the project's folder, else the only one below it, under
@@ -162,12 +171,9 @@ fn is_compose(path: &Path) -> bool {
 }
 
 async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn ResolvedStack>, Error> {
-    let spec = StackRequest {
-        file: stack.to_path_buf(),
-        root: std::path::absolute(stack).ok().and_then(|stack| Some(stack.parent()?.to_path_buf())).unwrap_or_default(),
-        up_within: Duration::from_secs(120),
-        ..StackRequest::default()
-    };
+    let root = std::path::absolute(stack).ok().and_then(|stack| Some(stack.parent()?.to_path_buf()));
+    let (file, root, up_within) = (stack.to_path_buf(), root.unwrap_or_default(), Duration::from_secs(120));
+    let spec = StackRequest { file, root, up_within, ..StackRequest::default() };
     platform.resolve(&spec).await.map_err(|error| match error {
         ResolveError::Environment(error) => error.into(),
         invalid => {
@@ -179,13 +185,8 @@ async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn Resol
 
 /// The one service of the stub, as it will be resolved.
 fn of_stub() -> ServiceFacts {
-    ServiceFacts {
-        name: "web".into(),
-        image: "nginx:stable".into(),
-        ports: [80].into(),
-        has_name: true,
-        ..ServiceFacts::default()
-    }
+    let (name, image) = ("web".into(), "nginx:stable".into());
+    ServiceFacts { name, image, ports: [80].into(), has_name: true, ..ServiceFacts::default() }
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
@@ -280,25 +281,4 @@ fn write_new(path: &Path, text: &str) -> Result<(), Error> {
         .and_then(|()| std::fs::File::create_new(path))
         .and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| Error::harness(format!("writing {}: {error}", path.display())))
-}
-
-/// Says at once what `check` would say: the stack may hold what a drill must not touch. A stub is not resolved.
-async fn judge(
-    scenario: &Path,
-    is_stub: bool,
-    platform: &dyn Platform,
-    globals: &super::Globals,
-    allow: &super::consent::Allow,
-) -> Result<Exit, Error> {
-    let overrides = allow.overrides(globals, []);
-    let (plan, diags) = spec::load(scenario, &overrides);
-    let (mut check, services) = (StackCheck::new(platform, diags), [of_stub().name]);
-    match plan {
-        Some(plan) if is_stub => check_services(&plan, &services, &services, &mut check.diags),
-        Some(plan) => drop(check.resolve(&plan).await?),
-        None => {}
-    }
-    say(&render(&check.diags, globals.color()));
-    say(&check.consent().map(|how| format!("help: {how}\n")).unwrap_or_default());
-    Ok(if check.diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }

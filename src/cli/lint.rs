@@ -5,7 +5,7 @@ use crate::error::{Error, Exit};
 use crate::lint::{self, Config, Evidence, Follows, LintRule, Project, RULES};
 use crate::output::{print, print_annotations, print_json};
 use crate::report::SeenRun;
-use crate::source::{Diagnostics, Severity, blocks, did_you_mean, tidy};
+use crate::source::{Diagnostics, blocks, did_you_mean, tidy};
 use std::path::{Path, PathBuf};
 
 /// Lints runbooks: finds what will hurt whoever follows them, with line and reason; runs nothing of it.
@@ -60,17 +60,16 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
     let alerts = lint::alert_files(&globals.project, &config);
     let evidence = evidence(&args, &files, globals)?;
     let project = Project { root: globals.project.clone(), alerts, evidence: Some(evidence) };
-    let outcome = lint::run(&files, &project, &config);
+    let found = lint::run(&files, &project, &config);
     match args.format {
         LintFormat::Text => {
-            let found = if globals.quiet { String::new() } else { blocks(&outcome.found, globals.stdout_color()) };
-            print(&format!("{found}{}", lint::summary(&outcome)))?;
+            let shown = if globals.quiet { String::new() } else { blocks(&found, globals.stdout_color()) };
+            print(&format!("{shown}{}", lint::summary(files.len(), &found)))?;
         }
-        LintFormat::Json => print_json(&lint::json(&outcome))?,
-        LintFormat::Github => print_annotations(&lint::github(&outcome))?,
+        LintFormat::Json => print_json(&lint::json(&found))?,
+        LintFormat::Github => print_annotations(&lint::github(&found))?,
     }
-    let failed = outcome.count(Severity::Error) > 0 || args.strict && outcome.count(Severity::Warning) > 0;
-    Ok(if failed { Exit::Failed } else { Exit::Passed })
+    Ok(if found.fail(args.strict) { Exit::Failed } else { Exit::Passed })
 }
 
 /// What scenarios and, where they are asked for, drills say about the steps of these pages.

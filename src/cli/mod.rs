@@ -198,12 +198,8 @@ impl Globals {
 
     /// What the command line adds to the files that it reads.
     pub fn overrides(&self, vars: impl IntoIterator<Item = (String, String)>) -> crate::spec::Overrides {
-        crate::spec::Overrides {
-            vars: vars.into_iter().collect(),
-            project: self.project.clone(),
-            root: self.root.clone(),
-            allowed: crate::stack::Allowed::default(),
-        }
+        let (vars, project, root) = (vars.into_iter().collect(), self.project.clone(), self.root.clone());
+        crate::spec::Overrides { vars, project, root, ..crate::spec::Overrides::default() }
     }
 
     /// Whether standard error may be coloured.
@@ -234,12 +230,10 @@ fn read_text(path: &Path, what: &str) -> Result<Arc<Source>, Error> {
 }
 
 /// Reads a file; its mistakes are the error.
-fn read_file<T>(
-    path: &Path,
-    what: &str,
-    globals: &Globals,
-    read: impl FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
-) -> Result<T, Error> {
+fn read_file<T, R>(path: &Path, what: &str, globals: &Globals, read: R) -> Result<T, Error>
+where
+    R: FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
+{
     let mut diags = Diagnostics::default();
     let source = Source::read(path).map_err(|error| error.report(what, None, &mut diags));
     let source = source.map(|source| source.of_project(crate::spec::root_of(path, &globals.overrides([]))));
@@ -248,13 +242,10 @@ fn read_file<T>(
 }
 
 /// Reads a file of the project: the one that is named, or the usual one; `None` where that is not there.
-fn read_own<T>(
-    named: Option<&Path>,
-    usual: &str,
-    what: &str,
-    globals: &Globals,
-    read: impl FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
-) -> Result<Option<T>, Error> {
+fn read_own<T, R>(named: Option<&Path>, usual: &str, what: &str, globals: &Globals, read: R) -> Result<Option<T>, Error>
+where
+    R: FnOnce(&Arc<Source>, &mut Diagnostics) -> Option<T>,
+{
     let path = named.map_or_else(|| tidy(&globals.project.join(usual)), Path::to_path_buf);
     if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
         return Ok(None);

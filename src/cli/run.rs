@@ -77,12 +77,9 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         None => None,
     };
     let mut person = Terminal::new(true, &runbook.source.text);
-    let wanted = ConductOptions {
-        // Who tries a runbook wants to see what its commands say.
-        globals: super::Globals { verbose: globals.verbose.saturating_add(1), ..globals.clone() },
-        ask: person.present,
-        ..ConductOptions::default()
-    };
+    // Who tries a runbook wants to see what its commands say.
+    let globals = super::Globals { verbose: globals.verbose.saturating_add(1), ..globals.clone() };
+    let wanted = ConductOptions { globals, ask: person.present, ..ConductOptions::default() };
     let notes = in_services.iter().map(|service| {
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")
     });

@@ -132,12 +132,8 @@ fn verified(paths: &[PathBuf]) -> Result<Verification, Error> {
 
 /// Seals what was never sealed; what failed, a line each. Runs go before the game days that they are part of.
 fn seal(report: &Verification) -> Vec<String> {
-    let mut dirs: Vec<&Path> = report
-        .runs
-        .iter()
-        .filter(|run| run.state == SealState::NeverSealed)
-        .map(|run| run.place.dir.as_path())
-        .collect();
+    let unsealed = report.runs.iter().filter(|run| run.state == SealState::NeverSealed);
+    let mut dirs: Vec<&Path> = unsealed.map(|run| run.place.dir.as_path()).collect();
     dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
     let mut failed = Vec::new();
     for dir in dirs {

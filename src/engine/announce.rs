@@ -109,7 +109,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
             runbook_took_us: options.runbook_took.map(micros),
             recover_hold_us: micros(plan.recover_hold),
             recover_cleared: plan.recover_cleared,
-            revert_hold_us: micros(plan.revert_hold),
+            revert_hold_us: micros(plan.held_after_revert()),
             told_every_us: micros(plan.told_every()),
             shown_after_us: Some(micros(plan.shown_after())),
             impact_none: plan.impact.none,

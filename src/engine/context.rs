@@ -10,7 +10,7 @@ use crate::faults::Undo;
 use crate::record::{
     Check, CheckOutcome, ComposeRecord, DrillTime, Event, EventSink, Location, Phase, Verdict, WindowRecord, micros,
 };
-use crate::slis::window::{Level, TimeSpan, span_of};
+use crate::slis::window::{Level, TimeSpan, Timeline, span_of};
 use crate::spec::{Plan, PlannedFault, RestoreSpec};
 use crate::stack::{AgentRole, Stack};
 use std::collections::BTreeMap;
@@ -105,6 +105,14 @@ impl CommonContext<'_> {
         self.agents.get(&AgentRole::Drill).ok_or_else(|| Stop::harness("the drill's agent is not connected"))
     }
 
+    /// Whether users were served if all was well of which nobody could say what happened: then nobody knows that they were not. What
+    /// is still open at the deadline is not known either.
+    pub async fn at_best(&self, deadline: DrillTime, served: impl Fn(&Timeline) -> Option<bool>) -> Result<bool, Stop> {
+        let answer = |timeline: &Timeline| timeline.at_best().map_or(Some(false), |best| served(&best));
+        let answer = self.monitor.until(deadline, |monitor| monitor.timeline(answer)).await?;
+        Ok(answer.unwrap_or(true))
+    }
+
     /// Notes what was waited for and how long it took.
     pub fn waited(&self, what: impl Into<String>, since: DrillTime, deadline: Duration, met: bool) {
         let (took_us, deadline_us) = (micros(self.sink.now().since(since)), micros(deadline));
@@ -162,7 +170,9 @@ impl<'a> Context<'a> {
         match self.contention().or_else(impact) {
             Some(why) if stop.is_measured() => {
                 let Stop { verdict, reason, .. } = stop;
-                Stop::disturbed(format!("{why}, so that this is no verdict: it would have been {verdict}: {reason}"))
+                let would =
+                    if verdict.is_harness() { String::new() } else { format!("it would have been {verdict}: ") };
+                Stop::disturbed(format!("{why}, so that this is no verdict: {would}{reason}"))
             }
             _ => stop,
         }

@@ -330,6 +330,11 @@ impl CommonContext<'_> {
             return Ok(());
         }
         let seen = shown(&self.monitor.timeline(|timeline| timeline.latest(window)));
+        let at_best = |best: &Timeline| Some(best.steady(window, DrillTime::default())?.is_ok());
+        if self.at_best(self.sink.now(), at_best).await? {
+            let reason = format!("whether users were served when the first fault was to go in is not known: {seen}");
+            return Err(Stop::unknown(reason));
+        }
         let reason = format!("users were not served any more when the first fault was to go in: {seen}");
         Err(Stop::new(Verdict::Unsteady, reason).at(self.in_scenario(self.plan.line_of("steady"))))
     }

@@ -95,6 +95,12 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected, steady: TimeS
         if !seen.unfelt {
             return Err(cx.failed(Check::Impact, injected, Stop::harness(INCOMPLETE)));
         }
+        let mut unknown = cx.latest(cx.sink.now().since(injected));
+        unknown.retain(|level| level.unknown > 0 && cx.plan.must_breach(&level.sli));
+        if !unknown.is_empty() {
+            let reason = format!("whether users felt the fault is not known: {}", cx.shown_with_answers(&unknown));
+            return Err(cx.failed(Check::Impact, injected, Stop::unknown(reason)));
+        }
         let reason = format!(
             "the fault was in place for {} and no SLI fell below {} by more than chance: {}{}",
             seconds(within),
@@ -202,6 +208,10 @@ pub(super) async fn outlast(cx: &Context<'_>, impact: &FaultImpact) -> Result<()
     if suffer || cx.options.control {
         return Ok(());
     }
+    if levels.iter().any(|level| level.unknown > 0) {
+        let reason = format!("whether users suffer without `{id}` is not known: {}", shown(&levels));
+        return Err(cx.failed(Check::StillBroken, began, Stop::unknown(reason)));
+    }
     let (after, seen) = (seconds(required + again), shown(&levels));
     let reason = format!("users recovered without the runbook: {after} after `{id}` had ended by `lasts`, {seen}");
     let line = lasting().find(|planned| planned.id == id).map_or(1, |planned| planned.line);
@@ -264,11 +274,19 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
     cx.monitor.until(until, |_| None::<()>).await?;
     let gone = not_stayed(cx).await;
     let held = |timeline: &Timeline| timeline.held(begins, within).filter(|_| timeline.others_known(until));
-    let kept = cx.monitor.until(deadline, |monitor| monitor.timeline(held));
-    let kept = kept.await?.map(|kept| {
-        let breached = cx.monitor.timeline(|timeline| timeline.breached(began, until, within));
-        kept.and_then(|levels| if breached.is_empty() { Ok(levels) } else { Err(breached) })
-    });
+    // What missed its objective in the last window, or in an earlier one.
+    let judged = |kept: Result<Vec<Level>, Vec<Level>>, timeline: &Timeline| {
+        let mut breached = timeline.breached(began, until, within);
+        breached.retain(|level| kept.as_ref().err().is_none_or(|last| last.iter().all(|one| one.sli != level.sli)));
+        match kept {
+            Ok(levels) if breached.is_empty() => Ok(levels),
+            Ok(_) => Err(breached),
+            Err(missed) => Err([missed, breached].concat()),
+        }
+    };
+    let kept =
+        cx.monitor.until(deadline, |monitor| monitor.timeline(|timeline| Some(judged(held(timeline)?, timeline))));
+    let mut kept = kept.await?;
     cx.waited(WAIT_KEPT, injected, until.since(injected), matches!(kept, Some(Ok(_))));
     cx.undisturbed().map_err(|stop| cx.failed(Check::Impact, injected, stop))?;
     let refused = |timeline: &Timeline| {
@@ -276,7 +294,15 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
         let whole = spans.into_iter().find_map(|span| timeline.refused(Some(steady), span));
         whole.or_else(|| timeline.refused_in_a_moment(steady, (began, until), cx.plan.impact.window))
     };
-    let refused = cx.monitor.timeline(refused).filter(|_| matches!(kept, Some(Ok(_))));
+    let kept_at_best =
+        |best: &Timeline| Some(best.held(begins, within)?.is_ok() && best.breached(began, until, within).is_empty());
+    // Where nothing is known of the SLIs a load may tell.
+    let is_unknown = matches!(kept, Some(Err(_))) && cx.at_best(deadline, kept_at_best).await?;
+    if let Some(Err(_)) = kept {
+        // Another source may have told more meanwhile.
+        kept = cx.monitor.timeline(|timeline| Some(judged(timeline.held(begins, within)?, timeline))).or(kept);
+    }
+    let refused = cx.monitor.timeline(refused).filter(|_| is_unknown || matches!(kept, Some(Ok(_))));
     if let Some(text) = refused {
         let reason =
             format!("the scenario promises that users notice nothing, and they were refused what they got: {text}");
@@ -309,9 +335,9 @@ async fn keeps_its_objectives(cx: &Context<'_>, faults: Injected, steady: TimeSp
             cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence: evidence.clone() });
             Ok(evidence)
         }
-        Some(Err(levels)) if levels.iter().all(Level::is_unknown) => {
+        Some(Err(levels)) if is_unknown => {
             let reason = format!("whether users noticed anything is not known: {}", shown(&levels));
-            Err(cx.failed(Check::Impact, injected, Stop::harness(reason)))
+            Err(cx.failed(Check::Impact, injected, Stop::unknown(reason)))
         }
         Some(Err(levels)) => {
             let reason = format!("the scenario promises that users notice nothing, and they did: {}", shown(&levels));

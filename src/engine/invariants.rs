@@ -87,7 +87,8 @@ async fn grows(cx: &Context<'_>, invariant: &Invariant, stdout: &mut Vec<u8>) ->
     let deadline = started.plus(GROWS_WITHIN);
     let name = &invariant.name;
     loop {
-        let written = ask_probe(cx, &invariant.probe).await?.answer.map(|whole| whole.stdout).unwrap_or_default();
+        let looked = ask_probe(cx, &invariant.probe).await?;
+        let written = looked.success().map(|whole| whole.stdout.clone()).unwrap_or_default();
         let grown = number(&written).ok().filter(|latest| *latest > from);
         if grown.is_none() && cx.sink.now() < deadline {
             tokio::time::sleep(POLL).await;

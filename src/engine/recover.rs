@@ -18,7 +18,7 @@ use crate::record::{
     RestoreLevel, Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, percent, severity_of, understated,
 };
 use crate::runbook::{RunbookPhase, Step};
-use crate::slis::window::{ImpactSize, Level, Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
+use crate::slis::window::{ImpactSize, Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
 use crate::stack::NetworkNames;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub(super) struct Recovered {
     /// When users had recovered, by the runbook or by themselves where there is none, and the window that shows it; also of a
     /// drill that fails for another reason.
     pub recovery: Option<Recovery>,
+    /// When they would have, had all been well of which nobody could say what happened; `None` where everything is known.
+    pub at_best: Option<DrillTime>,
     /// When it began to be looked for, and how long users had to be served for it.
     pub began: DrillTime,
     pub hold: Option<Duration>,
@@ -123,6 +125,8 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
     let by_themselves = ended.values().next().cloned().filter(|_| followed);
     let served_before = followed && served_before(cx, impact, onset, responded.asked.unwrap_or(from));
     let (hold, unverified) = (query.hold, responded.unverified.as_ref());
+    let healed = |best: &Timeline| best.recovered(None, &query).map(|answer| answer.is_ok());
+    let is_unknown = recovered.is_none() && cx.at_best(deadline, healed).await?;
     cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
     cx.undisturbed()?;
     cx.lives()?;
@@ -140,11 +144,10 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
                 return Err(cx.failed(Check::Control, from, Stop::disturbed(reason)));
             }
             let latest = cx.latest(hold);
-            let missed: Vec<Level> = latest.iter().filter(|level| !level.met()).cloned().collect();
-            if !missed.is_empty() && missed.iter().all(Level::is_unknown) {
-                let seen = shown(&missed);
+            if is_unknown {
+                let seen = shown(&latest);
                 let reason = format!("whether users would have recovered without the runbook is not known: {seen}");
-                return Err(cx.failed(Check::Control, from, Stop::harness(reason)));
+                return Err(cx.failed(Check::Control, from, Stop::unknown(reason)));
             }
             let evidence = format!(
                 "without the runbook users did not recover within {}{}: {}{}",
@@ -163,13 +166,12 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
                 Some(_) => "users were served again before the first mitigating command, so the runbook proved nothing",
             };
             let by_none = || Stop::new(Verdict::SelfHealed, reason).at(where_it_should_have_helped(cx, unverified));
-            let stop = by_themselves.unwrap_or_else(by_none);
-            for sli in &cx.plan.slis {
-                let (reason, at) = (stop.reason.clone(), stop.at.clone());
-                let outcome = CheckOutcome::Failed { reason, at };
-                cx.decided(Check::Recovery { sli: sli.name.clone() }, from, outcome);
-            }
-            Err(stop)
+            Err(no_recovery(cx, from, by_themselves.unwrap_or_else(by_none)))
+        }
+        (None, false) if is_unknown => {
+            cx.say_how_faults_stand(at_first, at_last, &ended).await;
+            let reason = format!("whether users have recovered is not known: {}", shown(&cx.latest(hold)));
+            Err(no_recovery(cx, from, Stop::unknown(reason).at(where_it_should_have_helped(cx, unverified))))
         }
         (Some(recovery), false) => {
             let unseen = match cx.bypassed().await {
@@ -206,6 +208,8 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             each_sli(cx, &query, Some(at), &where_it_should_have_helped(cx, unverified));
             cx.sink.emit(Event::Recovered(RecoveryRecord { sli: String::new(), recovered_us: at }));
             seen.recovery = Some(recovery);
+            let best = cx.monitor.timeline(|timeline| timeline.at_best()?.recovered(None, &query)?.ok());
+            seen.at_best = best.map(|best| best.at);
             let cleared = cleared(cx, &at_last, recovery.at);
             let is_left = at_last.iter().any(|(_, answer)| !matches!(answer, Ok(Presence::Gone(_))));
             cx.say_how_faults_stand(at_first, at_last, &ended).await;
@@ -256,6 +260,14 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             Err(Stop::new(Verdict::NotRecovered, reason).at(place))
         }
     }
+}
+
+/// Decides the recovery of every SLI by the same reason.
+fn no_recovery(cx: &Context<'_>, from: DrillTime, stop: Stop) -> Stop {
+    for sli in &cx.plan.slis {
+        cx.decided(Check::Recovery { sli: sli.name.clone() }, from, stop.outcome());
+    }
+    stop
 }
 
 /// A pass without a runbook stays one: users recovered. The record says which of the faults ended by themselves that were not meant to: a rule
@@ -370,9 +382,10 @@ pub(super) async fn no_relapse(cx: &Context<'_>, recovered: &Recovered, until: D
         cx.decided(Check::StillServed, recovery.at, CheckOutcome::Passed { evidence });
         return Ok(());
     };
-    if refused.is_none() && missed.iter().all(Level::is_unknown) {
+    let kept = |best: &Timeline| relapsed(best).map(|answer| answer.is_err());
+    if refused.is_none() && cx.at_best(deadline, kept).await? {
         let reason = format!("whether users kept the service that they had recovered is not known: {}", shown(&missed));
-        return Err(cx.failed(Check::StillServed, recovery.at, Stop::harness(reason)));
+        return Err(cx.failed(Check::StillServed, recovery.at, Stop::unknown(reason)));
     }
     // A verification that did not pass would have been the verdict.
     let at = where_it_should_have_helped(cx, None);
@@ -413,8 +426,15 @@ pub(super) fn judge_time(cx: &Context<'_>, incident: &Incident) -> Option<Stop> 
                 cx.decided(Check::RecoveryTime, fault, CheckOutcome::Passed { evidence });
                 return None;
             }
-            let answers = cx.answers("answers until then", (fault, recovery.from));
-            Stop::new(Verdict::TooLate, format!("{evidence}{answers}{}", last_words(responded)))
+            match recovered.at_best {
+                Some(best) if best.since(fault) <= rto => Stop::unknown(format!(
+                    "whether users recovered in time is not known: {evidence}, and queries had no data before that"
+                )),
+                _ => {
+                    let answers = cx.answers("answers until then", (fault, recovery.from));
+                    Stop::new(Verdict::TooLate, format!("{evidence}{answers}{}", last_words(responded)))
+                }
+            }
         }
         (None, Some(stop)) if stop.verdict.is_harness() => {
             Stop::harness(format!("whether users have recovered cannot be told: {}", stop.reason))

@@ -264,16 +264,21 @@ async fn still_served(
     let since = recovery.map_or(now, |recovery| recovery.from).max(begins);
     let again = |timeline: &Timeline| timeline.held_again(hold, since, Some(steady));
     let held = cx.monitor.until(now.plus(asking_users(cx)), |monitor| monitor.timeline(again)?.ok());
-    if let Some(levels) = held.await? {
+    let held = held.await?.map(Ok).or_else(|| cx.monitor.timeline(again));
+    if let Some(Ok(levels)) = held {
         return Ok((true, format!("every SLI still held: {}", shown(&levels))));
     }
     cx.undisturbed()?;
-    match cx.monitor.timeline(again) {
-        Some(Err(latest)) => {
+    match held.and_then(Result::err) {
+        Some(latest) if cx.at_best(cx.sink.now(), |best| Some(again(best)?.is_ok())).await? => {
+            let seen = shown(&latest);
+            Err(Stop::unknown(format!("whether users kept the service that they had recovered is not known: {seen}")))
+        }
+        Some(latest) => {
             let seen = cx.refused(Some(steady), &latest).unwrap_or_else(|| shown(&latest));
             Ok((false, format!("users had recovered, and then lost the service again: {seen}")))
         }
-        _ => Err(Stop::harness("there was no complete measurement after the restore was looked at")),
+        None => Err(Stop::harness("there was no complete measurement after the restore was looked at")),
     }
 }
 

@@ -113,7 +113,7 @@ async fn hold(
     steady: Option<TimeSpan>,
     cancel: &CancellationToken,
 ) -> Result<String, Stop> {
-    let (hold, from) = (cx.plan.revert_hold, undone.plus(cx.plan.told_every()));
+    let (hold, from) = (cx.plan.held_after_revert(), undone.plus(cx.plan.told_every()));
     let settled = from.since(undone) + hold + SETTLE;
     let within = settled + cx.longest_request();
     let again = |timeline: &Timeline| timeline.held_again(hold, from, steady);
@@ -121,10 +121,10 @@ async fn hold(
     let Some(held) = cancel.run_until_cancelled(held).await else {
         return Ok(format!("{}; interrupted before the SLIs had held", gone(cx)));
     };
-    let held = held?;
-    cx.waited("every SLI to hold after the revert", undone, within, held.is_some());
+    let held = held?.map(Ok).or_else(|| cx.monitor.timeline(again));
+    cx.waited("every SLI to hold after the revert", undone, within, matches!(held, Some(Ok(_))));
     let length = seconds(hold);
-    if let Some(levels) = held {
+    if let Some(Ok(levels)) = held {
         let (begins, _) = cx.window_held(Phase::Revert, &levels);
         if begins.since(from) >= SHORTLY {
             cx.sink.note(format!(
@@ -136,14 +136,19 @@ async fn hold(
     }
     cx.undisturbed()?;
     // Without a whole window nothing was measured.
-    match cx.monitor.timeline(again) {
+    match held.and_then(Result::err) {
         None => {
             let unknown = |timeline: &Timeline| list(&timeline.unknown_loads(from.plus(hold)).collect::<Vec<_>>());
             let loads = cx.monitor.timeline(unknown);
             let of = if loads.is_empty() { loads } else { format!(": how requests of {loads} ended is not known") };
             Err(Stop::harness(format!("the faults are gone, but there was no complete measurement afterwards{of}")))
         }
-        Some(Ok(latest) | Err(latest)) => {
+        Some(latest) => {
+            if cx.at_best(cx.sink.now(), |best| Some(again(best)?.is_ok())).await? {
+                let seen = shown(&latest);
+                let reason = format!("the faults are gone, and whether users are served is not known: {seen}");
+                return Err(Stop::unknown(reason));
+            }
             let reason = match cx.refused(steady, &latest) {
                 Some(refused) => format!("the faults are gone and {refused}"),
                 None => format!(

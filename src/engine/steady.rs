@@ -4,7 +4,7 @@ use super::commands::begin_commands;
 use super::context::{Context, seconds};
 use super::follow::{Opening, RunbookInputs, usual_place};
 use super::invariants::{InvariantValues, ask_invariants};
-use super::monitor::shown;
+use super::monitor::{Monitor, shown};
 use super::pages::{start_alerts, was_quiet};
 use super::restore::{Baseline, before_restore};
 use super::stop::Stop;
@@ -19,7 +19,7 @@ use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, ClockRecord, Event, InvariantTime, Phase, StackRecord, Verdict};
 use crate::shell::Shell;
-use crate::slis::window::TimeSpan;
+use crate::slis::window::{TimeSpan, Timeline};
 use crate::spec::sources;
 use crate::stack::{AgentRole, NetworkNames, Stack, TOXIPROXY_PORT};
 use futures_util::future::try_join_all;
@@ -58,12 +58,15 @@ pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
     let within = cx.plan.steady_for + cx.plan.steady_within + cx.longest_request();
     let window = cx.plan.steady_for;
     let (condition, page) = (cx.plan.detect.condition.is_some(), cx.plan.detect.page.as_ref());
-    let met = cx.monitor.until(started.plus(within), |monitor| {
+    let quiet = |monitor: &Monitor| {
         let alert = monitor.condition();
         // A page that could not be asked is no quiet alert.
         let holds_not = !condition || (alert.sampled.is_some() && !alert.holds && alert.readable);
-        let quiet = holds_not && page.is_none_or(|page| monitor.alerts(|seen| !page.is_active(seen)));
-        monitor.timeline(|timeline| timeline.steady(window, started)?.ok()).filter(|_| quiet)
+        holds_not && page.is_none_or(|page| monitor.alerts(|seen| !page.is_active(seen)))
+    };
+    let deadline = started.plus(within);
+    let met = cx.monitor.until(deadline, |monitor| {
+        monitor.timeline(|timeline| timeline.steady(window, started)?.ok()).filter(|_| quiet(monitor))
     });
     let met = met.await?;
     let what = format!("every SLI to meet its objective over {}", seconds(window));
@@ -81,7 +84,13 @@ pub(super) async fn steady(cx: &mut Context<'_>) -> Result<Steady, Stop> {
         cx.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
         return Ok(Steady { session, invariants, baseline, names, running, window });
     }
-    Err(cx.failed(Check::Steady, started, cx.stop_at("steady", Verdict::Unsteady, why_unsteady(cx))))
+    let at_best = |best: &Timeline| Some(best.steady(window, started)?.is_ok());
+    let stop = if quiet(&cx.monitor) && cx.at_best(deadline, at_best).await? {
+        Stop::unknown(format!("whether users are served before anything is broken is not known: {}", why_unsteady(cx)))
+    } else {
+        cx.stop_at("steady", Verdict::Unsteady, why_unsteady(cx))
+    };
+    Err(cx.failed(Check::Steady, started, stop))
 }
 
 async fn start_load(cx: &Context<'_>) -> Result<Vec<AbortOnDropHandle<()>>, Stop> {

@@ -79,6 +79,11 @@ impl Stop {
         Stop { disturbed: true, ..Stop::harness(reason) }
     }
 
+    /// What was measured leaves open what became of users. On a machine that is full of other drills that is their doing.
+    pub fn unknown(reason: impl Into<String>) -> Stop {
+        Stop::harness(reason).measured()
+    }
+
     /// This stop, marked as one that rests on a measurement.
     pub fn measured(self) -> Stop {
         Stop { measured: true, ..self }

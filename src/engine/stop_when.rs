@@ -7,8 +7,7 @@ use super::stop::Stop;
 use crate::agent::ability::Ability;
 use crate::agent::protocol::{AgentAnswer, AgentAsk};
 use crate::agent::watch::StatusPage;
-use crate::load::SLICE;
-use crate::record::{Location, Verdict};
+use crate::record::{DrillTime, Location, Verdict};
 use crate::spec::{Plan, StopCondition, StopWhen};
 use futures_util::future::pending;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -29,13 +28,14 @@ pub(super) async fn unless_stopped<T>(
 ) -> Result<T, Stop> {
     let conditions: Vec<(String, &StopCondition)> =
         common.plan.stop_when.iter().enumerate().map(|(at, known)| (format!("stop_when-{at}"), known)).collect();
+    let began = common.sink.now();
     for (id, condition) in &conditions {
         if let StopWhen::Answer { url, status } = &condition.what {
             let page = StatusPage { url: url.clone(), status: *status };
             common.drill_agent()?.ask(page.ask(id)).await?;
         }
         // What holds before anything is broken keeps it from being broken.
-        if let Some(evidence) = holds(&common, id, condition).await? {
+        if let Some(evidence) = holds(&common, id, condition, None).await? {
             return Err(stopped(&common, condition, &evidence));
         }
     }
@@ -43,7 +43,7 @@ pub(super) async fn unless_stopped<T>(
         loop {
             let is_script = matches!(condition.what, StopWhen::Probe { .. });
             tokio::time::sleep(if is_script { RUN_EVERY } else { ASK_EVERY }).await;
-            match holds(&common, id, condition).await {
+            match holds(&common, id, condition, Some(began)).await {
                 Ok(None) => {}
                 Ok(Some(evidence)) => return stopped(&common, condition, &evidence),
                 Err(stop) => return stop.at(common.in_scenario(condition.line)),
@@ -72,16 +72,17 @@ fn stopped(common: &CommonContext<'_>, condition: &StopCondition, evidence: &str
     Stop::new(Verdict::Interrupted, reason).at(common.in_scenario(condition.line))
 }
 
-/// What shows that a condition holds.
-async fn holds(common: &CommonContext<'_>, id: &str, condition: &StopCondition) -> Result<Option<String>, Stop> {
+/// What shows that a condition holds, or that of an SLI did while nobody asked, `since` then.
+async fn holds(
+    common: &CommonContext<'_>,
+    id: &str,
+    condition: &StopCondition,
+    since: Option<DrillTime>,
+) -> Result<Option<String>, Stop> {
     match &condition.what {
         StopWhen::Below { sli, below, window } => {
-            let mut levels = common.monitor.timeline(|timeline| timeline.latest(*window));
-            // At the beginning the window is shorter, and says less than it should.
-            levels.retain(|level| {
-                level.sli == *sli && level.to.since(level.from) + SLICE / 2 >= *window && level.below(*below)
-            });
-            Ok((!levels.is_empty()).then(|| shown(&levels)))
+            let fell = common.monitor.timeline(|timeline| timeline.fell_below(sli, *below, *window, since));
+            Ok(fell.map(|level| shown(&[level])))
         }
         StopWhen::File(path) => match path.symlink_metadata() {
             Ok(_) => Ok(Some("it was found".into())),

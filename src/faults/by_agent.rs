@@ -117,7 +117,7 @@ impl AgentFault {
     }
 
     async fn look(&self, context: &FaultContext<'_>, operation: &str) -> FaultResult<AgentAnswer> {
-        ask(context, &self.role.name(), operation, AgentAsk::Look { id: context.id.into() }).await
+        context.ask(&self.role.name(), operation, AgentAsk::Look { id: context.id.into() }).await
     }
 }
 
@@ -134,12 +134,12 @@ impl Inject for AgentFault {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
-        ask(context, &self.role.name(), "inject", (self.asked)(context)?).await.map(drop)
+        context.ask(&self.role.name(), "inject", (self.asked)(context)?).await.map(drop)
     }
 
     async fn change(&self, context: &FaultContext<'_>) -> FaultResult {
         let AgentAsk::Begin { id, message, .. } = (self.asked)(context)? else { return Ok(()) };
-        ask(context, &self.role.name(), "change", AgentAsk::Change { id, message }).await.map(drop)
+        context.ask(&self.role.name(), "change", AgentAsk::Change { id, message }).await.map(drop)
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
@@ -178,14 +178,12 @@ impl Inject for AgentFault {
     }
 }
 
-pub(super) async fn ask(
-    context: &FaultContext<'_>,
-    agent: &str,
-    operation: &str,
-    ask: AgentAsk,
-) -> FaultResult<AgentAnswer> {
-    let failed = |cause: String| FaultError::new(format!("{operation} `{}`", context.id), cause);
-    let connected = context.agents.and_then(|agents| agents.iter().find(|(role, _)| role.name() == agent));
-    let (_, agent) = connected.ok_or_else(|| failed(format!("the agent {agent} is not connected")))?;
-    agent.ask(ask).await.map_err(|error| failed(error.to_string()))
+impl FaultContext<'_> {
+    /// Asks an agent about the fault; `operation` is what for.
+    pub(super) async fn ask(&self, agent: &str, operation: &str, ask: AgentAsk) -> FaultResult<AgentAnswer> {
+        let failed = |cause: String| FaultError::new(format!("{operation} `{}`", self.id), cause);
+        let connected = self.agents.and_then(|agents| agents.iter().find(|(role, _)| role.name() == agent));
+        let (_, agent) = connected.ok_or_else(|| failed(format!("the agent {agent} is not connected")))?;
+        agent.ask(ask).await.map_err(|error| failed(error.to_string()))
+    }
 }

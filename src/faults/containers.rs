@@ -123,15 +123,17 @@ pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn
     Some(format!("{what}, unless a step had cleared it before"))
 }
 
-/// The containers of an undo, and their service.
-fn parts(undo: &Undo) -> FaultResult<(&str, &[String])> {
-    let Undo::Containers { service, containers, .. } = undo else { return Err(FaultError::undo("for containers")) };
-    Ok((service, containers))
+/// The service of an undo, its containers, and what is done to them.
+fn parts(undo: &Undo) -> FaultResult<(&str, &[String], &ContainerOp)> {
+    match undo {
+        Undo::Containers { service, containers, op, .. } => Ok((service, containers, op)),
+        _ => Err(FaultError::undo("for containers")),
+    }
 }
 
 /// Does something to every container of an undo.
 pub(super) async fn operate(undo: &Undo, op: &ContainerOp, stack: &dyn Stack) -> FaultResult {
-    let (_, containers) = parts(undo)?;
+    let (_, containers, _) = parts(undo)?;
     for container in containers {
         operate_one(undo, container, op, stack).await?;
     }
@@ -140,7 +142,7 @@ pub(super) async fn operate(undo: &Undo, op: &ContainerOp, stack: &dyn Stack) ->
 
 /// Does something to one container of an undo.
 pub(super) async fn operate_one(undo: &Undo, container: &str, op: &ContainerOp, stack: &dyn Stack) -> FaultResult {
-    let (service, _) = parts(undo)?;
+    let (service, ..) = parts(undo)?;
     let operation = format!("{} of `{service}` ({})", words(op).0, short(container));
     stack.operate(container, op).await.map_err(FaultError::of(operation))
 }
@@ -150,7 +152,7 @@ pub(super) type FoundContainer = (String, Option<ContainerState>);
 
 /// How each container of an undo stands.
 pub(super) async fn look(undo: &Undo, stack: &dyn Stack) -> FaultResult<Vec<FoundContainer>> {
-    let (service, containers) = parts(undo)?;
+    let (service, containers, _) = parts(undo)?;
     look_at(service, containers, stack).await
 }
 
@@ -198,12 +200,8 @@ pub(super) fn status(state: &ContainerState) -> String {
 ///
 /// # Errors
 /// What failed, after all were tried.
-pub(super) async fn restore(
-    service: &str,
-    containers: &[String],
-    op: &ContainerOp,
-    stack: &dyn Stack,
-) -> FaultResult<Undone> {
+pub(super) async fn restore(undo: &Undo, stack: &dyn Stack) -> FaultResult<Undone> {
+    let (service, containers, op) = parts(undo)?;
     // An engine that does not answer for one container may still act on the others.
     let (found, unseen) = match look_at(service, containers, stack).await {
         Ok(found) => (found, false),

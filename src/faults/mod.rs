@@ -212,7 +212,7 @@ impl Fault {
     /// The file of the project in which its preset is written.
     pub fn preset_file(&self) -> Option<&Path> {
         let own = self.preset.as_ref().filter(|own| Preset::shipped().iter().all(|shipped| shipped.name != own.name));
-        own.map(|preset| preset.file())
+        own.map(|preset| preset.source.path.as_path())
     }
 
     /// Whether its preset says that nothing undoes it.

@@ -31,6 +31,10 @@ use std::sync::{Arc, LazyLock};
 
 /// The presets that are shipped: name and text. A preset is a file in `faults/`.
 const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
+/// Largest file of a preset, in bytes: each fault of a scenario has a copy of what is in it.
+const MOST_BYTES: usize = 64 * 1024;
+/// Longest value that is no text, in bytes: a preset may put it in many places.
+const LONGEST: usize = 1000;
 
 /// A fault that is written in YAML.
 #[derive(Debug, Clone)]
@@ -46,7 +50,7 @@ pub struct Preset {
     parameters: Vec<Parameter>,
     pub(super) kind: &'static str,
     pub(super) settings: Node,
-    source: Arc<Source>,
+    pub(super) source: Arc<Source>,
 }
 
 /// A parameter of a preset.
@@ -81,12 +85,13 @@ impl ParameterForm {
     fn check(&self, text: &str) -> Result<(), String> {
         let word = |c: char| c.is_ascii_alphanumeric() || "_.:/@%+-".contains(c);
         match self {
+            ParameterForm::Text if text.contains('\0') => Err("a text cannot hold NUL".into()),
+            ParameterForm::Text => Ok(()),
+            _ if text.len() > LONGEST => Err(format!("it has more than {LONGEST} bytes")),
             ParameterForm::Service if is_name(text) => Ok(()),
             ParameterForm::Service => Err("it is no name of a service".into()),
             ParameterForm::Word if !text.is_empty() && !text.starts_with('-') && text.chars().all(word) => Ok(()),
             ParameterForm::Word => Err("only letters, digits and any of `_.:/@%+-` can stand here".into()),
-            ParameterForm::Text if text.contains('\0') => Err("a text cannot hold NUL".into()),
-            ParameterForm::Text => Ok(()),
             ParameterForm::Integer(least, most) => match text.parse::<u64>() {
                 Ok(number) if (*least..=*most).contains(&number) => Ok(()),
                 _ => Err(format!("`{}` is not a whole number from {least} to {most}", shorten(text))),
@@ -169,6 +174,10 @@ impl Preset {
     fn read_file(name: &str, file: &Path, near: &Source, diags: &mut Diagnostics) -> Option<Preset> {
         let read = near.root.as_ref().map_or_else(|| Source::read(file), |root| Source::read_in(file, root));
         let source = read.map_err(|error| error.report("the preset", None, diags)).ok()?;
+        if source.text.len() > MOST_BYTES {
+            diags.error(&source, Span::default(), format!("a preset is larger than {} KiB", MOST_BYTES / 1024));
+            return None;
+        }
         Preset::read(name, &source, diags)
     }
 
@@ -194,11 +203,6 @@ impl Preset {
         Some(Preset { name, title, covers, cured_by, parameters, kind, settings, source })
     }
 
-    /// The file that it was read from.
-    pub(super) fn file(&self) -> &Path {
-        &self.source.path
-    }
-
     /// What its parameters may look like, with what they are.
     pub fn shape(&self) -> serde_json::Value {
         let mut properties = json!({});
@@ -214,21 +218,6 @@ impl Preset {
         let kind = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };
         json!({ "type": kind, "properties": properties, "required": required, "additionalProperties": false,
                 "description": format!("{}; usually cured by: {}", self.title, self.cured_by) })
-    }
-
-    /// A value that a parameter may have.
-    #[cfg(test)]
-    pub(super) fn sample(&self, name: &str) -> &str {
-        match &self.parameters.iter().find(|parameter| parameter.name == name).expect("a parameter").form {
-            ParameterForm::Duration => "1s",
-            ParameterForm::Size => "64MiB",
-            ParameterForm::Percentage => "50%",
-            ParameterForm::Integer(..) => "1",
-            ParameterForm::OneOf(words) => &words[0],
-            ParameterForm::Text if name.contains("path") || name.contains("directory") => "/tmp/x",
-            _ if name == "object" => "secret/a1",
-            _ => "a1",
-        }
     }
 
     /// The fault that a scenario asks for with these parameters.
@@ -369,10 +358,15 @@ fn fill(node: &Node, values: &Values<'_>) -> Option<Node> {
 
 /// A text with the values in their places; `None` where one of them was not given.
 fn fill_text(text: &str, values: &Values<'_>) -> Option<String> {
-    placeholders(text).try_fold(text.to_string(), |filled, (placeholder, name, view)| {
+    let (mut filled, mut rest) = (String::new(), text);
+    for (placeholder, name, view) in placeholders(text) {
         let (form, value) = values.get(name)?;
-        Some(filled.replace(placeholder, &form.view(value.as_deref()?, view)?))
-    })
+        let (before, behind) = rest.split_once(placeholder)?;
+        filled.push_str(before);
+        filled.push_str(&form.view(value.as_deref()?, view)?);
+        rest = behind;
+    }
+    Some(filled + rest)
 }
 
 /// Where the presets of the project of a file lie: `faults/` beside it, or above it within the project.
@@ -381,4 +375,25 @@ fn folders(near: &Source) -> impl Iterator<Item = PathBuf> {
     let mut folders: Vec<PathBuf> = above.map(|folder| folder.join("faults")).collect();
     folders.push(crate::source::beside(&near.path, "../faults"));
     folders.into_iter().filter(|folder| folder.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Preset {
+        /// A value that a parameter may have.
+        pub(in crate::faults) fn sample(&self, name: &str) -> &str {
+            match &self.parameters.iter().find(|parameter| parameter.name == name).expect("a parameter").form {
+                ParameterForm::Duration => "1s",
+                ParameterForm::Size => "64MiB",
+                ParameterForm::Percentage => "50%",
+                ParameterForm::Integer(..) => "1",
+                ParameterForm::OneOf(words) => &words[0],
+                ParameterForm::Text if name.contains("path") || name.contains("directory") => "/tmp/x",
+                _ if name == "object" => "secret/a1",
+                _ => "a1",
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! thrown away after the drill (`irreversible: true`).
 
 use super::command::carry_out;
-use super::{FaultContext, FaultError, FaultResult, GOES_WITH_THE_STACK, by_agent, containers, deploy, patch};
+use super::{FaultContext, FaultError, FaultResult, GOES_WITH_THE_STACK, containers, deploy, patch};
 use crate::agent::protocol::AgentAsk;
 use crate::source::{MapReader, shape};
 use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, ObjectChange, RELEASE_WITHIN};
@@ -172,12 +172,10 @@ impl Undo {
             // What agents held they have lifted by themselves when their channels ended.
             Undo::Agent { .. } if context.agents.is_none() => Ok(Undone::default()),
             Undo::Agent { agent, fault } => {
-                by_agent::ask(context, agent, "lift", AgentAsk::Lift { id: fault.clone() }).await?;
+                context.ask(agent, "lift", AgentAsk::Lift { id: fault.clone() }).await?;
                 Ok(Undone::of([format!("{agent} lifted {fault}")]))
             }
-            Undo::Containers { service, containers, op, .. } => {
-                containers::restore(service, containers, op, stack).await
-            }
+            Undo::Containers { .. } => containers::restore(self, stack).await,
             Undo::Command { service, script, .. } => {
                 containers::commands_run_in(service, self, stack).await?;
                 let executed = carry_out("undo", service, script, stack).await?;

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::process;
+use crate::source::tidy;
 use crate::spec::{GameDay, Plan, shared_files};
 use crate::stack::{Platform, SourceFiles};
 use std::collections::BTreeSet;
@@ -53,11 +54,8 @@ pub fn own_files(plan: &Plan, project: &Path, inputs: &mut SourceFiles) {
 /// Usage: there is no `git`, the project is no Git repository, or the revision is not known in it.
 fn changed_since(project: &Path, revision: &str) -> Result<BTreeSet<PathBuf>, Error> {
     let top = line(project, &["rev-parse", "--show-toplevel"], || {
-        Error::usage(format!(
-            "{} is no Git repository: nobody can tell what has changed",
-            crate::source::tidy(project).display()
-        ))
-        .hint("leave `--affected-by` out")
+        let message = format!("{} is no Git repository: nobody can tell what has changed", tidy(project).display());
+        Error::usage(message).hint("leave `--affected-by` out")
     })?;
     let unknown = || Error::usage(format!("Git knows no revision `{revision}`")).hint(FETCH);
     // What looks like an option would be one.

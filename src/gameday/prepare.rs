@@ -114,14 +114,9 @@ fn numbered(file: &GameDay, occasion: u64, seed: u64) -> Vec<PreparedDrill> {
         // Without a runbook there is nothing to leave out.
         let controls = controls.filter(|_| plan.runbook.is_some()).unwrap_or(0);
         for repetition in 1..=repeat {
-            let planned = PlannedDrill {
-                number: drills.len() + 1,
-                scenario: plan.name.clone(),
-                title: plan.title.clone(),
-                tags: plan.tags.clone(),
-                repetition,
-                control: is_control(controls, place, occasion, repeat, repetition),
-            };
+            let (scenario, title, tags) = (plan.name.clone(), plan.title.clone(), plan.tags.clone());
+            let (number, control) = (drills.len() + 1, is_control(controls, place, occasion, repeat, repetition));
+            let planned = PlannedDrill { number, scenario, title, tags, repetition, control };
             let seed = drawn("drill", seed, &plan.name, repetition);
             drills.push(PreparedDrill { planned, plan: plan.clone(), seed });
         }
@@ -151,10 +146,8 @@ pub fn occasion(env: impl Fn(&str) -> Option<String>, earlier: u64) -> u64 {
 /// attempt (`8123/2`), of GitLab CI the pipeline, of Jenkins and what follows its customs the tag of the build.
 pub fn run_of_ci(env: impl Fn(&str) -> Option<String>) -> Option<String> {
     let env = |name: &str| env(name).map(|text| text.trim().to_string()).filter(|text| !text.is_empty());
-    let github = env("GITHUB_RUN_ID").map(|run| match env("GITHUB_RUN_ATTEMPT") {
-        Some(attempt) => format!("{run}/{attempt}"),
-        None => run,
-    });
+    let attempt = || env("GITHUB_RUN_ATTEMPT").map(|attempt| format!("/{attempt}")).unwrap_or_default();
+    let github = env("GITHUB_RUN_ID").map(|run| run + &attempt());
     github.or_else(|| env("CI_PIPELINE_ID")).or_else(|| env("BUILD_TAG"))
 }
 
@@ -223,7 +216,7 @@ pub fn exit_of(outcome: RunOutcome) -> Exit {
 pub fn expected(plan: &Plan) -> Duration {
     let impact = if plan.impact.none { plan.impact.within } else { plan.impact.window };
     let hold = plan.recover_hold.max(plan.shown_after());
-    UP_AND_DOWN + plan.steady_for + impact + hold + plan.told_every() + plan.revert_hold
+    UP_AND_DOWN + plan.steady_for + impact + hold + plan.told_every() + plan.held_after_revert()
 }
 
 #[cfg(test)]

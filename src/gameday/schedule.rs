@@ -2,7 +2,7 @@
 //! next, so that every decision of a game day can be tested without a clock and without Docker.
 //!
 //! Drills start in the order of the plan. One that was disturbed is run again alone, when everything else is over, and fewer run at
-//! once from then on; one that failed and may be retried goes to the end of the queue.
+//! once until a few in a row were not; one that failed and may be retried goes to the end of the queue.
 
 use crate::record::{Cause, RunOutcome, Stopped};
 use crate::spec::Show;
@@ -14,6 +14,10 @@ const DISTURBED_AGAIN: u32 = 2;
 
 /// A drill whose machine was lost is run again so often: a second loss may be the drill's own doing.
 const LOST_AGAIN: u32 = 1;
+
+/// After so many attempts in a row that nothing disturbed, one more may run at once than before. A machine is busy for a while, a game
+/// day takes hours.
+const CALM: u32 = 4;
 
 /// What a game day allows.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +102,8 @@ pub struct DaySchedule {
     drills: BTreeMap<usize, ScheduledDrill>,
     /// So many run at once at most, since others disturbed one.
     most: usize,
+    /// So many attempts ended since then, or since one more was let in, that nothing disturbed.
+    calm: u32,
     closed: Option<String>,
     stopped: Option<Stopped>,
 }
@@ -109,13 +115,9 @@ impl DaySchedule {
             |(number, name, takes)| (number, ScheduledDrill { name, takes, disturbed: 0, retried: 0, lost: 0 });
         let drills: Vec<_> = drills.into_iter().map(scheduled).collect();
         let planned = |number: usize| Start { number, attempt: 1, cause: Cause::Planned, alone: false };
-        DaySchedule {
-            rules,
-            queue: drills.iter().map(|(number, _)| planned(*number)).collect(),
-            drills: drills.into_iter().collect(),
-            most: usize::MAX,
-            ..DaySchedule::default()
-        }
+        let queue = drills.iter().map(|(number, _)| planned(*number)).collect();
+        let drills = drills.into_iter().collect();
+        DaySchedule { rules, queue, drills, most: usize::MAX, ..DaySchedule::default() }
     }
 
     /// What is to be done at `now`, counted from the beginning of the game day. `room` is asked last, with the numbers of the
@@ -123,10 +125,7 @@ impl DaySchedule {
     /// not: there will never be more.
     pub fn next(&mut self, now: Duration, room: impl FnOnce(&[usize], usize) -> bool) -> NextStart {
         if let Some(why) = self.closed.clone() {
-            return match self.take() {
-                Some(start) => NextStart::NotRun(start, why),
-                None => self.idle(),
-            };
+            return self.take().map_or_else(|| self.idle(), |start| NextStart::NotRun(start, why));
         }
         let Some(front) = self.queue.front().or(self.alone.front()).cloned() else { return self.idle() };
         if let Some(why) = self.too_late(now, front.number) {
@@ -202,6 +201,13 @@ impl DaySchedule {
             self.queue.push_back(again(Cause::Lost, start.alone));
             return Some(format!("{name} was lost with the machine that ran it: it is run again, once"));
         }
+        self.calm = if came.disturbed { 0 } else { self.calm + 1 };
+        let mut more = None;
+        if self.calm >= CALM && self.most < usize::MAX {
+            (self.most, self.calm) = (self.most + 1, 0);
+            more =
+                Some(format!("nothing disturbed the last {CALM} attempts: from here on at most {} at once", self.most));
+        }
         if came.disturbed {
             drill.disturbed += 1;
             if drill.disturbed > DISTURBED_AGAIN {
@@ -231,7 +237,7 @@ impl DaySchedule {
             }
             return Some(format!("{name} failed: nothing more is started"));
         }
-        None
+        more
     }
 
     /// Nothing more is started. The first reason stays.

@@ -112,6 +112,27 @@ fn once_a_drill_was_disturbed_one_fewer_runs_at_once_and_never_less_than_one() {
 }
 
 #[test]
+fn after_a_few_drills_that_nothing_disturbed_one_more_runs_at_once() {
+    let mut all = schedule(ScheduleRules::default(), 12);
+    (1..=2).for_each(|number| assert_eq!(start(&mut all).number, number));
+    assert!(all.ended(2, DISTURBED).unwrap().ends_with("; from here on at most 1 at once"));
+    for number in [1, 3, 4, 5] {
+        if number > 1 {
+            assert_eq!(start(&mut all).number, number);
+        }
+        assert_eq!(all.next(S(0), roomy), NextStart::Wait);
+        let said = all.ended(number, came(RunOutcome::Failed));
+        assert_eq!(said.is_some_and(|said| said.ends_with("at most 2 at once")), number == 5);
+    }
+    (6..=7).for_each(|number| assert_eq!(start(&mut all).number, number));
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait, "two, not three");
+    assert!(all.ended(6, DISTURBED).unwrap().ends_with("; from here on at most 1 at once"));
+    all.ended(7, came(RunOutcome::Passed));
+    assert_eq!(start(&mut all).number, 8);
+    assert_eq!(all.next(S(0), roomy), NextStart::Wait, "they are counted anew");
+}
+
+#[test]
 fn a_retry_of_what_was_run_alone_is_alone_and_a_failure_for_good_ends_a_day_that_fails_fast() {
     let mut all = schedule(ScheduleRules { retry: 1, fail_fast: true, ..ScheduleRules::default() }, 2);
     start(&mut all);

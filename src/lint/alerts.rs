@@ -219,8 +219,8 @@ mod tests {
         let project =
             Project { root: dir.path().to_path_buf(), alerts: alert_files(dir.path(), &config), evidence: None };
         let paths = collect(&[dir.path().join("runbooks")], dir.path(), &config).expect("pages");
-        let outcome = run(&paths, &project, &config);
-        let of_rule = outcome.found.sorted().into_iter().filter(|d| d.code == Some("RB402"));
+        let found = run(&paths, &project, &config);
+        let of_rule = found.sorted().into_iter().filter(|d| d.code == Some("RB402"));
         of_rule
             .map(|d| {
                 let (file, pos) =

@@ -58,7 +58,7 @@ pub(super) fn lint(text: &str) -> Diagnostics {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("page.md");
     std::fs::write(&path, text).expect("a page");
-    super::run(&[path], &Project::default(), &Config::default()).found
+    super::run(&[path], &Project::default(), &Config::default())
 }
 
 /// An example of `rules.md`, as it stands on a page.

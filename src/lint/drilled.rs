@@ -56,9 +56,9 @@ pub(super) fn never(project: &Project, pages: &[LintPage<'_>], report: &mut Find
         if follows.is_empty() {
             let is_neighbour = |other: &Follows| other.runbook.parent() == path.parent();
             if !steps.iter().any(|step| drilled(step)) && evidence.follows.iter().any(is_neighbour) {
-                report
-                    .in_file(page.source, page.first_line(first.span), "no scenario follows this runbook")
-                    .help("write one: `firedrill init` shows how");
+                let place = page.first_line(first.span);
+                let found = report.in_file(page.source, place, "no scenario follows this runbook");
+                found.help("write one: `firedrill init` shows how");
                 // There are more runbooks than anybody drills.
                 report.only_info();
             }

@@ -8,14 +8,9 @@ use std::path::{Path, PathBuf};
 /// Why there is nothing to lint.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// A path that does not exist, or a folder that cannot be read.
-    #[error("{path}: {cause}")]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
+    /// A path that does not exist, or a folder that cannot be read, and why.
+    #[error("{0}: {1}")]
+    Path(PathBuf, std::io::Error),
     /// A folder in which there is no Markdown that is not left out.
     #[error("{0}: there is no Markdown file in it")]
     Nothing(PathBuf),
@@ -27,7 +22,7 @@ pub enum FilesError {
 pub fn collect(paths: &[PathBuf], root: &Path, config: &Config) -> Result<Vec<PathBuf>, FilesError> {
     let mut files = Vec::new();
     for path in paths {
-        let failed = |cause| FilesError::Path { path: path.clone(), cause };
+        let failed = |cause| FilesError::Path(path.clone(), cause);
         if !fs::metadata(path).map_err(failed)?.is_dir() {
             files.push(tidy(path));
             continue;
@@ -109,7 +104,7 @@ mod tests {
         assert_eq!(names(&[""]).expect("files"), ["a.md", "deep/b.markdown"]);
         assert_eq!(names(&["deep/c.txt", "a.md", "a.md"]).expect("files"), ["a.md", "deep/c.txt"]);
         assert_eq!(names(&["old/g.md"]).expect("files"), ["old/g.md"]);
-        assert!(matches!(names(&["none"]), Err(FilesError::Path { .. })));
+        assert!(matches!(names(&["none"]), Err(FilesError::Path(..))));
         std::fs::create_dir(root.join("empty")).expect("a directory");
         assert!(matches!(names(&["empty"]), Err(FilesError::Nothing(_))));
     }

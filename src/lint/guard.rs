@@ -114,10 +114,8 @@ impl<'a> Guards<'a> {
         let fence = index.and_then(|index| fences.get(index).zip(self.comments.get(index)));
         let fence = fence.filter(|(fence, _)| at.start < fence.span.end);
         let block = fence.map_or(at, |(fence, _)| fence.span);
-        let by_block = match self.last.get().filter(|(start, _)| *start == block.start) {
-            Some((_, guarded)) => guarded,
-            None => self.by_texts(page, block),
-        };
+        let last = self.last.get().filter(|(start, _)| *start == block.start);
+        let by_block = last.map_or_else(|| self.by_texts(page, block), |(_, guarded)| guarded);
         self.last.set(Some((block.start, by_block)));
         by_block || fence.is_some_and(|(fence, comments)| by_comments(page, fence, comments, at))
     }

@@ -15,7 +15,7 @@ pub(super) const ANCHOR: &str = "an anchor is the heading in lower case, signs l
 
 pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
     let anchors = pages.iter().map(|page| (tidy(&page.source.path), anchors(&page.source.text, page.look)));
-    let mut anchors: HashMap<PathBuf, HashSet<String>> = anchors.collect();
+    let mut anchors: AnchorsOfPages = anchors.collect();
     for page in pages {
         let path = &page.source.path;
         let root = root(path);
@@ -43,13 +43,11 @@ fn links(page: &LintPage<'_>) -> Vec<(String, Span)> {
 /// Targets that are for somebody else: other schemes, templates, placeholders.
 static FOREIGN: TextPattern = TextPattern::new(r"^[A-Za-z][A-Za-z0-9+.-]*:|[<{]|\$\(|%\}|^//|^[@~$]");
 
-/// What is wrong with a link of a page, and what to do; `seen` has the anchors of pages.
-fn wrong(
-    page: &Path,
-    root: Option<&Path>,
-    target: &str,
-    seen: &mut HashMap<PathBuf, HashSet<String>>,
-) -> Option<(String, &'static str)> {
+/// The anchors of the pages that were looked at.
+type AnchorsOfPages = HashMap<PathBuf, HashSet<String>>;
+
+/// What is wrong with a link of a page, and what to do.
+fn wrong(page: &Path, root: Option<&Path>, target: &str, seen: &mut AnchorsOfPages) -> Option<(String, &'static str)> {
     if FOREIGN.is_match(target) {
         return None;
     }
@@ -234,8 +232,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             std::fs::write(path, content).expect("a file");
         }
-        let outcome = run(&[dir.path().join(page)], &Project::default(), &Config::default());
-        let of_rule = outcome.found.sorted().into_iter().filter(|d| d.code == Some("RB401"));
+        let found = run(&[dir.path().join(page)], &Project::default(), &Config::default());
+        let of_rule = found.sorted().into_iter().filter(|d| d.code == Some("RB401"));
         of_rule.map(|d| format!("{} ({})", d.message, d.help.clone().unwrap_or_default())).collect()
     }
 

@@ -49,4 +49,4 @@ pub use files::{FilesError, collect};
 pub use output::{explain, github, json, summary, table};
 pub use page::{LintPage, Project};
 pub use rule::{FindingReport, LintRule, RULES, RuleCheck};
-pub use run::{LintOutcome, run};
+pub use run::run;

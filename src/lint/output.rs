@@ -1,19 +1,18 @@
 //! Findings and rules as text: JSON, annotations of GitHub, the table of rules, and the long explanation of one.
 
-use super::{Config, LintOutcome, LintRule, RULES};
+use super::{Config, LintRule, RULES};
 use crate::output::Annotation;
 use crate::report::many;
-use crate::source::{Diagnostic, Severity};
+use crate::source::{Diagnostic, Diagnostics, Severity};
 
-/// `12 files: 1 error, 3 warnings`.
-pub fn summary(outcome: &LintOutcome) -> String {
-    let files = many(outcome.files, "file");
-    format!("{files}: {}\n", outcome.found.summary().unwrap_or_else(|| "nothing found".into()))
+/// What was found in so many files: `12 files: 1 error, 3 warnings`.
+pub fn summary(files: usize, found: &Diagnostics) -> String {
+    format!("{}: {}\n", many(files, "file"), found.summary().unwrap_or_else(|| "nothing found".into()))
 }
 
 /// One JSON object per finding and line: `rule`, `level`, `path`, `line`, `column`, `end_line`, `end_column` (from 1;
 /// the end is the place after the last character), `message`, `label`, `help`.
-pub fn json(outcome: &LintOutcome) -> String {
+pub fn json(found: &Diagnostics) -> String {
     let line = |finding: &Diagnostic| {
         let (start, end) = (finding.source.pos(finding.span.start), finding.source.pos(finding.span.end));
         let object = serde_json::json!({
@@ -30,12 +29,12 @@ pub fn json(outcome: &LintOutcome) -> String {
         });
         format!("{object}\n")
     };
-    outcome.found.sorted().into_iter().map(line).collect()
+    found.sorted().into_iter().map(line).collect()
 }
 
 /// Commands of GitHub's workflows that put each finding beside its line in a pull request.
-pub fn github(outcome: &LintOutcome) -> String {
-    outcome.found.sorted().into_iter().map(annotation).collect()
+pub fn github(found: &Diagnostics) -> String {
+    found.sorted().into_iter().map(annotation).collect()
 }
 
 fn annotation(finding: &Diagnostic) -> String {
@@ -79,7 +78,7 @@ pub fn explain(rule: &LintRule, config: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Diagnostics, Source, Span};
+    use crate::source::{Source, Span};
 
     #[test]
     fn formats() {
@@ -88,8 +87,7 @@ mod tests {
         found.error(&source, Span::new(2, 9), "100% wrong,\nso: mend it").code("RB001").help("mend it");
         found.warning(&source, Span::new(10, 11), "x");
         found.push(Severity::Info, &source, Span::new(10, 11), "y").code("RB107");
-        let outcome = LintOutcome { files: 1, found };
-        insta::assert_snapshot!(format!("{}\n{}\n{}", github(&outcome), json(&outcome), summary(&outcome)));
-        assert_eq!(summary(&LintOutcome { files: 2, ..LintOutcome::default() }), "2 files: nothing found\n");
+        insta::assert_snapshot!(format!("{}\n{}\n{}", github(&found), json(&found), summary(1, &found)));
+        assert_eq!(summary(2, &Diagnostics::default()), "2 files: nothing found\n");
     }
 }

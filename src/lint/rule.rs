@@ -95,16 +95,10 @@ impl LintRule {
         }
     }
 
-    /// Looks at all pages together, where that is what it does.
-    pub(super) fn look_at_all(
-        &self,
-        project: &Project,
-        pages: &[LintPage<'_>],
-        level: Severity,
-        found: &mut Diagnostics,
-    ) {
+    /// Looks at all pages of a project together, where that is what it does.
+    pub(super) fn look_at_all(&self, of: &Project, pages: &[LintPage<'_>], level: Severity, found: &mut Diagnostics) {
         if let RuleCheck::Project(check) = self.check {
-            check(project, pages, &mut FindingReport { rule: self, level, source: None, found });
+            check(of, pages, &mut FindingReport { rule: self, level, source: None, found });
         }
     }
 }
@@ -140,13 +134,10 @@ impl FindingReport<'_> {
 
     /// Notes what is a matter of a team's style on the first page that does not have it (`None`: it is no page that should), with how
     /// many others there are. `by_custom`: only where most pages have it.
-    pub(super) fn once(
-        &mut self,
-        pages: &[LintPage<'_>],
-        by_custom: bool,
-        has: impl Fn(&LintPage<'_>) -> Option<bool>,
-        (message, help): (&str, &str),
-    ) {
+    pub(super) fn once<H>(&mut self, pages: &[LintPage<'_>], by_custom: bool, has: H, (message, help): (&str, &str))
+    where
+        H: Fn(&LintPage<'_>) -> Option<bool>,
+    {
         let (mut having, mut lacking) = (0, Vec::new());
         for page in pages {
             match has(page) {

@@ -6,24 +6,8 @@ use super::{Config, LintPage, LintRule, Project, RULES, secret, suppress};
 use crate::source::{Diagnostic, Diagnostics, Severity, Source};
 use std::path::{Path, PathBuf};
 
-/// What linting came to.
-#[derive(Debug, Default)]
-pub struct LintOutcome {
-    /// How many files were looked at.
-    pub files: usize,
-    /// The findings, in the order of the files.
-    pub found: Diagnostics,
-}
-
-impl LintOutcome {
-    /// How many findings are of a level.
-    pub fn count(&self, level: Severity) -> usize {
-        self.found.all.iter().filter(|finding| finding.level == level).count()
-    }
-}
-
-/// Lints the files of a project.
-pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome {
+/// Lints the files of a project; the findings are in the order of the files.
+pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Diagnostics {
     let on: Vec<(&LintRule, Severity)> = RULES.iter().filter_map(|rule| Some((rule, config.level(rule)?))).collect();
     let (parsed, told): (Vec<_>, Vec<_>) = side_by_side(paths, |path| read(path)).into_iter().unzip();
     let parsed: Vec<Parsed> = parsed.into_iter().flatten().collect();
@@ -41,7 +25,7 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> LintOutcome
         found.all.extend(page.mistakes.all.iter().filter(|mistake| mistake.code == Some(OWN)).cloned());
         secret::hide(page, &mut found);
     }
-    LintOutcome { files: paths.len(), found }
+    found
 }
 
 /// Reads a file; what is said of one that could not be read.

@@ -65,10 +65,9 @@ fn without_beginnings(text: &str, secrets: &[&str]) -> String {
         // As much as is left of what was shortened, the longest part first.
         let mut starts: Vec<usize> = before.char_indices().rev().map(|(at, _)| at).take(SHORTENED).collect();
         starts.reverse();
-        match starts.into_iter().find(|&at| before.get(at..).is_some_and(is_beginning)) {
-            Some(at) => format!("{}{HIDDEN}{MARK}", before.get(..at).unwrap_or_default()),
-            None => piece.to_string(),
-        }
+        let left = starts.into_iter().find(|&at| before.get(at..).is_some_and(is_beginning));
+        let hidden = left.map(|at| format!("{}{HIDDEN}{MARK}", before.get(..at).unwrap_or_default()));
+        hidden.unwrap_or_else(|| piece.to_string())
     });
     pieces.collect()
 }
@@ -264,16 +263,14 @@ fn looks_random(value: &str, least: usize) -> bool {
         return false;
     }
     let is_path = value.starts_with(['/', '.', '~', '-', '@']) || value.contains("://") || value.starts_with("arn:");
-    let is_file = value
-        .rsplit_once('.')
-        .is_some_and(|(_, end)| (2..=5).contains(&end.len()) && end.bytes().all(|c| c.is_ascii_lowercase()));
+    let is_extension = |end: &str| (2..=5).contains(&end.len()) && end.bytes().all(|c| c.is_ascii_lowercase());
+    let is_file = value.rsplit_once('.').is_some_and(|(_, end)| is_extension(end));
     // `projects/shop/secrets/db-01`.
     let is_name = value.matches('/').count() >= 2 && value.bytes().all(|c| !c.is_ascii_uppercase());
     if is_path || is_file || is_name {
         return false;
     }
-    let parts = value.split(['-', '_', '.', '/', ':']);
-    let mixed = parts.clone().any(is_mixed);
+    let mixed = value.split(['-', '_', '.', '/', ':']).any(is_mixed);
     let many = entropy(value) >= if size < 16 { 2.5 } else { 3.0 };
     mixed && many
 }

@@ -121,13 +121,13 @@ pub(super) fn no_rollback(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
         let verb = |word: &&str| matches!(*word, "start" | "restart" | "enable" | "unmask");
         call.words.first() == Some(&"systemctl") && call.words.iter().any(verb)
     });
-    let mut lasting = page.calls().filter(|(shell, call)| {
+    let mut lasting = page.calls().filter_map(|(shell, call)| {
         let tries = call.words.iter().any(|word| word.starts_with("--dry-run") || *word == "--help");
         let restarted = starts && call.words.first() == Some(&"systemctl");
-        shell.step.phase == Mitigate && !tries && !restarted && programs::lasts(&call.words).is_some()
+        let counts = shell.step.phase == Mitigate && !tries && !restarted;
+        Some((shell, call, programs::lasts(&call.words).filter(|_| counts)?))
     });
-    if let Some((shell, call)) = lasting.next() {
-        let what = call.words.iter().take(2).copied().collect::<Vec<_>>().join(" ");
+    if let Some((shell, call, what)) = lasting.next() {
         report
             .at(shell.place(call.span), format!("`{what}` stays in force, and nothing here says how to take it back"))
             .help("add `## Rollback` with the way back, and when to take it");
@@ -309,6 +309,14 @@ mod tests {
         ],
     }
 
+    #[test]
+    fn what_stays_in_force_is_named() {
+        let text = "# T\n\n## Fix\n\n```bash\nkubectl -n x scale deploy/y --replicas=0\n```\n";
+        let found = crate::lint::cases::found(crate::lint::cases::rule("rb103"), text);
+        assert!(found.all.iter().all(|d| d.message.starts_with("`kubectl scale` stays in force")), "{:?}", found.all);
+        assert_eq!(found.all.len(), 1);
+    }
+
     cases! {
         rb104,
         bad: [
@@ -398,8 +406,8 @@ mod tests {
                 path
             };
             let paths: Vec<_> = pages.iter().enumerate().map(path).collect();
-            let outcome = crate::lint::run(&paths, &Default::default(), &Default::default());
-            let of_rule = outcome.found.all.iter().filter(|found| found.code == Some("RB109"));
+            let all = crate::lint::run(&paths, &Default::default(), &Default::default()).all;
+            let of_rule = all.iter().filter(|found| found.code == Some("RB109"));
             of_rule.map(|found| found.source.path.file_name().expect("a name").to_string_lossy().into_owned()).collect()
         };
         let (one, other) = ("Last reviewed: 2026-10-02", "| **Last Updated** | 2026-10-02 |\n| - | - |");

@@ -16,12 +16,9 @@ const SHAPE: &str = "write it as `<!-- firedrill-lint: allow RB301 reason=\"why 
 /// wrong.
 pub(super) const OWN: &str = OF_NO_RULE;
 
-/// A suppression.
-#[derive(Debug)]
 struct Suppression {
     rule: &'static str,
-    /// The comment.
-    span: Span,
+    comment: Span,
     /// What it is about.
     scope: Span,
 }
@@ -39,14 +36,14 @@ pub(super) fn apply(pages: &[LintPage<'_>], config: &Config, findings: &mut Vec<
         let own = findings.iter().filter(|finding| is_own(finding));
         let places: BTreeSet<(&str, usize)> = own.map(|finding| (rule_of(finding), finding.span.start)).collect();
         let mut scopes: HashMap<&str, Vec<Span>> = HashMap::new();
-        for Suppression { rule, span, scope } in list {
+        for Suppression { rule, comment, scope } in list {
             // A scope without bytes holds what begins there.
             let scope = Span::new(scope.start, scope.end.max(scope.start + 1));
             let used = places.range((rule, scope.start)..(rule, scope.end)).next().is_some();
             // Those of rules that are off are left alone.
             if !used && LintRule::find(rule).is_some_and(|rule| config.level(rule).is_some()) {
                 let message = format!("nothing here is found by {rule}: the suppression can go");
-                told.push(Severity::Info, page.source, span, message).code(OWN);
+                told.push(Severity::Info, page.source, comment, message).code(OWN);
             }
             scopes.entry(rule).or_default().push(scope);
         }
@@ -66,7 +63,8 @@ fn read(page: &LintPage<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
         match parse(text) {
             Ok(rules) => {
                 let scope = scope(page, &texts, comment.span);
-                list.extend(rules.into_iter().map(|rule| Suppression { rule, span: comment.span, scope }));
+                let comment = comment.span;
+                list.extend(rules.into_iter().map(|rule| Suppression { rule, comment, scope }));
             }
             Err((message, help)) => drop(told.error(page.source, comment.span, message).code(OWN).help(help)),
         }

@@ -140,8 +140,7 @@ impl Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        let latency = Instant::now().saturating_duration_since(self.due);
-        let ending = self.ending.unwrap_or(RequestEnding { result: Err(Failure::Internal), latency });
+        let ending = self.ending.unwrap_or_else(|| RequestEnding::of(Err(Failure::Internal), self.due, Duration::ZERO));
         // Nobody listens any more when the run was dropped.
         let _ = self.ended.send(RequestEnded { number: self.number, slice: self.slice, due: self.due, ending });
     }

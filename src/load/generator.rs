@@ -73,17 +73,8 @@ impl Generator {
     /// A run that has sent nothing yet, and where it hears how its requests ended.
     fn begin<R>(self, (t0, t0_us): (Instant, u64), report: R) -> (Run<R>, UnboundedReceiver<RequestEnded>) {
         let (ended, endings) = unbounded_channel();
-        let run = Run {
-            generator: self,
-            t0,
-            t0_us,
-            report,
-            ended,
-            requests: JoinSet::new(),
-            next: 0,
-            late: Duration::ZERO,
-            late_count: 0,
-        };
+        let (requests, next, late, late_count) = Default::default();
+        let run = Run { generator: self, t0, t0_us, report, ended, requests, next, late, late_count };
         (run, endings)
     }
 }

@@ -12,8 +12,6 @@ mod schedule;
 mod secrets;
 mod tally;
 mod template;
-#[cfg(test)]
-mod testing;
 mod timer;
 #[cfg(test)]
 mod trust_tests;

@@ -81,19 +81,9 @@ impl Pool {
     /// once.
     pub(super) fn new(host: String, port: u16, limit: usize, keep: bool, tls: Option<Tls>) -> Pool {
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
-        Pool {
-            host,
-            port,
-            lookup: Mutex::default(),
-            tls,
-            keep,
-            limit,
-            slots: Arc::new(Semaphore::new(limit)),
-            idle: Mutex::new(VecDeque::new()),
-            open: Arc::new(()),
-            opened: AtomicU64::new(0),
-            known: Mutex::default(),
-        }
+        let slots = Arc::new(Semaphore::new(limit));
+        let (lookup, idle, open, opened, known) = Default::default();
+        Pool { host, port, lookup, tls, keep, limit, slots, idle, open, opened, known }
     }
 
     /// Waits for the right to use one connection; first come, first served. It must be held until the connection was
@@ -122,7 +112,7 @@ impl Pool {
 
     /// Opens a new connection, to the next of the addresses that the name has now.
     pub(super) async fn connect(&self) -> Result<Conn, Failure> {
-        let open = self.open.clone();
+        let _open = self.open.clone();
         let addresses = self.resolve().await?;
         locked(&self.known).clone_from(&addresses);
         let ordinal = self.opened.fetch_add(1, Ordering::Relaxed);
@@ -137,35 +127,25 @@ impl Pool {
         };
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| Failure::of_http(&error))?;
         // Its error also reaches the request that is under way, and there it is counted.
-        let driver = AbortOnDropHandle::new(tokio::spawn(connection));
-        let now = Instant::now();
-        Ok(Conn {
-            sender,
-            reused: false,
-            addresses,
-            use_until: now + age(ordinal),
-            idle_since: now,
-            _driver: driver,
-            _open: open,
-        })
+        let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
+        let idle_since = Instant::now();
+        let use_until = idle_since + age(ordinal);
+        Ok(Conn { sender, reused: false, addresses, use_until, idle_since, _driver, _open })
     }
 
     /// The addresses of its name, looked up again for every new connection. Callers that come while a lookup is under way share it: the
     /// system's resolver blocks a thread for each, and a resolver that hangs would use up all of them.
-    async fn resolve(&self) -> Result<Arc<[SocketAddr]>, Failure> {
-        let lookup = {
-            let mut under_way = locked(&self.lookup);
-            match &*under_way {
-                Some(lookup) if lookup.peek().is_none() => lookup.clone(),
-                _ => {
-                    let lookup = look_up(self.host.clone(), self.port).boxed().shared();
-                    // On a task of its own it ends, and is seen to have ended, also when all callers gave up.
-                    tokio::spawn(lookup.clone());
-                    under_way.insert(lookup).clone()
-                }
+    fn resolve(&self) -> Lookup {
+        let mut under_way = locked(&self.lookup);
+        match &*under_way {
+            Some(lookup) if lookup.peek().is_none() => lookup.clone(),
+            _ => {
+                let lookup = look_up(self.host.clone(), self.port).boxed().shared();
+                // On a task of its own it ends, and is seen to have ended, also when all callers gave up.
+                tokio::spawn(lookup.clone());
+                under_way.insert(lookup).clone()
             }
-        };
-        lookup.await
+        }
     }
 
     /// Takes a connection back whose answer was read to its end, once it is ready for the next request; closes it

@@ -4,7 +4,7 @@ use super::LoadSpec;
 use crate::record::{looks_secret, url_password};
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use serde_json::Value;
 
 /// Headers whose whole purpose is a credential, whatever their value looks like.
@@ -12,13 +12,8 @@ const CREDENTIALS: [&str; 4] = ["authorization", "proxy-authorization", "cookie"
 /// A cookie's value of at least so many characters is taken for a session and not for a setting.
 const SESSION: usize = 16;
 
-/// Reads base64 with and without padding, whatever the bits are that no byte needs.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+/// Reads base64 without padding, whatever the bits are that no byte needs.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
 impl LoadSpec {
     /// Values that must never be shown: credentials in headers (whole, without their scheme, and the password inside of
@@ -117,7 +112,7 @@ fn unbase64(text: &str) -> Option<String> {
     if text.len() % 4 == 1 {
         text.pop();
     }
-    let bytes = LENIENT.decode(text).ok()?;
+    let bytes = LENIENT.decode(text.trim_end_matches('=')).ok()?;
     String::from_utf8(bytes).ok()
 }
 

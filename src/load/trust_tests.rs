@@ -1,4 +1,5 @@
-//! Loads over TLS against a real server on 127.0.0.1 whose certificate is good, or bad in one way at a time.
+//! Loads over TLS against a real server on 127.0.0.1 whose certificate is good, or bad in one way at a time; and a load for all tests of this
+//! room.
 
 use super::*;
 use crate::slis::EventAnswer;
@@ -16,6 +17,22 @@ use tokio_rustls::rustls::{HandshakeKind, ServerConfig};
 use tokio_util::task::AbortOnDropHandle;
 
 const DAY: time::Duration = time::Duration::DAY;
+
+impl LoadSpec {
+    /// One request a second of this address, with nothing in it.
+    pub(super) fn sample(url: impl Into<String>) -> LoadSpec {
+        LoadSpec {
+            name: "shop".into(),
+            method: "GET".into(),
+            url: url.into(),
+            rate: 1.0,
+            timeout: Duration::from_secs(20),
+            connections: 1,
+            keep_alive: true,
+            ..LoadSpec::default()
+        }
+    }
+}
 
 /// A certificate authority.
 struct Authority {

@@ -70,18 +70,18 @@ impl IncidentMessage {
         let measured = record.severity.as_ref().and_then(|measured| measured.severity.clone());
         let (moments, _) = timeline::of_record(record, usize::MAX);
         let moments = moments.iter().skip(moments.len().saturating_sub(MOMENTS));
-        let impact = UserImpact::of(record);
+        let (impact, for_customers) = user_impact(record);
         let message = IncidentMessage {
             state,
             incident: plan.map(|plan| plan.run.clone()).unwrap_or_default(),
             at_utc: timeline::utc(record, record.last_us),
             title: plan.map(|plan| one_line(&plan.title)).unwrap_or_default(),
             severity: measured.or_else(|| plan.and_then(|plan| plan.severity.clone())),
-            impact: impact.in_words(record),
-            for_customers: impact.for_customers(),
+            impact,
+            for_customers,
             recovered: record.recovered_us().is_some(),
             roles: plan.map(|plan| plan.roles.clone()).unwrap_or_default(),
-            timeline: moments.map(|moment| format!("{} {}", moment.since(), moment.what)).collect(),
+            timeline: moments.map(|moment| format!("{} {}", moment.since, moment.what)).collect(),
             outcome: (state == IncidentState::Resolved).then(|| words::headline_text(record)),
             ..IncidentMessage::default()
         };
@@ -129,47 +129,31 @@ impl IncidentMessage {
     }
 }
 
-/// The success rates of the SLIs over a time.
-struct UserImpact {
-    rates: Vec<(String, f64)>,
-    over: &'static str,
-}
-
-impl UserImpact {
-    /// While the incident is open those of the last seconds; afterwards those of the whole incident, which ends when its faults begin to be
-    /// undone.
-    fn of(record: &Record) -> UserImpact {
-        let Some(injected) = record.injected_us() else { return UserImpact { rates: Vec::new(), over: "" } };
-        let last = DrillTime(record.last_us.0.saturating_sub(LATELY.as_micros() as u64));
-        let reverted = record.phase_span(Phase::Revert).map_or(record.last_us, |(begun, _)| begun);
-        let (from, until, over) = match record.held_after() {
-            Some((recovered, _)) => (injected, recovered, "during the incident"),
-            None if record.ended => (injected, reverted, "during the incident"),
-            None => (last.max(injected), record.last_us, "in the last 10 s"),
-        };
-        let slis = record.plan.iter().flat_map(|plan| &plan.slis);
-        let rate = |sli: &SliInfo| {
-            let lately = record.counts(&sli.name, from, until).ratio();
-            let impact = record.impacts.iter().find(|impact| impact.sli == sli.name).map(|impact| impact.ratio);
-            Some((sli.name.clone(), lately.or(impact)?))
-        };
-        UserImpact { rates: slis.filter_map(rate).collect(), over }
-    }
-
-    fn in_words(&self, record: &Record) -> String {
-        if self.rates.is_empty() {
-            return "not measured yet".into();
-        }
-        let rates: Vec<String> =
-            self.rates.iter().map(|(sli, rate)| format!("success rate of {sli} {}", percent(*rate))).collect();
-        let hurt = if record.ended { format!("; users were hurt: {}", answers::hurt(record)) } else { String::new() };
-        format!("{} {}{}", rates.join(", "), self.over, hurt.trim_end_matches('.'))
-    }
-
-    fn for_customers(&self) -> String {
-        let worst = self.rates.iter().map(|(_, rate)| *rate).reduce(f64::min);
-        worst.map(|rate| format!("Of all requests {} succeeded {}", percent(rate), self.over)).unwrap_or_default()
-    }
+/// What users feel, by the success rates of the SLIs, and the same of the one that is hurt most in words for customers. While the incident is
+/// open those of the last seconds; afterwards those of the whole incident, which ends when its faults begin to be undone.
+fn user_impact(record: &Record) -> (String, String) {
+    let unknown = ("not measured yet".to_string(), String::new());
+    let Some(injected) = record.injected_us() else { return unknown };
+    let last = DrillTime(record.last_us.0.saturating_sub(LATELY.as_micros() as u64));
+    let reverted = record.phase_span(Phase::Revert).map_or(record.last_us, |(begun, _)| begun);
+    let (from, until, over) = match record.held_after() {
+        Some((recovered, _)) => (injected, recovered, "during the incident"),
+        None if record.ended => (injected, reverted, "during the incident"),
+        None => (last.max(injected), record.last_us, "in the last 10 s"),
+    };
+    let slis = record.plan.iter().flat_map(|plan| &plan.slis);
+    let rate = |sli: &SliInfo| {
+        let lately = record.counts(&sli.name, from, until).ratio();
+        let impact = record.impacts.iter().find(|impact| impact.sli == sli.name).map(|impact| impact.ratio);
+        Some((sli.name.clone(), lately.or(impact)?))
+    };
+    let rates: Vec<(String, f64)> = slis.filter_map(rate).collect();
+    let Some(worst) = rates.iter().map(|(_, rate)| *rate).reduce(f64::min) else { return unknown };
+    let told: Vec<String> =
+        rates.iter().map(|(sli, rate)| format!("success rate of {sli} {}", percent(*rate))).collect();
+    let hurt = if record.ended { format!("; users were hurt: {}", answers::hurt(record)) } else { String::new() };
+    let impact = format!("{} {over}{}", told.join(", "), hurt.trim_end_matches('.'));
+    (impact, format!("Of all requests {} succeeded {over}", percent(worst)))
 }
 
 #[cfg(test)]

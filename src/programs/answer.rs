@@ -179,6 +179,12 @@ pub fn says_nothing(call: &Call) -> Option<(&'static str, String)> {
     Some((advice, nobody_learns(call.program())))
 }
 
+/// Whether a client shows an error as it shows an answer, and exits with 0.
+pub(super) fn shows_errors(call: &Call) -> bool {
+    let is_shown = |program: &Program| program.ignores_errors && program.language != Some(table::InputLanguage::Sql);
+    table::program(call.program()).is_some_and(|program| is_shown(program) && !program.is_honest(call))
+}
+
 /// What would make a condition tell, and why it says nothing: the exit code that it asks for is 0 whatever the program was answered.
 pub fn holds_anyway(call: &Call) -> Option<(&'static str, String)> {
     let program = table::program(call.program())?;

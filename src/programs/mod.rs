@@ -35,7 +35,7 @@ pub use own::{FILE, add, own_file};
 pub use shell::{of_shell, only_gets, only_looks, only_notes};
 pub use sql::of_sql;
 pub use table::{Wrapper, script, wrapper};
-pub use unnoticed::{asks_nothing, lets_fail, unnoticed_end, words_instead};
+pub use unnoticed::{asks_nothing, is_constant, lets_fail, only_shows, unnoticed_end, unnoticed_script, words_instead};
 pub use waits::{Waits, waits, words_wait};
 
 fn among(word: &str, list: &str) -> bool {

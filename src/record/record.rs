@@ -289,15 +289,12 @@ impl Record {
     /// What was under way when the story ended, for a record that was cut off: `respond, step 2 of 4 …`.
     pub fn under_way(&self) -> Option<String> {
         let phase = self.phases.iter().rev().find(|p| p.ended_us.is_none() && !self.ended)?;
-        let mut text = phase.phase.name().to_string();
-        if let Some(step) = self.steps.iter().rev().find(|s| s.ended_us.is_none()) {
-            text.push_str(&format!(", step `{}`", step.step));
+        let step = self.steps.iter().rev().find(|s| s.ended_us.is_none()).map(|step| {
             let at = step.commands.iter().rev().find(|c| c.ended_us.is_none()).map(|c| &c.at);
-            if let Some(at) = at.or_else(|| self.step_info(&step.step).map(|info| &info.at)) {
-                text.push_str(&format!(" ({at})"));
-            }
-        }
-        Some(text)
+            let at = at.or_else(|| self.step_info(&step.step).map(|info| &info.at));
+            format!(", step `{}`{}", step.step, at.map(|at| format!(" ({at})")).unwrap_or_default())
+        });
+        Some(format!("{}{}", phase.phase.name(), step.unwrap_or_default()))
     }
 
     /// A step as the plan has it.

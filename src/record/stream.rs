@@ -68,7 +68,8 @@ impl EventSink {
         DrillTime(micros(self.started.elapsed()))
     }
 
-    /// Stamps an event, writes it to disk and shows it to the observers.
+    /// Stamps an event, writes it to disk and shows it to the observers. Nothing is taken after [`Event::Ended`]: what an agent tells while
+    /// its task is being stopped would change a story that others read already, or a run that is sealed.
     pub fn emit(&self, event: Event) {
         self.emit_at(event);
     }
@@ -76,6 +77,9 @@ impl EventSink {
     /// [`EventSink::emit`], which returns the time of the event.
     pub fn emit_at(&self, event: Event) -> DrillTime {
         let (record, out) = &mut *locked(&self.inner);
+        if record.ended {
+            return self.now();
+        }
         let event = self.secrets.redactor().event(event);
         let stamped = Stamped { seq: record.next_seq, at_us: self.now(), event };
         record.apply(&stamped);
@@ -249,6 +253,15 @@ mod tests {
         let phases: Vec<_> = record.phases.iter().map(|phase| (phase.phase, phase.ended_us.is_some())).collect();
         assert_eq!((phases.as_slice(), record.next_seq), ([(Phase::Up, true), (Phase::Steady, true)].as_slice(), 5));
         assert!(record.damage.is_empty(), "{:?}", record.damage);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_not_taken() {
+        let sink = EventSink::new(None, Redactor::default(), Vec::new());
+        sink.emit(Event::Ended { left: Vec::new(), kept: false });
+        let at_the_end = sink.read(Record::clone);
+        sink.note("late");
+        assert_eq!(sink.read(Record::clone), at_the_end);
     }
 
     #[test]

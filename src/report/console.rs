@@ -1,13 +1,15 @@
-//! The observer for people: scrolling lines, and below them a live view where standard error is a terminal.
+//! The observer for people: scrolling lines, and below them a live view where standard error is a terminal. It pauses while a person is
+//! asked: the live view is taken away, and lines wait until it is back.
 
 use super::lines::{EventLines, Verbosity};
 use super::live::LiveView;
-use super::paint::Paint;
-use super::pause::ConsolePause;
+use super::page::Paint;
 use crate::locked;
 use crate::output::{Live, say};
 use crate::record::{Event, Observer, Stamped};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often the live view is drawn when nothing happens.
@@ -101,6 +103,68 @@ impl Drop for Console {
         if let Out::Live(live, _) = &self.out {
             live.end();
         }
+    }
+}
+
+/// Pauses a console. Clones pause the same one.
+#[derive(Debug, Clone, Default)]
+pub struct ConsolePause(Arc<Mutex<HeldLines>>);
+
+/// What waits.
+#[derive(Debug, Default)]
+struct HeldLines {
+    /// Whether somebody is asked.
+    paused: bool,
+    /// Lines that came meanwhile.
+    lines: Vec<String>,
+    /// The live view.
+    live: Option<Live>,
+}
+
+impl ConsolePause {
+    /// Takes the live view away until what is returned is dropped.
+    #[must_use]
+    pub fn pause(&self) -> Paused {
+        let live = {
+            // Whoever prints holds the lock: after this nobody does.
+            let mut held = self.lock();
+            held.paused = true;
+            held.live.clone()
+        };
+        let view = live.map(|live| {
+            let ((resume, resumed), (gone, is_gone)) = (channel::<()>(), channel());
+            let away = std::thread::spawn(move || {
+                live.suspend(|| {
+                    let _ = gone.send(());
+                    // Until the other end is dropped.
+                    let _ = resumed.recv();
+                });
+            });
+            let _ = is_gone.recv();
+            (resume, away)
+        });
+        Paused { pause: self.clone(), view }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HeldLines> {
+        locked(&self.0)
+    }
+}
+
+/// A console that is paused until this is dropped.
+#[derive(Debug)]
+pub struct Paused {
+    pause: ConsolePause,
+    view: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        if let Some((resume, away)) = self.view.take() {
+            drop(resume);
+            let _ = away.join();
+        }
+        self.pause.lock().paused = false;
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::console::{Console, ConsoleOptions};
 use super::lines::Verbosity;
-use super::paint::Paint;
-use super::text::column;
+use super::page::{Paint, column};
 use crate::locked;
 use crate::output::{one_line, say};
 use crate::record::{Cause, Day, DayEvent, DayStamped, Observer, RunOutcome};

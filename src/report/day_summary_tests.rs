@@ -3,7 +3,6 @@
 use super::*;
 use crate::record::testing::{Story, record_of};
 use crate::record::{DayEvent, DayPlan, DayStamped, LeftOutDrill, PlannedDrill, Record, RunOutcome, Verdict};
-use crate::report::page::WIDTH;
 
 fn planned(number: usize, scenario: &str, repetition: u32, control: bool) -> PlannedDrill {
     PlannedDrill { number, scenario: scenario.into(), title: "A title".into(), tags: vec![], repetition, control }

@@ -2,8 +2,7 @@
 // The macro puts braces around the body once more.
 #![allow(unused_braces)]
 
-use super::escape::html_prose;
-use super::markdown_text;
+use super::escape;
 pub use crate::view::filters::*;
 use askama::filters::Safe;
 use askama::{Result, Values, filter_fn};
@@ -12,17 +11,17 @@ use std::fmt::Display;
 /// A sentence in which code stands between backticks, as HTML.
 #[filter_fn]
 pub fn prose(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
-    Ok(Safe(html_prose(&text.to_string())))
+    Ok(Safe(escape::html_prose(&text.to_string())))
 }
 
 /// A name as code, in Markdown.
 #[filter_fn]
 pub fn code(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
-    Ok(Safe(markdown_text::code(&text.to_string())))
+    Ok(Safe(escape::code(&text.to_string())))
 }
 
 /// One line of bounded length.
 #[filter_fn]
 pub fn short(text: impl Display, _: &dyn Values) -> Result<String> {
-    Ok(markdown_text::shortened(&text.to_string()))
+    Ok(escape::shortened(&text.to_string()))
 }

@@ -141,8 +141,8 @@ struct DrillPart<'a> {
     /// What went wrong, as the record says that shows it.
     told: Option<&'a Record>,
     advice: Advice<'a>,
-    /// Commands that show it, each with the last lines of its output.
-    evidence: Vec<(CommandPart<'a>, String)>,
+    /// The command that shows it, with the last lines of its output.
+    evidence: Option<(CommandPart<'a>, String)>,
     to_do: Vec<String>,
     attempts: Vec<AttemptPart<'a>>,
 }
@@ -247,7 +247,7 @@ impl<'a> DrillPart<'a> {
         let attempts = attempts.collect();
         DrillPart {
             figures: entry.record().map(Record::figures).unwrap_or_default(),
-            evidence: advice.commands.iter().map(|command| evidence(command, room)).collect(),
+            evidence: advice.command.map(|command| evidence(command, room)),
             to_do: of_status(entry.status).map(str::to_string).into_iter().chain(advice.next.clone()).collect(),
             id,
             entry,
@@ -346,17 +346,13 @@ fn gaps(drills: &Drills) -> Vec<String> {
     for group in drills.groups() {
         let of = group.shards().unwrap_or(0);
         let missing: Vec<String> = group.missing().iter().map(|shard| format!("{shard}/{of}")).collect();
-        if !missing.is_empty() {
-            gaps.push(format!("{} missing: {}", words::many(missing.len(), "shard"), missing.join(", ")));
-        }
-        if !group.ended() {
-            gaps.push("the game day has no end".into());
-        }
+        let told = || format!("{} missing: {}", words::many(missing.len(), "shard"), missing.join(", "));
+        gaps.extend((!missing.is_empty()).then(told));
+        gaps.extend((!group.ended()).then(|| "the game day has no end".to_string()));
         gaps.extend(group.days.iter().filter_map(|day| day.stopped).map(|why| why.words().to_string()));
     }
-    if !drills.unread.is_empty() {
-        gaps.push(format!("{} could not be read", drills.unread.len()));
-    }
+    let unread = drills.unread.len();
+    gaps.extend((unread > 0).then(|| format!("{unread} could not be read")));
     gaps
 }
 

@@ -7,8 +7,7 @@
 //! timestamps without fraction and zone, no attribute that one of them does not know, elements in order.
 
 use super::summary::summary;
-use super::text::xml_text;
-use crate::output::{cut, one_line};
+use crate::output::{cut, one_line, shown, strip_escapes};
 use crate::record::{DayDrill, DrillStatus, Record, label};
 use crate::view::cases::{DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
@@ -379,6 +378,19 @@ fn restore_properties(record: &Record, all: &mut Vec<(&'static str, String)>) {
         all.push(("writes_lost_before_fault", data.lost_before.len().to_string()));
         all.push(("writes_lost_after_fault", data.lost_after.len().to_string()));
     }
+}
+
+/// Text for XML 1.0: no escape sequences, line ends as `\n`, and only characters of the production `Char`
+/// (<https://www.w3.org/TR/xml/#charsets>); whatever would do something is seen. CI servers take `[[ATTACHMENT|PATH]]` in a JUnit report
+/// for a file of their machine to be published with it: a space takes the meaning away.
+fn xml_text(text: &str) -> String {
+    let text = strip_escapes(text).replace("\r\n", "\n");
+    let clean = text.chars().map(|c| match c {
+        '\r' | '\n' => '\n',
+        '\u{FFFE}' | '\u{FFFF}' => char::REPLACEMENT_CHARACTER,
+        _ => shown(c),
+    });
+    clean.collect::<String>().replace("[[ATTACHMENT|", "[ [ATTACHMENT|")
 }
 
 /// Text for an attribute: one line, bounded, only characters that XML bears.

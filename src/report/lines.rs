@@ -1,7 +1,6 @@
 //! The plain account of a drill: one line per event that matters, for logs and as what scrolls by above the live view.
 
-use super::paint::Paint;
-use super::text::{cut, fold, wrap};
+use super::page::{Paint, cut, fold, wrap};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Announcement, ComposeRecord, Event, Phase, StackRecord, Stamped};
 use crate::view::format::seconds;

@@ -2,8 +2,7 @@
 //! the step under way with the last lines of its output.
 
 use super::lines::Tail;
-use super::paint::Paint;
-use super::text::{column, cut, right};
+use super::page::{Paint, column, cut, right};
 use crate::output::one_line;
 use crate::record::{DrillTime, Event, FaultEvent, FaultRecord, LoadSeries, PhaseRecord, Record, Stamped};
 use crate::view::StatusSymbol;

@@ -1,8 +1,8 @@
 //! Markdown for the summary of a CI job and for pull requests: the verdict in a line, a table of the drills, and for each one
 //! in trouble why, where, and what to do next. Text of records is escaped: it makes no table, no HTML, no link and no mention.
 
+use super::escape::{code, fenced, prose, shortened};
 use super::filters;
-use super::markdown_text::{code, fenced, prose, shortened};
 use super::overview::{about, headline};
 use crate::output::terminal_lines;
 use crate::record::{CommandRecord, DrillStatus, Record, StepInfo, StepStatus};
@@ -16,6 +16,9 @@ use askama::Template;
 const LIMIT: usize = 64_000;
 /// Bytes of the table; what does not fit is counted below it.
 const TABLE: usize = 24_000;
+/// What it begins with.
+const DRILLS: &str = "| | drill | verdict | impact | detected | mitigation | recovered | took |\n\
+                      | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n";
 /// Bytes of the tables of recoveries and of restores, each.
 const ROWS: usize = 8_000;
 /// Lines of output that are shown of a command, the last ones.
@@ -82,18 +85,13 @@ const RESTORE: [RowColumn; 7] = [
 ];
 
 fn table(entries: &[DrillEntry<'_>], text: &mut String) {
-    if entries.is_empty() {
-        return;
-    }
-    text.push_str("| | drill | verdict | impact | detected | mitigation | recovered | took |\n");
-    text.push_str("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
     let rows: Vec<String> = entries.iter().map(row).collect();
     // Where not all fit, those that passed are the first to go.
     let whole = rows.iter().map(String::len).sum::<usize>() <= TABLE;
     let wanted = |entry: &DrillEntry<'_>| whole || entry.status != DrillStatus::Passed;
     let (rows, passed): (Vec<_>, Vec<_>) = entries.iter().zip(rows).partition(|(entry, _)| wanted(entry));
     let rows = rows.into_iter().map(|(_, row)| row).collect();
-    push_rows(rows, TABLE, passed.len(), "drills, those that passed first", text);
+    push_table(DRILLS, rows, TABLE, passed.len(), "drills, those that passed first", text);
 }
 
 /// A table of what was judged of the drills of which `rows_of` tells something.
@@ -115,12 +113,9 @@ fn judged(
         (!all.is_empty()).then(|| format!("| {} | {} |\n", code(&shortened(&entry.name())), cells.join(" | ")))
     };
     let rows: Vec<String> = entries.iter().filter_map(row).collect();
-    if rows.is_empty() {
-        return;
-    }
     let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
-    text.push_str(&format!("\n| {what} | {} |\n| --- |{}\n", heads.join(" | "), " --- |".repeat(heads.len())));
-    push_rows(rows, ROWS, 0, &format!("{what}s").replace("ys", "ies"), text);
+    let head = format!("\n| {what} | {} |\n| --- |{}\n", heads.join(" | "), " --- |".repeat(heads.len()));
+    push_table(&head, rows, ROWS, 0, &format!("{what}s").replace("ys", "ies"), text);
 }
 
 /// A table of what makes passes less certain, a row for each doubt.
@@ -131,14 +126,15 @@ fn doubts(entries: &[DrillEntry<'_>], text: &mut String) {
         let told = entry.record().filter(|record| record.passed()).map(advice::worth_a_look).unwrap_or_default();
         rows.extend(told.iter().map(|told| format!("| {name} | {} |\n", prose(&shortened(told)))));
     }
-    if !rows.is_empty() {
-        text.push_str("\n| worth a look | why |\n| --- | --- |\n");
-        push_rows(rows, ROWS, 0, "doubts", text);
-    }
+    push_table("\n| worth a look | why |\n| --- | --- |\n", rows, ROWS, 0, "doubts", text);
 }
 
-/// The rows of a table, as many of them as fit into so many bytes, and how many do not.
-fn push_rows(rows: Vec<String>, most: usize, mut left_out: usize, what: &str, text: &mut String) {
+/// A table of these rows, as many of them as fit into so many bytes, and how many do not; nothing where there is none.
+fn push_table(head: &str, rows: Vec<String>, most: usize, mut left_out: usize, what: &str, text: &mut String) {
+    if rows.is_empty() && left_out == 0 {
+        return;
+    }
+    text.push_str(head);
     let begun = text.len();
     for row in rows {
         match text.len() - begun + row.len() <= most {
@@ -154,13 +150,10 @@ fn push_rows(rows: Vec<String>, most: usize, mut left_out: usize, what: &str, te
 fn row(entry: &DrillEntry<'_>) -> String {
     let figures = entry.record().map(Record::figures).unwrap_or_default();
     let time = |us: Option<u64>| us.map_or("–".to_string(), seconds);
-    let mut name = code(&shortened(&entry.name()));
-    if !entry.title.is_empty() {
-        name.push_str(&format!(" {}", prose(&shortened(entry.title))));
-    }
+    let title = if entry.title.is_empty() { String::new() } else { format!(" {}", prose(&shortened(entry.title))) };
     let cells = [
         format!("{} {}", entry.mark().sign(), entry.status.name()),
-        name,
+        format!("{}{title}", code(&shortened(&entry.name()))),
         entry.verdict().map_or("–".to_string(), |verdict| code(verdict.name())),
         time(figures.to_impact_us),
         time(figures.to_detect_us),

@@ -1,14 +1,14 @@
 //! What a person reads at the terminal of several drills: how many came out how, a line for each, and why for those that did
-//! not pass.
+//! not pass. And when a game day is over: the same, and where the time went.
 
-use super::page::{TerminalPage, WIDTH};
-use super::text::{column, right, wrap};
+use super::page::{TerminalPage, WIDTH, column, right, wrap};
 use crate::output::one_line;
-use crate::record::{DrillStatus, Record};
+use crate::record::{Attempt, Cause, Day, DrillStatus, Record};
 use crate::view::advice::what_to_do;
 use crate::view::format::seconds;
 use crate::view::{DrillEntry, Drills, StatusSymbol, filters, status_counts, template_lines, words};
 use askama::Template;
+use std::path::Path;
 
 /// The overview of these drills, at most 80 columns wide.
 pub fn overview(drills: &Drills, color: bool) -> String {
@@ -16,7 +16,7 @@ pub fn overview(drills: &Drills, color: bool) -> String {
 }
 
 /// The overview of these drills, as a page to which more can be added.
-pub(super) fn page(drills: &Drills, color: bool) -> TerminalPage {
+fn page(drills: &Drills, color: bool) -> TerminalPage {
     let mut page = TerminalPage::new(color);
     let symbol = symbol(drills);
     for line in wrap(&one_line(&headline(drills)), WIDTH) {
@@ -76,6 +76,49 @@ struct AboutText<'a> {
     drills: &'a Drills,
 }
 
+/// The summary of the last game day of these drills: the overview, and where the time went. `dir` is its directory.
+pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
+    let Some(day) = drills.days.last() else { return String::new() };
+    let mut page = page(drills, color);
+    page.line("");
+    time(day, &mut page);
+    page.named("limits", &day.plan.limits);
+    page.named("files", &dir.display().to_string());
+    page.text()
+}
+
+/// How long it took, how that compares with the longest drill, and where the time went.
+fn time(day: &Day, page: &mut TerminalPage) {
+    let attempts = || day.drills.iter().flat_map(|drill| &drill.attempts);
+    let took = |attempt: &Attempt| attempt.ended_us.map(|end| end.saturating_sub(attempt.started_us));
+    let longest = attempts().filter_map(took).max();
+    let wall = day.last_us;
+    let ratio = longest.filter(|us| *us > 0).map(|longest| {
+        format!("; the longest drill took {}: {:.2} times that", seconds(longest), wall as f64 / longest as f64)
+    });
+    page.named("time", &format!("{}{}", seconds(wall), ratio.unwrap_or_default()));
+    let (Some(first), Some(last)) = (
+        attempts().map(|attempt| attempt.started_us).min(),
+        attempts().filter(|attempt| attempt.cause == Cause::Planned).map(|attempt| attempt.started_us).max(),
+    ) else {
+        return;
+    };
+    let room: u64 = attempts().map(|attempt| attempt.waited_us).sum();
+    let again: u64 = attempts().filter(|attempt| attempt.cause == Cause::Disturbed).filter_map(took).sum();
+    let images = day.images_us.map(|us| format!(" (images {})", seconds(us))).unwrap_or_default();
+    let most = attempts().map(|attempt| attempt.running).max().unwrap_or(0);
+    let parts = [
+        Some(format!("{} before the first drill{images}", seconds(first))),
+        (last > first).then(|| format!("{} until the last one was started", seconds(last - first))),
+        Some(format!("{} from there on", seconds(wall.saturating_sub(last).saturating_sub(again)))),
+        (again > 0).then(|| format!("{} for what was disturbed and run again alone", seconds(again))),
+    ];
+    page.named("", &parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    let waited =
+        if room > 0 { format!("; {} no drill could start for want of room", seconds(room)) } else { String::new() };
+    page.named("", &format!("at most {} at once{waited}", words::many(most, "drill")));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,3 +155,7 @@ mod tests {
         assert_eq!(console::strip_ansi_codes(&painted), plain);
     }
 }
+
+#[cfg(test)]
+#[path = "day_summary_tests.rs"]
+mod day_tests;

@@ -2,8 +2,8 @@
 //! does not tell is left to people as a question; nothing is guessed, and no sentence about a cause names a person. Sentences and
 //! tables stand in `postmortem.txt`.
 
+use super::escape;
 use super::markdown;
-use super::markdown_text;
 use crate::output::one_line;
 use crate::record::{
     Announcement, BesideNote, Counts, DataFigures, Event, FaultAfter, FaultEvent, Figures, ImpactRecord, Record,
@@ -95,7 +95,7 @@ fn prose(text: impl AsRef<str>) -> String {
     let text = one_line(text.as_ref());
     let is_figure = text.chars().all(|c| c.is_ascii_digit() || " .%–minsh".contains(c));
     // No line begins with a part of one.
-    if is_figure { text } else { markdown_text::prose(&text).replace("</code>&#46;", "</code>.") }
+    if is_figure { text } else { escape::prose(&text).replace("</code>&#46;", "</code>.") }
 }
 
 #[derive(Template)]
@@ -194,7 +194,7 @@ impl IncidentFacts<'_> {
     /// Time since the injection, with a link to the line of the moment's event.
     fn since(&self, moment: &Moment) -> String {
         let seq = moment.evidence.strip_prefix("events.jsonl#seq=").and_then(|seq| seq.parse().ok());
-        self.linked(moment.since(), seq)
+        self.linked(moment.since.clone(), seq)
     }
 
     fn trigger_sentence(&self) -> String {

@@ -1,8 +1,7 @@
 //! What a person reads when a drill is over: the verdict and why, how long users suffered, what each step did, and
 //! where the time went. At most 80 columns, unless a path or a word of the user's own is longer.
 
-use super::page::{TerminalPage, WIDTH};
-use super::text::{column, cut, right, wrap, wrap_words};
+use super::page::{TerminalPage, WIDTH, column, cut, right, wrap, wrap_words};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, FaultRecord, Figures, Phase, Record, StepInfo, StepStatus, Verdict, WaitRecord};
 use crate::view::format::{declared, percent, seconds};
@@ -28,9 +27,7 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     steps(record, &mut page);
     users(record, &figures, &mut page);
     for (name, rows) in [("recovery", words::recovery(record)), ("restore", restore::rows(record))] {
-        if !rows.is_empty() {
-            page.section(name, "");
-        }
+        page.section_of(name, &rows);
         rows.iter().for_each(|row| page.row(row.came, row.name, &row.text));
     }
     faults(record, &mut page);
@@ -38,9 +35,7 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
         time(&figures, &mut page);
     }
     let trouble = trouble(record);
-    if !trouble.is_empty() {
-        page.section("worth a look", "");
-    }
+    page.section_of("worth a look", &trouble);
     for text in trouble {
         page.wrapped(&format!("    {} ", page.sign(StatusSymbol::Warn)), &text);
     }
@@ -83,9 +78,7 @@ fn timeline(record: &Record, figures: &Figures, page: &mut TerminalPage) {
     ];
     let known = rows.into_iter().filter_map(|(us, what, text)| Some((us?, what, text.unwrap_or_default())));
     let mut rows: Vec<(u64, &str, String)> = known.collect();
-    if !rows.is_empty() {
-        page.section("after the injection", "");
-    }
+    page.section_of("after the injection", &rows);
     rows.sort_by_key(|(us, ..)| *us);
     for (us, what, text) in rows {
         let text = cut(&one_line(&text), WIDTH - 30);
@@ -182,9 +175,7 @@ fn users(record: &Record, figures: &Figures, page: &mut TerminalPage) {
 fn faults(record: &Record, page: &mut TerminalPage) {
     let told = |fault: &FaultRecord| Some((words::fate(record, fault), one_line(&record.fault_info(&fault.fault)?.id)));
     let told: Vec<_> = record.faults.iter().filter_map(told).collect();
-    if !told.is_empty() {
-        page.section("faults", "");
-    }
+    page.section_of("faults", &told);
     let width = told.iter().map(|(_, id)| console::measure_text_width(id)).max().unwrap_or(0).min(30);
     for ((symbol, fate), id) in told {
         let fate = cut(&one_line(&fate), WIDTH - width - 8);
@@ -241,10 +232,7 @@ fn verdict(record: &Record) -> (StatusSymbol, String) {
         };
     }
     let (mark, word, detail) = words::headline(record);
-    let mut word = word.to_uppercase();
-    if record.is_control() {
-        word.push_str(" (control)");
-    }
+    let word = format!("{}{}", word.to_uppercase(), if record.is_control() { " (control)" } else { "" });
     (mark, detail.map_or(word.clone(), |detail| format!("{word} ({detail})")))
 }
 

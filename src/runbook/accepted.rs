@@ -621,18 +621,57 @@ static DAY: TextPattern =
 static OF_EXAMPLES: TextPattern = TextPattern::new(
     r"(?i)\b((?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3})\b|(?:^|[^\w.@-])((?:[a-z0-9-]+\.)*example\.(?:com|org|net))\b",
 );
+/// A comparison with a number: "longer than 1000", "3 entries or more".
+macro_rules! compares {
+    () => {
+        concat!(
+            r"(?:(?:[<>≥≤]=?|\b(?i:above|below|over|under|exceeds|at\x20least|at\x20most|(?:more|less|\w+er)\x20than))\s*~?[0-9][0-9.,]*",
+            r"|[0-9](?:\x20\w+){0,2}\x20or\x20(?i:more|less|fewer|higher|longer|older)\b)",
+        )
+    };
+}
+
 /// What by its form is said of one case, one place or somebody else: `Cause B, the disk:`, `Lag > 60 s:`, `The DBA runs:`.
-static FORMS: TextPattern = TextPattern::new(
-    r"(?x) \b(?i:scenario|cause|case|situation|variant|option|method|alternative|approach)\ (?:[A-Z]|[0-9]+)\b
-    | (?:[<>≥≤]=?|\b(?i:above|below|over|under|exceeds|at\ least|at\ most|(?:more|less|fewer)\ than))\s*~?[0-9][0-9.,]*[^.!?]*:\W*$
-    | (?i: \b(?:runs|(?:will|would)\ run)(?:\ this|\ it|\ the\ following)?\s*:\W*$ | \be\.g\.\s*: | ^\W*e\.g\.
+static FORMS: TextPattern = TextPattern::new(concat!(
+    r"(?x) \b(?i:scenario|cause|case|situation|variant|option|method|alternative|approach|solution|workaround
+        |hypothesis|theory|plan|path)\ (?:[A-Z]|[0-9]+)\b
+    | ",
+    compares!(),
+    r"[^.!?]*:\W*$
+    | \b(?i:at|reaches|reached|hits)\ ~?[0-9][0-9.,]*\s?%[^.!?]*:\W*$
+    | (?i: (?:^|[.!?]\s)\W*(?: yes\b | no\s*(?: \W*$ | : | → | ⇒ | [=-]> ) )
+    | \b(?:add|append|copy|paste|put|save|store|write)\ (?:this|it|these|the\ following)(?:\ \w+)?\ (?:as|to|in|into)\ (?:\w+\ )?(?:crontab\b|file\b|\S*[./~]\w)
+    | \b(?:contains|has|prints|shows|returns|should\ see|will\ see)\s*:\W*$
+    | \b(?:runs|(?:will|would)\ run)(?:\ this|\ it|\ the\ following)?\s*:\W*$ | \be\.g\.\s*: | ^\W*e\.g\.
     | (?:^|[.!?:]\s)\W*(?:as|so)\ (?:long|soon)\ as\b | (?:^|[.!?:;]\s)\W*(?:above|below|beyond)\ ~?[0-9]
     | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
     | \btest\ (?:system|environment|cluster|server)s?\b )",
+));
+/// What is said to be for one place, for somebody else or for another time: `DBA:`, `On the standby:`, `Weekends:`.
+static LIMITS: TextPattern = TextPattern::new(
+    r"(?ix) \b(?: subject\sto\b | pending\s(?:the\s|your\s)?(?:confirmation|approval) | confirmation\s(?:from|by|of)\s
+        | leave\s(?:\S+\s){1,3}to\sthe\s | way\s(?:[0-9]|(?-i:[A-C]))\s*[:.)] | another\spossibility\b
+        | demo\s(?:environment|system|cluster)\b | (?:restart|end|kill|stop|delete|drop)\s(?:whichever|whatever|whoever)\b
+        | status\s*:\W*(?:withdrawn|deprecated|draft|obsolete|retired|superseded|archived)\b )
+    | [→⇒]\s*(?:wait|stop|escalate|skip|leave|call)\b
+    | \bmeans\b[^.!?;]*:[^.!?;]*;
+    | (?:^|[.!?:]\s)\W*(?:
+        (?:reserved|intended|meant)\sfor\b | data\sloss\b | weekends?\b | emergency\s*: | still\s\w+\s*:
+        | (?:every|each)\s(?:mon|tues|wednes|thurs|fri|satur|sun)day\b
+        | (?:the\s)?(?:[\w-]+\s)?(?:dbas?|lead|manager|commander)\s*:\W*$
+        | (?:the\s)?(?:[\w-]+\s)?(?:dbas?|team|lead|manager|commander)\s(?:does|do)\s(?:this|it|that)\b
+        | (?:on|from|at)\s(?:the|a|an|your|another)\s(?:[\w-]+\s){0,2}?
+          (?:host|standby|bastion|replica|secondary|laptop|workstation|jump\s?host|jump\s?box)\b[^.!?]*:\W*$ )",
+);
+/// What a step says of stopping there: "Stop here if it prints f", "Anything but t: escalate", "Wait for the DBA here".
+static PAUSES: TextPattern = TextPattern::new(
+    r"(?ix) \bstop\shere\b | \bwait\sfor\s[^.!?]*\bhere\b | ^\W*escalate\s(?:if|unless|when|where)\b
+    | (?: \b(?:if|unless|when|where)\b | \b(?:anything|everything)\s(?:but|else|other)\b )
+      [^.!?]*\b(?:stop|escalate)\b\s*(?:now\b|and\b|to\b|\W*$)",
 );
 /// A title of how much there is of something: `Backlog above 10,000 orders`.
 static HEADED: TextPattern = TextPattern::new(
-    r"(?ix) ^\W* (?:[\w-]+\W+){1,5}? (?: (?:above|below|over|under|beyond|at\ least|at\ most|(?:more|less|fewer)\ than)\s
+    r"(?ix) ^\W* (?:[\w-]+\W+){1,5}? (?: (?:above|below|over|under|beyond|at\ least|at\ most|(?:more|less|\w+er)\ than)\s
     | [<>≥≤]=?\s* ) ~?[0-9][0-9.,]*[\w%]* (?:\s[^\s.!?:]+){0,2} $",
 );
 
@@ -699,7 +738,9 @@ fn destroys_in_container(call: &Call) -> Option<String> {
 
 /// Why what is said around a command leaves it to a person.
 pub(super) fn said(governs: &Governs) -> Option<String> {
-    if governs.under.iter().any(|text| says_or(text)) {
+    // In a title a list may have an “or”: "Kill idle, or blocked sessions".
+    let titled = governs.headings.iter().any(|title| begins_with_or(phase::strip_number(title)));
+    if titled || governs.under.iter().any(|text| says_or(text)) {
         return Some("the text around it names another way (“or”)".into());
     }
     let word = |texts: &[String]| {
@@ -718,6 +759,9 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
     if governs.under.iter().any(|text| is_foreign(text)) {
         return Some("the text around it is in a language that is not read".into());
     }
+    if let Some(said) = governs.before.first() {
+        return Some(format!("a step before it says “{said}”"));
+    }
     let of_setters = || word(&governs.of_setters).unwrap_or_else(|| "one of several ways".into());
     (!governs.of_setters.is_empty()).then(|| {
         format!("a variable that it reads is set, or its directory entered, where the text says “{}”", of_setters())
@@ -728,7 +772,8 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
 fn doubting(text: &str) -> Option<String> {
     let text = text.to_lowercase();
     let phrase = phrases(words!("doubting phrases")).find(|phrase| text.contains(phrase)).map(str::to_string);
-    let is_doubt = |sentence: &&str| sentence.trim_end_matches(['.', '!']) == "stop" || sentence.ends_with('?');
+    let is_doubt =
+        |sentence: &&str| sentence.trim_end_matches(['.', '!']) == "stop" || sentence.ends_with('?') || stops(sentence);
     let doubt = || sentences(&text).find(is_doubt).map(str::to_string);
     phrase.or_else(doubt).or_else(|| sentence_from(words!("conditions"), &text))
 }
@@ -746,12 +791,19 @@ fn is_conditional(sentence: &str) -> bool {
     let acts =
         |order: &str| asks(order) && spoken_words(order).first().is_some_and(|verb| !is_among("see find note", verb));
     let led = sentence.split_once(' ');
-    // "For large datasets:"; not "For each replica:".
+    // "For large datasets:", "For stuck consumers, restart it"; not "For each replica:".
     let is_case = |rest: &str| {
-        rest.ends_with(':')
-            && !rest.contains(',')
-            && !words(rest).next().is_some_and(|word| is_among(words!("of all"), word))
+        let begins = |firsts: &str| words(rest).next().is_some_and(|word| is_among(firsts, word));
+        let ordered = |order: &str| acts(order) && !begins(words!("of an aim"));
+        rest.split_once(", ").map_or(rest.ends_with(':'), |(_, order)| ordered(order)) && !begins(words!("of all"))
     };
+    // "Queue longer than 1000: empty it."
+    static COMPARES: TextPattern = TextPattern::new(compares!());
+    let measured = || {
+        sentence.split_once(": ").is_some_and(|(found, order)| COMPARES.is_match(found) && !asks(found) && acts(order))
+    };
+    // "Disk full → empty it"
+    let leads = |arrow: &str| sentence.split_once(arrow).is_some_and(|(finding, order)| !asks(finding) && acts(order));
     asks(&sentence) && phrases(words!("conditions of orders")).any(|phrase| sentence.contains(phrase))
         || led.is_some_and(|(word, rest)| {
             is_among(words!("led by a condition"), word) && (rest.ends_with(':') || order_behind(rest))
@@ -762,6 +814,8 @@ fn is_conditional(sentence: &str) -> bool {
                     && words(rest).any(|word| word == "run")
         })
         || sentence.strip_prefix("you may ").is_some_and(acts)
+        || ["→", "⇒", "->", "=>"].into_iter().any(leads)
+        || measured()
 }
 
 /// Whether a cell of a table says when something is to be done: "If the lag grows", "Above 60 s".
@@ -791,6 +845,7 @@ fn of_form(text: &str) -> Option<String> {
         found.ends_with(':') && !is_of_others && !compares && sentences(text).last().is_some_and(asks)
     };
     let found = FORMS.find(text).map(|found| found.as_str()).filter(|found| !is_order(found));
+    let found = found.or_else(|| LIMITS.find(text).map(|found| found.as_str()));
     let found = found.or_else(|| label.filter(says_amount)).or_else(|| Some(text).filter(|text| is_headed(text)));
     found.or_else(|| sentences(text).find(|sentence| is_conditional(sentence))).map(|found| found.trim().to_string())
 }
@@ -805,13 +860,25 @@ fn sentence_from(firsts: &str, text: &str) -> Option<String> {
 /// The sentences of a text that are a doubt although no word of them is, but for questions: "If it is above 30 s, stop here."; and those
 /// that say when not to go on.
 pub(super) fn doubtful_sentences(text: &str) -> Vec<String> {
-    let doubtful = |sentence: &&str| !sentence.ends_with('?') && (doubting(sentence).is_some() || stops(sentence));
+    let doubtful = |sentence: &&str| !sentence.ends_with('?') && doubting(sentence).is_some();
     sentences(text).filter(doubtful).map(str::to_string).collect()
 }
 
-/// The sentences of a step that say when the next ones are not to be done: "If it is red, do not continue."
+/// The sentences of a step that say when the next ones are not to be done: "If it is red, do not continue.", "The DBA must agree."
 pub(super) fn stopping_sentences(text: &str) -> Vec<String> {
-    sentences(text).filter(|sentence| stops(sentence)).map(str::to_string).collect()
+    let approves = |sentence: &str| spoken_words(sentence).iter().any(|word| is_among(words!("approvals"), word));
+    sentences(text).filter(|sentence| stops(sentence) || approves(sentence)).map(str::to_string).collect()
+}
+
+/// Those that say the same only by "stop" and "escalate": "Stop here if it prints f".
+pub(super) fn pausing_sentences(text: &str) -> impl Iterator<Item = String> {
+    sentences(text).filter(|sentence| PAUSES.is_match(sentence)).map(str::to_string)
+}
+
+/// The sentences of a section such as *Prerequisites* that leave to a person whether anything of the page is to be done.
+pub(super) fn limiting_sentences(text: &str) -> impl Iterator<Item = String> {
+    let limits = |text: &String| said(&Governs { under: vec![text.clone()], ..Governs::default() }).is_some();
+    sentences(text).map(str::to_string).filter(limits)
 }
 
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
@@ -819,11 +886,24 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn stops(sentence: &str) -> bool {
+    // "Down → step 3"
+    static TO_STEP: TextPattern = TextPattern::new(r"(?i)(?:→|⇒|[=-]>)\W*step\b");
     let words = spoken_words(sentence);
-    let condition = words.iter().any(|word| is_among("if unless when where until once", word));
-    let text = format!(" {} ", words.join(" "));
-    let says = |list: &'static str| phrases(list).any(|phrase| text.contains(phrase));
-    says(words!("stops")) || condition && says(words!("stops beside a condition"))
+    let condition = words.iter().any(|word| is_among("if unless when where until once only", word));
+    // "Up: go to step 3"
+    let labelled = sentence.split_once([':', '→', '⇒']).map(|(_, rest)| spoken_words(rest).join(" "));
+    let says = |list: &'static str, text: &str| {
+        let text = format!(" {text} ");
+        phrases(list).any(|phrase| text.contains(phrase))
+    };
+    let text = words.join(" ");
+    says(words!("stops"), &text)
+        || condition && says(words!("stops beside a condition"), &text)
+        || says(
+            words!("stops behind a label"),
+            if condition { text.as_str() } else { labelled.as_deref().unwrap_or_default() },
+        )
+        || TO_STEP.is_match(sentence)
 }
 
 /// Whether a text has no letter of the Latin alphabet, but others.

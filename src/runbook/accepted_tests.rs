@@ -345,6 +345,16 @@ fn what_a_step_says_of_going_on_governs_the_next_ones() {
         ("If it is green, continue with step 3.", true),
         ("If that helps, you are done.", true),
         ("Once it is up, there is nothing else to do.", true),
+        ("If it is above 30 s, stop here.", true),
+        ("Stop here if it prints `f`.", true),
+        ("If it prints `f`, stop.", true),
+        ("Not `f`? Do not go on.", true),
+        ("Only go on when it prints `t`.", true),
+        ("Anything but `t`: escalate.", true),
+        ("Wait for the DBA here.", true),
+        ("If it is green, jump straight to step 3.", true),
+        ("If the service does not start, see its log.", false),
+        ("Stop the clients first.", false),
         ("If it is green, all is well.", false),
         ("Continue with step 2.", false),
     ] {
@@ -355,6 +365,12 @@ fn what_a_step_says_of_going_on_governs_the_next_ones() {
             assert_eq!(of_last(&page).is_some(), doubtful, "{page}");
         }
     }
+    let below =
+        format!("# T\n\n## Fix\n\n### Step 1: Look\n\n{look}\nStop here if it prints `f`.\n\n### Step 2\n\n{act}");
+    let why = "a step before it says “Stop here if it prints f.”";
+    assert_eq!(of_last(&below).as_deref(), Some(why));
+    let without = below.replace("Stop here if it prints `f`.\n\n", "");
+    assert_eq!(blocked(&without, &below), [], "a decision about the next step stands");
     let case = "# T\n\n## Fix\n\n### Look\n\nIf it is red, do not continue.\n\n";
     assert_eq!(of_last(&format!("{case}{look}\n### Restart\n\n{act}")), None, "no step says it");
 }
@@ -506,6 +522,7 @@ fn what_stands_behind_a_block_may_limit_it() {
     for text in [
         "That last one is for old tenants only.",
         "This must only be done on the standby.",
+        "This is wrong; see the wiki.",
         "(Not in production.)",
         "Use only when the queue is stuck.",
         "Do not run on the primary.",
@@ -513,6 +530,13 @@ fn what_stands_behind_a_block_may_limit_it() {
         "Run only on the standby.",
         "If the pod is already Ready, skip this.",
         "Skip if B.",
+        "Optional.",
+        "*(optional)*",
+        "Run it as a last resort.",
+        "This is required if the disk is full.",
+        "> If the disk is fine, this step can be skipped.",
+        "Requires approval of the DBA.",
+        "Deprecated since 2.0.",
         "Note: only if step 1 showed more than 50 idle sessions.",
         "Needed only for EU.",
         "It takes a minute.\n\nIt must not be run twice.",
@@ -536,6 +560,7 @@ fn what_stands_behind_a_block_may_limit_it() {
     }
     for text in [
         "This takes a minute.",
+        "Its cache is optional.",
         "The queue is never empty.",
         "That brings it back.",
         "It only takes a minute.",
@@ -568,6 +593,11 @@ fn what_is_said_at_other_places_of_its_section_is_said_of_a_command() {
         "### If it is down\n\n```bash\nMODE=c\n```\n\n### Then\n\n```bash\nrestart $MODE\n```\n",
         "### If it is down\n\n```bash\ncd /srv/c\n```\n\n### Then\n\n```bash\nrestart c\n```\n",
         "### Prerequisites\n\nNever in the EU.\n\n```bash\nkubectl get jobs\n```\n\n### Steps\n\n```bash\nrestart c\n```\n",
+        "### Step 1: See it\n\n- Up: go to step 3\n- Down: go to step 2\n\n### Step 2: Restart\n\n```bash\nrestart c\n```\n",
+        "### Step 1: Ask the DBA\n\nThe DBA must agree.\n\n### Step 2: Restart\n\n```bash\nrestart c\n```\n",
+        "### Step 1: Get the approval of the DBA\n\nAsk in the channel.\n\n### Step 2: Restart\n\n```bash\nrestart c\n```\n",
+        "### Step 1: See it\n\n- Up → step 3\n- Down → step 2\n\n### Step 2: Restart\n\n```bash\nrestart c\n```\n",
+        "### Step 1: See it\n\nIf it is up, no further action is needed.\n\n### Step 2: Restart\n\n```bash\nrestart c\n```\n",
         "1. See the lag. If it is above 30 s, stop here.\n\n   ```bash\n   df -h\n   ```\n\n2. Go on:\n\n   ```bash\n   restart c\n   ```\n",
     ] {
         let (command, why) = last(text);
@@ -583,6 +613,42 @@ fn what_is_said_at_other_places_of_its_section_is_said_of_a_command() {
         "1. How large is the lag?\n\n   ```bash\n   df -h\n   ```\n\n2. Go on:\n\n   ```bash\n   restart c\n   ```\n",
     ] {
         assert_eq!(last(text).1, None, "{text}");
+    }
+}
+
+#[test]
+fn what_the_page_says_of_itself_is_said_of_its_commands() {
+    let page = |above: &str, title: &str, section: &str| {
+        format!("{above}# {title}\n\n{section}## Mitigation\n\n```bash\nrestart a\n```\n")
+    };
+    let last_doubt = |page: &str| {
+        let runbook = runbook(page);
+        runbook.steps.iter().flat_map(Step::commands).last().and_then(doubt)
+    };
+    let plain = page("", "T", "");
+    for (above, title, section) in [
+        ("---\nowner: shop\nstatus: withdrawn\n---\n\n", "T", ""),
+        ("", "T (staging only)", ""),
+        ("", "Deprecated: T", ""),
+        ("", "T", "## Prerequisites\n\n- Approval from the incident commander; no backup is running.\n\n"),
+        ("", "T", "## When to use this\n\nOnly above 10,000 orders.\n\n"),
+        ("", "T", "## Before you begin\n\nThe DBA must agree.\n\n"),
+        ("", "T", "## Scope\n\nNot in the EU.\n\n"),
+        ("", "T", "## Safety\n\nNever during a backup.\n\n"),
+    ] {
+        let page = page(above, title, section);
+        assert!(last_doubt(&page).is_some(), "{page}");
+        assert_eq!(blocked(&plain, &page).len(), 1, "{page}");
+    }
+    for (above, title, section) in [
+        ("---\nstatus: active\n---\n\n", "T", ""),
+        ("---\nowner: shop\n---\n\n", "T (EU)", ""),
+        ("", "T", "## Prerequisites\n\n- You need psql and a shell on the host.\n\n"),
+        ("", "T", "## When to escalate\n\nIf it is not back in an hour.\n\n"),
+    ] {
+        let page = page(above, title, section);
+        assert_eq!(last_doubt(&page), None, "{page}");
+        assert_eq!(blocked(&plain, &page), [], "{page}");
     }
 }
 
@@ -682,6 +748,77 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "Have the platform team run this:",
         "Previously we restarted it:",
         "`./fix.sh` does the same as:",
+        "Yes: restart it.",
+        "**No**",
+        "No → restart it:",
+        "Disk full => restart it:",
+        "Queue longer than 1000: restart it. A mail may be sent twice by that:",
+        "At 1000 entries or more, restart it:",
+        "Lag higher than 5 s:",
+        "For stuck consumers, restart it:",
+        "For security incidents:",
+        "Still failing: restart it.",
+        "Fallback: restart it.",
+        "The problem persists:",
+        "You can ignore this step on small clusters.",
+        "This may be left out.",
+        "Needs a sign-off from the DBA.",
+        "Coordinate with the DBA, then run:",
+        "At your own risk:",
+        "Solution 1:",
+        "Memory at 90% or more:",
+        "Contact the DBA to run:",
+        "For reference:",
+        "Run something like:",
+        "We ran:",
+        "A common mistake is:",
+        "To undo it:",
+        "There are two options:",
+        "Two ways to restart it:",
+        "Save this as fix.sh:",
+        "Add this to the crontab:",
+        "The script contains:",
+        "You should see:",
+        "Reserved for a dead primary:",
+        "Intended for the EU cluster:",
+        "Emergency:",
+        "Leave the restart to the DBA.",
+        "The DBA does this.",
+        "DBA:",
+        "Subject to the DBA's agreement:",
+        "Pending confirmation from the DBA:",
+        "Two-person rule applies.",
+        "Wait for the thumbs up of the DBA.",
+        "Way 2:",
+        "Another possibility, which takes longer:",
+        "Still locked:",
+        "Weekends:",
+        "Outage window: 22:00 to 23:00.",
+        "Every Monday:",
+        "Barring a running backup:",
+        "Backup running → wait.",
+        "The count is 0: you are finished.",
+        "Data loss!",
+        "Restart whichever hangs:",
+        "One could also run:",
+        "This was how we did it before 2024:",
+        "Demo environment:",
+        "Ausschließlich auf dem Replikat:",
+        "Nach Rücksprache mit dem DBA:",
+        "En cas de panne :",
+        "Alleen als de schijf vol is:",
+        "Somente se o disco está cheio:",
+        "Solo se il disco è pieno:",
+        "In caso di guasto:",
+        "On the reporting host (rep01), as root:",
+        "On the standby:",
+        "From the bastion host:",
+        "On your laptop:",
+        "More than ten means the pool leaks: restart the apps; fewer means the report: end its sessions.",
+        "```{warning}\nIt ends all sessions.\n```",
+        "```{admonition} On the standby\nOnly there.\n```",
+        "<Accordion title=\"If it is stuck\">",
+        "<Warning>\n\nIt ends all sessions.\n\n</Warning>",
         "| Lag | What to do |\n| --- | --- |\n| If it grows | restart it |",
         "| Lag | What to do |\n| --- | --- |\n| above 60 s | restart it |\n\n### Restart it\n\nAs said:",
     ] {
@@ -706,10 +843,27 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "Without a restart, users wait. Restart it:",
         "For each replica:",
         "For the web tier, restart it:",
+        "For safety, restart it:",
+        "For security, restart it:",
+        "Fix: abort the import and restart it:",
+        "Persist the change:",
+        "No user is affected: restart it.",
+        "Enable the fallback provider:",
+        "Orders → payments → mail are down. Restart them:",
+        "Restart web → db:",
+        "Abort the import:",
+        "Paste this into your terminal:",
+        "Put it into the pool:",
+        "```{note}\nIt takes a minute.\n```",
         "Tell the channel, then restart it:",
         "| Name | Value |\n| --- | --- |\n| Whom to call | the lead, when asked |",
         "### Other\n\n| Lag | |\n| --- | --- |\n| If it grows | call |\n\n### Restart it",
         "### Scale to more than 3 replicas",
+        "This page is meant for the one on call. Restart it:",
+        "There is no data loss. Restart it:",
+        "It runs on the standby, too. Restart it:",
+        "Payments do this in the morning. Restart it:",
+        "The memory is reserved for the pool. Restart it:",
         "Restart it:[^1]\n\n[^1]: It takes a minute.",
     ] {
         assert_eq!(above(text), None, "{text}");
@@ -868,6 +1022,11 @@ fn what_another_way_stands_beside_is_one_of_several() {
         item(one) + &item(other)
     };
     let tabs = |begin: &str, end: &str| format!("{begin}\n{}\n{end}\n", block("restart a")).repeat(2);
+    let summaries = |one: &str, other: &str| {
+        let summary =
+            |said: &str| format!("<details><summary>{said}</summary>\n\n{}\n</details>\n\n", block("restart a"));
+        summary(one) + &summary(other)
+    };
     for (text, expected) in [
         (block("# Load it\nrestart a\n\nrestart b\n\n# Or by hand\nrestart c"), vec![true, true, true]),
         (block("# 1. Load it\nrestart a\n# 2. Start it\nrestart b\n# or\nrestart c"), vec![false, true, true]),
@@ -889,10 +1048,38 @@ fn what_another_way_stands_beside_is_one_of_several() {
         (items("Kubernetes:", "Docker Compose: restart it"), vec![true, true]),
         (items("High load:", "Queue is stuck:"), vec![true, true]),
         (items("Restart the web tier:", "Stop the failed jobs:"), vec![false, false]),
+        (items("Held by reporting:", "Held by app:"), vec![true, true]),
+        (items("Lock by reporting:", "Neither:"), vec![true, true]),
+        (items("Queue is stuck", "Database is locked"), vec![true, true]),
+        (labels("SEV1:", "SEV2:"), vec![true, true]),
+        (summaries("Primary hangs", "Replica hangs"), vec![true, true]),
+        (summaries("Why", "More"), vec![false, false]),
+        (labels("SEV1:", "Pool:"), vec![false, false]),
+        (
+            ["### Quick fix", "### Permanent fix (next sprint)"]
+                .map(|title| format!("{title}\n\n{}", block("restart a")))
+                .join("\n"),
+            vec![true, true],
+        ),
         (tabs("<TabItem value=\"a\" label=\"A\">\n", "</TabItem>\n"), vec![true, true]),
         (tabs("{% tab title=\"A\" %}", "{% endtab %}\n"), vec![true, true]),
         (tabs("{{< tab \"A\" >}}", "{{< /tab >}}\n"), vec![true, true]),
         (tabs(":::{tab-item} A", ":::\n"), vec![true, true]),
+        (tabs("{% tabs %}\n{% tab title=\"A\" %}", "{% endtab %}\n"), vec![true, true]),
+        (tabs("{{< tabs >}}\n{{% tab \"A\" %}}", "{{% /tab %}}\n"), vec![true, true]),
+        (tabs("::::{tab-set}\n:::{tab-item} A", ":::\n"), vec![true, true]),
+        (tabs("{{#tabs }}\n{{#tab name=\"A\" }}", "{{#endtab }}\n"), vec![true, true]),
+        (tabs("<Tabs>\n<Tab title=\"A\">\n", "</Tab>\n"), vec![true, true]),
+        (tabs(":::TabTitle A\n", ""), vec![true, true]),
+        (tabs("### [Restart a](#tab/a)\n", ""), vec![true, true]),
+        (
+            [" [A]", " [B]"].map(|title| block("restart a").replacen("bash", &format!("bash{title}"), 1)).join("\n"),
+            vec![true, true],
+        ),
+        (
+            ["### Restart a", "### Or restart b"].map(|title| format!("{title}\n\n{}", block("restart a"))).join("\n"),
+            vec![false, true],
+        ),
     ] {
         assert_eq!(several(&text), expected, "{text}");
     }

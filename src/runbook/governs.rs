@@ -40,6 +40,8 @@ pub struct Governs {
     /// What decides what its words mean: the commands above it that set variables which it reads, the last `cd`, where its block runs;
     /// and, where it does more than look, those that export something, set the arguments, or define a function that it calls.
     pub meant: Vec<String>,
+    /// Where steps before it say that one stops there: a doubt about it, and no part of its digest.
+    pub before: Vec<String>,
     /// What is said where it is doubtful that one of these is to run.
     pub of_setters: Vec<String>,
     /// Whether its heading or its item is one of several that name ways or cases: `Option A`, `Option B`.
@@ -95,7 +97,7 @@ pub(super) fn note(source: &Source, document: &Document, steps: &mut [Step]) {
     let mut commands: Vec<&mut Command> = steps.iter_mut().flat_map(Step::commands_mut).collect();
     commands.sort_by_key(|command| command.written.origin(0));
     let (commands, mut above) = (commands.into_iter().peekable(), OpenHeadings::new(&document.details));
-    above.open.push(Open::default());
+    above.open.push(Open { prose: withdrawn(&source.text).into_iter().collect(), ..Open::default() });
     let (look, notes, one_title) = (&document.look, footnotes(&source.text), titles == 1);
     let (items, behind_lists, below_label, cells) = (Vec::new(), Vec::new(), false, 0);
     let mut walk =
@@ -224,7 +226,9 @@ fn pass_on(steps: &mut [Step], uses: Vec<SessionUse>) {
             sets.iter().for_each(|name| drop(doubtful.remove(&at(name))));
             continue;
         }
-        let all = Arc::new(nearest(governs.of_setters.iter().chain(&governs.headings).chain(&governs.under)));
+        let all = Arc::new(nearest(
+            governs.of_setters.iter().chain(&governs.headings).chain(&governs.under).chain(&governs.before),
+        ));
         for name in sets.iter().chain(exports).map(String::as_str).chain([EVERYTHING]) {
             doubtful.insert(at(name), all.clone());
         }
@@ -264,6 +268,8 @@ struct Open {
     level: u8,
     title: String,
     prose: Vec<String>,
+    /// What its steps say of stopping there.
+    pauses: Vec<String>,
     of_several: bool,
     of_cases: bool,
     /// Whether a command in it does more than look; only noted where it may be about others.
@@ -292,13 +298,21 @@ struct GovernsWalk<'a, 's> {
 /// Hands what a section that ends says of others on to the one around it.
 fn close(closed: Open, _: usize, parent: Option<&mut Open>) {
     let Some(parent) = parent else { return };
-    // A section of the page itself (level 2) would be about every other one.
-    if closed.level > 2 && !closed.acts && is_of_others(&closed.title) {
-        parent.prose.push(phase::strip_number(&closed.title).to_string());
+    let (of_others, title) = (!closed.acts && is_of_others(&closed.title), phase::strip_number(&closed.title));
+    // "Step 1: Get the approval of the DBA"
+    let approves = closed.level > 1 && words(title).iter().any(|word| is_among(words!("approvals"), word));
+    parent.prose.extend(approves.then(|| title.to_string()));
+    if closed.level > 2 && of_others {
+        parent.prose.push(title.to_string());
         parent.prose.extend(closed.prose);
+    } else if closed.level == 2 && of_others && phase::of_heading(title, RunbookPhase::Other) != RunbookPhase::Escalate
+    {
+        // A section of the page itself is about every other one: only what it says of conditions counts.
+        parent.prose.extend(closed.prose.iter().flat_map(|text| super::accepted::limiting_sentences(text)));
     } else if phase::is_step(&closed.title) {
         // What a step says of going on governs those behind it.
         parent.prose.extend(closed.prose.iter().flat_map(|text| super::accepted::stopping_sentences(text)));
+        parent.pauses.extend(closed.prose.iter().flat_map(|text| super::accepted::pausing_sentences(text)));
     }
 }
 
@@ -312,17 +326,27 @@ impl GovernsWalk<'_, '_> {
             self.above.reach(stands_at(block), block.heading().map(|(level, _)| level), |open| open.level, close);
             match block {
                 MarkdownBlock::Heading { level, text, span, .. } => {
-                    let (of_several, of_cases) = (ways.contains(&index), cases.contains(&index));
-                    let (title, prose) = (text.clone(), self.noted(*span));
-                    self.above.open.push(Open { level: *level, title, prose, of_several, of_cases, acts: false });
+                    let (of_several, of_cases) =
+                        (ways.contains(&index) || self.heads_tab(*span), cases.contains(&index));
+                    let (level, title) = (*level, text.clone());
+                    // The one title of the page is no part of a decision, but for "(staging only)".
+                    let limits = (level == 1 && self.one_title && limits_page(text)).then(|| text.clone());
+                    let prose = limits.into_iter().chain(self.noted(*span)).collect();
+                    self.above.open.push(Open { level, title, prose, of_several, of_cases, ..Open::default() });
                 }
                 MarkdownBlock::Paragraph { text, span } => {
                     undated(text).into_iter().chain(self.noted(*span)).for_each(|text| self.prose(text));
                 }
                 MarkdownBlock::Html { text, .. } => undated(text).into_iter().for_each(|text| self.prose(text)),
                 MarkdownBlock::Code(code) => self.code(code, blocks.get(index + 1..).unwrap_or_default()),
-                MarkdownBlock::List { items, .. } => {
+                MarkdownBlock::List { start, items } => {
                     let source = self.source;
+                    let below = |above, open: &Open| phase::of_heading(&open.title, above);
+                    let inner = self.above.open.iter().filter(|open| open.level > 1);
+                    let verifies = inner.fold(RunbookPhase::Other, below) == RunbookPhase::Verify;
+                    let may_be_cases = start.is_none() && !verifies && items.len() > 1;
+                    let has_rest = may_be_cases && items.iter().any(names_rest);
+                    let are_cases = may_be_cases && items.iter().filter(|item| names_case(item)).count() > 1;
                     let is_way = |item: &Item| {
                         let first = item.blocks.first().and_then(MarkdownBlock::paragraph);
                         first.is_some_and(|(text, _)| is_way(text)) || admonitions::is_tab(item.span.of(&source.text))
@@ -337,13 +361,19 @@ impl GovernsWalk<'_, '_> {
                     }
                     for (item, name) in items.iter().zip(&named) {
                         let of_several = ways > 1 && is_way(item) || is_several(name);
+                        let labelled = self.below_label;
+                        self.below_label = labelled || has_rest || are_cases && names_case(item);
                         self.items.push((Vec::new(), of_several));
                         self.blocks(&item.blocks);
+                        self.below_label = labelled;
                         let (said, _) = self.items.pop().unwrap_or_default();
                         // An item without a command may say something about the next ones, and about what stands below the list;
                         // one with a command says there: "If it is above 30 s, stop here."
                         let holds = holds_code(&item.blocks, |_| true);
                         for text in said {
+                            if let Some(open) = self.above.open.last_mut().filter(|_| holds) {
+                                open.pauses.extend(super::accepted::pausing_sentences(&text));
+                            }
                             let handed = if holds { super::accepted::doubtful_sentences(&text) } else { vec![text] };
                             handed.into_iter().for_each(|text| self.prose(text));
                         }
@@ -366,6 +396,13 @@ impl GovernsWalk<'_, '_> {
         let in_table = matches!(block, MarkdownBlock::Code(code) if code.row.is_some());
         let says = |text: &&PageText| !in_table && text.kind == TextKind::Cell && says_when(&text.body.text);
         above.iter().filter(says).for_each(|cell| self.prose(fold(&cell.body.text)));
+    }
+
+    /// Whether a heading is the title of a tab: `### [Helm](#tab/helm)`.
+    fn heads_tab(&self, heading: Span) -> bool {
+        let links = &self.look.links;
+        let behind = links.get(links.partition_point(|link| link.span.start < heading.start)..).unwrap_or_default();
+        behind.first().is_some_and(|link| link.span.start < heading.end && link.target.starts_with("#tab/"))
     }
 
     /// What the footnotes say of which a heading or a paragraph has marks, up to the end of its last line: `Empty the tube[^1]`.
@@ -460,7 +497,8 @@ impl GovernsWalk<'_, '_> {
         let of_several =
             self.above.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several);
         let of_cases = self.above.open.iter().any(|open| open.of_cases);
-        Governs { headings, under, place, of_several, of_cases, ..Governs::default() }
+        let before = nearest(self.above.open.iter().flat_map(|open| &open.pauses));
+        Governs { headings, under, place, before, of_several, of_cases, ..Governs::default() }
     }
 }
 
@@ -582,8 +620,11 @@ fn speaks_of_above(text: &str, leads: bool) -> bool {
             | before\s(?:you\s)?(?:run|running|do|doing|use|using|execute|executing)\s(?:this|it|these|them|that)
             | (?:must|should|has\sto|have\sto|needs\sto|need\sto)\s(?:first\s)?(?:agree|approve) | agrees | approves
             | (?:run|do|use|execute|need)\s(?:this|it|these|them)\s(?:when|if|after|while|during|where)
-            | (?:needed|meant|intended|allowed)\s(?:when|if|after|while|during|where) ) \s
-            | ^\s(?: (?:above|below|beyond)\s[0-9] | (?:warning|caution|danger)\s )",
+            | (?:needed|required|necessary|meant|intended|allowed)\s(?:when|if|after|while|during|where)
+            | last\sresort | (?:can|may)\sbe\s(?:skipped|omitted)
+            | (?:this|that|it|above)\s(?:is|was)\s(?:wrong|incorrect|outdated|obsolete|deprecated|withdrawn)
+            | (?:require|requires|needs|with)\s(?:\S+\s){0,2}(?:approval|consent|permission) ) \s
+            | ^\s(?: (?:above|below|beyond)\s[0-9] | (?:warning|caution|danger|optional|optionally|deprecated|obsolete|untested)\s )",
     );
     // "It only takes a minute."
     static OF_EFFECT: TextPattern = TextPattern::new(
@@ -594,6 +635,43 @@ fn speaks_of_above(text: &str, leads: bool) -> bool {
     SAYS.is_match(&whole)
         || LIMITS.is_match(&whole) && !REMARKS.is_match(&whole)
         || parts.any(|part| NOTES.is_match(&part) && !OF_EFFECT.is_match(&part))
+}
+
+/// What the front matter says of a page that is not to be followed: `status: withdrawn`.
+fn withdrawn(source: &str) -> Option<String> {
+    static STATUS: TextPattern = TextPattern::new(
+        r#"(?i)\A---[ \t]*\r?\n(?:(?:[^-\r\n]|-[^-\r\n])[^\n]*\n|\r?\n)*?(status[ \t]*:[ \t]*["']?(?:withdrawn|deprecated|draft|obsolete|retired|superseded|archived))\b"#,
+    );
+    STATUS.captures(source).and_then(|found| found.get(1)).map(|status| fold(status.as_str()))
+}
+
+/// Whether the title of a page says that it is for some cases only, or not to be followed: `The queue hangs (staging only)`.
+fn limits_page(title: &str) -> bool {
+    static LIMITS: TextPattern = TextPattern::new(
+        r"(?i)(?:^\W*|[(\[][^)\]]*\b)(?:only|staging|draft|deprecated|obsolete|outdated|withdrawn|superseded|retired|wip)\b",
+    );
+    LIMITS.is_match(title)
+}
+
+/// Whether an item is one of several cases, where others are so too: a block below a few words that ask for nothing, `Held by reporting:`.
+fn names_case(item: &Item) -> bool {
+    let Some((text, _)) = item.blocks.first().and_then(MarkdownBlock::paragraph) else { return false };
+    let is_short = words(text).len() <= 5 && !text.trim_end().ends_with(['.', '!']);
+    let asks = phase::is_step(text) || phase::is_order(text, words!("orders of titles"));
+    is_short && !asks && !item.is_task && holds_code(&item.blocks, |_| true)
+}
+
+/// Whether an item is what is left when the other cases are none: `Neither:`.
+fn names_rest(item: &Item) -> bool {
+    let first = item.blocks.first().and_then(MarkdownBlock::paragraph).and_then(|(text, _)| words_of(text).next());
+    first.is_some_and(|first| is_among(words!("rest of cases"), &first.to_lowercase()))
+        && holds_code(&item.blocks, |_| true)
+}
+
+/// Whether a label names how bad it is: `SEV1`, `P2`.
+fn is_severity(label: &str) -> bool {
+    static SEVERITY: TextPattern = TextPattern::new(r"(?i)^\W*(?:sev(?:erity)?[\s-]?[0-9]|p[0-4])\b");
+    SEVERITY.is_match(label)
 }
 
 /// Whether a section says when those behind it are for: *When to use this*, *Prerequisites*, *Before you begin*.
@@ -655,10 +733,21 @@ fn alternatives(blocks: &[MarkdownBlock], details: &[(usize, bool)]) -> [HashSet
 /// same without stars, where they name platforms; and tabs.
 fn below_labels(blocks: &[MarkdownBlock], source: &str) -> HashSet<usize> {
     let names = |block: &MarkdownBlock| {
-        if let MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } = block
-            && opens_tab(text)
-        {
+        let is_tab = match block {
+            MarkdownBlock::Paragraph { text, .. } | MarkdownBlock::Html { text, .. } => opens_tab(text),
+            // `bash [Helm]`
+            MarkdownBlock::Code(code) => {
+                language::title(&code.info).is_some_and(|title| code.info.contains(&format!("[{title}]")))
+            }
+            _ => false,
+        };
+        if is_tab {
             return Some(NamedWay::Way);
+        }
+        // `<details><summary>Primary hangs</summary>`
+        if let MarkdownBlock::Html { text, at } = block {
+            let is_summary = source.get(..*at).is_some_and(|above| above.trim_end().ends_with("</summary>"));
+            return is_summary.then(|| NamedWay::of(text));
         }
         let (text, span) = block.paragraph()?;
         match bold::label(source, text, span).filter(|label| label.alone) {
@@ -675,10 +764,10 @@ fn below_labels(blocks: &[MarkdownBlock], source: &str) -> HashSet<usize> {
         let is_several = one_of_several(labels.iter().flatten());
         let mut below = false;
         for (index, label) in labels.iter().enumerate() {
-            // A platform alone ends nothing.
-            below = label
-                .as_ref()
-                .map_or(below, |label| is_several(label) || below && matches!(label, NamedWay::Platform(_)));
+            // A platform alone ends nothing, and HTML neither.
+            let is_html = matches!(section.get(index), Some(MarkdownBlock::Html { .. }));
+            let keeps = |label: &NamedWay| below && (is_html || matches!(label, NamedWay::Platform(_)));
+            below = label.as_ref().map_or(below, |label| is_several(label) || keeps(label));
             found.extend(below.then_some(begin + index));
         }
         begin += section.len();
@@ -708,7 +797,7 @@ impl NamedWay {
         );
         match platform(label).filter(|_| few && label.len() < text.len() || leads) {
             Some(platform) => NamedWay::Platform(platform),
-            None if is_trouble(label) => NamedWay::Case,
+            None if is_trouble(label) || is_severity(label) => NamedWay::Case,
             None => NamedWay::Other,
         }
     }
@@ -737,9 +826,13 @@ fn one_of_several<'n>(names: impl Iterator<Item = &'n NamedWay> + Clone) -> impl
 }
 
 /// Whether a text opens a tab of a generator of sites: `{% tab title="Helm" %}`, `{{< tab "Helm" >}}`, `:::{tab-item} Helm`, `<TabItem label="Helm">`.
+/// What opens all of them may stand before it.
 fn opens_tab(text: &str) -> bool {
-    let text = text.trim_start_matches(['{', '%', '<', ':', ' ']);
-    ["tab ", "tab-item}", "tab-item ", "TabItem "].iter().any(|mark| text.starts_with(mark))
+    static TAB: TextPattern = TextPattern::new(
+        r"(?x) \{[{%<\#\s]+ tab\s | (?:^|:::)\s* (?: \{tab(?:-item)?\} | tab(?:-item)?\s | TabTitle\s ) | (?:^|\s)@tab[:\s]
+            | (?:^|[\s<]) (?: (?:TabItem|Tab)\s[^<]*= | Tabs\.Tab\b )",
+    );
+    TAB.is_match(text)
 }
 
 /// Whether a title or a label names what is wrong, and asks for nothing: `Service down`, `2. Pool exhausted`.
@@ -790,5 +883,9 @@ fn is_way(text: &str) -> bool {
     let first = words_of(phase::strip_number(text)).next();
     let is_letter =
         |word: &str| word.len() == 1 && word != "I" && text.trim_start().get(1..2).is_some_and(|c| ".):".contains(c));
-    first.is_some_and(|word| is_among(words!("ways"), &word.to_lowercase()) || is_letter(word))
+    let is_fix = |word: &str| {
+        let cures = || words(text).iter().any(|word| is_among(words!("cures"), word));
+        is_among(words!("kinds of fixes"), &word.to_lowercase()) && cures()
+    };
+    first.is_some_and(|word| is_among(words!("ways"), &word.to_lowercase()) || is_letter(word) || is_fix(word))
 }

@@ -2,7 +2,7 @@
 //! counts as shell only when everything in it is clearly a command.
 
 use super::text::{Excerpt, is_among};
-use crate::source::TextPattern;
+use crate::source::{Span, TextPattern};
 
 /// What a tag says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,17 +19,37 @@ pub(super) enum BlockLanguage {
     Data,
 }
 
-/// The tag of an info string, in lower case: its first word, Pandoc's and Runme's attributes left out.
+/// The tag of an info string, in lower case: its first word, or that behind MyST's `{code-block}`; Pandoc's and Runme's attributes left out.
 pub(super) fn tag(info: &str) -> String {
     let info = info.trim().trim_start_matches("{.");
+    let of_directive = ["{code-block}", "{code}", "{prompt}"].iter().find_map(|name| info.strip_prefix(name));
+    let info = of_directive.unwrap_or(info).trim_start();
     let end = info.find(|c: char| c.is_whitespace() || matches!(c, ',' | '{' | '}' | ':')).unwrap_or(info.len());
     info.get(..end).unwrap_or_default().to_lowercase()
 }
 
-/// The title that generators of sites show above a block: `bash title="restart.sh"`, `bash:restart.sh`.
+/// Whether a block is a directive of MyST that shows something else than code: `{warning}`, `{admonition} Only on the standby`.
+pub(super) fn is_directive(info: &str) -> bool {
+    static NAMED: TextPattern = TextPattern::new(r"^\{([a-z][\w:-]*)\}");
+    let name = NAMED.captures(info.trim()).and_then(|found| Some(found.get(1)?.as_str()));
+    let shows_prose = |name: &str| !is_among("code code-block prompt", name) && of_tag(name) == BlockLanguage::Data;
+    tag(info).is_empty() && name.is_some_and(shows_prose)
+}
+
+/// A block without the options of MyST's `{code-block}` above its first line: `:linenos:`.
+pub(super) fn without_options(info: &str, body: Excerpt) -> Excerpt {
+    static OPTION: TextPattern = TextPattern::new(r"^:[\w-]+:(?:\s|$)");
+    if !info.trim_start().starts_with("{code") {
+        return body;
+    }
+    let width = body.text.split_inclusive('\n').take_while(|line| OPTION.is_match(line)).map(str::len).sum::<usize>();
+    body.part(Span::new(width, body.text.len()))
+}
+
+/// The title that generators of sites show above a block: `bash title="restart.sh"`, `bash:restart.sh`, `bash [Helm]`.
 pub(super) fn title(info: &str) -> Option<&str> {
     static TITLE: TextPattern = TextPattern::new(
-        r#"^\w+:([^\s,{}]+)|[\s{,](?:title|filename|file|caption)\s*=\s*(?:"([^"]+)"|'([^']+)'|([^\s"'}]+))"#,
+        r#"^\w+:([^\s,{}]+)|^\w+\s+\[([^\]]+)\]|[\s{,](?:title|filename|file|caption)\s*=\s*(?:"([^"]+)"|'([^']+)'|([^\s"'}]+))"#,
     );
     let found = TITLE.captures(info.trim())?;
     found.iter().skip(1).flatten().next().map(|title| title.as_str())
@@ -120,6 +140,8 @@ mod tests {
             ("Bash {\"name\":\"x\"}", BlockLanguage::Shell),
             ("{.sh}", BlockLanguage::Shell),
             ("bash,ignore", BlockLanguage::Shell),
+            ("{code-block} bash", BlockLanguage::Shell),
+            ("{warning}", BlockLanguage::Untagged),
             ("shell-session", BlockLanguage::Console),
             ("", BlockLanguage::Untagged),
             ("sql", BlockLanguage::Foreign),
@@ -150,12 +172,20 @@ mod tests {
             ("sh {title='fix.sh'}", Some("fix.sh")),
             ("bash filename=fix.sh showLineNumbers", Some("fix.sh")),
             ("bash:scripts/fix.sh", Some("scripts/fix.sh")),
+            ("bash [Helm]", Some("Helm")),
             ("bash subtitle=x", None),
             ("bash {\"name\":\"x\"}", None),
             ("bash", None),
         ] {
             assert_eq!(title(info), expected, "{info}");
         }
+        assert!(["{warning}", "{admonition} Only on the standby"].into_iter().all(is_directive));
+        assert!(
+            !["{code-block} bash", "{code-block}", "{bash}", "{.bash}", "bash {1,3}"].into_iter().any(is_directive)
+        );
+        let body = Excerpt::of(":linenos:\n:caption: A\n\ndf -h\n", 0);
+        assert_eq!(without_options("{code-block} bash", body.clone()).text, "\ndf -h\n");
+        assert_eq!(without_options("bash", body.clone()), body);
         assert!(is_known_command("psql") && is_known_command("./run.sh") && is_known_command("/usr/bin/x"));
         assert!(!is_known_command("/api/health") && !is_known_command("NAME"));
     }

@@ -3,7 +3,7 @@
 //! code blocks become blocks of their own.
 
 use super::look::{self, Fence, FenceUse, Link, List, PageLook, PageText, TextKind};
-use super::text::{Excerpt, fold};
+use super::text::{Excerpt, fold, is_among};
 use super::unfenced::{self, Inline};
 use super::{Unread, admonitions, bold, language, phase, placeholder};
 use crate::programs::only_looks;
@@ -140,6 +140,24 @@ fn explains(inline: &str, block: &str) -> bool {
     block.replace("\\\n", " ").lines().any(holds) || only_looks(&placeholder::masked(inline))
 }
 
+/// Whether a paragraph holds commands between marks that only generators of sites read: `{% highlight bash %}`.
+fn holds_marked_code(text: &str) -> bool {
+    const MARKS: [&str; 6] = ["{% highlight", "{{< highlight", "{{% highlight", "{{< tab", "{code", ":::{code"];
+    let mut lines = text.lines().map(str::trim_start);
+    let first = lines.next().unwrap_or_default();
+    MARKS.iter().any(|mark| first.starts_with(mark)) && lines.any(unfenced::is_command)
+}
+
+/// What generators of sites show above what stands in a component, by its tag without the `<`: `TabItem label="Helm"`, `Warning`.
+fn of_component(tag: &str) -> Option<&str> {
+    let tag = tag.split('>').next().unwrap_or_default();
+    let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    // `<TABLE>` is HTML. That there are tabs says nothing.
+    let is_one = name.starts_with(|c: char| c.is_ascii_uppercase()) && name.contains(|c: char| c.is_ascii_lowercase());
+    let shows = tag.contains('=') && name != "Tabs" || is_among("Caution Danger Warning", name);
+    (is_one && shows).then_some(tag)
+}
+
 /// The text of some HTML; what stands in a comment is none. `struck` becomes what its last tag of that kind says.
 fn without_tags(html: &str, struck: &mut bool) -> String {
     let (mut text, mut rest) = (String::new(), html);
@@ -150,10 +168,7 @@ fn without_tags(html: &str, struck: &mut bool) -> String {
             *struck = begins;
             text.push_str("~~ ");
         }
-        // The name of a tab is shown above what stands in it.
-        if tag.starts_with("TabItem ") {
-            text.push_str(tag.split('>').next().unwrap_or_default());
-        }
+        text.extend(of_component(tag).into_iter().flat_map(|said| [said, " "]));
         let end = if tag.starts_with("!--") { "-->" } else { ">" };
         rest = tag.split_once(end).map_or("", |(_, rest)| rest);
     }
@@ -178,7 +193,7 @@ pub(super) struct Document {
     pub look: PageLook,
     /// Where `<details>` begin that hold headings (`true`), and where they end: what follows stands below what stood above them.
     pub details: Vec<(usize, bool)>,
-    /// HTML that holds the fence of a code block, or commands: nobody reads it.
+    /// HTML that holds the fence of a code block, or commands, and commands between marks of generators of sites: nobody reads them.
     pub fences_in_html: Vec<Span>,
     /// How many blocks there are, and how many lines of code.
     size: (usize, usize),
@@ -459,8 +474,14 @@ impl MarkdownReader<'_> {
             }
             TagEnd::CodeBlock => {
                 if let TextPlace::Code(mut code) = std::mem::take(&mut self.place) {
+                    code.body = language::without_options(&code.info, code.body);
                     let (tag, info, body) = (language::tag(&code.info), code.info.clone(), code.body.clone());
                     language::comment_as_shell(&tag, &mut code.body);
+                    // What a directive shows to readers of the site governs what stands behind it.
+                    if language::is_directive(&info) && self.footnotes == 0 {
+                        let text = fold(&format!("{info} {}", body.text));
+                        self.push(MarkdownBlock::Html { text, at: code.span.start });
+                    }
                     let (fenced, span, list_depth) = (code.fenced, code.span, self.items);
                     let reading = FenceUse::Data;
                     self.out.look.fences.push(Fence { tag, info, fenced, span, list_depth, reading, body });
@@ -555,7 +576,10 @@ impl MarkdownReader<'_> {
     /// A paragraph, or the commands that it is.
     fn paragraph(&mut self, text: String, span: Span, plain: bool) {
         let found = plain.then(|| unfenced::of_paragraph(self.source, span)).flatten();
-        let Some((start, code)) = found else { return self.push(MarkdownBlock::Paragraph { text, span }) };
+        let Some((start, code)) = found else {
+            self.out.fences_in_html.extend(holds_marked_code(span.of(self.source)).then_some(span));
+            return self.push(MarkdownBlock::Paragraph { text, span });
+        };
         let above = self.source.get(span.start..start).unwrap_or_default().trim_end();
         if !above.is_empty() {
             let span = Span::new(span.start, span.start + above.len());

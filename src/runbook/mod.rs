@@ -4,6 +4,7 @@
 mod accepted;
 mod admonitions;
 mod annotation;
+mod beside;
 mod bold;
 mod by_effect;
 mod client;

@@ -69,19 +69,28 @@ pub struct Step {
     pub all_commands: Vec<Command>,
     /// Its code blocks that hold commands (run or held), in order; `Command::block` counts them.
     pub blocks: Vec<CodeBlock>,
-    /// Its code blocks that are not run because they hold no command, and numbered comments of its blocks without one, with the reason.
+    /// Its code blocks that are not run because they hold no command, and what comments of its blocks and its text ask a person for.
     pub left_out: Vec<LeftOut>,
     /// What stood in the runbook, where the scenario has put something else in its place (`steps.ID.run`).
     pub replaced: Option<Replaced>,
 }
 
-/// A code block of a step that holds no command, or a comment in one that asks a person for something.
+/// A code block of a step that holds no command, or what a comment in one, or the text beside them, asks a person for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// First line, fence included, from 1.
     pub line: usize,
     /// What it is instead (`yaml` is data), or what it asks for.
     pub why: String,
+    /// Whether it asks a person for something.
+    pub is_asked: bool,
+}
+
+impl LeftOut {
+    /// What a person is asked for.
+    pub(super) fn asked(line: usize, said: &str) -> LeftOut {
+        LeftOut { line, why: format!("for a person: {}", super::text::shorten(said, 72)), is_asked: true }
+    }
 }
 
 /// A code block of a step.

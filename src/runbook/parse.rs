@@ -66,7 +66,11 @@ pub fn parse_page(
     for html in &document.fences_in_html {
         let first = first_line(source, html.start);
         let help = "write it between lines of three backticks, tagged `bash`, with an empty line above and below";
-        diags.warning(source, first, "the code block in this HTML is not read").code(OF_NO_RULE).help(help);
+        let message = match html.of(&source.text).trim_start().starts_with('<') {
+            true => "the code block in this HTML is not read",
+            false => "the code between these marks is not read",
+        };
+        diags.warning(source, first, message).code(OF_NO_RULE).help(help);
     }
     let mut runbook = Runbook { source: source.clone(), title: title(&document, source), steps, accepted: None };
     runbook.relink();

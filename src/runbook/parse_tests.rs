@@ -197,6 +197,12 @@ fn what_a_manual_step_says() {
     };
     assert_eq!(reasons("## Fix\n\n1. Call them.\n2. Run:\n\n   ```sh\n   a\n   ```\n"), ["no command in it", "runs 1"]);
     assert_eq!(
+        reasons(
+            "## Verification\n\n1. Is it back? `curl -f http://web` answers.\n2. Look at `db_pool`.\n3. Run:\n\n   ```sh\n   a\n   ```\n"
+        ),
+        ["a command in its text is not read (`curl -f http://web`): put it into a block", "no command in it", "runs 1"]
+    );
+    assert_eq!(
         reasons("## Fix\n\n### Ask\n\n```sql\nselect 1;\n```\n\n```sh\na\n```\n"),
         ["`sql` needs a client, and none is named for it (`clients: { sql: … }` in the scenario)", "runs 1"]
     );
@@ -215,6 +221,22 @@ fn a_numbered_comment_without_a_command_is_told() {
     let expected =
         [(4, "for a person: Add the new version to the secret store"), (13, "for a person: Revoke the old keys")];
     assert_eq!((left.as_slice(), runbook.steps.len()), (&expected[..], 1));
+}
+
+#[test]
+fn what_the_text_asks_of_a_person_is_told_by_the_step_beside_it() {
+    let code = "```sh\na\n```\n";
+    for (text, lines) in [
+        (format!("## Fix\n\nClick *Save*, and then restart:\n\n{code}"), &[3][..]),
+        (format!("## Mitigation\n\n- [ ] Confirmed with the customers\n\n{code}\nPhone the DBA.\n"), &[3, 9]),
+        ("## Fix\n\n### Step 2\n\n1. Restart:\n\n   ```sh\n   a\n   ```\n\n2. Phone the DBA.\n".into(), &[11]),
+        ("## Fix\n\n1. Phone the DBA.\n2. Restart:\n\n   ```sh\n   a\n   ```\n".into(), &[]),
+        (format!("## Fix\n\nIf it stays red, phone the DBA.\n\n{code}"), &[]),
+    ] {
+        let steps = read(&text).0.steps;
+        let asked = steps.iter().flat_map(|step| &step.left_out).filter(|left| left.is_asked);
+        assert_eq!(asked.map(|left| left.line).collect::<Vec<_>>(), lines, "{text}");
+    }
 }
 
 #[test]
@@ -276,6 +298,11 @@ fn a_fence_inside_of_html_is_told() {
         let told: Vec<&str> = diags.all.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
         let expected = vec!["the code block in this HTML is not read"; usize::from(is_told)];
         assert_eq!((told, diags.has_errors()), (expected, false), "{html}");
+    }
+    for (begin, end) in [("{% highlight bash %}", "{% endhighlight %}"), ("{{< highlight sh >}}", "{{< /highlight >}}")]
+    {
+        let (_, diags) = read(&format!("## Fix\n\n```sh\na\n```\n\n{begin}\ndocker compose stop web\n{end}\n"));
+        assert_eq!(diags.all[0].message, "the code between these marks is not read", "{begin}");
     }
 }
 

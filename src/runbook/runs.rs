@@ -99,6 +99,6 @@ fn for_a_person(source: &Source, lines: &Excerpt, follows: bool) -> Vec<LeftOut>
     let mut numbered: Vec<(&str, Span)> = comments.collect();
     numbered.pop_if(|_| follows);
     let asks = numbered.into_iter().map(|(line, span)| (phase::strip_number(line), lines.origin(span.start)));
-    let left_out = |(said, at)| LeftOut { line: source.line(at), why: format!("for a person: {}", shorten(said, 72)) };
+    let left_out = |(said, at)| LeftOut::asked(source.line(at), said);
     asks.filter(|(said, _)| phase::is_imperative(said)).map(left_out).collect()
 }

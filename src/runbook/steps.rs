@@ -2,6 +2,7 @@
 //! its form, an item of an ordered list, a heading with code, a lone block with the paragraph before it.
 
 use super::annotation::{Annotations, Name, Note};
+use super::beside;
 use super::by_effect;
 use super::commands::{self, BlockUse as Read};
 use super::hands::{self, Hands};
@@ -9,8 +10,9 @@ use super::ids::{self, NamedPart as Identity};
 use super::markdown::{MarkdownBlock, MarkdownCode};
 use super::parts::{PlacedBlock, SectionPart, is_for_people, parts, placed, span, title_of};
 use super::runs::CommandRun;
+use super::text::shorten;
 use super::{BlockSettings, CodeBlock, Command, LeftOut, RunbookPhase, Step, Unread};
-use super::{bold, phase};
+use super::{bold, phase, unfenced};
 use crate::source::{Diagnostics, Source, Span};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};
@@ -134,6 +136,7 @@ impl StepBuilder<'_> {
         self.series = series;
         let first = self.steps.len();
         self.parts(section);
+        self.orders(section, first);
         let note = section.heading.and_then(|(_, span)| self.text.notes.of_heading(span));
         let Some(name) = note.and_then(|note| note.name.clone()) else { return };
         let first = self.steps.get(first).and_then(|(_, identity)| self.identities.get_mut(*identity));
@@ -143,6 +146,30 @@ impl StepBuilder<'_> {
                 let error = self.diags.error(self.text.source, name.span, "this id does not name one step");
                 let error = error.label(format!("{units} steps stand below this heading"));
                 error.help("put it above the code block of the step that is meant");
+            }
+        }
+    }
+
+    /// What a section asks of a person goes to the step around it that runs something, else to the next one of its steps (from
+    /// `first` on). A step for a person says it itself.
+    fn orders(&mut self, section: &Section<'_>, first: usize) {
+        let mut asked = Vec::new();
+        if section.phase != RunbookPhase::Reference {
+            beside::orders(section.blocks.iter().copied(), &mut asked);
+        }
+        let steps = self.steps.get_mut(first..).unwrap_or_default();
+        let runs = |(step, _): &(Step, usize)| step.manual.is_none();
+        for (at, said) in asked {
+            let next = steps.partition_point(|(step, _)| step.span.start <= at);
+            let before = next.checked_sub(1);
+            let around = before.filter(|&index| steps.get(index).is_some_and(|(step, _)| at < step.span.end));
+            let behind = || steps.iter().skip(next).position(runs).map(|index| index + next);
+            let index = around.or_else(behind).or_else(|| steps.iter().rposition(runs));
+            if let Some(index) = index
+                && let Some((step, _)) = steps.get_mut(index).filter(|(step, _)| step.manual.is_none())
+            {
+                step.left_out.push(LeftOut::asked(self.text.source.line(at), &said));
+                step.left_out.sort_by_key(|left| left.line);
             }
         }
     }
@@ -263,14 +290,21 @@ impl StepBuilder<'_> {
                     self.idle(note, &what);
                     let line = self.text.source.line(placed.code.span.start);
                     let here = pieces.last_mut().map_or(&mut left_out, |(piece, _)| &mut piece.left_out);
-                    here.push(LeftOut { line, why: what.clone() });
+                    here.push(LeftOut { line, why: what.clone(), is_asked: false });
                     data.get_or_insert(what);
                 }
             }
         }
         if pieces.is_empty() && (unit.wanted || data.is_some() && is_for_people(unit.phase)) {
-            let what = data.map(|what| format!(": {what}")).unwrap_or_default();
-            let (title, manual) = (unit.title.clone(), Some(format!("no command in it{what}")));
+            let text = unit.span.of(&self.text.source.text);
+            let manual = match (data, unfenced::mentioned(text)) {
+                (Some(what), _) => format!("no command in it: {what}"),
+                (None, Some(code)) => {
+                    format!("a command in its text is not read (`{}`): put it into a block", shorten(code, 60))
+                }
+                (None, None) => "no command in it".to_string(),
+            };
+            let (title, manual) = (unit.title.clone(), Some(manual));
             pieces.push((Step { title, span: unit.span, manual, ..Step::default() }, None));
         } else if let Some((first, _)) = pieces.first_mut() {
             first.left_out.splice(0..0, left_out);

@@ -31,6 +31,11 @@ pub(super) fn is_command(line: &str) -> bool {
     is_typed(line, is_known_command, false)
 }
 
+/// The first code in running text that is a command as a person would type it.
+pub(super) fn mentioned(text: &str) -> Option<&str> {
+    text.split('`').skip(1).step_by(2).map(str::trim).find(|code| is_command(code))
+}
+
 /// The words with which lines of a page's shell begin: what nobody else knows is a program there.
 pub(super) fn typed_words(source: &str) -> HashSet<&str> {
     let (mut inside, mut shell, mut words) = (false, false, HashSet::new());

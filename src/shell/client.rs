@@ -167,7 +167,7 @@ impl Shell {
 
     /// A hand on the command that runs, to end it from elsewhere.
     pub fn canceller(&self) -> Canceller {
-        Canceller { tx: self.tx.clone() }
+        Canceller(self.tx.clone())
     }
 
     /// Waits for the end of a command; what is said of others is old.
@@ -198,13 +198,8 @@ impl Shell {
     ) -> Result<T, ShellError> {
         let answer = async {
             loop {
-                match self.said().await? {
-                    FromShell::Failed(message) => return Err(ShellError::Closed(message)),
-                    said => {
-                        if let Some(answer) = says(said) {
-                            return Ok(answer);
-                        }
-                    }
+                if let Some(answer) = says(self.said().await?) {
+                    return Ok(answer);
                 }
             }
         };
@@ -214,10 +209,15 @@ impl Shell {
 
     /// The next message. Of a session into which something else writes nothing is believed any more.
     async fn said(&mut self) -> Result<FromShell, ShellError> {
-        self.rx.recv().await.ok_or_else(closed)?.map_err(|line| {
-            let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
-            ShellError::Closed(format!("something else in its container wrote into the session: {line}"))
-        })
+        let why = match self.rx.recv().await.ok_or_else(closed)? {
+            Ok(FromShell::Failed(message)) => message,
+            Ok(said) => return Ok(said),
+            Err(line) => {
+                let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
+                format!("something else in its container wrote into the session: {line}")
+            }
+        };
+        Err(ShellError::Closed(why))
     }
 
     async fn send(&self, message: &ToShell) -> Result<(), ShellError> {
@@ -231,15 +231,13 @@ fn closed() -> ShellError {
 }
 
 /// Ends the command that runs; how it ended is told to the one that waits for it.
-pub struct Canceller {
-    tx: mpsc::Sender<String>,
-}
+pub struct Canceller(mpsc::Sender<String>);
 
 impl Canceller {
     /// Asks for the end.
     pub async fn cancel(&self) {
         // A session that is gone has ended everything.
-        let _ = self.tx.send(line_of(&ToShell::Cancel)).await;
+        let _ = self.0.send(line_of(&ToShell::Cancel)).await;
     }
 }
 
@@ -249,7 +247,7 @@ struct CancelOnDrop(Option<Canceller>);
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         // Full: the next command says it again.
-        let _ = self.0.take().map(|command| command.tx.try_send(line_of(&ToShell::Cancel)));
+        let _ = self.0.take().map(|command| command.0.try_send(line_of(&ToShell::Cancel)));
     }
 }
 

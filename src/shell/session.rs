@@ -11,7 +11,7 @@ use crate::bash::variables::{self, VariableNeeds};
 use crate::bash::{is_name, watches_subshells};
 use crate::record::private_dir_in;
 use aho_corasick::AhoCorasick;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs;
@@ -45,14 +45,16 @@ const NO_VALUE: i32 = 78;
 /// Options of `set -o` that would end or stop a bash that reads a script.
 const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
 
+/// A name and its value.
+type ExportedName = (Blob<Vec<u8>>, Blob<Vec<u8>>);
+
 /// The state of a session.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Session {
     files: BTreeMap<String, Blob<Vec<u8>>>,
     /// Exported names that bash cannot hold as variables (`my.setting`), and functions exported to us: what a command's bash has in its
     /// environment before it reads the session's state.
-    #[serde(serialize_with = "as_blobs", deserialize_with = "of_blobs")]
-    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) environment: Vec<ExportedName>,
     cwd: Blob<Vec<u8>>,
     options: Vec<String>,
     /// Variables that hold what a command found: `X=$(…)`.
@@ -67,15 +69,6 @@ pub struct Session {
     /// Background jobs of earlier commands; they stay with the session that started them.
     #[serde(skip)]
     pub(super) jobs: Jobs,
-}
-
-fn as_blobs<S: Serializer>(pairs: &[(OsString, OsString)], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(pairs.iter().map(|(name, value)| (Blob(name.as_bytes()), Blob(value.as_bytes()))))
-}
-
-fn of_blobs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(OsString, OsString)>, D::Error> {
-    let pairs: Vec<[Blob<Vec<u8>>; 2]> = Vec::deserialize(from)?;
-    Ok(pairs.into_iter().map(|[name, value]| (OsString::from_vec(name.0), OsString::from_vec(value.0))).collect())
 }
 
 impl Session {
@@ -97,7 +90,7 @@ impl Session {
                 // These would change how our own bash starts.
                 Some("SHELLOPTS" | "BASHOPTS" | "PWD" | "OLDPWD" | "_") => {}
                 Some(known) if is_name(known) => session.export(known, value.as_bytes()),
-                _ => session.environment.push((name, value)),
+                _ => session.environment.push((Blob(name.into_vec()), Blob(value.into_vec()))),
             }
         }
         given.into_iter().for_each(|(name, value)| session.export(name, value.as_bytes()));
@@ -113,14 +106,14 @@ impl Session {
         if is_name(name) {
             self.export(name, value.as_bytes());
         } else if !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0') {
-            self.environment.retain(|(known, _)| known != name);
-            self.environment.push((name.into(), value.into()));
+            self.environment.retain(|(known, _)| known.0 != name.as_bytes());
+            self.environment.push((Blob(name.into()), Blob(value.into())));
         }
     }
 
     /// Takes a variable away.
     pub fn unset_env(&mut self, name: &str) {
-        self.environment.retain(|(known, _)| known != name);
+        self.environment.retain(|(known, _)| known.0 != name.as_bytes());
         if is_name(name) {
             let vars = self.files.entry("vars".into()).or_default();
             vars.0.extend_from_slice(format!("builtin unset -v {name}\n").as_bytes());
@@ -302,7 +295,7 @@ impl Session {
             files.remove("args");
         }
         // Exported functions are among the functions from now on.
-        self.environment.retain(|(name, _)| !name.as_bytes().starts_with(b"BASH_FUNC_"));
+        self.environment.retain(|(name, _)| !name.0.starts_with(b"BASH_FUNC_"));
         self.files.extend(files);
         let assigned = variables::of_command(text).assigned;
         self.found.retain(|name| !assigned.contains(name));

@@ -11,6 +11,8 @@ use crate::record::Stream;
 use crate::stack::Channel;
 use rustix::process::Signal;
 use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -61,24 +63,15 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
         Ok(begun) => begun,
         Err(message) => return tx.say(&FromShell::Failed(message)).await.unwrap_or_default(),
     };
-    let mut supervisor = Supervisor {
-        bash,
-        dir: dir.clone(),
-        session,
-        own_session: processes::own_session(),
-        is_in_toolbox: programs == Programs::First,
-        groups: BTreeSet::new(),
-        queue: VecDeque::new(),
-        commands: 0,
-        tx,
-        rx,
-        stop,
-    };
+    let (own_session, is_in_toolbox) = (processes::own_session(), programs == Programs::First);
+    let (groups, queue, commands) = Default::default();
+    let mut supervisor =
+        Supervisor { bash, dir, session, own_session, is_in_toolbox, groups, queue, commands, tx, rx, stop };
     if supervisor.send(&FromShell::Ready {}).await.is_some() {
         while supervisor.next().await.is_some() {}
     }
     supervisor.end().await;
-    let _ = std::fs::remove_dir_all(&dir);
+    let _ = std::fs::remove_dir_all(&supervisor.dir);
 }
 
 /// The container's bash, one that runs.
@@ -145,38 +138,35 @@ impl Supervisor {
                         None => self.session.unset_env(name),
                     }
                 }
-                Some(())
             }
-            ToShell::Token(token) => {
-                let _ = self.tx.token.set(token);
-                Some(())
-            }
+            ToShell::Token(token) => drop(self.tx.token.set(token)),
             // What it was meant for has ended by itself.
-            ToShell::Cancel | ToShell::Call(..) => Some(()),
+            ToShell::Cancel | ToShell::Call(..) => {}
             ToShell::Save => {
                 self.commands += 1;
                 let path = self.dir.join(format!("saved{}", self.commands));
                 let saved = self.session.export_state(&self.dir).and_then(|state| session::write(&path, &state));
                 match saved {
-                    Ok(()) => self.send(&FromShell::Saved(path.display().to_string())).await,
-                    Err(error) => self.fail(format!("the state of the session cannot be saved: {error}")).await,
+                    Ok(()) => self.send(&FromShell::Saved(path.display().to_string())).await?,
+                    Err(error) => self.fail(format!("the state of the session cannot be saved: {error}")).await?,
                 }
             }
             ToShell::Restore(path) => {
                 let state = std::fs::read(&path);
                 // What cannot be removed goes with the session that has written it.
                 let _ = std::fs::remove_file(path);
-                self.import(state).await
+                self.import(state).await?
             }
             ToShell::Export => {
                 let state = self.session.export_state(&self.dir).ok().filter(|state| state.len() <= LARGEST_EXPORT);
-                self.send(&FromShell::Exported(state.map(|state| Blob(state.into())))).await
+                self.send(&FromShell::Exported(state.map(|state| Blob(state.into())))).await?
             }
-            ToShell::Import(state) => self.import(Ok(state.0.to_vec())).await,
+            ToShell::Import(state) => self.import(Ok(state.0.to_vec())).await?,
             ToShell::Run { id, text, timeout_ms, watched } => {
-                self.run(id, (&text, watched), Duration::from_millis(timeout_ms)).await
+                self.run(id, (&text, watched), Duration::from_millis(timeout_ms)).await?
             }
         }
+        Some(())
     }
 
     async fn import(&mut self, state: std::io::Result<Vec<u8>>) -> Option<()> {
@@ -229,7 +219,7 @@ impl Supervisor {
             // A runner that does not read keeps a pump waiting; that the session is over must be seen all the same.
             tokio::select! {
                 left_out = pump => omitted = omitted.saturating_add(left_out.unwrap_or(0)),
-                () = self.gone() => return None,
+                () = async { while self.cancelled().await.is_some() {} } => return None,
             }
         }
         let mut ran = session::ran(&dir);
@@ -276,7 +266,9 @@ impl Supervisor {
         let ours = self.session.prepare(dir, text, watched);
         let ours = ours.map_err(|e| format!("the command cannot be written to {dir:?}: {e}"))?;
         let mut command = process::command(&self.bash);
-        command.arg("bash").env_clear().envs(self.session.environment.clone()).env("BASH_ENV", "./env");
+        let given = self.session.environment.iter();
+        let given = given.map(|(name, value)| (OsStr::from_bytes(&name.0), OsStr::from_bytes(&value.0)));
+        command.arg("bash").env_clear().envs(given).env("BASH_ENV", "./env");
         command.current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
         let running = Running::start(command).map_err(|e| format!("{} cannot be started: {e}", self.bash.display()))?;
         let group = running.child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("its bash has no process id")?;
@@ -298,21 +290,18 @@ impl Supervisor {
         let deadline = tokio::time::sleep(timeout.saturating_sub(started.elapsed()));
         tokio::pin!(deadline);
         loop {
+            let soon = stopped.is_some() || !self.session.jobs.running().is_empty();
             let late = tokio::select! {
                 ended = running.wait(), if status.is_none() => {
                     status = Some(ended.ok());
                     None
                 }
-                message = self.rx.recv() => match message?.ok()? {
-                    ToShell::Cancel => Some(false),
-                    later => {
-                        self.queue.push_back(later);
-                        None
-                    }
-                },
-                () = self.stop.cancelled() => return None,
+                cancelled = self.cancelled() => {
+                    cancelled?;
+                    Some(false)
+                }
                 () = &mut deadline, if stopped.is_none() => Some(true),
-                () = tokio::time::sleep(if stopped.is_some() || !self.session.jobs.running().is_empty() { POLL } else { POLL * 25 }) => {
+                () = tokio::time::sleep(if soon { POLL } else { POLL * 25 }) => {
                     // A `wait` may be waiting for just this.
                     self.reap(Some(target.group));
                     None
@@ -349,16 +338,12 @@ impl Supervisor {
         self.send(&FromShell::Output { id, stream: Stream::Stderr, text: format!("firedrill: {message}\n") }).await
     }
 
-    /// Resolves when the runner is gone or the session is to end; what else arrives is kept for later.
-    async fn gone(&mut self) {
+    /// Waits until the command is to end; what else arrives is kept for later. `None` when the runner is gone or the session is to end.
+    async fn cancelled(&mut self) -> Option<()> {
         loop {
-            tokio::select! {
-                message = self.rx.recv() => match message.and_then(Result::ok) {
-                    Some(ToShell::Cancel) => {}
-                    Some(message) => self.queue.push_back(message),
-                    None => return,
-                },
-                () = self.stop.cancelled() => return,
+            match self.stop.run_until_cancelled(self.rx.recv()).await??.ok()? {
+                ToShell::Cancel => return Some(()),
+                later => self.queue.push_back(later),
             }
         }
     }

@@ -60,11 +60,10 @@ impl LateRequests {
     }
 
     fn told(&self, load: &str) -> String {
+        let LateRequests { late, requests, .. } = self;
+        let worst = self.worst.as_millis();
         format!(
-            "the measurement was disturbed: {} of {} requests of {load} were sent late (the worst by {} ms); the machine was too busy for this drill",
-            self.late,
-            self.requests,
-            self.worst.as_millis()
+            "the measurement was disturbed: {late} of {requests} requests of {load} were sent late (the worst by {worst} ms); the machine was too busy for this drill"
         )
     }
 

@@ -35,7 +35,7 @@ impl MetricCondition {
     pub fn parse(text: &str) -> Result<MetricCondition, String> {
         let text = text.trim();
         let mut rest = text;
-        let metric = take_name(&mut rest, |c| c == ':')
+        let metric = take_name(&mut rest)
             .ok_or_else(|| format!("`{text}` does not begin with the name of a metric: {EXAMPLE}"))?;
         rest = rest.trim_start();
         let labels = take_labels(&mut rest, false)?;
@@ -52,14 +52,13 @@ impl MetricCondition {
     }
 }
 
-/// A name of letters, digits, `_` and what `extra` allows; it does not begin with a digit.
-pub fn take_name(rest: &mut &str, extra: impl Fn(char) -> bool) -> Option<String> {
-    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || extra(c))).unwrap_or(rest.len());
-    let (name, after) = rest.split_at_checked(end)?;
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    *rest = after;
+static METRIC: TextPattern = TextPattern::new("^[A-Za-z_:][A-Za-z0-9_:]*");
+
+/// The name of a metric: letters, digits, `_` and `:`; it does not begin with a digit.
+pub fn take_name(rest: &mut &str) -> Option<String> {
+    let text = *rest;
+    let name = METRIC.find(text)?.as_str();
+    *rest = text.get(name.len()..)?;
     Some(name.to_string())
 }
 

@@ -121,15 +121,9 @@ impl fmt::Display for Level {
             0 => String::new(),
             times => format!("; {times} times there was no data"),
         };
-        write!(
-            f,
-            "{}: {}, objective {} ({} of {} events were good{unknown})",
-            self.sli,
-            percent(ratio),
-            self.objective,
-            self.good,
-            self.valid
-        )
+        let Level { sli, objective, good, valid, .. } = self;
+        let ratio = percent(ratio);
+        write!(f, "{sli}: {ratio}, objective {objective} ({good} of {valid} events were good{unknown})")
     }
 }
 
@@ -417,6 +411,15 @@ impl Timeline {
         self.sli_lines().filter_map(|of| of.level(begin(of.before(closed)), of.before(closed))).collect()
     }
 
+    /// The first whole window of this length that ends after `since`, or the last one where that is `None`, in which an SLI is below a floor.
+    pub fn fell_below(&self, sli: &str, floor: Ratio, window: Duration, since: Option<DrillTime>) -> Option<Level> {
+        let of = self.sli_lines().find(|of| of.sli.name == sli)?;
+        let last = of.known.len();
+        let first = since.map_or(last, |since| of.before(since) + 1);
+        let mut levels = (first..=last).filter_map(|end| of.level(end.checked_sub(slices(window))?, end));
+        levels.find(|level| level.below(floor))
+    }
+
     /// The SLI with the largest share of bad events over the slices from `from` until `until`, or until everything is known;
     /// and that end.
     pub fn most_hurt(&self, from: DrillTime, until: Option<DrillTime>) -> Option<(Level, DrillTime)> {
@@ -536,19 +539,12 @@ impl Timeline {
     /// What users are refused in the first such moment of a span, where too many, and no fewer than [`MIN_BAD`], are refused what they got when
     /// the stack was steady over a window of this length: a moment of it is lost among the many answers of a long span.
     pub fn refused_in_a_moment(&self, steady: TimeSpan, span: TimeSpan, window: Duration) -> Option<String> {
-        self.refused(Some(steady), self.refused_within(Some(steady), span, window, MIN_BAD)?)
+        self.refused(Some(steady), self.refused_within(steady, span, window, MIN_BAD)?)
     }
 
     /// Where too many users, and at least so many, are refused what they got when the stack was steady: the first slice of a span that has
     /// events, or the first window of this length in it.
-    fn refused_within(
-        &self,
-        steady: Option<TimeSpan>,
-        (from, to): TimeSpan,
-        window: Duration,
-        least: u64,
-    ) -> Option<TimeSpan> {
-        let steady = steady?;
+    fn refused_within(&self, steady: TimeSpan, (from, to): TimeSpan, window: Duration, least: u64) -> Option<TimeSpan> {
         self.loads.iter().find_map(|(load, line)| {
             let (then, promised) = (line.results(steady.0, steady.1), self.promised_of_status(load));
             let refusals = refusals(&then, promised);
@@ -774,13 +770,40 @@ impl Timeline {
             if only.is_some() {
                 return Some(Ok(recovery));
             }
-            if self.refused_within(query.steady, (recovery.from, recovery.to), query.window, 0).is_none() {
+            let whole = (recovery.from, recovery.to);
+            let refused = query.steady.and_then(|steady| self.refused_within(steady, whole, query.window, 0));
+            if refused.is_none() {
                 return self.others_known(recovery.to).then_some(Ok(recovery));
             }
         }
         // A slice that is not known yet begins where the known ones end; once that is past the deadline no t is left.
         let is_seen = |of: &SliLine<'_>| of.covered_until().is_some_and(|until| until > query.deadline);
         (!chosen.is_empty() && chosen.iter().all(is_seen)).then(|| Err(self.latest_of(&chosen, query)))
+    }
+
+    /// This timeline with good events in the place of those of which nobody could say what happened, as many as their source has told of at
+    /// once: what users may have had at best. `None` where there is nothing such.
+    pub fn at_best(&self) -> Option<Timeline> {
+        let is_unknown = |line: &Line| line.known.iter().any(|slice| slice.results.contains_key(NO_DATA));
+        if !self.loads.values().any(is_unknown) {
+            return None;
+        }
+        let mut best = self.clone();
+        for line in best.loads.values_mut() {
+            let most = line.known.iter().map(|slice| slice.due).max().unwrap_or_default().max(1);
+            for slice in &mut line.known {
+                if let Some(times) = slice.results.get(NO_DATA) {
+                    let more = times.saturating_mul(most);
+                    slice.good.iter_mut().chain([&mut slice.due]).for_each(|count| *count = count.saturating_add(more));
+                    slice.first_good.fill(Some(Duration::ZERO));
+                }
+                if let [due, unknown, good @ ..] = slice.so_far.as_mut_slice() {
+                    let more = std::mem::take(unknown).saturating_mul(most);
+                    good.iter_mut().chain([due]).for_each(|sum| *sum = sum.saturating_add(more));
+                }
+            }
+        }
+        Some(best)
     }
 
     /// These SLIs over the last hold; where all of them meet their objective over it, one that fell in it as for an impact.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// A text file that was read, with the path as the user named it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Source {
     /// The path as it is shown to the user.
     pub path: PathBuf,
@@ -14,14 +14,23 @@ pub struct Source {
     /// The directory of the project, from outside of which it may name no file; `None` for a file that names none.
     pub root: Option<PathBuf>,
     /// Found out when it is first asked for.
-    pub(super) lines: SourceLines,
+    pub(super) lines: OnceLock<LineIndex>,
 }
+
+/// What is counted of its lines is no part of what a file is.
+impl PartialEq for Source {
+    fn eq(&self, other: &Source) -> bool {
+        (&self.path, &self.text, &self.root) == (&other.path, &other.text, &other.root)
+    }
+}
+
+impl Eq for Source {}
 
 impl Source {
     /// A source from a path and its text.
     pub fn new(path: impl AsRef<Path>, text: impl Into<String>) -> Arc<Self> {
         let (path, text) = (path.as_ref().to_path_buf(), text.into());
-        Arc::new(Source { path, text, root: None, lines: SourceLines::default() })
+        Arc::new(Source { path, text, root: None, lines: OnceLock::new() })
     }
 
     /// Line and column (both from 1; the column counts characters) of a byte offset.
@@ -45,14 +54,8 @@ impl Source {
     pub fn offset(&self, pos: Pos) -> usize {
         let (start, end) = (self.start(pos.line), self.start(pos.line + 1));
         let wanted = self.characters_before(start) + pos.column.saturating_sub(1);
-        let stride = self.counted().characters.partition_point(|&before| before <= wanted).saturating_sub(1);
-        let (mut at, mut count) = (start, self.characters_before(start));
-        if let Some(&before) = self.counted().characters.get(stride).filter(|_| stride * STRIDE > start) {
-            (at, count) = (stride * STRIDE, before);
-        }
-        let bytes = self.text.as_bytes().get(at..end).unwrap_or_default();
-        let begins = bytes.iter().enumerate().filter(|(_, byte)| is_beginning(**byte));
-        begins.map(|(i, _)| at + i).nth(wanted - count).unwrap_or(end)
+        let at = wanted + self.counted().inner.partition_point(|(_, begun)| *begun <= wanted);
+        at.min(end)
     }
 
     /// The documents of a file of YAML that say anything; all around each is blanked, so that every byte keeps its place.
@@ -77,13 +80,11 @@ impl Source {
     }
 
     fn characters_before(&self, offset: usize) -> usize {
-        let stride = offset / STRIDE;
-        let before = self.counted().characters.get(stride).copied().unwrap_or_default();
-        before + characters(self.text.as_bytes().get(stride * STRIDE..offset).unwrap_or_default())
+        offset - self.counted().inner.partition_point(|(at, _)| *at < offset)
     }
 
     fn counted(&self) -> &LineIndex {
-        self.lines.0.get_or_init(|| LineIndex::of(&self.text))
+        self.lines.get_or_init(|| LineIndex::of(&self.text))
     }
 }
 
@@ -101,51 +102,22 @@ pub(super) fn floor_char_boundary(text: &str, offset: usize) -> usize {
     at
 }
 
-/// The lines of a text, counted when they are first asked for. They are no part of what a file is: all are equal.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SourceLines(OnceLock<LineIndex>);
-
-impl PartialEq for SourceLines {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for SourceLines {}
-
-/// What is counted once, so that a position costs a binary search and not a walk from the top.
+/// What is counted once, when it is first asked for, so that a position costs a binary search and not a walk from the top, or along a line.
 #[derive(Debug, Clone)]
-struct LineIndex {
+pub(super) struct LineIndex {
     /// Where each line begins.
     starts: Vec<usize>,
-    /// How many characters begin before every [`STRIDE`]th byte, because lines may be long.
-    characters: Vec<usize>,
+    /// The bytes at which no character begins, each with how many have begun before it.
+    inner: Vec<(usize, usize)>,
 }
-
-const STRIDE: usize = 256;
 
 impl LineIndex {
     fn of(text: &str) -> LineIndex {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let mut count = 0;
-        let mut strides: Vec<usize> = Vec::with_capacity(text.len() / STRIDE + 2);
-        for stride in text.as_bytes().chunks(STRIDE) {
-            strides.push(count);
-            count += characters(stride);
-        }
-        // Where the text ends with a stride, the next one is asked for as well.
-        strides.push(count);
-        LineIndex { starts, characters: strides }
+        let inner = text.bytes().enumerate().filter(|(_, byte)| byte & 0b1100_0000 == 0b1000_0000);
+        let inner = inner.enumerate().map(|(before, (at, _))| (at, at - before)).collect();
+        LineIndex { starts, inner }
     }
-}
-
-/// How many characters begin in these bytes of UTF-8.
-fn characters(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| is_beginning(**byte)).count()
-}
-
-fn is_beginning(byte: u8) -> bool {
-    byte & 0b1100_0000 != 0b1000_0000
 }
 
 /// A place in a text: line and column, both from 1.
@@ -248,13 +220,10 @@ impl Diagnostics {
     }
 
     /// Notes something of any level and returns it for more detail.
-    pub fn push(
-        &mut self,
-        level: Severity,
-        source: &Arc<Source>,
-        span: Span,
-        message: impl Into<String>,
-    ) -> &mut Diagnostic {
+    pub fn push<M>(&mut self, level: Severity, source: &Arc<Source>, span: Span, message: M) -> &mut Diagnostic
+    where
+        M: Into<String>,
+    {
         let message = message.into();
         self.all.push(Diagnostic { code: None, level, source: source.clone(), span, message, label: None, help: None });
         let last = self.all.len() - 1;
@@ -270,6 +239,12 @@ impl Diagnostics {
     /// Whether any of them is an error.
     pub fn has_errors(&self) -> bool {
         self.has_errors_since(0)
+    }
+
+    /// Whether any of them is a failure: an error, with `strict` a warning as well.
+    pub fn fail(&self, strict: bool) -> bool {
+        let counts = |d: &Diagnostic| d.level == Severity::Error || strict && d.level == Severity::Warning;
+        self.all.iter().any(counts)
     }
 
     /// Whether any of those behind the first `known` ones is an error.

@@ -7,6 +7,9 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+/// Longest path that is followed, in bytes: systems open no longer ones, and each of its parts is looked up.
+const LONGEST_PATH: usize = 4096;
+
 /// Why a file could not be read as text.
 #[derive(Debug, Clone)]
 pub enum ReadError {
@@ -35,10 +38,8 @@ impl Source {
     /// work tree is no link that leads out of it: links can be committed, and messages show lines of what is read.
     pub fn read(path: &Path) -> Result<Arc<Source>, ReadError> {
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        match work_tree(&whole).and_then(|root| outside(root, &whole)) {
-            Some(cause) => Err(ReadError::File { path: path.to_path_buf(), cause }),
-            None => Source::read_any(path),
-        }
+        let cause = work_tree(&whole).and_then(|root| outside(root, &whole));
+        cause.map_or_else(|| Source::read_any(path), |cause| Err(ReadError::File { path: path.to_path_buf(), cause }))
     }
 
     fn read_any(path: &Path) -> Result<Arc<Source>, ReadError> {
@@ -100,6 +101,9 @@ pub fn work_tree(file: &Path) -> Option<&Path> {
 /// path first: it must lead outside in neither way.
 pub fn outside(root: &Path, path: &Path) -> Option<String> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    if path.as_os_str().len() > LONGEST_PATH {
+        return Some(format!("a path of more than {LONGEST_PATH} bytes leads nowhere"));
+    }
     leads_outside(root, &path).or_else(|| leads_outside(root, &clean(&path)))
 }
 
@@ -229,6 +233,7 @@ mod tests {
         // Opened it is above, cleaned it is `x`.
         std::os::unix::fs::symlink("..", root.join("up")).unwrap();
         assert!(outside("up") && outside("up/../p/up/../x"));
+        assert!(!outside(&"x/".repeat(1000)) && outside(&"x/".repeat(200_000)), "nothing is there");
     }
 
     #[test]

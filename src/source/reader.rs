@@ -141,12 +141,10 @@ impl<'a> At<'a> {
     }
 
     /// Reads a whole number of this range, which may be written in quotes; `not` says what another text is not.
-    pub fn number<T: FromStr + PartialOrd + Copy + Into<u64>>(
-        &mut self,
-        range: RangeInclusive<T>,
-        expected: &'static str,
-        not: &str,
-    ) -> Option<T> {
+    pub fn number<T>(&mut self, range: RangeInclusive<T>, expected: &'static str, not: &str) -> Option<T>
+    where
+        T: FromStr + PartialOrd + Copy + Into<u64>,
+    {
         self.diags.describe(|| shape::number((*range.start()).into(), (*range.end()).into()));
         self.parse_text(expected, |text| {
             let number = text.parse::<T>().ok().filter(|number| range.contains(number));
@@ -169,12 +167,10 @@ impl<'a> At<'a> {
     }
 
     /// Reads a list of which no two items have the same id; `taken` says of one that another one has it.
-    pub fn items_apart<T>(
-        &mut self,
-        mut read: impl FnMut(&mut At<'_>) -> Option<T>,
-        id: fn(&T) -> &str,
-        taken: fn(&str) -> String,
-    ) -> Vec<T> {
+    pub fn items_apart<T, R>(&mut self, mut read: R, id: fn(&T) -> &str, taken: fn(&str) -> String) -> Vec<T>
+    where
+        R: FnMut(&mut At<'_>) -> Option<T>,
+    {
         let mut ids: Vec<String> = Vec::new();
         self.items("a list", "", |at| {
             let item = read(at)?;
@@ -275,12 +271,10 @@ impl<'a> MapReader<'a> {
     /// A reader of `node`; `what` says what the map describes, as it should stand in a message (`the scenario`,
     /// `` `steady` ``). `None`, with a diagnostic, when it is not a map. A value that was left out is an empty map, so that
     /// its required keys are asked for.
-    pub fn new(
-        node: &'a Node,
-        what: impl Into<String>,
-        source: &'a Arc<Source>,
-        diags: &'a mut Diagnostics,
-    ) -> Option<Self> {
+    pub fn new<W>(node: &'a Node, what: W, source: &'a Arc<Source>, diags: &'a mut Diagnostics) -> Option<Self>
+    where
+        W: Into<String>,
+    {
         let what = what.into();
         let entries: &[Entry] = match &node.value {
             Value::Map(entries) => entries,
@@ -376,22 +370,18 @@ impl<'a> MapReader<'a> {
 
     /// Reads a key that may be left out, by a parser of texts; `form` says what it is (`a percentage like `90%``), and
     /// how it is written.
-    pub fn optional_with<T>(
-        &mut self,
-        key: &'static str,
-        form: TextForm,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub fn optional_with<T, P>(&mut self, key: &'static str, form: TextForm, parse: P) -> Option<T>
+    where
+        P: FnOnce(&str) -> Result<T, String>,
+    {
         self.read(key, false, |at| at.parse(form, parse))
     }
 
     /// Reads a key that must be there, by a parser of texts.
-    pub fn require_with<T>(
-        &mut self,
-        key: &'static str,
-        form: TextForm,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub fn require_with<T, P>(&mut self, key: &'static str, form: TextForm, parse: P) -> Option<T>
+    where
+        P: FnOnce(&str) -> Result<T, String>,
+    {
         self.read(key, true, |at| at.parse(form, parse))
     }
 
@@ -404,12 +394,10 @@ impl<'a> MapReader<'a> {
     }
 
     /// Reads a key by a reader of its own that is `default` where it is left out; `None` when it is wrong.
-    pub fn default_by<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&mut At<'_>) -> Option<T>,
-    ) -> Option<T> {
+    pub fn default_by<T, R>(&mut self, key: &'static str, default: T, read: R) -> Option<T>
+    where
+        R: FnOnce(&mut At<'_>) -> Option<T>,
+    {
         let read = self.read(key, false, read);
         if self.has(key) { read } else { Some(default) }
     }
@@ -484,9 +472,7 @@ impl<'a> MapReader<'a> {
         }
         for key in missing {
             // The caret shows where the map begins, not all of it.
-            let span = self.head();
-            let message = format!("{} has no `{key}`", self.what);
-            self.error(span, message);
+            self.error(self.head(), format!("{} has no `{key}`", self.what));
         }
         (!self.failed).then_some(())
     }

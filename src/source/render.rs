@@ -2,7 +2,7 @@
 
 use super::diagnostic::floor_char_boundary;
 use super::{Diagnostic, Diagnostics, Pos, Severity, Span};
-use crate::output::visible;
+use crate::output::{cut, visible};
 use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Renderer, Snippet};
 use std::fmt::Write as _;
 
@@ -154,10 +154,7 @@ fn true_column(text: &str, path: &str, pos: Pos, head: &str) -> String {
 
 /// The first `most` characters.
 fn cropped(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", visible(text.get(..end).unwrap_or_default())),
-        None => visible(text),
-    }
+    visible(&cut(text, most, "…"))
 }
 
 /// The last `most` characters.

@@ -37,7 +37,7 @@ pub struct DescribedKey<'a> {
 }
 
 /// What is noted of a reader that describes itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Describing {
     page: DocPage,
     /// The shape of what was read last.
@@ -54,10 +54,8 @@ pub fn describe<T>(title: &str, page: DocPage, read: impl FnOnce(&mut At<'_>) ->
     let node = Node { value: Value::Map(Vec::new()), span: Span::default() };
     read(&mut At::root(&node, &Source::new("schema", ""), &mut diags));
     let head = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title });
-    match diags.describing.map(|describing| *describing) {
-        Some(Describing { shape, gaps, .. }) => (with(head, shape.unwrap_or_default()), gaps),
-        None => (head, Vec::new()),
-    }
+    let Describing { shape, gaps, .. } = *diags.describing.unwrap_or_default();
+    (with(head, shape.unwrap_or_default()), gaps)
 }
 
 impl Diagnostics {
@@ -153,8 +151,7 @@ pub fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> serde_json::Value
 
 /// A duration: see [`super::parse_duration`].
 pub fn duration() -> serde_json::Value {
-    let day = super::MAX_DURATION.as_secs();
-    text(&duration_pattern(day, "\\s*"))
+    text(&duration_pattern(super::MAX_DURATION.as_secs(), "\\s*"))
 }
 
 /// A duration of at most so many seconds; `gap` may stand between number and unit.

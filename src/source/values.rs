@@ -230,27 +230,25 @@ pub fn parse_period(text: &str) -> Result<Duration, String> {
     read_duration(text, true)
 }
 
+/// Seconds of each unit that durations and rates share, and of those that only some durations have.
+const TIMES: &[(&str, f64)] = &[("s", 1.0), ("m", 60.0), ("min", 60.0), ("h", 3600.0)];
+const SHORT: &[(&str, f64)] = &[("ms", 1e-3)];
+const LONG: &[(&str, f64)] = &[("ms", 1e-3), ("d", 86_400.0), ("w", 7.0 * 86_400.0)];
+
 fn read_duration(text: &str, may_be_days: bool) -> Result<Duration, String> {
-    let (like, [unit, other], longest, limit) = match may_be_days {
-        true => ("`15m`, `4h` or `30d`", ["m", "d"], 3650 * MAX_DURATION, "ten years"),
-        false => ("`5s`, `300ms` or `2m`", ["s", "ms"], MAX_DURATION, "a day"),
+    let (like, [unit, other], longest, limit, own) = match may_be_days {
+        true => ("`15m`, `4h` or `30d`", ["m", "d"], 3650 * MAX_DURATION, "ten years", LONG),
+        false => ("`5s`, `300ms` or `2m`", ["s", "ms"], MAX_DURATION, "a day", SHORT),
     };
     let wrong = || format!("`{}` is not a duration: write it like {like}", shorten(text));
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, given) = text.split_at_checked(split).ok_or_else(wrong)?;
-    let per_unit: f64 = match given.trim() {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" if may_be_days => 86_400.0,
-        "w" if may_be_days => 7.0 * 86_400.0,
-        "" if !number.is_empty() => {
-            return Err(format!("`{number}` has no unit: write `{number}{unit}` or `{number}{other}`"));
-        }
-        _ => return Err(wrong()),
-    };
+    let given = given.trim();
+    if given.is_empty() && !number.is_empty() {
+        return Err(format!("`{number}` has no unit: write `{number}{unit}` or `{number}{other}`"));
+    }
+    let (_, per_unit) = TIMES.iter().chain(own).find(|(name, _)| *name == given).ok_or_else(wrong)?;
     let seconds = decimal(number).ok_or_else(wrong)? * per_unit;
     if seconds > longest.as_secs_f64() {
         return Err(format!("`{}` is longer than {limit}", shorten(text)));
@@ -272,12 +270,7 @@ pub fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{}` is not a rate: write it like `50/s` or `3000/m`", shorten(text));
     let (number, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
-    let per_unit = match unit.trim() {
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
+    let (_, per_unit) = TIMES.iter().find(|(name, _)| *name == unit.trim()).ok_or_else(wrong)?;
     match decimal(number.trim()).ok_or_else(wrong)? / per_unit {
         rate if rate <= 0.0 => Err(format!("`{}`: a rate must be above 0", shorten(text))),
         rate if rate > MAX_RATE => Err(format!("`{}` is more than {MAX_RATE} per second", shorten(text))),

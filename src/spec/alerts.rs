@@ -64,9 +64,8 @@ impl AlertsSpec {
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &Arc<Source>)> {
         let rules = self.rules.iter().map(|file| ("alert rules", file));
         let silences = self.silences.iter().map(|file| ("silences", file));
-        let files =
-            rules.chain([("alertmanager", &self.alertmanager), ("prometheus", &self.prometheus)]).chain(silences);
-        files.map(|(what, (source, _))| (what, source))
+        let own = [("alertmanager", &self.alertmanager), ("prometheus", &self.prometheus)];
+        rules.chain(own).chain(silences).map(|(what, (source, _))| (what, source))
     }
 
     fn groups(&self) -> impl Iterator<Item = &Node> + Clone {
@@ -93,21 +92,17 @@ impl AlertsSpec {
     /// What must never be shown: credentials of the receivers and of scrapes.
     pub fn secrets(&self) -> Vec<String> {
         let mut found = Vec::new();
-        [&self.alertmanager, &self.prometheus]
-            .into_iter()
-            .for_each(|(_, root)| collect_secrets(root, false, &mut found));
+        let files = [&self.alertmanager, &self.prometheus];
+        files.into_iter().for_each(|(_, root)| collect_secrets(root, false, &mut found));
         found
     }
 
     /// What the tools of both check: the rules and Alertmanager's configuration as the team has them, and the one that a
     /// drill makes of it.
     pub fn to_check(&self) -> AlertFiles {
-        AlertFiles {
-            rules: self.rules.iter().map(|(rules, _)| (rules.path.clone(), rules.text.clone())).collect(),
-            alertmanager: (self.alertmanager.0.path.clone(), self.alertmanager.0.text.clone()),
-            in_drill: self.drill_alertmanager(&TOKEN),
-            image: self.image.clone(),
-        }
+        let file = |(source, _): &ParsedFile| (source.path.clone(), source.text.clone());
+        let (rules, alertmanager) = (self.rules.iter().map(file).collect(), file(&self.alertmanager));
+        AlertFiles { rules, alertmanager, in_drill: self.drill_alertmanager(&TOKEN), image: self.image.clone() }
     }
 
     /// What is asked of the stack.

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
 
+/// A short file could name a large preset again and again.
+const MOST_FAULTS: usize = 100;
+
 /// What may stand beside the kind.
 const TIMING: [&str; 6] = ["lasts", "after", "every", "jitter", "ramp", "noise"];
 
@@ -26,10 +29,13 @@ const A_JITTER: TextForm = TextForm::new(
 /// mistakes.
 pub fn read_faults(at: &mut At<'_>, loads: &[&str]) -> Vec<PlannedFault> {
     let mut faults: Vec<PlannedFault> = Vec::new();
+    if at.node.items().len() > MOST_FAULTS {
+        at.error(format!("a scenario has at most {MOST_FAULTS} faults"));
+        return faults;
+    }
     if at.node.value != Value::Null {
         at.items("a list", EXAMPLE, |at| {
-            let fault = read_fault(at, &faults, loads)?;
-            faults.push(fault);
+            faults.push(read_fault(at, &faults, loads)?);
             Some(())
         });
     }

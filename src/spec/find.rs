@@ -154,8 +154,7 @@ pub fn read_text(path: &Path, what: &str, at: &mut At<'_>) -> Option<Arc<Source>
 
 /// The text file that a value names; `what` says what it is for.
 pub fn text_at(at: &mut At<'_>, what: &str) -> Option<Arc<Source>> {
-    let path = path_of(at)?;
-    read_text(&path, what, at)
+    read_text(&path_of(at)?, what, at)
 }
 
 /// The text files of a list; `what` says what each is for.

@@ -35,38 +35,35 @@ pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
         let help = "write it like `impact: { breaches: [availability], below: 90%, within: 15s }`";
         (at.node.text() == Some("none")).then_some(unfelt).or_else(|| at.must_be("`none` or a map", help))
     };
-    at.either(
-        || json!({ "const": "none" }),
-        word,
-        |at| {
-            let mut map = at.map("`impact`")?;
-            impact.none = map.optional("none").unwrap_or_default();
-            impact.within = map.optional_by("within", |at| at.within(LONGEST)).unwrap_or(IMPACT_WITHIN);
-            let of_a_breach = ["breaches", "below", "window"].into_iter().filter(|key| impact.none && map.has(key));
-            for key in of_a_breach.collect::<Vec<_>>() {
-                let how = format!("`{key}` how it is: leave one of the two out");
-                map.wrong(key, format!("`none` says that nothing is breached, and {how}"));
+    let map = |at: &mut At<'_>| {
+        let mut map = at.map("`impact`")?;
+        impact.none = map.optional("none").unwrap_or_default();
+        impact.within = map.optional_by("within", |at| at.within(LONGEST)).unwrap_or(IMPACT_WITHIN);
+        let of_a_breach = ["breaches", "below", "window"].into_iter().filter(|key| impact.none && map.has(key));
+        for key in of_a_breach.collect::<Vec<_>>() {
+            let how = format!("`{key}` how it is: leave one of the two out");
+            map.wrong(key, format!("`none` says that nothing is breached, and {how}"));
+        }
+        let breaches = map.optional_by("breaches", |at| {
+            let breaches: Option<Vec<String>> = at.value();
+            let message = "`breaches` is empty: name an SLI, leave it out for any, or write `impact: none`";
+            at.must_not_be_empty(message, "");
+            let (key, node) = (at.key, at.node);
+            // Without any SLI that was told already.
+            for item in node.items().iter().filter(|item| item.text().is_some() && !slis.is_empty()) {
+                at.inner(key, item.span, item).known(slis, "there is no SLI");
             }
-            let breaches = map.optional_by("breaches", |at| {
-                let breaches: Option<Vec<String>> = at.value();
-                let message = "`breaches` is empty: name an SLI, leave it out for any, or write `impact: none`";
-                at.must_not_be_empty(message, "");
-                let (key, node) = (at.key, at.node);
-                // Without any SLI that was told already.
-                for item in node.items().iter().filter(|item| item.text().is_some() && !slis.is_empty()) {
-                    at.inner(key, item.span, item).known(slis, "there is no SLI");
-                }
-                breaches
-            });
-            impact.breaches = breaches.unwrap_or(impact.breaches);
-            impact.below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD)).unwrap_or(impact.below);
-            impact.window = map.optional_by("window", window).unwrap_or(IMPACT_WINDOW);
-            if impact.window > impact.within {
-                map.wrong("within", "`impact.within` is shorter than `impact.window`: no impact could be seen in time");
-            }
-            map.finish().map(|()| impact)
-        },
-    )
+            breaches
+        });
+        impact.breaches = breaches.unwrap_or(impact.breaches);
+        impact.below = map.optional_by("below", |at| read_floor(at, A_THRESHOLD)).unwrap_or(impact.below);
+        impact.window = map.optional_by("window", window).unwrap_or(IMPACT_WINDOW);
+        if impact.window > impact.within {
+            map.wrong("within", "`impact.within` is shorter than `impact.window`: no impact could be seen in time");
+        }
+        map.finish().map(|()| impact)
+    };
+    at.either(|| json!({ "const": "none" }), word, map)
 }
 
 /// Reads a share of good events that an SLI may fall below; `form` says how it is written.

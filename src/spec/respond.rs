@@ -9,8 +9,8 @@ use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var
 use super::windows::LONGEST;
 use super::{Overrides, Plan, Respond, Var};
 use crate::programs::{
-    Call, EffectKind, asks_nothing, calls, changes_data, holds_anyway, lets_fail, says_nothing, unnoticed_end,
-    words_instead,
+    Call, EffectKind, asks_nothing, calls, changes_data, holds_anyway, lets_fail, only_shows, says_nothing,
+    unnoticed_end, words_instead,
 };
 use crate::record::Verdict;
 use crate::runbook::{
@@ -29,6 +29,11 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// What is followed when the scenario selects nothing.
 const PHASES: [RunbookPhase; 3] = [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
+
+/// What can be done about a value that cannot stand where it is used: in shell, and in what a client runs.
+const IN_SHELL: &str =
+    "in code and arithmetic plain words and numbers only can stand, and no value may end a here-document";
+const IN_CLIENT: &str = "outside of quotes a client gets plain words and numbers only: put the placeholder in quotes";
 
 /// A variable as it was named, and where.
 struct NamedVar {
@@ -136,6 +141,8 @@ impl WrittenRespond {
             check_vars(runbook, &respond, &self.vars, map.source, map.diags);
             warn_of_silent(runbook, &respond.phases, map.diags);
             warn_of_output(runbook, &respond.phases, map.diags);
+            warn_of_orders(runbook, &respond.phases, map.diags);
+            tell_of_shown(runbook, &respond.phases, map.diags);
         }
         respond
     }
@@ -248,14 +255,7 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
             }
             None if captured.is_none() => without_value(input, source),
             _ if is_refused() => {
-                let help = match command.is_shell() {
-                    true => {
-                        "in code and arithmetic plain words and numbers only can stand, and no value may end a here-document"
-                    }
-                    false => {
-                        "outside of quotes a client gets plain words and numbers only: put the placeholder in quotes"
-                    }
-                };
+                let help = if command.is_shell() { IN_SHELL } else { IN_CLIENT };
                 (format!("the value of `{spelling}` cannot stand here"), help.into())
             }
             _ => continue,
@@ -458,6 +458,52 @@ fn warn_of_output(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
         let message = format!("`{}` below it has no prompt: it is taken for output, and does not run", shorten(line));
         diags.warning(file, span, message).help("if it is a command, put `$ ` before it");
     }
+}
+
+/// Warns of what the text or a comment of a step asks of a person beside its commands, once for each step.
+fn warn_of_orders(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
+    let file = &runbook.source;
+    for step in runbook.select(phases).filter(|step| step.replaced.is_none() && !step.commands().is_empty()) {
+        let Some(left) = step.left_out.iter().find(|left| left.is_asked) else { continue };
+        let message = format!("a drill follows the commands of this step, and leaves out what is {}", left.why);
+        let help = "a drill can pass without it: make it a step of its own, which a person is asked for, or a command";
+        diags.warning(file, line_of(file, left.line), message).help(help);
+    }
+}
+
+fn line_of(file: &Source, line: usize) -> Span {
+    let start = file.start(line);
+    let text = file.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    Span::new(start, start + text.len())
+}
+
+/// Tells where nothing of a verification can fail in a drill: it is for a person, or only shows what a person would compare.
+fn tell_of_shown(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
+    let left_out = |step: &&Step| step.blocks.iter().any(|block| block.settings.skip.is_some());
+    let verifies = runbook.select(phases).filter(|step| step.phase == RunbookPhase::Verify && !left_out(step));
+    let verifies: Vec<&Step> = verifies.collect();
+    let judges = |step: &Step, command: &Command| {
+        let settings = step.settings(command.block);
+        let shows = || !command.is_shell() || settings.errors == Some(Errors::Allowed) || only_shows(&command.masked());
+        settings.expect.is_some() || settings.capture.is_some() || !shows()
+    };
+    let Some(first) = verifies.first() else { return };
+    if verifies.iter().any(|step| step.commands().iter().any(|command| judges(step, command))) {
+        return;
+    }
+    let command = verifies.iter().find_map(|step| step.commands().first());
+    let (message, (file, span)) = match command {
+        Some(command) => {
+            let message = "nothing of this verification can fail: it only shows what a person would compare";
+            (message, command.first_line(&runbook.source))
+        }
+        None => {
+            let message = "this verification has no command that a drill runs";
+            (message, (&runbook.source, line_of(&runbook.source, first.line)))
+        }
+    };
+    let help = "`curl -f`, `grep -q`, `test`, or `<!-- firedrill: expect=/…/ -->` above a block, let a drill fail";
+    diags.push(Severity::Info, file, span, message).help(help);
 }
 
 impl Plan {

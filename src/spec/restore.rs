@@ -12,6 +12,7 @@ use super::{
 };
 use crate::assurance::services::A_PERIOD;
 use crate::faults::read_question;
+use crate::programs::{is_constant, unnoticed_script};
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::{Comparison, Good, Ratio, Term};
 use crate::source::{At, MapReader, TextForm, parse_period, parse_size, shape, shorten, tidy};
@@ -152,8 +153,8 @@ fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
     let mut probes = Vec::new();
     for (level, key) in LEVELS {
         let by = format!("`restore.{key}`");
-        let read =
-            map.require_by(key, |at| read_probe(at, &format!("`{key}`"), &by, "Probes", |_| Expectation::Success));
+        let read = map
+            .require_by(key, |at| read_judged(at, &format!("`{key}`"), &by, "Probes", |_| Some(Expectation::Success)));
         probes.extend(read.map(|(probe, expected)| LevelProbe { level, name: key.into(), probe, expected }));
     }
     let content = map.require_by("content", |at| Some(named(at, read_check)));
@@ -165,8 +166,8 @@ fn read_restore(at: &mut At<'_>) -> Option<RestoreParts> {
 /// Reads a check of the content.
 fn read_check(at: &mut At<'_>) -> Option<LevelProbe> {
     let (name, what) = (at.key.to_string(), format!("the check `{}`", shorten(at.key)));
-    let must = |map: &mut MapReader<'_>| expected(map, &[AS_BEFORE]).unwrap_or(Expectation::AsBefore);
-    let (probe, expected) = read_probe(at, &what, &what, "Probes", must)?;
+    let must = |map: &mut MapReader<'_>| expected(map, &[AS_BEFORE]).or(Some(Expectation::AsBefore));
+    let (probe, expected) = read_judged(at, &what, &what, "Probes", must)?;
     Some(LevelProbe { level: RestoreLevel::L4, name, probe, expected })
 }
 
@@ -179,21 +180,46 @@ const A_NUMBER: TextForm = TextForm::new("a comparison like `>= 100`", || {
 const AS_BEFORE: (&str, Expectation) = ("as_before", Expectation::AsBefore);
 const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
 
-/// Reads a script for a service by its keys `service`, `run` and `within`, and what stands beside them; `by` is what names the service.
-fn read_probe<T>(
-    at: &mut At<'_>,
-    what: &str,
-    by: &str,
-    section: &'static str,
-    beside: impl FnOnce(&mut MapReader<'_>) -> T,
-) -> Option<(ServiceScript, T)> {
+/// Reads a script for a service by its keys `service`, `run` and `within`, and `more` that stands beside them; `by` is what names the service.
+fn read_probe<T, M>(at: &mut At<'_>, what: &str, by: &str, section: &'static str, more: M) -> Option<(ServiceScript, T)>
+where
+    M: FnOnce(&mut MapReader<'_>) -> T,
+{
     let line = at.line();
     let mut map = at.map(what)?.of_section(section);
     let service = map.require_by("service", |at| service(at, by));
     let run = map.require_by("run", read_question);
     let within = map.optional_by("within", |at| at.within(LONGEST)).unwrap_or(PROBE_WITHIN);
-    let beside = beside(&mut map);
-    map.finish_with(|| Some((ServiceScript { service: service?, run: run?, within, line }, beside)))
+    let more = more(&mut map);
+    map.finish_with(|| Some((ServiceScript { service: service?, run: run?, within, line }, more)))
+}
+
+/// Reads such a script with what is expected of it, and warns where it passes whatever there is.
+fn read_judged<M>(
+    at: &mut At<'_>,
+    what: &str,
+    by: &str,
+    section: &'static str,
+    more: M,
+) -> Option<(ServiceScript, Expectation)>
+where
+    M: FnOnce(&mut MapReader<'_>) -> Option<Expectation>,
+{
+    let (probe, expected) = read_probe(at, what, by, section, more)?;
+    let expected = expected?;
+    let why = match expected {
+        _ if is_constant(&probe.run) => Some("its command says the same whatever there is".into()),
+        Expectation::Success => unnoticed_script(&probe.run).map(|(_, why)| why),
+        Expectation::Number(op @ (Comparison::GreaterOrEqual | Comparison::Greater), least) if op.holds(0.0, least) => {
+            Some("no count is below 0".into())
+        }
+        _ => None,
+    };
+    if let Some(why) = why {
+        let help = "ask for what must be there, so that the probe fails without it";
+        at.diags.warning(at.source, at.key_span, format!("this probe proves nothing: {why}")).help(help);
+    }
+    Some((probe, expected))
 }
 
 /// Reads what a probe must write by `output`, `value` and those of `more`, which are asked for by `true`; `None` where nothing says so,
@@ -225,14 +251,14 @@ fn expected(map: &mut MapReader<'_>, more: &[(&'static str, Expectation)]) -> Op
 /// Reads one invariant.
 pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
     let (name, span, what) = (at.key.to_string(), at.key_span, format!("the invariant `{}`", shorten(at.key)));
-    let (probe, expected) = read_probe(at, &what, &what, "invariants", |map| {
+    let (probe, expected) = read_judged(at, &what, &what, "invariants", |map| {
         let expected = expected(map, &[AS_BEFORE, ("increases", Expectation::Increases)]);
         if !["output", "value", "as_before", "increases"].into_iter().any(|key| map.has(key)) {
             map.error(span, "nothing says what is expected of it").help(WAYS);
         }
         expected
     })?;
-    Some(Invariant { name, probe, expected: expected? })
+    Some(Invariant { name, probe, expected })
 }
 
 const WINDOW: Duration = Duration::from_secs(5);

@@ -39,12 +39,10 @@ pub fn load_whole(path: &Path, overrides: &Overrides) -> (Option<(Plan, Option<R
 }
 
 /// Reads a file; `what` says what it is. There is a value exactly when no mistake is an error.
-pub(super) fn load_file<T>(
-    path: &Path,
-    what: &str,
-    overrides: &Overrides,
-    read: impl FnOnce(&mut At<'_>, &Path) -> Option<T>,
-) -> (Option<T>, Diagnostics) {
+pub(super) fn load_file<T, R>(path: &Path, what: &str, overrides: &Overrides, read: R) -> (Option<T>, Diagnostics)
+where
+    R: FnOnce(&mut At<'_>, &Path) -> Option<T>,
+{
     let mut diags = Diagnostics::default();
     let path = tidy(path);
     let source = Source::read_in(&path, &super::find::root_of(&path, overrides));
@@ -100,18 +98,16 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let (root, source) = (at.node, at.source);
     let names = |key: &str| root.get(&[key]).map_or_else(Vec::new, Node::keys);
     let (load_names, sli_names) = (names("load"), names("slis"));
-    let mut plan = Plan {
-        name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        source: source.clone(),
-        root: Arc::new(root.clone()),
-        ..Plan::default()
-    };
+    let name = super::find::stem(path).unwrap_or_default();
+    let mut plan = Plan { name, source: source.clone(), root: Arc::new(root.clone()), ..Plan::default() };
     let mut map = at.map("the scenario")?.of_section("Top level");
     map.also(of_other_keys());
     let title: Option<String> = map.require("title");
     plan.severity = map.optional("severity");
     plan.tags = map.optional("tags").unwrap_or_default();
-    [plan.description, plan.owner] = ["description", "owner"].map(|key| said(map.optional(key)));
+    // Without the line end that a block of YAML leaves.
+    let said = |text: String| Some(text.trim().to_string()).filter(|text| !text.is_empty());
+    [plan.description, plan.owner] = ["description", "owner"].map(|key| map.optional(key).and_then(said));
     plan.oncall = map.optional_by("oncall", super::oncall::read_named);
     check_severity(&plan, &mut map);
     let kinds = [("drill", false), ("dr", true)];
@@ -211,8 +207,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     // With `impact: none` nothing has to recover.
     let unread = if none { RECOVER_HOLD } else { UNREAD };
     (plan.recover_within, plan.recover_hold, plan.recover_cleared) = recover.unwrap_or((STEADY_WITHIN, unread, false));
-    plan.revert_hold = revert_hold.map_or(Duration::ZERO, |hold| plan.hold_after_revert(hold));
     plan.impact = impact.unwrap_or_default();
+    plan.revert_hold = revert_hold.map_or(Duration::ZERO, |hold| plan.hold_after_revert(hold));
     if let (Some(most), Some(_), Some(_)) = (plan.max_duration, steady, recover.filter(|_| !none)) {
         let least = plan.steady_for.saturating_add(plan.recover_hold.max(plan.shown_after()));
         if most < least {
@@ -261,11 +257,6 @@ fn judged_too_early(planned: &PlannedFault, impact: &Impact, told_every: Duratio
     let lasts = planned.timing.lasts.filter(|lasts| impact.none && planned.ends_in_time() && *lasts < needed)?;
     let message = format!("`{id}` ends after {}: most of it would be judged without the fault", Show(lasts));
     Some((message, format!("let it last for at least {}", Show(needed))))
-}
-
-/// A text in which something is said, without the line end that a block of YAML leaves.
-fn said(text: Option<String>) -> Option<String> {
-    text.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }
 
 /// A severity of the team is one that its file defines.

@@ -4,9 +4,8 @@
 use super::{Plan, vars};
 use crate::agent::alerts::outside_targets;
 use crate::runbook::Step;
-use crate::source::{At, Diagnostics, Mention, Node, Source, Span, did_you_mean, parse, shorten};
+use crate::source::{At, Diagnostics, Mention, Node, Span, did_you_mean, shorten};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 pub use crate::source::Among;
 
@@ -23,10 +22,8 @@ pub fn mention(at: &mut At<'_>, by: String, name: &str, among: Among) {
     let written = at.source.text.get(start..end).unwrap_or_default();
     // A host within a URL.
     let from = written.find("://").map_or(0, |at| at + 3);
-    let span = match written.get(from..).and_then(|rest| rest.find(name)) {
-        Some(at) => Span::new(start + from + at, start + from + at + name.len()),
-        None => at.node.span,
-    };
+    let found = written.get(from..).and_then(|rest| rest.find(name)).map(|at| start + from + at);
+    let span = found.map_or(at.node.span, |found| Span::new(found, found + name.len()));
     at.diags.mentions.push(Mention { by, name: name.to_string(), among, span });
 }
 
@@ -105,11 +102,11 @@ fn check_annotations(plan: &Plan, services: &[String], diags: &mut Diagnostics) 
 }
 
 /// Where a setting stands in a Compose file: `key` is `volumes`, `environment.STRIPE_URL` … of a service, or of the whole
-/// file. What cannot be found there (it came from an `extends`, an `include`, a merge) has the place of its service.
-pub fn place_in_stack(stack: &Arc<Source>, service: Option<&str>, key: &str) -> Span {
-    let Some(root) = parse(stack, &mut Diagnostics::default()) else { return Span::default() };
+/// file, of which `None` has no places. What cannot be found there (it came from an `extends`, an `include`, a merge) has the place of its
+/// service.
+pub fn place_in_stack(stack: Option<&Node>, service: Option<&str>, key: &str) -> Span {
     let mut span = Span::default();
-    let mut node = &root;
+    let Some(mut node) = stack else { return span };
     let path = service.into_iter().flat_map(|service| ["services", service]).chain(key.split('.'));
     for key in path {
         let Some(entry) = node.entries().iter().find(|entry| entry.key == key) else {

@@ -101,15 +101,13 @@ pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Fo
 fn sloth(spec: &Node) -> Vec<FoundSlo> {
     let service = spec.text_at(&["service"]).unwrap_or_default();
     let found = spec.list(&["slos"]).iter().filter_map(|slo| {
-        let text = |paths: &[&[&str]]| paths.iter().find_map(|path| slo.text_at(path));
-        let error = text(&[&["sli", "events", "error_query"], &["sli", "events", "errorQuery"]]);
-        let total = text(&[&["sli", "events", "total_query"], &["sli", "events", "totalQuery"]]);
-        let raw = text(&[&["sli", "raw", "error_ratio_query"], &["sli", "raw", "errorRatioQuery"]]);
+        let query = |paths: &[&[&str]]| paths.iter().find_map(|path| slo.text_at(path)).map(over_window);
+        let error = query(&[&["sli", "events", "error_query"], &["sli", "events", "errorQuery"]]);
+        let total = query(&[&["sli", "events", "total_query"], &["sli", "events", "totalQuery"]]);
+        let raw = query(&[&["sli", "raw", "error_ratio_query"], &["sli", "raw", "errorRatioQuery"]]);
         let counts = match (error.zip(total), raw) {
-            (Some((error, total)), _) => {
-                SloCounts::Events { bad: true, some: over_window(error), total: over_window(total) }
-            }
-            (None, Some(ratio)) => SloCounts::ErrorRatio(over_window(ratio)),
+            (Some((some, total)), _) => SloCounts::Events { bad: true, some, total },
+            (None, Some(ratio)) => SloCounts::ErrorRatio(ratio),
             (None, None) => SloCounts::Unknown(match slo.get(&["sli", "plugin"]) {
                 Some(_) => "its queries are made by a plugin of Sloth: take the ones that Sloth generates".into(),
                 None => "it has neither `events` nor `raw`".into(),
@@ -219,10 +217,8 @@ pub(super) fn read(sli: &str, at: &mut At<'_>, asked: Option<&PromAsked>) -> Opt
         }
         SloCounts::Unknown(why) => return at.not(format!("`{}` cannot be asked: {why}", slo.name)),
     };
-    for query in [&some, &total] {
-        if let Err(why) = check_query(query) {
-            return at.not(format!("`{}` cannot be asked: {why}", slo.name));
-        }
+    if let Some(why) = [&some, &total].into_iter().find_map(|query| check_query(query).err()) {
+        return at.not(format!("`{}` cannot be asked: {why}", slo.name));
     }
     let Some(asked) = asked else { return Some((slo, None)) };
     let of = if bad { asked.of_bad() } else { PromEvents::Good };

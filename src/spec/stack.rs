@@ -124,18 +124,15 @@ fn image(at: &mut At<'_>) -> Option<Option<ImageBuild>> {
     if at.node.value == Value::Null {
         return Some(None);
     }
-    let build = at.either(
-        shape::filled,
-        |at| folder(at).map(|folder| ImageBuild { folder, args: BTreeMap::new() }),
-        |at| {
-            let mut map = at.map("an image")?;
-            let folder = map.require_by("context", folder);
-            let args = map.optional_by("args", |at| {
-                Some(at.named("a map of build arguments", "write `args: { VERSION: 1.5.0 }`", |at| at.value()))
-            });
-            map.finish_with(|| Some(ImageBuild { folder: folder?, args: args.unwrap_or_default() }))
-        },
-    );
+    let whole = |at: &mut At<'_>| folder(at).map(|folder| ImageBuild { folder, args: BTreeMap::new() });
+    let build = at.either(shape::filled, whole, |at| {
+        let mut map = at.map("an image")?;
+        let folder = map.require_by("context", folder);
+        let args = map.optional_by("args", |at| {
+            Some(at.named("a map of build arguments", "write `args: { VERSION: 1.5.0 }`", |at| at.value()))
+        });
+        map.finish_with(|| Some(ImageBuild { folder: folder?, args: args.unwrap_or_default() }))
+    });
     at.diags.reshape(|shape| json!({ "anyOf": [{ "type": "null" }, shape] }));
     build.map(Some)
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::Secret;
 use crate::runbook::{Runbook, RunbookPhase};
-use crate::source::{At, Diagnostics, Severity, Source, Span, render};
+use crate::source::{At, Diagnostics, Severity, Source, Span, parse, render};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -244,6 +244,11 @@ fn what_an_invariant_expects_is_said_once() {
     assert!(with("").contains("nothing says what is expected of it"), "{}", with(""));
     let both = with(", as_before: true, increases: true");
     assert!(both.contains("two keys say what it must write"), "{both}");
+    let least = with(", value: '>= 0'");
+    assert!(least.contains("this probe proves nothing: no count is below 0"), "{least}");
+    assert_eq!(with(", value: '> 0'"), "");
+    let same = mistakes(&format!("{EVERYTHING}invariants: {{ i: {{ service: db, run: echo 5, output: '5' }} }}\n"));
+    assert!(same.contains("its command says the same whatever there is"), "{same}");
     let no = with(", increases: false");
     assert!(no.contains("`increases: false` says nothing"), "{no}");
 }
@@ -286,6 +291,8 @@ fn every_mistake_about_pages_and_faults_is_told_at_once() {
     let grow = "  - tcp_latency: { service: db, latency: 1s }\n    ramp: 6s\n";
     let told = mistakes(&EVERYTHING.replace(kills, &grow.repeat(2)));
     assert!(told.contains("of `tcp_latency` would") && told.contains("of `tcp_latency-2` would"), "{told}");
+    let told = mistakes(&EVERYTHING.replace(kills, &"  - container_kill: { service: shop }\n".repeat(101)));
+    assert!(told.contains("a scenario has at most 100 faults"), "{told}");
     // What is wrong elsewhere does not hide that nothing of the runbook can be run.
     let (dir, path) = project(&format!("{}runbook: ../r.md\n", EVERYTHING.replace("rate: 2.5/s", "rate: fast")));
     std::fs::write(dir.path().join("r.md"), "# R\n\n## Mitigation\n\n1. Press the button.\n").expect("a file");
@@ -394,6 +401,32 @@ fn a_variable_of_a_release_that_no_file_of_the_stack_names_is_warned_of() {
 }
 
 #[test]
+fn a_preset_of_the_project_has_an_end_to_its_size() {
+    let kill = "faults:\n  - container_kill: { service: shop }\n";
+    let read = |run: &str, word: &str| {
+        let (dir, path) = project(&EVERYTHING.replace(kill, &format!("faults:\n  - own: {{ x: {word} }}\n")));
+        let preset = format!(
+            "title: T\ncured_by: a restart\nparameters: {{ x: {{ type: word, about: a }} }}\n\
+             fault: {{ command: {{ service: shop, run: '{run}', undo: b, confirm: c }} }}\n"
+        );
+        std::fs::create_dir(dir.path().join("faults")).expect("a directory");
+        std::fs::write(dir.path().join("faults/own.yaml"), preset).expect("a file");
+        load(&path, &Overrides::default())
+    };
+    let (plan, diags) = read("a {{x}} b {{x}}", "w");
+    let plan = plan.unwrap_or_else(|| panic!("{}", render(&diags, false)));
+    assert!(plan.faults[0].fault.facts.summary.contains("a w b w"), "{}", plan.faults[0].fault.facts.summary);
+    for (run, word, wrong) in [
+        ("x".repeat(70_000), "w".to_string(), "a preset is larger than 64 KiB"),
+        ("a {{x}}".to_string(), "w".repeat(2000), "it has more than 1000 bytes"),
+    ] {
+        let (plan, diags) = read(&run, &word);
+        let told = render(&diags, false);
+        assert!(plan.is_none() && told.contains(wrong), "{told}");
+    }
+}
+
+#[test]
 fn what_ends_by_itself_is_cured_by_no_runbook() {
     let kill = "faults:\n  - container_kill: { service: shop }\n";
     let told = |more: &str, runbook: &str| {
@@ -477,8 +510,9 @@ fn a_client_of_a_fault_that_the_stack_does_not_have_is_told() {
 fn settings_of_a_stack_have_a_place() {
     let text = "x-a: &a { volumes: [v:/v] }\nservices:\n  shop:\n    environment:\n      - URL=http://x\n    <<: *a\n  db:\n    environment: { URL: x }\n";
     let source = Source::new("compose.yaml", text);
+    let root = parse(&source, &mut Diagnostics::default());
     let place = |service: Option<&str>, key: &str| {
-        let span = place_in_stack(&source, service, key);
+        let span = place_in_stack(root.as_ref(), service, key);
         let pos = source.pos(span.start);
         format!("{}:{} {}", pos.line, pos.column, &text[span.start..span.end])
     };
@@ -487,7 +521,7 @@ fn settings_of_a_stack_have_a_place() {
     assert_eq!(place(Some("shop"), "volumes"), "1:11 volumes");
     assert_eq!(place(Some("db"), "network_mode"), "7:3 db");
     assert_eq!(place(None, "networks"), "1:1 ");
-    assert_eq!(place_in_stack(&Source::new("x", "a: !reset [\n"), Some("a"), "b"), Span::default());
+    assert_eq!(place_in_stack(None, Some("a"), "b"), Span::default(), "a file that only Compose can read");
 }
 
 /// A runbook with one step below a heading.

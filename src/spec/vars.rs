@@ -36,36 +36,33 @@ pub(super) fn var(name: &str, value: String, declared: Option<bool>, may_be_empt
 pub fn read_var(at: &mut At<'_>) -> Option<Var> {
     let name = shorten(at.key);
     let (mut declared, mut may_be_empty, mut named) = (None, false, at.key.to_string());
-    let value = at.either(
-        shape::scalar,
-        |at| at.node.text().map(str::to_string),
-        |at| {
-            if !matches!(at.node.value, Value::Map(_)) {
-                return at.fail(format!("variable `{name}`: expected a value, found {}", at.node.describe()));
+    let text = |at: &mut At<'_>| at.node.text().map(str::to_string);
+    let value = at.either(shape::scalar, text, |at| {
+        if !matches!(at.node.value, Value::Map(_)) {
+            return at.fail(format!("variable `{name}`: expected a value, found {}", at.node.describe()));
+        }
+        let mut map = at.map(format!("variable `{name}`"))?.of_section("Variables");
+        declared = map.optional::<bool>("secret");
+        may_be_empty = map.optional::<bool>("may_be_empty").unwrap_or_default();
+        let value: Option<String> = map.optional("value");
+        let from = map.optional_by("env", |at| {
+            let from: String = at.value()?;
+            let value = std::env::var(&from).ok();
+            // A secret stays one under another name.
+            if looks_secret(&from) {
+                named.clone_from(&from);
             }
-            let mut map = at.map(format!("variable `{name}`"))?.of_section("Variables");
-            declared = map.optional::<bool>("secret");
-            may_be_empty = map.optional::<bool>("may_be_empty").unwrap_or_default();
-            let value: Option<String> = map.optional("value");
-            let from = map.optional_by("env", |at| {
-                let from: String = at.value()?;
-                let value = std::env::var(&from).ok();
-                // A secret stays one under another name.
-                if looks_secret(&from) {
-                    named.clone_from(&from);
-                }
-                if value.is_none() {
-                    let why = if std::env::var_os(&from).is_some() { "is not UTF-8" } else { "is not set" };
-                    let message = format!("the environment variable `{}` {why}", shorten(&from));
-                    at.error(message).help("set it before the drill is run");
-                }
-                value
-            });
-            map.also(json!({ "type": "object" }));
-            map.exactly_one(&["value", "env"], "write `value: …`, or `env: NAME` to take it from the environment");
-            map.finish().and(value.or(from))
-        },
-    );
+            if value.is_none() {
+                let why = if std::env::var_os(&from).is_some() { "is not UTF-8" } else { "is not set" };
+                let message = format!("the environment variable `{}` {why}", shorten(&from));
+                at.error(message).help("set it before the drill is run");
+            }
+            value
+        });
+        map.also(json!({ "type": "object" }));
+        map.exactly_one(&["value", "env"], "write `value: …`, or `env: NAME` to take it from the environment");
+        map.finish().and(value.or(from))
+    });
     let var = value.map(|value| var(&named, value, declared, may_be_empty));
     if let Some(why) = var.as_ref().and_then(too_short) {
         let written = at.node.get(&["value"]).or(at.node.get(&["env"])).unwrap_or(at.node);

@@ -65,6 +65,18 @@ impl Plan {
         needed.fold(written, Duration::max)
     }
 
+    /// How long every SLI must hold after the revert in all: what stays good for a while, whatever the rate of the loads, must miss its
+    /// objective in it where nothing new comes after the undo. Unless users were to notice nothing, or that takes more than an hour: then
+    /// nobody waits for it.
+    pub fn held_after_revert(&self) -> Duration {
+        let stale = self.slis.iter().filter(|_| !self.impact.none).filter_map(|sli| {
+            let source = self.source_of(sli).filter(|source| !source.stays_good.is_zero())?;
+            let old = (source.stays_good + source.longest).as_secs_f64() + 2.0 / source.rate;
+            Some(whole_slices(old / sli.objective.get())).filter(|stale| *stale <= LONGEST)
+        });
+        stale.fold(self.revert_hold, Duration::max)
+    }
+
     /// How long after the last new thing SLIs surely show that nothing new comes any more, of those whose events stay good for a while: until
     /// a trailing window of `recover.hold` has one bad event more than the objective allows. Zero without such SLIs.
     pub fn shown_after(&self) -> Duration {
@@ -233,6 +245,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Impact;
     use super::*;
     use crate::agent::source::EventMaker;
     use crate::slis::Good;
@@ -277,16 +290,25 @@ mod tests {
     /// One of two events a second was good in any 2 s, of users half of whom are not served, too.
     #[test]
     fn what_holds_after_the_revert_has_enough_events_to_say_so() {
-        for (rate, objective, millis) in [
-            (50.0, "99%", 2000),
-            (50.0, "99.5%", 4000),
-            (2.0, "95%", 10_000),
-            (1.0, "50%", 5000),
-            (0.1, "50%", 50_000),
-            (1000.0, "90%", 2000),
+        for (rate, stays_good, objective, millis) in [
+            (50.0, 0, "99%", 2000),
+            (50.0, 0, "99.5%", 4000),
+            (2.0, 0, "95%", 10_000),
+            (1.0, 0, "50%", 5000),
+            (0.1, 0, "50%", 50_000),
+            (1000.0, 0, "90%", 2000),
+            // Of 27.8 s the last 5.8 s, more than a fifth, are too old.
+            (10.0, 20, "80%", 27_800),
+            (1.0, 20, "99%", 100_000),
+            (10.0, 3599, "90%", 2000),
         ] {
-            let hold = plan(objective, source(rate, 0)).hold_after_revert(Duration::from_secs(2));
-            assert_eq!(hold, Duration::from_millis(millis), "{rate} {objective}");
+            let hold = |plan: Plan| {
+                Plan { revert_hold: plan.hold_after_revert(Duration::from_secs(2)), ..plan }.held_after_revert()
+            };
+            let plan = plan(objective, source(rate, stays_good));
+            assert_eq!(hold(plan.clone()), Duration::from_millis(millis), "{rate} {objective}");
+            let unnoticed = Plan { impact: Impact { none: true, ..Impact::default() }, ..plan };
+            assert!(hold(unnoticed) <= Duration::from_secs(100), "{rate} {objective}");
         }
     }
 

@@ -19,8 +19,8 @@ pub struct Advice<'a> {
     pub broke: String,
     /// Which step did not help or failed.
     pub step: String,
-    /// Commands that show it, each with how its step ended.
-    pub commands: Vec<&'a CommandRecord>,
+    /// The command that shows it.
+    pub command: Option<&'a CommandRecord>,
     /// What users felt.
     pub felt: Vec<String>,
     /// What to do next: things to do, each with why; the most telling one first.
@@ -50,7 +50,7 @@ pub fn advice(record: &Record) -> Advice<'_> {
     let lines = template_lines(&told);
     let [broke, step] = ["broke", "step"].map(|name| template_section(&lines, name).join(" "));
     let [felt, next] = ["felt", "next"].map(|name| template_section(&lines, name));
-    Advice { broke, step, commands: told.commands(), felt, next }
+    Advice { broke, step, command: told.command(), felt, next }
 }
 
 #[derive(Template)]
@@ -107,14 +107,12 @@ impl<'a> AdviceText<'a> {
         self.figures.slis.iter().any(|sli| sli.during.ratio().or(sli.before.ratio()).is_some())
     }
 
-    /// The commands that show it.
-    fn commands(&self) -> Vec<&'a CommandRecord> {
-        let not_cured = self.record.verdict == Verdict::NotRecovered && !self.helping.is_empty();
-        let telling = match not_cured {
-            true => self.saw_it().and_then(|(_, step)| step.commands.iter().rfind(|command| command.exit != Some(0))),
+    /// The command that shows it.
+    fn command(&self) -> Option<&'a CommandRecord> {
+        match self.record.verdict == Verdict::NotRecovered && !self.helping.is_empty() {
+            true => self.saw_it()?.1.commands.iter().rfind(|command| command.exit != Some(0)),
             false => self.failed().map(|(command, _)| command),
-        };
-        telling.into_iter().collect()
+        }
     }
 
     /// The command at which a step failed, and whether that step only checks.
@@ -427,7 +425,7 @@ mod tests {
             let advice = advice(&record);
             assert!(!advice.next.is_empty(), "{story:?}");
             all.push_str(&format!("{story:?}\n  broke: {}\n  step:  {}\n", advice.broke, advice.step));
-            all.extend(advice.commands.iter().map(|command| format!("         $ {}\n", command.text)));
+            all.extend(advice.command.iter().map(|command| format!("         $ {}\n", command.text)));
             all.extend(advice.felt.iter().map(|text| format!("  felt:  {text}\n")));
             all.extend(advice.next.iter().map(|text| format!("  next:  {text}\n")));
         }

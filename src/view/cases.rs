@@ -5,8 +5,8 @@ use super::restore::{self, Rung, other_level};
 use super::symbol::StatusSymbol;
 use super::words::{self, counts, ending, placed, plainly};
 use crate::record::{
-    Check, CheckOutcome, CheckResult, CommandRecord, Location, Record, ReplacedInfo, RunOutcome, StepInfo, StepRecord,
-    StepStatus, Verdict,
+    Check, CheckOutcome, CheckResult, CommandRecord, Location, Record, ReplacedInfo, RunOutcome, SliFigures, StepInfo,
+    StepRecord, StepStatus, Verdict,
 };
 
 /// One test case.
@@ -204,37 +204,33 @@ fn step<'a>(record: &'a Record, check: &Check) -> (Option<&'a StepInfo>, Option<
 
 /// What belongs to a check beyond its evidence.
 fn detail(record: &Record, check: &Check) -> Option<String> {
-    match check {
-        Check::Step { .. } => step_detail(step(record, check)),
+    let lines: Vec<String> = match check {
+        Check::Step { .. } => return step_detail(step(record, check)),
         Check::Injection { fault } => {
             let info = record.fault_info(fault)?;
-            Some(format!("{} ({}, {})", info.summary, info.kind, info.at))
+            vec![format!("{} ({}, {})", info.summary, info.kind, info.at)]
         }
         Check::Steady => {
-            let figures = record.figures();
-            let lines = figures.slis.iter().map(|s| {
+            let line = |s: &SliFigures| {
                 let (sli, before, objective) = (record.sli_with_slo(&s.sli), counts(&s.before), percent(s.objective));
                 format!("{sli}: {before} (objective {objective})")
-            });
-            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+            };
+            record.figures().slis.iter().map(line).collect()
         }
         Check::Recovery { sli } => {
             record.check(check)?;
-            let figures = record.figures();
-            let s = figures.slis.into_iter().find(|s| s.sli == *sli)?;
-            let slo = record.slo_of(sli).map_or(String::new(), |slo| format!("SLO: {slo}\n"));
-            Some(format!("{slo}during: {}\nafter: {}", counts(&s.during), counts(&s.after)))
+            let s = record.figures().slis.into_iter().find(|s| s.sli == *sli)?;
+            let slo = record.slo_of(sli).map(|slo| format!("SLO: {slo}"));
+            let felt = [format!("during: {}", counts(&s.during)), format!("after: {}", counts(&s.after))];
+            slo.into_iter().chain(felt).collect()
         }
         Check::Invariant { name } => {
             let asked = record.invariants.iter().filter(|answer| answer.name == *name);
-            let lines = asked.map(|answer| format!("{}: {}", answer.time.words(), answer.evidence));
-            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+            asked.map(|answer| format!("{}: {}", answer.time.words(), answer.evidence)).collect()
         }
         Check::RestoreLevel => {
-            let rungs = restore::ladder(record);
-            let line = |rung: &Rung| format!("{} {}: {}: {}", rung.level, rung.word(), rung.level.words(), rung.seen);
-            let lines = rungs.iter().map(line);
-            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+            let line = |rung: Rung| format!("{} {}: {}: {}", rung.level, rung.word(), rung.level.words(), rung.seen);
+            restore::ladder(record).into_iter().map(line).collect()
         }
         Check::RecoveryTime => rows(record, &["RTO"]),
         Check::RecoveryPoint => rows(
@@ -244,15 +240,15 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
                 "never sent", "survivors", "backup",
             ],
         ),
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(lines.join("\n")).filter(|text| !text.is_empty())
 }
 
 /// What a DR drill measured, line by line.
-fn rows(record: &Record, names: &[&str]) -> Option<String> {
+fn rows(record: &Record, names: &[&str]) -> Vec<String> {
     let rows = restore::rows(record).into_iter().filter(|row| names.contains(&row.name));
-    let lines = rows.map(|row| format!("{}: {}", restore::meaning(row.name), row.text));
-    Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+    rows.map(|row| format!("{}: {}", restore::meaning(row.name), row.text)).collect()
 }
 
 /// The commands of a step as a transcript.
@@ -274,27 +270,18 @@ fn step_detail((info, ran): (Option<&StepInfo>, Option<&StepRecord>)) -> Option<
 
 /// What the runbook says, where the scenario has put something else in its place.
 fn instead(replaced: &ReplacedInfo) -> String {
-    let mut text = format!("replaced by {}; the runbook says", replaced.by);
-    if replaced.commands.is_empty() {
-        text.push_str(" that a person does it");
-    }
-    for line in replaced.commands.iter().flat_map(|command| command.lines()) {
-        text.push_str(&format!("\n| {line}"));
-    }
-    text
+    let by_hand = if replaced.commands.is_empty() { " that a person does it" } else { "" };
+    let lines = replaced.commands.iter().flat_map(|command| command.lines()).map(|line| format!("\n| {line}"));
+    format!("replaced by {}; the runbook says{by_hand}{}", replaced.by, lines.collect::<String>())
 }
 
 fn transcript(command: &CommandRecord) -> String {
-    let mut text = format!("{}\n", command.at);
-    text.extend(words::prompted(command.text.lines()).map(|line| line + "\n"));
+    let typed: String = words::prompted(command.text.lines()).map(|line| line + "\n").collect();
     let output = command.output.text();
-    text.push_str(&output);
-    if !output.is_empty() && !output.ends_with('\n') {
-        text.push('\n');
-    }
-    if command.omitted > 0 {
-        text.push_str(&format!("… {} bytes of output left out by the shell …\n", command.omitted));
-    }
-    text.push_str(&ending(command));
-    text
+    let end = if output.is_empty() || output.ends_with('\n') { "" } else { "\n" };
+    let left_out = match command.omitted {
+        0 => String::new(),
+        bytes => format!("… {bytes} bytes of output left out by the shell …\n"),
+    };
+    format!("{}\n{typed}{output}{end}{left_out}{}", command.at, ending(command))
 }

@@ -12,8 +12,6 @@ pub mod format;
 mod quarter;
 pub mod restore;
 mod seen;
-mod step;
-mod story;
 mod symbol;
 #[cfg(test)]
 #[path = "tests/testing.rs"]
@@ -25,9 +23,8 @@ pub use drills::{DayGroup, DrillEntry, Drills, status_counts};
 pub use event::event_line;
 pub use quarter::Quarter;
 pub use seen::{SeenRun, exists_to_fail};
-pub use step::StepView;
 pub use symbol::StatusSymbol;
-pub use words::many;
+pub use words::{StepView, many};
 
 /// What a template says. Writing into a string does not fail; should it, half a page is not taken for a whole one.
 pub(crate) fn written(template: &impl askama::Template) -> String {

@@ -22,8 +22,8 @@ pub struct Moment {
     pub at_utc: String,
     /// Microseconds since the drill began.
     pub at_us: u64,
-    /// Microseconds since the first confirmed fault, negative before it; `None` where nothing was injected.
-    pub since_us: Option<i64>,
+    /// Time since the first confirmed fault: `+2.40 s`, `-5.10 s`; a dash where nothing was injected.
+    pub since: String,
     /// Who: Firedrill, runbook, system or person.
     pub actor: &'static str,
     /// What.
@@ -32,14 +32,6 @@ pub struct Moment {
     pub source: String,
     /// Where it is written.
     pub evidence: String,
-}
-
-impl Moment {
-    /// Time since the injection: `+2.40 s`, `-5.10 s`.
-    pub fn since(&self) -> String {
-        let sign = if self.since_us.is_some_and(|us| us < 0) { "-" } else { "+" };
-        self.since_us.map_or("–".into(), |us| format!("{sign}{}", seconds(us.unsigned_abs())))
-    }
 }
 
 /// Whether an event may belong into a timeline that people read. Those that a drill has thousands of do not: load, machine and
@@ -64,7 +56,7 @@ pub fn of_note(record: &Record, note: &BesideNote) -> Option<Moment> {
     Some(Moment {
         at_utc: note.at_utc.clone(),
         at_us,
-        since_us: since(record, DrillTime(at_us)),
+        since: since(record, DrillTime(at_us)),
         actor: "person",
         what: format!("{}: {}", one_line(&note.by), one_line(&note.text)),
         source: "note".into(),
@@ -72,9 +64,11 @@ pub fn of_note(record: &Record, note: &BesideNote) -> Option<Moment> {
     })
 }
 
-fn since(record: &Record, at: DrillTime) -> Option<i64> {
+fn since(record: &Record, at: DrillTime) -> String {
     let signed = |us: DrillTime| i64::try_from(us.0).ok();
-    Some(signed(at)? - signed(record.injected_us()?)?)
+    let since = record.injected_us().and_then(|injected| Some(signed(at)? - signed(injected)?));
+    let sign = if since.is_some_and(|us| us < 0) { "-" } else { "+" };
+    since.map_or("–".into(), |us| format!("{sign}{}", seconds(us.unsigned_abs())))
 }
 
 /// The moments of a drill of which only the record is at hand: without the lines of its events.
@@ -117,7 +111,7 @@ pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment
         let moment = Moment {
             at_utc: utc(record, at),
             at_us: at.0,
-            since_us: since(record, at),
+            since: since(record, at),
             actor,
             what: cut(&one_line(&what), WIDTH, "…"),
             source,
@@ -261,10 +255,10 @@ mod tests {
             text: "it's the\nlock".into(),
         };
         let moment = of_note(&record, &note).unwrap();
-        assert_eq!((moment.since().as_str(), moment.what.as_str()), ("+2.50 s", "ada: it's the lock"));
+        assert_eq!((moment.since.as_str(), moment.what.as_str()), ("+2.50 s", "ada: it's the lock"));
         let first = &of_record(&record, 90).0[0];
-        assert!(first.since().starts_with('-'), "{first:?}");
+        assert!(first.since.starts_with('-'), "{first:?}");
         record.faults.clear();
-        assert_eq!(of_record(&record, 90).0[0].since(), "–");
+        assert_eq!(of_record(&record, 90).0[0].since, "–");
     }
 }

@@ -125,6 +125,18 @@ fn a_compose_file_that_only_compose_can_read_is_an_error() {
     assert_eq!((code, said.contains("more.yaml is not UTF-8")), (2, true), "{said}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn variables_that_are_made_of_one_another_have_an_end() {
+    // Of 10 GB.
+    let ten_times =
+        |name: u8| format!("{}={}\n", char::from(name), format!("${{{}}}", char::from(name - 1)).repeat(10));
+    let text = format!("A={}\n", "x".repeat(100)) + &(b'B'..=b'I').map(ten_times).collect::<String>();
+    let project = stack("", "").file("stacks/shop/.env", text);
+    let (code, said) = told(&project, &["check"]);
+    assert_eq!((code, said.contains("needs more than 2 GiB of memory")), (2, true), "{said}");
+}
+
 #[test]
 fn a_network_of_the_engine_cannot_be_joined_by_its_name() {
     let project = stack("network_mode: other_default\nbuild: { context: ., network: other_default }", "");

@@ -43,6 +43,17 @@ fn a_dr_drill_without_mistakes_passes() {
 }
 
 #[test]
+fn probes_that_prove_nothing_are_warned_of() {
+    let (code, _, err) = drill(&[
+        ("run: verify", "run: \"true\""),
+        ("run: test -s /data/PG_VERSION", "run: psql; echo ok"),
+        ("output: \"42\"", "value: \">= 0\""),
+    ])
+    .run(&["check"]);
+    assert_eq!((code, err.matches("this probe proves nothing").count()), (0, 3), "{err}");
+}
+
+#[test]
 fn the_list_marks_dr_drills() {
     let project = drill(&[]).file("scenarios/other.yaml", changed(&[]));
     let (code, out, err) = project.run(&["list"]);

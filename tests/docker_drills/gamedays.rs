@@ -252,7 +252,7 @@ fn the_end_of_the_budget_and_a_signal_undo_what_runs_and_say_why() {
     let project = project(&[]);
     project.write("gamedays/nightly.yaml", "title: One\nscenarios: [{ scenario: db-pool, repeat: 2 }]\n");
     // Long windows, of which the plan does not know that they will not do.
-    let text = project.read("scenarios/db-pool.yaml").replace("within: 10s, hold: 2s }", "within: 300s, hold: 200s }");
+    let text = project.read("scenarios/db-pool.yaml").replace("within: 30s, hold: 2s }", "within: 300s, hold: 200s }");
     project.write("scenarios/db-pool.yaml", &text);
     let running = Running::start(&project, &["--parallel", "1"]);
     poll("the drill", PATIENCE, || {

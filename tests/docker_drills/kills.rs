@@ -132,7 +132,7 @@ fn with_its_reaper_the_agents_lift_the_fault_and_a_sweep_removes_the_rest() {
     let reaper = running.reaper();
     kill_process(reaper, Signal::KILL).expect("the reaper runs");
     let killed = running.kill();
-    poll("the agent to lift the fault", Duration::from_secs(20), || match sessions_of_the_fault(&run) {
+    poll("the agent to lift the fault", Duration::from_secs(60), || match sessions_of_the_fault(&run) {
         // The sweep of another drill that starts may be faster.
         Err(_) if Leftovers::of(&run, None).is_empty() => Ok(()),
         sessions => sessions,

@@ -8,7 +8,7 @@ use firedrill::record::{Check, FaultAfter, StepStatus, Verdict};
 /// A runbook that does not help is not waited for as long as one that does.
 const SOON: [(&str, &str); 1] = [("recover: { within: 15s, hold: 2s }", "recover: { within: 4s, hold: 2s }")];
 /// The same of a bad release.
-const SOON_RELEASED: (&str, &str) = ("recover: { within: 10s, hold: 2s }", "recover: { within: 4s, hold: 2s }");
+const SOON_RELEASED: (&str, &str) = ("recover: { within: 30s, hold: 2s }", "recover: { within: 4s, hold: 2s }");
 const ROLL_BACK: &str = "export CHECKOUT_VERSION=\"$LAST_GOOD\"\ndocker compose up -d --no-deps checkout\n";
 const SCALE_OUT: &str = "docker compose up -d --no-recreate --no-deps --scale tickets=3 tickets\n";
 
@@ -47,7 +47,7 @@ fn a_container_made_anew_without_the_good_version_is_the_bad_release_again() {
 #[test]
 fn the_control_of_a_bad_release_does_not_recover() {
     control(
-        &Project::shipped(BAD_DEPLOY, &[SOON_RELEASED, ("rto: 1m", "rto: 10s")], &[])
+        &Project::shipped(BAD_DEPLOY, &[SOON_RELEASED, ("rto: 3m", "rto: 10s")], &[])
             .drill("bad-deploy", &["--control"]),
     );
 }

@@ -95,7 +95,7 @@ fn a_command_in_a_service_is_an_sli_that_suffers_and_recovers() {
         slices.fold((0, 0), |(due, good), slice| (due + slice.due, good + slice.good.values().sum::<u64>()))
     };
     let (due, good) = counted(true);
-    assert!(due >= 2 && good <= 1, "{good} of {due} while it is locked\n{}", drill.story());
+    assert!(due >= 2 && good * 2 <= due, "{good} of {due} while it is locked\n{}", drill.story());
     let (due, good) = counted(false);
     assert!(due >= 8 && good * 2 > due, "{good} of {due}\n{}", drill.story());
 }
@@ -139,7 +139,7 @@ fn the_good_runbook_for_a_service_that_dies_again_passes_with_docker_in_its_step
 #[test]
 fn a_restart_of_what_dies_again_is_not_recovered_from() {
     let edits = [
-        ("recover: { within: 10s, hold: 2s }", "recover: { within: 4s, hold: 2s }"),
+        ("recover: { within: 30s, hold: 2s }", "recover: { within: 4s, hold: 2s }"),
         ("container_kill: { service: payments, returns: 1s }", "restart_loop: { service: payments, after: 1s }"),
     ];
     let project = Project::shipped(RESTARTS, &edits, &[]);
@@ -154,7 +154,7 @@ fn a_restart_of_what_dies_again_is_not_recovered_from() {
 #[test]
 fn without_its_load_bearing_step_users_do_not_recover_which_a_scenario_may_expect() {
     let expect = [(
-        "recover: { within: 10s, hold: 2s }",
+        "recover: { within: 30s, hold: 2s }",
         "recover: { within: 3s, hold: 2s }\nexpect: { verdict: not_recovered }",
     )];
     let project = Project::shipped(DB_POOL, &expect, &[]);
@@ -170,7 +170,7 @@ fn without_its_load_bearing_step_users_do_not_recover_which_a_scenario_may_expec
 
 #[test]
 fn a_fault_that_comes_back_after_a_half_hearted_mitigation_is_not_recovered_from() {
-    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 4s, hold: 2s }")];
+    let edits = [("recover: { within: 30s, hold: 2s }", "recover: { within: 4s, hold: 2s }")];
     let project = Project::shipped(DB_POOL, &edits, &[]);
     without(&project, "runbooks/db-pool.md", "### Step 2: Keep the role from logging in", "### Step 3");
     let drill = project.drill("db-pool", &[]);
@@ -272,7 +272,7 @@ for _ in $(seq 250); do
 done
 ";
     let command = "psql -X -At -c \"SELECT 'connected to '";
-    let edits = [(", returns: 1s", "")];
+    let edits = [(", returns: 1s", ""), ("phases: [", "timeout: 90s\n  phases: [")];
     let project = Project::shipped(DB_POOL, &edits, &[]);
     let runbook = project.read("runbooks/db-pool.md");
     let looking = looks.lines().map(|line| format!("   {line}\n")).collect::<String>();
@@ -289,7 +289,7 @@ done
             |event| matches!(event, Event::CommandStarted { text, .. } if text.contains("SEEN=$((SEEN")),
         );
         // Somebody else ends the session that holds the lock.
-        poll("the lock to be ended", Duration::from_secs(20), || {
+        poll("the lock to be ended", Duration::from_secs(60), || {
             let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename LIKE 'firedrill%'";
             let ended = psql(&run, sql)?;
             if ended == "0" { Err("nobody holds it".into()) } else { Ok(()) }
@@ -303,7 +303,7 @@ done
 
 /// A control waits as long as users may need to recover.
 pub const CONTROL_SOON: [(&str, &str); 2] =
-    [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }"), ("rto: 1m", "rto: 10s")];
+    [("recover: { within: 30s, hold: 2s }", "recover: { within: 3s, hold: 2s }"), ("rto: 3m", "rto: 10s")];
 
 #[test]
 fn the_control_of_a_drained_pool_does_not_recover() {

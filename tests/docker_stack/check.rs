@@ -81,6 +81,15 @@ fn check_knows_what_localhost_is() {
 }
 
 #[test]
+fn check_knows_names_that_are_nearly_those_of_a_service() {
+    let steps = "```bash\ndocker compose restart wbe\ncurl -f http://weeb:8080/\n\
+                 curl -f http://web:8080/ http://example.org/\n```\n";
+    let (code, said) = checked(steps, "image: 'debian:bookworm-slim'");
+    assert_eq!((code, said.matches("did you mean `web`?").count()), (Some(0), 2), "{said}");
+    assert!(said.contains("the stack has no service `wbe`"), "{said}");
+}
+
+#[test]
 fn check_knows_which_calls_a_drill_refuses() {
     let steps = "```bash\ndocker system prune -f && docker compose restart web\nkubectl get pods\ndocker \"$THING\" rm\n\
                  docker compose -p other restart web\ndocker ps -q | xargs -r docker restart\n```\n";

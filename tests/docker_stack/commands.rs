@@ -39,8 +39,8 @@ async fn a_command_ends_with_whoever_waits_for_it_and_what_it_leaves_running_sta
         let minute = Duration::from_secs(60);
         // Past its time: with its jobs, those too that have a process group of their own.
         let script = "sleep 4321 & bash -c 'set -m; sleep 4321 & wait' & sleep 4321";
-        let error = stack.exec("web", &sh(script), Duration::from_secs(2)).await.unwrap_err().to_string();
-        assert_eq!(error, "running a command in `web`: it did not end within 2 s and was ended");
+        let error = stack.exec("web", &sh(script), Duration::from_secs(10)).await.unwrap_err().to_string();
+        assert_eq!(error, "running a command in `web`: it did not end within 10 s and was ended");
         sleepers(stack, "0").await;
 
         // The runner is dead, or waits no more: its end of the connection is closed either way.

@@ -152,17 +152,31 @@ fn no_secret_on_disk(dir: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_env_file_of_a_stack_decides_no_builder() {
+async fn a_stack_decides_neither_its_builder_nor_what_that_starts() {
     let dockerfile = format!("FROM debian:bookworm-slim\\nLABEL test={:08x}", rig::rand());
-    let build = format!("build: {{ dockerfile_inline: \"{dockerfile}\" }}");
+    let build = format!("build: {{ context: repository, dockerfile_inline: \"{dockerfile}\" }}");
     let compose = format!("services:\n  web: {{ init: true, command: [sleep, \"1000\"], {build} }}\n");
     let project = Project::new("env-builder", &compose);
     // buildx makes the directory of its settings wherever this says.
     let builders = project.dir.path().join("builders");
     project.file(".env", &format!("BUILDX_CONFIG={}\n", builders.display()));
+    // A repository that was committed to the project: to show its commit, which is not there, Git starts what it has for that.
+    let ran = project.dir.path().join("ran");
+    let config = format!(
+        "[core]\nrepositoryformatversion = 1\nbare = false\nworktree = ..\n[extensions]\npartialClone = far\n\
+         [remote \"far\"]\nurl = .\npromisor = true\nuploadpack = \"touch {};\"\n",
+        ran.display()
+    );
+    project.file("repository/config", &config);
+    project.file("repository/HEAD", "ref: refs/heads/main\n");
+    project.file("repository/refs/heads/main", &"12345".repeat(8));
+    project.file("repository/objects/x", "");
+    let shown =
+        Command::new("git").args(["show", "HEAD", "--"]).current_dir(project.dir.path().join("repository")).output();
+    assert!(!shown.unwrap().status.success() && std::fs::remove_file(&ran).is_ok(), "Git starts it");
     let stack = project.stack().await;
     with_stack(&stack, &project.run.id, async |_, up| assert!(up.images["web"].starts_with("sha256:"), "{up:?}")).await;
-    assert!(!builders.exists());
+    assert!(!builders.exists() && !ran.exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -415,7 +429,8 @@ async fn a_deadline_ends_the_wait_for_a_restart_loop() {
     let compose =
         "services:\n  web: { image: \"debian:bookworm-slim\", restart: always, command: [bash, -c, \"exit 9\"] }\n";
     let mut project = Project::new("loop", compose);
-    project.spec.up_within = Duration::from_secs(4);
+    // Also `docker compose up` counts.
+    project.spec.up_within = Duration::from_secs(25);
     let stack = project.stack().await;
     let error = refused_up(&stack).await;
     let StackError::Unhealthy { reason, .. } = error else { panic!("{error:?}") };

@@ -24,7 +24,7 @@ impl Project {
         let spec = StackRequest {
             file: dir.path().join("compose.yaml"),
             root: dir.path().to_path_buf(),
-            up_within: Duration::from_secs(60),
+            up_within: Duration::from_secs(180),
             ..StackRequest::default()
         };
         let project = Project { dir, run, spec };

@@ -244,8 +244,8 @@ fn headings_stand_for_the_phases_that_are_described() {
 fn pages_are_finished() {
     use firedrill::lint::{Config, Project, run};
     let paths: Vec<_> = pages().into_iter().map(|(name, _)| root().join(name)).collect();
-    let outcome = run(&paths, &Project { root: root(), ..Project::default() }, &Config::default());
-    let unfinished: Vec<_> = outcome.found.all.iter().filter(|finding| finding.code == Some("RB107")).collect();
+    let found = run(&paths, &Project { root: root(), ..Project::default() }, &Config::default());
+    let unfinished: Vec<_> = found.all.iter().filter(|finding| finding.code == Some("RB107")).collect();
     assert!(paths.len() >= 8 && unfinished.is_empty(), "{unfinished:?}");
 }
 

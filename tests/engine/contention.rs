@@ -1,6 +1,7 @@
 //! Other drills fill the machine while this one runs: where it would fail by what was slow or broken meanwhile it says
 //! nothing, so that a game day runs it again; a pass is believed, and says so.
 
+use crate::steady::of_a_query;
 use crate::support::{Alert, Case, Controls, Order, Told, begins, runs};
 use firedrill::engine::{ConcurrentDrills, CountedDrill};
 use firedrill::record::{Check, Event, Phase, Verdict};
@@ -110,4 +111,18 @@ async fn a_command_that_failed_has_failed_beside_others_as_well() {
     let (case, _both) = beside_another(Case::new().replace("fix", "false"));
     let told = case.on(runs("false"), busy(0.97, 3)).run().await;
     told.verdict(Verdict::StepFailed, &["exited with 1"]);
+}
+
+/// What kept the queries from answering may be the others.
+#[tokio::test]
+async fn users_of_whom_nothing_is_known_beside_others_say_nothing() {
+    let (case, _both) = beside_another(of_a_query());
+    let full = busy(0.97, 3);
+    let fail = move |controls: &Controls| {
+        full(controls);
+        controls.world.fail_queries(1);
+    };
+    let told = case.on(begins(Phase::Steady), fail).run().await;
+    disturbed(&told, &["is not known: fresh"]);
+    told.error(Check::Steady);
 }

@@ -54,7 +54,7 @@ async fn a_control_of_whose_users_nothing_is_known_is_no_pass() {
         .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
         .set("recover", "{ within: 1500ms, hold: 1s }")
         .world(|world| world.ends_after = Some(Duration::from_millis(1000)))
-        .on(begins(Phase::Recover), |controls| controls.world.fail_queries())
+        .on(begins(Phase::Recover), |controls| controls.world.fail_queries(2))
         .run()
         .await;
     let words = ["whether users would have recovered without the runbook is not known", "times there was no data"];

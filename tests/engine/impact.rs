@@ -225,16 +225,49 @@ async fn what_a_source_counts_from_time_to_time_is_kept_from_its_next_count_on()
 }
 
 #[tokio::test]
+async fn where_queries_fail_under_the_fault_nobody_knows_whether_users_felt_it() {
+    let case = || {
+        Case::new()
+            .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+            .set("steady", "{ for: 1s, within: 3s }")
+            .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+            .set("recover", "{ within: 3s, hold: 1s }")
+            .set("expect", "{ verdict: no_impact }")
+            .world(|world| world.toothless = true)
+    };
+    for each in [1, 2] {
+        let told = case().on(begins(Phase::Impact), move |controls| controls.world.fail_queries(each)).run().await;
+        told.verdict(Verdict::HarnessError, &["whether users felt the fault is not known: fresh: "])
+            .error(Check::Impact);
+        assert!(!told.record.passed(), "{}", told.story());
+    }
+    case().run().await.verdict(Verdict::NoImpact, &["fresh: 100%"]).failed(Check::Impact);
+}
+
+#[tokio::test]
 async fn where_queries_fail_that_were_to_notice_nothing_nobody_knows_whether_users_did() {
-    let told = unnoticed()
-        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
-        .set("steady", "{ for: 1s, within: 3s }")
-        .world(|world| world.toothless = true)
-        .on(begins(Phase::Impact), |controls| controls.world.fail_queries())
-        .run()
-        .await;
-    let words = ["whether users noticed anything is not known", "fresh: 100%", "times there was no data"];
-    told.verdict(Verdict::HarnessError, &words).error(Check::Impact);
+    let fresh = "fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% }";
+    // Which source tells of the window first decides nothing.
+    let both = format!("{{ {fresh}, availability: {{ load: shop, good: status < 500, objective: 95% }} }}");
+    let alone = format!("{{ {fresh} }}");
+    let (half, all) = (["fresh: 100%", "times there was no data"], ["fresh: ", "objective 90%"]);
+    for (slis, each, words) in [(&alone, 2, half), (&alone, 1, all), (&both, 2, half), (&both, 1, all)] {
+        let told = unnoticed()
+            .set("slis", slis)
+            .set("steady", "{ for: 1s, within: 3s }")
+            .set("expect", "{ verdict: breached }")
+            .world(|world| world.toothless = true)
+            .on(begins(Phase::Impact), move |controls| controls.world.fail_queries(each))
+            .run()
+            .await;
+        told.verdict(Verdict::HarnessError, &["whether users noticed anything is not known"]).error(Check::Impact);
+        told.verdict(Verdict::HarnessError, &words);
+        assert!(!told.record.passed(), "{}", told.story());
+    }
+    // What is known to be bad is told, whatever the queries say.
+    let suffers = unnoticed().set("slis", &both).set("steady", "{ for: 1s, within: 3s }");
+    let told = suffers.on(begins(Phase::Impact), |controls| controls.world.fail_queries(2)).run().await;
+    told.verdict(Verdict::Breached, &["availability: "]).failed(Check::Impact);
 }
 
 /// A release takes a replica away while it is deployed, and is confirmed once the new one answers.

@@ -72,6 +72,13 @@ async fn what_is_written_must_go_on_being_written() {
     told.verdict(Verdict::Damaged, &["it was 9 and did not increase within 10 s"]);
     let told = with("increases: true", &["5", "6", "4"]).await;
     told.verdict(Verdict::Damaged, &["it is 4 and was 6 before"]);
+    // What a command has written that failed is no answer.
+    let case = Case::new().set("invariants", "{ orders: { service: db, run: count, increases: true } }");
+    let told = case.world(|world| {
+        world.probes = [("count", vec!["5", "6"])].into();
+        world.exits.extend([("count", vec![0, 1])]);
+    });
+    told.run().await.verdict(Verdict::Unsteady, &["it was 5 and did not increase within 10 s"]);
 }
 
 #[tokio::test]

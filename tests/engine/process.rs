@@ -1,6 +1,6 @@
 //! A process of its own: it counts as cleared where the runbook has ended it, and not where it ended by itself.
 
-use crate::support::{Case, PROCESS};
+use crate::support::{Case, HTTP, PROCESS};
 use firedrill::record::{Check, FaultAfter, NoteRecord, StepStatus, Verdict};
 use std::time::Duration;
 
@@ -82,12 +82,31 @@ async fn one_that_ended_before_the_first_mitigating_command_proves_nothing_whate
     told.failed(Check::StillBroken).step("work-around-it", StepStatus::Skipped);
 }
 
+/// Of a process and of a lock nobody has said that they end; a rule for the first requests is meant to, and so is what is replaced by itself.
 #[tokio::test]
-async fn without_a_runbook_a_pass_says_that_one_ended_by_itself() {
-    let told = ends(1500, 0).without("runbook").without("respond").set("recover", "{ within: 4s, hold: 500ms }").run();
-    let told = told.await;
-    told.verdict(Verdict::Passed, &[]);
-    let says =
-        |note: &NoteRecord| note.text.starts_with("`process` ended by itself: that users recover while it goes on");
-    assert!(told.record.notes.iter().any(says), "{}", told.story());
+async fn without_a_runbook_a_pass_says_which_fault_ended_by_itself_that_was_not_meant_to() {
+    let lock = "\n  - postgres_lock: { service: db, table: orders }";
+    for (faults, id, by_itself, meant, said) in [
+        (PROCESS, "process", true, false, true),
+        (lock, "postgres_lock", true, false, true),
+        (lock, "postgres_lock", true, true, false),
+        (lock, "postgres_lock", false, false, false),
+        (HTTP, "http_status", true, false, false),
+    ] {
+        let told = ends(1500, 0)
+            .set("faults", faults)
+            .without("runbook")
+            .without("respond")
+            .set("recover", "{ within: 4s, hold: 500ms }")
+            .world(|world| world.by_itself = by_itself)
+            .plan_with(move |plan| plan.faults[0].fault.facts.ends_by_itself = meant)
+            .run()
+            .await;
+        told.verdict(Verdict::Passed, &[]);
+        let says = |note: &NoteRecord| note.text.contains("ended by itself: that users recover while it goes on");
+        assert_eq!(told.record.notes.iter().any(says), said, "{id}: {}", told.story());
+        let after = told.record.fault_record(id).and_then(|fault| fault.after);
+        let ended = if by_itself { FaultAfter::EndedByItself } else { FaultAfter::ClearedByRunbook };
+        assert_eq!(after, Some(ended), "{id}: {}", told.story());
+    }
 }

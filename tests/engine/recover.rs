@@ -1,7 +1,7 @@
 //! Recovery: a runbook that does not help, helps for a moment, or helps too late.
 
-use crate::support::{Case, Entry, Happening, PROCESS, Told, runs};
-use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Verdict, WAIT_UNFELT};
+use crate::support::{Case, Entry, Happening, PROCESS, Told, begins, runs};
+use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Phase, Verdict, WAIT_UNFELT};
 use firedrill::runbook::Retry;
 use firedrill::stack::ContainerOp;
 use std::time::Duration;
@@ -283,22 +283,74 @@ async fn users_who_relapse_while_the_logs_are_saved_have_not_recovered() {
     assert!(told.record.relapsed_us < lifted, "{}", told.story());
 }
 
+/// What is not known is no failure that a scenario could expect.
+#[tokio::test]
+async fn where_queries_fail_after_the_runbook_nobody_knows_whether_users_have_recovered() {
+    let case = |each: u64| {
+        Case::new()
+            .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+            .set("steady", "{ for: 1s, within: 3s }")
+            .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+            .set("respond", MITIGATE)
+            .set("recover", "{ within: 1500ms, hold: 1s }")
+            .set("expect", "{ verdict: not_recovered }")
+            .on(begins(Phase::Recover), move |controls| controls.world.fail_queries(each))
+    };
+    for each in [1, 2] {
+        let told = case(each).run().await;
+        told.verdict(Verdict::HarnessError, &["whether users have recovered is not known: fresh: "]);
+        told.error(Check::Recovery { sli: "fresh".into() });
+        assert!(!told.record.passed(), "{}", told.story());
+    }
+    // Of every second one it is known that it was bad.
+    let told = case(2).replace("fix", "true").run().await;
+    told.verdict(Verdict::NotRecovered, &["fresh: 0%"]).failed(Check::Recovery { sli: "fresh".into() });
+    assert!(told.record.passed(), "{}", told.story());
+}
+
+/// Queries fail from the mitigation until long after the time to recover.
+#[tokio::test]
+async fn where_queries_fail_until_it_is_too_late_nobody_knows_when_users_recovered() {
+    let case = || {
+        Case::new()
+            .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+            .set("steady", "{ for: 1s, within: 3s }")
+            .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+            .set("respond", "{ phases: [diagnose, mitigate, verify], timeout: 5s }")
+            .set("recover", "{ within: 8s, hold: 1s }")
+            .set("rto", "3s")
+            .set("expect", "{ verdict: too_late }")
+            .replace("healthy", "sleep 2800\nhealthy")
+            .on(runs("fix"), |controls| controls.world.fail_queries(2))
+            .on(runs("healthy"), |controls| controls.world.fail_queries(u64::MAX))
+    };
+    let told = case().run().await;
+    told.verdict(Verdict::HarnessError, &["whether users recovered in time is not known"]).error(Check::RecoveryTime);
+    assert!(!told.record.passed(), "{}", told.story());
+    // Also at best it was too late.
+    let told = case().replace("fix", "sleep 2600\nfix").run().await;
+    told.verdict(Verdict::TooLate, &[]).failed(Check::RecoveryTime);
+}
+
 #[tokio::test]
 async fn where_queries_fail_after_the_hold_nobody_knows_whether_users_kept_the_service() {
-    let told = Case::new()
-        .set("faults", PROCESS)
-        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
-        .set("steady", "{ for: 1s, within: 3s }")
-        .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
-        .set("respond", MITIGATE)
-        .set("recover", "{ within: 3s, hold: 1s }")
-        .world(|world| world.logs_take = Duration::from_secs(2))
-        .on(Box::new(|entry| entry.done() == Some(&Happening::LogsSaved)), |controls| controls.world.fail_queries())
-        .run()
-        .await;
-    let words = ["whether users kept the service that they had recovered is not known", "fresh: 100%"];
-    told.verdict(Verdict::HarnessError, &words).error(Check::StillServed);
-    assert_eq!(told.record.relapsed_us, None, "{}", told.story());
+    for (each, seen) in [(2, "fresh: 100%"), (1, "fresh: no data")] {
+        let saves = |entry: &Entry| entry.done() == Some(&Happening::LogsSaved);
+        let told = Case::new()
+            .set("faults", PROCESS)
+            .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+            .set("steady", "{ for: 1s, within: 3s }")
+            .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+            .set("respond", MITIGATE)
+            .set("recover", "{ within: 3s, hold: 1s }")
+            .world(|world| world.logs_take = Duration::from_secs(2))
+            .on(Box::new(saves), move |controls| controls.world.fail_queries(each))
+            .run()
+            .await;
+        let words = ["whether users kept the service that they had recovered is not known", seen];
+        told.verdict(Verdict::HarnessError, &words).error(Check::StillServed);
+        assert_eq!(told.record.relapsed_us, None, "{}", told.story());
+    }
 }
 
 #[tokio::test]

@@ -89,6 +89,21 @@ async fn a_load_without_sli_of_which_nothing_is_known_after_the_faults_are_gone_
 }
 
 #[tokio::test]
+async fn where_queries_fail_after_the_faults_are_gone_nobody_knows_whether_users_are_served() {
+    let told = Case::new()
+        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+        .set("steady", "{ for: 1s, within: 3s }")
+        .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+        .set("recover", "{ within: 3s, hold: 1s }")
+        .set("expect", "{ verdict: not_reverted }")
+        .on(lifts("http_status"), |controls| controls.world.fail_queries(2))
+        .run()
+        .await;
+    told.verdict(Verdict::HarnessError, &["whether users are served is not known: fresh: 100%"]).error(Check::Revert);
+    assert!(!told.record.passed(), "{}", told.story());
+}
+
+#[tokio::test]
 async fn something_left_behind_spoils_a_pass() {
     let told = Case::new().world(|world| world.leaves = vec!["volume fake_data".into()]).run().await;
     told.verdict(Verdict::Leaked, &["volume fake_data"]).failed(Check::NothingLeft).passed(Check::Revert);

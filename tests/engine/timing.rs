@@ -1,8 +1,8 @@
 //! When faults act: one that ends by its time while the drill goes on, one that comes later, and noise.
 
-use crate::support::{Case, Entry, Happening, Switches, Told};
+use crate::support::{Case, Entry, Happening, Switches, Told, lifts};
 use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Phase, Verdict, WAIT_FELT};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const LASTS: &str = "
@@ -243,31 +243,73 @@ async fn what_cannot_come_again_is_the_harness_and_no_pass() {
     told.verdict(Verdict::HarnessError, &["`http_status`", "come again"]);
 }
 
-/// A client that comes and goes in the service that another fault is in, and ends that one when it comes the second time.
-#[tokio::test]
-async fn a_fault_that_another_one_ends_when_it_comes_again_was_not_cleared_by_the_runbook() {
+/// A lock, and a client in the same service that harms nobody.
+fn client_beside_a_lock(times: &str) -> Case {
     let faults = "
   - postgres_lock: { service: db, table: orders }
-  - command: { service: db, run: begin, undo: end, confirm: seen }
-    lasts: 400ms
-    every: 1500ms";
-    let case = || {
-        let seen = [1, 0, 1].repeat(8);
-        let case = comes_and_goes().set("faults", faults).set("recover", "{ within: 1500ms, hold: 4s }");
-        case.world(|world| world.exits = [("seen", seen)].into())
+  - command: { service: db, run: come, undo: go, confirm: there }";
+    comes_and_goes()
+        .set("faults", &format!("{faults}\n    {times}"))
+        .set("recover", "{ within: 1500ms, hold: 4s }")
+        .world(|world| world.harmless = Some("command"))
+}
+
+const AGAIN: &str = "lasts: 400ms\n    every: 1500ms";
+
+#[tokio::test]
+async fn a_fault_that_another_one_ends_when_it_comes_again_was_not_cleared_by_the_runbook() {
+    client_beside_a_lock(AGAIN).run().await.verdict(Verdict::Passed, &[]);
+    let recovering = AtomicBool::new(false);
+    let comes = move |entry: &Entry| match entry.event() {
+        Some(Event::PhaseStarted { phase: Phase::Recover }) => {
+            recovering.store(true, Ordering::Relaxed);
+            false
+        }
+        Some(Event::Fault { fault, what: FaultEvent::Injecting, .. }) => {
+            fault == "command" && recovering.load(Ordering::Relaxed)
+        }
+        _ => false,
     };
-    let told = case().run().await;
-    told.verdict(Verdict::Passed, &[]);
-    let comes = AtomicU32::new(0);
-    let second = move |entry: &Entry| {
-        let begins = match entry.event() {
-            Some(Event::Fault { fault, what, .. }) => fault == "command" && *what == FaultEvent::Injecting,
-            _ => false,
-        };
-        begins && comes.fetch_add(1, Ordering::Relaxed) == 1
-    };
-    let told = case().on(Box::new(second), |controls| controls.world.end("postgres_lock")).run().await;
+    let case = client_beside_a_lock(AGAIN).on(Box::new(comes), |controls| controls.world.end("postgres_lock"));
+    let told = case.run().await;
     told.verdict(Verdict::HarnessError, &["`postgres_lock` was gone once `command` had ended or come again"]);
+}
+
+#[tokio::test]
+async fn a_fault_that_another_one_takes_along_when_it_ends_was_not_cleared_by_the_runbook() {
+    let told = client_beside_a_lock("lasts: 400ms").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    assert_eq!(told.life("command").last(), Some(&FaultEvent::EndedByTime), "{}", told.story());
+    let case = client_beside_a_lock("lasts: 400ms");
+    let told = case.on(lifts("command"), |controls| controls.world.end("postgres_lock")).run().await;
+    told.verdict(Verdict::HarnessError, &["`postgres_lock` was gone once `command` had ended or come again"]);
+    assert_eq!(told.commands(), Vec::<&str>::new(), "the runbook waits for the end");
+}
+
+#[tokio::test]
+async fn a_fault_that_is_gone_once_another_one_has_ended_may_have_been_cleared_by_the_step_under_way() {
+    let sleeps = AtomicBool::new(false);
+    let goes = move |entry: &Entry| match entry.done() {
+        Some(Happening::Ran { text }) if text == "sleep 3000" => {
+            sleeps.store(true, Ordering::Relaxed);
+            false
+        }
+        Some(Happening::Lifted { fault }) => fault == "command" && sleeps.load(Ordering::Relaxed),
+        _ => false,
+    };
+    let told = client_beside_a_lock(AGAIN)
+        .replace("fix", "fix\nsleep 3000")
+        .set("respond", "{ phases: [diagnose, mitigate, verify], timeout: 10s }")
+        .on(Box::new(goes), |controls| controls.world.end("postgres_lock"))
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]);
+    let note = "`postgres_lock` was gone once `command` had ended or come again";
+    let says =
+        |text: &str| text.contains(note) && text.ends_with("a step was under way, which may have ended it as well");
+    assert!(told.record.notes.iter().any(|said| says(&said.text)), "{}", told.story());
+    let lock = told.record.fault_record("postgres_lock").expect("a fault");
+    assert_eq!(lock.after, Some(FaultAfter::ClearedByRunbook), "{}", told.story());
 }
 
 #[tokio::test]

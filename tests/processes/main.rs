@@ -28,7 +28,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 /// No drill of these tests takes nearly as long.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_secs(120);
 
 const RUNBOOK: &str = "\
 # The shop does not answer
@@ -48,11 +48,11 @@ stack: processes.yaml
 runbook: runbook.md
 load: { shop: { request: GET http://127.0.0.1:WEB/, rate: 50/s, timeout: 300ms } }
 slis: { availability: { load: shop, good: status < 500, objective: 90% } }
-steady: { for: 500ms, within: 5s }
+steady: { for: 500ms, within: 20s }
 faults: [FAULT]
-impact: { below: 80%, within: 2s, window: 500ms }
+impact: { below: 80%, within: 5s, window: 500ms }
 respond: { phases: [mitigate], timeout: 5s }
-recover: { within: 2s, hold: 500ms }
+recover: { within: 5s, hold: 500ms }
 revert: { hold: 300ms }
 ";
 
@@ -394,8 +394,8 @@ async fn what_a_pipe_hides_is_in_the_record() {
 /// That the page of `web` is not old.
 const FRESH: &str = "{ freshness: { answer: { url: 'http://127.0.0.1:WEB/feed', at: /at, every: 100ms, timeout: 300ms }, \
                      within: 200ms }, objective: 80% }";
-const FRESH_WINDOWS: &str = "steady: { for: 500ms, within: 5s }\nimpact: { below: 50%, within: 3s, window: 500ms }\n\
-                             respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 2s, hold: 500ms }\n\
+const FRESH_WINDOWS: &str = "steady: { for: 500ms, within: 20s }\nimpact: { below: 50%, within: 6s, window: 500ms }\n\
+                             respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 5s, hold: 500ms }\n\
                              revert: { hold: 300ms }\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -409,8 +409,8 @@ async fn what_is_old_hurts_users_as_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_prometheus_counts_decides_a_drill() {
-    let windows = "steady: { for: 2s, within: 15s }\nimpact: { below: 80%, within: 8s, window: 1s }\n\
-                   respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 6s, hold: 2s }\nrevert: { hold: 2s }\n";
+    let windows = "steady: { for: 2s, within: 30s }\nimpact: { below: 80%, within: 15s, window: 1s }\n\
+                   respond: { phases: [mitigate], timeout: 5s }\nrecover: { within: 15s, hold: 2s }\nrevert: { hold: 2s }\n";
     let counted = |query: &str| format!("sum(increase(requests_total{query}[{{{{window}}}}]))");
     let (good, total) = (counted("{code='200'}"), counted(""));
     let promql =

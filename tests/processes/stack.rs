@@ -21,7 +21,7 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 /// How long processes may take to listen, and to be gone.
-const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN: Duration = Duration::from_secs(45);
 /// The file that says which directory a run of processes belongs to.
 const FOLDER: &str = "processes";
 const AGENT: &str = "fd-agent";

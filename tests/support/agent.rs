@@ -266,7 +266,7 @@ impl Agent {
             let mut slices = Vec::new();
             for of in &load.loads {
                 let answer = if of.is_query { EventAnswer::Truth(status == 200) } else { EventAnswer::Status(status) };
-                let fails = of.is_query && index % 2 == 1 && self.world.queries_fail(start);
+                let fails = of.is_query && self.world.query_fails(index, start);
                 let due = if fails { 0 } else { (of.rate * SLICE.as_secs_f64()).round() as u64 };
                 let slis = of.slis.iter().filter(|sli| sli.series == of.name);
                 let good =

@@ -46,6 +46,18 @@ impl FakeStack {
             panic!("the fake panics in {method}");
         }
     }
+
+    /// A client that is there from `come` to `go`, as `there` says, where its scripts have no exit codes of their own; whether a script
+    /// succeeds.
+    fn client(&self, script: &str) -> bool {
+        match script {
+            "come" => self.world.break_it("command"),
+            "go" => return self.world.lift("command").is_ok(),
+            "there" => return self.world.in_place("command"),
+            _ => {}
+        }
+        true
+    }
 }
 
 #[async_trait]
@@ -185,10 +197,11 @@ impl Stack for FakeStack {
             self.world.break_it("command");
         }
         let exits = self.world.switches.exits.iter().find(|(known, _)| command[2].contains(**known));
-        let code = exits.map_or(0, |(known, codes)| {
+        let scripted = exits.map(|(known, codes)| {
             let asked = self.world.count(known) as usize - 1;
             codes[asked.min(codes.len() - 1)]
         });
+        let code = scripted.unwrap_or_else(|| i64::from(!self.client(&command[2])));
         Ok(CommandOutput { container: format!("fake-{service}-1"), code, output: String::new() })
     }
 
@@ -208,7 +221,9 @@ impl Stack for FakeStack {
             let answers = &self.world.switches.probes[known];
             let asked = self.world.count(known) as usize - 1;
             let stdout = answers[asked.min(answers.len() - 1)].into();
-            return Ok(FullOutput { container: "fake-db-1".into(), code: Some(0), stdout, stderr: String::new() });
+            let exits = self.world.switches.exits.get(known).map_or(&[0][..], Vec::as_slice);
+            let code = Some(exits[asked.min(exits.len() - 1)]);
+            return Ok(FullOutput { container: "fake-db-1".into(), code, stdout, stderr: String::new() });
         };
         shop.script(script).map_err(refused)
     }

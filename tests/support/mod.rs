@@ -13,7 +13,7 @@ mod told;
 mod world;
 
 pub use agent::Order;
-pub use case::{Case, Killed, MIXED, PAUSE, PROCESS, TWO};
+pub use case::{Case, HTTP, Killed, MIXED, PAUSE, PROCESS, TWO};
 pub use fake::{DB_CONTAINER, FakeStack};
 pub use log::{Controls, Entry, Happening, Log, When, begins, injects, lifts, removes, runs};
 pub use restore::dr;

@@ -62,7 +62,7 @@ pub struct Switches {
     pub ends_after: Option<Duration>,
     /// What an agent held and what has ended was ended by nobody.
     pub by_itself: bool,
-    /// With which exit codes the scripts of faults end, in order; the last one again and again. Of the others 0.
+    /// With which exit codes the scripts of faults and probes end, in order; the last one again and again. Of the others 0.
     pub exits: BTreeMap<&'static str, Vec<i64>>,
     /// With which exit code a process ends.
     pub exits_with: i64,
@@ -150,8 +150,8 @@ struct State {
     /// When users were refused what they got.
     refused: Vec<Interval>,
     web_is_lost: bool,
-    /// Since when every second query fails.
-    queries_fail: Option<Instant>,
+    /// Since when queries fail, and each so many-th of them.
+    queries_fail: Option<(Instant, u64)>,
     /// When a fault ended first.
     ended: Option<Instant>,
     agents: BTreeMap<String, UnboundedSender<Order>>,
@@ -283,14 +283,14 @@ impl World {
         self.lock().web_is_lost
     }
 
-    /// From now on every second query fails: nobody knows of what it was asked.
-    pub fn fail_queries(&self) {
-        self.lock().queries_fail = Some(Instant::now());
+    /// From now on each so many-th query fails: nobody knows of what it was asked.
+    pub fn fail_queries(&self, each: u64) {
+        self.lock().queries_fail = Some((Instant::now(), each));
     }
 
-    /// Whether every second query fails then.
-    pub fn queries_fail(&self, at: Instant) -> bool {
-        self.lock().queries_fail.is_some_and(|since| since <= at)
+    /// Whether the query of this number fails then.
+    pub fn query_fails(&self, number: u64, at: Instant) -> bool {
+        self.lock().queries_fail.is_some_and(|(since, each)| since <= at && number.is_multiple_of(each))
     }
 
     /// From now on users are told that there is no such thing, whatever else is wrong.

@@ -1,6 +1,10 @@
 //! How far the expression of an alert came to its threshold: what there is to say of one that never fired.
 
 use crate::slis::Comparison;
+use crate::source::TextPattern;
+
+/// Which labels must match: what stands behind `and`, `or` and `unless`.
+static MATCHING: TextPattern = TextPattern::new(r"^(?:on|ignoring)\s*\([^)]*\)");
 
 /// The alert that is followed, and how near each comparison of its expression came.
 pub(super) struct Distance {
@@ -121,12 +125,8 @@ fn split(query: &str) -> Vec<&str> {
         }
     }
     parts.extend(query.get(begin..));
-    let without_matching = |part: &'_ str| -> usize {
-        let is_at = |word: &str| part.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('('));
-        let end = if is_at("on") || is_at("ignoring") { part.find(')') } else { None };
-        end.map_or(0, |at| at + 1)
-    };
-    parts.into_iter().filter_map(|part| part.trim().get(without_matching(part.trim())..)).map(str::trim).collect()
+    let matching = |part: &str| MATCHING.find(part).map_or(0, |words| words.end());
+    parts.into_iter().map(str::trim).filter_map(|part| part.get(matching(part)..)).map(str::trim).collect()
 }
 
 /// The byte offsets of a text that are in no brackets and no quotes.

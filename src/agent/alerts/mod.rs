@@ -23,6 +23,7 @@ use crate::agent::locked;
 use crate::source::At;
 use async_trait::async_trait;
 use distance::Distance;
+use futures_util::FutureExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -121,8 +122,10 @@ impl Ability for AlertServers {
         let receiver = receiver::listen(RECEIVER_PORT, &self.token, context.clock, tell.clone()).await?;
         let servers = servers::start(&self, &tell).await?;
         let distance = Arc::new(Mutex::new(Distance::of(&self.alert)));
-        let watch = watch::watch(servers, receiver, distance.clone(), context.clock, tell);
-        Ok(Box::new(HeldServers { watch: AbortOnDropHandle::new(tokio::spawn(watch)), distance }))
+        let watching = watch::watch(servers, distance.clone(), context.clock, tell);
+        // Notifications are taken as long as it watches.
+        let watch = AbortOnDropHandle::new(tokio::spawn(watching.map(|()| drop(receiver))));
+        Ok(Box::new(HeldServers { watch, distance }))
     }
 }
 

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::MissedTickBehavior;
-use tokio_util::task::AbortOnDropHandle;
 
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -126,13 +125,7 @@ impl Muted {
 }
 
 /// Watches until it is dropped, or one of the servers is gone.
-pub(super) async fn watch(
-    mut servers: Servers,
-    _receiver: AbortOnDropHandle<()>,
-    distance: Arc<Mutex<Distance>>,
-    clock: Clock,
-    tell: Tell,
-) {
+pub(super) async fn watch(mut servers: Servers, distance: Arc<Mutex<Distance>>, clock: Clock, tell: Tell) {
     let ((active, received, muted), addresses) = (Default::default(), servers.addresses.clone());
     let mut known = KnownAlerts { tell, clock, active, received, muted, distance, servers: addresses };
     let mut ticks = tokio::time::interval(LOOK_EVERY);

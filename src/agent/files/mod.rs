@@ -80,8 +80,9 @@ struct FoundPath<'a> {
 }
 
 impl FoundPath<'_> {
-    fn failed(&self, error: io::Error) -> String {
-        format!("{}: {error}", self.path.display())
+    /// What the system answered; an error with the path.
+    fn told<T>(&self, answer: io::Result<T>) -> Result<T, String> {
+        answer.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 
     /// Opens a file that is no link, not even by now.
@@ -117,16 +118,15 @@ impl FoundPath<'_> {
                 if to >= size {
                     return Err(format!("{shown} has {size} bytes, so nothing is lost when {to} stay"));
                 }
-                let sha256 = end_of(&file, to).map_err(|error| self.failed(error))?;
-                let lost = end_of(&file, size.min(to + END)).map_err(|error| self.failed(error))?;
+                let sha256 = self.told(end_of(&file, to))?;
+                let lost = self.told(end_of(&file, size.min(to + END)))?;
                 Ok(Damage::Truncated { from: size, to, sha256, lost })
             }
             Harm::Flip { at } => {
                 let file = self.open(false)?;
-                let offset = find(&file, at).map_err(|error| self.failed(error))?;
-                let offset = offset.ok_or_else(|| format!("{shown} does not have that text"))?;
-                let original = byte(&file, offset).map_err(|error| self.failed(error))?;
-                let original = original.ok_or_else(|| format!("{shown} has only {size} bytes"))?;
+                let offset = self.told(find(&file, at))?.ok_or_else(|| format!("{shown} does not have that text"))?;
+                let original =
+                    self.told(byte(&file, offset))?.ok_or_else(|| format!("{shown} has only {size} bytes"))?;
                 Ok(Damage::Flipped { offset, original })
             }
         }
@@ -146,20 +146,20 @@ impl FoundPath<'_> {
             }
             Damage::Truncated { from, to, .. } => {
                 let file = self.open(true)?;
-                let size = file.metadata().map_err(|error| self.failed(error))?.len();
+                let size = self.told(file.metadata())?.len();
                 // Longer it would become with zeros at its end.
                 if size < *to {
                     return Err(format!("{shown} has only {size} bytes by now"));
                 }
-                file.set_len(*to).and_then(|()| file.sync_all()).map_err(|error| self.failed(error))?;
+                self.told(file.set_len(*to).and_then(|()| file.sync_all()))?;
                 Ok(format!("{shown} is cut from {from} to {to} bytes"))
             }
             Damage::Flipped { offset, original } => {
                 let file = self.open(true)?;
-                if byte(&file, *offset).map_err(|error| self.failed(error))? != Some(*original) {
+                if self.told(byte(&file, *offset))? != Some(*original) {
                     return Err(format!("{shown} is another one by now: the byte at {offset} is not what it was"));
                 }
-                write(&file, *offset, !original).map_err(|error| self.failed(error))?;
+                self.told(write(&file, *offset, !original))?;
                 Ok(format!("{shown}: the byte at {offset} is inverted"))
             }
         }
@@ -182,8 +182,8 @@ impl FoundPath<'_> {
             _ if !self.found.as_ref().is_some_and(Metadata::is_file) => FileAnswer::Gone(format!("{shown} is no file")),
             Damage::Truncated { from, to, sha256, lost } => {
                 let file = self.open(false)?;
-                let is = |end: u64, hash: &String| io::Result::Ok(size >= end && end_of(&file, end)? == *hash);
-                let is = |end, hash| is(end, hash).map_err(|error| self.failed(error));
+                let is =
+                    |end: u64, hash: &String| Ok::<_, String>(size >= end && self.told(end_of(&file, end))? == *hash);
                 if !is(*to, sha256)? {
                     FileAnswer::Gone(format!("{shown} has {size} bytes, and they are others"))
                 } else if is((*from).min(to + END), lost)? {
@@ -193,15 +193,13 @@ impl FoundPath<'_> {
                     FileAnswer::InPlace(format!("{shown} has {to} of its {from} bytes{others}"))
                 }
             }
-            Damage::Flipped { offset, original } => {
-                match byte(&self.open(false)?, *offset).map_err(|error| self.failed(error))? {
-                    Some(now) if now == !original => {
-                        FileAnswer::InPlace(format!("{shown} has {now:#04x} at {offset}, and had {original:#04x}"))
-                    }
-                    Some(now) => FileAnswer::Gone(format!("{shown} has {now:#04x} at {offset}")),
-                    None => FileAnswer::Gone(format!("{shown} has no byte at {offset}")),
+            Damage::Flipped { offset, original } => match self.told(byte(&self.open(false)?, *offset))? {
+                Some(now) if now == !original => {
+                    FileAnswer::InPlace(format!("{shown} has {now:#04x} at {offset}, and had {original:#04x}"))
                 }
-            }
+                Some(now) => FileAnswer::Gone(format!("{shown} has {now:#04x} at {offset}")),
+                None => FileAnswer::Gone(format!("{shown} has no byte at {offset}")),
+            },
         })
     }
 
@@ -213,7 +211,7 @@ impl FoundPath<'_> {
         if let FileAnswer::Gone(how) = self.see(damage)? {
             return Ok(format!("there was nothing to repair: {how}"));
         }
-        write(&self.open(true)?, *offset, *original).map_err(|error| self.failed(error))?;
+        self.told(write(&self.open(true)?, *offset, *original))?;
         Ok(format!("{shown} has {original:#04x} at {offset} again"))
     }
 }

@@ -79,12 +79,6 @@ enum LinkEnd {
     ReceiverGone(ToxicStream),
 }
 
-impl From<ConnectionCut> for LinkEnd {
-    fn from(cut: ConnectionCut) -> LinkEnd {
-        LinkEnd::Cut(cut)
-    }
-}
-
 /// Passes on what both sides say until both have ended, or a toxic or an error ends the connection: then says how. What a side had said
 /// before it went is passed on as the toxics let it, and its reset after that.
 pub(super) async fn pass(
@@ -95,12 +89,11 @@ pub(super) async fn pass(
     let (mut from_service, mut to_service) = tokio::io::split(service);
     let both =
         tokio::try_join!(up.run(&mut from_client, &mut to_service), down.run(&mut from_service, &mut to_client)).err();
-    let rest = match both? {
-        LinkEnd::Cut(cut) => return Some(cut),
+    Some(match both? {
+        LinkEnd::Cut(cut) => cut,
         LinkEnd::ReceiverGone(ToxicStream::Upstream) => down.finish(from_service, to_client).await,
         LinkEnd::ReceiverGone(ToxicStream::Downstream) => up.finish(from_client, to_service).await,
-    };
-    Some(rest)
+    })
 }
 
 impl ToxicLink {
@@ -161,7 +154,7 @@ impl ToxicLink {
         loop {
             let now = Instant::now();
             if self.stages.is_closed(now) {
-                return Err(ConnectionCut::Close.into());
+                return Err(LinkEnd::Cut(ConnectionCut::Close));
             }
             let first = self.stages.first();
             let wakes = first.map(|first| first.due).into_iter().chain(self.stages.closes()).min();
@@ -173,13 +166,13 @@ impl ToxicLink {
                     let _ = to.shutdown().await;
                     return Ok(());
                 }
-                Some(WaitingPiece { piece: ToxicPiece::Cut(cut), .. }) => return Err((*cut).into()),
+                Some(WaitingPiece { piece: ToxicPiece::Cut(cut), .. }) => return Err(LinkEnd::Cut(*cut)),
                 None => None,
             };
             if let Some(linked) = self.linked.clone().filter(|linked| !linked.is_cancelled()) {
                 tokio::select! {
                     set = self.changed() => {
-                        set?;
+                        set.map_err(LinkEnd::Cut)?;
                         if !self.is_idle() {
                             linked.cancel();
                         }
@@ -193,7 +186,7 @@ impl ToxicLink {
                 tokio::select! {
                     // A toxic that is in force acts on whatever arrives from then on.
                     biased;
-                    set = self.changed() => set?,
+                    set = self.changed() => set.map_err(LinkEnd::Cut)?,
                     passed = poll_fn(|cx| pass_at_once(Pin::new(&mut *from), Pin::new(&mut *to), cx)) => match passed {
                         Ok(AtOnce::Passed(wrote, rest)) => {
                             self.traffic.received.fetch_add(wrote as u64, Ordering::Relaxed);
@@ -216,7 +209,7 @@ impl ToxicLink {
             }
             tokio::select! {
                 biased;
-                set = self.changed() => set?,
+                set = self.changed() => set.map_err(LinkEnd::Cut)?,
                 wrote = to.write(bytes.as_deref().unwrap_or_default()), if bytes.is_some() => {
                     let wrote = wrote.map_err(|_| LinkEnd::ReceiverGone(self.direction))?;
                     self.traffic.sent.fetch_add(wrote as u64, Ordering::Relaxed);

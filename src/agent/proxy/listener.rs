@@ -222,9 +222,9 @@ async fn pass_on(client: TcpStream, address: IpAddr, target: Arc<ProxyTarget>, n
     converse(client, address, links, upstream, target, http).await;
 }
 
-/// Ends a connection as a toxic, or the other side, has ended it.
-fn end(cut: ConnectionCut, stream: &TcpStream) {
-    if cut == ConnectionCut::Reset {
+/// Ends a connection as a toxic, or the other side, has ended it, if one has.
+fn end(cut: impl Into<Option<ConnectionCut>>, stream: &TcpStream) {
+    if cut.into() == Some(ConnectionCut::Reset) {
         reset(stream);
     }
 }
@@ -296,9 +296,7 @@ async fn converse(
         }
         (Ok(false), Some(mut service)) => {
             let cut = pass(client.split(), &mut service, links).await;
-            if let Some(cut) = cut {
-                end(cut, &service);
-            }
+            end(cut, &service);
             cut
         }
         (Ok(false), None) => Some(unreachable),
@@ -307,9 +305,7 @@ async fn converse(
             Some(ConnectionCut::Reset)
         }
     };
-    if let Some(cut) = cut {
-        end(cut, &client);
-    }
+    end(cut, &client);
 }
 
 /// The client's preface of HTTP/2, RFC 9113 section 3.4.

@@ -1,16 +1,16 @@
 //! `firedrill agent serve`, the main process of an agent's container, and what leads to it: `control`, for one session at a time, and `ping`.
 
-use super::session::{AgentSession, LIFT_WITHIN, SessionLines};
+use super::session::{AgentSession, LIFT_WITHIN};
 use crate::agent::Clock;
 use crate::agent::protocol::{AgentAnswer, AgentMessage, LEASE};
 use crate::agent::proxy::{Proxy, ProxyConfig};
 use futures_util::StreamExt;
+use futures_util::future::OptionFuture;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinSet;
@@ -33,10 +33,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// Why an agent could not start.
 pub async fn serve(socket: PathBuf, proxy: Option<ProxyConfig>, shutdown: CancellationToken) -> Result<(), String> {
     let failed = |why: String| format!("the proxy could not be started: {why}");
-    let proxy = match proxy {
-        Some(config) => Some(Proxy::start(config).await.map_err(failed)?),
-        None => None,
-    };
+    let proxy = OptionFuture::from(proxy.map(Proxy::start)).await.transpose().map_err(failed)?;
     let session = AgentSession { clock: Clock::start(), proxy, lease: LEASE, shutdown };
     serve_sessions(&socket, session).await
 }
@@ -76,7 +73,7 @@ async fn listen(path: &Path) -> Result<UnixListener, String> {
 
 async fn connection(stream: UnixStream, session: AgentSession, ownership: Ownership) {
     let (from, mut to) = stream.into_split();
-    let mut lines: SessionLines<OwnedReadHalf> = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
+    let mut lines = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
     let first = tokio::time::timeout(FIRST_LINE, lines.next());
     match session.shutdown.run_until_cancelled(first).await {
         Some(Ok(Some(Ok(first)))) if first == CONTROL => {}

@@ -26,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Lines from the runner.
-pub(super) type SessionLines<R> = FramedRead<R, LinesCodec>;
+type SessionLines<R> = FramedRead<R, LinesCodec>;
 
 /// What sessions of one agent share.
 #[derive(Clone)]
@@ -175,9 +175,7 @@ const NOT_HELD: &str = "this agent holds no such fault";
 
 /// What is held, by id.
 #[derive(Default)]
-struct Holdings {
-    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
-}
+struct Holdings(Mutex<BTreeMap<String, Arc<Slot>>>);
 
 struct Slot {
     /// Ends a fault that is only beginning.
@@ -194,7 +192,7 @@ impl Holdings {
         // Taken before anyone else can see the slot.
         let mut state = slot.state.lock().await;
         {
-            let mut slots = locked(&self.slots);
+            let mut slots = locked(&self.0);
             // A slot that is locked is being begun, looked at or lifted: it is in use.
             let is_free = |old: &Arc<Slot>| old.state.try_lock().is_ok_and(|state| state.is_err());
             if !slots.get(fault).is_none_or(is_free) {
@@ -213,7 +211,7 @@ impl Holdings {
     }
 
     fn get(&self, fault: &str) -> Option<Arc<Slot>> {
-        locked(&self.slots).get(fault).cloned()
+        locked(&self.0).get(fault).cloned()
     }
 
     /// Whether it is in place.
@@ -244,7 +242,7 @@ impl Holdings {
     /// Ends everything, side by side, and forgets it; what could not be ended is dropped, which closes its
     /// connections. Id → why it could not be ended.
     async fn lift_all(&self) -> BTreeMap<String, String> {
-        let slots = std::mem::take(&mut *locked(&self.slots));
+        let slots = std::mem::take(&mut *locked(&self.0));
         let lifts = slots.iter().map(|(id, slot)| async move { slot.lift().await.err().map(|e| (id.clone(), e)) });
         join_all(lifts).await.into_iter().flatten().collect()
     }

@@ -13,7 +13,6 @@
 mod chain;
 mod manifest;
 mod recompute;
-mod run;
 #[cfg(test)]
 #[path = "tests/testing.rs"]
 mod testing;
@@ -22,5 +21,4 @@ mod verify;
 pub use chain::{CHAIN, Chain, ChainEntry, Digest, Head, check_chain};
 pub use manifest::{How, MANIFEST, Sealed, Subject, is_sealed, seal, seal_day_of};
 pub use recompute::{Recomputed, recompute};
-pub use run::{Checked, Problem, ProblemKind, SealState};
-pub use verify::{Verification, kept, text, verify};
+pub use verify::{Checked, Problem, ProblemKind, SealState, Verification, kept, text, verify};

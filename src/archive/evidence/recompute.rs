@@ -483,13 +483,14 @@ impl<'a> Anew<'a> {
     /// When users lost the service again before the faults were undone.
     fn relapsed(&self, recovery: Recovery) -> Option<DrillTime> {
         self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
+        // Where the measurement was disturbed or incomplete, nobody told of one.
+        if self.told.verdict.is_harness() && self.told.relapsed_us.is_none() {
+            return None;
+        }
         let until = self.told.phases.iter().find(|phase| phase.phase == Phase::Revert)?.started_us;
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
         let missed = self.timeline.relapsed(recovery.to, until, window, self.unfelt_size()).and_then(Result::ok);
         let refused = self.timeline.refused_after(self.steady_window(), recovery.to, until, window);
-        // Of a moment of which something is not known the verdict says nothing.
-        let unknown = |missed: &Vec<Level>| self.told.verdict.is_harness() && missed.iter().all(Level::is_unknown);
-        let missed = missed.filter(|missed| refused.is_some() || !unknown(missed));
         missed.iter().flatten().map(|level| level.to).chain(refused.map(|(at, _)| at)).min()
     }
 

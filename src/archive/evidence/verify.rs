@@ -1,18 +1,19 @@
 //! Verifies everything below some paths: each run, each chain, and each run against its chain. Runs and game days are found by the
 //! directory that they lie in, which is where their chain is, at any depth; other than by `archive`, also what was emptied, and every
-//! copy.
+//! copy. Of a run its files are held to its manifest, the manifest to the chain, and its record to its events.
 //!
 //! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
 
-use super::manifest::{MANIFEST, Manifest, Subject};
-use super::run::{ChainBeside, check};
-use super::{CHAIN, Chain, Checked, Digest, Head, Problem, SealState, check_chain};
-use crate::archive::find::{day_id, run_id, walk};
+use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, list, story};
+use super::{CHAIN, Chain, ChainEntry, Digest, Head, check_chain};
+use crate::archive::find::{day_id, first_line, run_id, walk};
 use crate::output::visible;
-use crate::record::{is_run_id, read_file};
+use crate::record::{Event, HIDDEN, RunDir, Stamped, is_run_id, read_file};
+use crate::{archive, report};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// What verifying came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -236,67 +237,443 @@ fn sum(report: &Verification) -> String {
     let parts = SealState::ALL.into_iter().map(|state| (count(state), state.name().to_lowercase()));
     let parts = parts.filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
-    let mut sum = if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") };
+    let runs = if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") };
     let broken = report.chains.iter().filter(|(_, chain)| !chain.is_whole()).count();
-    if broken > 0 {
-        sum += &format!("; broken chains: {broken}");
-    }
+    let broken = if broken > 0 { format!("; broken chains: {broken}") } else { String::new() };
     let reports: usize = report.runs.iter().map(|run| run.reports).sum();
-    if reports > 0 {
-        sum += &format!("; reports that differ from what was sealed: {reports}; `firedrill report` makes them again");
+    let again = format!("; reports that differ from what was sealed: {reports}; `firedrill report` makes them again");
+    format!("{runs}{broken}{}", if reports > 0 { again.as_str() } else { "" })
+}
+
+named_enum! {
+/// How a run stands; its name is loud where evidence is not as it was sealed.
+pub enum SealState {
+    /// Everything is as it was sealed; there may be warnings.
+    Intact = "intact",
+    /// Something was changed, removed or added.
+    Changed = "CHANGED",
+    /// Its directory is gone, and only the chain knows of it.
+    Gone = "GONE",
+    /// Its story has ended, or was cut off, and nobody sealed it.
+    NeverSealed = "NEVER SEALED",
+    /// It cannot be read, so nobody can say.
+    Unreadable = "UNREADABLE",
+    /// It has not ended: its lock is held.
+    UnderWay = "under way",
+    /// It was given a directory, and not a single event was written.
+    NeverBegan = "never began",
+}
+}
+
+named_enum! {
+/// How bad a problem is, each with what stands before its text.
+pub enum ProblemKind {
+    /// Evidence is not as it was sealed.
+    Error = "error": "",
+    /// Worth knowing; the evidence itself is as it was sealed.
+    Warning = "warning": "warning: ",
+    /// Something could not be read.
+    Unreadable = "unreadable": "unreadable: ",
+}
+}
+
+/// What is wrong with a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub kind: ProblemKind,
+    /// The file within the directory, where it is about one.
+    pub file: Option<String>,
+    /// What is wrong, in words, the file included.
+    pub text: String,
+}
+
+/// A run or a game day that was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Its id, its directory, and what that is about.
+    pub place: EvidenceDir,
+    /// Its verdict, by its manifest, otherwise by its record; `incomplete` for what was cut off.
+    pub verdict: String,
+    /// How it stands.
+    pub state: SealState,
+    /// SHA-256 of its manifest as it is now.
+    pub manifest: Option<Digest>,
+    /// Reports in its directory that differ from what was sealed.
+    pub reports: usize,
+    /// What is wrong with it, and what is worth knowing.
+    pub problems: Vec<Problem>,
+}
+
+impl Checked {
+    /// Whether nothing speaks against it: it is as it was sealed, or there is nothing to seal yet.
+    pub fn is_intact(&self) -> bool {
+        matches!(self.state, SealState::Intact | SealState::UnderWay | SealState::NeverBegan)
     }
-    sum
+
+    /// A run that only the chain knows: an entry of it, or a torn line.
+    fn gone(run: &str, root: &Path, entry: Option<&ChainEntry>) -> Checked {
+        let (verdict, text) = match entry {
+            None => (String::new(), "a torn line of the chain is about it, so it was sealed".to_string()),
+            Some(ChainEntry { number, scenario, verdict, .. }) => {
+                let was = format!("; it was a run of {scenario} and came to {verdict}");
+                let was = if scenario.is_empty() { "" } else { &was };
+                (verdict.clone(), format!("entry {number} sealed it{was}"))
+            }
+        };
+        let place = EvidenceDir { id: run.to_string(), dir: root.join(run), subject: Subject::Run };
+        let mut gone = Checked { state: SealState::Gone, ..Checked::new(place, verdict) };
+        gone.error(format!("its directory is gone: {text}"));
+        gone
+    }
+
+    /// A run of which nothing is known to be wrong yet.
+    fn new(place: EvidenceDir, verdict: String) -> Checked {
+        Checked { place, verdict, state: SealState::Intact, manifest: None, reports: 0, problems: Vec::new() }
+    }
+
+    fn say(&mut self, kind: ProblemKind, file: Option<&str>, text: impl Into<String>) {
+        self.problems.push(Problem { kind, file: file.map(str::to_string), text: text.into() });
+    }
+
+    /// Something about a file, whose name the text goes on from.
+    fn about(&mut self, kind: ProblemKind, file: &str, text: impl std::fmt::Display) {
+        self.say(kind, Some(file), format!("{file}{text}"));
+    }
+
+    /// Another copy of it says something else.
+    fn differs(&mut self, text: &str) {
+        self.error(text);
+        self.state = SealState::Changed;
+    }
+
+    fn error(&mut self, text: impl Into<String>) {
+        self.say(ProblemKind::Error, None, text);
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.say(ProblemKind::Warning, None, text);
+    }
+}
+
+/// What is known of the chain beside a run.
+#[derive(Debug, Clone, Copy)]
+enum ChainBeside<'a> {
+    /// Its entry, or none.
+    Chain(Option<&'a ChainEntry>),
+    /// There is no chain, and there must have been one.
+    Missing,
+    /// There is no chain, because the run was copied alone.
+    Alone,
+    /// There is something, and it cannot be read.
+    Unreadable,
+}
+
+/// Verifies a directory.
+fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
+    let story = story(&place.dir, place.subject);
+    let mut checked = Checked::new(place.clone(), story.1.clone());
+    if let ChainBeside::Unreadable = beside {
+        checked.about(ProblemKind::Unreadable, CHAIN, " beside it cannot be read");
+    }
+    let state = match read_file(place.dir.join(MANIFEST)) {
+        Ok(bytes) => {
+            checked.manifest = Some(Digest::of(&bytes));
+            sealed(place, &bytes, beside, story, &mut checked);
+            None
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, beside, &mut checked),
+        Err(error) => {
+            checked.about(ProblemKind::Unreadable, MANIFEST, format!(" cannot be read: {error}"));
+            None
+        }
+    };
+    let has = |kind| checked.problems.iter().any(|problem| problem.kind == kind);
+    checked.state = match state {
+        Some(state) => state,
+        None if has(ProblemKind::Error) => SealState::Changed,
+        None if has(ProblemKind::Unreadable) => SealState::Unreadable,
+        None => SealState::Intact,
+    };
+    checked
+}
+
+/// A run without a manifest is under way, or was never sealed, or somebody took it away.
+fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, checked: &mut Checked) -> Option<SealState> {
+    if let ChainBeside::Chain(Some(entry)) = beside {
+        checked.about(ProblemKind::Error, MANIFEST, format!(" was removed: entry {} sealed it", entry.number));
+        return None;
+    }
+    let story = match place.subject {
+        Subject::Run => ["events.jsonl", "record.json"].as_slice(),
+        Subject::Gameday => ["gameday.jsonl", "gameday.json"].as_slice(),
+    };
+    let begun = story.iter().any(|name| fs::metadata(place.dir.join(name)).is_ok_and(|file| file.len() > 0));
+    // A runner has its lock before its first event, so a story without a lock file came out of an archive, however young it is.
+    let alive = RunDir::open(&place.dir).and_then(|run| Ok((run.has_lock_file() || !begun) && run.is_alive()?));
+    match alive {
+        Ok(true) => return Some(SealState::UnderWay),
+        Ok(false) => {}
+        Err(error) => {
+            checked.about(ProblemKind::Unreadable, "lock", format!(" cannot be read: {error}"));
+            return None;
+        }
+    }
+    if !begun {
+        match left_of_story(place) {
+            Ok(left) if left.is_empty() => {
+                checked.warn("it was given a directory and nothing began");
+                return Some(SealState::NeverBegan);
+            }
+            Ok(left) => checked.error(format!("its story was removed: {} is there, and no event", left.join(", "))),
+            Err(error) => checked.say(ProblemKind::Unreadable, None, error.to_string()),
+        }
+        return None;
+    }
+    if let ChainBeside::Unreadable = beside {
+        return None;
+    }
+    checked.error("never sealed: it has no manifest, and nobody is at it; nothing says that it is as it was");
+    Some(SealState::NeverSealed)
+}
+
+/// What is in the directory of a run without a single event and was not made before the first one could be written: an empty file of
+/// events, copies of the files, the first line of a ledger, logs of who watches and of who runs it elsewhere.
+fn left_of_story(place: &EvidenceDir) -> io::Result<Vec<String>> {
+    let files = list(&place.dir, place.subject)?;
+    let is_day = place.subject == Subject::Gameday;
+    let story = if is_day { "gameday.jsonl" } else { "events.jsonl" };
+    // The file of events comes first, but for the copy of a game day's file.
+    let made = is_day || files.iter().any(|file| file.path == story);
+    let lines = |name: &str| {
+        read_file(place.dir.join(name)).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+    };
+    let is_before = |path: &str| match path {
+        "ledger.jsonl" => made && lines(path) <= 1,
+        "reaper.log" | "logs/runner.log" => made,
+        path => path == story || made && path.starts_with("files/"),
+    };
+    let mut left: Vec<String> = files.into_iter().map(|file| file.path).filter(|path| !is_before(path)).collect();
+    if is_day {
+        left.extend(RunDir::list(&place.dir.join("runs"))?.iter().map(|run| format!("runs/{}", run.id())));
+    }
+    Ok(left)
+}
+
+fn sealed(
+    place: &EvidenceDir,
+    bytes: &[u8],
+    beside: ChainBeside<'_>,
+    (is, came): (String, String),
+    checked: &mut Checked,
+) {
+    in_chain(&Digest::of(bytes), beside, checked);
+    let manifest = match Manifest::read(bytes) {
+        Ok(manifest) => manifest,
+        Err(why) => return checked.about(ProblemKind::Error, MANIFEST, format!(": {why}")),
+    };
+    if manifest.run != place.id {
+        checked.about(ProblemKind::Error, MANIFEST, format!(" is that of {}", manifest.run));
+    }
+    let Manifest { scenario, verdict, .. } = &manifest;
+    checked.verdict.clone_from(verdict);
+    match list(&place.dir, manifest.subject) {
+        Ok(now) => {
+            for difference in compare(&manifest.files, &now) {
+                checked.reports += usize::from(difference.weight == FileWeight::Report);
+                let (kind, note) = match (difference.weight, difference.how) {
+                    (FileWeight::Evidence, _) => (ProblemKind::Error, ""),
+                    (FileWeight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
+                    (FileWeight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
+                };
+                checked.about(kind, &difference.path, format!(" {}{note}", difference.how));
+            }
+        }
+        Err(error) => checked.say(ProblemKind::Unreadable, None, error.to_string()),
+    }
+    // What is wrong with the chain says nothing of the files.
+    let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.file.as_deref() == Some(CHAIN);
+    if (&is, &came) != (scenario, verdict) && checked.problems.iter().all(is_beside) {
+        // Its files are as they were, so the manifest was written by hand.
+        let text = format!(" says {scenario} to {verdict}, but {is} came to {came}");
+        checked.about(ProblemKind::Error, MANIFEST, text);
+    }
+    match place.subject {
+        Subject::Run => {
+            record(&place.dir, checked);
+            differing_copies(&place.dir, checked);
+        }
+        Subject::Gameday => runs_of_day(&place.dir, &manifest, checked),
+    }
+}
+
+/// Whether the chain knows this manifest.
+fn in_chain(digest: &Digest, beside: ChainBeside<'_>, checked: &mut Checked) {
+    match beside {
+        ChainBeside::Chain(Some(entry)) if entry.manifest == *digest => {
+            let number = entry.number;
+            if let Some(before) = entry.replaces {
+                let changed = match entry.changed.as_slice() {
+                    [] => "nobody can say what had changed".to_string(),
+                    files => format!("these had changed: {}", files.join(", ")),
+                };
+                checked.warn(format!("sealed again: entry {number} takes the place of entry {before}; {changed}"));
+            }
+            if entry.late {
+                let text = "sealed late, on somebody's wish; nothing says what happened between its end and";
+                checked.warn(format!("{text} {}", entry.sealed_utc));
+            }
+        }
+        ChainBeside::Chain(Some(entry)) => {
+            let text = format!(" is not the one that entry {} sealed", entry.number);
+            checked.about(ProblemKind::Error, MANIFEST, text);
+        }
+        ChainBeside::Chain(None) => {
+            checked.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
+        }
+        ChainBeside::Missing => checked.error(format!("it was sealed, and there is no {CHAIN} beside it")),
+        ChainBeside::Alone => {
+            checked.warn(format!("without a {CHAIN} beside it nothing says that this is the manifest that was sealed"))
+        }
+        // Told of every run before it is looked at.
+        ChainBeside::Unreadable => {}
+    }
+}
+
+/// Fields of a record that follow from its events by rules; the others are what the events say.
+const COMPUTED: [&str; 2] = ["`figures`", "`outcome`"];
+
+/// The record must be what the events add up to.
+fn record(dir: &Path, checked: &mut Checked) {
+    let path = "record.json";
+    let saved = match read_file(dir.join(path)) {
+        Ok(bytes) => bytes,
+        // A runbook that was followed alone has none; one that was removed is told by the manifest.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => return checked.about(ProblemKind::Unreadable, path, format!(": {error}")),
+    };
+    let rebuilt = match archive::read_story(dir) {
+        Ok(rebuilt) => rebuilt,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return checked.about(ProblemKind::Error, path, " has no events to stand on");
+        }
+        Err(error) => return checked.say(ProblemKind::Unreadable, Some("events.jsonl"), error.to_string()),
+    };
+    let differs = differences(&saved, &report::json(&rebuilt));
+    if differs.is_empty() {
+        return;
+    }
+    let text = format!(" is not what events.jsonl adds up to: {}", differs.join(", "));
+    let plan = rebuilt.plan.as_deref();
+    let by_rules = differs.iter().all(|name| COMPUTED.contains(&name.as_str()));
+    // What another version or other rules make of the same events may differ; the files themselves are held to the manifest.
+    let other = match plan.map_or("", |plan| plan.tool_version.as_str()) {
+        "" | env!("CARGO_PKG_VERSION") => plan.filter(|_| by_rules).and_then(|plan| plan.other_rules()),
+        version => Some(format!("it was made by version {version}")),
+    };
+    match other {
+        Some(other) => checked.about(ProblemKind::Warning, path, format!("{text}; {other}")),
+        None => checked.about(ProblemKind::Error, path, text),
+    }
+}
+
+/// Fields in which two records differ, as JSON. What was wrong with the events is told in words that depend on when they were
+/// read (a torn line has a line break once somebody has written behind it), so only how much it was is compared.
+fn differences(saved: &[u8], rebuilt: &[u8]) -> Vec<String> {
+    if saved == rebuilt {
+        return Vec::new();
+    }
+    let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes);
+    let (Ok(Value::Object(saved)), Ok(Value::Object(rebuilt))) = (read(saved), read(rebuilt)) else {
+        return vec!["it cannot be read".into()];
+    };
+    let names = saved.keys().chain(rebuilt.keys().filter(|key| !saved.contains_key(*key)));
+    let differs = |name: &&String| {
+        let (one, other) = (saved.get(*name), rebuilt.get(*name));
+        match (one.and_then(Value::as_array), other.and_then(Value::as_array)) {
+            (Some(one), Some(other)) if *name == "damage" => one.len() != other.len(),
+            _ => one != other,
+        }
+    };
+    names.filter(differs).map(|name| format!("`{name}`")).collect()
+}
+
+/// The runs of a game day must still have what was their head when the day was sealed, and be no others: each was in their chain by
+/// then, or is an attempt of the day's story.
+fn runs_of_day(dir: &Path, manifest: &Manifest, checked: &mut Checked) {
+    let chain = read_file(dir.join("runs").join(CHAIN)).map(|bytes| check_chain(&bytes));
+    let sealed = chain.iter().flat_map(|chain| &chain.entries);
+    let sealed = sealed.filter(|entry| manifest.runs_head.as_ref().is_some_and(|head| entry.number <= head.number));
+    let mut known: BTreeSet<String> = sealed.map(|entry| entry.run.clone()).collect();
+    if let Ok(day) = archive::read_day(dir) {
+        known.extend(day.drills.into_iter().flat_map(|drill| drill.attempts).map(|attempt| attempt.run));
+    }
+    let runs = RunDir::list(&dir.join("runs")).unwrap_or_else(|error| {
+        checked.about(ProblemKind::Unreadable, "runs", format!(": {error}"));
+        Vec::new()
+    });
+    for run in runs.iter().filter(|run| !known.contains(run.id())) {
+        // One that was made just before the game day was killed is empty.
+        if !list(run.path(), Subject::Run).is_ok_and(|files| files.is_empty()) {
+            let path = format!("runs/{}", run.id());
+            checked.about(ProblemKind::Error, &path, " was added: it is no run of this game day");
+        }
+    }
+    let Some(head) = &manifest.runs_head else { return };
+    let file = format!("runs/{CHAIN}");
+    match chain {
+        Ok(chain) if chain.has(head) => {}
+        Ok(_) => {
+            let text = format!(" does not hold {head}, its head when the game day was sealed");
+            checked.about(ProblemKind::Error, &file, text);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            checked.about(ProblemKind::Error, &file, format!(" was removed: its head was {head}"));
+        }
+        Err(error) => checked.about(ProblemKind::Unreadable, &file, format!(": {error}")),
+    }
+}
+
+/// Holds the copies of scenario and runbook in `files/` to the SHA-256 that the events have of them. What secrets were taken out of
+/// (`***`) is another text than the original, so it cannot be held to it; that is common in a stack's copy, which is not looked at.
+///
+/// A copy that is not there is for the manifest to tell.
+fn differing_copies(dir: &Path, checked: &mut Checked) {
+    let first = first_line::<Stamped>(&dir.join("events.jsonl"));
+    let Some(Event::Announced(plan)) = first.map(|stamped| stamped.event) else { return };
+    let mut found = BTreeSet::new();
+    for (what, file) in plan.files().into_iter().filter(|(what, _)| what != "stack") {
+        let base = Path::new(&file.path).file_name().and_then(|name| name.to_str()).unwrap_or("file");
+        let copies = copies_of(dir, base);
+        // Of files with one name any copy may be meant.
+        let is_redacted = |content: &[u8]| content.windows(HIDDEN.len()).any(|part| part == HIDDEN.as_bytes());
+        let fits = |content: &Vec<u8>| Digest::of(content).to_string() == file.sha256 || is_redacted(content);
+        if copies.is_empty() || copies.iter().any(|(_, content)| fits(content)) {
+            continue;
+        }
+        for (name, _) in copies {
+            let path = format!("files/{name}");
+            if found.insert(path.clone()) {
+                checked.about(ProblemKind::Error, &path, format!(" is not the {what} whose SHA-256 events.jsonl has"));
+            }
+        }
+    }
+}
+
+/// As `RunDir::keep_file` names them: `a.md`, `2-a.md`. Links are not followed.
+fn copies_of(dir: &Path, base: &str) -> Vec<(String, Vec<u8>)> {
+    let is_copy = |name: &str| {
+        let ordinal = name.strip_suffix(base).and_then(|front| front.strip_suffix('-'));
+        name == base || ordinal.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let entries = fs::read_dir(dir.join("files")).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let named = files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    let copies = named.filter(|(name, _)| is_copy(name)).filter_map(|(name, path)| Some((name, read_file(path).ok()?)));
+    let mut copies: Vec<(String, Vec<u8>)> = copies.collect();
+    copies.sort();
+    copies
 }
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod find_tests {
-    use super::*;
-    use crate::archive::evidence::testing;
-    use crate::record::testing::Story;
-    use std::fs;
-
-    const RUN: &str = "20261120T064112Z-db-pool-3f9a";
-
-    #[test]
-    fn runs_are_found_where_their_chain_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = fs::canonicalize(dir.path()).unwrap();
-        let day = home.join("gamedays/20261120T020000Z-nightly-0001");
-        testing::run(&day.join("runs"), RUN, Story::Passed);
-        fs::write(day.join("gameday.jsonl"), "").unwrap();
-        let single = testing::run(&home.join("runs"), RUN, Story::Passed);
-        // What was a link, and a run of which everything was taken.
-        fs::create_dir(home.join("runs/latest")).unwrap();
-        fs::copy(single.join("events.jsonl"), home.join("runs/latest/events.jsonl")).unwrap();
-        fs::create_dir(home.join("runs/20261121T064112Z-db-pool-0000")).unwrap();
-        fs::create_dir_all(home.join("empty")).unwrap();
-        fs::write(home.join("empty").join(CHAIN), "").unwrap();
-
-        let (found, _) = find(std::slice::from_ref(&home)).unwrap();
-        let names = |root: &str| -> Vec<String> {
-            found[&home.join(root)].places.iter().map(|place| place.id.clone()).collect()
-        };
-        assert_eq!(names("runs"), [RUN, "20261121T064112Z-db-pool-0000"]);
-        assert_eq!(names("gamedays"), ["20261120T020000Z-nightly-0001"]);
-        assert_eq!(names("gamedays/20261120T020000Z-nightly-0001/runs"), [RUN]);
-        assert_eq!(names("empty"), Vec::<String>::new());
-        assert!(found.values().all(|root| root.whole));
-
-        let (alone, _) = find(std::slice::from_ref(&single)).unwrap();
-        assert_eq!(alone.len(), 1);
-        assert!(!alone[&home.join("runs")].whole, "its neighbours were not asked for");
-        assert!(find(&[home.join("nowhere")]).is_err());
-    }
-
-    #[test]
-    fn a_copy_alone_is_known_by_its_story() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = testing::run(dir.path(), RUN, Story::Passed);
-        fs::rename(run, dir.path().join("latest")).unwrap();
-        let (found, _) = find(&[dir.path().join("latest")]).unwrap();
-        assert_eq!(found.values().next().unwrap().places[0].id, RUN);
-    }
-}

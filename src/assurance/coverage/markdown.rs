@@ -4,6 +4,7 @@ use super::matrix::Coverage;
 use super::text;
 use crate::report::{filters, laid_out, written};
 use askama::Template;
+use std::collections::BTreeSet;
 
 #[derive(Template)]
 #[template(path = "coverage/coverage.md")]
@@ -15,11 +16,8 @@ struct CoverageMarkdown<'a> {
 
 /// The matrix as a page of Markdown.
 pub fn markdown(coverage: &Coverage) -> String {
-    let mut modes: Vec<&str> = Vec::new();
-    for cell in coverage.services.iter().flat_map(|service| &service.cells) {
-        if !modes.contains(&cell.mode.as_str()) {
-            modes.push(&cell.mode);
-        }
-    }
+    let mut told = BTreeSet::new();
+    let cells = coverage.services.iter().flat_map(|service| &service.cells);
+    let modes = cells.map(|cell| cell.mode.as_str()).filter(|mode| told.insert(*mode)).collect();
     laid_out(&written(&CoverageMarkdown { coverage, modes }))
 }

@@ -478,10 +478,6 @@ fn recovery_point(drill: &DrillReport<'_>) -> Option<String> {
     drill.objectives.rpo_us.map(span).or_else(bound)
 }
 
-fn recovery_point_cell(drill: &DrillReport<'_>) -> DrCell {
-    DrCell::text(recovery_point(drill).unwrap_or_else(|| "not measured".into()))
-}
-
 /// How long the recovery was held and why so long.
 fn hold(drill: &DrillReport<'_>) -> TonedText {
     match words::held(drill.record) {

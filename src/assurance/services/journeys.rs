@@ -40,26 +40,21 @@ pub fn read_journeys(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics)
         let slo = journey.get(&["slo"]).map_or(&[][..], Node::entries);
         let mut promises = Vec::new();
         for entry in slo {
-            match promise(&entry.key, &entry.value).transpose() {
-                Some(Ok(promise)) => promises.push(promise),
+            match promise(&entry.key, &entry.value) {
+                Ok(promise) => promises.extend(promise),
                 // Other promises of the file can be kept all the same.
-                Some(Err(why)) => {
+                Err(why) => {
                     let message = format!("`{}` is left out: {why}", shorten(&entry.key));
                     diags.warning(source, entry.value.span, message);
                 }
-                None => {}
             }
         }
-        let mut components = Vec::new();
-        if let Some(written) = journey.get(&["components"]) {
-            let texts: Option<Vec<&str>> = written.items().iter().map(Node::text).collect();
-            match texts.filter(|texts| !texts.is_empty()) {
-                Some(texts) => components = texts.into_iter().map(str::to_string).collect(),
-                None => {
-                    diags.error(source, written.span, "`components` is a list of names of services");
-                }
-            }
+        let written = journey.get(&["components"]);
+        let texts: Option<Vec<&str>> = written.map_or(&[][..], Node::items).iter().map(Node::text).collect();
+        if let Some(wrong) = written.filter(|_| texts.as_ref().is_none_or(|texts| texts.is_empty())) {
+            diags.error(source, wrong.span, "`components` is a list of names of services");
         }
+        let components = texts.into_iter().flatten().map(str::to_string).collect();
         read.push(Journey { name: name.into(), promises, components });
     }
     Some(read)

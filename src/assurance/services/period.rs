@@ -22,16 +22,13 @@ pub fn show(duration: Duration) -> String {
         return format!("{}s", text.strip_suffix(".0").unwrap_or(&text));
     }
     let mut rest = duration.as_secs_f64().round() as u64;
-    let mut parts = Vec::new();
-    for (seconds, unit) in UNITS {
-        if rest >= seconds {
-            parts.push(format!("{}{unit}", rest / seconds));
-            rest %= seconds;
-        }
-    }
+    let parts = UNITS.into_iter().filter_map(|(seconds, unit)| {
+        let count = rest / seconds;
+        rest %= seconds;
+        (count > 0).then(|| format!("{count}{unit}"))
+    });
     // What comes after the second unit does not matter to anybody.
-    parts.truncate(2);
-    parts.join(" ")
+    parts.take(2).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use crate::programs::simple::wrapped;
 use crate::runbook::Runbook;
 use crate::runbook::look::{PageCommand, calls_in, commands};
 use crate::shell::PROGRAMS;
-use crate::source::{Diagnostics, Span, TextPattern};
+use crate::source::{Diagnostics, Span, TextPattern, host_of, nearest};
 use crate::spec::Plan;
-use crate::stack::{Place, ResolvedStack, StackError};
+use crate::stack::{Place, Published, ResolvedStack, StackError};
 use regex::Captures;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::iter::successors;
@@ -46,17 +46,16 @@ struct Uses {
     programs: BTreeMap<String, (Place, BTreeMap<String, Span>)>,
     /// The ports of `localhost` that are asked for in the toolbox.
     ports: Vec<(u16, Span)>,
+    /// The services and hosts that are named.
+    names: Vec<(String, Span)>,
 }
 
-/// Warns of ports of `localhost` on which nothing listens in the toolbox, and of calls of `docker` and `kubectl` that a drill
-/// refuses. A call of which a word is only known in the drill is left alone.
+/// Warns of ports of `localhost` on which nothing listens in the toolbox, of calls of `docker` and `kubectl` that a drill
+/// refuses, and of names that nearly are those of a service. A word that is only known in the drill is left alone.
 pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diags: &mut Diagnostics) {
     let Some(runbook) = &plan.runbook else { return };
     let (uses, published) = (uses(plan, runbook), stack.published());
-    let known = published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}"));
-    let known = known.chain(published.left_out.iter().map(|line| format!("not {line}")));
-    let known: Vec<String> = known.take(MOST_PORTS).collect();
-    let known = if known.is_empty() { "it publishes none".to_string() } else { known.join("; ") };
+    let known = known_ports(&published);
     let closed = uses.ports.into_iter().filter(|(port, _)| !published.ports.contains_key(port));
     let closed = closed.map(|(port, span)| {
         let what = format!("nothing listens on localhost:{port} in the toolbox: the stack publishes no such TCP port");
@@ -69,9 +68,23 @@ pub(super) fn check_ports_and_calls(plan: &Plan, stack: &dyn ResolvedStack, diag
         let what = format!("a drill refuses this call: {}", stack.refuses((program, args), &env)?);
         Some((what, INSTEAD.to_string(), span))
     });
-    for (what, help, span) in closed.chain(refused) {
+    let (services, hosts) = (stack.services(), stack.hosts());
+    let misspelt = uses.names.into_iter().filter(|(name, _)| !services.contains(name) && !hosts.contains(name));
+    let misspelt = misspelt.filter_map(|(name, span)| {
+        let near = nearest(&name, services.iter().map(String::as_str))?;
+        Some((format!("the stack has no service `{name}`"), format!("did you mean `{near}`?"), span))
+    });
+    for (what, help, span) in closed.chain(refused).chain(misspelt) {
         diags.warning(&runbook.source, span, what).help(help);
     }
+}
+
+/// What a stack publishes, as it stands in each of these warnings.
+fn known_ports(published: &Published) -> String {
+    let known = published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}"));
+    let known = known.chain(published.left_out.iter().map(|line| format!("not {line}")));
+    let known: Vec<String> = known.take(MOST_PORTS).collect();
+    if known.is_empty() { "it publishes none".into() } else { known.join("; ") }
 }
 
 /// Warns of programs that a step uses and its place does not have. Places whose image is not here yet are returned: nobody
@@ -123,7 +136,7 @@ fn ways_out(elsewhere: &[Place]) -> String {
 }
 
 fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
-    let Uses { mut calls, mut programs, mut ports } = Uses::default();
+    let Uses { mut calls, mut programs, mut ports, mut names } = Uses::default();
     let shells = commands(runbook);
     let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
     // What a step starts by itself listens on `localhost` as well.
@@ -150,6 +163,8 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
         }
         let own = if client.is_none() { shell.whole_calls() } else { Vec::new() };
         for call in own {
+            let placed = |at: usize| call.places.get(at).map_or(whole, |place| shell.place(*place));
+            names.extend(named_in(&call.words).into_iter().map(|(at, name)| (name.to_string(), placed(at))));
             for (number, program) in chain(&call.words) {
                 let span = call.places.get(number).map_or(whole, |at| shell.place(*at));
                 add(program, span);
@@ -169,7 +184,35 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
             ports.extend(ports_of(shell).into_iter().map(placed));
         }
     }
-    Uses { calls, programs, ports }
+    Uses { calls, programs, ports, names }
+}
+
+/// The words of a call that name a service of Compose or a host, each with its number: `docker compose restart web`, `psql -h db`,
+/// `http://web:8080`.
+fn named_in<'w>(words: &[&'w str]) -> Vec<(usize, &'w str)> {
+    const OF_ONE: [&str; 2] = ["exec", "run"];
+    const OF_SEVERAL: [&str; 13] =
+        ["restart", "stop", "start", "kill", "pause", "unpause", "rm", "up", "logs", "ps", "top", "create", "pull"];
+    const CLIENTS: [&str; 11] = [
+        "psql", "pg_isready", "pg_dump", "pg_restore", "mysql", "mariadb", "mysqladmin", "mysqldump", "redis-cli",
+        "valkey-cli", "mongosh",
+    ];
+    let numbered = || words.iter().copied().enumerate();
+    let compose = words.windows(2).position(|pair| pair == ["docker", "compose"]);
+    let mut behind = numbered().skip(compose.unwrap_or(words.len()));
+    let verb = behind.find(|(_, word)| OF_ONE.contains(word) || OF_SEVERAL.contains(word));
+    let most = if verb.is_some_and(|(_, verb)| OF_ONE.contains(&verb)) { 1 } else { words.len() };
+    let services = behind.filter(|(_, word)| !word.starts_with('-')).take(most);
+    let is_client = words.iter().any(|word| CLIENTS.contains(word));
+    let hosts =
+        numbered().zip(words.iter().skip(1)).filter(|((_, word), _)| is_client && matches!(*word, "-h" | "--host"));
+    let hosts = hosts.map(|((at, _), host)| (at + 1, *host));
+    let urls = numbered().filter_map(|(at, word)| Some((at, word.strip_prefix("--host=").or_else(|| host_of(word))?)));
+    let is_name = |name: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(plain) && name != "localhost"
+    };
+    services.chain(hosts).chain(urls).filter(|(_, name)| is_name(name)).collect()
 }
 
 /// What the scenario has for Docker and Compose in the environment of a step.
@@ -191,13 +234,11 @@ fn ports_of(shell: &PageCommand<'_>) -> BTreeSet<(u16, usize, usize)> {
             continue;
         }
         let text = shell.masked.get(call.span.start..call.span.end).unwrap_or_default();
-        for asked in LOCALHOST.captures_iter(text) {
-            let (Some(whole), Some(port)) = (asked.get(0), asked.get(1).and_then(|port| port.as_str().parse().ok()))
-            else {
-                continue;
-            };
-            found.insert((port, call.span.start + whole.start(), call.span.start + whole.end()));
-        }
+        let place = |asked: Captures<'_>| {
+            let (whole, port) = (asked.get(0)?, asked.get(1)?.as_str().parse().ok()?);
+            Some((port, call.span.start + whole.start(), call.span.start + whole.end()))
+        };
+        found.extend(LOCALHOST.captures_iter(text).filter_map(place));
     }
     found
 }
@@ -260,6 +301,43 @@ mod tests {
         }
         assert_eq!(defined("if command -v jq; then hash yq\n"), HashSet::from(["jq", "yq"]));
         assert_eq!(defined("retry() {\n_again ()"), HashSet::from(["retry", "_again"]));
+    }
+
+    #[test]
+    fn a_warning_names_some_of_the_ports_that_a_stack_publishes() {
+        let ports = |range: std::ops::RangeInclusive<u16>| Published {
+            ports: range.map(|port| (port, format!("web:{port}"))).collect(),
+            left_out: vec!["port 53/udp of `dns`: only TCP is forwarded".into()],
+        };
+        assert_eq!(known_ports(&Published::default()), "it publishes none");
+        assert_eq!(
+            known_ports(&ports(80..=81)),
+            "localhost:80 is web:80; localhost:81 is web:81; not port 53/udp of `dns`: only TCP is forwarded"
+        );
+        let most = known_ports(&ports(1..=u16::MAX));
+        assert!(most.ends_with("; localhost:100 is web:100") && most.split("; ").count() == MOST_PORTS, "{most}");
+    }
+
+    #[test]
+    fn services_and_hosts_are_named_by_calls() {
+        let of = |text: &str| -> Vec<String> {
+            let words: Vec<&str> = text.split(' ').collect();
+            named_in(&words).into_iter().map(|(at, name)| format!("{at} {name}")).collect()
+        };
+        for (text, expected) in [
+            ("docker compose restart wroker", &["3 wroker"][..]),
+            ("sudo docker compose -p shop stop -t 10 web worker", &["8 web", "9 worker"]),
+            ("docker compose exec -T dbb psql -U shop", &["4 dbb"]),
+            ("docker compose up -d --scale web=2", &[]),
+            ("docker restart wroker", &[]),
+            ("psql -h bd -U shop", &["2 bd"]),
+            ("pg_isready --host=bd", &["1 bd"]),
+            ("df -h data", &[]),
+            ("curl -f http://chekout:8080/healthz", &["2 chekout"]),
+            ("curl -f http://localhost:8080 http://$HOST", &[]),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
     }
 
     #[test]

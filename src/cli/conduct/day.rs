@@ -135,13 +135,9 @@ pub async fn day(mut file: GameDay, asked: gameday::PlanOptions, wanted: &DayOpt
     }
     let options = StackOptions::from_env(wanted.no_build);
     let ready = plan::make_images(ready, &options, &dir, &stop.cancel, &sink).await;
-    let rules = ScheduleRules {
-        retry: file.retry,
-        fail_fast: file.fail_fast,
-        // Starting a stack keeps about one processor busy, and a drill that measures beside it needs the others: half of them.
-        starting: (capacity.cpus / 2.0).max(1.0) as usize,
-        budget: file.budget,
-    };
+    // Starting a stack keeps about one processor busy, and a drill that measures beside it needs the others: half of them.
+    let starting = (capacity.cpus / 2.0).max(1.0) as usize;
+    let rules = ScheduleRules { retry: file.retry, fail_fast: file.fail_fast, starting, budget: file.budget };
     let planned = |ready: &Ready| (ready.drill.planned.number, ready.drill.planned.label(), ready.expected);
     let schedule = DaySchedule::new(rules, ready.iter().map(planned));
     let runner = Arc::new(Runner {

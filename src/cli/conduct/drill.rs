@@ -85,12 +85,10 @@ pub async fn carry_out(
 }
 
 /// What stands in the directory of a run before anything is done: its events, the files that it is made from, its ledger.
-fn first_files<'s>(
-    run_dir: &RunDir,
-    sources: impl Iterator<Item = &'s Source>,
-    redactor: &Redactor,
-    keep: bool,
-) -> Result<(File, Ledger), Error> {
+fn first_files<'s, S>(run_dir: &RunDir, sources: S, redactor: &Redactor, keep: bool) -> Result<(File, Ledger), Error>
+where
+    S: Iterator<Item = &'s Source>,
+{
     let made = || -> std::io::Result<(File, Ledger)> {
         let events = run_dir.create_events()?;
         for source in sources {

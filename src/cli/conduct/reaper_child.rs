@@ -7,13 +7,9 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::ChildStdin;
 
-/// The running reaper.
-pub struct Reaper {
-    running: Running,
-    pipe: ChildStdin,
-}
+/// The running reaper, whose standard input is the pipe.
+pub struct Reaper(Running);
 
 impl Reaper {
     /// Starts it for a run directory; what it says goes to `reaper.log` there.
@@ -25,15 +21,13 @@ impl Reaper {
         reaper.stdin(Stdio::piped()).stdout(log.try_clone().map_err(failed)?).stderr(log);
         let mut running = Running::start(reaper).map_err(failed)?;
         running.leave();
-        let pipe =
-            running.child.stdin.take().ok_or_else(|| failed(std::io::Error::other("it has no standard input")))?;
-        Ok(Reaper { running, pipe })
+        Ok(Reaper(running))
     }
 
     /// Lets it go, once the ledger is closed.
     pub async fn dismiss(mut self) {
-        drop(self.pipe);
+        drop(self.0.child.stdin.take());
         // It reads the closed ledger and ends; one that does not must not hold up the drill's result.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.running.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.0.wait()).await;
     }
 }

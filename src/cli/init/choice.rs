@@ -111,15 +111,9 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
             target.name
         ));
     }
-    Ok(InitChoice {
-        entry: entry.name.clone(),
-        url: format!("http://{}:{}{}", entry.name, entry.port.unwrap_or(8080), path.as_deref().unwrap_or("/")),
-        load_notes,
-        target: target.name.clone(),
-        kind,
-        clients,
-        draft,
-    })
+    let url = format!("http://{}:{}{}", entry.name, entry.port.unwrap_or(8080), path.as_deref().unwrap_or("/"));
+    let (entry, target) = (entry.name.clone(), target.name.clone());
+    Ok(InitChoice { entry, url, load_notes, target, kind, clients, draft })
 }
 
 /// The services behind one: those that it needs, then those that these need, each once.
@@ -159,13 +153,8 @@ fn entry<'s>(all: &'s [Service], wanted: Option<&str>, fits: &dyn Fn(&Service) -
     // What another one needs stands behind it: users come in at the front.
     let is_behind = |name: &String| all.iter().any(|other| !other.unfit && other.needs.contains(name));
     let rank = |service: &&Service| {
-        (
-            answers(service),
-            service.published,
-            !is_behind(&service.name),
-            service.needs.len().min(1),
-            service.path.is_some(),
-        )
+        let (needs, has_path) = (service.needs.len().min(1), service.path.is_some());
+        (answers(service), service.published, !is_behind(&service.name), needs, has_path)
     };
     let fit = all.iter().filter(|service| service.store.is_none() && !service.unfit);
     let fit = fit.filter(|service| fits(service));

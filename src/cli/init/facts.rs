@@ -67,17 +67,11 @@ pub fn services(all: &[ServiceFacts]) -> Vec<Service> {
             asked.as_ref().map(|(port, _)| *port).or_else(|| http_port(facts.ports.iter().copied())).or_else(|| {
                 KNOWN_PORTS.iter().find(|(known, _)| has_word(short_image(&facts.image), known)).map(|(_, port)| *port)
             });
-        Service {
-            port,
-            store: store(facts, all, asked.is_some()),
-            path: asked.map(|(_, path)| path),
-            published: facts.published,
-            needs: needs(facts, all),
-            known_password: !facts.environment.contains_key("POSTGRES_PASSWORD_FILE"),
-            source: facts.source.clone(),
-            unfit: facts.is_job || !facts.has_name,
-            name: facts.name.clone(),
-        }
+        let (store, needs) = (store(facts, all, asked.is_some()), needs(facts, all));
+        let known_password = !facts.environment.contains_key("POSTGRES_PASSWORD_FILE");
+        let (path, published, unfit) = (asked.map(|(_, path)| path), facts.published, facts.is_job || !facts.has_name);
+        let (name, source) = (facts.name.clone(), facts.source.clone());
+        Service { name, port, path, published, needs, store, known_password, source, unfit }
     };
     all.iter().map(one).collect()
 }

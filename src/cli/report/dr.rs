@@ -17,7 +17,6 @@ use crate::record::{RunOutcome, utc_now, utc_text};
 use crate::source::{Diagnostics, tidy};
 use crate::view::{Quarter, SeenRun, timeline};
 use std::path::PathBuf;
-use time::OffsetDateTime;
 
 /// Makes the report of a quarter's DR drills for auditors: verdicts, figures, timeline, follow-up, coverage, attestation. Without
 /// a format: Markdown on standard output.
@@ -132,18 +131,17 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
     let is_of = |run: &String| seen.iter().find(|seen| seen.run == *run).is_none_or(|seen| seen.dr);
     let actions = actions.into_iter().filter(|item| item.run.as_ref().is_some_and(is_of)).collect();
     let scenarios = evidence::scenarios(project);
-    Ok(DrInput {
-        quarter,
-        made,
-        coverage: cover(args, quarter, made, &covering, &scenarios, globals)?,
-        scenarios: scenarios.dr.clone(),
-        evidence: intact.summary(quarter, &seen),
-        drills,
-        seen,
-        notes,
-        actions,
-        problems,
-    })
+    let catalog = crate::cli::coverage::catalog(args.services.as_deref(), &scenarios, globals)?;
+    // As it stood at the end of the quarter, or now.
+    let coverage = catalog.map(|catalog| {
+        let file = args.services.clone().unwrap_or_else(|| tidy(&project.join(services::FILE)));
+        let matrix = Coverage::new(&catalog, &scenarios.fit, &covering, project, made.min(quarter.end()));
+        let overdue = matrix.overdue().map(|(service, mode)| coverage::overdue(service, mode)).collect();
+        let unreviewed = unreviewed(&catalog, quarter);
+        DrCoverage { file: file.display().to_string(), overdue, unreviewed, matrix }
+    });
+    let (scenarios, evidence) = (scenarios.dr, intact.summary(quarter, &seen));
+    Ok(DrInput { quarter, made, coverage, scenarios, evidence, drills, seen, notes, actions, problems })
 }
 
 fn read_notes(args: &DrArgs, globals: &Globals) -> Result<DrNotes, Error> {
@@ -156,29 +154,6 @@ fn read_notes(args: &DrArgs, globals: &Globals) -> Result<DrNotes, Error> {
     let notes = notes::read_folder(&folder, &mut diags)
         .map_err(|error| Error::usage(format!("the notes cannot be read: {}: {error}", folder.display())))?;
     notes.ok_or_else(|| globals.mistakes("the notes have mistakes", &diags))
-}
-
-/// The coverage as it stood at the end of the quarter, or now.
-fn cover(
-    args: &DrArgs,
-    quarter: Quarter,
-    made: OffsetDateTime,
-    drills: &[SeenRun],
-    scenarios: &evidence::Scenarios,
-    globals: &Globals,
-) -> Result<Option<DrCoverage>, Error> {
-    let Some(catalog) = crate::cli::coverage::catalog(args.services.as_deref(), scenarios, globals)? else {
-        return Ok(None);
-    };
-    let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(services::FILE)));
-    let at = made.min(quarter.end());
-    let matrix = Coverage::new(&catalog, &scenarios.fit, drills, &globals.project, at);
-    Ok(Some(DrCoverage {
-        file: path.display().to_string(),
-        overdue: matrix.overdue().map(|(service, mode)| coverage::overdue(service, mode)).collect(),
-        unreviewed: unreviewed(&catalog, quarter),
-        matrix,
-    }))
 }
 
 /// The SLOs that were last reviewed before the quarter, or never.

@@ -127,8 +127,7 @@ fn followed(
     diags: &mut Diagnostics,
 ) -> Result<Option<View>, Error> {
     let path = spec::find(name, &globals.project)?;
-    let overrides = globals.overrides([]);
-    let Some((plan, whole)) = diags.add(spec::load_whole(&path, &overrides)) else { return Ok(None) };
+    let Some((plan, whole)) = diags.add(spec::load_whole(&path, &globals.overrides([]))) else { return Ok(None) };
     let Some(mut runbook) = whole else {
         return Err(Error::usage(format!("{} follows no runbook", path.display())));
     };
@@ -190,13 +189,9 @@ fn inputs(view: &View) -> Vec<ShownInput> {
     let service = view.respond.as_ref().and_then(|respond| respond.service.as_deref());
     for InputUse { step, command, place, input, captured } in input_uses(followed, service) {
         let index = *by_name.entry(&input.name).or_insert_with(|| {
-            shown.push(ShownInput {
-                name: input.name.clone(),
-                value: view.value(step, input),
-                captured_by: captured.map(str::to_string),
-                of_service: true,
-                ..ShownInput::default()
-            });
+            let (name, value) = (input.name.clone(), view.value(step, input));
+            let captured_by = captured.map(str::to_string);
+            shown.push(ShownInput { name, value, captured_by, of_service: true, ..ShownInput::default() });
             shown.len() - 1
         });
         let Some(known) = shown.get_mut(index) else { continue };

@@ -1,7 +1,7 @@
 //! The drawings of a drill: the time axis and the four golden signals. Places along time are percentages of the page's width,
 //! heights and letters are pixels, so the text reads the same on a phone and on a wide screen; curves are stretched.
 
-use super::super::text::cut;
+use super::super::page::cut;
 use crate::output::one_line;
 use crate::record::{
     DrillTime, FaultEvent, LoadSeries, MachineSample, Measuring, Phase, PriceFigures, Record, SLICE_US, status_of,

@@ -2,7 +2,7 @@
 //! runbook is shown as text, pictures become their description, and only links to the web and to mail addresses are links.
 
 use super::super::escape;
-use super::super::text::cut;
+use super::super::page::cut;
 use super::Room;
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepStatus, Verdict};

@@ -386,7 +386,7 @@ proptest! {
         let doc = Document::parse(&hostile).unwrap();
         let case = find(&suites(&doc)[0], "step mitigate/terminate-the-session-that-holds-the-lock");
         let body = text(&result(&case).unwrap());
-        let output = super::super::text::xml_text(&texts[9]);
+        let output = xml_text(&texts[9]);
         prop_assert!(body.contains(output.trim_end_matches('\n')), "{body:?} lacks {output:?}");
     }
 
@@ -518,5 +518,27 @@ mod days {
         assert_valid(&[&all, &none]);
         table(&all);
         table(&none);
+    }
+}
+
+#[test]
+fn no_text_has_a_file_attached() {
+    for text in ["a\n[[ATTACHMENT|/etc/passwd]]", "a\n[[ATTA\u{1b}[0mCHMENT|/etc/passwd]]"] {
+        assert_eq!(xml_text(text), "a\n[ [ATTACHMENT|/etc/passwd]]");
+    }
+}
+
+proptest! {
+    #[test]
+    fn xml_text_holds_only_what_xml_bears(text in any::<String>()) {
+        for c in xml_text(&text).chars() {
+            let ok = matches!(c, '\t' | '\n' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+            prop_assert!(ok, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn plain_text_is_left_alone(text in "[ -~äöü€\n]{0,200}") {
+        prop_assert_eq!(xml_text(&text), text);
     }
 }

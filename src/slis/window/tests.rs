@@ -802,6 +802,60 @@ fn where_a_count_failed_nothing_is_met_and_nothing_is_proven() {
     assert_eq!(timeline.still_broken(&hit, ms(1000), at(0)).healed.len(), 1);
 }
 
+#[test]
+fn a_floor_that_was_missed_while_nobody_asked_was_missed() {
+    let counts: Vec<(u64, u64)> = (0..30).map(|index| (10, if (10..13).contains(&index) { 0 } else { 10 })).collect();
+    let timeline = timeline(0.9, &counts);
+    let fell = |window: u64, since: Option<u64>| {
+        let floor = Ratio::new(0.1).unwrap();
+        timeline.fell_below("a", floor, ms(window), since.map(at)).map(|level| level.to)
+    };
+    assert_eq!(fell(300, Some(500)), Some(at(1300)));
+    assert_eq!(fell(300, Some(1300)), None, "over by then");
+    assert_eq!(fell(400, Some(500)), None, "one of four was good");
+    assert_eq!(fell(300, None), None, "now it is not below");
+    assert_eq!(fell(5000, Some(500)), None, "no whole window");
+}
+
+#[test]
+fn at_best_every_event_was_good_of_which_nobody_could_say_what_happened() {
+    let best = |failed: fn(u64) -> bool, good: u64| {
+        let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+        for index in 0..30 {
+            let results = failed(index).then(|| (NO_DATA.to_string(), 1)).into_iter().collect();
+            let (due, good) = if failed(index) { (0, 0) } else { (10, good) };
+            timeline.push(Slice { results, ..slice("web", index, due, &[("a", good)]) });
+        }
+        let query = recovery(1000, Some(1000), 500, 1000);
+        let recovered = |timeline: &Timeline| timeline.recovered(None, &query).map(|answer| answer.is_ok());
+        (recovered(&timeline), timeline.at_best().as_ref().and_then(recovered))
+    };
+    assert_eq!(best(|_| false, 10), (Some(true), None), "everything is known");
+    assert_eq!(best(|index| index.is_multiple_of(4), 10), (Some(false), Some(true)));
+    assert_eq!(best(|index| index >= 12, 10), (Some(false), Some(true)), "nothing is known from then on");
+    assert_eq!(
+        best(|index| index.is_multiple_of(4), 8),
+        (Some(false), Some(false)),
+        "what is known misses the objective"
+    );
+    // It is told once a second: bad, no data, and good twice after the deadline.
+    let mut rarely = Timeline::new(&[sli("a", "web", 0.98)]);
+    for (index, due, good) in (0..40).map(|index| match index {
+        5 => (index, 100, 0),
+        25 => (index, 100, 100),
+        35 => (index, 100, 95),
+        _ => (index, 0, 0),
+    }) {
+        let results = (index == 15).then(|| (NO_DATA.to_string(), 1)).into_iter().collect();
+        let first_good_us = (good > 0).then(|| ("a".to_string(), 5000)).into_iter().collect();
+        rarely.push(Slice { results, first_good_us, ..slice("web", index, due, &[("a", good)]) });
+    }
+    let query = recovery(500, Some(500), 1200, 2100);
+    assert!(matches!(rarely.recovered(None, &query), Some(Err(_))));
+    let best = rarely.at_best().and_then(|best| best.recovered(None, &query)?.ok());
+    assert_eq!(best.map(|best| best.at), Some(at(1500)), "295 of 300, and the first of them in time");
+}
+
 /// Single requests: (instant due in ms, good), one load, at most `len` slices.
 fn requests(len: u64) -> impl Strategy<Value = (u64, Vec<(u64, bool)>)> {
     (1..=len).prop_flat_map(|n| {

@@ -1,7 +1,7 @@
 //! Names for images by their content: the same Dockerfile, context, arguments and base images give the same name, so
 //! that an image is built once and not once per drill.
 
-use super::model::{scalar, scalars, unescape};
+use super::model::{port_range, ports_in, scalar, scalars, unescape};
 use crate::record::HashWriter;
 use crate::source::TextPattern;
 use regex::Captures;
@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const MAX_CONTEXT: u64 = 200 * 1024 * 1024;
 /// A Dockerfile or a `.dockerignore` that is larger, in bytes, is none that people write: reading it would take hours.
 const MAX_TEXT: u64 = 1024 * 1024;
+/// Most images from which one is made by its Dockerfile: the engine is asked for each.
+const MOST_BASES: usize = 100;
 /// Longest word of a Dockerfile that may name an image or a port, before and after arguments are filled in: a short file could make a text
 /// of any length of them.
 const MAX_WORD: usize = 1000;
@@ -40,7 +42,7 @@ pub struct Content {
 
 impl Content {
     /// Reads a `build` section and its context. `None` when the image must be built every time: a remote context, one
-    /// that is too large, or a section that says so (`no_cache`, `pull`).
+    /// that is too large, more than 100 base images, or a section that says so (`no_cache`, `pull`).
     ///
     /// # Errors
     /// When a file of the context cannot be read; the build itself will say why.
@@ -78,6 +80,9 @@ impl Content {
         hash.update(&text);
         hash.update(own.unwrap_or_default());
         let (bases, _) = read_dockerfile(&text, scalars(build.get("args").unwrap_or(&Value::Null)));
+        if bases.len() > MOST_BASES {
+            return Ok(None);
+        }
         Ok(Some(Content { digest: hash.finalize().into(), bases }))
     }
 
@@ -180,13 +185,11 @@ fn plain_ignores(root: &Path) -> Vec<PathBuf> {
 /// itself and names that cannot be resolved are left out: their text is in the hash anyway.
 pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (Vec<String>, BTreeSet<u16>) {
     let mut args = BTreeMap::new();
-    let (mut stages, mut bases, mut exposes) = (Vec::new(), Vec::new(), BTreeSet::new());
-    // No more than there are, named again and again.
-    let mut ports_left = usize::from(u16::MAX);
-    let mut note = |image: String, stages: &[String]| {
+    let (mut stages, mut bases, mut seen, mut exposes) = (BTreeSet::new(), Vec::new(), BTreeSet::new(), Vec::new());
+    let mut note = |image: String, stages: &BTreeSet<String>| {
         let known = stages.contains(&image.to_ascii_lowercase()) || image.parse::<u32>().is_ok();
         let is_name = image.len() <= MAX_WORD && !image.contains('$');
-        if !known && image != "scratch" && is_name && !bases.contains(&image) {
+        if !known && image != "scratch" && is_name && seen.insert(image.clone()) {
             bases.push(image);
         }
     };
@@ -207,13 +210,10 @@ pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (V
                 if let [_, by, name, ..] = rest[..]
                     && by.eq_ignore_ascii_case("as")
                 {
-                    stages.push(name.to_ascii_lowercase());
+                    stages.insert(name.to_ascii_lowercase());
                 }
             }
-            "EXPOSE" => {
-                let ports = words.flat_map(|port| super::model::port_range(&fill(port, &args))).take(ports_left);
-                exposes.extend(ports.inspect(|_| ports_left -= 1));
-            }
+            "EXPOSE" => exposes.extend(words.filter_map(|port| port_range(&fill(port, &args)))),
             "COPY" | "RUN" | "ADD" => {
                 let images = words.filter_map(|option| option.strip_prefix("--from="));
                 images.for_each(|image| note(fill(image, &args), &stages));
@@ -221,7 +221,7 @@ pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (V
             _ => {}
         }
     }
-    (bases, exposes)
+    (bases, ports_in(exposes.into_iter()))
 }
 
 /// `$NAME`, `${NAME}` and `${NAME:-default}` with the values that are known; others stay.

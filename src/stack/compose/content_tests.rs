@@ -111,8 +111,9 @@ fn a_drill_of_a_project_that_is_its_own_context_makes_no_new_image() {
 
 #[test]
 fn what_cannot_be_known_is_built_every_time() {
-    let dir = context();
+    let (dir, many) = (context(), (0..=MOST_BASES).map(|n| format!("FROM a{n}\n")).collect::<String>());
     for build in [
+        json!({ "context": dir.path(), "dockerfile_inline": many }),
         json!({ "context": "https://github.com/a/b.git" }),
         json!({ "context": dir.path(), "no_cache": true }),
         json!({ "context": dir.path(), "pull": true }),

@@ -127,6 +127,8 @@ impl Endpoint {
         }
         command.env("COMPOSE_ANSI", "never").env("BUILDKIT_PROGRESS", "plain").env("COMPOSE_PROGRESS", "plain");
         command.env("COMPOSE_MENU", "0").env("DOCKER_CLI_HINTS", "false");
+        // A builder asks Git about the context, and Git starts what a repository that was committed to the project has in its configuration.
+        command.env("BUILDX_GIT_INFO", "0").env("BUILDX_GIT_LABELS", "0");
         command
     }
 }

@@ -19,13 +19,16 @@ pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
             found.push(Finding::error(Some(name), "network_mode", message).help("leave it out of `hosts`"));
         }
     }
-    for name in model.section("services").keys().filter(|name| name.starts_with("fd-")) {
-        let message = format!("`{name}` is a name that Firedrill uses for its own services");
-        found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
+    for service in model.services() {
+        for name in model.names_of(&service).into_iter().filter(|name| name.to_ascii_lowercase().starts_with("fd-")) {
+            let message = format!("`{name}` is a name that Firedrill uses for its own services");
+            found.push(Finding::error(Some(&service), "services", message).help("give the service another name"));
+        }
     }
+    let has_engine = outside::has_engine(model);
     for (name, service) in model.section("services") {
-        let followed = outside::followed_labels(model, service);
-        if !followed.is_empty() {
+        let followed = outside::followed_labels(service);
+        if !followed.is_empty() && !has_engine {
             let labels = list(&followed);
             let message = format!("a drill leaves out labels of `{name}` that programs outside follow: {labels}");
             found.push(Finding::warning(Some(name), "labels", message));
@@ -205,7 +208,8 @@ mod tests {
     fn an_image_has_no_name_that_firedrill_gives() {
         let mount = json!([{ "type": "image", "source": "firedrill/shop-db:run-0123abcd", "target": "/x" }]);
         let json = json!({ "services": {
-            "built": { "image": "docker.io/firedrill/shop-web:0123abcd", "build": { "context": "." } },
+            "built": { "image": "docker.io/firedrill/shop-web:0123abcd", "build": { "context": "." },
+                       "networks": { "default": { "aliases": ["FD-monitoring"] } } },
             "mounts": { "image": "a", "volumes": mount }, "own": { "image": "team/firedrill-agent:1", "build": { "context": "." } },
         } });
         let Value::Object(json) = json else { unreachable!("a literal mapping") };
@@ -215,6 +219,7 @@ mod tests {
         let named: Vec<_> =
             named.map(|finding| (finding.service.as_deref().unwrap_or_default(), &*finding.key)).collect();
         assert_eq!(named, [("built", "image"), ("mounts", "volumes")]);
+        assert!(found.iter().any(|found| found.error && found.message.starts_with("`FD-monitoring` is a name that")));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::process;
 use crate::stack::{ResolveError, StackRequest, StackResult};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use tokio::process::Command;
 
 /// The names under which Compose finds a file by itself, in its order.
 const FOUND: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -76,8 +78,8 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
     if findings.iter().any(|finding| finding.error) {
         return Err(ResolveError::Refused { file: spec.file.clone(), findings });
     }
-    let mut command = reading(endpoint, spec).command();
-    command.arg("compose").args(file_options(spec)).args(["config", "--format", "json"]);
+    let mut command = reading(endpoint, spec);
+    command.args(file_options(spec)).args(["config", "--format", "json"]);
     // Some paths of nested files Compose takes as relative to where it was started.
     command.current_dir(&directory);
     let output = told("docker compose config", command, process::TELLS_WITHIN).await?;
@@ -87,7 +89,9 @@ pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<Resolve
             let hint = "install the Compose plugin, version 2.20 or newer; `firedrill doctor` says how";
             return Err(hinted("docker compose config", "Docker Compose v2 is missing", hint).into());
         }
-        return Err(invalid(remarks(&said).join("; ")));
+        let needs = format!("Compose needs more than {} GiB of memory to read it", process::MOST_MEMORY >> 30);
+        let has_no_more = said.contains("fatal error: ") && said.contains("memory");
+        return Err(invalid(if has_no_more { needs } else { remarks(&said).join("; ") }));
     }
     let json = serde_json::from_slice(&output.stdout);
     let mut json = json.map_err(|error| invalid(format!("`docker compose config` printed no mapping: {error}")))?;
@@ -117,8 +121,8 @@ async fn given(json: &Map<String, Value>, spec: &StackRequest, directory: &Path,
     let asking = "asking Compose for variables";
     let model = json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
     let model = process::nameless(model.to_string().as_bytes()).map_err(|error| environment(asking, error))?;
-    let mut command = reading(endpoint, spec).command();
-    command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
+    let mut command = reading(endpoint, spec);
+    command.arg("--project-directory").arg(directory).args(env_options(spec));
     command.args(["--file", "-", "config", "--format", "json"]).stdin(model).current_dir(directory);
     let answer = succeeded(asking, command, process::TELLS_WITHIN).await?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|error| environment(asking, error))?;
@@ -153,13 +157,16 @@ pub(super) fn add_alias(network: &mut Value, name: String) {
     }
 }
 
-/// The engine for commands that read the team's files; they fetch others only where whoever runs the drill allows that.
-pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Endpoint {
-    let mut endpoint = endpoint.clone();
+/// Compose for reading the team's files; it fetches others only where whoever runs the drill allows that. Variables of a `.env` that are
+/// made of others could fill any memory.
+pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Command {
+    let mut command = endpoint.command();
+    process::limit_memory(&mut command);
     if !["include", "extends"].iter().any(|right| spec.allowed.rights.contains(*right)) {
-        reads::NO_REMOTES.iter().for_each(|(name, value)| endpoint.set(name, value));
+        command.envs(reads::NO_REMOTES);
     }
-    endpoint
+    command.arg("compose");
+    command
 }
 
 /// The options that make Compose read the user's files in the user's place.
@@ -324,16 +331,23 @@ pub(super) fn texts_in(value: &Value) -> Vec<&str> {
 }
 
 /// TCP ports of `8080`, `8080/tcp` or `7100-7102`; none for another protocol or for text that is no port.
-pub(super) fn port_range(text: &str) -> Vec<u16> {
+pub(super) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
     let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    if protocol != "tcp" {
-        return Vec::new();
-    }
     let (first, last) = range.split_once('-').unwrap_or((range, range));
-    match (first.trim().parse::<u16>(), last.trim().parse::<u16>()) {
-        (Ok(first), Ok(last)) if first > 0 => (first..=last).collect(),
-        _ => Vec::new(),
+    let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (protocol == "tcp" && 0 < first && first <= last).then_some(first..=last)
+}
+
+/// The ports of all of these ranges. A short file can name all there are again and again: each is looked at once.
+pub(super) fn ports_in(ranges: impl Iterator<Item = RangeInclusive<u16>>) -> BTreeSet<u16> {
+    let mut ranges: Vec<(u16, u16)> = ranges.map(RangeInclusive::into_inner).collect();
+    ranges.sort_unstable();
+    let (mut ports, mut next) = (BTreeSet::new(), 1);
+    for (first, last) in ranges {
+        ports.extend(first.max(next)..=last);
+        next = next.max(last.saturating_add(1));
     }
+    ports
 }
 
 #[cfg(test)]
@@ -343,13 +357,16 @@ mod tests {
 
     #[test]
     fn ports_are_read_in_every_spelling() {
-        assert_eq!(port_range("8080"), [8080]);
-        assert_eq!(port_range("8080/tcp"), [8080]);
-        assert_eq!(port_range("7100-7102"), [7100, 7101, 7102]);
-        assert_eq!(port_range("53/udp"), Vec::<u16>::new());
-        assert_eq!(port_range("0"), Vec::<u16>::new());
-        assert_eq!(port_range("70000"), Vec::<u16>::new());
-        assert_eq!(port_range("9-8"), Vec::<u16>::new());
+        assert_eq!(port_range("8080"), Some(8080..=8080));
+        assert_eq!(port_range("8080/tcp"), Some(8080..=8080));
+        assert_eq!(port_range("7100-7102"), Some(7100..=7102));
+        for none in ["53/udp", "0", "70000", "9-8", "", "x"] {
+            assert_eq!(port_range(none), None, "{none}");
+        }
+        let ports = |texts: &[&str]| ports_in(texts.iter().filter_map(|text| port_range(text)));
+        assert_eq!(ports(&["79-81", "2", "80", "1-3", "81-82"]), [1, 2, 3, 79, 80, 81, 82].into());
+        assert_eq!(ports(&["65535", "65534-65535", "65535"]), [65534, 65535].into());
+        assert_eq!(ports_in(std::iter::repeat_n(1..=u16::MAX, 20_000)).len(), 65535);
     }
 
     #[test]

@@ -39,11 +39,8 @@ pub(super) fn has_engine(model: &ResolvedModel) -> bool {
     })
 }
 
-/// The labels of a service that a drill leaves out, because a program outside of the stack would follow them.
-pub(super) fn followed_labels(model: &ResolvedModel, service: &Value) -> Vec<String> {
-    if has_engine(model) {
-        return Vec::new();
-    }
+/// The labels of a service by which programs that watch an engine do something.
+pub(super) fn followed_labels(service: &Value) -> Vec<String> {
     let labels = service["labels"].as_object().into_iter().flatten();
     // A drill says the same.
     let opts_out = |key: &str, value: &Value| {
@@ -140,7 +137,8 @@ mod tests {
             let Value::Object(json) = json!({ "services": { "web": web, "watcher": watcher } }) else {
                 panic!("a map")
             };
-            followed_labels(&ResolvedModel { json, ..ResolvedModel::default() }, &web)
+            let has_engine = has_engine(&ResolvedModel { json, ..ResolvedModel::default() });
+            if has_engine { Vec::new() } else { followed_labels(&web) }
         };
         let mounts = |source: &str| json!({ "volumes": [{ "source": source, "target": "/s" }] });
         assert_eq!(followed(json!({})), ["traefik.http.routers.x.rule", "co.elastic.logs/enabled"]);
@@ -149,7 +147,7 @@ mod tests {
         assert_eq!(followed(mounts("/run/user/1000/docker.sock")), Vec::<String>::new());
         assert_eq!(followed(json!({ "use_api_socket": true })), Vec::<String>::new());
         let opts_out = json!({ "labels": { "traefik.enable": "false", "autoheal": "false" } });
-        assert_eq!(followed_labels(&ResolvedModel::default(), &opts_out), Vec::<String>::new());
+        assert_eq!(followed_labels(&opts_out), Vec::<String>::new());
     }
 
     #[test]

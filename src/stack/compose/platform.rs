@@ -5,6 +5,7 @@ use super::model::{self, ResolvedModel, scalar, texts};
 use super::programs::{self, KnownPrograms, StepImages};
 use super::project::{RunningProject, projects, running_project};
 use super::stack::ComposeStack;
+use super::steps::{self, Known};
 use super::{findings, images, rights};
 use crate::source::did_you_mean;
 use crate::stack::{
@@ -13,9 +14,9 @@ use crate::stack::{
 };
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, OnceCell};
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,8 @@ impl ComposePlatform {
         // Without asking the engine for anything.
         let engine = if let Some(engine) = self.engine.get() { engine.clone() } else { Endpoint::find().await? };
         let model = model::resolve(request, &engine).await?;
-        Ok(ResolvedCompose { platform: self.clone(), request: request.clone(), model, images: OnceCell::new() })
+        let (platform, request, images, known) = (self.clone(), request.clone(), OnceCell::new(), OnceLock::new());
+        Ok(ResolvedCompose { platform, request, model, images, known })
     }
 
     pub(in crate::stack) async fn project(&self, name: &str) -> Result<RunningProject, AttachError> {
@@ -62,6 +64,8 @@ pub struct ResolvedCompose {
     pub(super) request: StackRequest,
     pub(super) model: ResolvedModel,
     images: OnceCell<StepImages>,
+    /// What calls of its steps may name.
+    known: OnceLock<Known>,
 }
 
 impl ResolvedCompose {
@@ -80,8 +84,16 @@ impl ResolvedStack for ResolvedCompose {
         self.model.name()
     }
 
+    fn services(&self) -> Vec<String> {
+        self.model.services()
+    }
+
     fn hosts(&self) -> Vec<String> {
         self.model.hosts()
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        self.model.environment(service)
     }
 
     fn facts(&self) -> Vec<ServiceFacts> {
@@ -108,7 +120,9 @@ impl ResolvedStack for ResolvedCompose {
     }
 
     fn refuses(&self, call: (&str, &[String]), env: &[(String, String)]) -> Option<String> {
-        super::steps::refusal(self.model.name(), &self.request, call, env)
+        let team = self.model.name();
+        let known = self.known.get_or_init(|| steps::known(team, &self.request, team));
+        steps::refusal(known, call, env)
     }
 
     fn lacks(&self, need: &Need) -> Option<(String, String)> {

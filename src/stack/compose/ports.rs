@@ -8,7 +8,7 @@ use super::content::{dockerfile, read_dockerfile};
 use super::errors::hinted;
 use super::findings::no_port;
 use super::images;
-use super::model::{ResolvedModel, has_own_networks, port_range, scalar, scalars, texts, unescape};
+use super::model::{ResolvedModel, has_own_networks, port_range, ports_in, scalar, scalars, texts, unescape};
 use super::stack::ComposeStack;
 use crate::stack::{Published, StackResult};
 use bollard::models::ContainerInspectResponse;
@@ -18,6 +18,8 @@ use std::path::Path;
 
 /// So many ports that lead nowhere are told: a short file can publish all there are again and again.
 const MOST_LEFT_OUT: usize = 1000;
+/// Ports of ranges that are gone through, all there are four times over.
+const MOST_PUBLISHED: usize = 4 * u16::MAX as usize;
 
 impl ResolvedModel {
     /// TCP ports of a service: those that are `given`, those of its file, and those that its Dockerfile exposes.
@@ -29,7 +31,8 @@ impl ResolvedModel {
         let given = given.iter().copied().filter(|port| *port > 0);
         let exposed = |text: String| read_dockerfile(&text, scalars(&json["build"]["args"])).1;
         let exposed = self.dockerfile(service).into_iter().flat_map(exposed);
-        named.flat_map(|text| port_range(&text)).chain(given).chain(exposed).collect()
+        let others = given.chain(exposed).map(|port| port..=port);
+        ports_in(named.filter_map(|text| port_range(&text)).chain(others))
     }
 
     /// The text of the Dockerfile that a service is built from.
@@ -41,21 +44,25 @@ impl ResolvedModel {
 
     /// What the stack publishes.
     pub fn published(&self) -> Published {
-        let mut found = Published::default();
+        let (mut found, mut left) = (Published::default(), MOST_PUBLISHED);
         for (name, service) in self.section("services") {
             for port in service["ports"].as_array().into_iter().flatten() {
                 let text = |key: &str| scalar(&port[key]).unwrap_or_default();
                 let (target, published, protocol) = (text("target"), text("published"), text("protocol"));
-                let of_host = port_range(&published);
                 if !matches!(protocol.as_str(), "" | "tcp") {
                     found.left_out.push(format!("port {target}/{protocol} of `{name}`: only TCP is forwarded"));
                 } else if !has_own_networks(service.get("network_mode")) {
                     found.left_out.push(format!("port {target} of `{name}`: it is on no network of the stack"));
-                } else if of_host.is_empty() {
+                } else if let Some(of_host) = port_range(&published) {
+                    if of_host.len() > left {
+                        found.left_out.push(format!("port {target} of `{name}`: the stack publishes too many"));
+                    } else if let Some(target) = port_range(&target).filter(|ports| ports.len() == 1) {
+                        left -= of_host.len();
+                        of_host.for_each(|port| found.insert(port, name, *target.start()));
+                    }
+                } else {
                     let why = "the Compose file gives it no port of the host, and the engine chooses one each time";
                     found.left_out.push(format!("port {target} of `{name}`: {why}"));
-                } else if let [target] = port_range(&target)[..] {
-                    of_host.into_iter().for_each(|port| found.insert(port, name, target));
                 }
             }
         }
@@ -82,7 +89,7 @@ pub(super) async fn interposed(stack: &ComposeStack, compose: &ComposeCommand, o
                 image = Some(images::ensure_pulled(compose, &name, &looking).await?);
             }
             let exposed = image.and_then(|image| image.config?.exposed_ports).unwrap_or_default();
-            ports.extend(exposed.iter().flat_map(|port| port_range(port)));
+            ports.extend(ports_in(exposed.iter().filter_map(|port| port_range(port))));
         }
         if ports.is_empty() {
             let finding = no_port(service);
@@ -110,8 +117,8 @@ impl Published {
         let asked = container.host_config.as_ref().and_then(|config| config.port_bindings.as_ref());
         for (target, bindings) in bound.into_iter().chain(asked).flatten() {
             let ports = bindings.iter().flatten().filter_map(|binding| binding.host_port.as_deref());
-            for port in ports.flat_map(port_range) {
-                port_range(target).into_iter().for_each(|target| self.insert(port, service, target));
+            for port in ports.filter_map(port_range).flatten() {
+                port_range(target).into_iter().flatten().for_each(|target| self.insert(port, service, target));
             }
         }
     }
@@ -157,12 +164,15 @@ mod tests {
         port 53/udp of `dns`: only TCP is forwarded
         port 7 of `own`: it is on no network of the stack
         ");
-        let all = json!({ "target": 80, "published": "1-2000", "protocol": "tcp" });
-        let Value::Object(json) = json!({ "services": { "a": { "ports": [all] }, "b": { "ports": [all] } } }) else {
+        let all = json!({ "target": 80, "published": "1-65535", "protocol": "tcp" });
+        let Value::Object(json) =
+            json!({ "services": { "a": { "ports": [all, all] }, "b": { "ports": [all, all, all] } } })
+        else {
             panic!("a literal mapping")
         };
-        let told = ResolvedModel { json, ..ResolvedModel::default() }.published().left_out;
-        assert_eq!(told.len(), MOST_LEFT_OUT);
+        let found = ResolvedModel { json, ..ResolvedModel::default() }.published();
+        assert_eq!((found.ports.len(), found.left_out.len()), (65535, MOST_LEFT_OUT + 1));
+        assert_eq!(found.left_out[MOST_LEFT_OUT], "port 80 of `b`: the stack publishes too many");
     }
 
     #[test]

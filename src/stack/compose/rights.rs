@@ -9,6 +9,7 @@ use crate::stack::{HostRequest, HostRequests, Right};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -73,17 +74,20 @@ pub fn asked(model: &ResolvedModel, root: &Path) -> HostRequests {
 /// The services that are given something of the host: those that ask for it, those that use a volume, secret or config that does,
 /// and those that name one of them, whose namespaces or volumes they may share.
 fn given(services: &Map<String, Value>, mut names: BTreeSet<String>) -> Map<String, Value> {
-    while let Some((name, _)) = services.iter().find(|(name, of)| !names.contains(*name) && names_one(of, &names)) {
-        names.insert(name.clone());
+    // A name stands alone or as a part: `db`, `service:db`, `db:ro`.
+    let mut named_by = BTreeMap::<&str, Vec<&String>>::new();
+    for (name, service) in services {
+        for part in texts_in(service).into_iter().flat_map(|text| once(text).chain(text.split(':'))) {
+            named_by.entry(part).or_default().push(name);
+        }
+    }
+    let mut todo: Vec<String> = names.iter().cloned().collect();
+    while let Some(next) = todo.pop() {
+        let new = named_by.remove(next.as_str()).into_iter().flatten().filter(|name| names.insert((*name).clone()));
+        todo.extend(new.cloned());
     }
     let given = services.iter().filter(|(name, _)| names.contains(*name));
     given.map(|(name, service)| (name.clone(), service.clone())).collect()
-}
-
-/// Whether a text of the value is one of the names, alone or as a part: `db`, `service:db`, `db:ro`.
-fn names_one(value: &Value, names: &BTreeSet<String>) -> bool {
-    let named = |text: &str| names.contains(text) || text.split(':').any(|part| names.contains(part));
-    texts_in(value).into_iter().any(named)
 }
 
 /// Whether a key of a service reaches nothing outside of the drill, whatever its value.

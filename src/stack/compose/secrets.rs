@@ -54,26 +54,29 @@ pub(super) fn secrets(model: &ResolvedModel, variables: &SecretVariables) -> Vec
         found.extend(all.flat_map(|(key, value)| guessed(&key, &value)));
     }
     found.retain(|secret| !secret.is_empty());
-    let declared = declared(model, variables).into_iter().map(|(_, value)| Secret::Declared(value));
+    let declared = declared(model, variables).into_keys().map(Secret::Declared);
     found.into_iter().map(Secret::Guessed).chain(declared).collect()
 }
 
 /// The names of Compose's secrets that are too short to be hidden.
 pub(super) fn too_short(model: &ResolvedModel, variables: &SecretVariables) -> BTreeSet<String> {
     let short = |value: &str| (1..SHORTEST_DECLARED).contains(&value.chars().count());
-    declared(model, variables).into_iter().filter(|(_, value)| short(value)).map(|(name, _)| name).collect()
+    declared(model, variables).into_iter().filter(|(value, _)| short(value)).flat_map(|(_, names)| names).collect()
 }
 
-/// Compose's secrets: names, and what their files and variables hold.
-fn declared(model: &ResolvedModel, variables: &SecretVariables) -> Vec<(String, String)> {
-    let mut found = Vec::new();
+/// What the files and variables of Compose's secrets hold, with the names of those secrets. A short file can name a large one again
+/// and again: each text is held once.
+fn declared(model: &ResolvedModel, variables: &SecretVariables) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
     for (key, secret) in model.section("secrets") {
         let file = secret.get("file").and_then(Value::as_str).map(unescape);
         let of_file = file.and_then(|file| read_bounded(Path::new(&file), MAX_SECRET_FILE));
         let variable = secret.get("environment").and_then(Value::as_str);
         let of_files = variable.and_then(|name| variables.get(name)).into_iter().flatten().cloned();
         let own = variable.and_then(|name| std::env::var(name).ok());
-        found.extend(of_file.into_iter().chain(of_files).chain(own).map(|text| (key.clone(), text.trim().to_string())));
+        for text in of_file.into_iter().chain(of_files).chain(own) {
+            found.entry(text.trim().to_string()).or_default().insert(key.clone());
+        }
     }
     found
 }
@@ -112,6 +115,10 @@ mod tests {
             json!({ "pin": file("pin", "123\n"), "pin4": file("pin4", "1234\n"), "none": file("none", "\n") });
         let found = too_short(&model(json!({ "secrets": secrets })), &SecretVariables::new());
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["pin"]);
+        let secrets = json!({ "a": secrets["pin"], "b": secrets["pin"], "c": secrets["pin4"] });
+        let held = declared(&model(json!({ "secrets": secrets })), &SecretVariables::new());
+        let names = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| name.to_string()).collect() };
+        assert_eq!(held, [("123".to_string(), names(&["a", "b"])), ("1234".to_string(), names(&["c"]))].into());
         for endless in ["/dev/zero", "/proc/self/pagemap"] {
             let secrets = json!({ "secrets": { "s": { "file": endless } } });
             assert!(too_short(&model(secrets), &SecretVariables::new()).is_empty(), "{endless} has no end");

@@ -242,6 +242,13 @@ volumes: { data: ~ }
     }
 
     #[test]
+    fn a_long_chain_of_variables_is_followed_to_its_end() {
+        let chain: String = (0..20_000).rev().map(|n| format!("V{n}=$V{}\n", n + 1)).collect();
+        let (named, _) = variables_of(&[("compose.yml", "{ x-a: $V0 }"), (".env", &chain)]).unwrap();
+        assert_eq!(named.split(' ').count(), 20_001);
+    }
+
+    #[test]
     fn every_document_counts_and_what_is_taken_away() {
         let main = "services: { w: { image: $A, ports: !reset [] } }\n---\ninclude: [other.yml]\n\
                     services: { w: { env_file: $E } }\n";

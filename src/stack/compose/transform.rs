@@ -43,14 +43,15 @@ pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Dril
     if let Some(replaced) = spec.replaced() {
         monitoring::replace_file(model, &mut out, replaced, &drill.run.dir.join(monitoring::REPLACEMENT));
     }
-    let images = replaced_images(model, drill);
+    let (images, has_engine) = (replaced_images(model, drill), outside::has_engine(model));
     let mut services = out["services"].as_object().cloned().unwrap_or_default();
     for (name, service) in services.iter_mut().filter(|(_, service)| service.is_object()) {
-        for key in outside::followed_labels(model, service) {
-            take(&mut service["labels"], &key);
+        if !has_engine {
+            let followed = outside::followed_labels(service);
+            followed.iter().for_each(|key| drop(take(&mut service["labels"], key)));
         }
         own_service(name, service, drill, &images);
-        if !outside::has_engine(model) {
+        if !has_engine {
             opt_out(service);
         }
     }

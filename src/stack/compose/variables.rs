@@ -3,7 +3,7 @@
 use super::dotenv::assignments;
 use super::model::texts_in;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Variables that would change what the docker command itself does; a `*` stands for the rest of a name.
@@ -51,24 +51,21 @@ impl Variables {
 
     /// `TAG=${RELEASE}` in an env file: what decides TAG is RELEASE.
     pub(super) fn through<'a>(&mut self, env_files: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
-        let mut all = Vec::new();
+        let mut made_of = BTreeMap::<String, Vec<String>>::new();
         for file in env_files {
             let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            all.extend(assignments(&text).into_iter().map(|(name, value)| (name, variables_of(&value))));
-        }
-        loop {
-            let before = self.named.len() + self.of_files.len();
-            for (name, names) in &all {
-                for known in [&mut self.named, &mut self.of_files] {
-                    if known.contains(name) {
-                        known.extend(names.iter().cloned());
-                    }
-                }
-            }
-            if self.named.len() + self.of_files.len() == before {
-                return Ok(());
+            for (name, value) in assignments(&text) {
+                made_of.entry(name).or_default().extend(variables_of(&value));
             }
         }
+        for known in [&mut self.named, &mut self.of_files] {
+            let mut todo: Vec<String> = known.iter().cloned().collect();
+            while let Some(name) = todo.pop() {
+                let new = made_of.get(&name).into_iter().flatten().filter(|name| known.insert((*name).clone()));
+                todo.extend(new.cloned());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -19,28 +19,14 @@ const NAME_OF_RBAC: &str = "[A-Za-z0-9]([A-Za-z0-9:_.-]*[A-Za-z0-9])?";
 const OF_RBAC: [&str; 4] = ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
 /// The one ClusterRole that may be bound: it reads, and no Secrets. `edit` and `admin` write NetworkPolicies.
 const STANDARD_ROLE: &str = "view";
-/// Verbs of which each gives more than it says.
-const STRONG_VERBS: [&str; 4] = ["*", "bind", "escalate", "impersonate"];
-/// Verbs that only look.
-const LOOKS: [&str; 3] = ["get", "list", "watch"];
-/// What keeps a drill in its namespace: whoever writes it leaves.
-const KEEPS_IN: [&str; 7] = [
-    "namespaces", "networkpolicies", "podsecuritypolicies", "resourcequotas", "rolebindings", "roles",
-    "securitycontextconstraints",
-];
-/// API groups whose objects have a controller make and remove things elsewhere with its own rights, in accounts of clouds
-/// too, or are RBAC by another name.
-const GO_ELSEWHERE: [&str; 9] = [
-    "argoproj.io", "authorization.openshift.io", "azure.com", "cattle.io", "cnrm.cloud.google.com", "crossplane.io",
-    "fluxcd.io", "services.k8s.aws", "upbound.io",
-];
-/// API groups whose policies let Pods out beside NetworkPolicies.
-const OPEN_NETWORKS: [&str; 2] = ["cilium.io", "projectcalico.org"];
-/// Kinds that lead others to a drill, or tell them of it.
-const TABLE: CallTable = CallTable(include_str!("boundary.txt"));
+/// Groups and kinds by which a drill leaves its namespace, or that lead others to it or tell them of it.
+pub(super) const TABLE: CallTable = CallTable(include_str!("boundary.txt"));
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
 
+/// What is said of Pods that ask for the node, and of volumes.
+const NO_NODE: &str = "a drill may not reach the node: leave it out";
+const EMPTY_VOLUMES: &str = "a drill begins with empty volumes: name a class that makes them";
 /// Which accounts nobody else may take.
 const OWN_ACCOUNTS: &str = "accounts that begin with `fd-` are Firedrill's own";
 /// Annotations of Pods that name the profile of a container, before Kubernetes 1.30 the only way.
@@ -61,18 +47,15 @@ pub(super) fn unnameable(object: &Value) -> Option<String> {
         (kind, "[A-Z][A-Za-z0-9]*".into(), "kind like `Deployment`"),
         (name, of_name.into(), "name of an object: small letters, digits, `-` and `.`"),
     ];
-    let (written, _, what) = parts.into_iter().find(|(text, form, _)| !is_like(text, form))?;
+    let is_more = |text: &str| text.len() > 253 || text.contains("..");
+    let is_other = |text: &str, form: &str| is_more(text) || !pattern(&format!("^(?:{form})$")).is_match(text);
+    let (written, _, what) = parts.into_iter().find(|(text, form, _)| is_other(text, form))?;
     Some(format!("`{written}` is no {what}"))
 }
 
-/// Whether a text is no more than this.
-fn is_like(text: &str, form: &str) -> bool {
-    text.len() <= 253 && !text.contains("..") && pattern(&format!("^(?:{form})$")).is_match(text)
-}
-
-/// Whether a kind is among these of the table.
-fn is_listed(which: &str, group: &str, kind: &str) -> bool {
-    TABLE.row(which, group).is_some_and(|kinds| kinds.split(' ').any(|listed| listed == kind))
+/// Whether something is among these of a line of the table.
+pub(super) fn is_listed(which: &str, name: &str, one: &str) -> bool {
+    TABLE.row(which, name).is_some_and(|all| all.split(' ').any(|listed| listed == one))
 }
 
 /// Why such kinds of a group may not be, and what to do about it.
@@ -83,8 +66,8 @@ fn said(what: &str, group: &str) -> Option<(&'static str, &'static str)> {
 /// Why an object of the manifests stays outside of a drill, and what to do about it.
 pub(super) fn left_out(object: &Value) -> Option<(&'static str, &'static str)> {
     match (group(object), kind(object)) {
-        (_, "Ingress") => Some(("its host name would be taken from others", "let the load call the Service")),
-        (group, kind) if is_listed("scrapes", group, kind) => said("scraped", group),
+        (_, "Ingress") => said("left-out", "*"),
+        (group, kind) if is_listed("scrapes", group, kind) => said("left-out", group),
         _ => None,
     }
 }
@@ -108,8 +91,7 @@ pub(super) fn is_made(object: &Value) -> bool {
 /// A long name of a Service, or one of production, with a dot at its end in what Pods are given: `hostAliases` have none, so that it is asked
 /// of the cluster's DNS.
 fn absolute(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<String> {
-    let mut names = manifests.names(written(request));
-    names.extend(request.hosts.keys().map(|host| host.to_lowercase()));
+    let names = manifests.called(request);
     let is_one = |name: &str| name.contains('.') && names.contains(&name.to_lowercase());
     let given = [pod_spec(object), object.get("data"), object.get("stringData")].into_iter().flatten();
     given.map(Value::to_string).find_map(|given| {
@@ -155,6 +137,23 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
     Some((format!("leads to `{to}`, which is outside the stack"), help))
 }
 
+/// Why a step may not make an object: it takes a volume that is there, asks for the node, or leads out.
+pub(super) fn refused_to_steps(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<OutOfBounds> {
+    let takes = |claim: &Value| {
+        let (volume, class) = (text(claim, "/spec/volumeName"), &claim["spec"]["storageClassName"]);
+        // One of this name belongs to the claim for which it was made.
+        !volume.starts_with("pvc-") && (!volume.is_empty() || *class == "")
+    };
+    let volumes = pod_spec(object).into_iter().flat_map(|spec| items(spec, "/volumes"));
+    let of_volumes = volumes.filter_map(|volume| volume.pointer("/ephemeral/volumeClaimTemplate"));
+    let of_sets = items(object, "/spec/volumeClaimTemplates");
+    if [object].into_iter().chain(of_sets).chain(of_volumes).any(takes) {
+        return Some(("takes a volume that is there, which may have the data of others".into(), EMPTY_VOLUMES));
+    }
+    let ask = pod_spec(object).and_then(|spec| asks_of_the_node(spec).into_iter().next());
+    ask.map(|ask| (format!("asks for the node: {ask}"), NO_NODE)).or_else(|| leads_out(object, manifests, request))
+}
+
 /// What an object may not be or ask for.
 pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> {
     let (written, isolated) = (written(request), request.isolate);
@@ -165,8 +164,8 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
     }
     let group = group(object);
     let of_group = [
-        ("elsewhere", is_of(group, &GO_ELSEWHERE)),
-        ("opens", isolated && is_of(group, &OPEN_NETWORKS)),
+        ("elsewhere", is_of(group, "elsewhere")),
+        ("opens", isolated && is_of(group, "opens")),
         ("told", is_listed("tells", group, kind(object))),
         ("leads-in", is_way_in(group, object)),
         ("mesh", group == "networking.istio.io" && is_of_mesh(object)),
@@ -205,7 +204,7 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
     let unconfined = annotations.filter(|(key, value)| key.starts_with(APPARMOR) && *value == "unconfined");
     let unconfined = unconfined.map(|(key, _)| format!("it sets `{key}: unconfined`"));
     for ask in asks_of_the_node(spec).into_iter().chain(unconfined) {
-        refuse(format!("asks for the node: {ask}"), "a drill may not reach the node: leave it out");
+        refuse(format!("asks for the node: {ask}"), NO_NODE);
     }
     if ["/serviceAccountName", "/serviceAccount"].iter().any(|key| is_ours(text(spec, key))) {
         refuse("takes an account of Firedrill's own".into(), OWN_ACCOUNTS);
@@ -236,25 +235,26 @@ fn is_of_mesh(object: &Value) -> bool {
         && items(object, "/spec/hosts").filter_map(Value::as_str).any(|host| host.contains('.'))
 }
 
-/// Whether a group is one of these, or ends so.
-fn is_of(group: &str, ends: &[&str]) -> bool {
-    ends.iter().any(|end| group.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+/// Whether a group is one of these of the table, or ends so.
+fn is_of(group: &str, which: &str) -> bool {
+    let mut ends = TABLE.row("groups", which).unwrap_or_default().split(' ');
+    ends.any(|end| group.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 /// What a rule of a Role gives that lets its holder take away the limits of the drill.
 fn too_much(rule: &Value, isolated: bool) -> Option<String> {
     let words = |key: &str| items(rule, key).filter_map(Value::as_str).collect::<Vec<_>>();
     let (groups, verbs, resources) = (words("/apiGroups"), words("/verbs"), words("/resources"));
-    if let Some(verb) = verbs.iter().find(|verb| STRONG_VERBS.contains(verb)) {
+    if let Some(verb) = verbs.iter().find(|verb| is_listed("verbs", "strong", verb)) {
         return Some(format!("the verb `{verb}`"));
     }
     if resources.iter().any(|resource| resource.starts_with('*')) || groups.contains(&"*") {
         return Some("rights on everything (`*`)".into());
     }
-    if verbs.iter().all(|verb| LOOKS.contains(verb)) {
+    if verbs.iter().all(|verb| is_listed("verbs", "looking", verb)) {
         return None;
     }
-    let leads_out = |group: &&str| is_of(group, &GO_ELSEWHERE) || (isolated && is_of(group, &OPEN_NETWORKS));
+    let leads_out = |group: &&str| is_of(group, "elsewhere") || (isolated && is_of(group, "opens"));
     if let Some(group) = groups.iter().copied().find(leads_out) {
         return Some(format!("the right to write objects of `{group}`"));
     }
@@ -275,10 +275,11 @@ fn too_much(rule: &Value, isolated: bool) -> Option<String> {
     if let Some(resource) = resources.iter().find(leads_in) {
         return Some(format!("the right to write `{resource}`, which lead users from outside of the cluster here"));
     }
-    let keeps_in = |resource: &str| {
-        resource == "serviceaccounts/token" || resource.split('/').next().is_some_and(|all| KEEPS_IN.contains(&all))
+    let keeps_in = |resource: &&str| {
+        let whole = resource.split('/').next().unwrap_or_default();
+        *resource == "serviceaccounts/token" || is_listed("keeps-in", "*", whole)
     };
-    let resource = resources.into_iter().find(|resource| keeps_in(resource))?;
+    let resource = resources.into_iter().find(keeps_in)?;
     Some(format!("the right to write `{resource}`"))
 }
 
@@ -288,15 +289,11 @@ fn plural(kind: &str) -> String {
 }
 
 fn of_binding(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &'static str)) {
-    let role = text(binding, "/roleRef/name");
-    if text(binding, "/roleRef/kind") == "Role" {
-        if is_ours(role) {
-            refuse(format!("binds `{role}`"), "roles that begin with `fd-` are Firedrill's own");
-        }
-    } else if role != STANDARD_ROLE {
-        let help =
-            "bind a Role with the rules that are needed; of the cluster's own only `view` keeps a drill's limits";
-        refuse(format!("binds the ClusterRole `{role}`"), help);
+    let help = "bind a Role with the rules that are needed; of the cluster's own only `view` keeps a drill's limits";
+    match (text(binding, "/roleRef/kind"), text(binding, "/roleRef/name")) {
+        ("Role", role) if is_ours(role) => refuse(format!("binds `{role}`"), "roles `fd-…` are Firedrill's own"),
+        ("Role", _) | (_, STANDARD_ROLE) => {}
+        (_, role) => refuse(format!("binds the ClusterRole `{role}`"), help),
     }
     of_subjects(binding, written, refuse);
 }
@@ -339,17 +336,6 @@ fn reaches_out(rule: &Value) -> bool {
     !only_dns && (to.is_empty() || to.iter().any(|peer| peer.ip_block.is_some() || peer.namespace_selector.is_some()))
 }
 
-/// Kinds that a scenario may allow. A CustomResourceDefinition has one name for all, and with it all objects of its kind would be removed.
-pub(super) const KINDS: [(&str, &str); 3] = [
-    ("ClusterRole", "rbac.authorization.k8s.io/v1"),
-    ("ClusterRoleBinding", "rbac.authorization.k8s.io/v1"),
-    ("PriorityClass", "scheduling.k8s.io/v1"),
-];
-/// Parts of objects that only tell something; `pods/exec`, `nodes/log` and the proxies do more although the verb is `get`.
-const TELLING_PARTS: [&str; 5] = ["*/scale", "*/status", "nodes/metrics", "nodes/stats", "pods/log"];
-/// Addresses of the API server that tell how it does, and nothing of what others have in it.
-const TELLING_URLS: [&str; 5] = ["/healthz", "/livez", "/metrics", "/readyz", "/version"];
-
 /// Whether the scenario allows this object of the whole cluster.
 pub(super) fn is_allowed(object: &Value, request: &StackRequest) -> bool {
     let named = format!("{}/{}", kind(object), name(object));
@@ -360,7 +346,7 @@ pub(super) fn is_allowed(object: &Value, request: &StackRequest) -> bool {
 pub(super) fn mistakes(manifests: &Manifests, request: &StackRequest) -> Vec<(String, &'static str)> {
     let unknown = |entry: &String| {
         let written = entry.split_once('/').map_or("", |(kind, _)| kind);
-        if !KINDS.iter().any(|(known, _)| *known == written) {
+        if TABLE.row("allowed", written).is_none() {
             let help = "a drill can have a ClusterRole, a ClusterRoleBinding or a PriorityClass of its own: `ClusterRole/reader`; what is \
                         shared by all, such as a CustomResourceDefinition, is installed before";
             return Some((format!("`{entry}` cannot be allowed"), help));
@@ -382,16 +368,18 @@ fn cluster_refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBounds> 
                 refuse("is made of other ClusterRoles".into(), "write its rules out");
             }
             for rule in items(object, "/rules") {
-                let told = |url: &&Value| url.as_str().is_some_and(|url| TELLING_URLS.contains(&url));
+                let told = |url: &&Value| url.as_str().is_some_and(|url| is_listed("telling", "urls", url));
                 if let Some(url) = items(rule, "/nonResourceURLs").find(|url| !told(url)) {
                     refuse(format!("gives the address {url} of the API server"), help);
                 }
                 let words = |key: &str| items(rule, key).filter_map(Value::as_str);
-                if let Some(verb) = words("/verbs").find(|verb| !LOOKS.contains(verb)) {
+                if let Some(verb) = words("/verbs").find(|verb| !is_listed("verbs", "looking", verb)) {
                     refuse(format!("gives the verb `{verb}` in the whole cluster"), help);
                 }
                 let shows_too_much = |resource: &&str| match resource.split_once('/') {
-                    Some((_, part)) => !TELLING_PARTS.iter().any(|of| of == resource || *of == format!("*/{part}")),
+                    Some((_, part)) => {
+                        ![*resource, &format!("*/{part}")].iter().any(|of| is_listed("telling", "parts", of))
+                    }
                     None => ["secrets", "*"].contains(resource),
                 };
                 if let Some(resource) = words("/resources").find(shows_too_much) {
@@ -424,10 +412,9 @@ fn foreign_priority(spec: &Value, request: &StackRequest) -> Option<OutOfBounds>
         return Some((what, "the cluster has those for itself: leave it out"));
     }
     let meant = json!({ "kind": "PriorityClass", "metadata": { "name": class } });
-    let is_own = is_allowed(&meant, request);
     let is_set = spec.get("priority").and_then(Value::as_i64).is_some_and(|priority| priority != 0);
     let what = match class {
-        _ if is_own => return None,
+        _ if is_allowed(&meant, request) => return None,
         "" if is_set => "sets `priority`".to_string(),
         "" => return None,
         class => format!("has the priority class `{class}`, which is not the drill's own"),
@@ -567,6 +554,31 @@ mod tests {
         };
         assert!(led(&mesh("web.shop.svc.cluster.local")).is_some() && led(&mesh("web-v2")).is_none());
         assert_eq!(led(&json!({ "kind": "Service", "spec": { "externalName": "ignored" } })), None);
+    }
+
+    #[test]
+    fn what_a_step_makes_is_kept_from_the_node_and_from_volumes_of_others() {
+        let told = |object: Value| {
+            let isolated = StackRequest { isolate: true, ..request(&[]) };
+            refused_to_steps(&object, &Manifests::default(), &isolated).map(|(why, _)| why)
+        };
+        let pod = |spec: Value| told(json!({ "kind": "Deployment", "spec": { "template": { "spec": spec } } }));
+        let disk = json!({ "volumes": [{ "name": "d", "hostPath": { "path": "/" } }] });
+        assert_eq!(pod(disk).as_deref(), Some("asks for the node: its volume `d` is the node's `/`"));
+        assert!(pod(json!({ "containers": [{ "securityContext": { "privileged": true } }] })).is_some());
+        assert_eq!(
+            pod(json!({ "priority": 0, "volumes": [{ "name": "a", "projected": {} }] })),
+            None,
+            "as it was shown"
+        );
+        let claim = |spec: Value| told(json!({ "kind": "PersistentVolumeClaim", "spec": spec })).is_some();
+        let taken = [json!({ "volumeName": "db" }), json!({ "storageClassName": "" })].map(claim);
+        let own = [json!({ "volumeName": "pvc-1", "storageClassName": "fast" }), json!({})].map(claim);
+        assert_eq!((taken, own), ([true; 2], [false; 2]));
+        let claims = json!([{ "spec": { "volumeName": "db" } }]);
+        assert!(told(json!({ "kind": "StatefulSet", "spec": { "volumeClaimTemplates": claims } })).is_some());
+        let volume = json!({ "name": "a", "ephemeral": { "volumeClaimTemplate": claims[0] } });
+        assert!(pod(json!({ "volumes": [volume] })).is_some());
     }
 
     #[test]

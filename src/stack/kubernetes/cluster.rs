@@ -1,6 +1,6 @@
 //! Which cluster is meant, and the client that speaks with it. A cluster is never taken because it happens to be the current one.
 
-use super::boundary::KINDS;
+use super::boundary::TABLE;
 use super::manifests::{items, kind, name, text};
 use super::names::{RUN, short};
 use super::namespace::{ClusterNamespace, environment, hinted, make, removed, resource};
@@ -25,9 +25,7 @@ const ALLOWED_VARIABLE: &str = "FIREDRILL_KUBE_ALLOW";
 /// How long the API server may take to answer a first question.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// What clusters for trying things out are called by the programs that make them, or begin with.
-const TEST_CLUSTERS: [&str; 9] = [
-    "kind-", "k3d-", "minikube", "docker-desktop", "rancher-desktop", "orbstack", "colima", "microk8s", "desktop-linux",
-];
+const TEST_CLUSTERS: &str = "kind- k3d- minikube docker-desktop rancher-desktop orbstack colima microk8s desktop-linux";
 const GET_ONE: &str = "make one for drills with `kind create cluster`; or name the context of a cluster that is there\nwith `FIREDRILL_KUBE_CONTEXT=NAME`, or in the scenario with `stack: { kubernetes: { context: NAME } }`";
 
 /// A cluster that was reached.
@@ -74,7 +72,7 @@ impl Cluster {
     /// Removes all such objects of a run.
     pub(super) async fn remove_own(&self, run: &str) -> StackResult<()> {
         let own = ListParams::default().labels(&format!("{RUN}={}", short(run)));
-        for (kind, version) in KINDS {
+        for (kind, version) in TABLE.rows("allowed") {
             let all = self.all(&json!({ "apiVersion": version, "kind": kind }));
             let gone = all.delete_collection(&DeleteParams::default(), &own).await;
             removed(gone, format!("removing each {kind} of {run}"))?;
@@ -162,7 +160,7 @@ async fn connect(context: String, config: Config) -> StackResult<Cluster> {
 
 /// Whether a context is called like a cluster that is there to try things out.
 fn is_test_cluster(context: &str) -> bool {
-    TEST_CLUSTERS.iter().any(|name| context.starts_with(name))
+    TEST_CLUSTERS.split(' ').any(|name| context.starts_with(name))
 }
 
 /// Whether a name speaks of production.

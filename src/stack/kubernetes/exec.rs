@@ -20,10 +20,7 @@ use tokio_util::io::ReaderStream;
 /// A line that is longer is handed on in pieces.
 const MAX_LINE: usize = 1024 * 1024;
 /// Takes as many bytes of standard input as are announced, and gives them to the command as its own.
-const WITH_INPUT: &str = r#"input=$(mktemp) && head -c "$1" >"$input" || exit 126
-bounded=$2
-shift 2
-exec sh -c "$bounded" sh sh -c 'exec <"$0" && rm -f "$0" && exec "$@"' "$input" "$@""#;
+const WITH_INPUT: &str = include_str!("input.sh");
 
 /// A container of a Pod.
 #[derive(Debug)]
@@ -111,11 +108,9 @@ impl PodTarget {
         let mut process = self.start(&[&wrapped[..], command].concat()).await.map_err(api(operation))?;
         let mut lease = process.stdin();
         if let Some(stdin) = &mut lease {
-            let sent = async {
-                stdin.write_all(input).await?;
-                stdin.flush().await
-            };
-            sent.await.map_err(|error| environment(operation, error))?;
+            let failed = |error: std::io::Error| environment(operation, error);
+            stdin.write_all(input).await.map_err(failed)?;
+            stdin.flush().await.map_err(failed)?;
         }
         let (stdout, stderr) = (process.stdout(), process.stderr());
         let (stdout, stderr) = (pass(stdout, Stream::Stdout, out, change), pass(stderr, Stream::Stderr, out, change));

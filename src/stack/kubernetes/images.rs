@@ -55,7 +55,10 @@ static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) -> StackResult<FiredrillImages> {
     let KubernetesStack { cluster, request, options, redactor, run, .. } = stack;
     if let Some(image) = variable(IMAGE_VARIABLE) {
-        let agent = AgentImage { tag: image.clone(), launch: installed() };
+        // As this very container, and every other one of its image, starts it.
+        let libraries = std::fs::read_dir(format!("{HOME}/lib")).into_iter().flatten().flatten();
+        let loader = libraries.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("ld-"));
+        let agent = AgentImage { tag: image.clone(), launch: launch(loader.as_deref()) };
         return Ok(FiredrillImages { agent, toolbox: image, monitoring: None });
     }
     let _making = MAKING.lock().await;
@@ -90,12 +93,6 @@ pub(super) async fn make(stack: &KubernetesStack, cancel: &CancellationToken) ->
     let all: Vec<(&str, bool)> = ours.into_iter().flatten().map(|name| (name, false)).chain(teams).collect();
     load(cluster, &compose.endpoint, &all).await?;
     Ok(own)
-}
-
-/// The command that starts the bundle of this very container, and of every other one of its image.
-fn installed() -> Vec<String> {
-    let libraries = std::fs::read_dir(format!("{HOME}/lib")).into_iter().flatten().flatten();
-    launch(libraries.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().starts_with("ld-")).as_deref())
 }
 
 /// The toolbox with the kubectl that this machine's people use.

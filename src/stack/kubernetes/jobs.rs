@@ -60,9 +60,6 @@ struct JobPlace<'a> {
     stop: &'a RemoteStop,
 }
 
-/// How many lines were heard of the log of a runner, once it has said that it is of this build.
-type HeardLines = Option<usize>;
-
 /// How the runner in a Job ended: its exit code and the cluster's word for why. The error is why its Pod is gone, or not under anybody's
 /// control.
 type RunnerEnd = Result<(i64, String), String>;
@@ -149,8 +146,7 @@ impl RemoteSite for KubernetesJobs {
         let free = Available { memory_bytes: Some(memory), free_networks: u32::MAX, busy: None };
         let most = match variable(NAMESPACE_VARIABLE) {
             Some(namespace) => {
-                let quotas = cluster.namespace(namespace).all::<ResourceQuota>();
-                let quotas = list(&quotas, &everything, operation).await?;
+                let quotas = list(&cluster.namespace(namespace).all::<ResourceQuota>(), &everything, operation).await?;
                 quotas.iter().filter_map(|quota| left(quota, &each)).min_by_key(|(fit, _)| *fit)
             }
             None => None,
@@ -288,8 +284,9 @@ impl JobPlace<'_> {
         Ok(end.unwrap_or_else(|| Ok((-1, format!("not over within {} s", self.drill.within.as_secs())))))
     }
 
-    /// Hands on the lines of the runner's log that were not handed on before, from where it has said that it is of this build.
-    async fn listen(&self, pod: &str, heard: &mut HeardLines, follow: bool) -> StackResult<()> {
+    /// Hands on the lines of the runner's log that were not handed on before, from where it has said that it is of this build. `heard`: how
+    /// many lines were, once it has.
+    async fn listen(&self, pod: &str, heard: &mut Option<usize>, follow: bool) -> StackResult<()> {
         let params = LogParams { container: Some("drill".into()), follow, ..LogParams::default() };
         let Ok(log) = self.namespace.pods().log_stream(pod, &params).await else { return Ok(()) };
         let redactor = Redactor::new(self.drill.environment.values().cloned());
@@ -407,8 +404,7 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Stack
 pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> StackResult<()> {
     let operation = format!("removing the namespace {namespace}");
     let found = cluster.all_of::<Namespace>().get_opt(namespace).await.map_err(api(operation.as_str()))?;
-    let Some(found) = found else { return Ok(()) };
-    let annotations = found.metadata.annotations.unwrap_or_default();
+    let annotations = found.and_then(|found| found.metadata.annotations).unwrap_or_default();
     let Some(day) = annotations.get(names::RUN_ID).filter(|day| names::namespace(day) == namespace) else {
         return Ok(());
     };
@@ -416,8 +412,7 @@ pub(super) async fn remove_empty_day(cluster: &Cluster, namespace: &str) -> Stac
         // More drills may come.
         return Ok(());
     }
-    let jobs = cluster.namespace(namespace).all::<Job>();
-    let left = list(&jobs, &ListParams::default().limit(1), &operation).await?;
+    let left = list(&cluster.namespace(namespace).all::<Job>(), &ListParams::default().limit(1), &operation).await?;
     if left.is_empty() { down(cluster, day, false).await.map(drop) } else { Ok(()) }
 }
 

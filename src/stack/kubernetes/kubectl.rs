@@ -1,7 +1,7 @@
 //! `kubectl` in the steps of a runbook: what is allowed is carried out by the real kubectl in the toolbox, whose ServiceAccount has
 //! rights in the drill's namespace only.
 
-use super::boundary::{is_made, leads_out};
+use super::boundary::{is_made, refused_to_steps};
 use super::images::{KUBECONFIG, KUBECTL};
 use super::kubectl_request::{KubectlRequest, NamespaceNames, translate};
 use super::manifests::{self, documents, items_mut, kind, name};
@@ -11,19 +11,19 @@ use super::transform::{followed, unmarked};
 use crate::record::{Secrets, Stream};
 use crate::source::{pattern, read_otherwise};
 use crate::stack::tools::{NotDone, answer, ensure, refuse};
-use crate::stack::{CallIo, FullOutput, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
+use crate::stack::{CallIo, TOOLBOX, TOOLBOX_DIRECTORY, ToolCall, Tools};
 use aho_corasick::AhoCorasick;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How a translated call names a file of objects, or a kustomization.
-const FILES: [&str; 2] = ["--filename=", "--kustomize="];
+/// What tells the objects that are there for a call.
+const READ: &str = include_str!("read.sh");
 /// What roles are made of. No fault changes them and no step may.
 const RBAC: [&str; 3] = ["ServiceAccount", "Role", "RoleBinding"];
 /// The most that a call may read from standard input, in bytes.
@@ -50,14 +50,11 @@ impl Tools for KubectlTools {
 
 impl KubectlTools {
     async fn carry_out(&self, call: &ToolCall, mut io: CallIo, cancel: &CancellationToken) -> Result<i32, NotDone> {
-        let (stack, asked) = (&self.stack, self.stack.asked());
+        let (stack, asked) = (&self.stack, self.stack.request.cluster.clone().unwrap_or_default());
         let (written, real) = (asked.namespace.as_str(), stack.namespace.name.as_str());
         let names = NamespaceNames { written, real, contexts: &asked.contexts, interposed: &stack.request.interposed };
-        let request = match call.program.as_str() {
-            "kubectl" => translate(&call.args, &names).map_err(NotDone::refused)?,
-            other => return refuse(without_docker(other)),
-        };
-        let (mut args, renames) = match request {
+        ensure(call.program == "kubectl", without_docker(&call.program))?;
+        let (mut args, renames) = match translate(&call.args, &names).map_err(NotDone::refused)? {
             KubectlRequest::Answer(text) => {
                 io.out.write(Stream::Stdout, Bytes::from(text)).await;
                 return Ok(0);
@@ -69,6 +66,17 @@ impl KubectlTools {
         while is_read && let Some(bytes) = io.stdin.next().await {
             input.extend_from_slice(&bytes);
             ensure(input.len() <= MOST_INPUT, format!("more than {} MiB of input", MOST_INPUT / 1024 / 1024))?;
+        }
+        with_drill_names(&mut args, &followed(&stack.manifests), |pod| stack.keep_inside(pod));
+        for at in 0..args.iter().position(|arg| arg == "--").unwrap_or(args.len()) {
+            if let Some(file) = args[at].strip_prefix("--patch-file=")
+                && let Some(read) = self.read(file, &args, &input, &call.cwd).await?
+            {
+                // It is judged as it would be in the call. What is no text in it, kubectl would hand on as this as well.
+                let patch = String::from_utf8_lossy(&read);
+                args[at] = format!("--patch={}", unfollowed(&patch, &followed(&stack.manifests)));
+                translate(&args, &names).map_err(NotDone::refused)?;
+            }
         }
         // What follows is not kubectl's.
         let words = args.split_off(args.iter().position(|arg| arg == "--").unwrap_or(args.len()));
@@ -87,38 +95,58 @@ impl KubectlTools {
 
     /// Objects that a step gives kubectl, as the drill has those of the manifests.
     fn own(&self, input: &[u8]) -> Result<Vec<u8>, NotDone> {
-        let (stack, asked) = (&self.stack, self.stack.asked());
-        // What is no text is left alone.
-        let Ok(text) = std::str::from_utf8(input) else { return Ok(input.to_vec()) };
-        let text = in_namespace(text, &asked.namespace, &stack.namespace.name);
-        let text = unfollowed(&text, followed(&stack.manifests));
+        let stack = &self.stack;
+        // What begins with a mark of UTF-16 kubectl reads as well.
+        let Ok(text) = std::str::from_utf8(input) else { return refuse("the objects are no text in UTF-8") };
+        let text = in_namespace(text, manifests::written(&stack.request), &stack.namespace.name);
+        let text = unfollowed(&text, &followed(&stack.manifests));
         let change = |object: &mut Value| {
-            stack.add_aliases(object);
-            let out = leads_out(object, &stack.manifests, &stack.request);
-            out.map_or(Ok(()), |(why, help)| refuse(format!("the {} {} {why}: {help}", kind(object), name(object))))
+            if let Some((why, help)) = refused_to_steps(object, &stack.manifests, &stack.request) {
+                return refuse(format!("the {} {} {why}: {help}", kind(object), name(object)));
+            }
+            stack.keep_inside(object);
+            Ok(())
         };
         Ok(with_changed(text, change)?.into_bytes())
+    }
+
+    /// What kubectl reads with these arguments at a path in the toolbox, or at an address, or as its standard `input`.
+    /// `None` where nothing can be read there.
+    async fn read(&self, path: &str, args: &[String], input: &[u8], cwd: &str) -> Result<Option<Vec<u8>>, NotDone> {
+        if ["-", "/dev/stdin"].contains(&path) {
+            return Ok(Some(input.to_vec()));
+        }
+        let command = [&["env", "-C", cwd, "sh", "-c", READ, path, KUBECTL].map(str::to_string)[..], args].concat();
+        let toolbox = self.stack.namespace.container(TOOLBOX, OURS);
+        let read = toolbox.run(&command, "reading a file", true, Duration::MAX).await?;
+        match read.code {
+            Some(0) => Ok(Some(read.stdout)),
+            // No such file.
+            Some(1) => Ok(None),
+            _ if path.contains("://") => Ok(None),
+            _ => refuse(format!("`{path}` cannot be read: {}", read.stderr.trim())),
+        }
     }
 
     /// What the files hold that a call names, for the drill; `None` where nothing is to be changed in them, and where one is neither a
     /// file of the toolbox nor one with objects of the stack: kubectl says then what it thinks of that. `input` is what `-` names.
     async fn objects_of_files(&self, args: &[String], input: &[u8], cwd: &str) -> Result<Option<Vec<u8>>, NotDone> {
         let (mut all, mut changed) = (vec![Vec::new()], false);
-        let toolbox = self.stack.namespace.container(TOOLBOX, OURS);
         for file in args.iter().filter_map(|arg| file_of(arg)).flat_map(|files| files.split(',')) {
-            let command = ["env", "-C", cwd, "cat", "--", file].map(str::to_string);
-            let read = match file {
-                "-" => FullOutput { code: Some(0), stdout: input.to_vec(), ..FullOutput::default() },
-                _ => toolbox.run(&command, "reading a file", true, Duration::MAX).await.unwrap_or_default(),
-            };
-            let own = if read.code == Some(0) && read.stdout.len() <= MOST_INPUT {
-                self.own(&read.stdout)?
+            let read = self.read(file, args, input, cwd).await?;
+            let own = if let Some(read) = &read {
+                self.own(read)?
             } else if let Some(objects) = self.objects_of_project(file, cwd).await {
                 objects.into_bytes()
             } else {
+                ensure(!file.contains("://"), format!("`{file}` cannot be read: fetch it with `curl`, name the file"))?;
+                // kubectl looks for files by patterns, and reads quotes and lines as those of CSV.
+                let is_plain = !file.contains(['*', '?', '[', '"', '\n', '\r']);
+                ensure(is_plain, format!("`{}` is no name of a file: name each one", file.escape_debug()))?;
                 return Ok(None);
             };
-            changed |= own != read.stdout;
+            // An address may have something else for who asks it again.
+            changed |= file.contains("://") || read.is_none_or(|read| read != own);
             all.push(own);
         }
         // One alone may be JSON, in which objects follow each other as they are.
@@ -146,9 +174,9 @@ impl KubectlTools {
     }
 }
 
-/// The file that an argument names.
+/// The file of objects, or the kustomization, that an argument of a translated call names.
 fn file_of(arg: &str) -> Option<&str> {
-    FILES.iter().find_map(|flag| arg.strip_prefix(flag))
+    ["--filename=", "--kustomize="].iter().find_map(|flag| arg.strip_prefix(flag))
 }
 
 /// Why `docker` is refused.
@@ -174,7 +202,7 @@ fn is_passed(name: &str) -> bool {
 /// Whether kubectl reads standard input with these translated arguments: a file `-`, or a command that is to have it.
 fn reads_input(args: &[String]) -> bool {
     let mut own = args.iter().map(String::as_str).take_while(|arg| *arg != "--");
-    own.any(|arg| matches!(arg, "--filename=-" | "-" | "--stdin" | "--stdin=true"))
+    own.any(|arg| matches!(arg, "--filename=-" | "--patch-file=/dev/stdin" | "-" | "--stdin" | "--stdin=true"))
 }
 
 /// Objects on standard input that are written for the namespace of the runbooks, for the drill's.
@@ -183,27 +211,64 @@ fn in_namespace(text: &str, written: &str, real: &str) -> String {
     pattern(&key).replace_all(text, format!("${{1}}{real}${{2}}")).into_owned()
 }
 
-/// Objects on standard input with the names that annotations of these beginnings have in a drill.
+/// Arguments of a call, with the names that annotations have in a drill, and those that every Pod has for addresses of Services.
+fn with_drill_names(args: &mut Vec<String>, followed: &[&str], add_aliases: impl FnOnce(&mut Value)) {
+    let is_given = args.iter().take_while(|arg| *arg != "--").any(|arg| arg.starts_with("--overrides="));
+    for arg in args.iter_mut().take_while(|arg| *arg != "--") {
+        if let Some((flag @ ("--annotations" | "--overrides"), set)) = arg.split_once('=') {
+            *arg = format!("{flag}={}", unfollowed(set, followed));
+        }
+    }
+    match args.first().map(String::as_str) {
+        Some("annotate" | "patch") => args.iter_mut().for_each(|arg| *arg = unfollowed(arg, followed)),
+        Some("run") if !is_given => {
+            let mut pod = json!({ "kind": "Pod", "spec": {} });
+            add_aliases(&mut pod);
+            // Without its kind: with `--expose` the Service gets them, too.
+            args.insert(1, format!("--overrides={}", json!({ "apiVersion": "v1", "spec": pod["spec"] })));
+        }
+        _ => {}
+    }
+}
+
+/// Objects on standard input, or an argument, with the names that annotations of these beginnings have in a drill.
 fn unfollowed(text: &str, followed: &[&str]) -> String {
     let begins: Vec<String> = followed.iter().map(|begin| regex::escape(begin)).collect();
-    let key = format!(r#"(?m)(^|[\s{{,"'])((?:{})[\w.-]+["']?[ \t]*:)"#, begins.join("|"));
+    let key = format!(r#"(?m)(^|[\s{{,"'])((?:{})[\w.-]+(?:["']?[ \t]*:|=|-$))"#, begins.join("|"));
     pattern(&key).replace_all(text, format!("${{1}}{UNFOLLOWED}${{2}}")).into_owned()
 }
 
 /// Objects that are `change`d, and those of lists; the text itself where nothing in it is.
 fn with_changed(text: String, change: impl Fn(&mut Value) -> Result<(), NotDone>) -> Result<String, NotDone> {
     let json: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
-    let is_alike = json.is_ok() || read_otherwise(&text, &[]).is_none();
-    let told = "`hostAliases` here may lead out of the drill: write them without merges (`<<`), tags and anchors";
+    let is_alike = json.is_ok() || read_otherwise(&text, &["<<"]).is_none();
+    let told = "it may lead out of the drill, and not every reader reads it alike: write plain YAML, without tags";
     ensure(is_alike || !text.contains("hostAliases"), told)?;
-    let Some(objects) = json.ok().or_else(|| documents(&text).ok()) else { return Ok(text) };
+    // kubectl may read a part of it, or take the last of two keys.
+    let Some(objects) = json.ok().or_else(|| documents(&text).ok()) else {
+        return refuse(
+            "the objects are no YAML or JSON as a whole, or have a key twice: correct them, as a part cannot be judged",
+        );
+    };
     let mut changed = objects.clone();
     for object in &mut changed {
         change(object)?;
-        items_mut(object, "/items").try_for_each(&change)?;
+        let (of, version) =
+            (kind(object).strip_suffix("List").unwrap_or_default().to_string(), object["apiVersion"].clone());
+        items_mut(object, "/items").try_for_each(|item| {
+            // As kubectl takes those of a `ServiceList`.
+            if !of.is_empty() && item.is_object() && kind(item).is_empty() {
+                (item["kind"], item["apiVersion"]) = (json!(of), version.clone());
+            }
+            change(item)
+        })?;
     }
-    let is_kept = changed == objects || !is_alike;
-    Ok(if is_kept { text } else { changed.iter().map(|object| format!("---\n{object}\n")).collect() })
+    // What is merged (`<<`) kubectl may read otherwise: it is given what was judged.
+    if changed == objects && !text.contains("<<") {
+        return Ok(text);
+    }
+    ensure(is_alike, told)?;
+    Ok(changed.iter().map(|object| format!("---\n{object}\n")).collect())
 }
 
 /// Replaces the drill's namespace by the one that is written.
@@ -216,7 +281,6 @@ fn replaced(bytes: Bytes, real: &str, written: &str) -> Bytes {
 mod tests {
     use super::super::transform::{Aliases, add_aliases};
     use super::*;
-    use serde_json::json;
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_string).collect()
@@ -225,8 +289,12 @@ mod tests {
     #[test]
     fn input_is_read_only_by_what_reads_it() {
         for reads in [
-            "apply --filename=-", "apply --filename=- --prune", "exec --stdin web -- psql",
-            "exec --stdin --tty web -- sh", "run --stdin=true --image=y x",
+            "apply --filename=-",
+            "apply --filename=- --prune",
+            "patch --patch-file=/dev/stdin",
+            "exec --stdin web -- psql",
+            "exec --stdin --tty web -- sh",
+            "run --stdin=true --image=y x",
         ] {
             assert!(reads_input(&words(reads)), "{reads}");
         }
@@ -263,9 +331,81 @@ mod tests {
             ("a:\n  prometheus.io/port: \"80\"\n", "a:\n  dev.firedrill.prometheus.io/port: \"80\"\n"),
             ("{a: b,'prometheus.io/port' : x}", "{a: b,'dev.firedrill.prometheus.io/port' : x}"),
             (r#"{"prometheus.io/port":"80"}"#, r#"{"dev.firedrill.prometheus.io/port":"80"}"#),
+            ("prometheus.io/port=80", "dev.firedrill.prometheus.io/port=80"),
+            ("prometheus.io/port-", "dev.firedrill.prometheus.io/port-"),
+            ("--selector=prometheus.io/port=80", "--selector=prometheus.io/port=80"),
             ("url: https://prometheus.io/docs\n", "url: https://prometheus.io/docs\n"),
         ] {
             assert_eq!((own(written), own(drills)), (drills.to_string(), drills.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_a_call_names_and_makes_is_the_drills() {
+        let told = |line: &str| {
+            let mut args = words(line);
+            with_drill_names(&mut args, &["prometheus.io/"], |pod| {
+                assert_eq!(kind(pod), "Pod");
+                pod["spec"]["hostAliases"] = json!([]);
+            });
+            args.join(" ")
+        };
+        let own = r#"--overrides={"apiVersion":"v1","spec":{"hostAliases":[]}}"#;
+        for (line, drills) in [
+            ("run x --image=a", format!("run {own} x --image=a")),
+            ("run x --image=a -- app --overrides=y", format!("run {own} x --image=a -- app --overrides=y")),
+            ("run --overrides={} x", "run --overrides={} x".into()),
+            (
+                "run --overrides={} --annotations=a=b,prometheus.io/port=80 x",
+                "run --overrides={} --annotations=a=b,dev.firedrill.prometheus.io/port=80 x".into(),
+            ),
+            (
+                "annotate svc web prometheus.io/scrape=true",
+                "annotate svc web dev.firedrill.prometheus.io/scrape=true".into(),
+            ),
+            ("label svc web prometheus.io/scrape=true", "label svc web prometheus.io/scrape=true".into()),
+            ("exec web -- run", "exec web -- run".into()),
+        ] {
+            assert_eq!(told(line), drills);
+        }
+    }
+
+    /// By the script that the toolbox runs, with `echo` in the place of kubectl.
+    #[test]
+    fn files_folders_and_kustomizations_are_read_as_kubectl_reads_them() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(home.path().join("k8s/more")).unwrap();
+        std::fs::create_dir(home.path().join("-e=d")).unwrap();
+        for (file, text) in [
+            ("-e=d/a.yaml", "a: 1"),
+            ("k8s/a.yaml", "a: 1"),
+            ("k8s/b.json", "{}\n"),
+            ("k8s/more/c.yml", "c: 3\n"),
+            ("k8s/README.md", "# no\n"),
+        ] {
+            std::fs::write(home.path().join(file), text).unwrap();
+        }
+        let told = |line: &str| {
+            let mut shell = std::process::Command::new("sh");
+            let read = shell.args(["-c", READ]).args(words(line)).current_dir(home.path()).output().unwrap();
+            read.status.success().then(|| String::from_utf8(read.stdout).unwrap())
+        };
+        let flat = "---\na: 1\n---\n{}\n";
+        let deep = format!("{flat}---\nc: 3\n");
+        for (line, read) in [
+            ("k8s/a.yaml echo apply --filename=k8s/a.yaml", Some("a: 1")),
+            ("k8s echo apply --filename=k8s", Some(flat)),
+            ("k8s echo apply --recursive=false --filename=k8s", Some(flat)),
+            ("k8s echo apply --recursive --filename=k8s", Some(deep.as_str())),
+            ("k8s echo apply --filename=k8s --recursive=true", Some(deep.as_str())),
+            ("k8s echo apply --kustomize=k8s", Some("kustomize ./k8s\n")),
+            ("example.com/k8s echo apply --kustomize=example.com/k8s", Some("kustomize example.com/k8s\n")),
+            ("k8s echo apply --recursive=1 --filename=k8s", Some(deep.as_str())),
+            ("-e=d echo apply --filename=-e=d", Some("---\na: 1\n")),
+            ("k8s echo patch --patch-file=k8s", None),
+            ("none.yaml echo apply --filename=none.yaml", None),
+        ] {
+            assert_eq!(told(line).as_deref(), read, "{line}");
         }
     }
 
@@ -293,16 +433,28 @@ mod tests {
                 vec![&list, &pod],
             ),
             (format!("--- # first\nkind: Pod\nspec: {{ x: 420 }}\n---\n{production}\n").as_str(), vec![&pod, &pod]),
+            ("kind: Pod\nspec:\n  <<: { x: 420, hostAliases: [] }\n", vec![&pod]),
         ] {
             let text = own(written).unwrap();
             assert_eq!(documents(&text).unwrap().iter().collect::<Vec<_>>(), drills, "{written}");
             assert_eq!(own(&text).as_ref(), Ok(&text), "as it is");
         }
-        for other in ["", "kind: ConfigMap\ndata: { a: b } # hostAliases\n", "kind: Pod\nspec: ["] {
+        for other in ["", "kind: ConfigMap\ndata: { a: b } # hostAliases\n"] {
             assert_eq!(own(other).as_deref(), Ok(other));
         }
-        assert_eq!(own("kind: List\nitems: [{ kind: Endpoints }]").unwrap_err().why, "it leads out");
-        assert!(own("kind: Pod\nspec: { hostAliases: [").unwrap_err().why.contains("may lead out of the drill"));
+        for listed in ["kind: List\nitems: [{ kind: Endpoints }]", "kind: EndpointsList\nitems: [{ subsets: [] }]"] {
+            assert_eq!(own(listed).unwrap_err().why, "it leads out");
+        }
+        for unlike in ["kind: Pod\nspec: { hostAliases: [", "kind: Pod\nspec: { x: !!str 420 }"] {
+            assert!(own(unlike).unwrap_err().why.contains("may lead out of the drill"), "{unlike}");
+        }
+        for half in ["kind: Pod\nspec: [", "kind: Pod\nkind: Service"] {
+            assert!(own(half).unwrap_err().why.contains("or have a key twice"), "{half}");
+        }
+        let merged = "kind: Service\nspec: { type: ClusterIP, <<: { type: ExternalName } }";
+        let read = own(merged).unwrap();
+        assert_eq!(documents(&read).unwrap(), [json!({ "kind": "Service", "spec": { "type": "ClusterIP" } })]);
+        assert!(!read.contains("<<"), "kubectl is given what was judged");
     }
 
     #[test]

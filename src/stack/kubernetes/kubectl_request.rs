@@ -4,6 +4,7 @@
 //! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
 
 use super::names::{SERVICE, origin};
+use crate::source::TextPattern;
 use crate::stack::arguments::{self, CallTable, CommandFlag, FlagError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +37,13 @@ pub struct NamespaceNames<'a> {
 }
 
 /// By what an object leads out of the namespace, or others into it.
-const OUTSIDE: [&str; 3] = ["externalIPs", "externalName", "hostAliases"];
+static OUTSIDE: TextPattern = TextPattern::new(concat!(
+    "external(?:IPs|Name)|host(?:Aliases|IPC|Network|PID|Path|Port)|volumeName",
+    // YAML has more words for true, and may have it on the next line; a JSON patch has it beside the path.
+    r"|(?i:privileged)(?:[\x22'\s]*:(?:\s|#[^\n]*\n)*)?[^,}#\n]*\b(?i:true|yes|on|y)\b|(?i:/privileged)\b",
+    // A letter that is written as its number hides a key from those who look for it.
+    r"|\\(?:x|u00|U000000)[4-7]",
+));
 const TABLE: CallTable = CallTable(include_str!("kubectl.txt"));
 
 named_enum! {
@@ -175,6 +182,10 @@ impl<'a> KubectlLine<'a> {
 
     /// Checks the values of flags that name namespaces, contexts and the drill's own objects, and translates them.
     fn check_flags(&mut self, takes: Words, names: &NamespaceNames<'_>) -> Result<(), String> {
+        let named = self.words.iter().enumerate().filter(|(at, word)| *at == 0 || word.contains('/'));
+        let mut kinds = named.flat_map(|(_, word)| word.split('/').next().unwrap_or_default().split(','));
+        let is_led = self.words.is_empty() || kinds.any(|kind| is_kind(kind, "endpoints"));
+        let leads = |set: &str| OUTSIDE.is_match(set) || is_led && set.contains("addresses");
         for (long, value) in &mut self.flags {
             match (*long, value) {
                 ("namespace", Some(value)) => drop(names.namespace(&format!("-n {value}"), value)?),
@@ -184,7 +195,7 @@ impl<'a> KubectlLine<'a> {
                         *value = format!("{}:{account}", names.namespace(&format!("--serviceaccount {value}"), space)?);
                     }
                 }
-                ("patch" | "overrides", Some(value)) if OUTSIDE.iter().any(|key| value.contains(*key)) => {
+                ("patch" | "overrides", Some(value)) if leads(value.as_str()) => {
                     return Err(format!("`{value}`: {}", why("outside")));
                 }
                 ("filename", Some(value)) if *value == "/dev/stdin" => *value = "-".into(),
@@ -304,9 +315,7 @@ fn configuration(line: &KubectlLine<'_>, names: &NamespaceNames<'_>) -> Result<S
     let current = names.contexts.first().ok_or(none)?;
     let command = line.name.join(" ");
     let context = line.words.first();
-    if let Some(context) = context {
-        names.context(&format!("kubectl {command} {context}"), context)?;
-    }
+    context.map_or(Ok(()), |context| names.context(&format!("kubectl {command} {context}"), context))?;
     let value = |long: &str| line.flags.iter().rev().find(|(flag, _)| *flag == long).map(|(_, value)| value.as_deref());
     match (command.as_str(), context) {
         ("config current-context", _) => Ok(format!("{current}\n")),
@@ -527,6 +536,11 @@ mod tests {
             "patch hpa api -n shop --type merge -p {\"spec\":{\"minReplicas\":5}}",
             "patch @ --type=merge --patch={\"spec\":{\"minReplicas\":5}} hpa api",
         ),
+        (
+            "patch cm endpoints -p {\"data\":{\"addresses\":\"kafka:9092\"}}",
+            "patch @ --patch={\"data\":{\"addresses\":\"kafka:9092\"}} cm endpoints",
+        ),
+        ("patch deploy web --patch-file p.yaml", "patch @ --patch-file=p.yaml deploy web"),
         ("apply -f -", "apply @ --filename=-"),
         ("apply -f /dev/stdin", "apply @ --filename=-"),
         ("apply -k k8s/overlays/prod/", "apply @ --kustomize=k8s/overlays/prod/"),
@@ -711,6 +725,18 @@ mod tests {
         ("expose deploy web --port=80 --load-balancer-ip=203.0.113.7", "or others into it"),
         ("patch svc web -p {\"spec\":{\"externalName\":\"db.example.com\"}}", "it leads out of the drill's namespace"),
         ("run x --image=a --overrides={\"spec\":{\"hostAliases\":[]}}", "it leads out of the drill's namespace"),
+        ("run x --image=a --overrides={\"spec\":{\"hostNetwork\":true}}", "it leads out of the drill's namespace"),
+        ("patch ep db -p {\"subsets\":[{\"addresses\":[]}]}", "it leads out of the drill's namespace"),
+        ("patch Endpoints.v1/db -p {\"subsets\":[{\"addresses\":[]}]}", "it leads out of the drill's namespace"),
+        ("patch svc/a ep/db -p {\"subsets\":[{\"addresses\":[]}]}", "it leads out of the drill's namespace"),
+        ("patch ep,svc db -p {\"subsets\":[{\"addresses\":[]}]}", "it leads out of the drill's namespace"),
+        ("patch -f ep.yaml -p {\"subsets\":[{\"addresses\":[]}]}", "it leads out of the drill's namespace"),
+        ("patch endpointslice db -p {\"endpoints\":[{\"addresses\":[]}]}", "it leads out of the drill's namespace"),
+        ("patch svc web -p {\"spec\":{\"extern\\u0061lName\":\"x\"}}", "it leads out of the drill's namespace"),
+        ("patch pvc db -p {\"spec\":{\"volumeName\":\"x\"}}", "it leads out of the drill's namespace"),
+        ("patch deploy web -p {\"securityContext\":{\"privileged\":true}}", "it leads out of the drill's namespace"),
+        ("patch deploy web -p privileged:Yes", "it leads out of the drill's namespace"),
+        ("patch deploy web -p [{\"path\":\"/x/privileged\"}]", "it leads out of the drill's namespace"),
         ("run x --image=a --privileged", "no nodes of its own"),
         ("run x --image=a --hostport=80", "no nodes of its own"),
         ("exec -it fd-agent -- sh", "`fd-agent` is Firedrill's own"),
@@ -770,6 +796,9 @@ mod tests {
             let outcome = outcome(line);
             assert!(outcome.starts_with("refused: ") && outcome.contains(part), "kubectl {line}: {outcome}");
         }
+        let patched = |patch: &str| call(&["patch", "deploy", "web", "-p", patch].map(String::from));
+        assert!(patched("securityContext:\n  privileged: # for now\n    true\n").is_err());
+        assert!(patched("securityContext:\n  privileged: false\n  readOnlyRootFilesystem: true\n").is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The team's manifests: read from a file, a folder, a kustomization or a chart, and what they say without a cluster.
 
-use super::boundary::unnameable;
+use super::boundary::{TABLE, is_listed, unnameable};
 use super::kubectl_request::is_kind;
 use crate::process;
 use crate::source::{TextPattern, in_other_case, outside, read_otherwise};
@@ -13,20 +13,6 @@ use std::path::{Path, PathBuf};
 
 /// The most that manifests may take, in bytes.
 const MOST: u64 = 8 * 1024 * 1024;
-
-/// Volumes that need nothing of the node and of no server but the cluster's own: what a claim stands for the cluster decides.
-const VOLUMES: &[&str] =
-    &["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
-
-/// What of a security context keeps a container from the node, and the values with which it does: as a cluster with Pod Security admission
-/// has it (`baseline`).
-const CONFINED: [(&str, &[&str]); 5] = [
-    ("seLinuxOptions/type", &["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"]),
-    ("seLinuxOptions/user", &[""]),
-    ("seLinuxOptions/role", &[""]),
-    ("appArmorProfile/type", &["", "RuntimeDefault", "Localhost"]),
-    ("seccompProfile/type", &["", "RuntimeDefault", "Localhost"]),
-];
 
 /// The annotation by which an object of a chart is not installed with the others, but at certain moments.
 const HOOK: &str = "/metadata/annotations/helm.sh~1hook";
@@ -186,10 +172,8 @@ pub(super) async fn read(path: &Path, root: &Path, chart: Option<&ClusterRequest
 
 /// Whether an installation of its chart brings an object: not one that tests, upgrades, rolls back or deletes.
 fn is_installed(object: &Value) -> bool {
-    object
-        .pointer(HOOK)
-        .and_then(Value::as_str)
-        .is_none_or(|hooks| hooks.split(',').any(|hook| ["pre-install", "post-install"].contains(&hook.trim())))
+    let installs = |hook: &str| ["pre-install", "post-install"].contains(&hook.trim());
+    object.pointer(HOOK).and_then(Value::as_str).is_none_or(|hooks| hooks.split(',').any(installs))
 }
 
 /// The file by which a folder is a kustomization.
@@ -334,6 +318,7 @@ fn read_text(file: &Path, root: &Path) -> Result<String, ResolveError> {
 async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Manifests, ResolveError> {
     let operation = format!("{program} {} in {}", args.join(" ".as_ref()).display(), folder.display());
     let mut command = process::command(program);
+    process::limit_memory(&mut command);
     command
         .args(args)
         .current_dir(folder)
@@ -443,6 +428,12 @@ impl Manifests {
         self.of_kind("Service").flat_map(|service| Manifests::names_of(name(service), written)).collect()
     }
 
+    /// Those, and the names of production that belong to them, in small letters.
+    pub(super) fn called(&self, request: &StackRequest) -> BTreeSet<String> {
+        let of_production = request.hosts.keys().map(|host| host.to_lowercase());
+        self.names(written(request)).into_iter().chain(of_production).collect()
+    }
+
     /// Every name by which a client can call a Service.
     pub(super) fn hosts(&self, written: &str) -> Vec<String> {
         let names = |service: &Value| match text(service, "/spec/clusterIP") == "None" {
@@ -473,10 +464,8 @@ impl Manifests {
                 self.data(kind, text(from, "/name")).remove(text(from, "/key"))
             });
             let value = entry.get("value").and_then(Value::as_str).map(str::to_string).or(referred);
-            if let Some(value) = value {
-                let value = expanded(&value, &found);
-                found.insert(text(entry, "/name").to_string(), value);
-            }
+            let set = value.map(|value| (text(entry, "/name").to_string(), expanded(&value, &found)));
+            found.extend(set);
         }
         found
     }
@@ -526,7 +515,7 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
     for volume in items(spec, "/volumes") {
         let name = text(volume, "/name");
         let set = volume.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-        for key in set.map(|(key, _)| key.as_str()).filter(|key| *key != "name" && !VOLUMES.contains(key)) {
+        for key in set.map(|(key, _)| key.as_str()).filter(|key| *key != "name" && !is_listed("volumes", "*", key)) {
             asks.push(match key {
                 "hostPath" => format!("its volume `{name}` is the node's `{}`", text(volume, "/hostPath/path")),
                 of => format!("its volume `{name}` is one that the node mounts (`{of}`)"),
@@ -537,9 +526,9 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
     if all().any(|of| is_true(of, "/securityContext/windowsOptions/hostProcess")) {
         asks.push("it sets `hostProcess`".into());
     }
-    for (of, (key, kept)) in all().flat_map(|of| CONFINED.map(|confined| (of, confined))) {
+    for (of, (key, _)) in all().flat_map(|of| TABLE.rows("confined").map(move |row| (of, row))) {
         let value = text(of, &format!("/securityContext/{key}"));
-        if !kept.contains(&value) {
+        if !value.is_empty() && !is_listed("confined", key, value) {
             asks.push(format!("it sets `{}: {value}`, which keeps it from the node by less", key.replace('/', ".")));
         }
     }
@@ -565,9 +554,8 @@ pub(super) fn asks_of_the_node(spec: &Value) -> Vec<String> {
 fn asks_others(container: &Value) -> bool {
     let probes = ["/livenessProbe", "/readinessProbe", "/startupProbe", "/lifecycle/postStart", "/lifecycle/preStop"];
     let handlers = probes.iter().filter_map(|probe| container.pointer(probe));
-    handlers
-        .flat_map(|probe| ["/httpGet/host", "/tcpSocket/host"].map(|at| text(probe, at)))
-        .any(|host| !host.is_empty())
+    let mut hosts = handlers.flat_map(|probe| ["/httpGet/host", "/tcpSocket/host"].map(|at| text(probe, at)));
+    hosts.any(|host| !host.is_empty())
 }
 
 /// The map that stands under these keys, made where it is not there.

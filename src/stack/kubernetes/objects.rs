@@ -11,6 +11,7 @@ use super::namespace::{ClusterNamespace, environment, removed};
 use super::pods::{self, stands};
 use super::stack::KubernetesStack;
 use super::transform::encode;
+use crate::stack::arguments::CallTable;
 use crate::stack::compose::release::fingerprint;
 use crate::stack::{ContainerState, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Release, StackResult};
 use kube::api::{DeleteParams, Patch};
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
+const MERGE_KEYS: CallTable = CallTable(include_str!("merge.txt"));
 /// How long the new Pods have to become ready; a bad release may never be.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a rollout of which nothing is counted otherwise makes no progress.
@@ -28,7 +30,7 @@ const NO_PROGRESS_FOR: Duration = Duration::from_secs(6);
 pub(super) async fn change(stack: &KubernetesStack, change: &ObjectChange, back: bool) -> StackResult<()> {
     let operation = format!("changing `{}`", change.object);
     let mut object = object(stack, change)?;
-    stack.add_aliases(&mut object);
+    stack.keep_inside(&mut object);
     let is_removed = matches!((&change.edit, back), (ObjectEdit::Create(_), true) | (ObjectEdit::Delete, false));
     match &change.edit {
         _ if is_removed => stack.namespace.remove(&object, &operation).await?,
@@ -154,17 +156,7 @@ pub(super) fn named(change: &ObjectChange) -> Result<Value, String> {
 /// By what the cluster tells the things of a list apart when it merges them into those of an object of a kind; a list of another name it
 /// replaces.
 fn merge_key(kind: &str, list: &str) -> Option<&'static str> {
-    Some(match (list, kind) {
-        ("ports", "Service") => "port",
-        ("ports", _) => "containerPort",
-        ("volumeMounts", _) => "mountPath",
-        ("volumeDevices", _) => "devicePath",
-        ("hostAliases", _) => "ip",
-        ("topologySpreadConstraints", _) => "topologyKey",
-        ("containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes", _) => "name",
-        ("imagePullSecrets", _) | ("secrets", "ServiceAccount") => "name",
-        _ => return None,
-    })
+    MERGE_KEYS.row(kind, list).or_else(|| MERGE_KEYS.row("*", list))
 }
 
 fn item_of<'v>(list: Option<&'v Value>, key: &str, wanted: Option<&Value>) -> Option<&'v Value> {
@@ -184,8 +176,8 @@ pub(super) fn keyless(of_kind: &str, set: &Value) -> Option<(String, &'static st
 
 /// An object with what a patch sets, as the cluster merges it.
 pub(super) fn merged(of_kind: &str, list: &str, into: Value, set: &Value) -> Value {
-    match (into, set) {
-        (Value::Object(mut into), Value::Object(set)) => {
+    match (into, set, merge_key(of_kind, list)) {
+        (Value::Object(mut into), Value::Object(set), _) => {
             for (key, value) in set {
                 let old = into.remove(key).unwrap_or_default();
                 if !value.is_null() {
@@ -194,9 +186,8 @@ pub(super) fn merged(of_kind: &str, list: &str, into: Value, set: &Value) -> Val
             }
             Value::Object(into)
         }
-        (_, Value::Object(_)) => merged(of_kind, list, Value::Object(Map::new()), set),
-        (Value::Array(mut into), Value::Array(set)) if merge_key(of_kind, list).is_some() => {
-            let key = merge_key(of_kind, list).unwrap_or_default();
+        (_, Value::Object(_), _) => merged(of_kind, list, Value::Object(Map::new()), set),
+        (Value::Array(mut into), Value::Array(set), Some(key)) => {
             for item in set {
                 match into.iter_mut().find(|old| item.get(key).is_some() && old.get(key) == item.get(key)) {
                     Some(old) => *old = merged(of_kind, list, old.take(), item),
@@ -205,7 +196,7 @@ pub(super) fn merged(of_kind: &str, list: &str, into: Value, set: &Value) -> Val
             }
             Value::Array(into)
         }
-        (_, set) => set.clone(),
+        (_, set, _) => set.clone(),
     }
 }
 
@@ -328,8 +319,7 @@ fn taken_back(of_kind: Option<&str>, list: &str, set: &Value, planned: Option<&V
 
 /// The workload of a service that can be released and restarted.
 fn workload<'s>(stack: &'s KubernetesStack, service: &str) -> StackResult<&'s Value> {
-    let mut rolled_out = stack.planned().iter().filter(|object| pods::is_rolled_out(object));
-    let workload = rolled_out.find(|workload| name(workload) == service);
+    let workload = stack.planned().iter().find(|object| pods::is_rolled_out(object) && name(object) == service);
     let cause = "only a Deployment, StatefulSet or DaemonSet can be rolled out";
     workload.ok_or_else(|| environment(format!("rolling out `{service}`"), cause))
 }
@@ -450,9 +440,8 @@ fn released(container: &Value, release: &Release) -> Value {
 fn as_planned(planned: &Value, current: &Value) -> Value {
     let mut env: Vec<Value> = items(planned, "/env").cloned().collect();
     let is_planned = |wanted: &str| items(planned, "/env").any(|entry| text(entry, "/name") == wanted);
-    for added in items(current, "/env").map(|entry| text(entry, "/name")).filter(|name| !is_planned(name)) {
-        env.push(json!({ "name": added, "$patch": "delete" }));
-    }
+    let added = items(current, "/env").map(|entry| text(entry, "/name")).filter(|name| !is_planned(name));
+    env.extend(added.map(|name| json!({ "name": name, "$patch": "delete" })));
     env.iter_mut().filter(|entry| entry.get("valueFrom").is_some()).for_each(|entry| entry["value"] = Value::Null);
     json!({ "name": text(planned, "/name"), "image": planned["image"], "args": planned["args"], "env": env })
 }

@@ -59,7 +59,7 @@ impl KubernetesPlatform {
 
     /// Firedrill's own images for a stack, if they were made.
     pub(super) fn images_of(&self, request: &StackRequest) -> Option<FiredrillImages> {
-        self.images.lock().ok()?.get(&images_key(request)).cloned()
+        crate::locked(&self.images).get(&images_key(request)).cloned()
     }
 
     /// Whether everything of Firedrill's runs from one image that is there, without Docker.
@@ -272,12 +272,8 @@ impl ResolvedStack for ResolvedManifests {
                 let why = format!("is in the namespace `{namespace}`, and the drill has `{}` only", self.written());
                 found.push(refused(why, "`stack.kubernetes.namespace` says which one is meant"));
             }
-            if let Some((why, help)) = left_out(object) {
-                found.push(Finding { error: false, ..refused(format!("is left out: {why}"), help) });
-            }
-            if let Some((why, help)) = asks_outside(object, self.request.isolate) {
-                found.push(Finding { error: false, ..refused(why.into(), help) });
-            }
+            let warnings = left_out(object).into_iter().chain(asks_outside(object, self.request.isolate));
+            found.extend(warnings.map(|(why, help)| Finding { error: false, ..refused(why.into(), help) }));
             let outside = leads_out(object, &self.manifests, &self.request);
             let wrong = refusals(object, &self.request).into_iter().chain(outside);
             found.extend(wrong.map(|(why, help)| refused(why, help)));
@@ -367,9 +363,7 @@ impl ResolvedStack for ResolvedManifests {
         let stack = KubernetesStack::of(self, run, options).await?;
         stack.leads_to_nobody_else().await?;
         let made = super::images::make(&stack, cancel).await?;
-        if let Ok(mut images) = self.platform.images.lock() {
-            images.insert(self.images_key(), made);
-        }
+        crate::locked(&self.platform.images).insert(self.images_key(), made);
         Ok(())
     }
 

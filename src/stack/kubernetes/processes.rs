@@ -5,7 +5,6 @@ use super::manifests::{self, Manifests, items, main_container, pod_spec, text};
 use super::names::{self, PROCESS, RUN};
 use super::namespace::{ClusterNamespace, api, environment, list};
 use super::stack::KubernetesStack;
-use super::transform::add_aliases;
 use super::{pods, watch};
 use crate::stack::changes::WatchedEnds;
 use crate::stack::{Ending, Process, RELEASE_WITHIN, StackResult};
@@ -18,17 +17,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What the Pods of a process take over of the workload that it is like, beside a container of it and its volumes.
-const OF_THE_POD: [&str; 8] = [
-    "dnsConfig", "dnsPolicy", "imagePullSecrets", "nodeSelector", "securityContext", "serviceAccountName",
-    "tolerations", "volumes",
-];
-const OF_THE_CONTAINER: [&str; 8] =
-    ["env", "envFrom", "image", "imagePullPolicy", "resources", "securityContext", "volumeMounts", "workingDir"];
+const OF_THE_POD: &str =
+    "dnsConfig dnsPolicy imagePullSecrets nodeSelector securityContext serviceAccountName tolerations volumes";
+const OF_THE_CONTAINER: &str = "env envFrom image imagePullPolicy resources securityContext volumeMounts workingDir";
 
 /// The Pods of a process, with the label of its drill.
 fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str) -> StackResult<Vec<Value>> {
-    let taken = |from: &Value, keys: &[&str]| -> Value {
-        keys.iter().filter_map(|key| Some((key.to_string(), from.get(key)?.clone()))).collect()
+    let taken = |from: &Value, keys: &str| -> Value {
+        keys.split(' ').filter_map(|key| Some((key.to_string(), from.get(key)?.clone()))).collect()
     };
     let (mut spec, mut container) = match &process.service {
         None => (json!({ "automountServiceAccountToken": false }), json!({ "image": toolbox })),
@@ -38,7 +34,7 @@ fn pods_of(process: &Process, manifests: &Manifests, toolbox: &str, short: &str)
                 let cause = format!("the manifests have no workload `{service}`");
                 return Err(environment(format!("starting `{}`", process.name), cause));
             };
-            (taken(like, &OF_THE_POD), taken(main, &OF_THE_CONTAINER))
+            (taken(like, OF_THE_POD), taken(main, OF_THE_CONTAINER))
         }
     };
     // Volumes that a StatefulSet makes for each of its Pods are theirs.
@@ -98,13 +94,13 @@ fn ending(pod: &Value) -> Option<Ending> {
 pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<WatchedEnds> {
     let operation = format!("starting `{name}`");
     let process = stack.request.processes.iter().find(|process| process.name == name);
-    let (Some(process), Some(ours), Some((_, aliases))) = (process, stack.ours.get(), stack.started.get()) else {
+    let (Some(process), Some(ours), Some(_)) = (process, stack.ours.get(), stack.started.get()) else {
         return Err(environment(operation, "the stack has not been started"));
     };
     let mut made = pods_of(process, &stack.manifests, &ours.toolbox, &names::short(&stack.run.id))?;
     let (all, ends) = (stack.namespace.all::<Pod>(), watch_ends(&stack.namespace, name));
     for pod in &mut made {
-        add_aliases(pod, aliases);
+        stack.keep_inside(pod);
         stack.namespace.make(pod, &operation).await?;
     }
     let has_begun = |pod: &Value| pods::state(pod, name).status != "created";

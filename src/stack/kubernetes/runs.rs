@@ -109,10 +109,8 @@ pub(super) fn note_again(noted: &NotedRun) -> StackResult<()> {
 
 /// Forgets a run of which nothing is left.
 pub(super) fn forget(run: &str) {
-    if let Ok(file) = file(run) {
-        // One that stays is looked at again, and nothing is found.
-        let _ = std::fs::remove_file(file);
-    }
+    // One that stays is looked at again, and nothing is found.
+    let _ = file(run).and_then(std::fs::remove_file);
 }
 
 /// The run of an id, if it has a namespace.

@@ -4,7 +4,7 @@ use super::cluster::{self, Cluster};
 use super::images::{self, FiredrillImages};
 use super::jobs::{remove_empty_day, remove_job};
 use super::kubectl::KubectlTools;
-use super::manifests::{Manifests, WORKLOADS, items, kind, name, pod_spec_pointer, remove_at, text};
+use super::manifests::{Manifests, WORKLOADS, items, kind, name, pod_spec_pointer, remove_at, text, written};
 use super::names::{self, CLOSED, CLOSED_PORT, OURS, RUN_ID};
 use super::namespace::{ClusterNamespace, api, environment, going, hinted, list, make};
 use super::platform::ResolvedManifests;
@@ -17,9 +17,9 @@ use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::changes::WatchedEnds;
 use crate::stack::compose::secrets::guessed;
 use crate::stack::{
-    AgentRole, Channel, ClusterRequest, ContainerState, Ending, ExecResult, Fingerprint, Fingerprints, ObjectChange,
-    ObjectEdit, Place, ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest,
-    StackResult, StackUp, TOOLBOX, Tools,
+    AgentRole, Channel, ContainerState, Ending, ExecResult, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Place,
+    ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult, StackUp,
+    TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, Service, ServiceAccount};
@@ -79,10 +79,6 @@ impl KubernetesStack {
         })
     }
 
-    pub(super) fn asked(&self) -> ClusterRequest {
-        self.request.cluster.clone().unwrap_or_default()
-    }
-
     /// Whether it has objects that belong to the whole cluster.
     fn is_beyond_namespace(&self) -> bool {
         self.request.cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty())
@@ -93,8 +89,9 @@ impl KubernetesStack {
         self.started.get().map_or(&[], |(planned, _)| planned)
     }
 
-    /// Gives the Pods of an object that is made later the names that those of the drill have.
-    pub(super) fn add_aliases(&self, object: &mut Value) {
+    /// Keeps an object that is made later in the drill, as those of the manifests: its Pods have the names of the drill's Services.
+    pub(super) fn keep_inside(&self, object: &mut Value) {
+        transform::kept_inside(object, &self.manifests, written(&self.request), &self.namespace.name);
         if let Some((_, aliases)) = self.started.get() {
             transform::add_aliases(object, aliases);
         }
@@ -168,14 +165,13 @@ impl KubernetesStack {
     /// Refuses what would call other people's Services by names of the written namespace, where the cluster has one. The account of a
     /// Job may not look there: whoever makes the Job has looked.
     pub(super) async fn leads_to_nobody_else(&self) -> StackResult<()> {
-        let written = self.asked().namespace;
+        let written = written(&self.request);
         let all_have_one = transform::without_alias(&self.manifests).next().is_none();
         if self.request.isolate || written.is_empty() || all_have_one || self.cluster.in_job {
             return Ok(());
         }
         let operation = format!("looking for the Services of the manifests in the namespace `{written}`");
-        let all = self.cluster.namespace(written.as_str()).all::<Service>();
-        let live = list(&all, &ListParams::default(), &operation).await?;
+        let live = list(&self.cluster.namespace(written).all::<Service>(), &ListParams::default(), &operation).await?;
         let is_there = |own: &&str| live.iter().any(|live| name(live) == *own);
         let Some(own) = transform::without_alias(&self.manifests).find(is_there) else { return Ok(()) };
         let cause = format!(
@@ -395,7 +391,7 @@ impl Stack for KubernetesStack {
     }
 
     fn hosts(&self) -> Vec<String> {
-        self.manifests.hosts(&self.asked().namespace)
+        self.manifests.hosts(written(&self.request))
     }
 
     fn secrets(&self) -> Vec<Secret> {
@@ -537,6 +533,7 @@ impl Stack for ReopenedNamespace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::ClusterRequest;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// A cluster that answers every request with 403.

@@ -33,23 +33,17 @@ pub(super) const TIES: [&str; 2] = ["finalizers", "ownerReferences"];
 /// The most that an annotation may have; the cluster takes 256 KiB for all of them.
 const MOST_ANNOTATION: usize = 200 * 1024;
 
-/// What gives a Service an address, and a way in from outside of the cluster.
-const OF_OUTSIDE: &str = "clusterIPs externalIPs loadBalancerIP loadBalancerClass loadBalancerSourceRanges \
+/// What gives a Service a way in from outside of the cluster.
+const OF_OUTSIDE: &str = "externalIPs loadBalancerIP loadBalancerClass loadBalancerSourceRanges \
     externalTrafficPolicy healthCheckNodePort allocateLoadBalancerNodePorts";
 
 /// How annotations begin that programs of the cluster follow wherever they are: external-dns and the controller of kops
 /// give the object a name in a DNS of the world; kubed, Reflector and Replicator write copies of it into other
-/// namespaces; Datadog, Elastic's agents and, the last one, Prometheus watch over it.
-static FOLLOWED: [&str; 8] = [
-    "ad.datadoghq.com/",
-    "co.elastic.",
-    "dns.alpha.kubernetes.io/",
-    "external-dns.alpha.kubernetes.io/",
-    "kubed.appscode.com/",
-    "reflector.v1.k8s.emberstack.com/",
-    "replicator.v1.mittwald.de/",
-    "prometheus.io/",
-];
+/// namespaces; Consul and Ambassador lead the clients of others to it; kube2iam and kiam give Pods a role in AWS; Datadog, Elastic's agents and
+/// Prometheus watch over it.
+const FOLLOWED: &str = "ad.datadoghq.com/ co.elastic. consul.hashicorp.com/ dns.alpha.kubernetes.io/ \
+    external-dns.alpha.kubernetes.io/ getambassador.io/ iam.amazonaws.com/ kubed.appscode.com/ \
+    reflector.v1.k8s.emberstack.com/ replicator.v1.mittwald.de/ prometheus.io/";
 
 /// Where an object, and what a controller makes of it, has metadata.
 pub(super) const MADE: [&str; 4] = ["", "/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"];
@@ -59,12 +53,12 @@ pub(super) fn team(manifests: &Manifests, request: &StackRequest, drill: &DrillO
     let (written, followed) = (written(request), followed(manifests));
     let mut objects = Vec::new();
     for object in manifests.objects.iter().filter(|object| is_made(object)) {
-        let mut own = owned(object, drill, followed);
+        let mut own = owned(object, drill, &followed);
+        kept_inside(&mut own, manifests, written, drill.namespace);
         match kind(object) {
-            "Service" => {
-                inside_only(&mut own);
-                own_target(&mut own, manifests, written, drill);
-            }
+            // An address of the drill's own, or none as it is written.
+            "Service" if text(&own, "/spec/clusterIP") == "None" => remove_at(&mut own, "/spec", &["clusterIPs"]),
+            "Service" => remove_at(&mut own, "/spec", &["clusterIP", "clusterIPs"]),
             "RoleBinding" => own_subjects(&mut own, written, drill),
             "Secret" => encode(&mut own),
             _ => {}
@@ -115,8 +109,9 @@ pub(super) fn scrapes_by_annotation(manifests: &Manifests) -> bool {
 }
 
 /// How annotations begin that have another name in a drill.
-pub(super) fn followed(manifests: &Manifests) -> &'static [&'static str] {
-    if scrapes_by_annotation(manifests) { &FOLLOWED[..FOLLOWED.len() - 1] } else { &FOLLOWED }
+pub(super) fn followed(manifests: &Manifests) -> Vec<&'static str> {
+    let is_meant = scrapes_by_annotation(manifests);
+    FOLLOWED.split(' ').filter(|begin| !is_meant || *begin != "prometheus.io/").collect()
 }
 
 /// The name of an annotation in a drill. In what a step applies it is renamed as well: one that was added to a template would have its Pods
@@ -153,30 +148,32 @@ pub(super) fn encode(secret: &mut Value) {
 
 /// The subjects of the written namespace are those of the drill's.
 fn own_subjects(binding: &mut Value, written: &str, drill: &DrillObjects<'_>) {
-    for namespace in items_mut(binding, "/subjects").filter_map(|subject| subject.get_mut("namespace")) {
-        if namespace.as_str() == Some(written) {
-            *namespace = json!(drill.namespace);
+    let named = items_mut(binding, "/subjects").filter_map(|subject| subject.get_mut("namespace"));
+    let own = named.filter(|namespace| namespace.as_str() == Some(written));
+    own.for_each(|namespace| *namespace = json!(drill.namespace));
+}
+
+/// An object of the manifests or of a step: a Service that can be reached from inside the cluster alone, and Services of the drill where
+/// the written namespace is named, by an `ExternalName` and where Pods search for short names.
+pub(super) fn kept_inside(object: &mut Value, manifests: &Manifests, written: &str, namespace: &str) {
+    let searches = pod_spec_pointer(object).map(|at| format!("{at}/dnsConfig/searches")).unwrap_or_default();
+    for domain in items_mut(object, &searches) {
+        if let Some(rest) = domain.as_str().and_then(|domain| domain.strip_prefix(&format!("{written}.svc"))) {
+            *domain = json!(format!("{namespace}.svc{rest}"));
         }
     }
-}
-
-/// A Service that can be reached from inside the cluster alone, at an address of the drill's own.
-fn inside_only(service: &mut Value) {
-    let is_headless = text(service, "/spec/clusterIP") == "None";
-    remove_at(service, "/spec", if is_headless { &[] } else { &["clusterIP"] });
-    OF_OUTSIDE.split(' ').for_each(|key| remove_at(service, "/spec", &[key]));
-    if matches!(text(service, "/spec/type"), "NodePort" | "LoadBalancer") {
-        service["spec"]["type"] = json!("ClusterIP");
+    if kind(object) != "Service" {
+        return;
     }
-    items_mut(service, "/spec/ports").for_each(|port| remove_at(port, "", &["nodePort"]));
-}
-
-/// A Service that stands for one of the written namespace (`ExternalName`) stands for that of the drill's.
-fn own_target(service: &mut Value, manifests: &Manifests, written: &str, drill: &DrillObjects<'_>) {
-    let Some(Value::String(to)) = service.pointer_mut("/spec/externalName") else { return };
+    OF_OUTSIDE.split(' ').for_each(|key| remove_at(object, "/spec", &[key]));
+    if matches!(text(object, "/spec/type"), "NodePort" | "LoadBalancer") {
+        object["spec"]["type"] = json!("ClusterIP");
+    }
+    items_mut(object, "/spec/ports").for_each(|port| remove_at(port, "", &["nodePort"]));
+    let Some(Value::String(to)) = object.pointer_mut("/spec/externalName") else { return };
     let is_meant = |own: &&str| Manifests::names_of(own, written).iter().any(|name| name == to.trim_end_matches('.'));
     if let Some(own) = manifests.of_kind("Service").map(name).find(is_meant) {
-        *to = to.replacen(&format!("{own}.{written}"), &format!("{own}.{}", drill.namespace), 1);
+        *to = to.replacen(&format!("{own}.{written}"), &format!("{own}.{namespace}"), 1);
     }
 }
 
@@ -310,9 +307,7 @@ pub(super) fn rights_on(object: &Value, namespace: &str, short: &str, isolated: 
     let mut named = rule(&["get", "update", "patch", "delete"]);
     named["resourceNames"] = json!([name(object)]);
     let mut rules = vec![named, rule(&["list", "watch"])];
-    if makes {
-        rules.push(rule(&["create"]));
-    }
+    rules.extend(makes.then(|| rule(&["create"])));
     let role = format!("{STEPS}-{}", names::short(&format!("{}/{}", of.plural, name(object))));
     grant(&role, short, &Value::Array(rules), (STEPS, namespace)).to_vec()
 }
@@ -356,7 +351,7 @@ pub(super) fn aliases(manifests: &Manifests, request: &StackRequest, addresses: 
             found.entry(address.clone()).or_default().push(host);
         }
     }
-    (manifests.names(written).into_iter().chain(request.hosts.keys().cloned()).collect(), found)
+    (manifests.called(request), found)
 }
 
 /// The Services to which no alias leads, as they have no address: their long names, and those of their Pods, lead to the written namespace.
@@ -501,6 +496,27 @@ mod tests {
         };
         assert_eq!(to("pay.shop.svc.cluster.local."), "pay.firedrill-x.svc.cluster.local.");
         assert_eq!(to("pay.example.com"), "pay.example.com");
+    }
+
+    #[test]
+    fn what_a_step_applies_leads_into_the_drill_and_nobody_into_it() {
+        let own = |mut object: Value| {
+            kept_inside(&mut object, &manifests(), "shop", "firedrill-x");
+            object["spec"].take()
+        };
+        let service = |spec: Value| own(json!({ "kind": "Service", "spec": spec }));
+        let standby = |namespace: &str| json!({ "type": "ExternalName", "externalName": format!("pay.{namespace}.svc.cluster.local") });
+        assert_eq!(service(standby("shop")), standby("firedrill-x"));
+        let open = json!({ "type": "LoadBalancer", "externalIPs": ["203.0.113.7"], "clusterIP": "10.0.0.1", "ports": [{ "port": 80, "nodePort": 30080 }] });
+        let inside = json!({ "type": "ClusterIP", "clusterIP": "10.0.0.1", "ports": [{ "port": 80 }] });
+        assert_eq!(service(open), inside, "the address is that of the drill's Service, as it was shown");
+        let pods = |domain: &str| {
+            let spec = json!({ "dnsPolicy": "None", "dnsConfig": { "searches": [domain, "svc.cluster.local"] } });
+            let object = own(json!({ "kind": "Deployment", "spec": { "template": { "spec": spec } } }));
+            text(&object, "/template/spec/dnsConfig/searches/0").to_string()
+        };
+        assert_eq!(pods("shop.svc.cluster.local."), "firedrill-x.svc.cluster.local.");
+        assert_eq!(pods("other.svc.cluster.local"), "other.svc.cluster.local");
     }
 
     #[test]

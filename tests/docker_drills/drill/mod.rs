@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(540);
 /// How soon after a killed runner nothing may be left of its drill on a quiet machine.
 pub const PROMISED: Duration = Duration::from_secs(10);
 /// How soon on a machine that runs other drills as well.
-pub const ALLOWED: Duration = Duration::from_secs(20);
+pub const ALLOWED: Duration = Duration::from_secs(60);
 
 /// Asks again and again until there is an answer. The one place in which the tests wait.
 pub fn poll<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {

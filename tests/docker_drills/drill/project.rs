@@ -81,7 +81,8 @@ const SHORTER: &[(&str, &str)] = &[
     ("objective: 99.5% }", "objective: 97% }"),
     ("good: latency < 300ms, objective: 99% }", "good: latency < 500ms, objective: 90% }"),
     ("steady: { for: 5s }", "steady: { for: 2s }\nrevert: { hold: 1s }"),
-    ("recover: { within: 30s, hold: 5s }", "recover: { within: 10s, hold: 2s }"),
+    ("recover: { within: 30s, hold: 5s }", "recover: { within: 30s, hold: 2s }"),
+    ("rto: 1m", "rto: 3m"),
 ];
 
 /// Replaces each text by another one, each of which must be there exactly once; `{ROOT}` is the project's copy of the shipped files.

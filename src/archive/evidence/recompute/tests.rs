@@ -378,6 +378,24 @@ fn a_moment_of_which_nothing_is_known_is_no_relapse() {
     assert!(judged(Verdict::Passed).contains(&"verdict".to_string()), "nor is it a pass");
 }
 
+/// The drill waited to see whether users kept the service, and its generator was late meanwhile.
+#[test]
+fn a_disturbed_look_at_what_comes_after_the_recovery_tells_of_no_relapse() {
+    let judged = |verdict: Verdict| {
+        let mut all = with(Vec::new(), |_| {}, verdict);
+        for stamped in &mut all {
+            if let Event::Slice(slice) = &mut stamped.event
+                && slice.index == 124
+            {
+                slice.good.values_mut().for_each(|good| *good = 0);
+            }
+        }
+        differ(&all, &[])
+    };
+    assert!(judged(Verdict::Passed).contains(&"relapsed".to_string()));
+    assert!(!judged(Verdict::HarnessError).contains(&"relapsed".to_string()));
+}
+
 /// Nobody is to notice anything for 3 s, and users suffer from 3.0 s to 4.5 s after the fault.
 #[test]
 fn what_a_query_tells_first_is_of_the_time_before() {

@@ -9,6 +9,8 @@ use std::fs;
 const RUNS: [&str; 3] =
     ["20261118T064112Z-db-pool-0001", "20261119T064112Z-db-pool-0002", "20261120T064112Z-db-pool-0003"];
 
+const RUN: &str = "20261120T064112Z-db-pool-3f9a";
+
 /// Three sealed runs, one of them cut off.
 struct Runs(tempfile::TempDir);
 
@@ -349,4 +351,43 @@ fn a_chain_that_cannot_be_read_hides_no_change() {
     fs::write(runs.file(0, "events.jsonl"), "{}\n").unwrap();
     assert_eq!(states(), [SealState::Changed, SealState::Unreadable, SealState::Changed]);
     assert!(runs.report().is_changed() && runs.report().is_unreadable());
+}
+
+#[test]
+fn runs_are_found_where_their_chain_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = fs::canonicalize(dir.path()).unwrap();
+    let day = home.join("gamedays/20261120T020000Z-nightly-0001");
+    testing::run(&day.join("runs"), RUN, Story::Passed);
+    fs::write(day.join("gameday.jsonl"), "").unwrap();
+    let single = testing::run(&home.join("runs"), RUN, Story::Passed);
+    // What was a link, and a run of which everything was taken.
+    fs::create_dir(home.join("runs/latest")).unwrap();
+    fs::copy(single.join("events.jsonl"), home.join("runs/latest/events.jsonl")).unwrap();
+    fs::create_dir(home.join("runs/20261121T064112Z-db-pool-0000")).unwrap();
+    fs::create_dir_all(home.join("empty")).unwrap();
+    fs::write(home.join("empty").join(CHAIN), "").unwrap();
+
+    let (found, _) = find(std::slice::from_ref(&home)).unwrap();
+    let names =
+        |root: &str| -> Vec<String> { found[&home.join(root)].places.iter().map(|place| place.id.clone()).collect() };
+    assert_eq!(names("runs"), [RUN, "20261121T064112Z-db-pool-0000"]);
+    assert_eq!(names("gamedays"), ["20261120T020000Z-nightly-0001"]);
+    assert_eq!(names("gamedays/20261120T020000Z-nightly-0001/runs"), [RUN]);
+    assert_eq!(names("empty"), Vec::<String>::new());
+    assert!(found.values().all(|root| root.whole));
+
+    let (alone, _) = find(std::slice::from_ref(&single)).unwrap();
+    assert_eq!(alone.len(), 1);
+    assert!(!alone[&home.join("runs")].whole, "its neighbours were not asked for");
+    assert!(find(&[home.join("nowhere")]).is_err());
+}
+
+#[test]
+fn a_copy_alone_is_known_by_its_story() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = testing::run(dir.path(), RUN, Story::Passed);
+    fs::rename(run, dir.path().join("latest")).unwrap();
+    let (found, _) = find(&[dir.path().join("latest")]).unwrap();
+    assert_eq!(found.values().next().unwrap().places[0].id, RUN);
 }

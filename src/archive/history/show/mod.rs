@@ -5,7 +5,7 @@
 use super::index::Update;
 use super::run::{IndexedRun, RunStanding};
 use super::summary::{RunbookChange, RunbookVersion, Spread, Summary};
-use super::trend::{HistoryTrend, MeanInterval, TrendRow};
+use super::trend::{ActionEffect, HistoryTrend, MeanInterval, RepeatedFailure, TrendRow};
 use crate::output::one_line;
 use crate::record::Verdict;
 use crate::report::clock::day;
@@ -53,10 +53,7 @@ pub fn overview_text(overview: &Overview, form: PageForm) -> String {
         page.line("Times are medians from the fault on; spread and trend are those of the recovery.");
     }
     let worth: Vec<String> = overview.scenarios.iter().flat_map(|summary| worth_a_look(&page, summary, true)).collect();
-    if !worth.is_empty() {
-        page.heading("Worth a look");
-        worth.iter().for_each(|line| page.item(line));
-    }
+    page.list("Worth a look", &worth);
     unreadable(&mut page, &overview.index);
     page.out
 }
@@ -154,13 +151,8 @@ fn changed(change: &RunbookChange) -> String {
 
 /// Runs that could not be read are counted and named, on every page.
 fn unreadable(page: &mut HistoryPage, update: &Update) {
-    if update.unreadable.is_empty() {
-        return;
-    }
-    page.heading(&format!("{} could not be read and is in no figure", counted(update.unreadable.len(), "run")));
-    for why in &update.unreadable {
-        page.item(&page.text(why));
-    }
+    let why: Vec<String> = update.unreadable.iter().map(|why| page.text(why)).collect();
+    page.list(&format!("{} could not be read and is in no figure", counted(why.len(), "run")), &why);
 }
 
 /// A scenario and its runs, oldest first.
@@ -361,6 +353,14 @@ impl HistoryPage {
         self.add(&format!("  {text}\n"), &format!("- {text}\n"));
     }
 
+    /// A list below its heading; nothing where it has no member.
+    fn list(&mut self, heading: &str, items: &[String]) {
+        if !items.is_empty() {
+            self.heading(heading);
+        }
+        items.iter().for_each(|item| self.item(item));
+    }
+
     /// A table with these titles; a `>` in front of one puts its column to the right. Columns that are empty in every row are left
     /// out.
     fn table(&mut self, titles: &[&'static str], rows: &[Vec<String>]) {
@@ -416,33 +416,28 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
         "Mean times from the fault on to detection, first mitigating command and recovery, each with its 95% interval. \
          Where it says (2 of 10), the other eight never came to it.",
     );
-    if !trend.repeats.is_empty() {
-        page.heading("Failures that repeat");
-        for repeat in &trend.repeats {
-            let ids: Vec<String> = repeat.ids.iter().map(|id| page.name(id)).collect();
-            let what = format!("{} of {}", page.name(&repeat.class), page.name(&repeat.service));
-            page.item(&format!("{what}: {}: {}", counted(ids.len(), "time"), ids.join(", ")));
-        }
-    }
-    if !trend.actions.is_empty() {
-        page.heading("Before and after an action");
-        for effect in &trend.actions {
-            let [before, after] = [0, 1].map(|half: usize| {
-                let (failed, all) = effect.failed.get(half).copied().unwrap_or_default();
-                let mean = effect.recover.get(half).map_or_else(dash, |mean| interval(mean, all));
-                format!("{failed} of {all} failed, recovery {mean}")
-            });
-            let name = format!("{} ({})", page.name(&effect.action), page.name(&effect.scenario));
-            page.item(&format!("{name}: before {before}; after {after}"));
-        }
-    }
-    if !trend.budgets.is_empty() {
-        page.heading("Error budget left");
-        for (service, slo, left) in &trend.budgets {
-            let left = left.map_or_else(dash, budget_left);
-            page.item(&format!("{} {}: {left}", page.name(service), page.name(slo)));
-        }
-    }
+    let repeat = |repeat: &RepeatedFailure| {
+        let ids: Vec<String> = repeat.ids.iter().map(|id| page.name(id)).collect();
+        let what = format!("{} of {}", page.name(&repeat.class), page.name(&repeat.service));
+        format!("{what}: {}: {}", counted(ids.len(), "time"), ids.join(", "))
+    };
+    let repeats: Vec<String> = trend.repeats.iter().map(repeat).collect();
+    page.list("Failures that repeat", &repeats);
+    let action = |effect: &ActionEffect| {
+        let half = |((failed, all), mean): (&(usize, usize), &Option<MeanInterval>)| {
+            format!("{failed} of {all} failed, recovery {}", interval(mean, *all))
+        };
+        let halves: Vec<String> = effect.failed.iter().zip(&effect.recover).map(half).collect();
+        let name = format!("{} ({})", page.name(&effect.action), page.name(&effect.scenario));
+        format!("{name}: before {}", halves.join("; after "))
+    };
+    let actions: Vec<String> = trend.actions.iter().map(action).collect();
+    page.list("Before and after an action", &actions);
+    let budget = |(service, slo, left): &(String, String, Option<f64>)| {
+        format!("{} {}: {}", page.name(service), page.name(slo), left.map_or_else(dash, budget_left))
+    };
+    let budgets: Vec<String> = trend.budgets.iter().map(budget).collect();
+    page.list("Error budget left", &budgets);
     page.out
 }
 
@@ -511,20 +506,3 @@ fn of_all(mean: &MeanInterval, count: usize) -> String {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod trend_tests {
-    use super::super::trend::TrendPoint;
-    use super::*;
-    use crate::record::testing::{Story, record_of};
-
-    #[test]
-    fn a_mean_says_whom_it_leaves_out_and_a_budget_how_far_it_is_overspent() {
-        let points = [Story::Passed, Story::NotRecovered].map(|story| TrendPoint::of_drill(&record_of(story)).unwrap());
-        let mut trend = HistoryTrend::of(points.to_vec(), &[]);
-        trend.budgets.push(("shop".into(), "availability".into(), Some(-3.0)));
-        let text = trend_text(&trend, PageForm::Text);
-        assert!(text.contains("4.00 s (1 of 2)") && text.contains("shop availability: -300%"), "{text}");
-        assert!(trend_html(&trend).contains("MTTR 4.00 s (1 of 2)"));
-    }
-}

@@ -4,8 +4,10 @@ use super::super::Update;
 use super::super::run::{IndexedRun, RunStanding};
 use super::super::summary::Summary;
 use super::super::testing::{failed, run};
+use super::super::trend::TrendPoint;
 use super::*;
 use crate::record::Verdict;
+use crate::record::testing::{Story, record_of};
 
 const CURE: &str = "mitigate/terminate-the-session-that-holds-the-lock";
 
@@ -68,4 +70,14 @@ fn the_json_is_documented() {
         }
     }
     assert!(keys > 50, "{keys}");
+}
+
+#[test]
+fn a_mean_says_whom_it_leaves_out_and_a_budget_how_far_it_is_overspent() {
+    let points = [Story::Passed, Story::NotRecovered].map(|story| TrendPoint::of_drill(&record_of(story)).unwrap());
+    let mut trend = HistoryTrend::of(points.to_vec(), &[]);
+    trend.budgets.push(("shop".into(), "availability".into(), Some(-3.0)));
+    let text = trend_text(&trend, PageForm::Text);
+    assert!(text.contains("4.00 s (1 of 2)") && text.contains("shop availability: -300%"), "{text}");
+    assert!(trend_html(&trend).contains("MTTR 4.00 s (1 of 2)"));
 }

@@ -2,6 +2,7 @@
 
 use super::super::testing::{failed, run};
 use super::*;
+use proptest::prelude::*;
 
 const S: u64 = 1_000_000;
 
@@ -105,4 +106,37 @@ fn scenarios_are_kept_apart() {
         all.iter().map(|summary| (summary.scenario.as_str(), summary.runs)).collect::<Vec<_>>(),
         [("a", 1), ("b", 2)]
     );
+}
+
+#[test]
+fn one_odd_run_moves_the_mean_and_not_the_median() {
+    let spread = Spread::of(&[4 * S, 4 * S, 4 * S, 4 * S, 90 * S]).unwrap();
+    assert_eq!((spread.median_us, spread.iqr_us), (4 * S, 0));
+    assert!(spread.mean_us > 20 * S);
+    assert_eq!(spread.trend, None, "five runs are too few for a trend");
+}
+
+#[test]
+fn a_trend_is_a_shift_beyond_the_usual() {
+    let direction = |values: &[u64]| TimeTrend::of(values).map(|trend| trend.direction);
+    assert_eq!(direction(&[S; 7]), None);
+    assert_eq!(direction(&[S; 8]), Some(Direction::Steady));
+    assert_eq!(direction(&[S, S, S, S, 3 * S, 3 * S, 3 * S, 3 * S]), Some(Direction::Slower));
+    assert_eq!(direction(&[3 * S, 3 * S, 3 * S, 3 * S, S, S, S, S]), Some(Direction::Faster));
+    let restless = [S, 9 * S, S, 9 * S, 2 * S, 9 * S, 2 * S, 9 * S];
+    assert_eq!(direction(&restless), Some(Direction::Steady), "they differ as much among themselves");
+    let below = S + 90_000;
+    assert_eq!(direction(&[S, S, S, S, below, below, below, below]), Some(Direction::Steady));
+    let mut long = vec![50 * S; 100];
+    long.extend([S; 20]);
+    assert_eq!(TimeTrend::of(&long).unwrap().before_us, S, "only the last 20 runs count");
+}
+
+proptest! {
+    #[test]
+    fn quantiles_are_ordered_and_within(mut values in prop::collection::vec(0u64..1 << 50, 1..60)) {
+        let spread = Spread::of(&values).unwrap();
+        values.sort_unstable();
+        prop_assert!(values[0] <= spread.median_us && spread.median_us <= values[values.len() - 1]);
+    }
 }

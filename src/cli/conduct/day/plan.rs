@@ -33,26 +33,18 @@ pub struct Ready {
 }
 
 /// Every drill, with its stack resolved; the mistakes of all stacks are one error.
-pub async fn ready(
-    drills: Vec<PreparedDrill>,
-    platform: &dyn Platform,
-    wanted: &DayOptions,
-) -> Result<Vec<Ready>, Error> {
+pub async fn ready(all: Vec<PreparedDrill>, platform: &dyn Platform, wanted: &DayOptions) -> Result<Vec<Ready>, Error> {
     // A scenario that is drilled several times is resolved once.
-    let distinct: BTreeMap<&str, &Plan> = drills.iter().map(|drill| (drill.plan.name.as_str(), &drill.plan)).collect();
+    let distinct: BTreeMap<&str, &Plan> = all.iter().map(|drill| (drill.plan.name.as_str(), &drill.plan)).collect();
     let stacks = resolved(distinct.values().copied(), platform, wanted.globals.color()).await?;
     let known = distinct.keys().zip(stacks).map(|(name, stack)| (name.to_string(), (stack, earlier(wanted, name))));
     let known: BTreeMap<String, _> = known.collect();
-    let ready = drills.into_iter().filter_map(|entry| {
+    let ready = all.into_iter().filter_map(|entry| {
         let (stack, (took, used)) = known.get(&entry.plan.name)?;
         let demand = stack.demand();
-        Some(Ready {
-            demand: used.map_or(demand, |used| demand.measured(used)),
-            expected: took.unwrap_or_else(|| gameday::expected(&entry.plan)),
-            drill: entry,
-            stack: stack.clone(),
-            no_images: None,
-        })
+        let demand = used.map_or(demand, |used| demand.measured(used));
+        let expected = took.unwrap_or_else(|| gameday::expected(&entry.plan));
+        Some(Ready { drill: entry, stack: stack.clone(), demand, expected, no_images: None })
     });
     Ok(ready.collect())
 }

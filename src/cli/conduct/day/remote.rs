@@ -132,30 +132,19 @@ impl RemoteDay {
         let failed = |error: io::Error| on_disk(run_dir.path(), &error);
         let root = spec::root_of(&plan.source.path, &self.overrides);
         let options = DrillOptions { control: planned.control, seed, ..DrillOptions::default() };
-        let order = JobOrder {
-            who: Announcement {
-                run: run_dir.id().to_string(),
-                revision: runner.revision.clone(),
-                occasion: Some(occasion),
-                executed: Some(self.executed.clone()),
-                ..Announcement::default()
-            },
-            scenario: plan.source.path.clone(),
-            overrides: Overrides { root: Some(root.clone()), ..self.overrides.clone() },
-            rate: self.rate,
-            options: with_earlier(options, run_dir.path(), &plan),
-        };
-        let drill = RemoteDrill {
-            run: RunIdentity::of(&run_dir, false),
-            request: plan.stack.clone(),
-            files: self
-                .archive(&plan, &order, &root)
-                .map_err(|error| Error::harness(format!("the files of the scenario cannot be handed over: {error}")))?,
-            environment: environment_of(&plan),
-            directory: std::env::current_dir().map_err(failed)?,
-            within: plan.stack.up_within + gameday::expected(&plan) * 4 + LEEWAY,
-            build: BUILD,
-        };
+        let (run, revision) = (run_dir.id().to_string(), runner.revision.clone());
+        let (occasion, executed) = (Some(occasion), Some(self.executed.clone()));
+        let who = Announcement { run, revision, occasion, executed, ..Announcement::default() };
+        let overrides = Overrides { root: Some(root.clone()), ..self.overrides.clone() };
+        let (scenario, options) = (plan.source.path.clone(), with_earlier(options, run_dir.path(), &plan));
+        let order = JobOrder { who, scenario, overrides, rate: self.rate, options };
+        let not_handed = |error| Error::harness(format!("the files of the scenario cannot be handed over: {error}"));
+        let files = self.archive(&plan, &order, &root).map_err(not_handed)?;
+        let (run, environment) = (RunIdentity::of(&run_dir, false), environment_of(&plan));
+        let directory = std::env::current_dir().map_err(failed)?;
+        let within = plan.stack.up_within + gameday::expected(&plan) * 4 + LEEWAY;
+        let request = plan.stack.clone();
+        let drill = RemoteDrill { run, request, files, environment, directory, within, build: BUILD };
         if let Some(why) = no_images {
             return Err(why.into());
         }

@@ -155,7 +155,7 @@ impl Runner {
     }
 
     fn start(self: &Arc<Self>, state: &mut DayRunState, start: Start) {
-        let number = start.number;
+        let Start { number, attempt, cause, .. } = start;
         let broken = Came { outcome: RunOutcome::Broken, disturbed: false, lost: false };
         let ready = self.drill(number).cloned().ok_or_else(|| io::Error::other("it is not planned"));
         let made = ready.and_then(|ready| Ok((RunDir::create(&self.runs, &ready.drill.plan.name)?, ready)));
@@ -174,14 +174,8 @@ impl Runner {
             self.note(format!("{label}: it runs alone, and even so there is not enough {lacks}"));
         }
         let waited = std::mem::take(&mut state.waited) + state.no_room.take().map_or(Duration::ZERO, |at| at.elapsed());
-        self.sink.emit(DayEvent::DrillStarted {
-            number,
-            attempt: start.attempt,
-            run: run.clone(),
-            cause: start.cause,
-            running: state.schedule.running(),
-            waited_us: micros(waited),
-        });
+        let (running, waited_us) = (state.schedule.running(), micros(waited));
+        self.sink.emit(DayEvent::DrillStarted { number, attempt, run: run.clone(), cause, running, waited_us });
         let to = state.to.clone();
         let teller: Box<dyn Observer> = Box::new(move |event: &Stamped| {
             let told = match &event.event {
@@ -193,7 +187,7 @@ impl Runner {
             let _ = to.send(told);
         });
         let observers = [Some(teller), self.console.drill(number)].into_iter().flatten().collect();
-        let occasion = DayAttempt { day: self.day.clone(), number, attempt: start.attempt };
+        let occasion = DayAttempt { day: self.day.clone(), number, attempt };
         let attempt = AttemptRun { runner: self.clone(), ready, run_dir, occasion, observers };
         let task = state.tasks.spawn(attempt.run());
         state.begun.insert(task.id(), (start, run));

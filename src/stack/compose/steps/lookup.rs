@@ -14,7 +14,7 @@ const MOST: u64 = 1024 * 1024;
 
 /// The stack's files, and how calls may lead to them. Paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct FileLookup {
+pub(in crate::stack::compose) struct FileLookup {
     /// The Compose files on this machine; none where they are not known.
     pub files: Vec<PathBuf>,
     /// Directories of this machine whose `.env` names them by `COMPOSE_FILE`: Compose reads it only where it stands.

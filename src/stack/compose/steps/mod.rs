@@ -28,7 +28,8 @@ use lookup::FileLookup;
 use process::{ModelFile, ProcessListing};
 use recreate::Rereading;
 use rename::Change;
-use request::{Known, StepRequest};
+pub(super) use request::Known;
+use request::StepRequest;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -111,7 +112,7 @@ impl Tools for StepTools {
 }
 
 /// The stack as command lines name it, in a drill's project.
-fn known(team: &str, spec: &StackRequest, own: &str) -> Known {
+pub(super) fn known(team: &str, spec: &StackRequest, own: &str) -> Known {
     // Where another image begins is known when it runs.
     let begins = spec.directory.as_deref().or(spec.toolbox_image.is_none().then_some(TOOLBOX_DIRECTORY));
     let lookup = FileLookup::new(&model::files_of(spec), &spec.root, begins);
@@ -119,10 +120,9 @@ fn known(team: &str, spec: &StackRequest, own: &str) -> Known {
 }
 
 /// Why a call with these variables is refused wherever the step stands, and whatever the stack is like at that moment.
-pub(super) fn refusal(team: &str, spec: &StackRequest, call: (&str, &[String]), env: &StepEnv) -> Option<String> {
-    let (program, args) = call;
+pub(super) fn refusal(known: &Known, (program, args): (&str, &[String]), env: &StepEnv) -> Option<String> {
     let call = ToolCall { program: program.into(), args: args.to_vec(), env: env.to_vec(), ..ToolCall::default() };
-    request::parse(&call, &known(team, spec, team)).err().map(|refusal| refusal.why.replace('\n', "; "))
+    request::parse(&call, known).err().map(|refusal| refusal.why.replace('\n', "; "))
 }
 
 impl StepTools {
@@ -185,8 +185,8 @@ impl StepTools {
         if ask.does == CallKind::Config {
             // The team's own file, as the step's environment makes it.
             let (spec, endpoint) = rereading.asked().await?;
-            let mut command = model::reading(&endpoint, &spec).command();
-            command.arg("compose").args(model::file_options(&spec)).arg("config").args(&words.passed);
+            let mut command = model::reading(&endpoint, &spec);
+            command.args(model::file_options(&spec)).arg("config").args(&words.passed);
             command.arg("--").args(&words.rest).current_dir(&stack.model.directory);
             return Ok(process::run(command, &step, &ProcessListing::default()).await?);
         }

@@ -12,7 +12,7 @@ const MOST: u32 = 100;
 
 /// The stack as far as a command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
+pub(in crate::stack::compose) struct Known {
     /// The project's name as the team has it.
     pub team: String,
     /// The project's name in the drill.
