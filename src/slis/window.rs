@@ -286,9 +286,8 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
 /// elsewhere where most were answered, or a page where most got data. Of a kind that hardly any request had (less than 1%) each does; of
 /// another one those beyond its share, once they are more than twice that, and more than chance makes of it. That there was no complete
 /// answer only an SLI tells: of a load that none looks at it is an error, too.
-fn refusals(then: &[(&str, u64)], promised: OfStatus) -> impl Fn(&str, u64, u64) -> u64 + use<> {
-    let is_error =
-        move |result: &str| status_of(result).map_or(matches!(promised, OfStatus::Unmeasured), |status| status >= 400);
+fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, u64) -> u64 + use<> {
+    let is_error = move |result: &str| status_of(result).map_or(objective.is_none(), |status| status >= 400);
     let most = |of: &dyn Fn(&str) -> bool| sum(then, of) * 2 > sum(then, |_| true);
     let is_served = |result: &str| !is_error(result);
     let is_page = |result: &str| result.ends_with(OF_A_PAGE);
@@ -298,8 +297,7 @@ fn refusals(then: &[(&str, u64)], promised: OfStatus) -> impl Fn(&str, u64, u64)
     let (is_rare, all_then) = (rare(then), sum(then, |_| true).max(1) as f64);
     let shares = then.iter().map(|(result, count)| ((*result).to_string(), *count as f64 / all_then));
     // Where less than one in a hundred may be too many, what was rare then is usual as well.
-    let all_count = matches!(promised, OfStatus::Unseen(_));
-    let shares: BTreeMap<String, f64> = shares.filter(|(result, _)| all_count || !is_rare(result)).collect();
+    let shares: BTreeMap<String, f64> = shares.filter(|(result, _)| objective.is_some() || !is_rare(result)).collect();
     move |result, count, all| {
         let refuses =
             was_served && is_error(result) || was_answered && is_redirect(result) || was_data && is_page(result);
@@ -310,33 +308,16 @@ fn refusals(then: &[(&str, u64)], promised: OfStatus) -> impl Fn(&str, u64, u64)
     }
 }
 
-/// What the SLIs of a load promise of the status of its answers.
-#[derive(Clone, Copy)]
-enum OfStatus {
-    /// The strictest objective of those about it.
-    Judged(f64),
-    /// No SLI looks at it: the strictest objective of the others.
-    Unseen(f64),
-    /// There are no SLIs.
-    Unmeasured,
-}
-
-impl OfStatus {
-    /// Whether so many of these events are more refusals than the objective allows, and, where an SLI takes them for good or there is none, more
-    /// than one in ten: a single answer in a short window is no finding. Only where there is an objective `check` sees to it that the window
-    /// has enough of them.
-    fn too_many(self, refused: u64, all: u64) -> bool {
-        let of_all = |share: f64| share * all as f64;
-        let allowed = match self {
-            OfStatus::Judged(objective) => of_all((1.0 - objective).max(REFUSED)),
-            OfStatus::Unseen(objective) => {
-                let few = of_all(1.0 - objective).max((MIN_BAD - 1) as f64);
-                few.min(of_all((1.0 - objective).max(REFUSED)))
-            }
-            OfStatus::Unmeasured => of_all(REFUSED).max(1.0),
-        };
-        refused as f64 > allowed * (1.0 + TOLERANCE)
-    }
+/// Whether so many of these events are more refusals than the strictest objective of a load allows, and five or more, or more than one in
+/// ten: a single answer in a short window is no finding. Only where there is an objective `check` sees to it that the window has enough
+/// of them; without one it is one in ten.
+fn are_too_many(refused: u64, all: u64, objective: Option<f64>) -> bool {
+    let of_all = |share: f64| share * all as f64;
+    let allowed = objective.map_or(of_all(REFUSED).max(1.0), |objective| {
+        let allowed = of_all(1.0 - objective);
+        allowed.max(of_all(REFUSED).min((MIN_BAD - 1) as f64))
+    });
+    refused as f64 > allowed * (1.0 + TOLERANCE)
 }
 
 /// Whether an SLI is about the status of answers; a record has the text of its condition alone.
@@ -459,10 +440,10 @@ impl Timeline {
             let (then, now) = (line.results(steady.0, steady.1), line.results(window.0, window.1));
             let ((usual, times), (result, _)) = (then.first()?, now.first()?);
             let (all_then, all_now) = (sum(&then, |_| true), sum(&now, |_| true));
-            let promised = self.promised_of_status(load);
-            let (is_rare, refusals) = (rare(&then), refusals(&then, promised));
+            let objective = self.strictest(load);
+            let (is_rare, refusals) = (rare(&then), refusals(&then, objective));
             let refused: u64 = now.iter().map(|(result, count)| refusals(result, *count, all_now)).sum();
-            let refused = promised.too_many(refused, all_now);
+            let refused = are_too_many(refused, all_now, objective);
             if !(refused || is_rare(result) && sum(&now, |known| known == *result) * 2 > all_now) {
                 return None;
             }
@@ -504,7 +485,7 @@ impl Timeline {
 
     /// Whether everything is known until then about the loads that no SLI looks at: who is refused there has not been seen before.
     pub fn others_known(&self, until: DrillTime) -> bool {
-        self.unknown_loads(until).all(|load| !matches!(self.promised_of_status(load), OfStatus::Unmeasured))
+        self.unknown_loads(until).all(|load| self.strictest(load).is_some())
     }
 
     /// The loads of which not everything is known until then.
@@ -513,14 +494,9 @@ impl Timeline {
         self.loads.iter().filter(is_unknown).map(|(load, _)| load.as_str())
     }
 
-    /// What the SLIs of a load promise of the status of its answers.
-    fn promised_of_status(&self, load: &str) -> OfStatus {
-        let strictest = self.judging(load).map(|(_, sli)| sli.objective.get()).reduce(f64::max);
-        match strictest {
-            Some(objective) if self.judging(load).any(|(_, sli)| is_of_status(sli)) => OfStatus::Judged(objective),
-            Some(objective) => OfStatus::Unseen(objective),
-            None => OfStatus::Unmeasured,
-        }
+    /// The strictest objective of the SLIs of a load about the status of its answers, or of all of them where none is; `None` where no SLI looks at it.
+    fn strictest(&self, load: &str) -> Option<f64> {
+        self.judging(load).map(|(_, sli)| sli.objective.get()).reduce(f64::max)
     }
 
     /// The SLIs of a load about the status of its answers, or all of them where none is, each with its place.
@@ -546,8 +522,8 @@ impl Timeline {
     /// events, or the first window of this length in it.
     fn refused_within(&self, steady: TimeSpan, (from, to): TimeSpan, window: Duration, least: u64) -> Option<TimeSpan> {
         self.loads.iter().find_map(|(load, line)| {
-            let (then, promised) = (line.results(steady.0, steady.1), self.promised_of_status(load));
-            let refusals = refusals(&then, promised);
+            let (then, objective) = (line.results(steady.0, steady.1), self.strictest(load));
+            let refusals = refusals(&then, objective);
             let inside = line.between(from, to);
             let inside = inside.get(inside.iter().position(|slice| slice.answers() > 0)?..)?;
             let kinds: BTreeSet<&String> = inside.iter().flat_map(|slice| slice.results.keys()).collect();
@@ -573,7 +549,7 @@ impl Timeline {
                 let (all, judged) = (sum(kinds.len()), sum(kinds.len() + 1));
                 let refused = kinds.iter().enumerate().map(|(at, kind)| refusals(kind, sum(at), all));
                 let refused = refused.sum::<u64>().saturating_sub(judged);
-                refused >= least && promised.too_many(refused, all)
+                refused >= least && are_too_many(refused, all, objective)
             };
             let length = slices(window).min(counts.len());
             let mut windows = std::iter::once(0..1).chain((length..=counts.len()).map(|end| end - length..end));
