@@ -128,7 +128,7 @@ pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
 
 /// What makes it unsure whether a pass is the runbook's, or that of its mitigation alone, a line each.
 pub fn doubts(record: &Record) -> Vec<String> {
-    let told = DOUBTS.into_iter().filter(|(_, beside)| *beside != STILL_ACTIVE);
+    let told = DOUBTS.into_iter().filter(|(_, beside)| record.verdict == Verdict::Passed && *beside != STILL_ACTIVE);
     told.filter_map(|(told, _)| told(record)).collect()
 }
 
@@ -140,7 +140,7 @@ pub(super) fn last_control(record: &Record) -> Option<&EarlierControl> {
 
 /// Says that users recovered without the runbook as well; `None` where no control shows that.
 pub fn healed_in_control(record: &Record) -> Option<String> {
-    let control = last_control(record).filter(|control| control.healed && record.verdict == Verdict::Passed)?;
+    let control = last_control(record).filter(|control| control.healed)?;
     Some(format!(
         "users recovered without the runbook as well, in the last control of the same scenario (run {}): whether the runbook helped \
          was not shown",
@@ -183,7 +183,7 @@ pub fn recovered_while_waiting(record: &Record) -> Option<String> {
     let begun = commands.filter_map(|(step, command)| counts(step, command).then_some(command));
     let last = begun.max_by_key(|command| command.ended_us.unwrap_or(recovered))?;
     let waited = recovered.since(last.ended_us.filter(|ended| *ended >= began)?);
-    (record.verdict == Verdict::Passed && waited >= WAITED && !is_helped && !control_excludes(record)).then(|| {
+    (waited >= WAITED && !is_helped && !control_excludes(record)).then(|| {
         format!(
             "users recovered {:.1} s after the mitigation's last command (`{}`) had ended: after a fault that ends by itself, it \
              would look the same; `--control` shows whether this one does",
@@ -673,6 +673,9 @@ mod tests {
         assert!(doubts(&record)[0].contains("(run 20261119T064112Z-db-pool-0001)"), "{:?}", doubts(&record));
         let told = (StatusSymbol::Warn, "gone; by the runbook or by itself, undone by Firedrill".to_string());
         assert_eq!(fate(&record, &record.faults[0]), told);
+        record.verdict = Verdict::Understated;
+        assert_eq!((doubts(&record), fate(&record, &record.faults[0])), (vec![], told), "it is told as little");
+        record.verdict = Verdict::Passed;
         record.stack.as_mut().unwrap().images.insert("checkout".into(), "sha256:other".into());
         assert_eq!(headline_text(&record), "passed", "it was another image");
     }
