@@ -2,6 +2,7 @@
 
 use super::arguments::{Arguments, CallKind, ListedCall, NotDone, ensure, global_flags, instead, listed, read, refuse};
 use super::lookup::FileLookup;
+use crate::source::nearest;
 use crate::stack::ToolCall;
 use std::path::PathBuf;
 
@@ -291,7 +292,9 @@ fn find(program: &str, name: &str) -> Result<ListedCall, NotDone> {
     };
     let why = || instead(name).map_or_else(allowed, str::to_string);
     let shown = if program == "compose" { "docker compose" } else { program };
-    let unknown = || NotDone::refused(format!("`{shown} {name}` is not carried out in a drill; {}", why()));
+    let names = listed(program).map(|(known, ..)| known).chain((program == "docker").then_some("compose"));
+    let meant = nearest(name, names).map(|near| format!(" (did you mean `{shown} {near}`?)")).unwrap_or_default();
+    let unknown = || NotDone::refused(format!("`{shown} {name}` is not carried out in a drill{meant}; {}", why()));
     listed(program).find(|(known, ..)| *known == name).ok_or_else(unknown)
 }
 

@@ -182,6 +182,10 @@ fn what_is_refused_says_why() {
         ("docker run --rm -v /:/host debian cat /host/etc/shadow", "docker compose run --rm"),
         ("docker build .", "up -d --build"),
         ("docker login", "`docker login` is not carried out in a drill; allowed are ps, restart"),
+        (
+            "docker compsoe up",
+            "`docker compsoe` is not carried out in a drill (did you mean `docker compose`?); allowed are ps",
+        ),
         ("docker system prune -af", "`docker system`"),
         ("docker container prune -f", "`docker prune`"),
         ("docker container", "`docker container`"),
