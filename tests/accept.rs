@@ -79,12 +79,12 @@ fn proposals_are_taken_and_what_is_open_stays_open() {
     );
     let written = reading(dir.path());
     assert!(written.starts_with("# How Firedrill follows pool.md."), "{written}");
-    assert!(written.contains("by: oncall@example.com") && !written.contains("DEL prices"), "{written}");
+    assert!(written.contains("by: oncall@example.com (as proposed)") && !written.contains("DEL prices"), "{written}");
 
     let (exit, said, _) = accept(dir.path(), &["--check"]);
     assert_eq!((exit, said.lines().count()), (Some(1), 1), "{said}");
     let shown = String::from_utf8(firedrill(dir.path(), &["show", "pool"]).stdout).expect("UTF-8");
-    assert!(shown.contains("accepted by oncall@example.com on 20"), "{shown}");
+    assert!(shown.contains("accepted by oncall@example.com (as proposed) on 20"), "{shown}");
     assert!(shown.contains("open: nobody has accepted this command"), "{shown}");
 }
 
@@ -106,7 +106,9 @@ fn drift_is_told_with_the_words_that_changed_and_is_not_proposed_away() {
         "{said}"
     );
     assert!(
-        said.contains("    it was: run, by oncall@example.com\n    The {+nightly+} job holds the connections.\n"),
+        said.contains(
+            "    it was: run, by oncall@example.com (as proposed)\n    The {+nightly+} job holds the connections.\n"
+        ),
         "{said}"
     );
     accept(dir.path(), &BY);

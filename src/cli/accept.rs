@@ -325,7 +325,9 @@ fn propose(page: &Page, by: &str) -> Result<Decided, Error> {
             Some(proposed) => writeln!(out, "{path}:{line}: {}: {command}", proposed.text()),
             None => writeln!(out, "{path}:{line}: open: {command} ({})", why(case)),
         };
-        decided.extend(proposed.map(|what| (case.place(), Decision::about(case.command, what, by, &today()))));
+        // Nobody has looked at it yet.
+        let by = format!("{by} (as proposed)");
+        decided.extend(proposed.map(|what| (case.place(), Decision::about(case.command, what, &by, &today()))));
     }
     print(&out)?;
     Ok(decided)

@@ -621,32 +621,21 @@ static DAY: TextPattern =
 static OF_EXAMPLES: TextPattern = TextPattern::new(
     r"(?i)\b((?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3})\b|(?:^|[^\w.@-])((?:[a-z0-9-]+\.)*example\.(?:com|org|net))\b",
 );
-/// A comparison with a number: "longer than 1000", "3 entries or more".
-macro_rules! compares {
-    () => {
-        concat!(
-            r"(?:(?:[<>≥≤]=?|\b(?i:above|below|over|under|exceeds|at\x20least|at\x20most|(?:more|less|\w+er)\x20than))\s*~?[0-9][0-9.,]*",
-            r"|[0-9](?:\x20\w+){0,2}\x20or\x20(?i:more|less|fewer|higher|longer|older)\b)",
-        )
-    };
-}
-
 /// What by its form is said of one case, one place or somebody else: `Cause B, the disk:`, `Lag > 60 s:`, `The DBA runs:`.
-static FORMS: TextPattern = TextPattern::new(concat!(
+static FORMS: TextPattern = TextPattern::new(
     r"(?x) \b(?i:scenario|cause|case|situation|variant|option|method|alternative|approach|solution|workaround
         |hypothesis|theory|plan|path)\ (?:[A-Z]|[0-9]+)\b
-    | ",
-    compares!(),
-    r"[^.!?]*:\W*$
+    | (?:(?:[<>≥≤]=?|\b(?i:above|below|over|under|exceeds|at\ least|at\ most|(?:more|less|\w+er)\ than))\s*~?[0-9][0-9.,]*
+        |[0-9](?:\ \w+){0,2}\ or\ (?i:more|less|fewer|higher|longer|older)\b)[^.!?]*:\W*$
     | \b(?i:at|reaches|reached|hits)\ ~?[0-9][0-9.,]*\s?%[^.!?]*:\W*$
     | (?i: (?:^|[.!?]\s)\W*(?: yes\b | no\s*(?: \W*$ | : | → | ⇒ | [=-]> ) )
     | \b(?:add|append|copy|paste|put|save|store|write)\ (?:this|it|these|the\ following)(?:\ \w+)?\ (?:as|to|in|into)\ (?:\w+\ )?(?:crontab\b|file\b|\S*[./~]\w)
     | \b(?:contains|has|prints|shows|returns|should\ see|will\ see)\s*:\W*$
     | \b(?:runs|(?:will|would)\ run)(?:\ this|\ it|\ the\ following)?\s*:\W*$ | \be\.g\.\s*: | ^\W*e\.g\.
     | (?:^|[.!?:]\s)\W*(?:as|so)\ (?:long|soon)\ as\b | (?:^|[.!?:;]\s)\W*(?:above|below|beyond)\ ~?[0-9]
-    | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
+    | \bwe\ (?:have\ |had\ )?\w+ed\b | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
     | \btest\ (?:system|environment|cluster|server)s?\b )",
-));
+);
 /// What is said to be for one place, for somebody else or for another time: `DBA:`, `On the standby:`, `Weekends:`.
 static LIMITS: TextPattern = TextPattern::new(
     r"(?ix) \b(?: subject\sto\b | pending\s(?:the\s|your\s)?(?:confirmation|approval) | confirmation\s(?:from|by|of)\s
@@ -705,7 +694,35 @@ pub fn doubt(command: &Command) -> Option<String> {
     if let Some(found) = DAY.captures(&command.text).or_else(example).and_then(|found| found.get(1).or(found.get(2))) {
         return Some(format!("it names “{}”, which may be that of an example", found.as_str()));
     }
-    said(governs)
+    said(governs).or_else(|| unasked(governs))
+}
+
+/// Whether a label only leads to what stands below or behind it: "The fix:", "To restart it:".
+fn only_leads(label: &str) -> bool {
+    spoken_words(label).first().is_some_and(|first| is_among(words!("of leading labels"), first))
+}
+
+/// A label above a command, or the title right above it, that asks for nothing, as in "Worker dead:": it may name a case, somebody or
+/// a place that no list of words knows. All of what verifies is to be looked at.
+fn unasked(governs: &Governs) -> Option<String> {
+    let is_asked = |text: &str| asks(text) || only_leads(text) || phase::is_order(text, words!("orders of titles"));
+    let labels = governs.under.iter().filter_map(|text| sentences(text).last().filter(|last| last.ends_with(':')));
+    let label = labels
+        .into_iter()
+        .find(|label| !is_asked(label) && spoken_words(label).first().is_some_and(|first| first != "for"));
+    let title = || {
+        let title = governs.headings.last().filter(|title| !phase::is_step(title))?;
+        let names_phase = phase::of_heading(title, RunbookPhase::Other) != RunbookPhase::Other;
+        (!is_asked(title) && !names_phase).then_some(title.as_str())
+    };
+    let unasked = label.or_else(title).filter(|_| !verifies(governs));
+    unasked.map(|text| format!("“{text}” asks for nothing"))
+}
+
+/// Whether what these headings stand above verifies.
+fn verifies(governs: &Governs) -> bool {
+    let below = |above, heading: &String| phase::of_heading(heading, above);
+    governs.headings.iter().fold(RunbookPhase::Other, below) == RunbookPhase::Verify
 }
 
 impl Command {
@@ -748,9 +765,7 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
         let word = texts.iter().flat_map(|text| spoken_words(text)).find(doubts);
         let word = word.or_else(|| texts.iter().find_map(|text| doubting(text).or_else(|| of_form(text))));
         // "After the provider is back" is a condition, but where it is looked whether that has helped.
-        let below = |above, heading: &String| phase::of_heading(heading, above);
-        let verifies = || governs.headings.iter().fold(RunbookPhase::Other, below) == RunbookPhase::Verify;
-        word.or_else(|| texts.iter().find_map(|text| sentence_from("after", text)).filter(|_| !verifies()))
+        word.or_else(|| texts.iter().find_map(|text| sentence_from("after", text)).filter(|_| !verifies(governs)))
     };
     let around = [governs.headings.as_slice(), governs.under.as_slice()].concat();
     if let Some(word) = word(&around) {
@@ -797,11 +812,9 @@ fn is_conditional(sentence: &str) -> bool {
         let ordered = |order: &str| acts(order) && !begins(words!("of an aim"));
         rest.split_once(", ").map_or(rest.ends_with(':'), |(_, order)| ordered(order)) && !begins(words!("of all"))
     };
-    // "Queue longer than 1000: empty it."
-    static COMPARES: TextPattern = TextPattern::new(compares!());
-    let measured = || {
-        sentence.split_once(": ").is_some_and(|(found, order)| COMPARES.is_match(found) && !asks(found) && acts(order))
-    };
+    // "Queue longer than 1000: empty it.", "Paged at night: empty it."; not "Fix: empty it."
+    let labelled =
+        || sentence.split_once(": ").is_some_and(|(label, order)| !asks(label) && !only_leads(label) && acts(order));
     // "Disk full → empty it"
     let leads = |arrow: &str| sentence.split_once(arrow).is_some_and(|(finding, order)| !asks(finding) && acts(order));
     asks(&sentence) && phrases(words!("conditions of orders")).any(|phrase| sentence.contains(phrase))
@@ -815,7 +828,7 @@ fn is_conditional(sentence: &str) -> bool {
         })
         || sentence.strip_prefix("you may ").is_some_and(acts)
         || ["→", "⇒", "->", "=>"].into_iter().any(leads)
-        || measured()
+        || labelled()
 }
 
 /// Whether a cell of a table says when something is to be done: "If the lag grows", "Above 60 s".

@@ -817,6 +817,19 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "More than ten means the pool leaks: restart the apps; fewer means the report: end its sessions.",
         "```{warning}\nIt ends all sessions.\n```",
         "```{admonition} On the standby\nOnly there.\n```",
+        "No user is affected: restart it.",
+        "Paged at night: restart it.",
+        "Worker dead:",
+        "No luck with step 1:",
+        "Your call:",
+        "On store-2:",
+        "What caused the last outage:",
+        "Get a go from the lead, then restart it.",
+        "Wait for the lead's OK.",
+        "FIXME",
+        "We restarted it in March.",
+        "### Hand over to the database team",
+        "### Worker restarts",
         "<Accordion title=\"If it is stuck\">",
         "<Warning>\n\nIt ends all sessions.\n\n</Warning>",
         "| Lag | What to do |\n| --- | --- |\n| If it grows | restart it |",
@@ -847,7 +860,6 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "For security, restart it:",
         "Fix: abort the import and restart it:",
         "Persist the change:",
-        "No user is affected: restart it.",
         "Enable the fallback provider:",
         "Orders → payments → mail are down. Restart them:",
         "Restart web → db:",
@@ -865,6 +877,11 @@ fn what_may_forbid_or_condition_a_command_is_not_proposed() {
         "Payments do this in the morning. Restart it:",
         "The memory is reserved for the pool. Restart it:",
         "Restart it:[^1]\n\n[^1]: It takes a minute.",
+        "Fix: restart it.",
+        "The fix:",
+        "To get rid of the lock:",
+        "### 2. The worker",
+        "### Resolution",
     ] {
         assert_eq!(above(text), None, "{text}");
     }
@@ -974,7 +991,8 @@ fn sections_about_causes_are_one_of_several() {
     let doubts = |text: &str| {
         let runbook = runbook(&format!("# T\n\n{}", text.replace("CODE", "```bash\nsystemctl restart a\n```")));
         let commands = runbook.steps.iter().flat_map(Step::commands);
-        commands.map(|command| (command.governs.of_cases, doubt(command).is_some())).collect::<Vec<_>>()
+        let is_doubtful = |governs: &Governs| governs.is_alternative() || said(governs).is_some();
+        commands.map(|command| (command.governs.of_cases, is_doubtful(&command.governs))).collect::<Vec<_>>()
     };
     for text in [
         "## Common Issues\n\n### 1. Database locked\n\n**Resolution:**\n\nCODE\n\n### 2. Pool exhausted\n\nCODE\n",
@@ -1009,7 +1027,8 @@ fn sections_about_causes_are_one_of_several() {
 fn what_another_way_stands_beside_is_one_of_several() {
     let several = |text: &str| {
         let runbook = runbook(&format!("# T\n\n## Mitigation\n\n{text}"));
-        runbook.steps.iter().flat_map(Step::commands).map(|command| doubt(command).is_some()).collect::<Vec<_>>()
+        let is_doubtful = |governs: &Governs| governs.is_alternative() || said(governs).is_some();
+        runbook.steps.iter().flat_map(Step::commands).map(|command| is_doubtful(&command.governs)).collect::<Vec<_>>()
     };
     let block = |lines: &str| format!("```bash\n{lines}\n```\n");
     let labels = |one: &str, other: &str| {
