@@ -140,14 +140,16 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
 /// Why a step may not make an object: it takes a volume that is there, asks for the node, or leads out.
 pub(super) fn refused_to_steps(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<OutOfBounds> {
     let takes = |claim: &Value| {
-        let (volume, class) = (text(claim, "/spec/volumeName"), &claim["spec"]["storageClassName"]);
+        let (volume, spec) = (text(claim, "/spec/volumeName"), &claim["spec"]);
+        let of_others = !spec["selector"].is_null() || !spec["dataSourceRef"]["namespace"].is_null();
         // One of this name belongs to the claim for which it was made.
-        !volume.starts_with("pvc-") && (!volume.is_empty() || *class == "")
+        !volume.starts_with("pvc-") && (!volume.is_empty() || spec["storageClassName"] == "") || of_others
     };
     let volumes = pod_spec(object).into_iter().flat_map(|spec| items(spec, "/volumes"));
     let of_volumes = volumes.filter_map(|volume| volume.pointer("/ephemeral/volumeClaimTemplate"));
     let of_sets = items(object, "/spec/volumeClaimTemplates");
-    if [object].into_iter().chain(of_sets).chain(of_volumes).any(takes) {
+    let own = Some(object).filter(|object| kind(object) == "PersistentVolumeClaim");
+    if own.into_iter().chain(of_sets).chain(of_volumes).any(takes) {
         return Some(("takes a volume that is there, which may have the data of others".into(), EMPTY_VOLUMES));
     }
     let ask = pod_spec(object).and_then(|spec| asks_of_the_node(spec).into_iter().next());
@@ -575,6 +577,10 @@ mod tests {
         let taken = [json!({ "volumeName": "db" }), json!({ "storageClassName": "" })].map(claim);
         let own = [json!({ "volumeName": "pvc-1", "storageClassName": "fast" }), json!({})].map(claim);
         assert_eq!((taken, own), ([true; 2], [false; 2]));
+        let of_others = [json!({ "selector": {} }), json!({ "dataSourceRef": { "namespace": "prod" } })].map(claim);
+        let restored = claim(json!({ "dataSourceRef": { "kind": "VolumeSnapshot", "name": "a" } }));
+        let service = told(json!({ "kind": "Service", "spec": { "selector": { "app": "web" } } }));
+        assert_eq!((of_others, restored, service), ([true; 2], false, None));
         let claims = json!([{ "spec": { "volumeName": "db" } }]);
         assert!(told(json!({ "kind": "StatefulSet", "spec": { "volumeClaimTemplates": claims } })).is_some());
         let volume = json!({ "name": "a", "ephemeral": { "volumeClaimTemplate": claims[0] } });

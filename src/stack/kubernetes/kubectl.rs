@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// What tells the objects that are there for a call.
+/// Prints what kubectl would read at a path or an address.
 const READ: &str = include_str!("read.sh");
 /// What roles are made of. No fault changes them and no step may.
 const RBAC: [&str; 3] = ["ServiceAccount", "Role", "RoleBinding"];
@@ -140,6 +140,9 @@ impl KubectlTools {
                 objects.into_bytes()
             } else {
                 ensure(!file.contains("://"), format!("`{file}` cannot be read: fetch it with `curl`, name the file"))?;
+                // It may be read when kubectl asks for it again.
+                let is_kustomization = args.iter().any(|arg| arg.starts_with("--kustomize="));
+                ensure(!is_kustomization, format!("`{file}` cannot be read: look at `kubectl kustomize {file}`"))?;
                 // kubectl looks for files by patterns, and reads quotes and lines as those of CSV.
                 let is_plain = !file.contains(['*', '?', '[', '"', '\n', '\r']);
                 ensure(is_plain, format!("`{}` is no name of a file: name each one", file.escape_debug()))?;

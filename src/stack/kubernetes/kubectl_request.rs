@@ -3,9 +3,11 @@
 //! understood is written out again in long form, so that `kubectl` sees nothing that was not understood here. The rights
 //! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
 
+use super::manifests::documents;
 use super::names::{SERVICE, origin};
-use crate::source::TextPattern;
+use crate::source::read_otherwise;
 use crate::stack::arguments::{self, CallTable, CommandFlag, FlagError};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call of kubectl comes to.
@@ -36,14 +38,11 @@ pub struct NamespaceNames<'a> {
     pub interposed: &'a BTreeMap<String, Vec<u16>>,
 }
 
-/// By what an object leads out of the namespace, or others into it.
-static OUTSIDE: TextPattern = TextPattern::new(concat!(
-    "external(?:IPs|Name)|host(?:Aliases|IPC|Network|PID|Path|Port)|volumeName",
-    // YAML has more words for true, and may have it on the next line; a JSON patch has it beside the path.
-    r"|(?i:privileged)(?:[\x22'\s]*:(?:\s|#[^\n]*\n)*)?[^,}#\n]*\b(?i:true|yes|on|y)\b|(?i:/privileged)\b",
-    // A letter that is written as its number hides a key from those who look for it.
-    r"|\\(?:x|u00|U000000)[4-7]",
-));
+/// The keys by which an object leads out of the namespace, or others into it, or reaches the node.
+const OUTSIDE: [&str; 9] = [
+    "externalIPs", "externalName", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostPath", "hostPort",
+    "volumeName",
+];
 const TABLE: CallTable = CallTable(include_str!("kubectl.txt"));
 
 named_enum! {
@@ -70,6 +69,24 @@ pub enum Words {
     /// `kubectl config`, which is answered without a cluster.
     Config = "config",
 }
+}
+
+/// Whether what is set in an object leads out of the namespace, or reaches the node; `is_led` is one that has addresses of others. A JSON patch
+/// (RFC 6902) is a list, and says by paths what it sets.
+fn leads_outside(set: &Value, is_led: bool) -> bool {
+    let leads = |key: &str| OUTSIDE.contains(&key) || is_led && key == "addresses";
+    match set {
+        Value::Array(all) => all.iter().any(|one| {
+            let path = one["path"].as_str().filter(|_| one["op"].is_string()).unwrap_or_default();
+            path.split('/').any(|key| leads(key) || key == "privileged") || leads_outside(one, is_led)
+        }),
+        // Whatever is not false may be true to the cluster: `yes`.
+        Value::Object(all) => all.iter().any(|(key, value)| {
+            let is_privileged = key == "privileged" && !matches!(value, Value::Null | Value::Bool(false));
+            leads(key) || is_privileged || leads_outside(value, is_led)
+        }),
+        _ => false,
+    }
 }
 
 /// A command line that was read: flags by long name, words, and where among the words `--` stands.
@@ -185,7 +202,6 @@ impl<'a> KubectlLine<'a> {
         let named = self.words.iter().enumerate().filter(|(at, word)| *at == 0 || word.contains('/'));
         let mut kinds = named.flat_map(|(_, word)| word.split('/').next().unwrap_or_default().split(','));
         let is_led = self.words.is_empty() || kinds.any(|kind| is_kind(kind, "endpoints"));
-        let leads = |set: &str| OUTSIDE.is_match(set) || is_led && set.contains("addresses");
         for (long, value) in &mut self.flags {
             match (*long, value) {
                 ("namespace", Some(value)) => drop(names.namespace(&format!("-n {value}"), value)?),
@@ -195,8 +211,15 @@ impl<'a> KubectlLine<'a> {
                         *value = format!("{}:{account}", names.namespace(&format!("--serviceaccount {value}"), space)?);
                     }
                 }
-                ("patch" | "overrides", Some(value)) if leads(value.as_str()) => {
-                    return Err(format!("`{value}`: {}", why("outside")));
+                ("patch" | "overrides", Some(value)) => {
+                    let told = |reason| format!("`{value}`: {}", why(reason));
+                    // What is no JSON is read as YAML.
+                    let json = serde_json::from_str(value).ok().map(|set| vec![set]);
+                    let yaml = || documents(value).ok().filter(|_| read_otherwise(value, &["<<"]).is_none());
+                    let set = json.or_else(yaml).ok_or_else(|| told("unread"))?;
+                    if set.iter().any(|set| leads_outside(set, is_led)) {
+                        return Err(told("outside"));
+                    }
                 }
                 ("filename", Some(value)) if *value == "/dev/stdin" => *value = "-".into(),
                 ("field-selector", Some(value)) => *value = names.field_selector(value, takes)?,
@@ -735,8 +758,9 @@ mod tests {
         ("patch svc web -p {\"spec\":{\"extern\\u0061lName\":\"x\"}}", "it leads out of the drill's namespace"),
         ("patch pvc db -p {\"spec\":{\"volumeName\":\"x\"}}", "it leads out of the drill's namespace"),
         ("patch deploy web -p {\"securityContext\":{\"privileged\":true}}", "it leads out of the drill's namespace"),
-        ("patch deploy web -p privileged:Yes", "it leads out of the drill's namespace"),
-        ("patch deploy web -p [{\"path\":\"/x/privileged\"}]", "it leads out of the drill's namespace"),
+        ("patch deploy web -p {\"privileged\":\"Yes\"}", "it leads out of the drill's namespace"),
+        ("patch deploy web -p [{\"op\":\"add\",\"path\":\"/x/privileged\"}]", "it leads out of the drill's namespace"),
+        ("patch deploy web -p {", "cannot be judged"),
         ("run x --image=a --privileged", "no nodes of its own"),
         ("run x --image=a --hostport=80", "no nodes of its own"),
         ("exec -it fd-agent -- sh", "`fd-agent` is Firedrill's own"),
@@ -797,7 +821,18 @@ mod tests {
             assert!(outcome.starts_with("refused: ") && outcome.contains(part), "kubectl {line}: {outcome}");
         }
         let patched = |patch: &str| call(&["patch", "deploy", "web", "-p", patch].map(String::from));
-        assert!(patched("securityContext:\n  privileged: # for now\n    true\n").is_err());
+        for led in [
+            "securityContext:\n  privileged: # for now\n    true\n",
+            "a: &t true\nsecurityContext:\n  privileged: *t\n",
+            "spec:\n  \"external\\\n    Name\": x\n",
+            "spec:\n  !!str hostNetwork: true\n",
+        ] {
+            assert!(patched(led).is_err(), "{led}");
+        }
+        assert!(
+            patched("data:\n  a: |\n    hostPath: \\x41\nmetadata: { annotations: { note: privileged mode on } }\n")
+                .is_ok()
+        );
         assert!(patched("securityContext:\n  privileged: false\n  readOnlyRootFilesystem: true\n").is_ok());
     }
 
