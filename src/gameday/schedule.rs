@@ -201,9 +201,10 @@ impl DaySchedule {
             self.queue.push_back(again(Cause::Lost, start.alone));
             return Some(format!("{name} was lost with the machine that ran it: it is run again, once"));
         }
-        self.calm = if came.disturbed { 0 } else { self.calm + 1 };
+        // One alone shows nothing of how many may run at once.
+        self.calm = if came.disturbed { 0 } else { self.calm + u32::from(at_once >= self.most) };
         let mut more = None;
-        if self.calm >= CALM && self.most < usize::MAX {
+        if self.calm >= CALM {
             (self.most, self.calm) = (self.most + 1, 0);
             more =
                 Some(format!("nothing disturbed the last {CALM} attempts: from here on at most {} at once", self.most));
@@ -223,12 +224,13 @@ impl DaySchedule {
             self.most = at_once - 1;
             return Some(format!("{said}; from here on at most {} at once", self.most));
         }
+        let beside = |said: String| more.iter().fold(said, |said, more| format!("{said}; {more}"));
         // A retry that broke takes nothing back: the drill has failed.
         let has_failed = came.outcome == RunOutcome::Failed || came.outcome == RunOutcome::Broken && drill.retried > 0;
         if has_failed && drill.retried < self.rules.retry {
             drill.retried += 1;
             self.queue.push_back(again(Cause::Retry, start.alone));
-            return Some(format!("{name} failed: retry {} of {}", drill.retried, self.rules.retry));
+            return Some(beside(format!("{name} failed: retry {} of {}", drill.retried, self.rules.retry)));
         }
         if has_failed && self.rules.fail_fast && self.closed.is_none() {
             self.close(&format!("{name} failed, and the game day ends at the first failure"));
