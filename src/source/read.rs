@@ -1,7 +1,7 @@
 //! Reading a file that a person named: size, kind and encoding are looked at before anything else is.
 
 use super::yaml::MAX_BYTES;
-use super::{At, Diagnostics, Source, Span, shape};
+use super::{At, Diagnostics, Source, Span, nearest, shape};
 use crate::output::has_controls;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 /// Longest path that is followed, in bytes: systems open no longer ones, and each of its parts is looked up.
 const LONGEST_PATH: usize = 4096;
+
+/// Files of a folder that are looked through for one that was meant.
+const MOST_BESIDE: usize = 1000;
 
 /// Why a file could not be read as text.
 #[derive(Debug, Clone)]
@@ -47,7 +50,10 @@ impl Source {
         if has_controls(&path.to_string_lossy()) {
             return Err(failed("its path has a control character: rename it".into()));
         }
-        let metadata = std::fs::metadata(path).map_err(|error| failed(cause(&error)))?;
+        let metadata = std::fs::metadata(path).map_err(|error| {
+            let meant = near(path).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+            failed(cause(&error) + &meant)
+        })?;
         // A FIFO or a device would block, or never end.
         if !metadata.is_file() {
             return Err(failed(if metadata.is_dir() { "it is a directory".into() } else { "it is not a file".into() }));
@@ -67,6 +73,17 @@ impl Source {
             ReadError::Encoding { source: Source::new(path, text), span }
         })
     }
+}
+
+/// A file of nearly the same name in the folder of one that is not there.
+fn near(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let there = std::fs::read_dir(folder).ok()?.flatten().take(MOST_BESIDE);
+    let mut names: Vec<String> = there.filter_map(|file| file.file_name().into_string().ok()).collect();
+    names.sort();
+    let name =
+        nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str).filter(|name| !has_controls(name)))?;
+    Some(name.to_string())
 }
 
 impl ReadError {
@@ -234,6 +251,18 @@ mod tests {
         std::os::unix::fs::symlink("..", root.join("up")).unwrap();
         assert!(outside("up") && outside("up/../p/up/../x"));
         assert!(!outside(&"x/".repeat(1000)) && outside(&"x/".repeat(200_000)), "nothing is there");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_names_the_one_that_may_be_meant() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("db-pool.md"), "").unwrap();
+        let told = |name: &str| match Source::read(&dir.path().join(name)) {
+            Err(ReadError::File { cause, .. }) => cause,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told("db-poll.md"), "there is no such file (did you mean `db-pool.md`?)");
+        assert_eq!(told("cache-slow.md"), "there is no such file");
     }
 
     #[test]

@@ -197,12 +197,19 @@ fn named_in<'w>(words: &[&'w str]) -> Vec<(usize, &'w str)> {
         "psql", "pg_isready", "pg_dump", "pg_restore", "mysql", "mariadb", "mysqladmin", "mysqldump", "redis-cli",
         "valkey-cli", "mongosh",
     ];
+    // Options of these calls with a word behind them that is no service.
+    const VALUED: [&str; 14] = [
+        "-u", "--user", "-w", "--workdir", "-e", "--env", "-l", "--label", "--name", "--entrypoint", "--pull",
+        "--signal", "--format", "--status",
+    ];
     let numbered = || words.iter().copied().enumerate();
     let compose = words.windows(2).position(|pair| pair == ["docker", "compose"]);
     let mut behind = numbered().skip(compose.unwrap_or(words.len()));
     let verb = behind.find(|(_, word)| OF_ONE.contains(word) || OF_SEVERAL.contains(word));
     let most = if verb.is_some_and(|(_, verb)| OF_ONE.contains(&verb)) { 1 } else { words.len() };
-    let services = behind.filter(|(_, word)| !word.starts_with('-')).take(most);
+    let is_value =
+        |at: usize| at.checked_sub(1).and_then(|before| words.get(before)).is_some_and(|word| VALUED.contains(word));
+    let services = behind.filter(|(at, word)| !word.starts_with('-') && !is_value(*at)).take(most);
     let is_client = words.iter().any(|word| CLIENTS.contains(word));
     let hosts =
         numbered().zip(words.iter().skip(1)).filter(|((_, word), _)| is_client && matches!(*word, "-h" | "--host"));
@@ -328,6 +335,7 @@ mod tests {
             ("docker compose restart wroker", &["3 wroker"][..]),
             ("sudo docker compose -p shop stop -t 10 web worker", &["8 web", "9 worker"]),
             ("docker compose exec -T dbb psql -U shop", &["4 dbb"]),
+            ("docker compose exec -u app apii sh", &["5 apii"]),
             ("docker compose up -d --scale web=2", &[]),
             ("docker restart wroker", &[]),
             ("psql -h bd -U shop", &["2 bd"]),
