@@ -157,5 +157,5 @@ mod tests {
 }
 
 #[cfg(test)]
-#[path = "day_summary_tests.rs"]
+#[path = "overview_day_tests.rs"]
 mod day_tests;
