@@ -697,23 +697,47 @@ pub fn doubt(command: &Command) -> Option<String> {
     said(governs).or_else(|| unasked(governs))
 }
 
-/// Whether a label only leads to what stands below or behind it: "The fix:", "To restart it:".
+/// Whether a label only leads to what stands below or behind it: "The fix:", "To restart it:", "This brings it back:".
 fn only_leads(label: &str) -> bool {
-    spoken_words(label).first().is_some_and(|first| is_among(words!("of leading labels"), first))
+    let words = spoken_words(label);
+    let Some((first, rest)) = words.split_first() else { return false };
+    let second = rest.first().map_or("", String::as_str);
+    let leads = match first.as_str() {
+        "to" => is_asked(&rest.join(" ")),
+        "this" => second.ends_with('s') && !is_among("is was has", second),
+        "using" => rest.len() <= 2,
+        "for" => is_among(words!("of each"), second) || label.split_once(", ").is_some_and(|(_, order)| asks(order)),
+        _ => false,
+    };
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    leads || words.iter().all(|word| is_among(words!("of leading labels"), word) || is_number(word))
+}
+
+/// Whether a label or a title asks for something.
+fn is_asked(text: &str) -> bool {
+    asks(text) || phase::is_order(text, words!("orders of titles")) && !is_finding(text)
+}
+
+/// Whether a text that may be an order by its first word names what is wrong: "Log disk full", "Lock contention".
+fn is_finding(text: &str) -> bool {
+    let words = spoken_words(text);
+    let [first, .., last] = words.as_slice() else { return false };
+    let trouble = [words!("trouble"), words!("trouble at the end"), words!("ended"), "contention lag"];
+    is_among(words!("verbs that are nouns"), first)
+        && trouble.into_iter().any(|list| is_among(list, last))
+        && !(words.len() == 2 && last == "down")
+        && !words.iter().any(|word| is_among("the a an it them this that all any each", word))
 }
 
 /// A label above a command, or the title right above it, that asks for nothing, as in "Worker dead:": it may name a case, somebody or
 /// a place that no list of words knows. All of what verifies is to be looked at.
 fn unasked(governs: &Governs) -> Option<String> {
-    let is_asked = |text: &str| asks(text) || only_leads(text) || phase::is_order(text, words!("orders of titles"));
-    let labels = governs.under.iter().filter_map(|text| sentences(text).last().filter(|last| last.ends_with(':')));
-    let label = labels
-        .into_iter()
-        .find(|label| !is_asked(label) && spoken_words(label).first().is_some_and(|first| first != "for"));
+    let mut labels = governs.under.iter().filter_map(|text| sentences(text).last().filter(|last| last.ends_with(':')));
+    let label = labels.find(|label| !is_asked(label) && !only_leads(label));
     let title = || {
         let title = governs.headings.last().filter(|title| !phase::is_step(title))?;
         let names_phase = phase::of_heading(title, RunbookPhase::Other) != RunbookPhase::Other;
-        (!is_asked(title) && !names_phase).then_some(title.as_str())
+        (!is_asked(title) && !only_leads(title) && !names_phase).then_some(title.as_str())
     };
     let unasked = label.or_else(title).filter(|_| !verifies(governs));
     unasked.map(|text| format!("“{text}” asks for nothing"))
@@ -774,6 +798,9 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
     if governs.under.iter().any(|text| is_foreign(text)) {
         return Some("the text around it is in a language that is not read".into());
     }
+    if let Some(said) = governs.under.iter().find_map(|text| pausing_sentences(text).next()) {
+        return Some(format!("the text around it says “{said}”"));
+    }
     if let Some(said) = governs.before.first() {
         return Some(format!("a step before it says “{said}”"));
     }
@@ -796,7 +823,7 @@ fn doubting(text: &str) -> Option<String> {
 /// Whether a sentence asks for something.
 fn asks(sentence: &str) -> bool {
     let of_it = ["empty the ", "slow the "].iter().any(|begin| sentence.to_lowercase().starts_with(begin));
-    phase::is_order(sentence, words!("orders above a command")) || of_it
+    (phase::is_order(sentence, words!("orders above a command")) || of_it) && !is_finding(sentence)
 }
 
 /// Whether a sentence asks for something under a condition, or leaves it open: "Empty it as soon as the queue is long", "You may empty it".
@@ -894,8 +921,17 @@ pub(super) fn limiting_sentences(text: &str) -> impl Iterator<Item = String> {
     sentences(text).map(str::to_string).filter(limits)
 }
 
-fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(['.', '!', '?', '\n']).map(str::trim)
+/// The sentences of a text, each with what ends it. A dot inside of a number or a name ends none: `7.2`, `v1.4.2`.
+fn sentences(text: &str) -> impl DoubleEndedIterator<Item = &str> {
+    let is_inside = |mark: &str, end: usize| {
+        let next = text.get(end..).and_then(|rest| rest.chars().next());
+        mark == "." && next.is_some_and(char::is_alphanumeric)
+    };
+    let ends = text.match_indices(['.', '!', '?', '\n']).map(|(at, mark)| (mark, at + mark.len()));
+    let ends = ends.filter(|(mark, end)| !is_inside(mark, *end)).map(|(_, end)| end);
+    let bounds: Vec<usize> = [0].into_iter().chain(ends).chain([text.len()]).collect();
+    let parts: Vec<&str> = bounds.windows(2).filter_map(|pair| Some(text.get(pair[0]..pair[1])?.trim())).collect();
+    parts.into_iter().filter(|part| !part.is_empty())
 }
 
 fn stops(sentence: &str) -> bool {
