@@ -295,16 +295,24 @@ fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, 
     let (was_served, was_answered) = (most(&is_served), most(&is_answered));
     let was_data = most(&|result| is_answered(result) && !is_page(result));
     let (is_rare, all_then) = (rare(then), sum(then, |_| true).max(1) as f64);
-    let shares = then.iter().map(|(result, count)| ((*result).to_string(), *count as f64 / all_then));
     // Where less than one in a hundred may be too many, what was rare then is usual as well.
-    let shares: BTreeMap<String, f64> = shares.filter(|(result, _)| objective.is_some() || !is_rare(result)).collect();
+    let usual = then.iter().filter(|(result, _)| objective.is_some() || !is_rare(result));
+    let usual: BTreeMap<String, f64> = usual.map(|(result, count)| ((*result).to_string(), *count as f64)).collect();
     move |result, count, all| {
         let refuses =
             was_served && is_error(result) || was_answered && is_redirect(result) || was_data && is_page(result);
-        let usual = shares.get(result).map_or(0.0, |share| share * all as f64);
-        let beyond = count as f64 - usual;
-        // Three standard deviations of a count of so few.
-        if refuses && beyond > usual.max(3.0 * usual.sqrt()) { beyond.round() as u64 } else { 0 }
+        let (before, count, all) = (usual.get(result).copied().unwrap_or(0.0), count as f64, all as f64);
+        // Of so few events what is usual is only known roughly: by Laplace's rule of succession, with the variance of both counts.
+        let (expected, variance) = match objective {
+            Some(_) => {
+                let expected = (before + 1.0) / (all_then + 1.0) * all;
+                (expected, expected * (1.0 + all / all_then))
+            }
+            None => (before / all_then * all, before / all_then * all),
+        };
+        // Three standard deviations.
+        let beyond = refuses && count - expected > expected.max(3.0 * variance.sqrt());
+        if beyond { (count - before / all_then * all).round() as u64 } else { 0 }
     }
 }
 
