@@ -137,19 +137,21 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
     Some((format!("leads to `{to}`, which is outside the stack"), help))
 }
 
+/// Whether a claim of a step takes a volume that is there.
+pub(super) fn takes_volume(claim: &Value) -> bool {
+    let (volume, spec) = (text(claim, "/spec/volumeName"), &claim["spec"]);
+    let of_others = !spec["selector"].is_null() || !spec["dataSourceRef"]["namespace"].is_null();
+    // One of this name belongs to the claim for which it was made.
+    !volume.starts_with("pvc-") && (!volume.is_empty() || spec["storageClassName"] == "") || of_others
+}
+
 /// Why a step may not make an object: it takes a volume that is there, asks for the node, or leads out.
 pub(super) fn refused_to_steps(object: &Value, manifests: &Manifests, request: &StackRequest) -> Option<OutOfBounds> {
-    let takes = |claim: &Value| {
-        let (volume, spec) = (text(claim, "/spec/volumeName"), &claim["spec"]);
-        let of_others = !spec["selector"].is_null() || !spec["dataSourceRef"]["namespace"].is_null();
-        // One of this name belongs to the claim for which it was made.
-        !volume.starts_with("pvc-") && (!volume.is_empty() || spec["storageClassName"] == "") || of_others
-    };
     let volumes = pod_spec(object).into_iter().flat_map(|spec| items(spec, "/volumes"));
     let of_volumes = volumes.filter_map(|volume| volume.pointer("/ephemeral/volumeClaimTemplate"));
     let of_sets = items(object, "/spec/volumeClaimTemplates");
     let own = Some(object).filter(|object| kind(object) == "PersistentVolumeClaim");
-    if own.into_iter().chain(of_sets).chain(of_volumes).any(takes) {
+    if own.into_iter().chain(of_sets).chain(of_volumes).any(takes_volume) {
         return Some(("takes a volume that is there, which may have the data of others".into(), EMPTY_VOLUMES));
     }
     let ask = pod_spec(object).and_then(|spec| asks_of_the_node(spec).into_iter().next());

@@ -3,11 +3,12 @@
 //! understood is written out again in long form, so that `kubectl` sees nothing that was not understood here. The rights
 //! of the toolbox's service account are the boundary; this translation only makes ordinary command lines work.
 
-use super::manifests::documents;
+use super::boundary::takes_volume;
+use super::manifests::{asks_of_the_node, documents};
 use super::names::{SERVICE, origin};
 use crate::source::read_otherwise;
 use crate::stack::arguments::{self, CallTable, CommandFlag, FlagError};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a call of kubectl comes to.
@@ -71,20 +72,30 @@ pub enum Words {
 }
 }
 
-/// Whether what is set in an object leads out of the namespace, or reaches the node; `is_led` is one that has addresses of others. A JSON patch
-/// (RFC 6902) is a list, and says by paths what it sets.
+/// Whether what is set in an object leads out of the namespace, takes a volume that is there, or reaches the node; `is_led` is one that has
+/// addresses of others. A JSON patch (RFC 6902) is a list, and says by paths what it sets.
 fn leads_outside(set: &Value, is_led: bool) -> bool {
     let leads = |key: &str| OUTSIDE.contains(&key) || is_led && key == "addresses";
     match set {
         Value::Array(all) => all.iter().any(|one| {
-            let path = one["path"].as_str().filter(|_| one["op"].is_string()).unwrap_or_default();
-            path.split('/').any(|key| leads(key) || key == "privileged") || leads_outside(one, is_led)
+            let path = one["path"].as_str().filter(|_| one["op"].is_string() && one["op"] != "remove");
+            let keys = || path.unwrap_or_default().split('/');
+            let value = &one["value"];
+            let volumes = if value.is_array() { value.clone() } else { json!([value]) };
+            let volume = || leads_outside(&json!({ "volumes": volumes }), is_led);
+            keys().any(|key| leads(key) || key == "privileged" && *value != false)
+                || keys().any(|key| key == "volumes") && volume()
+                || leads_outside(one, is_led)
         }),
         // Whatever is not false may be true to the cluster: `yes`.
-        Value::Object(all) => all.iter().any(|(key, value)| {
-            let is_privileged = key == "privileged" && !matches!(value, Value::Null | Value::Bool(false));
-            leads(key) || is_privileged || leads_outside(value, is_led)
-        }),
+        Value::Object(all) => {
+            !asks_of_the_node(set).is_empty()
+                || all.iter().any(|(key, value)| {
+                    let is_privileged = key == "privileged" && !matches!(value, Value::Null | Value::Bool(false));
+                    let takes = key == "volumeClaimTemplate" && takes_volume(value);
+                    leads(key) || is_privileged || takes || leads_outside(value, is_led)
+                })
+        }
         _ => false,
     }
 }
@@ -826,6 +837,9 @@ mod tests {
             "a: &t true\nsecurityContext:\n  privileged: *t\n",
             "spec:\n  \"external\\\n    Name\": x\n",
             "spec:\n  !!str hostNetwork: true\n",
+            r#"{"spec":{"volumes":[{"name":"d","nfs":{"server":"10.0.0.1","path":"/"}}]}}"#,
+            r#"{"spec":{"volumes":[{"ephemeral":{"volumeClaimTemplate":{"spec":{"selector":{}}}}}]}}"#,
+            r#"[{"op":"add","path":"/spec/volumes/-","value":{"name":"d","nfs":{}}}]"#,
         ] {
             assert!(patched(led).is_err(), "{led}");
         }
@@ -833,7 +847,14 @@ mod tests {
             patched("data:\n  a: |\n    hostPath: \\x41\nmetadata: { annotations: { note: privileged mode on } }\n")
                 .is_ok()
         );
-        assert!(patched("securityContext:\n  privileged: false\n  readOnlyRootFilesystem: true\n").is_ok());
+        for allowed in [
+            "securityContext:\n  privileged: false\n  readOnlyRootFilesystem: true\n",
+            r#"[{"op":"replace","path":"/spec/securityContext/privileged","value":false}]"#,
+            r#"[{"op":"remove","path":"/spec/hostNetwork"}]"#,
+            r#"[{"op":"add","path":"/spec/volumes/-","value":{"name":"d","emptyDir":{}}}]"#,
+        ] {
+            assert!(patched(allowed).is_ok(), "{allowed}");
+        }
     }
 
     #[test]

@@ -293,7 +293,11 @@ fn find(program: &str, name: &str) -> Result<ListedCall, NotDone> {
     let why = || instead(name).map_or_else(allowed, str::to_string);
     let shown = if program == "compose" { "docker compose" } else { program };
     let names = listed(program).map(|(known, ..)| known).chain((program == "docker").then_some("compose"));
-    let meant = nearest(name, names).map(|near| format!(" (did you mean `{shown} {near}`?)")).unwrap_or_default();
+    // `rmi` is none of `rm`.
+    let meant = nearest(name, names)
+        .filter(|_| name.len() > 3)
+        .map(|near| format!(" (did you mean `{shown} {near}`?)"))
+        .unwrap_or_default();
     let unknown = || NotDone::refused(format!("`{shown} {name}` is not carried out in a drill{meant}; {}", why()));
     listed(program).find(|(known, ..)| *known == name).ok_or_else(unknown)
 }
