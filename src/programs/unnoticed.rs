@@ -177,7 +177,7 @@ fn finds_another_line(listed: &Statement, last: &Statement, text: &str) -> bool 
     let is_bare = |word: &str| WITHOUT_HEAD.iter().any(|option| word.starts_with(option));
     first(last).ends_with("grep")
         && arguments(last).any(inverts)
-        && !says(listed)
+        && !COMES_OUT_WELL.contains(&first(listed))
         && asks_nothing(listed.span.of(text))
         && !arguments(listed).any(is_bare)
 }
@@ -324,6 +324,7 @@ mod tests {
             ("docker compose logs web | grep -qv ERROR", Some("grep")),
             ("kubectl get pods --no-headers | grep -v Running", None),
             ("echo \"$SAID\" | grep -v ERROR", None),
+            ("whoami | grep -v root", None),
             ("psql -At -c 'SELECT count(*) FROM jobs' | grep -v '^0$'", None),
             ("curl -f http://web/status; true", Some("true")),
             ("docker compose ps | head -5", Some("head")),

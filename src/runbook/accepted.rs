@@ -633,7 +633,7 @@ static FORMS: TextPattern = TextPattern::new(
     | \b(?:contains|has|prints|shows|returns|should\ see|will\ see)\s*:\W*$
     | \b(?:runs|(?:will|would)\ run)(?:\ this|\ it|\ the\ following)?\s*:\W*$ | \be\.g\.\s*: | ^\W*e\.g\.
     | (?:^|[.!?:]\s)\W*(?:as|so)\ (?:long|soon)\ as\b | (?:^|[.!?:;]\s)\W*(?:above|below|beyond)\ ~?[0-9]
-    | \bwe\ (?:have\ |had\ )?\w+ed\b | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
+    | \bwe\ (?:have\ |had\ )?\w+[^\We]ed\b | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
     | \btest\ (?:system|environment|cluster|server)s?\b )",
 );
 /// What is said to be for one place, for somebody else or for another time: `DBA:`, `On the standby:`, `Weekends:`.
@@ -697,20 +697,23 @@ pub fn doubt(command: &Command) -> Option<String> {
     said(governs).or_else(|| unasked(governs))
 }
 
-/// Whether a label only leads to what stands below or behind it: "The fix:", "To restart it:", "This brings it back:".
+/// Whether a label only leads to what stands below or behind it: "The fix:", "To restart it:", "This brings it back:", "Step 2:".
 fn only_leads(label: &str) -> bool {
     let words = spoken_words(label);
     let Some((first, rest)) = words.split_first() else { return false };
-    let second = rest.first().map_or("", String::as_str);
+    let [second, third] = [0, 1].map(|at| rest.get(at).map_or("", String::as_str));
+    let has_digit = |word: &String| word.contains(|c: char| c.is_ascii_digit());
+    let names_place = || rest.iter().any(|word| is_among("on at", word) || has_digit(word));
     let leads = match first.as_str() {
-        "to" => is_asked(&rest.join(" ")),
-        "this" => second.ends_with('s') && !is_among("is was has", second),
-        "using" => rest.len() <= 2,
+        "to" => is_asked(&rest.join(" ")) && !names_place(),
+        "this" => is_among(words!("of what it does"), second) && (second != "takes" || third == "a"),
+        "using" => rest.len() <= 2 && !names_place(),
         "for" => is_among(words!("of each"), second) || label.split_once(", ").is_some_and(|(_, order)| asks(order)),
-        _ => false,
+        _ => words.iter().all(|word| is_among(words!("of leading labels"), word)),
     };
-    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
-    leads || words.iter().all(|word| is_among(words!("of leading labels"), word) || is_number(word))
+    // A number alone may be a status: "503:".
+    let is_step = || phase::is_step(label) && (!phase::strip_number(label).is_empty() || first == "step");
+    leads || is_step() || phase::is_only_a_phase(label)
 }
 
 /// Whether a label or a title asks for something.
@@ -718,27 +721,26 @@ fn is_asked(text: &str) -> bool {
     asks(text) || phase::is_order(text, words!("orders of titles")) && !is_finding(text)
 }
 
-/// Whether a text that may be an order by its first word names what is wrong: "Log disk full", "Lock contention".
+/// Whether a text that may be an order by its first word names what is wrong: "Log disk full", "Deploy failed".
 fn is_finding(text: &str) -> bool {
     let words = spoken_words(text);
     let [first, .., last] = words.as_slice() else { return false };
-    let trouble = [words!("trouble"), words!("trouble at the end"), words!("ended"), "contention lag"];
-    is_among(words!("verbs that are nouns"), first)
-        && trouble.into_iter().any(|list| is_among(list, last))
-        && !(words.len() == 2 && last == "down")
+    let is_noun = || is_among(words!("verbs that are nouns"), first);
+    let trouble = [words!("trouble"), words!("trouble at the end"), words!("findings")];
+    let wrong = is_among(words!("ended"), last) || is_noun() && trouble.into_iter().any(|list| is_among(list, last));
+    wrong
+        && !(last == "down" && is_among("scale shut take bring", first))
         && !words.iter().any(|word| is_among("the a an it them this that all any each", word))
 }
 
-/// A label above a command, or the title right above it, that asks for nothing, as in "Worker dead:": it may name a case, somebody or
-/// a place that no list of words knows. All of what verifies is to be looked at.
+/// The label right above a command, or those above the list in which it stands, and the title, where they ask for nothing, as in "Worker dead:":
+/// it may name a case, somebody or a place that no list of words knows. All of what verifies is to be looked at.
 fn unasked(governs: &Governs) -> Option<String> {
-    let mut labels = governs.under.iter().filter_map(|text| sentences(text).last().filter(|last| last.ends_with(':')));
-    let label = labels.find(|label| !is_asked(label) && !only_leads(label));
-    let title = || {
-        let title = governs.headings.last().filter(|title| !phase::is_step(title))?;
-        let names_phase = phase::of_heading(title, RunbookPhase::Other) != RunbookPhase::Other;
-        (!is_asked(title) && !only_leads(title) && !names_phase).then_some(title.as_str())
-    };
+    let is_exempt = |text: &str| is_asked(text) || only_leads(text);
+    let near = governs.under.iter().skip(governs.under.len().saturating_sub(governs.own));
+    let mut labels = near.filter_map(|text| sentences(text).last().filter(|last| last.ends_with(':')));
+    let label = labels.find(|label| !is_exempt(label));
+    let title = || governs.headings.last().map(String::as_str).filter(|title| !is_exempt(title));
     let unasked = label.or_else(title).filter(|_| !verifies(governs));
     unasked.map(|text| format!("“{text}” asks for nothing"))
 }
@@ -812,7 +814,7 @@ pub(super) fn said(governs: &Governs) -> Option<String> {
 
 /// What in a text is a doubt although no word of it is: a question, the beginning of a condition, "stop here".
 fn doubting(text: &str) -> Option<String> {
-    let text = text.to_lowercase();
+    let text = text.replace('\u{2019}', "'").to_lowercase();
     let phrase = phrases(words!("doubting phrases")).find(|phrase| text.contains(phrase)).map(str::to_string);
     let is_doubt =
         |sentence: &&str| sentence.trim_end_matches(['.', '!']) == "stop" || sentence.ends_with('?') || stops(sentence);
@@ -917,8 +919,13 @@ pub(super) fn pausing_sentences(text: &str) -> impl Iterator<Item = String> {
 
 /// The sentences of a section such as *Prerequisites* that leave to a person whether anything of the page is to be done.
 pub(super) fn limiting_sentences(text: &str) -> impl Iterator<Item = String> {
-    let limits = |text: &String| said(&Governs { under: vec![text.clone()], ..Governs::default() }).is_some();
-    sentences(text).map(str::to_string).filter(limits)
+    let limits = |text: &str| said(&Governs { under: vec![text.to_string()], ..Governs::default() }).is_some();
+    // "Tools: install psql." is about no case.
+    let parts = |text: &'_ str| match text.split_once(": ") {
+        Some((label, rest)) => limits(&format!("{label}:")) || limits(rest),
+        None => limits(text),
+    };
+    sentences(text).filter(|text| parts(text)).map(str::to_string).collect::<Vec<_>>().into_iter()
 }
 
 /// The sentences of a text, each with what ends it. A dot inside of a number or a name ends none: `7.2`, `v1.4.2`.

@@ -35,6 +35,8 @@ pub struct Governs {
     pub headings: Vec<String>,
     /// Paragraphs, items of lists and comments of the block before it, from the farthest; blanks folded.
     pub under: Vec<String>,
+    /// How many of these texts, from the end, stand in its own section.
+    pub own: usize,
     /// What commands share that could change places unnoticed: headings without numbers, and the prose above their blocks.
     pub place: String,
     /// What decides what its words mean: the commands above it that set variables which it reads, the last `cd`, where its block runs;
@@ -487,8 +489,9 @@ impl GovernsWalk<'_, '_> {
 
     fn governs(&self, said: Vec<String>) -> Governs {
         let prose = self.above.open.iter().flat_map(|open| &open.prose);
-        let items = self.items.iter().flat_map(|(prose, _)| prose);
-        let above: Vec<&String> = prose.chain(items).collect();
+        let items = || self.items.iter().flat_map(|(prose, _)| prose);
+        let own = self.above.open.last().map_or(0, |open| open.prose.len()) + items().count() + said.len();
+        let above: Vec<&String> = prose.chain(items()).collect();
         let named = self.above.open.iter().filter(|open| open.level > 1 || open.level == 1 && !self.one_title);
         let headings: Vec<String> = named.map(|open| open.title.clone()).collect();
         let mut place: Vec<String> = headings.iter().map(|title| phase::strip_number(title).to_string()).collect();
@@ -498,7 +501,7 @@ impl GovernsWalk<'_, '_> {
             self.above.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several);
         let of_cases = self.above.open.iter().any(|open| open.of_cases);
         let before = nearest(self.above.open.iter().flat_map(|open| &open.pauses));
-        Governs { headings, under, place, before, of_several, of_cases, ..Governs::default() }
+        Governs { headings, under, own, place, before, of_several, of_cases, ..Governs::default() }
     }
 }
 

@@ -51,7 +51,12 @@ impl Source {
             return Err(failed("its path has a control character: rename it".into()));
         }
         let metadata = std::fs::metadata(path).map_err(|error| {
-            let meant = near(path).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+            let meant = is_missing
+                .then(|| near(path))
+                .flatten()
+                .map(|name| format!(" (did you mean `{name}`?)"))
+                .unwrap_or_default();
             failed(cause(&error) + &meant)
         })?;
         // A FIFO or a device would block, or never end.
@@ -81,8 +86,9 @@ fn near(path: &Path) -> Option<String> {
     let there = std::fs::read_dir(folder).ok()?.flatten().take(MOST_BESIDE);
     let mut names: Vec<String> = there.filter_map(|file| file.file_name().into_string().ok()).collect();
     names.sort();
-    let name =
-        nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str).filter(|name| !has_controls(name)))?;
+    let wanted = path.file_name()?.to_str()?;
+    let others = names.iter().map(String::as_str).filter(|name| *name != wanted && !has_controls(name));
+    let name = nearest(wanted, others)?;
     Some(name.to_string())
 }
 
