@@ -919,13 +919,13 @@ pub(super) fn pausing_sentences(text: &str) -> impl Iterator<Item = String> {
 
 /// The sentences of a section such as *Prerequisites* that leave to a person whether anything of the page is to be done.
 pub(super) fn limiting_sentences(text: &str) -> impl Iterator<Item = String> {
-    let limits = |text: &str| said(&Governs { under: vec![text.to_string()], ..Governs::default() }).is_some();
+    let says = |text: String| said(&Governs { under: vec![text], ..Governs::default() }).is_some();
     // "Tools: install psql." is about no case.
-    let parts = |text: &'_ str| match text.split_once(": ") {
-        Some((label, rest)) => limits(&format!("{label}:")) || limits(rest),
-        None => limits(text),
+    let limits = move |text: &String| match text.split_once(": ") {
+        Some((label, rest)) => says(format!("{label}:")) || says(rest.to_string()),
+        None => says(text.clone()),
     };
-    sentences(text).filter(|text| parts(text)).map(str::to_string).collect::<Vec<_>>().into_iter()
+    sentences(text).map(str::to_string).filter(limits)
 }
 
 /// The sentences of a text, each with what ends it. A dot inside of a number or a name ends none: `7.2`, `v1.4.2`.

@@ -147,6 +147,31 @@ fn who_is_refused_has_not_recovered_and_may_still_recover() {
 }
 
 #[test]
+fn a_cure_that_turns_some_away_is_no_recovery_where_the_objective_allows_fewer() {
+    // Of ten events a slice one is turned away from 2 s on, in so many of ten slices.
+    let recovered = |slices: u64| {
+        let status = SliSpec { good: Good { text: "status < 500".into(), terms: vec![] }, ..sli("a", "web", 0.99) };
+        let mut timeline = Timeline::new(&[status]);
+        for index in 0..200 {
+            let away = u64::from(index >= 20 && index % 10 < slices);
+            let results = [("429".to_string(), away), ("201".to_string(), 10 - away)];
+            timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
+        }
+        let query = RecoveryQuery { steady: Some((at(0), at(2000))), ..recovery(2000, Some(2000), 5000, 2000) };
+        timeline.recovered(None, &query).map(|found| found.is_ok())
+    };
+    assert_eq!((recovered(8), recovered(1)), (Some(false), Some(true)), "8%, and 1% as the objective says");
+    // What one of 250 were told is told 2% of them by chance.
+    let mut timeline = Timeline::new(&[sli("a", "web", 0.99)]);
+    for index in 0..75 {
+        let missing = u64::from(index == 3 || index >= 25 && index % 5 == 0);
+        let results = [("404".to_string(), missing), ("200".to_string(), 10 - missing)];
+        timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
+    }
+    assert_eq!(timeline.refused(Some((at(0), at(2500))), (at(2500), at(7500))), None);
+}
+
+#[test]
 fn a_moment_of_refusals_is_seen_in_a_long_span() {
     let of = |result: &str, due: u64, refused: u64, slices: u64| {
         // The answers of that moment are slow as well, which excuses no refusal.
