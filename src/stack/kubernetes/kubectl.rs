@@ -132,7 +132,8 @@ impl KubectlTools {
     /// file of the toolbox nor one with objects of the stack: kubectl says then what it thinks of that. `input` is what `-` names.
     async fn objects_of_files(&self, args: &[String], input: &[u8], cwd: &str) -> Result<Option<Vec<u8>>, NotDone> {
         let (mut all, mut changed) = (vec![Vec::new()], false);
-        for file in args.iter().filter_map(|arg| file_of(arg)).flat_map(|files| files.split(',')) {
+        let files: Vec<&str> = args.iter().filter_map(|arg| file_of(arg)).flat_map(|files| files.split(',')).collect();
+        for file in &files {
             let read = self.read(file, args, input, cwd).await?;
             let own = if let Some(read) = &read {
                 self.own(read)?
@@ -146,6 +147,8 @@ impl KubectlTools {
                 // kubectl looks for files by patterns, and reads quotes and lines as those of CSV.
                 let is_plain = !file.contains(['*', '?', '[', '"', '\n', '\r']);
                 ensure(is_plain, format!("`{}` is no name of a file: name each one", file.escape_debug()))?;
+                // The others were judged, and would go to kubectl as they are.
+                ensure(files.len() == 1, format!("`{file}` cannot be read: there is no such file"))?;
                 return Ok(None);
             };
             // An address may have something else for who asks it again.
