@@ -3,7 +3,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use firedrill::archive::history::{
-    IndexedRun, Overview, PageForm, ScenarioView, Summary, Update, indexed, overview_text, scenario_text,
+    IndexedRun, Overview, ScenarioView, Summary, Update, indexed, overview_text, scenario_text,
 };
 use firedrill::record::{
     Announcement, DrillTime, Event, FileRef, Location, Phase, Record, RecoveryRecord, SliInfo, Slice, StackRecord,
@@ -178,7 +178,7 @@ fn history(criterion: &mut Criterion) {
             assert_eq!(runs.len(), RUNS);
             let scenarios = Summary::all(&runs);
             let overview = Overview { runs: runs.len(), scenarios, index: Update::default() };
-            black_box(overview_text(&overview, PageForm::Text))
+            black_box(overview_text(&overview))
         });
     });
     group.bench_function("one scenario", |bencher| {
@@ -187,7 +187,7 @@ fn history(criterion: &mut Criterion) {
             runs.retain(|run| run.scenario == "scenario-07");
             assert_eq!(runs.len(), RUNS / SCENARIOS);
             let view = ScenarioView::of(&runs, Update::default()).expect("a scenario");
-            black_box(scenario_text(&view, PageForm::Text))
+            black_box(scenario_text(&view))
         });
     });
     group.finish();

@@ -110,9 +110,9 @@ impl Db {
         (held.expect("it can be held"), notes)
     }
 
-    async fn connections(&self, leave: u32, returns_ms: Option<u64>) -> (Box<dyn Holding>, Notes) {
+    async fn connections(&self, returns_ms: Option<u64>) -> (Box<dyn Holding>, Notes) {
         let returns = returns_ms.map(Duration::from_millis);
-        let connections = PgConnections { target: self.target(), leave, returns };
+        let connections = PgConnections { target: self.target(), returns };
         let (held, notes) = begin("postgres_connections", connections).await;
         (held.expect("it can be held"), notes)
     }
@@ -355,7 +355,7 @@ async fn connections_are_used_up_and_pools_that_had_some_lose_them() {
     let db = Db::start(&["-c", "max_connections=20"]).await;
     let admin = db.admin().await;
     let pool = [db.shop().await, db.shop().await, db.shop().await];
-    let (held, _notes) = db.connections(0, None).await;
+    let (held, _notes) = db.connections(None).await;
     let evidence = until(&*held, true, "0 sessions of others").await;
     assert!(evidence.contains("FATAL"), "{evidence}");
     for connection in &pool {
@@ -376,7 +376,7 @@ async fn a_lock_stays_while_connections_are_used_up_beside_it() {
     let admin = db.admin().await;
     let (lock, _lock_notes) = db.lock(TABLE, 1, None).await;
     let before = until(&*lock, true, "AccessExclusiveLock on inventory").await;
-    let (slots, _slot_notes) = db.connections(0, None).await;
+    let (slots, _slot_notes) = db.connections(None).await;
     until(&*slots, true, "FATAL").await;
     let after = until(&*lock, true, "AccessExclusiveLock on inventory").await;
     let session = |evidence: &str| evidence.split(" holds ").next().map(str::to_string);
@@ -388,32 +388,11 @@ async fn a_lock_stays_while_connections_are_used_up_beside_it() {
 }
 
 #[tokio::test]
-async fn as_many_slots_are_left_as_asked_for() {
-    let db = Db::start(&["-c", "max_connections=20"]).await;
-    let (admin, pool) = (db.admin().await, [db.shop().await, db.shop().await, db.shop().await]);
-    let (held, _notes) = db.connections(2, None).await;
-    until(&*held, true, "sessions of firedrill_clients").await;
-    let mut cut = 0;
-    for connection in &pool {
-        cut += u8::from(connection.batch_execute("SELECT 1").await.is_err());
-    }
-    assert!(cut > 0, "three connections are more than two");
-    let shops = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop'";
-    let mut clients = Vec::new();
-    for _ in count(&admin, shops).await..2 {
-        clients.push(db.shop().await);
-    }
-    assert!(db.open("shop").await.is_err());
-    held.lift().await.expect("lifted");
-    db.shop().await;
-}
-
-#[tokio::test]
 async fn ended_connections_come_back_until_the_role_is_kept_out() {
     let db = Db::start(&["-c", "max_connections=20"]).await;
     let admin = db.admin().await;
     let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'firedrill_clients'";
-    let (held, mut notes) = db.connections(0, None).await;
+    let (held, mut notes) = db.connections(None).await;
     until(&*held, true, "FATAL").await;
     admin.query(terminate, &[]).await.expect("terminated");
     until(&*held, false, "terminated by an administrator command").await;
@@ -421,7 +400,7 @@ async fn ended_connections_come_back_until_the_role_is_kept_out() {
     db.shop().await;
     held.lift().await.expect("lifted");
 
-    let (held, mut notes) = db.connections(0, Some(200)).await;
+    let (held, mut notes) = db.connections(Some(200)).await;
     until(&*held, true, "FATAL").await;
     admin.query(terminate, &[]).await.expect("terminated");
     note(&mut notes, "came back").await;

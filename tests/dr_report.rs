@@ -210,7 +210,6 @@ fn mistakes_are_told_and_end_with_2() {
     for (arguments, words) in [
         (vec!["--quarter", "2026-Q4"], "`2026-Q4` is no quarter: write it like `2026Q4`"),
         (vec!["--quarter", "2026Q4", "nowhere"], "nowhere"),
-        (vec!["--quarter", "2026Q4", "--notes", "nowhere"], "there is no folder nowhere"),
         (vec!["--html", "-", "--markdown", "-"], "only one report can go to standard output"),
         (vec!["--pdf", "-"], "a PDF goes to a file"),
     ] {

@@ -100,9 +100,9 @@ fn mistakes_are_told() {
     project.run(".firedrill/runs", 1, "db-pool", "passed");
     project.run(".firedrill/runs", 2, "db-pool", "passed");
     let mut told = String::new();
-    for arguments in [&["db-poool"][..], &["--from", "nowhere"], &["--index", "notes.md"]] {
+    for arguments in [["--from", "nowhere"], ["--index", "notes.md"]] {
         fs::write(project.path().join("notes.md"), "# Notes of mine, and they are long enough\n").expect("a file");
-        told.push_str(&format!("$ firedrill history {}\n{}\n", arguments.join(" "), project.history(arguments)));
+        told.push_str(&format!("$ firedrill history {}\n{}\n", arguments.join(" "), project.history(&arguments)));
     }
     insta::assert_snapshot!("mistakes", told);
 }
@@ -121,8 +121,6 @@ fn what_a_trend_takes_no_notice_of_is_a_mistake() {
 #[test]
 fn a_scenario_that_never_ran_is_no_mistake() {
     let project = Project::new();
-    fs::create_dir_all(project.path().join("scenarios")).expect("a directory");
-    fs::write(project.path().join("scenarios/disk-full.yaml"), "title: The disk is full\n").expect("a scenario");
     project.run(".firedrill/runs", 1, "db-pool", "passed");
     let said = project.history(&["disk-full"]);
     assert!(said.starts_with("exit 0\nThere are no runs"), "{said}");

@@ -137,25 +137,6 @@ fn what_nobody_has_decided_is_in_nobodys_name() {
 }
 
 #[test]
-fn the_load_needs_what_the_fault_breaks() {
-    let stack = |api: &str| {
-        format!(
-            "services:\n  web: {{ image: \"nginx:1\", ports: [\"80:80\"] }}\n  api: {{ image: \"shop/api:1\", ports: [\"8080:8080\"]{api} }}\n  \
-             db:\n    image: postgres:16\n    environment: {{ POSTGRES_DB: shop, POSTGRES_USER: shop, POSTGRES_PASSWORD: x }}\n"
-        )
-    };
-    let project = Project::new(&[("compose.yaml", &stack(""))]);
-    let (_, scenario, _) = project.run(&["init", "--fault", "postgres_lock", "--dry-run"]);
-    let note = "# check: neither `depends_on` nor the environment of `";
-    assert!(scenario.contains(note) && scenario.contains("names `db`"), "{scenario}");
-    let project = Project::new(&[("compose.yaml", &stack(", environment: { DATABASE_URL: \"postgres://db/shop\" }"))]);
-    let (_, scenario, _) = project.run(&["init", "--fault", "postgres_lock", "--dry-run"]);
-    assert!(scenario.contains("request: GET http://api:8080/") && !scenario.contains(note), "{scenario}");
-    let (_, scenario, _) = project.run(&["init", "--fault", "postgres_lock", "--service", "web", "--dry-run"]);
-    assert!(scenario.contains("request: GET http://web:80/") && scenario.contains(note), "{scenario}");
-}
-
-#[test]
 fn no_source_outside_of_the_project_is_read() {
     let stack = SHOP.replace("./web", "../web");
     let project = Project::new(&[("web/app.py", APP), ("p/compose.yaml", &stack)]);
@@ -171,40 +152,6 @@ fn what_is_printed_leads_on() {
     let (code, out, err) = project.run(&["init", "--name", "first"]);
     assert_eq!((code, err.as_str()), (0, ""));
     insta::assert_snapshot!(out);
-}
-
-fn kind_can_be_asked_for(kind: &str) {
-    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
-    let (scenario, runbook) = project.init(kind, &["--fault", kind, "--name", kind]);
-    let what = match kind {
-        "load_surge" => "load",
-        _ => "service",
-    };
-    assert!(scenario.contains(&format!("\n  - {kind}: {{ {what}: ")), "{scenario}");
-    let cure = match kind {
-        "container_pause" => "unpause",
-        "network" => "up -d --force-recreate",
-        _ => "restart",
-    };
-    assert!(runbook.contains(&format!("\ndocker compose {cure} \"$SERVICE\"\n")), "{runbook}");
-}
-
-#[test]
-fn every_kind_of_fault_can_be_asked_for() {
-    // A stack of Compose has no objects and no Pods, and `check` says so of what was written.
-    let kinds = firedrill::faults::Fault::KINDS.iter().filter(|kind| !["patch", "pod_kill"].contains(kind));
-    let kinds: Vec<&str> = kinds.copied().collect();
-    std::thread::scope(|scope| {
-        for kinds in kinds.chunks(kinds.len().div_ceil(2)) {
-            scope.spawn(move || kinds.iter().for_each(|kind| kind_can_be_asked_for(kind)));
-        }
-    });
-    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
-    let (code, _, err) = project.run(&["init", "--fault", "container_paws"]);
-    assert_eq!(
-        (code, err.as_str()),
-        (2, "error: there is no fault `container_paws`\nhelp: did you mean `container_pause`?\n")
-    );
 }
 
 #[test]
@@ -236,18 +183,15 @@ fn no_service_can_answer() {
     assert_eq!(code, 2);
     insta::assert_snapshot!(err);
     assert_eq!(project.files(), ["compose.yaml"]);
-    let without = Project::new(&[("compose.yaml", "services:\n  web: { image: web }\n")]);
-    let (code, _, err) = without.run(&["init", "--fault", "postgres_lock"]);
-    assert!(code == 2 && err.contains("needs a PostgreSQL server"), "{err}");
 }
 
 #[test]
 fn names_that_yaml_would_misread_are_quoted() {
     let compose = "name: '123'\nservices:\n  '007': { image: bond, expose: ['80'], depends_on: ['on'] }\n  'on': { image: lamp }\n";
     let project = Project::new(&[("stacks/shop/compose.yaml", compose)]);
-    let (scenario, _) = project.init("on-hangs", &["--fault", "container_pause"]);
+    let (scenario, _) = project.init("007-down", &[]);
     assert!(scenario.contains("stack: ../stacks/shop/compose.yaml\n"), "{scenario}");
-    assert!(scenario.contains("{ service: \"on\" }") && scenario.contains("tags: [\"123\"]"), "{scenario}");
+    assert!(scenario.contains("{ service: \"007\" }") && scenario.contains("tags: [\"123\"]"), "{scenario}");
 }
 
 #[test]
@@ -349,18 +293,6 @@ fn bad_names_are_refused() {
     assert_eq!(project.files(), ["compose.yaml", "web/app.py"]);
 }
 
-/// The line by which editors find the schema is written where there is one.
-#[test]
-fn the_schema_is_named_where_it_is() {
-    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP), ("docs/scenario.schema.json", "{}")]);
-    let (scenario, _) = project.init("db-connections", &[]);
-    assert!(scenario.starts_with("# yaml-language-server: $schema=../docs/scenario.schema.json\n"), "{scenario}");
-    let project =
-        Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP), ("scenarios/scenario.schema.json", "{}")]);
-    let (scenario, _) = project.init("db-connections", &[]);
-    assert!(scenario.starts_with("# yaml-language-server: $schema=scenario.schema.json\n"), "{scenario}");
-}
-
 /// The demo stack of this repository, whose health checks speak HTTP in bash.
 #[test]
 fn the_demo_stack() {
@@ -375,7 +307,7 @@ fn the_demo_stack() {
 
 /// Stacks as people have them: what answers users, what breaks, and what is asked for.
 #[test]
-fn stores_are_known_by_what_they_run_and_nobody_speaks_http_to_them() {
+fn stores_are_known_and_nobody_speaks_http_to_them() {
     let flask = "@app.route('/health')\ndef health():\n    return 'ok'\n@app.route('/books')\ndef books():\n    cur.execute('SELECT * FROM books')\n";
     let front = "  front:\n    build: ./front\n    ports: ['8080:80']\n    depends_on: [app]\n";
     let cases = [
@@ -383,11 +315,6 @@ fn stores_are_known_by_what_they_run_and_nobody_speaks_http_to_them() {
             "MariaDB behind Flask behind nginx, all built on Debian",
             format!("services:\n{front}  app:\n    build: ./app\n    environment: {{ DB_HOST: db }}\n    expose: ['5000']\n  db:\n    build: ./db\n    healthcheck: {{ test: [CMD, mariadb-admin, ping] }}\n"),
             ("db-down", "GET http://front:80/books\n", "container_kill: { service: db }"),
-        ),
-        (
-            "Redis by its command alone",
-            format!("services:\n{front}  app:\n    build: ./app\n    environment: {{ REDIS_URL: 'redis://cache:6379/0' }}\n    expose: ['5000']\n  cache:\n    image: team/base\n    command: [redis-server, --save, '']\n"),
-            ("cache-down", "GET http://front:80/books\n", "container_kill: { service: cache }"),
         ),
         (
             "PgBouncer by its port, in front of PostgreSQL",

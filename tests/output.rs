@@ -98,7 +98,6 @@ fn a_run_of_somebody_else_cannot_command_a_terminal_or_a_log() {
         &["report", "dr", dir, "--quarter", "2026Q4"],
         &["report", "dr", dir, "--quarter", "2026Q4", "--html", "-"],
         &["history", "--from", dir],
-        &["history", "--from", dir, "--markdown"],
         &["history", "--from", dir, "--json"],
         &["verify", dir],
         &["verify", dir, "--recompute"],

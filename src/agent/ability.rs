@@ -23,19 +23,18 @@ const MOST_TOLD: usize = 16 << 20;
 
 /// Tells no more alerts and notes than [`MOST_TOLD`], and once that the rest is lost: nobody may take that for silence.
 pub(super) fn bounded(tell: Tell) -> Tell {
-    let left = AtomicUsize::new(MOST_TOLD);
+    let told_before = AtomicUsize::new(0);
     Arc::new(move |told| {
         if !matches!(told, Told::Alert(_) | Told::Note { .. }) {
             return tell(told);
         }
         let bytes = serde_json::to_vec(&told).map_or(MOST_TOLD, |line| line.len());
-        match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(bytes))) {
-            Ok(0) | Err(_) => {}
-            Ok(before) if before > bytes => tell(told),
-            Ok(_) => {
-                let why = format!("more than {} MiB of alerts and notes: those that follow are lost", MOST_TOLD >> 20);
-                tell(Told::AlertsLost { why });
-            }
+        let before = told_before.fetch_add(bytes, Ordering::SeqCst);
+        if before + bytes < MOST_TOLD {
+            tell(told);
+        } else if before < MOST_TOLD {
+            let why = format!("more than {} MiB of alerts and notes: those that follow are lost", MOST_TOLD >> 20);
+            tell(Told::AlertsLost { why });
         }
     })
 }

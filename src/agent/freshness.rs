@@ -141,9 +141,9 @@ impl Question for AnswerAge {
 
     async fn put(&self, _: Instant, notes: &FewNotes, _: &mut QuestionRest) -> Result<EventAnswer, Failure> {
         let note = |why: String| notes.note(format!("no age: {why}"));
-        let answer = get_page(&self.url, "*/*").await.map_err(|error| {
-            note(error.text);
-            error.failure
+        let answer = get_page(&self.url, "*/*").await.map_err(|(why, failure)| {
+            note(why);
+            failure
         })?;
         let is_young = self.age(&answer, utc_now()).map_err(note).is_ok_and(|age| self.is_young(age));
         Ok(EventAnswer::Truth(is_young))

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::convert::Infallible;
 use std::error::Error as _;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,29 +32,17 @@ pub(super) const A_PAGE: TextForm =
 /// What a server answered, completely.
 pub(super) type PageAnswer = Response<Bytes>;
 
-/// Why there was no complete answer.
-#[derive(Debug)]
-pub(super) struct PageError {
-    /// For people.
-    pub(super) text: String,
-    /// For counts.
-    pub(super) failure: Failure,
-}
+/// Why there was no complete answer, for people and for counts.
+pub(super) type PageError = (String, Failure);
 
 /// Reads the URL of a page: the server, and the whole. Says in plain words why it cannot be used.
 pub(super) fn parse_page(url: &str) -> Result<(Authority, Uri), String> {
-    let uri: Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
-    if !url.starts_with("http://") {
-        return Err(format!("`{url}`: only http:// is read"));
-    }
-    let server = uri.authority().ok_or_else(|| format!("`{url}` names no host"))?.clone();
-    if server.as_str().contains('@') {
-        return Err("the URL holds credentials, which cannot be sent".into());
-    }
-    if server.host().is_empty() || url.contains('#') {
-        return Err(format!("`{url}` is not the URL of a page"));
-    }
-    Ok((server, uri))
+    // It may hold credentials: then it is not said again.
+    let wrong = || "this is not a URL like `http://service:8080/path`, without credentials and without `#`";
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let server = uri.authority().filter(|server| !server.host().is_empty() && !server.as_str().contains('@')).cloned();
+    let server = server.filter(|_| url.starts_with("http://") && !url.contains('#'));
+    Ok((server.ok_or_else(wrong)?, uri))
 }
 
 /// Asks for a page once. The caller has the deadline.
@@ -72,7 +61,7 @@ pub(super) async fn post_json(url: &str, json: String) -> Result<String, String>
 }
 
 fn text_of(url: &str, answer: Result<PageAnswer, PageError>) -> Result<String, String> {
-    let ((server, _), answer) = (parse_page(url)?, answer.map_err(|error| error.text)?);
+    let ((server, _), answer) = (parse_page(url)?, answer.map_err(|(why, _)| why)?);
     if !answer.status().is_success() {
         return Err(format!("{server} answered {}", answer.status()));
     }
@@ -80,16 +69,14 @@ fn text_of(url: &str, answer: Result<PageAnswer, PageError>) -> Result<String, S
 }
 
 async fn exchange(url: &str, method: Method, own: (HeaderName, &str), body: Bytes) -> Result<PageAnswer, PageError> {
-    let protocol = |text: String| PageError { text, failure: Failure::Protocol };
+    let protocol = |why: String| (why, Failure::Protocol);
     let (server, page) = parse_page(url).map_err(protocol)?;
     let place = (server.host().trim_matches(['[', ']']), server.port_u16().unwrap_or(80));
-    let stream = TcpStream::connect(place).await.map_err(|error| PageError {
-        text: format!("connect to {server}: {error}"),
-        failure: Failure::of_io(&error),
-    })?;
+    let refused = |error: io::Error| (format!("connect to {server}: {error}"), Failure::of_io(&error));
+    let stream = TcpStream::connect(place).await.map_err(refused)?;
     let failed = |error: hyper::Error| {
         let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-        PageError { text: format!("ask {server}: {error}{cause}"), failure: Failure::of_http(&error) }
+        (format!("ask {server}: {error}{cause}"), Failure::of_http(&error))
     };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
@@ -105,7 +92,7 @@ async fn exchange(url: &str, method: Method, own: (HeaderName, &str), body: Byte
     let body = Limited::new(body, MAX_PAGE).collect().await;
     let body = body.map_err(|error| {
         let failure = error.downcast_ref().map_or(Failure::Protocol, Failure::of_http);
-        PageError { text: format!("read the page of {server}: {error}"), failure }
+        (format!("read the page of {server}: {error}"), failure)
     })?;
     Ok(Response::from_parts(head, body.to_bytes()))
 }

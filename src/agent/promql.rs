@@ -186,7 +186,7 @@ impl Question for PromCounts {
         let counted = match Instant::now().saturating_duration_since(due) > ALLOWED_LATE {
             true => Err("it was asked late, and its range does not reach back to the asking before".into()),
             false => {
-                let answer = get_page(&self.page(), "application/json").await.map_err(|error| error.text);
+                let answer = get_page(&self.page(), "application/json").await.map_err(|(why, _)| why);
                 answer.and_then(|answer| self.counted(&answer))
             }
         };

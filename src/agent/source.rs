@@ -228,6 +228,12 @@ pub(crate) fn bounded(
     value
 }
 
+/// Reads a text that is not blank, and that a program or a server can be given.
+pub(crate) fn filled(text: &str) -> Result<String, String> {
+    let wrong = if text.contains('\0') { "a text cannot hold NUL" } else { "it is empty" };
+    if text.contains('\0') || text.trim().is_empty() { Err(wrong.into()) } else { Ok(text.into()) }
+}
+
 /// Tells what goes wrong with a source, each thing once.
 pub struct FewNotes {
     series: String,

@@ -110,7 +110,7 @@ impl Holding for StatusPage {
                 AgentAnswer::in_place(answer.status().to_string())
             }
             Ok(Ok(answer)) => AgentAnswer::gone(answer.status().to_string()),
-            Ok(Err(error)) => AgentAnswer::gone(error.text),
+            Ok(Err((why, _))) => AgentAnswer::gone(why),
             Err(_) => AgentAnswer::gone("no answer in time"),
         }
     }

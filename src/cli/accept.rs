@@ -195,12 +195,6 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
             .hint("name the runbooks, or the folder in which they are: `firedrill accept docs/runbooks`"));
     }
     let paths = if paths.is_empty() { vec![usual] } else { paths.to_vec() };
-    let named = paths.iter().map(|path| match path.exists() {
-        true => Ok(path.clone()),
-        // The name of a file in `runbooks/`.
-        false => super::show::read(path, &globals.project).map(|source| source.path.clone()),
-    });
-    let paths: Vec<PathBuf> = named.collect::<Result<_, Error>>()?;
     let files = lint::collect(&paths, &globals.project, &Config::default())
         .map_err(|error| Error::usage(error.to_string()).hint("name files or folders of runbooks"))?;
     let followed = followed(globals);

@@ -239,10 +239,10 @@ async fn error_ratio(url: &str, slo: &FoundSlo) -> Result<f64, String> {
     let page = crate::agent::promql::query_page(url.trim_end_matches('/'), &in_window(&query, slo.period));
     let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
     let answer = request(&page, token.as_deref(), None).await?;
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    if answer.status != 200 || body["status"] != "success" {
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    if answer.status() != 200 || body["status"] != "success" {
         let why = body["error"].as_str().unwrap_or("no reason");
-        return Err(format!("Prometheus answered {}: {why}", answer.status));
+        return Err(format!("Prometheus answered {}: {why}", answer.status().as_u16()));
     }
     if body["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()) {
         return Err(format!("Prometheus warns: {}", body["warnings"]));

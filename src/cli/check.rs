@@ -172,7 +172,7 @@ async fn resolve_stacks(plans: &[Plan], check: &mut StackCheck<'_>) -> Result<Ve
             if let Some(named) = stack.variables() {
                 check_variables(plan, &named, &mut check.diags);
             }
-            places::check_ports_and_calls(plan, &**stack, &mut check.diags);
+            places::check_calls(plan, &**stack, &mut check.diags);
         }
         stacks.push(stack);
     }

@@ -158,11 +158,6 @@ fn make_dir(globals: &Globals, out: Option<&Path>, folder: &str, name: &str, wha
     })
 }
 
-/// A directory for a run of this name.
-fn make_run_dir(wanted: &ConductOptions, name: &str) -> Result<RunDir, Error> {
-    make_dir(&wanted.globals, wanted.out.as_deref(), "runs", name, "run directory")
-}
-
 async fn one(
     plan: &Plan,
     resolved: &dyn ResolvedStack,
@@ -170,7 +165,7 @@ async fn one(
     platform: &dyn Platform,
     shutdown: &Shutdown,
 ) -> Result<Record, Error> {
-    let run_dir = make_run_dir(wanted, &plan.name)?;
+    let run_dir = make_dir(&wanted.globals, wanted.out.as_deref(), "runs", &plan.name, "run directory")?;
     let dir = run_dir.path().to_path_buf();
     let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(wanted.no_build) };
     let stack = resolved.stack(&RunIdentity::of(&run_dir, wanted.keep), &options).await?;

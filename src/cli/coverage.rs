@@ -10,7 +10,7 @@ use crate::record::{utc_now, utc_text};
 use crate::slis::Ratio;
 use crate::source::tidy;
 use crate::view::many;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Shows which failures of the critical services in `services.yaml` are drilled, when last, and with which verdict.
 #[derive(Debug, clap::Args)]
@@ -18,9 +18,6 @@ pub struct CoverageArgs {
     /// Directories with runs or game days, such as downloaded artifacts; the project's `.firedrill/` when none is named.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The file that lists the critical services; `services.yaml` of the project by default.
-    #[arg(long, value_name = "FILE")]
-    services: Option<PathBuf>,
     /// Exit with 1 when less than this is covered.
     #[arg(long, visible_alias = "require-coverage", value_name = "PERCENT", value_parser = Ratio::parse)]
     at_least: Option<Ratio>,
@@ -35,10 +32,10 @@ pub struct CoverageArgs {
 /// Runs the command.
 pub async fn run(args: CoverageArgs, globals: &Globals) -> Result<Exit, Error> {
     let scenarios = evidence::scenarios(&globals.project);
-    let catalog = catalog(args.services.as_deref(), &scenarios, globals)?.ok_or_else(|| {
+    let catalog = catalog(&scenarios, globals)?.ok_or_else(|| {
         let path = tidy(&globals.project.join(FILE));
         Error::usage(format!("there is no {}: nothing says which services are critical", path.display()))
-            .hint(format!("begin with this one, or name another file with `--services`:\n\n{}", EXAMPLE.trim_end()))
+            .hint(format!("begin with this one:\n\n{}", EXAMPLE.trim_end()))
     })?;
     for (path, _, mistakes) in &scenarios.unfit {
         let told = "and covers nothing: `firedrill check` tells them";
@@ -70,8 +67,8 @@ pub async fn run(args: CoverageArgs, globals: &Globals) -> Result<Exit, Error> {
     }
 }
 
-/// The critical services, from the file that is named or that of the project; `None` where the project has none.
-pub fn catalog(named: Option<&Path>, scenarios: &Scenarios, globals: &Globals) -> Result<Option<Catalog>, Error> {
+/// The critical services of the project; `None` where it names none.
+pub fn catalog(scenarios: &Scenarios, globals: &Globals) -> Result<Option<Catalog>, Error> {
     let read = |source: &_, diags: &mut _| services::read(source, Some(&scenarios.named()), diags);
-    super::read_own(named, FILE, "the list of services", globals, read)
+    super::read_own(None, FILE, "the list of services", globals, read)
 }

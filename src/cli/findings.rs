@@ -2,7 +2,7 @@
 //! `scenario`.
 
 use crate::error::Error;
-use crate::source::{Diagnostic, Diagnostics, Severity, Source, Span, parse};
+use crate::source::{Diagnostics, Severity, Span, parse};
 use crate::spec::{Plan, check_environment, check_services, place_in_stack};
 use crate::stack::{Finding, Platform, ResolveError, ResolvedStack};
 use std::collections::BTreeSet;
@@ -62,7 +62,9 @@ impl StackCheck<'_> {
         let stack = parse(&plan.stack_source, &mut Diagnostics::default());
         for finding in findings {
             let span = place_in_stack(stack.as_ref(), finding.service.as_deref(), &finding.key);
-            note(finding, &plan.stack_source, span, &mut self.diags);
+            let level = if finding.error { Severity::Error } else { Severity::Warning };
+            let noted = self.diags.push(level, &plan.stack_source, span, &finding.message);
+            noted.help.clone_from(&finding.help);
             self.open.extend(finding.right.clone());
         }
     }
@@ -79,61 +81,5 @@ impl StackCheck<'_> {
             false => "; at a terminal, `firedrill scenario` asks for consent and remembers it",
         };
         Some(format!("if you trust these files, allow it in this run: `--allow-host {}`{asks}", keys.join(",")))
-    }
-}
-
-/// Notes a finding. A warning that another file has as well is said once, with the other files that have it.
-fn note(finding: &Finding, source: &Arc<Source>, span: Span, diags: &mut Diagnostics) {
-    let level = if finding.error { Severity::Error } else { Severity::Warning };
-    let same = |known: &&mut Diagnostic| {
-        let is_warning = level == Severity::Warning && known.level == level && known.message == finding.message;
-        is_warning && known.source.path != source.path && known.help == finding.help
-    };
-    let Some(known) = diags.all.iter_mut().find(same) else {
-        diags.push(level, source, span, &finding.message).help(finding.help.as_deref().unwrap_or_default());
-        return;
-    };
-    let (path, told) = (source.path.display().to_string(), known.label.take());
-    known.label = Some(match told {
-        None => format!("the same in {path}"),
-        Some(told) if told.trim_start_matches("the same in ").split(", ").any(|known| known == path) => told,
-        Some(told) => format!("{told}, {path}"),
-    });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_warning_of_several_files_is_said_once() {
-        let warning = |message: &str| Finding {
-            service: None,
-            key: "file".into(),
-            message: message.into(),
-            help: None,
-            error: false,
-            right: None,
-        };
-        let error = Finding { error: true, ..warning("no healthcheck") };
-        let [a, b, c] = ["a.yaml", "b.yaml", "c.yaml"].map(|path| Source::new(path, "services: {}\n"));
-        let mut diags = Diagnostics::default();
-        for source in [&a, &b, &c, &b, &a] {
-            note(&warning("`TAG` is not set"), source, Span::default(), &mut diags);
-        }
-        note(&warning("another"), &b, Span::default(), &mut diags);
-        note(&error, &a, Span::default(), &mut diags);
-        note(&error, &b, Span::default(), &mut diags);
-        let told = diags.sorted().into_iter().map(|d| (d.source.path.to_str(), d.message.as_str(), d.label.as_deref()));
-        let once = Some("the same in b.yaml, c.yaml");
-        assert_eq!(
-            told.collect::<Vec<_>>(),
-            [
-                (Some("a.yaml"), "`TAG` is not set", once),
-                (Some("a.yaml"), "no healthcheck", None),
-                (Some("b.yaml"), "another", None),
-                (Some("b.yaml"), "no healthcheck", None),
-            ]
-        );
     }
 }

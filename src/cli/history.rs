@@ -3,16 +3,14 @@
 use super::evidence::{each_run, found_runs};
 use super::{Globals, read_own};
 use crate::archive::history::{
-    ClosedAction, HISTORY_FORMAT, HistoryTrend, IndexedRun, Overview, PageForm, ScenarioView, Summary, TrendPoint,
-    Update, Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
+    ClosedAction, HISTORY_FORMAT, HistoryTrend, IndexedRun, Overview, ScenarioView, Summary, TrendPoint, Update,
+    Versioned, indexed, overview_text, read_incidents, scenario_text, trend_html, trend_text,
 };
 use crate::error::{Error, Exit};
 use crate::output::{print, print_value, say_line, visible};
 use crate::record::write_atomic;
 use crate::report::SeenRun;
-use crate::source::{did_you_mean, shorten, tidy};
-use crate::spec::{outline, project_scenarios};
-use std::collections::BTreeSet;
+use crate::source::{shorten, tidy};
 use std::path::{Path, PathBuf};
 
 /// Shows what all runs say together: pass rate, times with trend and spread, flakiness, failures that repeat.
@@ -28,12 +26,9 @@ pub struct HistoryArgs {
     /// The index; `history.json` in the project's `.firedrill` when none is named.
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
-    /// JSON instead of a table.
-    #[arg(long, global = true, conflicts_with = "markdown")]
-    json: bool,
-    /// Markdown instead of a table: for a step summary or a pull request.
+    /// JSON instead of a page of Markdown.
     #[arg(long, global = true)]
-    markdown: bool,
+    json: bool,
     #[command(subcommand)]
     command: Option<Sub>,
 }
@@ -48,7 +43,7 @@ enum Sub {
         #[arg(long, value_name = "FILE")]
         incidents: Option<PathBuf>,
         /// Write an HTML page with plots to this file.
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown"])]
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
         html: Option<PathBuf>,
     },
 }
@@ -70,20 +65,10 @@ pub async fn run(args: HistoryArgs, globals: &Globals) -> Result<Exit, Error> {
     }
     let (all, update) = indexed(&index, &roots)?;
     tell(&update, globals);
-    let is_asked = |run: &&IndexedRun| args.scenario.as_ref().is_none_or(|name| run.scenario == *name);
-    let runs: Vec<IndexedRun> = all.iter().filter(is_asked).cloned().collect();
+    let is_asked = |run: &IndexedRun| args.scenario.as_ref().is_none_or(|name| run.scenario == *name);
+    let runs: Vec<IndexedRun> = all.into_iter().filter(is_asked).collect();
     match (&args.scenario, ScenarioView::of(&runs, update.clone())) {
-        (None, None) => empty(&args, globals, &update),
-        (Some(name), None) => {
-            // A scenario without runs is a mistake only when neither the index nor the project knows it.
-            let own = project_scenarios(&globals.project).into_iter().map(|path| outline(&path).name);
-            let names: BTreeSet<String> = own.chain(all.into_iter().map(|run| run.scenario)).collect();
-            if names.contains(name) {
-                return empty(&args, globals, &update);
-            }
-            let error = Error::usage(format!("there is no scenario `{}`, and no run of one", shorten(&visible(name))));
-            Err(error.hint(did_you_mean(name, names.iter().map(String::as_str))))
-        }
+        (_, None) => empty(&args, globals, &update),
         (Some(_), Some(view)) => show(&view, scenario_text, &args),
         (None, Some(_)) => {
             let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
@@ -93,10 +78,9 @@ pub async fn run(args: HistoryArgs, globals: &Globals) -> Result<Exit, Error> {
 }
 
 /// Prints it in the form that is asked for.
-fn show<T: serde::Serialize>(what: &T, text: fn(&T, PageForm) -> String, args: &HistoryArgs) -> Result<Exit, Error> {
-    let form = if args.markdown { PageForm::Markdown } else { PageForm::Text };
+fn show<T: serde::Serialize>(what: &T, text: fn(&T) -> String, args: &HistoryArgs) -> Result<Exit, Error> {
     let whole = Versioned { format: HISTORY_FORMAT, what };
-    let printed = if args.json { print_value(&whole) } else { print(&text(what, form)) };
+    let printed = if args.json { print_value(&whole) } else { print(&text(what)) };
     printed.map(|()| Exit::Passed)
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Exit};
 use crate::output::{print, say, visible};
 use crate::record::utc_now;
 use crate::source::{Source, list, outside, render, tidy};
-use crate::spec::{self, check_services};
+use crate::spec;
 use crate::stack::{Platform, ResolveError, ResolvedStack, ServiceFacts, StackRequest, platform};
 use crate::view::answers::capital;
 use choice::{InitChoice, choose};
@@ -29,8 +29,6 @@ const STUB: &str = include_str!("init/compose.yaml");
 const COMPOSE_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 /// How deep below the project a Compose file is looked for.
 const FOLDERS_DEEP: usize = 3;
-/// Where a project may keep its copy of the schema.
-const SCHEMAS: [&str; 2] = ["scenarios/scenario.schema.json", "docs/scenario.schema.json"];
 
 /// Writes a first scenario and its runbook from what the project's Compose file tells.
 #[derive(Debug, clap::Args)]
@@ -47,9 +45,6 @@ pub struct InitArgs {
     /// The service that users call.
     #[arg(long)]
     service: Option<String>,
-    /// The kind of fault.
-    #[arg(long, value_name = "KIND")]
-    fault: Option<String>,
     /// Print what would be written, and write nothing.
     #[arg(long)]
     dry_run: bool,
@@ -78,9 +73,8 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
             (stack, "example".to_string(), vec![of_stub()])
         }
     };
-    let is_stub = !files.is_empty();
     let services = facts::services(&known);
-    let choice = choose(&services, args.service.as_deref(), args.fault.as_deref())?;
+    let choice = choose(&services, args.service.as_deref())?;
     let name = args.name.unwrap_or_else(|| choice.name());
     check_name(&name)?;
     let scenario = project.join(format!("scenarios/{name}.yaml"));
@@ -106,16 +100,14 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
         write_new(path, text)?;
         print(&format!("written  {}\n", tidy(path).display()))?;
     }
-    if let Some(advice) = &choice.draft.advice {
+    if let Some(advice) = &choice.advice {
         print(&format!("note     {advice}\n"))?;
     }
-    // At once what `check` would say: the stack may hold what a drill must not touch. A stub is not resolved.
+    // At once what `check` would say: the stack may hold what a drill must not touch.
     let (plan, diags) = spec::load(&scenario, &args.allow.overrides(globals, []));
-    let (mut check, services) = (StackCheck::new(&*platform, diags), [of_stub().name]);
-    match plan {
-        Some(plan) if is_stub => check_services(&plan, &services, &services, &mut check.diags),
-        Some(plan) => drop(check.resolve(&plan).await?),
-        None => {}
+    let mut check = StackCheck::new(&*platform, diags);
+    if let Some(plan) = plan {
+        check.resolve(&plan).await?;
     }
     say(&render(&check.diags, globals.color()));
     say(&check.consent().map(|how| format!("help: {how}\n")).unwrap_or_default());
@@ -207,19 +199,13 @@ fn texts(
     (runbook, own): (&Path, bool),
 ) -> [String; 2] {
     let load_notes: String = choice.load_notes.iter().map(|note| format!("    # {note}\n")).collect();
-    let fault_notes: String = choice.draft.check.iter().map(|check| format!("  # check: {check}\n")).collect();
     let (shown, title) = (from_scenarios(stack, project), capital(&choice.title()));
-    // Only where it is there: a path that leads nowhere would be marked by the editor.
-    let schema = SCHEMAS.iter().find(|path| project.join(path).is_file());
-    let beside = schema.map(|path| path.strip_prefix("scenarios/").map_or(format!("../{path}"), str::to_string));
-    let schema = beside.map(|path| format!("# yaml-language-server: $schema={path}\n")).unwrap_or_default();
     let respond = match own {
         true => "# check: values for the inputs of the runbook\n# respond: { vars: { NAME: value } }\n".into(),
         false => format!("respond:\n  vars:\n    SERVICE: {}\n    URL: {}\n", yaml(&choice.target), choice.url),
     };
-    let [impact, mitigation, rollback] = choice.words();
-    let values: [(&str, &str); 20] = [
-        ("schema", &schema),
+    let [impact, mitigation] = choice.words();
+    let values: [(&str, &str); 17] = [
         ("from", &visible(&shown)),
         ("title", &title),
         ("title as yaml", &yaml(&title)),
@@ -228,7 +214,6 @@ fn texts(
         ("runbook", &yaml(&from_scenarios(runbook, project))),
         ("respond", &respond),
         ("load_notes", &load_notes),
-        ("fault_notes", &fault_notes),
         ("url", &choice.url),
         ("fault", &choice.fault()),
         ("entry", &choice.entry),
@@ -238,7 +223,6 @@ fn texts(
         ("target", &choice.target),
         ("impact", &impact),
         ("mitigation", &mitigation),
-        ("rollback", &rollback),
     ];
     let file = stack.file_name().unwrap_or_default().to_string_lossy();
     let text = fill(RUNBOOK, &values);

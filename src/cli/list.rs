@@ -1,33 +1,24 @@
 //! `firedrill list`: lists the scenarios of the project.
 
-use super::TextOrJson;
 use super::show::text::line;
 use crate::error::{Error, Exit};
-use crate::output::{print, print_value};
+use crate::output::print;
 use crate::source::tidy;
 use crate::spec::{Outline, outline, project_scenarios};
 
 /// Lists the scenarios of the project, with title, severity, kind, runbook, faults and tags.
 #[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// How to print them.
-    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
-    format: TextOrJson,
-}
+pub struct ListArgs {}
 
 /// Runs the command.
-pub async fn run(args: ListArgs, globals: &super::Globals) -> Result<Exit, Error> {
+pub async fn run(_args: ListArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let scenarios: Vec<Outline> = project_scenarios(&globals.project).iter().map(|path| outline(path)).collect();
-    match args.format {
-        TextOrJson::Json => print_value(&scenarios)?,
-        TextOrJson::Text if scenarios.is_empty() => {
-            let folder = tidy(&globals.project.join("scenarios"));
-            return Err(Error::usage(format!("there is no scenario in {}", folder.display()))
-                .hint("run Firedrill in the project's folder, or name it with `-C DIR`"));
-        }
-        TextOrJson::Text => print(&text(&scenarios))?,
+    if scenarios.is_empty() {
+        let folder = tidy(&globals.project.join("scenarios"));
+        return Err(Error::usage(format!("there is no scenario in {}", folder.display()))
+            .hint("run Firedrill in the project's folder, or name it with `-C DIR`"));
     }
-    Ok(Exit::Passed)
+    print(&text(&scenarios)).map(|()| Exit::Passed)
 }
 
 fn text(scenarios: &[Outline]) -> String {

@@ -64,7 +64,7 @@ pub struct Globals {
     /// Say less: only the summary.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more; twice for every event.
+    /// Say more: the output of every command, waits, clocks.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// No colours (also: the environment variable `NO_COLOR`).

@@ -7,7 +7,7 @@ use crate::engine::{Alone, place_of};
 use crate::error::{Error, Exit};
 use crate::output::print;
 use crate::runbook::{self, Runbook, RunbookPhase, Step};
-use crate::source::{Diagnostics, did_you_mean, list};
+use crate::source::{Diagnostics, list};
 use crate::spec::{self, Respond};
 use crate::stack::{Place, Platform, RunningStack, ToolboxRequest, platform};
 use std::collections::BTreeSet;
@@ -30,24 +30,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "STEP")]
     from: Option<String>,
     /// Follow only this step, whatever its phase; may be given several times.
-    #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "phases"])]
+    #[arg(long, value_name = "STEP", conflicts_with = "from")]
     only: Vec<String>,
-    /// Phases to follow [default: diagnose,mitigate,verify].
-    #[arg(long, value_name = "PHASE", value_delimiter = ',', value_parser = phase)]
-    phases: Vec<RunbookPhase>,
     /// Say what would run, where, with the inputs filled in; start nothing.
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// Gives an input of the runbook its value.
     #[arg(long = "var", value_name = "KEY=VALUE", value_parser = key_value)]
     vars: Vec<(String, String)>,
-    /// Run commands in the container of this service unless their block says otherwise, instead of in the toolbox.
-    #[arg(long, value_name = "SERVICE")]
-    service: Option<String>,
-}
-
-fn phase(name: &str) -> Result<RunbookPhase, String> {
-    RunbookPhase::from_name(name).ok_or_else(|| did_you_mean(name, RunbookPhase::ALL.map(RunbookPhase::name)))
 }
 
 /// Runs the command.
@@ -55,9 +45,6 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
     let (runbook, mut respond, toolbox) = given(&args, globals)?;
     for (name, value) in &args.vars {
         respond.give(name, value);
-    }
-    if args.service.is_some() {
-        respond.service.clone_from(&args.service);
     }
     let runbook = selected(&runbook, args.from.as_deref(), &args.only, &respond.phases)?;
     if args.dry_run {
@@ -113,8 +100,7 @@ pub(super) fn services(runbook: &Runbook, respond: &Respond) -> BTreeSet<String>
 fn given(args: &RunArgs, globals: &super::Globals) -> Result<(Runbook, Respond, ToolboxRequest), Error> {
     let Some(name) = &args.scenario else {
         let source = super::show::read(args.runbook.as_deref().unwrap_or(Path::new("")), &globals.project)?;
-        let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
-        let respond = Respond::alone(phases, None, args.service.clone());
+        let respond = Respond::alone(None, None, None);
         let mut diags = Diagnostics::default();
         let runbook = runbook::open(&source, &mut diags);
         return globals.fit((runbook.map(|runbook| (runbook, respond, ToolboxRequest::default())), diags));
@@ -123,10 +109,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<(Runbook, Respond, 
     let (plan, diags) = spec::load(&spec::find(name, &globals.project)?, &overrides);
     let given = plan.filter(|_| !diags.has_errors()).map(|plan| {
         let none = || Error::usage(format!("the scenario `{name}` has no runbook to follow"));
-        let (runbook, mut respond) = (plan.runbook.ok_or_else(none)?, plan.respond);
-        if !args.phases.is_empty() {
-            respond.phases.clone_from(&args.phases);
-        }
+        let (runbook, respond) = (plan.runbook.ok_or_else(none)?, plan.respond);
         let (image, directory) = (plan.stack.toolbox_image, plan.stack.directory);
         Ok::<_, Error>((runbook, respond, ToolboxRequest { image, directory }))
     });
@@ -166,7 +149,7 @@ fn selected(runbook: &Runbook, from: Option<&str>, only: &[String], phases: &[Ru
     let there: BTreeSet<RunbookPhase> = runbook.steps.iter().map(|step| step.phase).collect();
     let there: Vec<&str> = there.into_iter().map(RunbookPhase::name).collect();
     Err(Error::usage(format!("the runbook has no step in {}", list(&wanted)))
-        .hint(format!("it has steps in {}; select what to follow with `--phases`", list(&there))))
+        .hint(format!("it has steps in {}; `--only` or `--from` names one of them", list(&there))))
 }
 
 fn step<'r>(runbook: &'r Runbook, name: &str) -> Result<&'r Step, Error> {
@@ -231,6 +214,6 @@ true
         let error = ids(Some("restart"), &[], &[]).unwrap_err();
         assert!(error.contains("`mitigate/restart` and `rollback/restart`"), "{error}");
         let error = ids(None, &[], &[RunbookPhase::Verify]).unwrap_err();
-        assert!(error.contains("no step in `verify`") && error.contains("--phases"), "{error}");
+        assert!(error.contains("no step in `verify`") && error.contains("--only"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 //! it, only what its steps did. Up and down run around it as in a drill, on every exit path.
 
 use super::announce::{file_ref, reading_info, shown_vars, step_info};
+use super::drill::removed;
 use super::follow::{FollowContext, Follower, Operator, RunbookInputs};
 use super::ledger::Ledger;
 use super::stop::{Shutdown, Stop, caught};
@@ -96,11 +97,7 @@ pub async fn follow_alone(
         sink.emit(Event::Judged { verdict: stop.verdict, reason: stop.reason, at: stop.at });
     }
     sink.begin(Phase::Down);
-    let down = caught(stack.down()).await.map_err(|panic| format!("a panic: {panic}"));
-    let left = match down.and_then(|down| down.map_err(|error| error.to_string())) {
-        Ok(down) => down.left,
-        Err(error) => vec![format!("the toolbox could not be removed: {error}; `firedrill sweep` removes it")],
-    };
+    let left = removed(stack, "the toolbox").await.map_or_else(|why| vec![why], |down| down.left);
     sink.end_phase();
     if !left.is_empty() && outcome != RunOutcome::Interrupted {
         outcome = RunOutcome::Broken;

@@ -24,7 +24,7 @@ use crate::record::{
     Verdict,
 };
 use crate::spec::Plan;
-use crate::stack::Stack;
+use crate::stack::{Stack, StackDown};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -343,14 +343,10 @@ async fn conclude(
 
 async fn down(cx: &Context<'_>) -> Vec<String> {
     let started = cx.sink.now();
-    let down = caught(cx.stack.down()).await.map_err(|panic| format!("removing the stack: a panic: {panic}"));
-    let removed = match down.and_then(|down| down.map_err(|error| error.to_string())) {
-        Ok(down) => {
-            cx.stack_took("down", down.took);
-            Ok(down.left)
-        }
-        Err(error) => Err(format!("the stack could not be removed: {error}; `firedrill sweep` removes it")),
-    };
+    let removed = removed(&*cx.stack, "the stack").await.map(|down| {
+        cx.stack_took("down", down.took);
+        down.left
+    });
     let outcome = match &removed {
         Ok(left) if left.is_empty() => {
             CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }
@@ -363,6 +359,13 @@ async fn down(cx: &Context<'_>) -> Vec<String> {
     }
     cx.decided(Check::NothingLeft, started, outcome);
     removed.unwrap_or_else(|reason| vec![reason])
+}
+
+/// Removes a stack: what is left of it, or why it could not be removed.
+pub(super) async fn removed(stack: &dyn Stack, what: &str) -> Result<StackDown, String> {
+    let down = caught(stack.down()).await.map_err(|panic| format!("a panic: {panic}"));
+    let down = down.and_then(|down| down.map_err(|error| error.to_string()));
+    down.map_err(|error| format!("{what} could not be removed: {error}; `firedrill sweep` removes it"))
 }
 
 async fn save_logs(cx: &Context<'_>, run_dir: &RunDir) {

@@ -10,11 +10,7 @@ use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::{TimeSpan, Timeline};
 use crate::source::list;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// How long users may have to wait for that without a word.
-const SHORTLY: Duration = Duration::from_secs(1);
 
 pub(super) async fn revert(cx: &mut Context<'_>, recovered: &mut Recovered, cancel: &CancellationToken) {
     let outstanding = cx.ledger.outstanding();
@@ -125,13 +121,7 @@ async fn hold(
     cx.waited("every SLI to hold after the revert", undone, within, matches!(held, Some(Ok(_))));
     let length = seconds(hold);
     if let Some(Ok(levels)) = held {
-        let (begins, _) = cx.window_held(Phase::Revert, &levels);
-        if begins.since(from) >= SHORTLY {
-            cx.sink.note(format!(
-                "every SLI held for {length} only from {} after the last undo on",
-                seconds(begins.since(undone))
-            ));
-        }
+        cx.window_held(Phase::Revert, &levels);
         return Ok(format!("{} and every SLI held for {length}: {}", gone(cx), shown(&levels)));
     }
     cx.undisturbed()?;

@@ -8,7 +8,6 @@ use crate::slis::Ratio;
 use crate::source::{MapReader, TextForm};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
-use std::fmt;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -40,6 +39,11 @@ impl ProxyPlace {
         Some(ProxyPlace { service: service?, port, from })
     }
 
+    /// In words.
+    pub(super) fn describe(&self) -> String {
+        format!("`{}{}`", self.service, self.port.map_or_else(String::new, |port| format!(":{port}")))
+    }
+
     /// Its one client in words, after `from` or `to`.
     pub(super) fn client(&self, word: &str) -> String {
         self.from.as_ref().map_or_else(String::new, |client| format!(" {word} `{client}`"))
@@ -48,13 +52,6 @@ impl ProxyPlace {
     /// The port, if it is one.
     pub(super) fn port(&self) -> Option<u16> {
         self.port.map(NonZeroU16::get)
-    }
-}
-
-impl fmt::Display for ProxyPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
-        write!(f, "`{}{port}`", self.service)
     }
 }
 

@@ -80,14 +80,12 @@ pub(super) async fn ask(
 ) -> FaultResult<CommandOutput> {
     let operation = || format!("`{what}` in `{service}`");
     let executed = stack.exec(service, &script(text), within).await.map_err(FaultError::of(operation()))?;
-    match executed.code {
-        code if CANNOT_RUN.contains(&code) => Err(FaultError::new(operation(), ended(&executed)).with(executed.output)),
-        // A question that a program was refused is not answered, whichever way the script was meant.
-        0 if matches!(what, "confirm" | "cleared_when") => match refused(text, &executed.output) {
-            Some(answer) => Err(FaultError::new(operation(), answer).with(executed.output)),
-            None => Ok(executed),
-        },
-        _ => Ok(executed),
+    // A question that a program was refused is not answered, whichever way the script was meant.
+    let is_asked = executed.code == 0 && matches!(what, "confirm" | "cleared_when");
+    let refused = if is_asked { refused(text, &executed.output).map(|answer| answer.to_string()) } else { None };
+    match refused.or_else(|| CANNOT_RUN.contains(&executed.code).then(|| ended(&executed))) {
+        Some(why) => Err(FaultError::new(operation(), why).with(executed.output)),
+        None => Ok(executed),
     }
 }
 
@@ -124,7 +122,7 @@ pub(super) fn first_line(script: &str) -> String {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<CommandFault> {
+pub(super) fn command(map: &mut MapReader<'_>) -> ReadFault<CommandFault> {
     let service: Option<String> = map.require("service");
     let run = map.require_by("run", read_script);
     let confirm = map.require_by("confirm", read_question);

@@ -12,7 +12,7 @@ use super::containers::{self, SelectedContainers};
 use super::{
     FaultContext, FaultFacts, FaultResult, Inject, LOOK_EVERY, MAY_FAIL_FOR, Presence, ReadFault, Undo, read_returns,
 };
-use crate::source::{MapReader, TextForm, did_you_mean};
+use crate::source::MapReader;
 use crate::stack::{ContainerOp, ContainerState, Need, Stack};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -23,46 +23,24 @@ use tokio_util::sync::CancellationToken;
 /// Signals that end a process which does not catch them.
 const SIGNALS: [&str; 7] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGSEGV"];
 
-const A_SIGNAL: TextForm = TextForm::new("the name of a signal like `SIGTERM`", || {
-    // An editor offers the names; `term` and `sigterm` are taken, too.
-    let any_case = |c: char| format!("[{c}{}]", c.to_ascii_lowercase());
-    let names = SIGNALS.map(|name| name.trim_start_matches("SIG").chars().map(any_case).collect::<String>());
-    let pattern = format!("^(?:[Ss][Ii][Gg])?(?:{})$", names.join("|"));
-    serde_json::json!({ "anyOf": [{ "enum": SIGNALS }, { "type": "string", "pattern": pattern }] })
-});
-
 /// Killed containers.
 pub struct ContainerKill {
     selected: SelectedContainers,
-    signal: String,
+    signal: &'static str,
     returns: Option<Duration>,
 }
 
-fn signal(text: &str) -> Result<String, String> {
-    let upper = text.to_ascii_uppercase();
-    let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    if SIGNALS.contains(&name.as_str()) {
-        return Ok(name);
-    }
-    Err(format!("`{text}` is not a signal that ends a container; {}", did_you_mean(&name, SIGNALS)))
-}
-
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ContainerKill> {
+pub(super) fn container_kill(map: &mut MapReader<'_>) -> ReadFault<ContainerKill> {
     let selected = SelectedContainers::read(map);
-    let signal = map.optional_with("signal", A_SIGNAL, signal);
+    let signals = SIGNALS.map(|name| (name, name));
+    let signal = map.optional_by("signal", |at| at.one_of(signals, "is not a signal that ends a container"));
     let returns = read_returns(map);
-    let (selected, signal) = (selected?, signal.unwrap_or_else(|| "SIGKILL".into()));
+    let (selected, signal) = (selected?, signal.unwrap_or("SIGKILL"));
     let again = returns.map_or_else(String::new, |after| format!(", and again {after:?} after each start"));
     let summary = format!("kills {} with {signal}{again}", selected.describe());
     let facts = FaultFacts { returns, ..selected.facts(summary, Need::Containers) };
     Some((facts, ContainerKill { selected, signal, returns }))
-}
-
-impl ContainerKill {
-    fn kill(&self) -> ContainerOp {
-        ContainerOp::Kill { signal: self.signal.clone() }
-    }
 }
 
 #[async_trait]
@@ -72,12 +50,13 @@ impl Inject for ContainerKill {
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
-        containers::operate(undo, &self.kill(), context.stack).await
+        containers::operate(undo, &ContainerOp::Kill { signal: self.signal.into() }, context.stack).await
     }
 
     /// Those are killed again that somebody has started.
     async fn recur(&self, undo: &Undo, stack: &dyn Stack, ending: &CancellationToken) -> FaultResult {
         let Some(after) = self.returns else { return Ok(()) };
+        let kill = ContainerOp::Kill { signal: self.signal.into() };
         // A container that is up → since when, as the stack says it (another instant is another start), and when that was noticed.
         let mut noticed: BTreeMap<String, (String, Instant)> = BTreeMap::new();
         let mut failing = None;
@@ -93,7 +72,7 @@ impl Inject for ContainerKill {
                         (*start, *at) = (since, Instant::now());
                     }
                     if at.elapsed() >= after {
-                        containers::operate_one(undo, &id, &self.kill(), stack).await?;
+                        containers::operate_one(undo, &id, &kill, stack).await?;
                         noticed.remove(&id);
                     }
                 }
@@ -146,7 +125,7 @@ mod tests {
     async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
         let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0, strength: 1.0 };
-        let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
+        let fault = read("container_kill: { service: db, signal: SIGTERM, returns: 2s }").expect("a fault");
         assert_eq!(fault.facts.returns, Some(Duration::from_secs(2)));
         let undo = fault.prepare(&context).await.expect("an undo");
         fault.inject(&undo, &context).await.expect("injected");

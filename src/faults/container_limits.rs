@@ -6,11 +6,10 @@
 //! - container_limits: { service: worker, memory: 64MiB, pids: 20 }
 //! ```
 
-use super::containers::{self, SelectedContainers};
-use super::{FaultContext, FaultError, FaultResult, Inject, Presence, ReadFault, Undo};
+use super::ReadFault;
+use super::containers::{ContainerFault, SelectedContainers};
 use crate::source::{MapReader, TextForm, decimal, parse_size, shape};
 use crate::stack::{ContainerLimits, ContainerOp, ContainerState, Need};
-use async_trait::async_trait;
 
 /// Docker refuses less.
 const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
@@ -24,18 +23,10 @@ const MEMORY: TextForm = TextForm::new(
     || serde_json::json!({ "anyOf": [shape::size(), { "type": "integer", "minimum": LEAST_MEMORY }] }),
 );
 
-/// Containers that may use less than before; of what is 0 they may use what they could.
-pub struct ContainerLimited {
-    selected: SelectedContainers,
-    limits: ContainerLimits,
-}
-
 fn cpus(text: &str) -> Result<i64, String> {
     // Docker counts in billionths and gives no less than a hundredth.
-    match decimal(text) {
-        Some(cpus) if (0.01..=1024.0).contains(&cpus) => Ok((cpus * 1e9).round() as i64),
-        _ => Err(format!("`{text}` is not a number of processors from 0.01 on")),
-    }
+    let cpus = decimal(text).filter(|cpus| (0.01..=1024.0).contains(cpus)).map(|cpus| (cpus * 1e9).round() as i64);
+    cpus.ok_or_else(|| format!("`{text}` is not a number of processors from 0.01 on"))
 }
 
 fn memory(text: &str) -> Result<i64, String> {
@@ -46,7 +37,7 @@ fn memory(text: &str) -> Result<i64, String> {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ContainerLimited> {
+pub(super) fn container_limits(map: &mut MapReader<'_>) -> ReadFault<ContainerFault> {
     let selected = SelectedContainers::read(map);
     let nano_cpus = map.optional_with("cpus", CPUS, cpus);
     let memory = map.optional_with("memory", MEMORY, memory);
@@ -59,26 +50,30 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ContainerLimited> {
     let [nano_cpus, memory, pids] = [nano_cpus, memory, pids].map(Option::unwrap_or_default);
     let (selected, limits) = (selected?, ContainerLimits { nano_cpus, memory, memory_swap: 0, pids });
     let summary = format!("gives {} no more than {}", selected.describe(), words(limits));
-    Some((selected.facts(summary, Need::Containers), ContainerLimited { selected, limits }))
+    let undo = move |running: &[ContainerState]| {
+        let first = running.first().map(|state| state.limits).unwrap_or_default();
+        match running.iter().all(|state| state.limits == first) {
+            true if over(limits, first) == first => Err("they may use no more than that already".to_string()),
+            true => Ok(ContainerOp::Limit { from: over(limits, first), to: first }),
+            false => Err("they have different limits: name one replica".to_string()),
+        }
+    };
+    let facts = selected.facts(summary, Need::Containers);
+    let say = |state: &ContainerState| format!("may use {}", words(state.limits));
+    Some((facts, ContainerFault { selected, undo: Box::new(undo), say }))
 }
 
-impl ContainerLimited {
-    /// The limits of a container that had these, with the fault: none is raised.
-    fn over(&self, had: ContainerLimits) -> ContainerLimits {
-        let lower = |wanted: i64, had: i64| match (wanted > 0, had > 0) {
-            (true, true) => wanted.min(had),
-            (true, false) => wanted,
-            (false, _) => had,
-        };
-        let memory = lower(self.limits.memory, had.memory);
-        ContainerLimits {
-            nano_cpus: lower(self.limits.nano_cpus, had.nano_cpus),
-            memory,
-            // Swap would stand in for the memory that is taken.
-            memory_swap: if memory == had.memory { had.memory_swap } else { memory },
-            pids: lower(self.limits.pids, had.pids),
-        }
-    }
+/// The limits of a container that had others, with the fault: none is raised, and of what is 0 it may use what it could.
+fn over(limits: ContainerLimits, had: ContainerLimits) -> ContainerLimits {
+    let lower = |wanted: i64, had: i64| match (wanted > 0, had > 0) {
+        (true, true) => wanted.min(had),
+        (true, false) => wanted,
+        (false, _) => had,
+    };
+    let (nano_cpus, memory) = (lower(limits.nano_cpus, had.nano_cpus), lower(limits.memory, had.memory));
+    // Swap would stand in for the memory that is taken.
+    let memory_swap = if memory == had.memory { had.memory_swap } else { memory };
+    ContainerLimits { nano_cpus, memory, memory_swap, pids: lower(limits.pids, had.pids) }
 }
 
 fn words(ContainerLimits { nano_cpus, memory, pids, .. }: ContainerLimits) -> String {
@@ -89,40 +84,4 @@ fn words(ContainerLimits { nano_cpus, memory, pids, .. }: ContainerLimits) -> St
     ];
     let all = all.into_iter().flatten().collect::<Vec<_>>().join(" and ");
     if all.is_empty() { "whatever there is".into() } else { all }
-}
-
-/// The limits with the fault, and those without it.
-fn limits(undo: &Undo) -> FaultResult<(ContainerLimits, ContainerLimits)> {
-    match undo {
-        Undo::Containers { op: ContainerOp::Limit { from, to }, .. } => Ok((*from, *to)),
-        _ => Err(FaultError::undo("for limits")),
-    }
-}
-
-#[async_trait]
-impl Inject for ContainerLimited {
-    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
-        let had = |running: &[ContainerState]| {
-            let first = running.first().map(|state| state.limits).unwrap_or_default();
-            match running.iter().all(|state| state.limits == first) {
-                true if self.over(first) == first => Err("they may use no more than that already".to_string()),
-                true => Ok(ContainerOp::Limit { from: self.over(first), to: first }),
-                false => Err("they have different limits: name one replica".to_string()),
-            }
-        };
-        self.selected.undo(context.stack, had).await
-    }
-
-    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
-        let (limited, had) = limits(undo)?;
-        containers::operate(undo, &ContainerOp::Limit { from: had, to: limited }, context.stack).await
-    }
-
-    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
-        let found = containers::look(undo, context.stack).await?;
-        // What the runbook has raised is not this fault any more, and whatever it has not touched still is.
-        let (limited, had) = limits(undo)?;
-        let still = |state: &ContainerState| state.limits.changed(limited, had) != state.limits;
-        Ok(containers::presence(&found, still, |state| format!("may use {}", words(state.limits))))
-    }
 }

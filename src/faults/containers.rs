@@ -1,11 +1,11 @@
 //! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
 
 use super::undo::UNDO_WITHIN;
-use super::{FaultError, FaultFacts, FaultResult, Presence, StartedContainer, Undo, Undone};
+use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, StartedContainer, Undo, Undone};
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint, Stack, places_of};
+use async_trait::async_trait;
 use futures_util::future::join_all;
-use serde_json::json;
 
 /// The service whose containers a fault acts on, and on how many of them.
 pub(super) struct SelectedContainers {
@@ -20,19 +20,12 @@ impl SelectedContainers {
         FaultFacts { summary, services: vec![self.service.clone()], needs: Some(needs), ..FaultFacts::default() }
     }
 
-    /// Reads `service` and `replicas` (`all`, the default, or a number from 1 on).
+    /// Reads `service` and `replicas`, which is all of them where it is left out.
     pub(super) fn read(map: &mut MapReader<'_>) -> Option<SelectedContainers> {
         let service: Option<String> = map.require("service");
-        let replicas = map.default_by("replicas", None, |at| {
-            let number = json!({ "type": "integer", "minimum": 1, "maximum": u16::MAX });
-            at.diags.describe(|| json!({ "anyOf": [{ "const": "all" }, number] }));
-            match at.node.plain().and_then(|text| text.parse::<u16>().ok()) {
-                _ if at.node.text() == Some("all") => Some(None),
-                Some(count) if count > 0 => Some(Some(usize::from(count))),
-                _ => at.expected("`all` or a number from 1 on"),
-            }
-        });
-        Some(SelectedContainers { service: service?, replicas: replicas? })
+        let not = "a number from 1 on";
+        let replicas = map.optional_by("replicas", |at| at.number(1..=u16::MAX, not, not).map(usize::from));
+        Some(SelectedContainers { service: service?, replicas })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -76,6 +69,46 @@ impl SelectedContainers {
     }
 }
 
+/// What takes a fault back from containers that stand like this; or why there is nothing that it could do to them.
+type UndoOf = dyn Fn(&[ContainerState]) -> Result<ContainerOp, String> + Send + Sync;
+
+/// A fault that one operation does to containers and another one takes back; it is in place where that one has something to do.
+pub struct ContainerFault {
+    pub(super) selected: SelectedContainers,
+    pub(super) undo: Box<UndoOf>,
+    /// How a container stands, in words: `is paused`.
+    pub(super) say: fn(&ContainerState) -> String,
+}
+
+#[async_trait]
+impl Inject for ContainerFault {
+    async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
+        self.selected.undo(context.stack, &self.undo).await
+    }
+
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
+        let (_, _, op) = parts(undo)?;
+        operate(undo, &opposite(op), context.stack).await
+    }
+
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
+        let ((_, _, op), found) = (parts(undo)?, look(undo, context.stack).await?);
+        Ok(presence(&found, |state| !is_right(state, op), self.say))
+    }
+}
+
+/// What an operation takes back.
+pub(super) fn opposite(op: &ContainerOp) -> ContainerOp {
+    match op {
+        ContainerOp::Unpause => ContainerOp::Pause,
+        ContainerOp::Pause => ContainerOp::Unpause,
+        ContainerOp::Start => ContainerOp::Kill { signal: "SIGKILL".into() },
+        ContainerOp::Kill { .. } => ContainerOp::Start,
+        ContainerOp::Limit { from, to } => ContainerOp::Limit { from: *to, to: *from },
+        ContainerOp::Connect { from, to } => ContainerOp::Connect { from: to.clone(), to: from.clone() },
+    }
+}
+
 /// The containers of a service, as the stack has them now.
 pub(super) async fn states(service: &str, stack: &dyn Stack) -> FaultResult<Vec<ContainerState>> {
     stack.containers(service).await.map_err(FaultError::of(format!("look at the containers of `{service}`")))
@@ -106,25 +139,17 @@ pub(super) async fn commands_run_in(service: &str, undo: &Undo, stack: &dyn Stac
 /// Whether a step had cleared the fault before that, nobody has looked.
 pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn Stack) -> Option<String> {
     let states = states(service, stack).await.ok()?;
-    let second = |at: &str| at.split('.').next().unwrap_or_default().trim_end_matches('Z').to_string() + "Z";
     let what = match states.iter().find(|state| state.id == was.id) {
-        Some(state) if state.started_at != was.started_at => {
-            format!("{} was restarted at {}: the restart ended the fault", state.name, second(&state.started_at))
-        }
-        Some(_) => return None,
-        None => match states.iter().find(|state| state.status == "running") {
-            Some(ContainerState { name, started_at, .. }) => {
-                let at = second(started_at);
-                format!("the container was recreated ({name}, started at {at}): that ended the fault")
-            }
-            None => "the container was removed: that ended the fault".into(),
-        },
+        Some(state) if state.started_at == was.started_at => return None,
+        Some(state) => format!("{} was restarted", state.name),
+        None if states.iter().any(|state| state.status == "running") => "the container was recreated".into(),
+        None => "the container was removed".into(),
     };
-    Some(format!("{what}, unless a step had cleared it before"))
+    Some(format!("{what}: that ended the fault, unless a step had cleared it before"))
 }
 
 /// The service of an undo, its containers, and what is done to them.
-fn parts(undo: &Undo) -> FaultResult<(&str, &[String], &ContainerOp)> {
+pub(super) fn parts(undo: &Undo) -> FaultResult<(&str, &[String], &ContainerOp)> {
     match undo {
         Undo::Containers { service, containers, op, .. } => Ok((service, containers, op)),
         _ => Err(FaultError::undo("for containers")),

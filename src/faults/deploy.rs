@@ -10,14 +10,10 @@
 use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, MapReader, shape, shorten};
-use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
+use crate::stack::{ContainerState, Fingerprint, Release, Stack};
 use async_trait::async_trait;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// How long planning may take: the release's image may have to be built, where that failed when the stack was started.
-const PREPARE_WITHIN: Duration = Duration::from_secs(600);
 
 /// A release of a service.
 pub struct Deploy {
@@ -58,7 +54,7 @@ pub(super) async fn take_back(service: &str, marks: &Fingerprint, stack: &dyn St
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Deploy> {
+pub(super) fn deploy(map: &mut MapReader<'_>) -> ReadFault<Deploy> {
     let service: Option<String> = map.require("service");
     let variables = map.optional_by("variables", settings);
     let image: Option<String> = map.optional("image");
@@ -96,8 +92,6 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Deploy> {
         services: vec![service.clone()],
         secrets,
         release: Some((service.clone(), release.clone())),
-        prepare_within: Some(PREPARE_WITHIN),
-        inject_within: Some(RELEASE_WITHIN),
         ..FaultFacts::default()
     };
     Some((facts, Deploy { service, release }))

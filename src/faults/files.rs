@@ -13,7 +13,7 @@ use super::{
     FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, ReadFault, Undo,
 };
 use crate::slis::Ratio;
-use crate::source::{MapReader, TextForm, parse_size, shape, shorten};
+use crate::source::{MapReader, TextForm, parse_size, shape};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
 use async_trait::async_trait;
 
@@ -37,17 +37,10 @@ pub struct Files {
 
 fn path(text: &str) -> Result<String, String> {
     let text = text.trim();
-    if !text.starts_with('/') {
-        return Err(format!("`{text}` is not an absolute path: it is that of the file in the service's container"));
-    }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    if parts.contains(&"..") {
-        return Err(format!("`{text}` goes up by `..`: name the file without it"));
-    }
-    match parts.is_empty() || text.contains('\0') {
-        true => Err(format!("`{text}` is no file")),
-        false => Ok(format!("/{}", parts.join("/"))),
-    }
+    let is_file = text.starts_with('/') && !parts.is_empty() && !parts.contains(&"..") && !text.contains('\0');
+    let wrong = || format!("`{text}` is not the absolute path, without `..`, of a file in the service's container");
+    is_file.then(|| format!("/{}", parts.join("/"))).ok_or_else(wrong)
 }
 
 /// How much stays: `50%`, `1MiB`, `8300`.
@@ -61,15 +54,12 @@ fn cut(text: &str) -> Result<Cut, String> {
 }
 
 fn text(text: &str) -> Result<String, String> {
-    match text.len() {
-        0 => Err("it is empty".into()),
-        1..=LONGEST => Ok(text.to_string()),
-        n => Err(format!("it has {n} bytes, and at most {LONGEST} are looked for")),
-    }
+    let fits = (1..=LONGEST).contains(&text.len());
+    fits.then(|| text.to_string()).ok_or_else(|| format!("a text of 1 to {LONGEST} bytes can be looked for"))
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Files> {
+pub(super) fn files(map: &mut MapReader<'_>) -> ReadFault<Files> {
     let service: Option<String> = map.require("service");
     let path = map.require_with("path", A_PATH, path);
     let deeds = ["remove", "truncate", "flip"].map(|deed| (deed, deed));
@@ -103,15 +93,8 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<Files> {
     let file = format!("{path} of `{service}`");
     let summary = match &harm {
         Harm::Remove => format!("removes {file}"),
-        Harm::Truncate { to: Cut::Share(share) } => {
-            let share = Ratio::new(*share).map_or_else(String::new, |share| share.to_string());
-            format!("cuts {file} to {share} of its size")
-        }
-        Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {file} to {bytes} bytes"),
-        Harm::Flip { at: BytePosition::Offset(offset) } => format!("inverts the byte at {offset} of {file}"),
-        Harm::Flip { at: BytePosition::Text(text) } => {
-            format!("inverts the byte with which `{}` begins in {file}", shorten(text))
-        }
+        Harm::Truncate { .. } => format!("cuts {file} short"),
+        Harm::Flip { .. } => format!("inverts a byte of {file}"),
     };
     let (services, needs) = (vec![service.clone()], Some(Need::Files));
     let facts = FaultFacts { summary, services, needs, ..FaultFacts::default() };

@@ -14,7 +14,7 @@ use crate::source::{MapReader, TextForm, parse_rate, shape};
 const A_RATE: TextForm = TextForm::new("a rate like `50/s`", shape::rate);
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
+pub(super) fn load_surge(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
     let load: Option<String> = map.require("load");
     let rate = map.require_with("rate", A_RATE, parse_rate);
     let (load, rate) = (load?, rate?);

@@ -1,52 +1,45 @@
-//! What is broken on purpose: the contract of a fault, the list of kinds, and one file per kind.
+//! What is broken on purpose: the contract of a fault, the list of kinds, and a file for the kinds of each idea.
 
 mod by_agent;
 mod containers;
-mod http;
 mod preset;
 #[cfg(test)]
 pub(crate) mod tests;
 mod undo;
 
 macro_rules! faults {
-    ($($module:ident,)*) => {
+    ($($module:ident: $($kind:ident),+;)*) => {
         $(mod $module;)*
 
         impl Fault {
             /// Every kind, as it is named in scenarios.
-            pub const KINDS: &'static [&'static str] = &[$(stringify!($module)),*];
+            pub const KINDS: &'static [&'static str] = &[$($(stringify!($kind)),+),*];
         }
 
-        const READERS: &[FaultReader] = &[$(|map| {
-            let (facts, fault) = $module::from_map(map)?;
+        const READERS: &[FaultReader] = &[$($(|map| {
+            let (facts, fault) = $module::$kind(map)?;
             Some((facts, Arc::new(fault)))
-        }),*];
+        }),+),*];
     };
 }
 
-// A fault is one file and one line here: its module, which is also its kind in a scenario.
+// A fault is one function and its name here, behind its module: it reads the parameters of the kind of that name.
 faults! {
-    command,
-    container_kill,
-    container_limits,
-    container_pause,
-    deploy,
-    files,
-    http_body,
-    http_delay,
-    http_header,
-    http_reset,
-    http_status,
-    load_surge,
-    network,
-    patch,
-    pod_kill,
-    postgres_connections,
-    postgres_lock,
-    process,
-    sql,
-    tcp_latency,
-    toxic,
+    command: command;
+    container_kill: container_kill;
+    container_limits: container_limits;
+    container_pause: container_pause;
+    deploy: deploy;
+    files: files;
+    http: http_body, http_delay, http_header, http_reset, http_status;
+    load_surge: load_surge;
+    network: network;
+    patch: patch;
+    pod_kill: pod_kill;
+    postgres: postgres_connections, postgres_lock;
+    process: process;
+    sql: sql;
+    toxic: tcp_latency, toxic;
 }
 
 pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
@@ -56,19 +49,20 @@ pub use undo::{StartedContainer, Undo, Undone};
 use crate::agent::AgentClient;
 use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
-use crate::stack::{AgentRole, Need, Process, Release, Stack};
+use crate::stack::{AgentRole, Need, Process, RELEASE_WITHIN, Release, Stack};
 use async_trait::async_trait;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long looking at the stack may take: Docker and a database may hang.
 const PREPARE_WITHIN: Duration = Duration::from_secs(30);
+/// The same of a release: its image may have to be built, where that failed when the stack was started.
+const BUILT_WITHIN: Duration = Duration::from_secs(600);
 /// How long breaking something may take.
 const INJECT_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked whether somebody has ended a part of a fault that comes back.
@@ -154,27 +148,6 @@ pub struct FaultContext<'a> {
     pub strength: f64,
 }
 
-/// What `init` writes for a fault of a kind; `{target}` is the service that breaks, `{entry}` the one that users call.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FaultDraft {
-    /// What the names of scenario and runbook end with.
-    pub name: String,
-    /// The title, in words.
-    pub title: String,
-    /// Its parameters, as YAML.
-    pub settings: String,
-    /// What the author is to check about them.
-    pub check: Option<String>,
-    /// What the draft of the runbook does about it: why, and the command of `docker compose` on the service.
-    pub cure: (String, String),
-    /// What the author must know about that.
-    pub advice: Option<String>,
-}
-
-static DRAFTS: LazyLock<BTreeMap<String, FaultDraft>> =
-    LazyLock::new(|| serde_yaml::from_str(include_str!("drafts.yaml")).unwrap_or_default());
-
 /// A fault of a scenario, of any kind.
 #[derive(Debug, Clone)]
 pub struct Fault {
@@ -193,12 +166,6 @@ type ReadFault<F> = Option<(FaultFacts, F)>;
 type FaultReader = fn(&mut MapReader<'_>) -> ReadFault<Arc<dyn Inject>>;
 
 impl Fault {
-    /// What `init` writes for a fault of this kind.
-    pub fn draft(kind: &str) -> FaultDraft {
-        // A test holds that each kind has one.
-        DRAFTS.get(kind).cloned().unwrap_or_default()
-    }
-
     /// Its kind, or the name of its preset.
     pub fn kind(&self) -> &str {
         &self.kind
@@ -222,12 +189,13 @@ impl Fault {
 
     /// How long `prepare` may take: it may have to build something first.
     pub fn prepare_within(&self) -> Duration {
-        self.facts.prepare_within.unwrap_or(PREPARE_WITHIN)
+        if self.facts.release.is_some() { BUILT_WITHIN } else { PREPARE_WITHIN }
     }
 
     /// How long `inject` may take.
     pub fn inject_within(&self) -> Duration {
-        self.facts.inject_within.unwrap_or(INJECT_WITHIN)
+        let has_to_come_up = self.facts.release.is_some() || matches!(self.facts.needs, Some(Need::Object(_)));
+        if has_to_come_up { RELEASE_WITHIN } else { INJECT_WITHIN }
     }
 
     /// Reads the fault `kind: node` of a scenario; mistakes go to `diags`.
@@ -289,10 +257,6 @@ pub struct FaultFacts {
     pub release: Option<(String, Release)>,
     /// The process that it starts beside the team's services: it must be known when the stack is started.
     pub process: Option<Process>,
-    /// How long `prepare` may take, where it may have to build something first.
-    pub prepare_within: Option<Duration>,
-    /// How long `inject` may take, where that is longer than usual.
-    pub inject_within: Option<Duration>,
     /// How soon after it was ended it comes back by itself, as real faults do.
     pub returns: Option<Duration>,
     /// Whether it counts as in place because containers run in which a command that fails is started again: it may never do anything.

@@ -10,7 +10,7 @@
 use super::containers::{self, SelectedContainers};
 use super::{FaultContext, FaultError, FaultResult, Inject, Presence, ReadFault, Undo};
 use crate::source::{MapReader, list};
-use crate::stack::{ContainerEndpoints, ContainerOp, ContainerState, Need, NetworkEndpoint};
+use crate::stack::{ContainerOp, ContainerState, Need, NetworkEndpoint};
 use async_trait::async_trait;
 
 /// Containers without a network, or without their names in it.
@@ -23,7 +23,7 @@ pub struct NetworkLoss {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<NetworkLoss> {
+pub(super) fn network(map: &mut MapReader<'_>) -> ReadFault<NetworkLoss> {
     let selected = SelectedContainers::read(map);
     let network: Option<String> = map.optional("network");
     let losses = [("connection", false), ("names", true)];
@@ -69,14 +69,6 @@ fn is_in(state: &ContainerState) -> String {
     }
 }
 
-/// The places with the fault, and those without it.
-fn places(undo: &Undo) -> FaultResult<(&ContainerEndpoints, &ContainerEndpoints)> {
-    match undo {
-        Undo::Containers { op: ContainerOp::Connect { from, to }, .. } => Ok((from, to)),
-        _ => Err(FaultError::undo("for networks")),
-    }
-}
-
 #[async_trait]
 impl Inject for NetworkLoss {
     async fn prepare(&self, context: &FaultContext<'_>) -> FaultResult<Undo> {
@@ -96,13 +88,14 @@ impl Inject for NetworkLoss {
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult {
-        let (left, had) = places(undo)?;
-        let lose = ContainerOp::Connect { from: had.clone(), to: left.clone() };
-        containers::operate(undo, &lose, context.stack).await
+        containers::operate(undo, &containers::opposite(containers::parts(undo)?.2), context.stack).await
     }
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> FaultResult<Presence> {
-        let (found, (_, had)) = (containers::look(undo, context.stack).await?, places(undo)?);
+        let found = containers::look(undo, context.stack).await?;
+        let (_, _, ContainerOp::Connect { to: had, .. }) = containers::parts(undo)? else {
+            return Err(FaultError::undo("for networks"));
+        };
         let lost = |state: &ContainerState| {
             let had = had.get(&state.id).into_iter().flatten().filter(|endpoint| self.is_meant(endpoint));
             let now = |was: &NetworkEndpoint| state.endpoints.iter().find(|endpoint| endpoint.network == was.network);

@@ -10,7 +10,7 @@
 
 use super::{FaultContext, FaultError, FaultFacts, FaultResult, Inject, Presence, ReadFault, Undo, Undone};
 use crate::source::{At, MapReader, TextForm, TextPattern, shape, shorten};
-use crate::stack::{Need, ObjectChange, ObjectEdit, RELEASE_WITHIN, Stack};
+use crate::stack::{Need, ObjectChange, ObjectEdit, Stack};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -68,7 +68,7 @@ pub(super) async fn take_back(change: &ObjectChange, stack: &dyn Stack) -> Fault
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ObjectChange> {
+pub(super) fn patch(map: &mut MapReader<'_>) -> ReadFault<ObjectChange> {
     static KIND_AND_NAME: TextPattern = TextPattern::new("^[A-Za-z]+/[a-z0-9][a-z0-9.-]*$");
     let object = map.require_with("object", OBJECT, |text| match KIND_AND_NAME.is_match(text) {
         true => Ok(text.to_string()),
@@ -107,7 +107,6 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ObjectChange> {
         services: change.restart.iter().cloned().collect(),
         needs: Some(Need::Object(change.clone())),
         secrets: values.iter().filter(|_| is_secret).flat_map(|(path, value)| held(path, value)).collect(),
-        inject_within: Some(RELEASE_WITHIN),
         ..FaultFacts::default()
     };
     Some((facts, change))

@@ -21,7 +21,7 @@ pub struct PodKill {
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<PodKill> {
+pub(super) fn pod_kill(map: &mut MapReader<'_>) -> ReadFault<PodKill> {
     let selected = SelectedContainers::read(map)?;
     let summary = format!("deletes {}", selected.describe().replacen("container", "Pod", 1));
     let needs = Need::Pods(selected.service.clone());

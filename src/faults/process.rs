@@ -48,11 +48,9 @@ pub struct ProcessFault {
 
 fn name(text: &str) -> Result<String, String> {
     static NAME: TextPattern = TextPattern::new("^[a-z0-9][a-z0-9_-]*$");
-    match text {
-        own if own.starts_with("fd-") => Err("names that begin with `fd-` are Firedrill's own".into()),
-        fit if NAME.is_match(fit) => Ok(fit.to_string()),
-        other => Err(format!("`{other}` is not a name for a service: small letters, digits, `-` and `_`")),
-    }
+    let fits = NAME.is_match(text) && !text.starts_with("fd-");
+    let wrong = || format!("`{text}` is not a name for a service: small letters, digits, `-` and `_`, and not `fd-…`");
+    fits.then(|| text.to_string()).ok_or_else(wrong)
 }
 
 fn read_probe(at: &mut At<'_>) -> Option<ServiceScript> {
@@ -71,7 +69,7 @@ async fn holds(probe: &ServiceScript, key: &str, stack: &dyn Stack) -> FaultResu
 }
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<ProcessFault> {
+pub(super) fn process(map: &mut MapReader<'_>) -> ReadFault<ProcessFault> {
     let name = map.require_with("name", A_NAME, name);
     let service: Option<String> = map.optional("service");
     let run = map.require_by("run", read_script);

@@ -13,9 +13,10 @@
 
 use super::ReadFault;
 use super::by_agent::AgentFault;
-use super::undo::{filled, read_undo};
+use super::undo::read_undo;
 use crate::agent::ability::Ability;
 use crate::agent::pg::{PgChange, PgServer};
+use crate::agent::source::filled;
 use crate::record::sql_secrets;
 use crate::source::{MapReader, TextForm, shape};
 
@@ -23,7 +24,7 @@ const STATEMENTS: TextForm = TextForm::new("statements in SQL", shape::filled);
 const A_QUERY: TextForm = TextForm::new("a query in SQL", shape::filled);
 
 /// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
+pub(super) fn sql(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
     let server = PgServer::read(map);
     let run = map.require_with("run", STATEMENTS, filled);
     let confirm = map.require_with("confirm", A_QUERY, filled);

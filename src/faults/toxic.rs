@@ -1,24 +1,12 @@
-//! `toxic`: what Toxiproxy's toxics do, in front of a service of the drill: little bandwidth, connections that are cut, never
-//! answered or refused, on those that are open already as well.
-//!
-//! ```yaml
-//! - toxic: { service: db, type: down }
-//! - toxic:
-//!     service: db
-//!     port: 5432            # every port that the stack declares, when it is left out
-//!     type: bandwidth
-//!     stream: upstream      # what clients send; otherwise what the service sends
-//!     toxicity: 50%         # drawn for each connection
-//!     from: checkout        # only connections of this service
-//!     attributes: { rate: 8 }
-//! ```
+//! What is done to the connections of a service, by a proxy in front of it, on those that are open already as well.
 
-use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, share};
-use super::{FaultFacts, ReadFault};
+use super::FaultFacts;
+use super::by_agent::{A_SHARE, AgentFault, ProxyPlace, ReadAgentFault, share};
 use crate::agent::proxy::{Toxic, ToxicKind, ToxicRule, ToxicStream};
 use crate::slis::Ratio;
-use crate::source::MapReader;
+use crate::source::{MAX_DURATION, MapReader};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Every attribute that a toxic has.
 const ATTRIBUTES: [&str; 9] =
@@ -60,8 +48,21 @@ fn attributes(map: &mut MapReader<'_>, kind: Option<ToxicKind>) -> Option<[i64; 
     Some(values)
 }
 
-/// Reads its parameters; `None` when there were mistakes, which are noted.
-pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
+/// `toxic`: what Toxiproxy's toxics do, in front of a service of the drill: little bandwidth, connections that are cut, never
+/// answered or refused, on those that are open already as well.
+///
+/// ```yaml
+/// - toxic: { service: db, type: down }
+/// - toxic:
+///     service: db
+///     port: 5432            # every port that the stack declares, when it is left out
+///     type: bandwidth
+///     stream: upstream      # what clients send; otherwise what the service sends
+///     toxicity: 50%         # drawn for each connection
+///     from: checkout        # only connections of this service
+///     attributes: { rate: 8 }
+/// ```
+pub(super) fn toxic(map: &mut MapReader<'_>) -> ReadAgentFault {
     let place = ProxyPlace::read(map);
     let (kinds, streams) =
         (ToxicKind::ALL.map(|kind| (kind.name(), kind)), ToxicStream::ALL.map(|way| (way.name(), way)));
@@ -78,7 +79,7 @@ pub(super) fn from_map(map: &mut MapReader<'_>) -> ReadFault<AgentFault> {
 }
 
 /// The fault that does this in front of a service.
-pub(super) fn fault(place: &ProxyPlace, summary: String, toxic: Toxic) -> (FaultFacts, AgentFault) {
+fn fault(place: &ProxyPlace, summary: String, toxic: Toxic) -> (FaultFacts, AgentFault) {
     let (port, from, grows) = (place.port(), place.from.clone(), toxic.grows());
     let (facts, fault) = AgentFault::in_front(place, summary, move |context| ToxicRule {
         port,
@@ -93,11 +94,35 @@ fn summary(place: &ProxyPlace, toxic: &Toxic) -> String {
     let Toxic { direction, toxicity, attributes, .. } = toxic;
     let (name, own) = (toxic.kind, toxic.kind.attributes());
     let attributes: Vec<String> = own.iter().zip(attributes).map(|(name, value)| format!(" {name}={value}")).collect();
-    let from = place.client("from");
-    let share = match Ratio::new(f64::from(*toxicity)) {
-        Some(share) if *toxicity < 1.0 => format!("{share} of the "),
-        _ => String::new(),
-    };
+    let (place, from) = (place.describe(), place.client("from"));
+    let share = Ratio::new(f64::from(*toxicity)).filter(|_| *toxicity < 1.0);
+    let share = share.map_or_else(String::new, |share| format!("{share} of the "));
     let stream = if own.is_empty() { String::new() } else { format!(", {}", direction.name()) };
     format!("does `{name}{}` to {share}connections{from} to {place}{stream}", attributes.concat())
+}
+
+/// `tcp_latency`: what a service sends arrives later, on connections that are open already as well, whatever they speak.
+///
+/// ```yaml
+/// - tcp_latency: { service: cache, latency: 300ms }
+/// - tcp_latency:
+///     service: db
+///     port: 5432            # every port that the stack declares, when it is left out
+///     latency: 200ms
+///     jitter: 50ms          # drawn evenly for each piece that the service sends: 150 to 250 ms
+/// ```
+pub(super) fn tcp_latency(map: &mut MapReader<'_>) -> ReadAgentFault {
+    let place = ProxyPlace::read(map);
+    let latency = map.require_by("latency", |at| match at.within(MAX_DURATION)? {
+        short if short.as_millis() == 0 => at.fail("a latency of less than 1ms delays nothing"),
+        latency => Some(latency),
+    });
+    let jitter: Option<Duration> = map.optional("jitter");
+    let (place, latency, jitter) = (place?, latency?, jitter.unwrap_or_default());
+    let spread = if jitter.is_zero() { String::new() } else { format!(" ± {jitter:?}") };
+    let summary = format!("delays what {} sends{} by {latency:?}{spread}", place.describe(), place.client("to"));
+    // A duration is a day at most.
+    let [latency, jitter] = [latency, jitter].map(|it| it.as_millis() as i64);
+    let toxic = Toxic::new(ToxicKind::Latency, ToxicStream::Downstream, [latency, jitter, 0]);
+    Some(fault(&place, summary, toxic))
 }

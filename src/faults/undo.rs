@@ -7,7 +7,8 @@
 use super::command::carry_out;
 use super::{FaultContext, FaultError, FaultResult, GOES_WITH_THE_STACK, containers, deploy, patch};
 use crate::agent::protocol::AgentAsk;
-use crate::source::{MapReader, shape};
+use crate::agent::source::filled;
+use crate::source::{MapReader, TextForm, shape};
 use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, ObjectChange, RELEASE_WITHIN};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,10 +148,7 @@ impl Undo {
 
     /// Why nothing undoes it, when nothing does.
     pub fn irreversible(&self) -> Option<&str> {
-        match self {
-            Undo::Nothing { reason, .. } => Some(reason),
-            _ => None,
-        }
+        if let Undo::Nothing { reason, .. } = self { Some(reason) } else { None }
     }
 
     /// How long `execute` may take, and how long the fault may then be seen still.
@@ -209,7 +207,7 @@ impl Undo {
     }
 }
 
-const A_SCRIPT: crate::source::TextForm = crate::source::TextForm::new("a text", shape::filled);
+const A_SCRIPT: TextForm = TextForm::new("a text", shape::filled);
 
 /// Reads `undo` and `irreversible`, of which exactly one must be there: what undoes the fault, or that nothing does and it goes
 /// with the stack; `what` is its kind.
@@ -224,13 +222,4 @@ pub(super) fn read_undo(map: &mut MapReader<'_>, what: &str) -> Option<Option<St
         return None;
     }
     if given { undo.map(Some) } else { irreversible.map(|_| None) }
-}
-
-/// A text that is not blank.
-pub(super) fn filled(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it is empty".into()),
-        _ if text.contains('\0') => Err("a text cannot hold NUL".into()),
-        _ => Ok(text.to_string()),
-    }
 }

@@ -1,9 +1,8 @@
 //! RB402: alerts and runbooks that do not find each other. Alert rules are read from the files of Prometheus and its operator.
 
 use super::files::walk;
-use super::links::{ANCHOR, anchors};
 use super::{Config, FindingReport, LintPage, Project, collect};
-use crate::runbook::{RunbookPhase, look};
+use crate::runbook::RunbookPhase;
 use crate::source::{Diagnostics, Node, Source, Span, parse, shorten, tidy};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -45,19 +44,11 @@ pub(super) fn check(project: &Project, pages: &[LintPage<'_>], report: &mut Find
     let leading = || alerts.iter().zip(&found).filter_map(|(alert, found)| Some((alert, (*found)?)));
     let parents: HashSet<&str> = leading().map(|(alert, _)| parent(&alert.url)).collect();
     let linked: HashSet<&PathBuf> = leading().map(|(_, file)| file).collect();
-    for (alert, found) in alerts.iter().zip(&found) {
-        let (what, help) = match found {
-            Some(file) => {
-                let Some(anchor) = missing_anchor(alert, file) else { continue };
-                (format!("has no heading with the anchor `#{}`", shorten(anchor)), ANCHOR)
-            }
-            None if is_ours(&alert.url, project) || parents.contains(parent(&alert.url)) => {
-                ("is not here".to_string(), "write the runbook, or correct the address")
-            }
-            None => continue,
-        };
-        let message = format!("the runbook of the alert {} {what}", shorten(&alert.name));
-        report.in_file(&alert.source, alert.span, message).help(help);
+    let is_lost = |alert: &AlertLink| is_ours(&alert.url, project) || parents.contains(parent(&alert.url));
+    let lost = alerts.iter().zip(&found).filter(|(alert, found)| found.is_none() && is_lost(alert));
+    for (alert, _) in lost {
+        let message = format!("the runbook of the alert {} is not here", shorten(&alert.name));
+        report.in_file(&alert.source, alert.span, message).help("write the runbook, or correct the address");
     }
     for page in pages.iter().filter(|page| !linked.is_empty() && page.has_phase(RunbookPhase::Mitigate)) {
         if !linked.contains(&tidy(&page.source.path)) && !is_index(&page.source.path) {
@@ -69,8 +60,7 @@ pub(super) fn check(project: &Project, pages: &[LintPage<'_>], report: &mut Find
     }
 }
 
-/// The page that an address leads to: by its path, as far as that is one of this project, or by its name in a folder of
-/// the same name.
+/// The page that an address leads to: by its path, as far as that is one of this project, or by its name.
 fn find<'f>(alert: &AlertLink, project: &Project, files: &'f [PathBuf]) -> Option<&'f PathBuf> {
     let parts: Vec<&str> = path(&alert.url).split('/').filter(|part| !part.is_empty()).collect();
     // The longest end of the path that is a file from the project's folder on.
@@ -80,16 +70,8 @@ fn find<'f>(alert: &AlertLink, project: &Project, files: &'f [PathBuf]) -> Optio
         let candidates = [tail.clone(), page, tail.join("README.md"), tail.join("index.md")].map(|path| tidy(&path));
         files.iter().find(|file| candidates.contains(file))
     });
-    // Pages of one name in several folders: the folder decides.
-    let folder = parts.len().checked_sub(2).and_then(|at| parts.get(at)).copied();
-    let in_folder = |file: &&PathBuf| {
-        folder.is_some() && file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) == folder
-    };
-    exact.or_else(|| {
-        let name = stem(Path::new(path(&alert.url).trim_end_matches('/')));
-        let same = || files.iter().filter(|file| !is_index(file) && stem(file) == name && !name.is_empty());
-        same().find(in_folder).or_else(|| same().next())
-    })
+    let name = stem(Path::new(parts.last().unwrap_or(&"")));
+    exact.or_else(|| files.iter().find(|file| !is_index(file) && stem(file) == name && !name.is_empty()))
 }
 
 /// Whether an address should lead into this project whatever else leads here.
@@ -103,15 +85,6 @@ fn is_ours(url: &str, project: &Project) -> bool {
     let below: Vec<&str> = parts.skip(1).collect();
     let folder = below.split_last().map_or(String::new(), |(_, folder)| folder.join("/"));
     !url.contains("://") || is_file && !folder.is_empty() && project.root.join(folder).is_dir()
-}
-
-/// The anchor at the end of an address of GitHub that the page does not have.
-fn missing_anchor<'a>(alert: &'a AlertLink, file: &Path) -> Option<&'a str> {
-    let (before, anchor) = alert.url.split_once('#')?;
-    let ours = before.contains("/blob/") || !before.contains("://");
-    let source = Source::read(file).ok().filter(|_| ours && !anchor.is_empty() && !anchor.contains(['{', '$']))?;
-    let known = anchors(&source.text, &look::look(&source));
-    (!known.contains(&anchor.to_lowercase())).then_some(anchor)
 }
 
 /// An address without its query and anchor.
@@ -247,8 +220,6 @@ mod tests {
                 "info left.md:1:1 no alert leads to this runbook (put its address into the `runbook_url` of the alert that it answers)",
             ]
         );
-        let moved = format!("{blob}/db-pool.md#fixing");
-        assert_eq!(found(&[("A", &moved)], &["runbooks/db-pool.md"]).len(), 1);
     }
 
     #[test]

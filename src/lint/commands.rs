@@ -1,10 +1,9 @@
-//! RB208 to RB212: commands that keep those behind them from running, that wait without a limit, that fail and say nothing, or that
-//! name no namespace. What is known of each program stands in the table of programs.
+//! RB208 to RB212: commands that keep those behind them from running, that fail and say nothing, or that name no namespace. What is known of each program stands in the table of programs.
 
 use super::page::begin;
 use super::words::holds;
 use super::{FindingReport, LintPage};
-use crate::bash::{Expansion, OutputTaker, SimpleCommand, Statement, StatementKind};
+use crate::bash::{OutputTaker, SimpleCommand};
 use crate::programs::{self, Call, EffectKind, Waits, goes_on_after_errors, holds_anyway, words_wait};
 use crate::runbook::RunbookPhase::{Mitigate, Rollback, Verify};
 use crate::runbook::look::PageCommand;
@@ -53,48 +52,6 @@ fn is_kept(endless: &PageCommand<'_>, next: &PageCommand<'_>) -> bool {
     let watches = endless.calls().iter().any(|call| call.words.first() == Some(&"watch"));
     next.command.effect().kind == EffectKind::Changes
         || watches && matches!(endless.step.phase, Mitigate | Rollback | Verify)
-}
-
-/// RB209: a loop that waits for something that may never come.
-pub(super) fn endless_loop(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
-    for shell in page.commands() {
-        for looping in endless_loops(shell) {
-            let text = shell.command.text.get(looping.start..looping.end).unwrap_or_default();
-            let head = text.find(['\n', ';']).unwrap_or(text.len());
-            let place = shell.place(Span::new(looping.start, looping.start + head));
-            let found = report.at(place, "this loop waits without a limit");
-            found.help("say when to give up: `timeout 120 bash -c '…'`, or count the attempts");
-        }
-    }
-}
-
-/// The loops of a command that sleep and have no end, those inside of others left out.
-fn endless_loops(shell: &PageCommand<'_>) -> Vec<Span> {
-    let mut found: Vec<Span> = Vec::new();
-    for looping in shell.script().all() {
-        let inside = found.last().is_some_and(|outer| looping.span.start < outer.end);
-        if inside || !matches!(looping.kind, StatementKind::Loop { .. }) {
-            continue;
-        }
-        let all = Statement::all(std::slice::from_ref(looping));
-        let sleeps = all.iter().filter_map(|statement| statement.simple()).any(|command| command.first() == "sleep");
-        found.extend((sleeps && !all.iter().any(|statement| ends(statement))).then_some(looping.span));
-    }
-    found
-}
-
-/// Whether it ends some day, or ends what it stands in: counts, clocks, `read`.
-fn ends(statement: &Statement) -> bool {
-    let computes = |expansion: &&Expansion| matches!(expansion, Expansion::Arithmetic(_));
-    match &statement.kind {
-        StatementKind::Arithmetic(_) | StatementKind::Test(_) => true,
-        StatementKind::Simple(command) => {
-            phrases!("ending").contains(&command.first())
-                || command.words.iter().any(|word| word.raw == "break")
-                || statement.expansions().iter().any(computes)
-        }
-        _ => false,
-    }
 }
 
 /// RB211: what fails and says nothing.
@@ -196,21 +153,6 @@ mod tests {
             "# T\n\n```bash\nsudo -u postgres psql -c 'select 1'\ndocker exec -i db psql < x.sql\n```\n",
             "# T\n\n<!-- firedrill: background -->\n```bash\nkubectl port-forward x 80\n```\n",
             "# T\n\n```yaml\ncommand: top\n```\n\nRun `top`.\n",
-        ],
-    }
-
-    cases! {
-        rb209,
-        bad: [
-            "# T\n\n```bash\nls\nwhile true; do ls; sleep 1; done\n```\n" => [(5, 1)],
-            "# T\n\n```bash\nx && until curl -f y\ndo\n  sleep 5\ndone\n```\n" => [(4, 6)],
-        ],
-        good: [
-            "# T\n\n```bash\nfor i in 1 2; do sleep 1; done\n```\n",
-            "# T\n\n```bash\nwhile true; do curl x && break; sleep 1; done\n```\n",
-            "# T\n\n```bash\nwhile [ $SECONDS -lt 60 ]; do sleep 1; done\n```\n",
-            "# T\n\n```bash\nget | while read -r x; do echo $x; sleep 1; done\n```\n",
-            "# T\n\n```bash\nuntil curl x || ((++n > 5)); do sleep 1; done\n```\n",
         ],
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Bytes of a heading in HTML that are read.
 const LONGEST_HEADING: usize = 1000;
 /// What an anchor is, for those who have written another one.
-pub(super) const ANCHOR: &str = "an anchor is the heading in lower case, signs left out, blanks as hyphens";
+const ANCHOR: &str = "an anchor is the heading in lower case, signs left out, blanks as hyphens";
 
 pub(super) fn check(_: &Project, pages: &[LintPage<'_>], report: &mut FindingReport<'_>) {
     let anchors = pages.iter().map(|page| (tidy(&page.source.path), anchors(&page.source.text, page.look)));
@@ -86,7 +86,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// The anchors of a page, in lower case.
-pub(super) fn anchors(text: &str, look: &PageLook) -> HashSet<String> {
+fn anchors(text: &str, look: &PageLook) -> HashSet<String> {
     let mut found = HashSet::new();
     let mut taken: HashMap<String, usize> = HashMap::new();
     // A slug that is taken gets a number.

@@ -1,9 +1,9 @@
-//! RB303: what comes over the network unread, or unprotected, and is trusted.
+//! RB303: what comes over the network unread, and is trusted.
 
 use super::{FindingReport, LintPage};
 use crate::bash::OutputTaker;
 use crate::runbook::look::PageCall;
-use crate::source::{Span, shorten};
+use crate::source::Span;
 
 pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
     for command in page.commands() {
@@ -13,10 +13,6 @@ pub(super) fn check(page: &LintPage<'_>, report: &mut FindingReport<'_>) {
             if let Some(span) = runs_into_shell(call, calls, &shells) {
                 let found = report.at(command.place(span), "a shell runs what is fetched here, unread");
                 found.help("fetch a fixed version into a file, compare its checksum, then run it");
-            } else if let Some((host, place)) = plain(call) {
-                report
-                    .at(command.place(place), format!("plain http to `{}`: nobody knows who answers", shorten(host)))
-                    .help("use `https://`");
             }
         }
     }
@@ -56,26 +52,6 @@ fn runs_into_shell(call: &PageCall<'_>, calls: &[PageCall<'_>], shells: &[&PageC
     }
 }
 
-/// The host outside of the stack that is asked by plain http.
-fn plain<'t>(call: &PageCall<'t>) -> Option<(&'t str, Span)> {
-    call.words.iter().zip(&call.places).skip(1).find_map(|(word, place)| {
-        let authority = word.strip_prefix("http://")?.split(['/', '?', '#']).next()?;
-        let host = authority.rsplit('@').next()?.split(':').next()?;
-        is_outside(host).then_some((host, *place))
-    })
-}
-
-fn is_outside(host: &str) -> bool {
-    if let Ok(address) = host.parse::<std::net::Ipv4Addr>() {
-        let shared = matches!(address.octets(), [0, ..] | [100, 64..=127, ..]);
-        return !(address.is_private() || address.is_loopback() || address.is_link_local() || shared);
-    }
-    // Variables and placeholders as well: nobody knows what they stand for.
-    let name = |label: &str| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-    let is_public = host.rsplit_once('.').is_some_and(|(_, last)| phrases!("labels in public").contains(&last));
-    is_public && host.split('.').all(|label| name(label) && !phrases!("labels inside").contains(&label))
-}
-
 #[cfg(test)]
 mod tests {
     fn page(block: &str) -> String {
@@ -89,8 +65,6 @@ mod tests {
             &page("wget -qO- https://x.io/y.py | python3 -") => [(4, 1)],
             &page("bash <(curl -s https://x.io/y.sh)") => [(4, 1)],
             &page("sh -c \"$(curl -fsSL https://x.io/y.sh)\"") => [(4, 1)],
-            &page("curl -s http://get.shop.io/tool -o tool") => [(4, 9)],
-            &page("wget http://203.0.113.7/x") => [(4, 6)],
         ],
         good: [
             &page("curl -s https://x.io/y | jq . | tee bash.txt"),

@@ -225,15 +225,14 @@ impl StepAnswer {
     fn seen(&self) -> EventAnswer {
         let kind = self.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         let is_page = kind.get(..PAGE.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(PAGE));
-        match is_page && self.length > 0 && self.status < FAILED {
-            true => EventAnswer::Page(self.status),
-            false => EventAnswer::Status(self.status),
-        }
+        let seen =
+            if is_page && self.length > 0 && self.status < FAILED { EventAnswer::Page } else { EventAnswer::Status };
+        seen(self.status)
     }
 
     /// Whether it says what is expected; a failure is judged by its status alone.
     fn says(&self, ExpectedAnswer { body, values }: &ExpectedAnswer) -> bool {
-        let json = self.json(values.iter().map(|(place, _)| place));
+        let json = self.json();
         let has_text = body.as_ref().is_none_or(|text| String::from_utf8_lossy(&self.body).contains(text));
         let has_values = values.iter().all(|(place, value)| self.value(place, &json).as_ref() == Some(value));
         self.status >= SERVER_FAILED || (has_text && has_values)
@@ -244,7 +243,7 @@ impl StepAnswer {
         if self.status >= FAILED {
             return Err(Failure::Incomplete);
         }
-        let json = self.json(what.values());
+        let json = self.json();
         for (name, place) in what {
             // What would mean something in JSON or in a head of HTTP is not put there.
             let is_plain = |value: &String| {
@@ -256,12 +255,9 @@ impl StepAnswer {
         Ok(())
     }
 
-    /// Its body as JSON, where a place asks for that; null where it is none.
-    fn json<'p>(&self, mut places: impl Iterator<Item = &'p AnswerPlace>) -> Value {
-        match places.any(|place| matches!(place, AnswerPlace::Json(_))) {
-            true => serde_json::from_slice(&self.body).unwrap_or_default(),
-            false => Value::Null,
-        }
+    /// Its body as JSON; null where it is none, or nobody has asked for it.
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     fn value(&self, place: &AnswerPlace, json: &Value) -> Option<String> {

@@ -116,7 +116,6 @@ impl<R: FnMut(LoadReport)> Run<R> {
                     let now = Instant::now();
                     self.late = self.late.max(now.saturating_duration_since(wake));
                     self.send_due(now);
-                    self.note_late();
                     while self.requests.try_join_next().is_some() {}
                     // What is due goes out first: to close a slice takes as long as to send some requests.
                     tokio::task::yield_now().await;
@@ -128,7 +127,6 @@ impl<R: FnMut(LoadReport)> Run<R> {
         }
         let now = Instant::now();
         self.send_due(now);
-        self.note_late();
         let cut = match self.next.checked_sub(1) {
             Some(last) => self.current_slice(now).max(self.generator.schedule.slice(last).saturating_add(1)),
             None => self.current_slice(now),
@@ -193,15 +191,11 @@ impl<R: FnMut(LoadReport)> Run<R> {
             let client = self.generator.client.clone();
             self.requests.spawn(async move { client.event(i, due, sent).await });
         }
-    }
-
-    fn note_late(&mut self) {
         if self.late > ALLOWED_LATE {
             let load = self.generator.tally.load.clone();
             (self.report)(LoadReport::Late(LateRecord { load, worst_us: micros(self.late), count: self.late_count }));
         }
-        self.late = Duration::ZERO;
-        self.late_count = 0;
+        (self.late, self.late_count) = (Duration::ZERO, 0);
     }
 
     fn close(&mut self, until: u64) {

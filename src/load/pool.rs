@@ -103,7 +103,9 @@ impl Pool {
         let now = Instant::now();
         let mut idle = locked(&self.idle);
         while let Some(conn) = idle.pop_front() {
-            if conn.addresses == known && conn.fit(now) {
+            let rested = now.saturating_duration_since(conn.idle_since);
+            let is_open = conn.sender.is_ready() && !conn.sender.is_closed();
+            if is_open && conn.addresses == known && now < conn.use_until && rested < MAX_IDLE {
                 return Some(conn);
             }
         }
@@ -157,15 +159,6 @@ impl Pool {
         conn.reused = true;
         conn.idle_since = Instant::now();
         locked(&self.idle).push_back(conn);
-    }
-}
-
-impl Conn {
-    fn fit(&self, now: Instant) -> bool {
-        self.sender.is_ready()
-            && !self.sender.is_closed()
-            && now < self.use_until
-            && now.saturating_duration_since(self.idle_since) < MAX_IDLE
     }
 }
 

@@ -19,21 +19,19 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule of `rate` requests per second, above 0 and at most 100,000.
     pub fn new(rate: f64) -> Result<Schedule, String> {
-        if rate.is_finite() && rate > 0.0 && rate <= MAX_RATE {
-            Ok(Schedule { rate })
-        } else {
-            Err(format!("a rate of {rate}/s cannot be sent: it must be above 0 and at most {MAX_RATE}/s"))
-        }
+        let wrong = || format!("a rate of {rate}/s cannot be sent: it must be above 0 and at most {MAX_RATE}/s");
+        (rate > 0.0 && rate <= MAX_RATE).then_some(Schedule { rate }).ok_or_else(wrong)
     }
 
     /// When request `i` is due, from t0.
     pub fn due(&self, i: u64) -> Duration {
-        Duration::from_nanos(self.due_ns(i))
+        // A cast from f64 saturates, so an absurd i is due never.
+        Duration::from_nanos((i as f64 * 1e9 / self.rate).round() as u64)
     }
 
     /// The slice that request `i` belongs to: the one in which it is due.
     pub fn slice(&self, i: u64) -> u64 {
-        self.due_ns(i) / SLICE_NS
+        Schedule::slice_at(self.due(i))
     }
 
     /// The last slice that has begun at `elapsed` from t0.
@@ -44,11 +42,6 @@ impl Schedule {
     /// When a slice begins, from t0.
     pub fn slice_start(slice: u64) -> Duration {
         Duration::from_nanos(slice.saturating_mul(SLICE_NS))
-    }
-
-    fn due_ns(&self, i: u64) -> u64 {
-        // A cast from f64 saturates, so an absurd i is due never.
-        (i as f64 * 1e9 / self.rate).round() as u64
     }
 }
 

@@ -95,11 +95,10 @@ impl RequestTemplate {
         if authority.contains('@') {
             return Err(format!("`{}` holds credentials: put them into a header", spec.url));
         }
-        let mut headers = Vec::new();
-        for (name, value) in &spec.headers {
-            let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header"))?;
-            headers.push((parsed, value.clone()));
-        }
+        let header = |(name, value): &(String, String)| match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(parsed) => Ok((parsed, value.clone())),
+            Err(_) => Err(format!("`{name}` is not a header")),
+        };
         let template = RequestTemplate {
             host: host.trim_start_matches('[').trim_end_matches(']').to_string(),
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
@@ -108,7 +107,7 @@ impl RequestTemplate {
             method,
             authority: HeaderValue::from_str(authority).map_err(|_| wrong())?,
             path,
-            headers,
+            headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
             body: spec.body.clone(),
         };
         // Placeholders become digits and hex only: when one request can be built, all of them can, but for what is taken.

@@ -1,10 +1,10 @@
 //! One POST, or GET, over HTTP or HTTPS, with the certificate authorities of the system (or of `SSL_CERT_FILE`). No redirect is followed.
 
-use crate::output::{chain, one_line};
+use crate::output::chain;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
-use hyper::{Request, Uri};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Client, Error};
@@ -18,25 +18,9 @@ use tokio_rustls::rustls::crypto::ring;
 const WITHIN: Duration = Duration::from_secs(10);
 /// An answer that is longer is not read.
 const LONGEST: usize = 1024 * 1024;
-/// The longest pause that a server may ask for.
-const LONGEST_PAUSE: u64 = 120;
 
 /// What a server answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WebAnswer {
-    pub(crate) status: u16,
-    /// How long to wait before the next try, where it says so.
-    pub(super) retry_after: Option<Duration>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl WebAnswer {
-    /// The first words of its body, in one line.
-    pub(super) fn said(&self) -> String {
-        let text: String = String::from_utf8_lossy(&self.body).chars().take(200).collect();
-        if text.trim().is_empty() { String::new() } else { format!(": {}", one_line(text.trim())) }
-    }
-}
+pub(crate) type WebAnswer = Response<Bytes>;
 
 /// The address of a service, where one can be sent to; an error does not repeat it, as it may be a secret.
 pub(super) fn web_address(url: &str) -> Result<Uri, String> {
@@ -89,11 +73,8 @@ async fn exchange(
     // The outermost error says no more than that the client failed.
     let failed = |error: Error| format!("{host}: {}", error.source().map_or_else(|| error.to_string(), chain));
     let response = client.request(request).await.map_err(failed)?;
-    let status = response.status().as_u16();
-    let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    let (head, body) = response.into_parts();
     // The status says what became of it; of a body that is too long or breaks off nothing is kept.
-    let body = Limited::new(response.into_body(), LONGEST).collect().await;
-    let body = body.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-    let retry_after = pause.map(|seconds| Duration::from_secs(seconds.min(LONGEST_PAUSE)));
-    Ok(WebAnswer { status, retry_after, body })
+    let body = Limited::new(body, LONGEST).collect().await;
+    Ok(Response::from_parts(head, body.map(|body| body.to_bytes()).unwrap_or_default()))
 }

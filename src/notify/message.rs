@@ -1,7 +1,7 @@
 //! What there is to say about an incident at an instant: the same facts for every target, worded once.
 
 use crate::output::one_line;
-use crate::record::{Day, DrillStatus, DrillTime, Phase, Record, SliInfo, utc_text};
+use crate::record::{Day, DrillStatus, DrillTime, Phase, Record, SliInfo, Stamped, utc_text};
 use crate::view::format::percent;
 use crate::view::{answers, clock, timeline, words};
 use serde::Serialize;
@@ -65,10 +65,10 @@ pub struct IncidentMessage {
 
 impl IncidentMessage {
     /// What there is to say about a drill.
-    pub fn of(record: &Record, state: IncidentState) -> IncidentMessage {
+    pub fn of(record: &Record, events: &[Stamped], state: IncidentState) -> IncidentMessage {
         let plan = record.plan.as_deref();
         let measured = record.severity.as_ref().and_then(|measured| measured.severity.clone());
-        let (moments, _) = timeline::of_record(record, usize::MAX);
+        let (moments, _) = timeline::timeline(record, events, usize::MAX);
         let moments = moments.iter().skip(moments.len().saturating_sub(MOMENTS));
         let (impact, for_customers) = user_impact(record);
         let message = IncidentMessage {
@@ -159,7 +159,7 @@ fn user_impact(record: &Record) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::testing::{Story, record_of};
+    use crate::record::testing::{Story, events_of, record_of};
 
     #[test]
     fn every_message_says_that_it_is_a_drill_and_what_users_feel() {
@@ -168,7 +168,7 @@ mod tests {
             plan.roles = vec![("Incident Commander".into(), Some("Ada".into())), ("Tech Lead".into(), None)];
         }
         for state in [IncidentState::Opened, IncidentState::Update, IncidentState::Mitigated, IncidentState::Resolved] {
-            let message = IncidentMessage::of(&record, state);
+            let message = IncidentMessage::of(&record, &events_of(Story::Passed), state);
             assert!(message.headline.starts_with("DRILL SEV1 "), "{}", message.headline);
             assert!(message.for_customers().starts_with("DRILL "));
             assert!(!message.for_customers().contains("Ada"), "customers are told no names");
@@ -176,18 +176,18 @@ mod tests {
             assert!(message.timeline.len() == MOMENTS);
             assert_eq!(message.postmortem_due.is_some(), state == IncidentState::Resolved);
         }
-        let resolved = IncidentMessage::of(&record, IncidentState::Resolved);
+        let resolved = IncidentMessage::of(&record, &[], IncidentState::Resolved);
         assert_eq!(
             (resolved.outcome.as_deref(), resolved.postmortem_due.as_deref()),
             (Some("passed"), Some("2026-11-25"))
         );
-        assert_eq!(IncidentMessage::of(&Record::default(), IncidentState::Opened).impact, "not measured yet");
+        assert_eq!(IncidentMessage::of(&Record::default(), &[], IncidentState::Opened).impact, "not measured yet");
     }
 
     #[test]
     fn an_incident_without_a_recovery_ends_with_the_revert() {
         let mut record = record_of(Story::NotRecovered);
-        let whole = |record: &Record| IncidentMessage::of(record, IncidentState::Resolved).impact;
+        let whole = |record: &Record| IncidentMessage::of(record, &[], IncidentState::Resolved).impact;
         assert!(!whole(&record).contains("availability 100%"), "{}", whole(&record));
         // Users are hurt from 9.4 s on.
         let revert = record.phases.iter_mut().filter(|phase| phase.phase == Phase::Revert);

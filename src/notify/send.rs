@@ -5,10 +5,13 @@ use super::http::{WebAnswer, request};
 use super::message::{IncidentMessage, IncidentState};
 use super::target::ReadyTarget;
 use super::{pagerduty, slack};
+use crate::output::one_line;
 use crate::record::{
     Day, DayEvent, DayStamped, DrillTime, Event, Observer, Record, RecoveryRecord, Stamped, append_beside, open_plain,
     utc_now, utc_text,
 };
+use crate::view::timeline;
+use hyper::header::RETRY_AFTER;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 const TRIES: u32 = 5;
 /// The pause before the second try; it doubles from try to try, unless the server says how long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause that a server may ask for, in seconds.
+const LONGEST_PAUSE: u64 = 120;
 /// How long writing to a file may take.
 const FILE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -51,13 +56,14 @@ impl Notifier {
     /// What makes messages of the events of a drill, one at least every `every`: the incident is opened when users are hurt or an alert
     /// fired, mitigated when they have recovered, resolved at the end.
     pub fn of_drill(&self, every: Duration) -> impl Observer + use<> {
-        let (senders, mut record) = (self.senders.clone(), Record::default());
+        let (senders, mut record, mut events) = (self.senders.clone(), Record::default(), Vec::new());
         let (mut said, mut mitigated) = (None, false);
         move |stamped: &Stamped| {
             record.apply(stamped);
+            events.extend(timeline::tells(&stamped.event).then(|| stamped.clone()));
             let Some(state) = state_after(stamped, said, mitigated, every) else { return };
             (said, mitigated) = (Some(stamped.at_us), state == IncidentState::Mitigated);
-            say(&senders, &IncidentMessage::of(&record, state));
+            say(&senders, &IncidentMessage::of(&record, &events, state));
         }
     }
 
@@ -221,18 +227,23 @@ impl Refused {
 }
 
 async fn call_slack(url: &str, token: &str, body: &Value) -> Result<Value, Refused> {
-    slack::answered(&post(url, Some(token), body).await?.body).map_err(Refused::for_good)
+    slack::answered(&post(url, Some(token), body).await?.into_body()).map_err(Refused::for_good)
 }
 
 /// Posts it: 2xx is taken; 429 and 5xx, and no answer at all, are worth another try.
 async fn post(url: &str, token: Option<&str>, body: &Value) -> Result<WebAnswer, Refused> {
     match request(url, token, Some(body)).await {
-        Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
-        Ok(answer) => Err(Refused {
-            why: format!("HTTP {}{}", answer.status, answer.said()),
-            again: answer.status == 429 || answer.status >= 500,
-            after: answer.retry_after,
-        }),
+        Ok(answer) if answer.status().is_success() => Ok(answer),
+        Ok(answer) => {
+            let status = answer.status();
+            // The first words of its body, in one line.
+            let said: String = String::from_utf8_lossy(answer.body()).chars().take(200).collect();
+            let said = if said.trim().is_empty() { said } else { format!(": {}", one_line(said.trim())) };
+            let pause = answer.headers().get(RETRY_AFTER).and_then(|pause| pause.to_str().ok()?.trim().parse().ok());
+            let after = pause.map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_PAUSE)));
+            let why = format!("HTTP {}{}", status.as_u16(), said.trim_end());
+            Err(Refused { why, again: status == 429 || status.is_server_error(), after })
+        }
         Err(why) => Err(Refused { why, again: true, after: None }),
     }
 }

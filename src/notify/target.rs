@@ -18,7 +18,7 @@ pub enum ReadyTarget {
     Slack { api: String, token: String, channel: Option<String> },
     /// `pagerduty`: an incident of the service to which the routing key belongs. With where events go.
     PagerDuty { url: String, key: String },
-    /// `https://…` or `webhook:https://…`: JSON, posted; `webhook:NAME`: the address is in that environment variable.
+    /// `https://…`: JSON, posted; `webhook:NAME`: the address is in that environment variable.
     Webhook(String),
     /// `file:PATH`: a line of JSON for each message, appended.
     File(PathBuf),
@@ -67,11 +67,10 @@ impl ReadyTarget {
                 web_address(&url).map_err(|why| format!("{name}: {why}"))?;
                 ReadyTarget::Webhook(url)
             }
-            ("https" | "http" | "webhook", _) => {
-                let url = text.strip_prefix("webhook:").unwrap_or(text);
+            ("https" | "http", _) => {
                 // The address may be a secret: it is not said again.
-                web_address(url).map_err(|why| format!("the webhook's address: {why}"))?;
-                ReadyTarget::Webhook(url.to_string())
+                web_address(text).map_err(|why| format!("the webhook's address: {why}"))?;
+                ReadyTarget::Webhook(text.to_string())
             }
             ("file", path) if !path.is_empty() => ReadyTarget::File(in_a_directory(path)?),
             ("statuspage", path) if !path.is_empty() => ReadyTarget::StatusPage(in_a_directory(path)?),
@@ -123,7 +122,7 @@ mod tests {
             ("slack:#ops", "slack:#ops"),
             ("slack:new", "slack:new"),
             ("pagerduty", "pagerduty"),
-            ("webhook:http://x/y", "webhook:x"),
+            ("http://x/y", "webhook:x"),
             ("webhook:HOOK_URL", "webhook:hooks.x"),
             ("https://hooks.x/services/T0/secret", "webhook:hooks.x"),
             ("file:b", "file:b"),

@@ -22,7 +22,8 @@ impl Deref for TextPattern {
     type Target = Regex;
 
     fn deref(&self) -> &Regex {
-        self.compiled.get_or_init(|| pattern(self.text))
+        // What stands in a list of words begins with the line behind its name.
+        self.compiled.get_or_init(|| pattern(self.text.trim_start_matches('\n')))
     }
 }
 

@@ -4,8 +4,7 @@
 use super::answer::{nobody_learns, says_nothing, shows_errors};
 use super::calls::calls;
 use super::effect::labelled;
-use super::table;
-use super::{Call, ExitUse, is_sql_client, only_looks};
+use super::{Call, ExitUse, is_sql_client, only_looks, table};
 use crate::bash::{Statement, StatementKind, one_call, read};
 use crate::source::TextPattern;
 

@@ -13,23 +13,28 @@ use crate::record::{
 use crate::view::advice::{self, Advice, of_status};
 use crate::view::cases::{DrillCase, cases};
 use crate::view::format::{percent, seconds};
-use crate::view::timeline::{self, Moment};
 use crate::view::{DrillEntry, Drills, StatusSymbol, answers, restore, status_counts, words, written};
 use askama::Template;
-use chart::{Drawing, DrawnShape, Samples, Signal};
+use chart::{Drawing, Samples, Signal};
 use runbook::{CommandPart, RunbookPart, RunbookSection};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Moments of the timeline of a drill, at most.
-const MOMENTS: usize = 60;
 /// The report stays below this number of bytes as long as it can tell less: of the drills that passed, then of those that failed
 /// beyond the first ones.
 const ROOM: usize = 4_600_000;
-/// How many drills that did not pass are told as a whole once those that passed are told in short, from level to level. The
-/// worst come first.
-const FAILURES: [usize; 5] = [usize::MAX, 40, 20, 8, 0];
-/// How many levels of room there are, from the most to the least.
-const LEVELS: usize = 3 + FAILURES.len();
+const ALL: usize = usize::MAX;
+/// How much room each drill has, from the most to the least: points of a curve, bytes of one command's output, and how many of those that
+/// passed and of those that did not are told as a whole; the worst come first.
+const ROOMS: [(usize, usize, usize, usize); 8] = [
+    (160, 16_000, ALL, ALL),
+    (100, 4_000, ALL, ALL),
+    (50, 1_500, ALL, ALL),
+    (24, 400, ALL, ALL),
+    (24, 400, 0, ALL),
+    (24, 400, 0, 40),
+    (24, 400, 0, 8),
+    (24, 400, 0, 0),
+];
 /// The statuses in the order in which they are told.
 const ORDER: [DrillStatus; 7] = [
     DrillStatus::Failed,
@@ -43,9 +48,16 @@ const ORDER: [DrillStatus; 7] = [
 
 /// The report as HTML: self-contained, without script, failures first.
 pub fn html(drills: &Drills) -> Vec<u8> {
+    let first = match drills.records.len() {
+        0..=4 => 0,
+        5..=24 => 1,
+        _ => 2,
+    };
     let mut page = String::new();
-    for level in 0..LEVELS {
-        page = written(&HtmlPage::of(drills, level));
+    for (samples, output, passed, failed) in ROOMS.into_iter().skip(first) {
+        let beside_runs = drills.days.len() == 1;
+        let room = Room { samples, output, passed, failed, beside_runs, ..Room::default() };
+        page = written(&HtmlPage::of(drills, room));
         page.push('\n');
         if page.len() <= ROOM {
             break;
@@ -76,10 +88,10 @@ struct Room<'a> {
     samples: usize,
     /// Bytes of one command's output.
     output: usize,
-    /// Whether drills that passed are told in short: without curves and without their runbook.
-    short: bool,
-    /// How many more of those that did not pass are told as a whole.
-    failures: usize,
+    /// How many more of those that passed are told as a whole: not in short, without curves and without their runbook.
+    passed: usize,
+    /// How many more of those that did not pass are.
+    failed: usize,
     /// Whether the report may lie in the directory of its one game day, beside the runs.
     beside_runs: bool,
     /// The run whose time axis stands at the top of the report.
@@ -89,28 +101,11 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    fn of(drills: usize, level: usize) -> Self {
-        let (samples, output) = match (drills, level) {
-            (0..=4, 0) => (160, 16_000),
-            (0..=24, 0) => (100, 4_000),
-            (_, 0) => (50, 1_500),
-            (_, 1) => (36, 800),
-            _ => (24, 400),
-        };
-        let failures = level.checked_sub(LEVELS - FAILURES.len()).and_then(|at| FAILURES.get(at));
-        Room {
-            samples,
-            output,
-            short: failures.is_some(),
-            failures: failures.copied().unwrap_or(usize::MAX),
-            ..Room::default()
-        }
-    }
-
     /// Whether the next drill is told in short.
     fn is_short(&mut self, passed: bool) -> bool {
-        let short = if passed { self.short } else { self.failures == 0 };
-        self.failures -= usize::from(!passed && !short);
+        let whole = if passed { &mut self.passed } else { &mut self.failed };
+        let short = *whole == 0;
+        *whole -= usize::from(!short);
         short
     }
 }
@@ -148,15 +143,17 @@ struct DrillPart<'a> {
 }
 
 struct AttemptPart<'a> {
-    id: String,
     title: String,
     /// Whether the status speaks of it.
     counts: bool,
     body: Option<Body<'a>>,
 }
 
-/// Everything about one record.
+/// Everything about one record. A template of its own, as are the drawings: one function of all of them took the compiler five seconds.
+#[derive(Template)]
+#[template(path = "html/attempt.html")]
 struct Body<'a> {
+    id: String,
     record: &'a Record,
     figures: Figures,
     cases: Vec<DrillCase>,
@@ -172,8 +169,6 @@ struct Body<'a> {
     counts: [usize; 3],
     /// The instant from which times count, in microseconds.
     zero: u64,
-    /// What happened when, and how many moments were left out.
-    timeline: (Vec<Moment>, usize),
     /// What else was seen of the measuring.
     measured: [(&'static str, String); 3],
     /// Where the report of the run lies, where that is known.
@@ -181,6 +176,8 @@ struct Body<'a> {
 }
 
 /// The time axis with its key, and the curves as numbers.
+#[derive(Template)]
+#[template(path = "html/chart.html")]
 struct Chart {
     drawing: Drawing,
     /// Whether times count from the fault.
@@ -191,7 +188,7 @@ struct Chart {
 }
 
 impl<'a> HtmlPage<'a> {
-    fn of(drills: &'a Drills, level: usize) -> HtmlPage<'a> {
+    fn of(drills: &'a Drills, mut room: Room<'a>) -> HtmlPage<'a> {
         let mut entries = drills.entries();
         entries.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
         let (mut mark, mut said) = sentence(&entries, drills.outcome() == RunOutcome::Passed);
@@ -203,7 +200,6 @@ impl<'a> HtmlPage<'a> {
         let share = |count: usize| format!("{:.3}", count as f64 / entries.len().max(1) as f64 * 100.0);
         let counts = status_counts(&entries, ORDER).into_iter().map(|(status, count)| (status, count, share(count)));
         let counts = counts.collect();
-        let mut room = Room { beside_runs: drills.days.len() == 1, ..Room::of(drills.records.len(), level) };
         let over_time = match entries.as_slice() {
             [one] => one.telling_record().and_then(|record| {
                 let chart = Chart::of(record, Samples::of(record, room.samples)?, "d1-top");
@@ -241,7 +237,6 @@ impl<'a> DrillPart<'a> {
                 title: titles.get(at).map_or(String::new(), |title| answers::capital(title)),
                 counts: record.is_some_and(|record| entry.record().is_some_and(|own| std::ptr::eq(record, own))),
                 body: record.map(|record| Body::of(record, &id, short, room)),
-                id,
             }
         });
         let attempts = attempts.collect();
@@ -285,6 +280,7 @@ impl<'a> Body<'a> {
         let count = |wanted: &[StatusSymbol]| cases.iter().filter(|case| wanted.contains(&case.symbol)).count();
         let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
         Body {
+            id: id.into(),
             notes: words::aftermath(record)
                 .into_iter()
                 .chain(cut_off)
@@ -300,7 +296,6 @@ impl<'a> Body<'a> {
                 .unwrap_or_default(),
             counts: [&[StatusSymbol::Good][..], &[StatusSymbol::Bad, StatusSymbol::Warn], &[StatusSymbol::Skip]]
                 .map(count),
-            timeline: if short { Default::default() } else { timeline::of_record(record, MOMENTS) },
             zero: samples.map(|samples| samples.zero).unwrap_or_default(),
             measured: [
                 ("worst lateness", format!("{:.1} ms", seen.worst_late_us as f64 / 1000.0)),

@@ -1,6 +1,6 @@
 //! The plain account of a drill: one line per event that matters, for logs and as what scrolls by above the live view.
 
-use super::page::{Paint, cut, fold, wrap};
+use super::page::{Paint, fold, wrap};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Announcement, ComposeRecord, Event, Phase, StackRecord, Stamped};
 use crate::view::format::seconds;
@@ -17,8 +17,6 @@ pub enum Verbosity {
     Normal,
     /// The output of every command, waits, clocks.
     Verbose,
-    /// Every event.
-    Debug,
 }
 
 impl Verbosity {
@@ -27,8 +25,7 @@ impl Verbosity {
         match (quiet, verbose) {
             (true, _) => Verbosity::Quiet,
             (false, 0) => Verbosity::Normal,
-            (false, 1) => Verbosity::Verbose,
-            (false, _) => Verbosity::Debug,
+            (false, _) => Verbosity::Verbose,
         }
     }
 }
@@ -120,8 +117,6 @@ impl EventLines {
             _ => {}
         }
         let said = self.say(&stamped.event);
-        let every = self.verbosity == Verbosity::Debug && said.is_empty();
-        let said = if every { vec![(StatusSymbol::Plain, debug(&stamped.event))] } else { said };
         if matches!(stamped.event, Event::PhaseEnded { .. }) {
             self.phase = None;
         }
@@ -274,12 +269,6 @@ fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(StatusSymbol, Stri
 
 fn output(line: String) -> (StatusSymbol, String) {
     (StatusSymbol::Plain, format!("{VERBATIM}│ {line}"))
-}
-
-/// An event in short, for those who want to see every one.
-fn debug(event: &Event) -> String {
-    let text = serde_json::to_string(event).unwrap_or_else(|error| format!("{event:?} ({error})"));
-    cut(&one_line(&text), 400)
 }
 
 #[cfg(test)]

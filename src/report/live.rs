@@ -1,13 +1,12 @@
-//! The live view below the scrolling lines: the phase, every SLI over the last second, the faults, the alert condition, and
-//! the step under way with the last lines of its output.
+//! The live view below the scrolling lines: the phase, every SLI over the last second, and the step under way with the last lines
+//! of its output.
 
 use super::lines::Tail;
 use super::page::{Paint, column, cut, right};
 use crate::output::one_line;
-use crate::record::{DrillTime, Event, FaultEvent, FaultRecord, LoadSeries, PhaseRecord, Record, Stamped};
+use crate::record::{DrillTime, Event, LoadSeries, PhaseRecord, Record, Stamped};
 use crate::view::StatusSymbol;
 use crate::view::format::{percent, seconds};
-use crate::view::words;
 
 /// The trailing window that is shown, in microseconds: one second.
 const WINDOW_US: u64 = 1_000_000;
@@ -37,8 +36,6 @@ impl LiveView {
     pub fn render(&self, now: DrillTime, width: usize, height: usize, paint: Paint) -> String {
         let mut lines = vec![self.phase_line(now, width, paint)];
         lines.extend(self.sli_lines(paint));
-        lines.extend(self.fault_lines(now, paint));
-        lines.extend(self.alert_line(paint));
         lines.extend(self.step_lines(now, paint));
         lines.truncate(height.max(1));
         lines.iter().map(|line| cut(line, width)).collect::<Vec<_>>().join("\n")
@@ -86,30 +83,6 @@ impl LiveView {
             format!("  {now}  {word}  last second: {} of {} good", counts.good, counts.valid)
         };
         plan.slis.iter().map(line).collect()
-    }
-
-    fn fault_lines(&self, now: DrillTime, paint: Paint) -> Vec<String> {
-        let line = |fault: &&FaultRecord| {
-            let last = fault.life.last()?;
-            let (mark, word) = words::station(&last.what);
-            // While the drill goes on, a fault in place is what to look at.
-            let mark = if last.what == FaultEvent::Confirmed { StatusSymbol::Warn } else { mark };
-            let since = seconds(now.0.saturating_sub(last.at_us.0));
-            let sign = paint.marked(mark, mark.sign());
-            Some(format!("  {sign} fault {} {word}, seen {since} ago", one_line(&fault.fault)))
-        };
-        let mut faults: Vec<&FaultRecord> = self.record.faults.iter().collect();
-        faults.sort_by_key(|fault| &fault.fault);
-        faults.iter().filter_map(line).collect()
-    }
-
-    fn alert_line(&self, paint: Paint) -> Option<String> {
-        let when = one_line(self.record.plan.as_ref()?.detect.as_deref()?);
-        let last = self.record.conditions.last()?;
-        let (mark, word) =
-            if last.holds { (StatusSymbol::Warn, "holds") } else { (StatusSymbol::Plain, "does not hold") };
-        let value = last.value.map(|value| format!(" (value {value})")).unwrap_or_default();
-        Some(format!("  {} alert {when}: {word}{value}", paint.marked(mark, mark.sign())))
     }
 
     fn step_lines(&self, now: DrillTime, paint: Paint) -> Vec<String> {

@@ -7,9 +7,8 @@ use super::overview::{about, headline};
 use crate::output::terminal_lines;
 use crate::record::{CommandRecord, DrillStatus, Record, StepInfo, StepStatus};
 use crate::view::format::seconds;
-use crate::view::restore::{self, JudgedRow};
 use crate::view::words::{self, ending, prompted};
-use crate::view::{DrillEntry, Drills, advice, answers, written};
+use crate::view::{DrillEntry, Drills, advice, answers, restore, written};
 use askama::Template;
 
 /// Bytes of a report. GitHub takes 1 MiB as the summary of a step, and 65,536 characters as a comment: it should fit either.
@@ -19,8 +18,8 @@ const TABLE: usize = 24_000;
 /// What it begins with.
 const DRILLS: &str = "| | drill | verdict | impact | detected | mitigation | recovered | took |\n\
                       | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n";
-/// Bytes of the tables of recoveries and of restores, each.
-const ROWS: usize = 8_000;
+/// Bytes of the tables of what was judged and of what makes passes less certain, each.
+const ROWS: usize = 12_000;
 /// Lines of output that are shown of a command, the last ones.
 const OUTPUT_LINES: usize = 40;
 /// Characters of such a line.
@@ -43,8 +42,7 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
     }
     let entries = drills.entries();
     table(&entries, &mut text);
-    judged(&entries, "recovery", &RECOVERY, words::recovery, &mut text);
-    judged(&entries, "restore", &RESTORE, restore::rows, &mut text);
+    judged(&entries, &mut text);
     doubts(&entries, &mut text);
     troubles(&entries, &mut text);
     text.into_bytes()
@@ -68,22 +66,6 @@ pub fn laid_out(text: &str) -> String {
     out
 }
 
-/// A column of a table of what was judged: its head, and the names of the rows that it tells.
-type RowColumn = (&'static str, &'static [&'static str]);
-
-/// What recoveries were judged by beside the SLIs.
-const RECOVERY: [RowColumn; 3] = [("time", &["time"]), ("hold", &["hold", "fault"]), ("invariants", &["invariant"])];
-/// What DR drills measured.
-const RESTORE: [RowColumn; 7] = [
-    ("level", &["level"]),
-    ("recovery time (RTO)", &["RTO"]),
-    ("recovery point (RPO)", &["RPO"]),
-    ("writes acknowledged", &["acknowledged"]),
-    ("lost, from before the fault", &["lost before fault"]),
-    ("lost, from after it", &["lost after fault"]),
-    ("backup", &["backup"]),
-];
-
 fn table(entries: &[DrillEntry<'_>], text: &mut String) {
     let rows: Vec<String> = entries.iter().map(row).collect();
     // Where not all fit, those that passed are the first to go.
@@ -94,28 +76,17 @@ fn table(entries: &[DrillEntry<'_>], text: &mut String) {
     push_table(DRILLS, rows, TABLE, passed.len(), "drills, those that passed first", text);
 }
 
-/// A table of what was judged of the drills of which `rows_of` tells something.
-fn judged(
-    entries: &[DrillEntry<'_>],
-    what: &str,
-    columns: &[RowColumn],
-    rows_of: fn(&Record) -> Vec<JudgedRow>,
-    text: &mut String,
-) {
-    let signed = |row: &JudgedRow| row.came.map_or(row.text.clone(), |came| format!("{} {}", came.sign(), row.text));
-    let row = |entry: &DrillEntry<'_>| {
-        let all = rows_of(entry.record()?);
-        let cell = |(_, names): &RowColumn| {
-            let told: Vec<String> = all.iter().filter(|row| names.contains(&row.name)).map(signed).collect();
-            if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
-        };
-        let cells: Vec<String> = columns.iter().map(cell).collect();
-        (!all.is_empty()).then(|| format!("| {} | {} |\n", code(&shortened(&entry.name())), cells.join(" | ")))
-    };
-    let rows: Vec<String> = entries.iter().filter_map(row).collect();
-    let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
-    let head = format!("\n| {what} | {} |\n| --- |{}\n", heads.join(" | "), " --- |".repeat(heads.len()));
-    push_table(&head, rows, ROWS, 0, &format!("{what}s").replace("ys", "ies"), text);
+/// A table of what recoveries and restores were judged by beside the SLIs, a row for each.
+fn judged(entries: &[DrillEntry<'_>], text: &mut String) {
+    let mut rows = Vec::new();
+    for (entry, record) in entries.iter().filter_map(|entry| Some((entry, entry.record()?))) {
+        let name = code(&shortened(&entry.name()));
+        rows.extend(words::recovery(record).into_iter().chain(restore::rows(record)).map(|row| {
+            let sign = row.came.map_or(String::new(), |came| format!("{} ", came.sign()));
+            format!("| {name} | {} | {sign}{} |\n", row.name, prose(&shortened(&row.text)))
+        }));
+    }
+    push_table("\n| judged | by | came to |\n| --- | --- | --- |\n", rows, ROWS, 0, "figures", text);
 }
 
 /// A table of what makes passes less certain, a row for each doubt.

@@ -58,10 +58,7 @@ pub fn postmortem(input: &PostmortemInput<'_>, template: &str) -> Result<String,
 
 /// What happened when, what people wrote down among it, and how many moments were left out.
 fn moments(input: &PostmortemInput<'_>) -> (Vec<Moment>, usize) {
-    let (mut moments, omitted) = match input.events.is_empty() {
-        true => timeline::of_record(input.record, MOST),
-        false => timeline::timeline(input.record, input.events, MOST),
-    };
+    let (mut moments, omitted) = timeline::timeline(input.record, input.events, MOST);
     moments.extend(input.notes.iter().filter_map(|note| timeline::of_note(input.record, note)));
     moments.sort_by_key(|moment| moment.at_us);
     (moments, omitted)
@@ -164,8 +161,8 @@ impl IncidentFacts<'_> {
     }
 
     fn severity(&self) -> String {
-        match words::severity(self.record) {
-            Some((_, text)) => self.link(&text, |event| matches!(event, Event::SeverityMeasured(_))),
+        match words::recovery_row(self.record, "severity") {
+            Some(row) => self.link(&row.text, |event| matches!(event, Event::SeverityMeasured(_))),
             None => prose(self.plan.severity.as_deref().unwrap_or("not declared")),
         }
     }

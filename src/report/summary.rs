@@ -4,17 +4,16 @@
 use super::page::{TerminalPage, WIDTH, column, cut, right, wrap, wrap_words};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, FaultRecord, Figures, Phase, Record, StepInfo, StepStatus, Verdict, WaitRecord};
-use crate::view::format::{declared, percent, seconds};
+use crate::view::format::{percent, seconds};
 use crate::view::words::{self, TimeShare, ending, placed};
-use crate::view::{StatusSymbol, StepView, advice, restore};
+use crate::view::{StatusSymbol, StepView, advice, filters, restore, template_lines};
+use askama::Template;
 use std::path::Path;
 
 /// Columns before what is said about a step.
 const INDENT: &str = "              ";
 /// A wait in vain that is shorter says nothing.
 const SHORT_US: u64 = 1_000_000;
-/// A clock offset that is known no better than this is worth a word: half a slice.
-const VAGUE_US: u64 = 50_000;
 /// Lines of a failed command's output that are shown.
 const OUTPUT_LINES: usize = 12;
 
@@ -34,7 +33,7 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     if record.plan.as_ref().is_none_or(|plan| !plan.alone) {
         time(&figures, &mut page);
     }
-    let trouble = trouble(record);
+    let trouble = template_lines(&TroubleText { record });
     page.section_of("worth a look", &trouble);
     for text in trouble {
         page.wrapped(&format!("    {} ", page.sign(StatusSymbol::Warn)), &text);
@@ -197,28 +196,21 @@ fn time(figures: &Figures, page: &mut TerminalPage) {
     }
 }
 
-/// What should trouble the reader, whatever the verdict says.
-fn trouble(record: &Record) -> Vec<String> {
-    let late = record.late.iter().filter(|late| late.count > 0).map(|late| {
-        let requests = words::many(late.count as usize, "request");
-        format!("{requests} of {} sent late, by up to {}", late.load, seconds(late.worst_us))
-    });
-    let vague = record.clocks.iter().filter(|clock| clock.rtt_us / 2 > VAGUE_US).map(|clock| {
-        let known = declared(clock.rtt_us / 2);
-        format!("the clock of {} is known to {known} only: times are as vague", clock.agent)
-    });
-    // The control is to wait in vain for the recovery.
-    let from = record.phases.iter().find(|phase| record.is_control() && phase.phase == Phase::Recover);
-    let meant = |wait: &WaitRecord| from.is_some_and(|from| wait.ended_us >= from.started_us);
-    // What had been waited for before, in a verification, is no wait of its own.
-    let waits = record.waits.iter().filter(|wait| !wait.met && !meant(wait) && wait.took_us >= SHORT_US);
-    let waits = waits.map(|wait| format!("waited {} in vain for {}", seconds(wait.took_us), wait.what));
-    // An incomplete drill has said so at the top.
-    let cut_off = words::cut_off(record).filter(|_| record.verdict != Verdict::Incomplete);
-    let damage = record.damage.iter().map(|damage| format!("events: {damage}"));
-    let cut_off = cut_off.into_iter().collect();
-    let all = [words::aftermath(record), late.collect(), vague.collect(), waits.collect(), cut_off];
-    [all.concat(), advice::worth_a_look(record), damage.collect()].concat()
+#[derive(Template)]
+#[template(path = "summary/trouble.txt")]
+struct TroubleText<'a> {
+    record: &'a Record,
+}
+
+impl TroubleText<'_> {
+    /// What was waited for in vain. The control is to wait in vain for the recovery.
+    fn waits(&self) -> impl Iterator<Item = &WaitRecord> {
+        let record = self.record;
+        let from = record.phases.iter().find(|phase| record.is_control() && phase.phase == Phase::Recover);
+        let meant = move |wait: &WaitRecord| from.is_some_and(|from| wait.ended_us >= from.started_us);
+        // What had been waited for before, in a verification, is no wait of its own.
+        record.waits.iter().filter(move |wait| !wait.met && !meant(wait) && wait.took_us >= SHORT_US)
+    }
 }
 
 /// The mark and the words at the top.

@@ -151,15 +151,12 @@ fn the_price_is_the_same_in_every_format_for_people_and_derived_for_programs() {
     let budget =
         crate::record::BudgetInfo { window_us: 30 * 86_400_000_000, traffic: Some(1200.0), objective: Some(0.999) };
     record.plan.as_mut().unwrap().budget = Some(budget);
-    let words = crate::view::words::price(&record);
-    assert!(
-        words[0].contains("of 99.9%, of the 30-day budget: ") && words[0].contains("users did not recover"),
-        "{words:?}"
-    );
-    assert!(words[0].contains("; ten minutes more: "), "{words:?}");
+    let words = crate::view::words::recovery_row(&record, "price").unwrap().text;
+    assert!(words.contains("of 99.9%, of the 30-day budget: ") && words.contains("users did not recover"), "{words}");
+    assert!(words.contains("; ten minutes more: "), "{words}");
     for (name, text) in formats(&record).into_iter().filter(|(name, _)| ["console", "html", "markdown"].contains(name))
     {
-        assert!(text.contains(&words[0].replace('`', " ")), "{name}: {words:?}\n{text}");
+        assert!(text.contains(&words.replace('`', " ")), "{name}: {words}\n{text}");
     }
     let value: Value = serde_json::from_slice(&json(&record)).unwrap();
     assert_eq!(value["figures"]["price"][0]["until_recovery"], Value::Null);

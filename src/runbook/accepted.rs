@@ -618,51 +618,15 @@ const MOST_IN_RUN: usize = 40;
 static DAY: TextPattern =
     TextPattern::new(r#"[-_./](20[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]))(?:[-_.T/)"'\s]|$)"#);
 /// An address or a host of documentation (RFC 5737, RFC 2606).
-static OF_EXAMPLES: TextPattern = TextPattern::new(
-    r"(?i)\b((?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3})\b|(?:^|[^\w.@-])((?:[a-z0-9-]+\.)*example\.(?:com|org|net))\b",
-);
+static OF_EXAMPLES: TextPattern = TextPattern::new(words!("addresses of examples"));
 /// What by its form is said of one case, one place or somebody else: `Cause B, the disk:`, `Lag > 60 s:`, `The DBA runs:`.
-static FORMS: TextPattern = TextPattern::new(
-    r"(?x) \b(?i:scenario|cause|case|situation|variant|option|method|alternative|approach|solution|workaround
-        |hypothesis|theory|plan|path)\ (?:[A-Z]|[0-9]+)\b
-    | (?:(?:[<>≥≤]=?|\b(?i:above|below|over|under|exceeds|at\ least|at\ most|(?:more|less|\w+er)\ than))\s*~?[0-9][0-9.,]*
-        |[0-9](?:\ \w+){0,2}\ or\ (?i:more|less|fewer|higher|longer|older)\b)[^.!?]*:\W*$
-    | \b(?i:at|reaches|reached|hits)\ ~?[0-9][0-9.,]*\s?%[^.!?]*:\W*$
-    | (?i: (?:^|[.!?]\s)\W*(?: yes\b | no\s*(?: \W*$ | : | → | ⇒ | [=-]> ) )
-    | \b(?:add|append|copy|paste|put|save|store|write)\ (?:this|it|these|the\ following)(?:\ \w+)?\ (?:as|to|in|into)\ (?:\w+\ )?(?:crontab\b|file\b|\S*[./~]\w)
-    | \b(?:contains|has|prints|shows|returns|should\ see|will\ see)\s*:\W*$
-    | \b(?:runs|(?:will|would)\ run)(?:\ this|\ it|\ the\ following)?\s*:\W*$ | \be\.g\.\s*: | ^\W*e\.g\.
-    | (?:^|[.!?:]\s)\W*(?:as|so)\ (?:long|soon)\ as\b | (?:^|[.!?:;]\s)\W*(?:above|below|beyond)\ ~?[0-9]
-    | \bwe\ (?:have\ |had\ )?\w+[^\We]ed\b | \bon\ (?:failure|error)\s*: | \bdry[\ -]run\b
-    | \btest\ (?:system|environment|cluster|server)s?\b )",
-);
+static FORMS: TextPattern = TextPattern::new(words!("forms"));
 /// What is said to be for one place, for somebody else or for another time: `DBA:`, `On the standby:`, `Weekends:`.
-static LIMITS: TextPattern = TextPattern::new(
-    r"(?ix) \b(?: subject\sto\b | pending\s(?:the\s|your\s)?(?:confirmation|approval) | confirmation\s(?:from|by|of)\s
-        | leave\s(?:\S+\s){1,3}to\sthe\s | way\s(?:[0-9]|(?-i:[A-C]))\s*[:.)] | another\spossibility\b
-        | demo\s(?:environment|system|cluster)\b | (?:restart|end|kill|stop|delete|drop)\s(?:whichever|whatever|whoever)\b
-        | status\s*:\W*(?:withdrawn|deprecated|draft|obsolete|retired|superseded|archived)\b )
-    | [→⇒]\s*(?:wait|stop|escalate|skip|leave|call)\b
-    | \bmeans\b[^.!?;]*:[^.!?;]*;
-    | (?:^|[.!?:]\s)\W*(?:
-        (?:reserved|intended|meant)\sfor\b | data\sloss\b | weekends?\b | emergency\s*: | still\s\w+\s*:
-        | (?:every|each)\s(?:mon|tues|wednes|thurs|fri|satur|sun)day\b
-        | (?:the\s)?(?:[\w-]+\s)?(?:dbas?|lead|manager|commander)\s*:\W*$
-        | (?:the\s)?(?:[\w-]+\s)?(?:dbas?|team|lead|manager|commander)\s(?:does|do)\s(?:this|it|that)\b
-        | (?:on|from|at)\s(?:the|a|an|your|another)\s(?:[\w-]+\s){0,2}?
-          (?:host|standby|bastion|replica|secondary|laptop|workstation|jump\s?host|jump\s?box)\b[^.!?]*:\W*$ )",
-);
+static LIMITS: TextPattern = TextPattern::new(words!("limits"));
 /// What a step says of stopping there: "Stop here if it prints f", "Anything but t: escalate", "Wait for the DBA here".
-static PAUSES: TextPattern = TextPattern::new(
-    r"(?ix) \bstop\shere\b | \bwait\sfor\s[^.!?]*\bhere\b | ^\W*escalate\s(?:if|unless|when|where)\b
-    | (?: \b(?:if|unless|when|where)\b | \b(?:anything|everything)\s(?:but|else|other)\b )
-      [^.!?]*\b(?:stop|escalate)\b\s*(?:now\b|and\b|to\b|\W*$)",
-);
+static PAUSES: TextPattern = TextPattern::new(words!("pauses"));
 /// A title of how much there is of something: `Backlog above 10,000 orders`.
-static HEADED: TextPattern = TextPattern::new(
-    r"(?ix) ^\W* (?:[\w-]+\W+){1,5}? (?: (?:above|below|over|under|beyond|at\ least|at\ most|(?:more|less|\w+er)\ than)\s
-    | [<>≥≤]=?\s* ) ~?[0-9][0-9.,]*[\w%]* (?:\s[^\s.!?:]+){0,2} $",
-);
+static HEADED: TextPattern = TextPattern::new(words!("amounts in titles"));
 
 /// Why a decision about a command is left to a person, by its surroundings and by what it is.
 pub fn doubt(command: &Command) -> Option<String> {

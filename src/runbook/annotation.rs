@@ -3,9 +3,8 @@
 //! mistake in them; steps are then built as if they were not there.
 
 use super::markdown::{AnnotationComment, CommentPlace, MarkdownBlock, MarkdownCode};
-use super::runme;
 use super::settings::{self, Errors, Expect, Retry};
-use super::{BlockSettings, RunbookPhase};
+use super::{BlockSettings, RunbookPhase, runme};
 use crate::source::{Diagnostics, Source, Span, TextPattern, did_you_mean, is_among, shorten};
 use std::collections::HashMap;
 use std::sync::Arc;

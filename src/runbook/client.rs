@@ -2,13 +2,11 @@
 //! one command, its text the client's standard input; a session that shows the client's prompt yields its statements.
 
 use super::commands::{self, BlockUse};
-use super::language;
 use super::markdown::MarkdownCode;
 use super::placeholder::{Placeholder, mask};
-use super::prompt;
 use super::runs::CommandRun;
 use super::text::{Excerpt, is_among};
-use super::{Command, RunbookInput};
+use super::{Command, RunbookInput, language, prompt};
 use crate::source::{Source, Span, TextPattern, beginning, phrases};
 
 /// A variable of MySQL's sessions: `@x`, not `@@x` or `root@host`.

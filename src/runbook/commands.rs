@@ -1,6 +1,5 @@
 //! A code block → commands that run, or the reason why it is for a person.
 
-use super::file_contents;
 use super::hands::Hands;
 use super::language::{self, BlockLanguage};
 use super::markdown::MarkdownCode;
@@ -8,8 +7,7 @@ use super::placeholder::{self, Placeholder};
 use super::prompt::{self, Shown, TypedText};
 use super::runs::{self, CommandRun};
 use super::text::{Excerpt, is_among, shorten};
-use super::{Command, RunbookInput, RunbookPhase, Unread};
-use super::{ManualReason, client, look, unified_name};
+use super::{Command, ManualReason, RunbookInput, RunbookPhase, Unread, client, file_contents, look, unified_name};
 use crate::bash::lexer::{VariableUse, lex};
 use crate::bash::{has_syntax_error, is_name, split, variables};
 use crate::source::{Pos, Source, Span};

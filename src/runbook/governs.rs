@@ -588,14 +588,7 @@ fn footnotes(source: &str) -> HashMap<&str, String> {
 
 /// A text without when, or by whom, the page was looked at last: `Last reviewed 2026-09-14 by Ann`. `None` where it says nothing else.
 fn undated(text: &str) -> Option<String> {
-    static REVIEWED: TextPattern = TextPattern::new(
-        r"(?x) (?: (?:^|\s) (?:Last|Next) [\s_-] | ^\W* (?i:(?:last|next) [\s_-])? )
-            (?i: review(?:ed)? | updated? | tested | verified | modified | validated | edited ) (?i:\sdate|\sdue)?
-            (?: [\s:,(]+ (?:on\s)? (?: [0-9]{4}-[0-9]{2}(?:-[0-9]{2})? | [0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}
-                  | (?:[0-9]{1,2}\s)? (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? (?:\s[0-9]{1,2},?)? \s[0-9]{4} )
-              | [\s:,(]+ by\s (?: [\w.+-]+@[\w-]+(?:\.[\w-]+)* | @[\w-]+ | the\s[\w-]+(?:\s[\w-]+)?\steam
-                  | \p{Lu}[\w'-]*(?:\s\p{Lu}[\w'-]*)? ) ){1,2} [).,;]*",
-    );
+    static REVIEWED: TextPattern = TextPattern::new(words!("reviewed"));
     match REVIEWED.replace_all(text, "") {
         Cow::Borrowed(text) => Some(fold(text)),
         Cow::Owned(text) => Some(fold(&text)).filter(|text| text.contains(char::is_alphanumeric)),
@@ -605,34 +598,14 @@ fn undated(text: &str) -> Option<String> {
 /// Whether a text behind a block says when the block is for: "Do the above only if …", "Only run this on a replica.", "That is for old plans only."
 /// One that `leads` to the next block may say it of that.
 fn speaks_of_above(text: &str, leads: bool) -> bool {
-    static SAYS: TextPattern = TextPattern::new(
-        r"^ (?:only|not|never) | above | (?:only|not|never|t) (?:run|do|use|execute) (?:this|it|these|them) | (?:run|do|use|execute) (?:this|it|these|them) only | skip (?:this|it|these|them) [^ ]",
-    );
+    static SAYS: TextPattern = TextPattern::new(words!("speaks of above"));
     // "This must only be done on the standby.", "(Not in production.)"
-    static LIMITS: TextPattern =
-        TextPattern::new("^ (?:this|that|these|those) (?:.* )?(?:only|never|(?:must|should|may) not) ");
-    static REMARKS: TextPattern =
-        TextPattern::new("^(?: [^ ]+){0,4} (?:take|takes|lasts|help|helps|work|works|cost|costs|affect|affects) ");
+    static LIMITS: TextPattern = TextPattern::new(words!("limits above"));
+    static REMARKS: TextPattern = TextPattern::new(words!("remarks"));
     // "Needed only for EU.", "Warning: do not run during the backup.", "Skip if it is Ready."
-    static NOTES: TextPattern = TextPattern::new(
-        r"(?x) \s (?: only | unless | skip | never\s(?:run|do|use|execute|be|in|on|at|while|during|when|if|for)
-            | (?:(?:do|must|should|may|can)\snot | (?:don|mustn|shouldn|can)\st | cannot)
-              \s(?:\S+\s)?(?:run|do|use|execute|used|done|executed)
-            | leave\s(?:this|it|these|them|that)(?:\s(?:step|command))?\s(?:out|alone)
-            | otherwise\s(?:leave|skip|stop|wait|ask|call) | (?:go|skip|jump)\s(?:straight|directly)\sto
-            | before\s(?:you\s)?(?:run|running|do|doing|use|using|execute|executing)\s(?:this|it|these|them|that)
-            | (?:must|should|has\sto|have\sto|needs\sto|need\sto)\s(?:first\s)?(?:agree|approve) | agrees | approves
-            | (?:run|do|use|execute|need)\s(?:this|it|these|them)\s(?:when|if|after|while|during|where)
-            | (?:needed|required|necessary|meant|intended|allowed)\s(?:when|if|after|while|during|where)
-            | last\sresort | (?:can|may)\sbe\s(?:skipped|omitted)
-            | (?:this|that|it|above)\s(?:is|was)\s(?:wrong|incorrect|outdated|obsolete|deprecated|withdrawn)
-            | (?:require|requires|needs|with)\s(?:\S+\s){0,2}(?:approval|consent|permission) ) \s
-            | ^\s(?: (?:above|below|beyond)\s[0-9] | (?:warning|caution|danger|optional|optionally|deprecated|obsolete|untested)\s )",
-    );
+    static NOTES: TextPattern = TextPattern::new(words!("notes above"));
     // "It only takes a minute."
-    static OF_EFFECT: TextPattern = TextPattern::new(
-        r"\s(?:only|never|not) (?:take|last|help|work|cost|affect)s? |\s(?:take|last|help|work|cost|affect)s? only ",
-    );
+    static OF_EFFECT: TextPattern = TextPattern::new(words!("notes of effect"));
     let said = |text: &str| format!(" {} ", words(text).join(" "));
     let (whole, mut parts) = (said(text), sentences(text).into_iter().map(said).filter(|_| !leads));
     SAYS.is_match(&whole)
@@ -642,17 +615,13 @@ fn speaks_of_above(text: &str, leads: bool) -> bool {
 
 /// What the front matter says of a page that is not to be followed: `status: withdrawn`.
 fn withdrawn(source: &str) -> Option<String> {
-    static STATUS: TextPattern = TextPattern::new(
-        r#"(?i)\A---[ \t]*\r?\n(?:(?:[^-\r\n]|-[^-\r\n])[^\n]*\n|\r?\n)*?(status[ \t]*:[ \t]*["']?(?:withdrawn|deprecated|draft|obsolete|retired|superseded|archived))\b"#,
-    );
+    static STATUS: TextPattern = TextPattern::new(words!("status"));
     STATUS.captures(source).and_then(|found| found.get(1)).map(|status| fold(status.as_str()))
 }
 
 /// Whether the title of a page says that it is for some cases only, or not to be followed: `The queue hangs (staging only)`.
 fn limits_page(title: &str) -> bool {
-    static LIMITS: TextPattern = TextPattern::new(
-        r"(?i)(?:^\W*|[(\[][^)\]]*\b)(?:only|staging|draft|deprecated|obsolete|outdated|withdrawn|superseded|retired|wip)\b",
-    );
+    static LIMITS: TextPattern = TextPattern::new(words!("limits in titles"));
     LIMITS.is_match(title)
 }
 
@@ -831,10 +800,7 @@ fn one_of_several<'n>(names: impl Iterator<Item = &'n NamedWay> + Clone) -> impl
 /// Whether a text opens a tab of a generator of sites: `{% tab title="Helm" %}`, `{{< tab "Helm" >}}`, `:::{tab-item} Helm`, `<TabItem label="Helm">`.
 /// What opens all of them may stand before it.
 fn opens_tab(text: &str) -> bool {
-    static TAB: TextPattern = TextPattern::new(
-        r"(?x) \{[{%<\#\s]+ tab\s | (?:^|:::)\s* (?: \{tab(?:-item)?\} | tab(?:-item)?\s | TabTitle\s ) | (?:^|\s)@tab[:\s]
-            | (?:^|[\s<]) (?: (?:TabItem|Tab)\s[^<]*= | Tabs\.Tab\b )",
-    );
+    static TAB: TextPattern = TextPattern::new(words!("tabs"));
     TAB.is_match(text)
 }
 

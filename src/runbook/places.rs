@@ -2,9 +2,8 @@
 //! which bash evaluates, and code in a string, which another program reads. What does not fit there is refused.
 
 use super::client::is_plain;
-use super::code;
 use super::text::is_among;
-use super::{Command, RunbookInput};
+use super::{Command, RunbookInput, code};
 use crate::bash::lexer::{Heredoc, Lexed, Quoting, lex};
 use crate::source::TextPattern;
 

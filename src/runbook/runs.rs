@@ -1,13 +1,10 @@
 //! What was typed in a block → commands, cut where some are for a person.
 
-use super::commands;
 use super::file_contents::{self, Contents};
 use super::hands::Hands;
-use super::phase;
-use super::placeholder;
 use super::prompt::TypedText;
 use super::text::{Excerpt, shorten};
-use super::{Command, LeftOut, ManualReason};
+use super::{Command, LeftOut, ManualReason, commands, phase, placeholder};
 use crate::bash::{has_syntax_error, split};
 use crate::source::{Source, Span};
 

@@ -2,8 +2,6 @@
 //! its form, an item of an ordered list, a heading with code, a lone block with the paragraph before it.
 
 use super::annotation::{Annotations, Name, Note};
-use super::beside;
-use super::by_effect;
 use super::commands::{self, BlockUse as Read};
 use super::hands::{self, Hands};
 use super::ids::{self, NamedPart as Identity};
@@ -11,8 +9,9 @@ use super::markdown::{MarkdownBlock, MarkdownCode};
 use super::parts::{PlacedBlock, SectionPart, is_for_people, parts, placed, span, title_of};
 use super::runs::CommandRun;
 use super::text::shorten;
-use super::{BlockSettings, CodeBlock, Command, LeftOut, RunbookPhase, Step, Unread};
-use super::{bold, phase, unfenced};
+use super::{
+    BlockSettings, CodeBlock, Command, LeftOut, RunbookPhase, Step, Unread, beside, bold, by_effect, phase, unfenced,
+};
 use crate::source::{Diagnostics, Source, Span};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};

@@ -115,8 +115,7 @@ impl Good {
     /// What [`Good::parse`] accepts, for the schema.
     pub fn shape() -> serde_json::Value {
         let any = Comparison::ALL.map(Comparison::name).join("|");
-        let day = crate::source::MAX_DURATION.as_secs();
-        let latency = shape::duration_pattern(day, "");
+        let latency = shape::duration_pattern("");
         let term = format!(
             "(?:status\\s*(?:{any})\\s*\\+?0*[1-5][0-9]{{2}}|status\\s*<\\s*\\+?0*600|latency\\s*[<>]=?\\s*(?:{latency}))"
         );

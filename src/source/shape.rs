@@ -1,8 +1,8 @@
 //! What a value may look like, as a piece of JSON Schema, and the notes by which a schema is made: a reader that is run
 //! with `Diagnostics::noting` writes down every key that it asks for. So the schema knows what the readers know.
 //!
-//! A shape never rejects what the reader accepts. Durations, rates, percentages and conditions are exact; what only the
-//! whole file tells (names, files, windows that fit) is left to `check`.
+//! A shape never rejects what the reader accepts. Bounds, and what only the whole file tells (names, files, windows that fit, what one
+//! key means for another one), are left to `check`.
 //!
 //! What an editor says about a key are the rows of the tables of the documentation, which a test holds to the readers.
 
@@ -149,45 +149,27 @@ pub fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> serde_json::Value
     json!({ "enum": names.into_iter().collect::<Vec<_>>() })
 }
 
+/// A number without sign and exponent: `5`, `1.5`, `.5`. A point alone is none: a digit stands before it or after it.
+const NUMBER: &str = "(?=\\.?[0-9])[0-9]*\\.?[0-9]*";
+
 /// A duration: see [`super::parse_duration`].
 pub fn duration() -> serde_json::Value {
-    text(&duration_pattern(super::MAX_DURATION.as_secs(), "\\s*"))
+    text(&duration_pattern("\\s*"))
 }
 
-/// A duration of at most so many seconds; `gap` may stand between number and unit.
-pub fn duration_pattern(seconds: u64, gap: &str) -> String {
-    let units = [(seconds * 1000, "ms"), (seconds, "s"), (seconds / 60, "m(?:in)?"), (seconds / 3600, "h")];
-    units.map(|(most, unit)| format!("{}{gap}{unit}", at_most(most))).join("|")
+/// The same as a pattern; `gap` may stand between number and unit.
+pub fn duration_pattern(gap: &str) -> String {
+    format!("{NUMBER}{gap}(?:ms|s|m(?:in)?|h)")
 }
 
 /// A rate: see [`super::parse_rate`].
 pub fn rate() -> serde_json::Value {
-    let most = super::MAX_RATE as u64;
-    let units = [(most, "s"), (most * 60, "m(?:in)?"), (most * 3600, "h")];
-    let units = units.map(|(most, unit)| format!("{}\\s*/\\s*{unit}", at_most(most))).join("|");
-    text(&format!("(?![0.]+\\s*/)(?:{units})"))
+    text(&format!("{NUMBER}\\s*/\\s*(?:s|m(?:in)?|h)"))
 }
 
-/// A percentage, 0 to 100 with its sign.
+/// A percentage with its sign.
 pub fn percentage() -> serde_json::Value {
-    text(&format!("{}\\s*%", at_most(100)))
-}
-
-/// A decimal number from 0 to `most`, without sign and exponent: `5`, `1.5`, `.5`, `05.`.
-fn at_most(most: u64) -> String {
-    let digits = most.to_string();
-    let mut below: Vec<String> = Vec::new();
-    if digits.len() > 1 {
-        below.push(format!("[0-9]{{0,{}}}", digits.len() - 1));
-    }
-    for (at, digit) in digits.bytes().enumerate().filter(|(_, digit)| *digit > b'0') {
-        let rest = digits.len() - at - 1;
-        let lead = digits.get(..at).unwrap_or_default();
-        let rest = if rest == 0 { String::new() } else { format!("[0-9]{{{rest}}}") };
-        below.push(format!("{lead}[0-{}]{rest}", char::from(digit - 1)));
-    }
-    // A point alone is no number: a digit stands before it or after it.
-    format!("(?=\\.?[0-9])0*(?:(?:{})(?:\\.[0-9]*)?|{digits}(?:\\.0*)?)", below.join("|"))
+    text(&format!("{NUMBER}\\s*%"))
 }
 
 /// A page of the documentation: its name and its text.
@@ -258,16 +240,11 @@ mod tests {
     static RATE: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(&rate()));
 
     #[test]
-    fn bounds_are_exact() {
-        let cases =
-            ["24h", "24.0h", "24.01h", "23.99h", "25h", "1440m", "1441min", "86400s", "86400000ms", "86400001ms"];
-        for text in
-            cases.into_iter().chain(["0s", ".5s", "5.s", ".s", "s", "5", "00005s", "5 s", "5S", "+5s", "1.2.3s"])
-        {
+    fn what_is_no_duration_or_rate_does_not_fit() {
+        for text in ["24h", "1440m", "0s", ".5s", "5.s", ".s", "s", "5", "00005s", "5 s", "5S", "+5s", "1.2.3s"] {
             assert_eq!(DURATION.is_valid(&text.into()), parse_duration(text).is_ok(), "{text}");
         }
-        for text in ["0/s", "0.0/m", "0.1/s", "100000/s", "100000.5/s", "6000000/m", "6000001/min", "5/d", "/s", "./s"]
-        {
+        for text in ["0.1/s", "100000/s", "6000000/min", "5/d", "/s", "./s"] {
             assert_eq!(RATE.is_valid(&text.into()), parse_rate(text).is_ok(), "{text}");
         }
     }
@@ -309,17 +286,17 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn the_pattern_of_durations_is_what_the_parser_takes(
+        fn the_pattern_of_durations_has_what_the_parser_takes(
             text in " ?[0-9]{0,8}\\.?[0-9]{0,3} ?(ms|s|m|min|h|)|[0-9.smhin ]{0,8}|(2[345]|14[34][0-9]|8640[0-9]{1,4})(\\.[0-9])?(ms|s|m|h)"
         ) {
-            prop_assert_eq!(DURATION.is_valid(&text.as_str().into()), parse_duration(&text).is_ok(), "{:?}", text);
+            prop_assert!(DURATION.is_valid(&text.as_str().into()) || parse_duration(&text).is_err(), "{:?}", text);
         }
 
         #[test]
-        fn the_pattern_of_rates_is_what_the_parser_takes(
+        fn the_pattern_of_rates_has_what_the_parser_takes(
             text in " ?[0-9]{0,9}\\.?[0-9]{0,3} ?/ ?(s|m|min|h|)|[0-9./smh ]{0,8}|(99999|100000|6000000|360000000)(\\.[01])?/(s|m|h)"
         ) {
-            prop_assert_eq!(RATE.is_valid(&text.as_str().into()), parse_rate(&text).is_ok(), "{:?}", text);
+            prop_assert!(RATE.is_valid(&text.as_str().into()) || parse_rate(&text).is_err(), "{:?}", text);
         }
     }
 }

@@ -4,13 +4,9 @@ use super::services::{Among, mention};
 use super::windows::{LONGEST, Show};
 use super::{FaultTiming, PlannedFault};
 use crate::faults::{Fault, Preset};
-use crate::slis::Ratio;
-use crate::source::{
-    At, Diagnostics, Entry, MapReader, Node, Span, TextForm, Value, did_you_mean, list, parse_duration, shape, shorten,
-};
+use crate::source::{At, Diagnostics, Entry, MapReader, Node, Span, Value, did_you_mean, list, shorten};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
 
@@ -19,11 +15,6 @@ const MOST_FAULTS: usize = 100;
 
 /// What may stand beside the kind.
 const TIMING: [&str; 6] = ["lasts", "after", "every", "jitter", "ramp", "noise"];
-
-const A_JITTER: TextForm = TextForm::new(
-    "a duration like `3s`, or a percentage like `10%`",
-    || json!({ "anyOf": [shape::duration(), shape::percentage()] }),
-);
 
 /// Reads `faults`: a list of maps with one key each, the kind, and beside it when the fault acts. `loads` are the names of the loads, also of those with
 /// mistakes.
@@ -126,9 +117,9 @@ const TIMES: &str = "When a fault acts";
 
 /// Reads what stands beside the kind of a fault.
 fn read_timing(map: &mut MapReader<'_>) -> FaultTiming {
-    let times = ["lasts", "after", "every", "ramp"].map(|key| map.optional_by(key, |at| at.within(LONGEST)));
-    let [lasts, after, every, ramp] = times;
-    let jitter = map.optional_with("jitter", A_JITTER, |text| jitter(text, every.or(after))).unwrap_or_default();
+    let times = ["lasts", "after", "every", "ramp", "jitter"].map(|key| map.optional_by(key, |at| at.within(LONGEST)));
+    let [lasts, after, every, ramp, jitter] = times;
+    let jitter = jitter.unwrap_or_default();
     let noise = map.optional("noise").unwrap_or_default();
     if every.is_some() && !map.has("lasts") {
         map.wrong("every", "`every` says when it begins again, and nothing says when it ends")
@@ -145,16 +136,6 @@ fn read_timing(map: &mut MapReader<'_>) -> FaultTiming {
         map.wrong("ramp", message).help("a `ramp` that is no longer than `lasts`");
     }
     FaultTiming { lasts, after, every, jitter, ramp, noise }
-}
-
-/// Reads by how much a time may vary; a share is one of `of`.
-fn jitter(text: &str, of: Option<Duration>) -> Result<Duration, String> {
-    let jitter = match (text.ends_with('%'), of) {
-        (false, _) => parse_duration(text)?,
-        (true, Some(of)) => of.mul_f64(Ratio::parse(text)?.get()),
-        (true, None) => return Err("a share of what: there is neither `every` nor `after`".into()),
-    };
-    if jitter > LONGEST { Err(format!("it is {}, more than {}", Show(jitter), Show(LONGEST))) } else { Ok(jitter) }
 }
 
 /// What the parameters of a fault mean for the rest of the scenario.

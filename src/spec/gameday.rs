@@ -267,8 +267,13 @@ pub fn select(wanted: &[Wanted], source: &Arc<Source>, diags: &mut Diagnostics) 
                 let meant: Vec<&Outline> =
                     there.iter().filter(|scenario| tags.iter().all(|tag| scenario.tags.contains(tag))).collect();
                 if meant.is_empty() {
-                    let (message, help) = why_nothing(tags, &there, &project);
-                    diags.error(source, entry.span, message).help(help);
+                    let known: BTreeSet<&str> = there.iter().flat_map(|one| &one.tags).map(String::as_str).collect();
+                    let unknown = tags.iter().find(|tag| !known.contains(tag.as_str())).map_or("", String::as_str);
+                    let message = match there.is_empty() {
+                        true => "there is no scenario in the project".to_string(),
+                        false => format!("no scenario is tagged {}", list(tags)),
+                    };
+                    diags.error(source, entry.span, message).help(did_you_mean(unknown, known));
                 }
                 for scenario in meant {
                     let path = PathBuf::from(&scenario.path);
@@ -301,17 +306,6 @@ fn locate(text: &str, project: &Path, span: Span, source: &Arc<Source>, diags: &
     };
     let help = |hint: Option<String>| hint.unwrap_or("a path is relative to the game day's file".into());
     found.map_err(|(message, hint)| diags.error(source, span, message).help(help(hint))).ok()
-}
-
-/// Why these tags select nothing, and what may be meant.
-fn why_nothing(tags: &[String], there: &[Outline], project: &Path) -> (String, String) {
-    let known: BTreeSet<&str> = there.iter().flat_map(|scenario| &scenario.tags).map(String::as_str).collect();
-    let message = match there.is_empty() {
-        true => format!("there is no scenario in {}", crate::source::tidy(&project.join("scenarios")).display()),
-        false => format!("no scenario is tagged {}", list(tags)),
-    };
-    let unknown = tags.iter().find(|tag| !known.contains(tag.as_str())).map_or("", String::as_str);
-    (message, did_you_mean(unknown, known))
 }
 
 /// Two files of the same name: records go by it.

@@ -74,13 +74,8 @@ pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
     });
     load.then = then.unwrap_or_default();
     let connections = map.optional_by("connections", |at| {
-        let count: Option<usize> = at.value();
-        at.also(json!({ "minimum": 1, "maximum": MOST_CONNECTIONS }));
-        match count? {
-            0 => at.fail("`connections` must be above 0"),
-            count if count > MOST_CONNECTIONS => at.fail(format!("`connections` is more than {MOST_CONNECTIONS}")),
-            count => Some(count),
-        }
+        let wrong = format!("a number of connections: 1 to {MOST_CONNECTIONS}");
+        at.number(1..=MOST_CONNECTIONS as u32, "a whole number", &wrong).map(|count| count as usize)
     });
     load.keep_alive = map.optional("keep_alive").unwrap_or(true);
     load.ca = map.optional_by("tls", |at| {
@@ -355,11 +350,8 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<SliS
         map.node(key);
         map.error(map.key_span(key), format!("`{key}`: {}", gauge::WHY)).help(gauge::INSTEAD);
     }
-    let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key, "objective"] }));
-    let over = over
-        .chain([json!({ "required": ["load", "good", "objective"] }), json!({ "required": ["slo", "prometheus"] })])
-        .chain([json!({ "required": ["slo", "load"], "not": { "required": ["good"] } })]);
-    map.also(json!({ "required": [], "oneOf": over.collect::<Vec<_>>() }));
+    // What it must have hangs on what it looks at.
+    map.also(json!({ "required": [] }));
     let objective = map.read("objective", !map.has("slo"), |at| {
         let objective = at.parse(TextForm::new("a percentage like `99.5%`", Ratio::shape), Ratio::parse)?;
         if let Some((why, help)) = no_objective(objective) {
@@ -619,7 +611,7 @@ mod tests {
         let place = |has: &str| format!("`answer` needs exactly one of `at` and `header`, and has {has}\n");
         assert_eq!(fresh("answer: { url: http://shop/ }"), place("none"));
         assert_eq!(fresh("answer: { url: http://shop/, at: /x, header: Date }"), place("`at` and `header`"));
-        assert!(fresh("answer: { url: https://shop/, at: /x }").contains("only http:// is read"));
+        assert!(fresh("answer: { url: https://shop/, at: /x }").contains("is not a URL like `http://"));
         assert!(fresh("answer: { url: http://shop/, at: x }").contains("begins with `/`"));
         let prom = |of: &str| with_slis(&format!("x: {{ promql: {{ url: http://shop:9090, {of} }}, objective: 90% }}"));
         let total = "total: 'sum(rate(a[{{window}}]))', every: 1s, rate: 50/s";

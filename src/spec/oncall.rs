@@ -116,7 +116,6 @@ fn read_severity(at: &mut At<'_>) -> Option<SeverityLevel> {
             .help("letters, digits, `-`, `_` and `.`, at most 64");
     }
     let mut map = at.map(format!("severity `{}`", shorten(&name)))?.of_section("severities");
-    map.also(json!({ "anyOf": [{ "required": ["users_hurt"] }, { "required": ["data_lost"] }] }));
     let users_hurt = map.optional_with("users_hurt", A_SHARE, Ratio::parse).map(Ratio::get);
     let data_lost = map.optional::<bool>("data_lost").unwrap_or_default();
     if !map.has("users_hurt") && !map.has("data_lost") {
@@ -148,7 +147,6 @@ fn read_receiver(at: &mut At<'_>, names: &[&str]) -> Option<OnCallReceiver> {
     // Nobody is their own second line.
     let others: Vec<&str> = names.iter().copied().filter(|other| *other != name).collect();
     let then = map.optional_by("then", |at| at.known(&others, "there is no other receiver"));
-    map.also(json!({ "dependentRequired": { "then": ["acknowledge_within"] } }));
     map.finish_with(|| Some(OnCallReceiver { name, on_call: on_call?, acknowledge_within, then, line }))
 }
 

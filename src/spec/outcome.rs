@@ -78,11 +78,6 @@ pub fn read_floor(at: &mut At<'_>, form: TextForm) -> Option<Ratio> {
 /// Reads `detect`: a condition on a metric, the page of an alert, or both; and what pages there must not be.
 pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
     let mut map = at.map("`detect`")?;
-    let both = json!(["metrics", "when"]);
-    map.also(json!({
-        "anyOf": [{ "required": both }, { "required": ["alert"] }, { "required": ["quiet"] }, { "required": ["max_pages"] }],
-        "dependentRequired": { "metrics": ["when", "within"], "when": ["metrics"], "alert": ["within"] },
-    }));
     let of_a_page = ["labels", "receiver", "source", "before_impact", "resolves_within", "escalation"];
     let is_about_pages = ["quiet", "max_pages"].iter().any(|key| map.has(key));
     let is_empty = !map.has("alert") && !is_about_pages && !of_a_page.iter().any(|key| map.has(key));

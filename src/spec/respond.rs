@@ -341,21 +341,13 @@ fn apply(runbook: &mut Runbook, respond: &Respond, chosen: &[Chosen], source: &A
     let accepted = runbook.accepted.clone();
     let choices = accepted.iter().flat_map(|accepted| accepted.choices()).collect::<BTreeMap<_, _>>();
     for (choice, way, span) in chosen {
-        match choices.get(choice.as_str()) {
-            Some(ways) if ways.contains(way.as_str()) => {}
-            Some(ways) => {
-                let message = format!("`{choice}` has no way `{way}`");
-                let help = format!("there is {}", list(&ways.iter().collect::<Vec<_>>()));
-                diags.error(source, *span, message).help(help);
-            }
-            None => {
-                let help = match choices.is_empty() {
-                    true => "the reading of the runbook has no choice; `firedrill accept` makes some".to_string(),
-                    false => did_you_mean(choice, choices.keys().copied()),
-                };
-                diags.error(source, *span, format!("there is no choice `{choice}`")).help(help);
-            }
-        }
+        let ways = choices.get(choice.as_str());
+        let (message, help) = match ways {
+            Some(ways) if ways.contains(way.as_str()) => continue,
+            Some(ways) => (format!("`{choice}` has no way `{way}`"), did_you_mean(way, ways.iter().copied())),
+            None => (format!("there is no choice `{choice}`"), did_you_mean(choice, choices.keys().copied())),
+        };
+        diags.error(source, *span, message).help(help);
     }
     warn(runbook, &respond.phases, diags);
 }

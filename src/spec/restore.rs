@@ -45,7 +45,6 @@ pub fn read(
     let rpo: Option<Duration> = map.read("rpo", must, |at| at.value());
     let ledger = map.read("ledger", must, |at| read_ledger(at, plan, loads));
     let restore = map.read("restore", must, read_restore);
-    map.also(of_the_kind());
     let expect = expect.and_then(|expect| read_level(is_dr, map, plan, expect));
     if !is_dr? {
         for key in OWN.into_iter().filter(|key| map.has(key)).collect::<Vec<_>>() {
@@ -55,18 +54,6 @@ pub fn read(
     }
     let (backup, production_bytes, probes) = restore?;
     Some(Some(RestoreSpec { rpo: rpo?, ledger: ledger?, backup, production_bytes, probes, expect: expect? }))
-}
-
-/// What the kind of a drill means for other keys, in the schema.
-fn of_the_kind() -> serde_json::Value {
-    let all: Vec<&str> = OWN.into_iter().chain(["rto", "runbook"]).collect();
-    let level = json!({ "properties": { "expect": { "required": ["level"] } }, "required": ["expect"] });
-    let any: Vec<_> = OWN.into_iter().map(|key| json!({ "required": [key] })).chain([level]).collect();
-    json!({ "allOf": [{
-        "if": { "properties": { "kind": { "const": "dr" } }, "required": ["kind"] },
-        "then": { "required": all },
-        "else": { "not": { "anyOf": any } },
-    }] })
 }
 
 /// The verdict that must come out, and the level.
@@ -79,25 +66,25 @@ fn read_level(kind: Option<bool>, map: &mut MapReader<'_>, plan: &Plan, expect: 
         Unescalated, Unsteady,
     };
     let (verdict, level) = expect;
-    let (message, help) = match (kind, verdict, level) {
-        (Some(false), _, Some(_)) => ("`level` is for DR drills".into(), ADD_KIND),
+    let restores = !matches!(verdict, NoImpact | Undetected | Misrouted | Suppressed | Late | Unescalated | Unsteady);
+    let fits = match verdict {
+        Passed => level.is_none_or(|level| level == RestoreLevel::L5),
+        _ if !restores => false,
+        NotRecovered | TooLate | Damaged | StepFailed => level.is_some(),
+        _ => level.is_some_and(|level| level < RestoreLevel::L5),
+    };
+    let of_dr = "a verdict that is given once the runbook was followed has the highest level that holds, like `level: L2`; L5 goes \
+                 with `passed`, `too_late`, `not_recovered`, `damaged` and `step_failed`";
+    let (message, help) = match (kind, level) {
+        (Some(false), Some(_)) => ("`level` is for DR drills".into(), ADD_KIND),
         // With a kind that nobody knows it is not known either whether a level has a place.
-        (Some(false) | None, ..) => return Some(RestoreLevel::L5),
-        (_, Passed, None | Some(RestoreLevel::L5)) => return Some(RestoreLevel::L5),
-        (_, NoImpact | Undetected | Misrouted | Suppressed | Late | Unescalated | Unsteady, _) => (
-            format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"),
-            "expect a verdict that is given once the runbook was followed, like `not_recovered`",
-        ),
-        (_, _, None) => (
-            format!("`{verdict}` without `level`: how far does the restore come?"),
-            "add the highest level that holds, like `level: L2`",
-        ),
-        (_, NotRecovered | TooLate | Damaged | StepFailed, Some(RestoreLevel::L5)) => return level,
-        (_, Passed, Some(level)) | (_, _, Some(level @ RestoreLevel::L5)) => (
-            format!("a DR drill that comes to {level} does not end as `{verdict}`"),
-            "L5 goes with `passed`, with `too_late` where the RTO is missed, with `not_recovered` where the RPO is, with `damaged`, and with `step_failed`",
-        ),
-        (_, _, Some(_)) => return level,
+        (Some(false) | None, _) => return Some(RestoreLevel::L5),
+        (Some(true), _) if fits => return level.or(Some(RestoreLevel::L5)),
+        _ if !restores => {
+            (format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"), of_dr)
+        }
+        (_, Some(level)) => (format!("a DR drill that comes to {level} does not end as `{verdict}`"), of_dr),
+        (_, None) => (format!("`{verdict}` without `level`: how far does the restore come?"), of_dr),
     };
     let key = if level.is_some() { "level" } else { "verdict" };
     map.error(plan.place(&["expect", key]), message).help(help);
@@ -310,11 +297,6 @@ fn read_condition(at: &mut At<'_>, slis: &[&str]) -> Option<StopCondition> {
 /// A condition is of one kind, and has what that takes.
 fn one_kind(map: &mut MapReader<'_>) {
     map.exactly_one(&KINDS.map(|(kind, ..)| kind), HELP);
-    let kinds = KINDS.map(|(kind, must, _)| {
-        let required = [&[kind], must].concat();
-        json!({ "required": required })
-    });
-    map.also(json!({ "oneOf": kinds }));
     let named: Vec<_> = KINDS.into_iter().filter(|(kind, ..)| map.has(kind)).collect();
     let &[(kind, must, may)] = named.as_slice() else { return };
     for key in must.iter().filter(|key| !map.has(key)).collect::<Vec<_>>() {

@@ -16,7 +16,7 @@ use crate::source::{
     At, Diagnostics, MAX_DURATION, MapReader, Node, Severity, Source, Span, describe, did_you_mean, parse, shorten,
     tidy,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,19 +80,6 @@ pub fn schema() -> (Value, Vec<String>) {
     describe("Scenario of Firedrill", page, |at| read_root(at, Path::new("schema"), &Overrides::default()))
 }
 
-/// What one key means for another one, in the schema: `recover` may be left out where nothing has to recover.
-fn of_other_keys() -> Value {
-    let none = json!({ "properties": { "impact": { "anyOf": [
-        { "const": "none" },
-        { "type": "object", "properties": { "none": { "const": true } }, "required": ["none"] },
-    ] } }, "required": ["impact"] });
-    json!({
-        "required": ["title", "stack", "load", "slis", "faults"],
-        "anyOf": [{ "required": ["recover"] }, none],
-        "dependentRequired": { "respond": ["runbook"], "steps": ["runbook"] },
-    })
-}
-
 /// Reads the map of a scenario, without what its project owes.
 fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Option<Runbook>)> {
     let (root, source) = (at.node, at.source);
@@ -101,7 +88,6 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let name = super::find::stem(path).unwrap_or_default();
     let mut plan = Plan { name, source: source.clone(), root: Arc::new(root.clone()), ..Plan::default() };
     let mut map = at.map("the scenario")?.of_section("Top level");
-    map.also(of_other_keys());
     let title: Option<String> = map.require("title");
     plan.severity = map.optional("severity");
     plan.tags = map.optional("tags").unwrap_or_default();
@@ -120,7 +106,6 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let (slis, own): (_, Vec<_>) = slis.into_iter().unzip();
     plan.slis = slis;
     plan.own_sources = own.into_iter().flatten().map(Arc::new).collect();
-    warn_unused_loads(&plan, &mut map);
     let steady = map.default_by("steady", (STEADY_FOR, STEADY_WITHIN), read_steady);
     plan.faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
     let impact = map.default_by("impact", default_impact(&sli_names)?, |at| read_impact(at, &sli_names));
@@ -169,14 +154,12 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     for (message, help) in counted.filter_map(|planned| judged_too_early(planned, impact.as_ref()?, told_every)) {
         map.wrong(if map.has("impact") { "impact" } else { "faults" }, message).help(help);
     }
-    let recover = map.read("recover", !none, read_recover);
+    // What may be left out with `impact: none` may be left out, for the schema.
+    let must_recover = !none && !map.diags.is_describing();
+    let recover = map.read("recover", must_recover, read_recover);
     if let (Some((.., true)), Some(why)) = (recover, never_cleared(&plan.faults)) {
         map.wrong("recover", format!("`cleared` demands that the runbook clears the faults, and {why}"))
             .help("leave `cleared` out");
-    }
-    if none && !is_dr && map.has("recover") {
-        let message = "nothing has to recover: `recover` says nothing; `impact.within` is what is judged";
-        map.diags.warning(map.source, map.key_span("recover"), message).help("leave it out");
     }
     let revert_hold = map.default_by("revert", REVERT_HOLD, |at| {
         let mut map = at.map("`revert`")?;
@@ -274,19 +257,6 @@ fn check_severity(plan: &Plan, map: &mut MapReader<'_>) {
     map.diags.push(level, map.source, map.span_of("severity"), message).help(did_you_mean(severity, names));
 }
 
-fn warn_unused_loads(Plan { root, slis, .. }: &Plan, map: &mut MapReader<'_>) {
-    // An SLI with a mistake may well mean the load.
-    if root.get(&["slis"]).map_or(0, |node| node.entries().len()) != slis.len() {
-        return;
-    }
-    // The writes of a ledger are looked at one by one.
-    let ledger = root.text_at(&["ledger", "load"]);
-    let is_used = |name: &str| ledger == Some(name) || slis.iter().any(|sli| sli.series == name);
-    for entry in root.get(&["load"]).map_or(&[][..], Node::entries).iter().filter(|entry| !is_used(&entry.key)) {
-        map.diags.warning(map.source, entry.key_span, format!("no SLI looks at load `{}`", entry.key));
-    }
-}
-
 fn read_steady(at: &mut At<'_>) -> Option<(Duration, Duration)> {
     let mut map = at.map("`steady`")?;
     let steady_for = map.optional_by("for", window).unwrap_or(STEADY_FOR);
@@ -332,6 +302,7 @@ fn left_out(runbook: &Runbook, is_followed: impl Fn(&Step) -> bool) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn readers_shapes_and_words_agree() {

@@ -1,5 +1,4 @@
-//! Files of SLOs as teams keep them: Sloth (`prometheus/v1` and its Kubernetes resource), OpenSLO (`openslo/v1`, and the
-//! `v1alpha` before it), and journeys. They are read as they are; keys that say nothing about objective and queries are left alone.
+//! Files of SLOs as teams keep them: Sloth (`prometheus/v1` and its Kubernetes resource), OpenSLO (`openslo/v1`), and journeys. They are read as they are; keys that say nothing about objective and queries are left alone.
 //!
 //! Sources: <https://sloth.dev/specs/default/>, <https://github.com/OpenSLO/OpenSLO>.
 
@@ -15,6 +14,8 @@ use std::time::Duration;
 
 /// What an SLO is over when its file does not say it: Sloth's own default.
 const PERIOD: Duration = Duration::from_secs(30 * 86_400);
+
+const OPENSLO: &str = "openslo/v1";
 
 /// An SLO of such a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,13 +70,13 @@ pub fn read_slos(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Fo
     for document in &documents {
         let text = |key: &str| document.text_at(&[key]).unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
-        known |= version.starts_with("openslo/") || version.starts_with("sloth.slok.dev/");
+        known |= version == OPENSLO || version.starts_with("sloth.slok.dev/");
         if text("version") == "prometheus/v1" {
             known = true;
             found.extend(sloth(document));
         } else if version.starts_with("sloth.slok.dev/") && kind == "PrometheusServiceLevel" {
             found.extend(document.get(&["spec"]).map_or_else(Vec::new, sloth));
-        } else if version.starts_with("openslo/") && kind == "SLO" {
+        } else if version == OPENSLO && kind == "SLO" {
             found.extend(openslo(document, &documents));
         } else if let Some(journeys) = read_journeys(document, source, diags) {
             known = true;
@@ -128,36 +129,27 @@ fn openslo(document: &Node, all: &[Node]) -> Vec<FoundSlo> {
     };
     let indicator = all.iter().find(is_indicator).and_then(|node| node.get(&["spec"]));
     let indicator = indicator.or_else(|| document.get(&["spec", "indicator", "spec"]));
-    let period = document.get(&["spec", "timeWindow"]).or_else(|| document.get(&["spec", "timeWindows"]));
-    let period = period.and_then(|windows| windows.items().first()).and_then(|window| {
-        let count = window.text_at(&["count"]).zip(window.text_at(&["unit"]));
-        let count = count.map(|(count, unit)| format!("{count}{}", unit.to_lowercase().chars().next().unwrap_or(' ')));
-        long_duration(&window.text_at(&["duration"]).map(str::to_string).or(count)?)
-    });
+    let window = document.list(&["spec", "timeWindow"]).first();
+    let period = window.and_then(|window| long_duration(window.text_at(&["duration"])?)).unwrap_or(PERIOD);
     let Some(name) = document.text_at(&["metadata", "name"]) else { return Vec::new() };
     let objectives = document.list(&["spec", "objectives"]);
     let found = objectives.iter().enumerate().filter_map(|(number, objective)| {
         let target = objective.text_at(&["target"]).and_then(|text| Ratio::new(text.parse().ok()?));
         let target = target.or_else(|| percent(objective.get(&["targetPercent"])?));
-        let ratio = indicator.and_then(|spec| spec.get(&["ratioMetric"])).or_else(|| objective.get(&["ratioMetrics"]));
+        let ratio = indicator.and_then(|spec| spec.get(&["ratioMetric"]));
         let unknown = || SloCounts::Unknown("it has no `ratioMetric`: a threshold of a value counts no events".into());
         let counts = ratio.map_or_else(unknown, ratio_metric);
         let (objective_of, counts) = promised(target, counts)?;
         let service = document.text_at(&["spec", "service"]).unwrap_or_default().to_string();
         let name = if objectives.len() > 1 { format!("{name}-{number}") } else { name.to_string() };
-        let (period, span) = (period.unwrap_or(PERIOD), objective.span);
-        Some(FoundSlo { service, name, objective: objective_of, period, counts, span })
+        Some(FoundSlo { service, name, objective: objective_of, period, counts, span: objective.span })
     });
     found.collect()
 }
 
 /// `good`, `bad` and `total` of a ratio.
 fn ratio_metric(ratio: &Node) -> SloCounts {
-    let query = |of: &str| {
-        let v1 = ratio.get(&[of, "metricSource", "spec", "query"]);
-        let found = v1.or_else(|| ratio.get(&[of, "metricSource", "query"])).or_else(|| ratio.get(&[of, "query"]));
-        found.and_then(Node::text).map(over_window)
-    };
+    let query = |of: &str| ratio.text_at(&[of, "metricSource", "spec", "query"]).map(over_window);
     let counts = |bad: bool, some: String| query("total").map(|total| SloCounts::Events { bad, some, total });
     let found = query("good").and_then(|good| counts(false, good)).or_else(|| counts(true, query("bad")?));
     let raw = || match ratio.text_at(&["rawType"]) {
@@ -393,21 +385,7 @@ spec:
         );
         assert_eq!(found[2].counts, events(true, "sum(rate(e[{{window}}]))", "sum(rate(t[{{window}}]))"));
         assert!(matches!(&found[3].counts, SloCounts::Unknown(why) if why.contains("threshold")));
-        let alpha = r#"apiVersion: openslo/v1alpha
-kind: SLO
-metadata: { name: before-v1 }
-spec:
-  service: shop
-  objectives:
-    - ratioMetrics:
-        good: { source: prometheus, queryType: promql, query: 'sum(rate(g[{{.window}}]))' }
-        total: { source: prometheus, queryType: promql, query: 'sum(rate(t[{{.window}}]))' }
-      target: 0.999
-  timeWindows: [{ count: 30, unit: Day }]
-"#;
-        let (found, _) = read_all(alpha);
-        assert_eq!(found[0].counts, events(false, "sum(rate(g[{{.window}}]))", "sum(rate(t[{{.window}}]))"));
-        assert_eq!((found[0].name.as_str(), found[0].period), ("before-v1", PERIOD));
+        assert!(read_all("apiVersion: openslo/v1alpha\nkind: SLO\n").1[0].contains("no file of SLOs"));
     }
 
     #[test]

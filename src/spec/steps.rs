@@ -94,8 +94,7 @@ fn read(at: &mut At<'_>) -> Option<StepSettings> {
             map.wrong("skip", format!("a step cannot have both `skip` and `{key}`")).help("leave out one of the two");
         }
     }
-    let either = json!({ "anyOf": [{ "required": ["run"] }, { "required": ["choose"] }] });
-    map.also(json!({ "type": "object", "minProperties": 1, "dependentSchemas": { "skip": { "not": either } } }));
+    map.also(json!({ "type": "object", "minProperties": 1 }));
     if empty {
         map.error(key_span, format!("step `{shown}` says nothing"))
             .help("give it `run`, `in`, `timeout`, `skip: \"why\"` …");

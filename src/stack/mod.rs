@@ -5,7 +5,6 @@ mod capacity;
 mod changes;
 mod channel;
 pub mod compose;
-mod container_op;
 mod files;
 mod http_ports;
 mod kubernetes;
@@ -17,9 +16,10 @@ mod source_files;
 mod tools;
 
 pub use capacity::{Available, Capacity, Demand, Limits, Use};
-pub use changes::{Ending, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release};
+pub use changes::{
+    Ending, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Process, RELEASE_WITHIN, Release, places_of,
+};
 pub use channel::Channel;
-pub use container_op::places_of;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use platform::{
     AlertFiles, AlertFinding, AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, MissingPrograms, Need,

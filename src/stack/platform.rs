@@ -111,17 +111,12 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     fn lacks(&self, _need: &Need) -> Option<(String, String)> {
         None
     }
-    /// Why a step may not call `docker` or `kubectl` with these arguments, with these variables in its environment; `None` when it
-    /// may, as far as they tell.
-    fn refuses(&self, _call: (&str, &[String]), _env: &[(String, String)]) -> Option<String> {
+    /// Why a step may not call `docker` or `kubectl` with these arguments; `None` when it may, as far as they tell.
+    fn refuses(&self, _call: (&str, &[String])) -> Option<String> {
         None
     }
     /// What it asks of the host.
     fn asked(&self) -> HostRequests;
-    /// The ports that it publishes on the machine of its developers.
-    fn published(&self) -> Published {
-        Published::default()
-    }
     /// The variables that its files take and a release may set; `None` where that is not known.
     fn variables(&self) -> Option<BTreeSet<String>>;
     /// What a drill of it needs.
@@ -169,8 +164,6 @@ pub struct ServiceFacts {
     pub name: String,
     /// Its image, as it is written.
     pub image: String,
-    /// Words of its command line, entrypoint first.
-    pub command: Vec<String>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// TCP ports that are known of it.
@@ -183,8 +176,6 @@ pub struct ServiceFacts {
     pub waits_for: Vec<String>,
     /// The folder that its image is built from.
     pub source: Option<PathBuf>,
-    /// The text by which its image is built.
-    pub dockerfile: String,
     /// Whether it is a job: others wait for its end.
     pub is_job: bool,
     /// Whether other services can call it by its name.
@@ -316,13 +307,11 @@ pub struct HostRequests {
     pub digest: String,
 }
 
-/// The published TCP ports of a stack, and those that cannot be forwarded.
+/// The published TCP ports of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
     /// Port of the host → service and port inside the stack: `web:80`.
     pub ports: BTreeMap<u16, String>,
-    /// What is published and not among them, one line each.
-    pub left_out: Vec<String>,
 }
 
 /// Why there is no model.

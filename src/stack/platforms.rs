@@ -2,9 +2,9 @@
 
 use super::compose::attached::AttachedStack;
 use super::compose::endpoint::kill_children;
-use super::compose::reopened::ReopenedRun;
-use super::compose::source_files::compose_inputs;
-use super::compose::{ComposePlatform, capacity, monitoring, probe, rights, sweep};
+use super::compose::reads::compose_inputs;
+use super::compose::sweep::{self, ReopenedRun};
+use super::compose::{ComposePlatform, capacity, monitoring, probe, rights};
 use super::kubernetes::KubernetesPlatform;
 use super::{
     AlertFiles, AlertFinding, AttachError, DrillRoom, Platform, Probe, RemoteSite, ResolveError, ResolvedStack, Right,

@@ -49,3 +49,9 @@ pub fn many(count: impl Display, _: &dyn Values, what: &'static str) -> Result<S
     let count = count.to_string();
     Ok(format!("{count} {what}{}", if count == "1" { "" } else { "s" }))
 }
+
+/// A share of an error budget.
+#[filter_fn]
+pub fn budget_share(share: &f64, _: &dyn Values) -> Result<String> {
+    Ok(format::budget_share(*share))
+}

@@ -152,15 +152,19 @@ pub fn rows(record: &Record) -> Vec<JudgedRow> {
     let reached = record.restore_level().filter(|_| !record.is_unfinished());
     let level = StatusSymbol::met(reached.map(|level| level == plan.expect));
     let rpo = StatusSymbol::met(rpo_met(record));
-    let lines = template_lines(&RestoreRows { record, plan, level, rpo, data: record.data_figures() });
+    let rows = RestoreRows { record, plan, level, rpo, data: record.data_figures() };
+    judged_rows(&rows, &ROWS.map(|(name, _)| name))
+}
+
+/// The rows of a template that has one a line: one of these names, a sign where something is judged, and what is to be said.
+pub(super) fn judged_rows(rows: &impl Template, names: &[&'static str]) -> Vec<JudgedRow> {
     let row = |line: &String| {
         let (name, rest) = line.split_once('|')?;
         let (sign, text) = rest.split_once('|')?;
-        let (name, _) = ROWS.into_iter().find(|(known, _)| *known == name)?;
-        let came = StatusSymbol::from_name(sign);
-        Some(JudgedRow { name, text: text.to_string(), came })
+        let name = names.iter().find(|known| **known == name)?;
+        Some(JudgedRow { name, text: text.to_string(), came: StatusSymbol::from_name(sign) })
     };
-    lines.iter().filter_map(row).collect()
+    template_lines(rows).iter().filter_map(row).collect()
 }
 
 /// How many writes, and which.

@@ -71,13 +71,6 @@ fn since(record: &Record, at: DrillTime) -> String {
     since.map_or("–".into(), |us| format!("{sign}{}", seconds(us.unsigned_abs())))
 }
 
-/// The moments of a drill of which only the record is at hand: without the lines of its events.
-pub fn of_record(record: &Record, most: usize) -> (Vec<Moment>, usize) {
-    let (mut moments, omitted) = timeline(record, &record.story(), most);
-    moments.iter_mut().for_each(|moment| moment.evidence = "record.json".into());
-    (moments, omitted)
-}
-
 /// The moments in the order of their times, at most so many, and how many were left out: commands first, then details.
 pub fn timeline(record: &Record, events: &[Stamped], most: usize) -> (Vec<Moment>, usize) {
     let mut held: BTreeMap<(u8, &str), bool> = BTreeMap::new();
@@ -228,24 +221,6 @@ mod tests {
     use crate::record::testing::{Story, events_of, record_of};
 
     #[test]
-    fn the_record_alone_tells_the_same_story_as_its_events() {
-        for story in [Story::Passed, Story::StepFailed, Story::NotRecovered] {
-            let (record, events) = (record_of(story), events_of(story));
-            let key = |(moments, _): (Vec<Moment>, usize)| -> Vec<(u64, String)> {
-                let of = |moment: &Moment| {
-                    ["fell to", "detected", "mitigation", "verdict", "is in place"]
-                        .iter()
-                        .any(|word| moment.what.contains(word))
-                };
-                moments.into_iter().filter(of).map(|moment| (moment.at_us, moment.what)).collect()
-            };
-            let told = key(timeline(&record, &events, 90));
-            assert!(told.len() >= 4, "{told:?}");
-            assert_eq!(key(of_record(&record, 90)), told, "{story:?}");
-        }
-    }
-
-    #[test]
     fn times_count_from_the_injection_and_notes_stand_among_them() {
         let mut record = record_of(Story::Passed);
         let injected = record.injected_us().unwrap();
@@ -256,9 +231,9 @@ mod tests {
         };
         let moment = of_note(&record, &note).unwrap();
         assert_eq!((moment.since.as_str(), moment.what.as_str()), ("+2.50 s", "ada: it's the lock"));
-        let first = &of_record(&record, 90).0[0];
-        assert!(first.since.starts_with('-'), "{first:?}");
+        let first = |record: &Record| timeline(record, &events_of(Story::Passed), 90).0[0].since.clone();
+        assert!(first(&record).starts_with('-'), "{}", first(&record));
         record.faults.clear();
-        assert_eq!(of_record(&record, 90).0[0].since, "–");
+        assert_eq!(first(&record), "–");
     }
 }

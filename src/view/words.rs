@@ -2,23 +2,21 @@
 //! A format chooses how a mark and a word look and where they stand, never which they are.
 
 use super::clock::{clock, started};
-use super::format::{budget_share, grouped, percent, seconds};
+use super::format::{percent, seconds};
 use super::restore::{self, JudgedRow, other_level, time_limit};
 use super::symbol::StatusSymbol;
+use super::{filters, words, written};
 use crate::record::{
-    Breakdown, BurnRate, Check, CommandRecord, Counts, EarlierControl, FaultAfter, FaultEvent, FaultRecord, Figures,
-    GONE_LATER, HoldRecord, InvariantRecord, Location, MeasuredSeverity, PageTheory, Phase, PriceFigures, Record,
-    RunOutcome, StepInfo, StepRecord, StepStatus, Verdict,
+    Breakdown, Check, CommandRecord, Counts, DetectionTheory, EarlierControl, FaultAfter, FaultEvent, FaultRecord,
+    Figures, GONE_LATER, Location, MeasuredSeverity, PageTheory, Phase, Record, RunOutcome, StepInfo, StepRecord,
+    StepStatus, Verdict,
 };
+use askama::Template;
 use std::fmt::Display;
 use std::time::Duration;
 
 /// A service that a runbook restarts is back before that.
 const WAITED: Duration = Duration::from_secs(8);
-
-/// What an author writes so that a drill does not pass beside a fault that is still active.
-const MAKE_IT_FAIL: &str = "`recover: { cleared: true }` in the scenario makes this a failure (for a fault without `every`), and so does an entry of \
-                            `invariants` that does not hold beside the fault";
 
 type Doubt = fn(&Record) -> Option<String>;
 
@@ -66,26 +64,25 @@ pub fn placed(at: Option<&Location>, reason: &str) -> String {
 /// The time to detect by the alert's rule, or why the rule says nothing of it; `None` where no page had to come, or none came.
 pub fn detection_theory(record: &Record, figures: &Figures) -> Option<String> {
     record.detected_us?;
-    let theory = match (record.plan.as_ref()?.page.as_ref()?.theory.as_ref()?, figures.detection_theory) {
-        (PageTheory::Unknown { why }, _) => return Some(format!("no theory of the time to detect: {why}")),
-        (PageTheory::BurnRate(rule), None) => {
-            return Some(format!("in theory never: no more than {} of the events were bad", percent(rule.threshold)));
-        }
-        (_, Some(theory)) => theory,
-    };
-    let BurnRate { threshold, window_us, pending_us, scrape_us, evaluation_us, group_wait_us } = theory.of;
-    let differs = match theory.later_us {
-        later if later > 0 => format!("{} later", seconds(later.unsigned_abs())),
-        sooner => format!("{} sooner", seconds(sooner.unsigned_abs())),
-    };
-    let (share, bad, waits) = (percent(threshold), percent(theory.bad), pending_us + group_wait_us);
-    Some(format!(
-        "in theory at most {}: until {share} of {} are bad, with {bad} bad; {} of `for` and `group_wait`, {} of scrape and evaluation; it came {differs}",
-        seconds(theory.to_detect_us),
-        seconds(window_us),
-        seconds(waits),
-        seconds(scrape_us + evaluation_us),
-    ))
+    let page = record.plan.as_ref()?.page.as_ref()?.theory.as_ref()?;
+    Some(written(&TheoryText { page, theory: figures.detection_theory }))
+}
+
+#[derive(Template)]
+#[template(path = "theory.txt")]
+struct TheoryText<'a> {
+    page: &'a PageTheory,
+    theory: Option<DetectionTheory>,
+}
+
+impl TheoryText<'_> {
+    fn sum(&self, one: &u64, other: &u64) -> String {
+        seconds(one.saturating_add(*other))
+    }
+
+    fn difference(&self, later_us: &i64) -> String {
+        format!("{} {}", seconds(later_us.unsigned_abs()), if *later_us > 0 { "later" } else { "sooner" })
+    }
 }
 
 /// A verdict as prose has it: `not recovered`.
@@ -427,29 +424,6 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
     (mark, format!("{noise}{}", after.map_or(undone.clone(), |after| format!("{after}, {undone}"))))
 }
 
-/// How long a recovery had to last to count, and why.
-pub fn hold_required(hold: &HoldRecord) -> String {
-    let required = seconds(hold.required_us);
-    if hold.required_us <= hold.configured_us {
-        return format!("{required}, as `recover.hold` says");
-    }
-    if hold.required_us == hold.shown_after_us {
-        return format!(
-            "{required}: an SLI stays good for a while, and shows no sooner that nothing new comes any more"
-        );
-    }
-    let parts = hold.parts.map_or_else(String::new, |parts| {
-        format!(", × {}/{} because a part of it is still active", parts.all, parts.active)
-    });
-    let returns = match hold.returns_us {
-        0 => String::new(),
-        returns => format!("{} after which it comes back, ", seconds(returns)),
-    };
-    let (onset, window) = (seconds(hold.onset_us.unwrap_or(0)), seconds(hold.window_us));
-    let hurt = format!("1.5 × the {onset} that the faults needed to hurt");
-    format!("{required}: {returns}{hurt}{parts}, and {window} of `impact.window`")
-}
-
 /// From when to when users were served, where they lost the service again.
 pub fn served_between(record: &Record) -> Option<String> {
     let (from, to) = record.first_recovered_us().zip(record.relapsed_us)?;
@@ -464,40 +438,26 @@ pub fn held_us(record: &Record) -> Option<u64> {
     Some(held.to_us.0.saturating_sub(held.from_us.0))
 }
 
-/// How long users were held to their recovery, and how long was required and why; `None` where nothing was required.
-pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
-    let required = hold_required(record.hold.as_ref()?);
-    let (mark, how) = match (held_us(record), served_between(record)) {
-        (_, Some(served)) => (StatusSymbol::Bad, format!("{served};")),
-        (_, None) if record.relapsed_us.is_some() => (StatusSymbol::Bad, "users lost the service again;".into()),
-        (Some(us), None) => (StatusSymbol::Good, format!("held for {},", seconds(us))),
-        (None, None) if record.recovered_us().is_none() && !record.is_unfinished() => {
-            (StatusSymbol::Skip, "no recovery to hold;".into())
-        }
-        (None, None) => (StatusSymbol::Warn, "not held to its end;".into()),
-    };
-    Some((mark, format!("{how} required {required}")))
+/// The names of the rows of `recovery.txt`.
+const RECOVERY: [&str; 6] = ["time", "hold", "severity", "price", "fault", "invariant"];
+
+#[derive(Template)]
+#[template(path = "recovery.txt")]
+struct RecoveryRows<'a> {
+    record: &'a Record,
+    limit: Option<(StatusSymbol, String)>,
 }
 
-/// The answers to the invariants, a line each: the name in quotes, when it was asked, what it said.
-pub fn invariants(record: &Record) -> Vec<(StatusSymbol, String)> {
-    let line = |answer: &InvariantRecord| {
-        let mark = if answer.held { StatusSymbol::Good } else { StatusSymbol::Bad };
-        (mark, format!("`{}` {}: {}", answer.name, answer.time.words(), answer.evidence))
-    };
-    record.invariants.iter().map(line).collect()
-}
-
-/// What a recovery is judged by beside the SLIs: `time`, `hold`, `fault`, `invariant`. The same rows in every report.
+/// What a recovery is judged by beside the SLIs, and what it would have cost of the error budget. The same rows in every report.
 pub fn recovery(record: &Record) -> Vec<JudgedRow> {
     // A DR drill has the time among what its restore came to.
     let limit = time_limit(record).filter(|_| restore::plan(record).is_none());
-    let of = |name| move |(symbol, text)| JudgedRow { name, text, came: Some(symbol) };
-    let rows = limit.map(of("time")).into_iter().chain(held(record).map(of("hold")));
-    let beside = served_beside(record).map(|text| (StatusSymbol::Warn, format!("{text}; {MAKE_IT_FAIL}")));
-    let rows = rows.chain(severity(record).map(of("severity")));
-    let rows = rows.chain(price(record).into_iter().map(|text| JudgedRow { name: "price", text, came: None }));
-    rows.chain(beside.map(of("fault"))).chain(invariants(record).into_iter().map(of("invariant"))).collect()
+    restore::judged_rows(&RecoveryRows { record, limit }, &RECOVERY)
+}
+
+/// The row of this name among them.
+pub fn recovery_row(record: &Record, name: &str) -> Option<JudgedRow> {
+    recovery(record).into_iter().find(|row| row.name == name)
 }
 
 /// A severity as it was measured: `SEV1, 82.6% of the requests of availability were hurt`.
@@ -507,46 +467,6 @@ pub fn measured(measured: &MeasuredSeverity) -> String {
     let share = percent(measured.users_hurt);
     let lost = if measured.data_lost { ", and data was lost" } else { "" };
     format!("{name}, {share} of the events of {} were bad{lost}", measured.sli)
-}
-
-/// The severity as declared and as measured; `None` where it was not measured.
-pub fn severity(record: &Record) -> Option<(StatusSymbol, String)> {
-    let found = record.severity.as_ref()?;
-    let declared = record.plan.as_ref().and_then(|plan| plan.severity.as_deref());
-    let declared = declared.map(|declared| format!("; declared {declared}")).unwrap_or_default();
-    let text = format!("measured {}{declared}", measured(found));
-    let mark = match record.is_understated() {
-        Some(true) => StatusSymbol::Bad,
-        Some(false) => StatusSymbol::Good,
-        None => StatusSymbol::Plain,
-    };
-    Some((mark, text))
-}
-
-/// What the incident would have cost of the error budget, a line for each SLI that was hurt.
-pub fn price(record: &Record) -> Vec<String> {
-    let Some(budget) = record.plan.as_ref().and_then(|plan| plan.budget.as_ref()) else { return Vec::new() };
-    let days = format!("{}-day", budget.window_us / 86_400_000_000);
-    let line = |price: PriceFigures| {
-        let until = [
-            ("detection", price.until_detection),
-            ("the mitigation", price.until_mitigation),
-            ("the recovery", price.until_recovery),
-        ];
-        let known = |(what, share): (&str, Option<f64>)| Some(format!("{} until {what}", budget_share(share?)));
-        let mut parts: Vec<String> = until.into_iter().filter_map(known).collect();
-        if price.until_recovery.is_none() {
-            let why = if record.is_unfinished() { restore::UNFINISHED } else { "users did not recover" };
-            parts.push(why.into());
-        }
-        let more = price.ten_minutes_more.map(budget_share);
-        let more = more.map_or(String::new(), |share| format!("; ten minutes more: {share}"));
-        let events = price.bad_events.map(|events| format!(" ({} bad events)", grouped(events.round() as u64)));
-        let objective = percent(price.objective);
-        let parts = parts.join(", ");
-        format!("{} of {objective}, of the {days} budget: {parts}{}{more}", price.sli, events.unwrap_or_default())
-    };
-    record.price().into_iter().map(line).collect()
 }
 
 /// How far a clock was off, of the round trip in which it was asked: `120 µs off, known to 0.15 ms`.
@@ -581,8 +501,8 @@ pub fn check(check: &Check) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DrillTime;
     use crate::record::testing::{Story, record_of};
+    use crate::record::{DrillTime, HoldRecord};
 
     #[test]
     fn a_change_outside_the_mitigation_makes_a_pass_less_certain() {
@@ -630,9 +550,10 @@ mod tests {
             shown_after_us: 22_000_000,
             parts: None,
         };
-        assert!(hold_required(&hold).ends_with("shows no sooner that nothing new comes any more"));
+        let required = |hold| crate::view::event_line(&crate::record::Event::HoldRequired(hold), None).unwrap().text;
+        assert!(required(hold).ends_with("shows no sooner that nothing new comes any more"));
         let short = HoldRecord { required_us: 30_000_000, configured_us: 30_000_000, ..hold };
-        assert!(hold_required(&short).ends_with("as `recover.hold` says"));
+        assert!(required(short).ends_with("as `recover.hold` says"));
     }
 
     #[test]

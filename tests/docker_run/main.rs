@@ -326,7 +326,8 @@ fn beside_a_project_that_is_up_its_services_are_there_and_stay_as_they_were() {
     assert!(!fs::read_to_string(run_dir(dir.path()).join("events.jsonl")).unwrap().contains("hunter22-secret"));
     assert_eq!(left(dir.path()), "");
     assert_eq!(beside.compose(&["ps", "--all", "--format", "{{.ID}} {{.State}}"]), before);
-    let (exit, said) = run(dir.path(), &["-p", &beside.name, "--service", "wbe", "--only", "look-around"]);
+    let elsewhere = project(&IN_WEB.replace("in=web", "in=wbe"));
+    let (exit, said) = run(elsewhere.path(), &["-p", &beside.name]);
     assert!(exit == Some(2) && said.contains("no service `wbe`") && said.contains("`web`"), "{said}");
     let (exit, said) = run(dir.path(), &["-p", &beside.name.replace("run", "rnu")]);
     assert!(exit == Some(2) && said.contains(&beside.name), "it is offered: {said}");

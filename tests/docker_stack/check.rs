@@ -71,25 +71,6 @@ async fn an_image_that_looks_at_alerts_is_ended_when_it_writes_without_end() {
 }
 
 #[test]
-fn check_knows_what_localhost_is() {
-    let steps = "```bash\ncurl -f localhost:8080/ && curl -f http://127.0.0.1:9090/x\ndocker compose exec web curl localhost:7070\n```\n";
-    let (code, said) = checked(steps, "image: 'debian:bookworm-slim', ports: ['8080:80', '53:53/udp']");
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("nothing listens on localhost:9090 in the toolbox"), "{said}");
-    assert!(said.contains("localhost:8080 is web:80; not port 53/udp of `web`: only TCP is forwarded"), "{said}");
-    assert_eq!(said.matches("nothing listens").count(), 1, "{said}");
-}
-
-#[test]
-fn check_knows_names_that_are_nearly_those_of_a_service() {
-    let steps = "```bash\ndocker compose restart wbe\ncurl -f http://weeb:8080/\n\
-                 curl -f http://web:8080/ http://example.org/\n```\n";
-    let (code, said) = checked(steps, "image: 'debian:bookworm-slim'");
-    assert_eq!((code, said.matches("did you mean `web`?").count()), (Some(0), 2), "{said}");
-    assert!(said.contains("the stack has no service `wbe`"), "{said}");
-}
-
-#[test]
 fn check_knows_which_calls_a_drill_refuses() {
     let steps = "```bash\ndocker system prune -f && docker compose restart web\nkubectl get pods\ndocker \"$THING\" rm\n\
                  docker compose -p other restart web\ndocker ps -q | xargs -r docker restart\n```\n";

@@ -90,8 +90,14 @@ async fn files_on_volumes_are_damaged_whether_their_service_runs_or_not() {
 
         let cases = [
             ("/data/nothing", "/data/nothing is not there"),
-            ("/etc/passwd", "it is not below a mount of the container: there is /conf, /data"),
-            ("/conf/a.conf", "/conf is mounted read-only"),
+            (
+                "/etc/passwd",
+                "it is on no volume of the drill's own that can be written to: of the container's mounts that is /data",
+            ),
+            (
+                "/conf/a.conf",
+                "it is on no volume of the drill's own that can be written to: of the container's mounts that is /data",
+            ),
         ];
         for (path, why) in cases {
             let told = refused(stack, "db", path).await;

@@ -508,7 +508,7 @@ fn faults_of_every_stack_come_and_go() {
     if no_cluster() {
         return;
     }
-    let faults = "  - postgres_connections: { service: db, database: shop, leave: 20 }
+    let faults = "  - postgres_connections: { service: db, database: shop }
   - sql: { service: db, database: shop, run: \"CREATE TABLE fault ()\", confirm: \"SELECT to_regclass('fault') IS NOT NULL\", undo: \"DROP TABLE IF EXISTS fault\" }
   - command: { service: payments, run: \"bash -c 'exec 3<>/dev/tcp/payments/8474' && touch /tmp/fault\", confirm: test -e /tmp/fault, undo: rm -f /tmp/fault }
   - http_delay: { service: payments, delay: 300ms }

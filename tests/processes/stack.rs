@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use firedrill::record::{MachineSample, Secret};
 use firedrill::stack::{
     AgentRole, AttachError, Available, Capacity, Channel, CommandOutput, ContainerOp, ContainerState, Demand,
-    DrillRoom, Fate, Finding, HostRequests, Place, Platform, Probe, ProbeState, Published, ResolveError, ResolvedStack,
-    Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackDown, StackError, StackOptions,
-    StackRequest, StackUp, SweepOptions, SweepReport, SweptRun, ToolboxRequest,
+    DrillRoom, Fate, Finding, HostRequests, Place, Platform, Probe, ProbeState, ResolveError, ResolvedStack, Right,
+    RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackDown, StackError, StackOptions, StackRequest,
+    StackUp, SweepOptions, SweepReport, SweptRun, ToolboxRequest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -172,7 +172,6 @@ impl ResolvedStack for ResolvedProcesses {
     fn facts(&self) -> Vec<ServiceFacts> {
         let facts = |(name, service): (&String, &Service)| ServiceFacts {
             name: name.clone(),
-            command: service.command.clone(),
             environment: service.environment.clone(),
             ports: [service.port].into(),
             published: true,
@@ -201,11 +200,6 @@ impl ResolvedStack for ResolvedProcesses {
 
     fn asked(&self) -> HostRequests {
         HostRequests::default()
-    }
-
-    fn published(&self) -> Published {
-        let port = |(name, service): (&String, &Service)| (service.port, format!("{name}:{}", service.port));
-        Published { ports: self.specification.services.iter().map(port).collect(), left_out: Vec::new() }
     }
 
     fn variables(&self) -> Option<BTreeSet<String>> {

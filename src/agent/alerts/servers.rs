@@ -57,19 +57,16 @@ impl Server {
         }
         Ok(Server { name, running, last })
     }
-
-    /// Why it has ended, if it has.
-    fn ended(&mut self) -> Option<String> {
-        let status = self.running.child.try_wait().ok().flatten()?;
-        let last = locked(&self.last);
-        Some(format!("{} ended ({status}): {}", self.name, last.iter().rev().cloned().collect::<Vec<_>>().join(" | ")))
-    }
 }
 
 impl Servers {
     /// Why one of them has ended, if one has.
     pub(super) fn ended(&mut self) -> Option<String> {
-        self.started.iter_mut().find_map(Server::ended)
+        self.started.iter_mut().find_map(|Server { name, running, last }| {
+            let status = running.child.try_wait().ok().flatten()?;
+            let last = locked(last).iter().rev().cloned().collect::<Vec<_>>().join(" | ");
+            Some(format!("{name} ended ({status}): {last}"))
+        })
     }
 }
 
@@ -176,25 +173,16 @@ async fn stays_inside(addresses: &AlertAddresses, hosts: Option<&BTreeSet<String
     Err(format!("Prometheus at {at} would {does}, outside of the stack: name services of it, or set `isolate: true`"))
 }
 
-/// Debian's name of Alertmanager, or its own.
-fn alertmanager_program() -> &'static str {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let debian = "prometheus-alertmanager";
-    if std::env::split_paths(&paths).any(|dir| dir.join(debian).is_file()) { debian } else { "alertmanager" }
-}
-
 fn alertmanager(dir: &Path) -> Command {
-    let mut command = process::command(alertmanager_program());
-    command.current_dir(dir).args([
-        format!("--config.file={ALERTMANAGER_FILE}"),
-        "--storage.path=alertmanager".into(),
-        // Services of the stack could post alerts there, and ask for the token.
-        format!("--web.listen-address={ALERTMANAGER}"),
-        // There is one, and it waits for no others.
-        "--cluster.listen-address=".into(),
-        // It says of mute times nowhere else.
-        "--log.level=debug".into(),
-    ]);
+    // Debian's name of it, or its own.
+    let (paths, debian) = (std::env::var_os("PATH").unwrap_or_default(), "prometheus-alertmanager");
+    let is_debian = std::env::split_paths(&paths).any(|dir| dir.join(debian).is_file());
+    let mut command = process::command(if is_debian { debian } else { "alertmanager" });
+    // Services of the stack could post alerts to another address, and ask for the token.
+    command.current_dir(dir).arg(format!("--web.listen-address={ALERTMANAGER}"));
+    // There is one, and it waits for no others; of mute times it says nothing but in this log.
+    command.args(["--storage.path=alertmanager", "--cluster.listen-address=", "--log.level=debug"]);
+    command.arg(format!("--config.file={ALERTMANAGER_FILE}"));
     command
 }
 
@@ -212,10 +200,8 @@ fn prometheus(dir: &Path, storage: &Path) -> Command {
 async fn until(servers: &mut Servers, asked: &AlertServers, began: Instant, together: bool) -> Result<(), String> {
     let within = asked.ready_within();
     loop {
-        let looked = match together {
-            true => connected(&servers.addresses, &asked.names).await,
-            false => ready(&servers.addresses).await,
-        };
+        let at = &servers.addresses;
+        let looked = if together { connected(at, &asked.names).await } else { ready(at).await };
         let Err(why) = looked else { return Ok(()) };
         if let Some(ended) = servers.ended() {
             return Err(ended);

@@ -2,7 +2,7 @@
 //!
 //! An ordinary role may take a slot while more than `superuser_reserved_connections` (and, from PostgreSQL 16 on,
 //! `reserved_connections`) are free, so with `clients` sessions there are
-//! `max_connections − reserved − clients` slots for ordinary roles. The fault fills them up to `leave`. A pool that
+//! `max_connections − reserved − clients` slots for ordinary roles. The fault fills them. A pool that
 //! is already connected would not notice, so the sessions of ordinary roles are ended while the slots are being filled; those of
 //! superusers and replication are left alone, and the reserved slots stay free for people on call.
 
@@ -34,8 +34,6 @@ const AT_ONCE: usize = 16;
 pub struct PgConnections {
     /// The server.
     pub target: PgTarget,
-    /// Slots to leave free for ordinary roles.
-    pub leave: u32,
     /// The sessions come back this long after they were terminated.
     pub returns: Option<Duration>,
 }
@@ -49,7 +47,6 @@ struct HeldConnections {
 /// What who fills the slots and who holds it share.
 struct SharedFill {
     role: FaultRole,
-    leave: i64,
     returns: Option<Duration>,
     state: Mutex<FillState>,
     tell: Tell,
@@ -91,8 +88,7 @@ impl Ability for PgConnections {
     async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> HeldResult {
         let admin = Admin::connect(self.target).await?;
         let role = FaultRole::create(admin, role_name(ROLE, id), &[]).await?;
-        let (leave, returns, state) = (i64::from(self.leave), self.returns, Mutex::default());
-        let fill = Arc::new(SharedFill { role, leave, returns, state, tell });
+        let fill = Arc::new(SharedFill { role, returns: self.returns, state: Mutex::default(), tell });
         let task = Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(fill.clone().run()))));
         Ok(Box::new(HeldConnections { fill, task }))
     }
@@ -100,11 +96,11 @@ impl Ability for PgConnections {
 
 #[async_trait]
 impl Holding for HeldConnections {
-    /// In place when no more than `leave` slots are free for ordinary roles, as the connection held since before sees them,
-    /// and, with `leave: 0`, when a new connection is refused. Sessions that were ended and come back soon
+    /// In place when no slot is free for ordinary roles, as the connection held since before sees them, and a new connection is
+    /// refused. Sessions that were ended and come back soon
     /// are in place as well: nothing lasting was done about them.
     async fn look(&self) -> AgentAnswer {
-        let SharedFill { role, leave, state, .. } = &*self.fill;
+        let SharedFill { role, state, .. } = &*self.fill;
         let state = locked(state).clone();
         let slots = match slots(role).await {
             Ok(slots) => slots,
@@ -118,19 +114,16 @@ impl Holding for HeldConnections {
         let others = format!("{} sessions of others, {} of superusers", slots.others, slots.superusers);
         let facts = format!("{held} sessions of {user}, {free} slots free for ordinary roles, {others}");
         // Who may not come any more still has the slots that are held.
-        if let Some(why) = state.cannot.filter(|_| state.held == 0 || slots.free > *leave) {
+        if let Some(why) = state.cannot.filter(|_| state.held == 0 || slots.free > 0) {
             return AgentAnswer::gone(format!("{why}; {facts}"));
         }
         if state.once && state.coming_back {
             let why = state.ended.unwrap_or_default();
             return AgentAnswer::in_place(format!("{why}; they are coming back; {facts}"));
         }
-        if state.held == 0 || !state.once || slots.free > *leave {
+        if state.held == 0 || !state.once || slots.free > 0 {
             let why = state.ended.or(state.error).map_or_else(String::new, |why| format!("{why}; "));
             return AgentAnswer::Gone { detail: format!("{why}{facts}"), by_itself: state.by_itself, acted: None };
-        }
-        if *leave > 0 {
-            return AgentAnswer::in_place(facts);
         }
         match PgSession::open(&role.target, APPLICATION).await {
             Ok(_) => AgentAnswer::gone(format!("a new connection was let in; {facts}")),
@@ -243,9 +236,9 @@ impl SharedFill {
         self.state(|state| state.cannot = None);
         // Slots that others have count as left to them.
         let open = slots.free.saturating_add(slots.others);
-        let want = usize::try_from((open - self.leave).min(slots.free).min(room)).unwrap_or(0);
+        let want = usize::try_from(open.min(slots.free).min(room)).unwrap_or(0);
         // The sessions of ordinary roles that are no fault's own.
-        if mode == FillMode::Filling && slots.others > self.leave {
+        if mode == FillMode::Filling && slots.others > 0 {
             let evict = "SELECT pg_terminate_backend(a.pid)
                          FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
                          WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1
@@ -262,7 +255,7 @@ impl SharedFill {
                 Err(error) => return Err(error),
             }
         }
-        let full = want == 0 && open <= self.leave;
+        let full = want == 0 && open <= 0;
         if mode == FillMode::Filling && !full {
             return Ok(FillMode::Filling);
         }

@@ -172,10 +172,8 @@ impl PgSession {
 
 /// A query that the server must answer soon.
 pub(super) async fn answered<T>(query: impl Future<Output = Result<T, Error>>) -> Result<T, PgError> {
-    match tokio::time::timeout(ANSWER_WITHIN, query).await {
-        Ok(answer) => answer.map_err(PgError::from),
-        Err(_) => Err(PgError::new(format!("the database gave no answer within {} s", ANSWER_WITHIN.as_secs()))),
-    }
+    let late = |_| PgError::new(format!("the database gave no answer within {} s", ANSWER_WITHIN.as_secs()));
+    tokio::time::timeout(ANSWER_WITHIN, query).await.map_err(late)?.map_err(PgError::from)
 }
 
 /// A name quoted for SQL.
@@ -215,11 +213,8 @@ impl PgServer {
         let theirs = from(["POSTGRES_USER", "PGUSER"]).unwrap_or_else(|| "postgres".into());
         let user = self.user.clone().unwrap_or_else(|| theirs.clone());
         // The environment's password belongs to the environment's user.
-        let password = match &self.password {
-            Some(password) => Some(password.clone()),
-            None if user == theirs => from(["POSTGRES_PASSWORD", "PGPASSWORD"]),
-            None => None,
-        };
+        let of_theirs = || from(["POSTGRES_PASSWORD", "PGPASSWORD"]).filter(|_| user == theirs);
+        let password = self.password.clone().or_else(of_theirs);
         if password.is_none() && user == theirs && environment.contains_key("POSTGRES_PASSWORD_FILE") {
             let cause = "the service reads it from a file (POSTGRES_PASSWORD_FILE); give it a `password:`";
             return Err((format!("find the password of {user} on `{}`", self.service), cause.into()));

@@ -110,13 +110,7 @@ impl Exchange {
         let rules = &self.target.rules;
         let acting = rules.acting(self.target.port, self.address, self.number, &request);
         for rule in &acting {
-            if let Some(delay) = rule.delay() {
-                let mut timer = PreciseTimer::default();
-                tokio::select! {
-                    () = timer.until(Instant::now() + delay) => {}
-                    () = rules.until_gone(rule) => {}
-                }
-            }
+            wait(rule.delay().unwrap_or_default(), rule, rules).await;
         }
         if let Some(answer) = acting.last().and_then(|rule| given(rule)) {
             // The body is read before, unless that is held back by its client.
@@ -140,11 +134,8 @@ impl Exchange {
         match &rule.rule.action {
             HttpAction::Headers { set, remove } => {
                 // Taking away what the answer does not have is nothing.
-                let mut acts = !set.is_empty();
-                for name in remove {
-                    acts |= head.headers.remove(name).is_some();
-                }
-                if acts {
+                let removed = remove.iter().filter(|name| head.headers.remove(*name).is_some()).count();
+                if removed > 0 || !set.is_empty() {
                     rule.note();
                 }
                 for (name, value) in set {
@@ -298,16 +289,14 @@ fn given(rule: &ActiveRule<HttpRule>) -> Option<ProxyAnswer> {
     let HttpAction::Status { status, body, retry_after } = &rule.rule.action else { return None };
     rule.note();
     let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let bodiless = has_none(status);
     let body = body.clone().unwrap_or_else(|| format!("{status}\n"));
-    let mut response = Response::new(whole(if bodiless { "" } else { &body }));
+    let body = Some(body).filter(|_| !has_none(status));
+    let mut response = Response::new(whole(body.as_deref().unwrap_or_default()));
     *response.status_mut() = status;
-    if !bodiless {
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    }
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
-    }
+    let kind = body.map(|_| (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")));
+    response
+        .headers_mut()
+        .extend(kind.into_iter().chain(retry_after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)))));
     Some(response)
 }
 
@@ -362,16 +351,22 @@ fn slow(body: AnswerBody, rate: u64, rule: Arc<ActiveRule<HttpRule>>, rules: Arc
                 rule.note();
             }
             let data = rest.split_to(rest.len().min(piece));
-            let time = Duration::from_secs_f64(data.len() as f64 / rate as f64);
-            let mut timer = PreciseTimer::default();
-            tokio::select! {
-                () = timer.until(Instant::now() + time) => {}
-                () = rules.until_gone(&rule) => {}
-            }
+            wait(Duration::from_secs_f64(data.len() as f64 / rate as f64), &rule, &rules).await;
             Some((Ok(Frame::data(data)), (body, rest, is_first)))
         }
     });
     StreamBody::new(frames).boxed_unsync()
+}
+
+/// Waits as long as the rule is in force.
+async fn wait(time: Duration, rule: &ActiveRule<HttpRule>, rules: &RuleList<HttpRule>) {
+    if !time.is_zero() {
+        let mut timer = PreciseTimer::default();
+        tokio::select! {
+            () = timer.until(Instant::now() + time) => {}
+            () = rules.until_gone(rule) => {}
+        }
+    }
 }
 
 /// What the end of what was sent means: that the sender has nothing more to say, unless it was said that it is gone, or that
@@ -409,6 +404,9 @@ pub(in crate::agent) fn reset(stream: &TcpStream) {
     // Where the option cannot be set, an orderly close is the next best thing.
     let _ = stream.set_zero_linger();
 }
+
+/// How many bytes were taken.
+type Wrote = Poll<io::Result<usize>>;
 
 /// The socket of one side, of which several may have a handle. Where its end is to be a reset it is one, wherever hyper has it by then.
 #[derive(Clone)]
@@ -453,18 +451,11 @@ impl AsyncWrite for ProxySocket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Whoever has seen an orderly end sees no reset after it.
-        if self.ending.is_reset() {
-            Poll::Ready(Ok(()))
-        } else {
-            Pin::new(&mut *locked(&self.stream)).poll_shutdown(cx)
-        }
+        let is_reset = self.ending.is_reset();
+        if is_reset { Poll::Ready(Ok(())) } else { Pin::new(&mut *locked(&self.stream)).poll_shutdown(cx) }
     }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Wrote {
         Pin::new(&mut *locked(&self.stream)).poll_write_vectored(cx, bufs)
     }
 
@@ -543,11 +534,7 @@ impl AsyncWrite for ClientStream {
         Pin::new(&mut self.passed).poll_shutdown(cx)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Wrote {
         if self.linked.is_cancelled() {
             return Pin::new(&mut self.passed).poll_write_vectored(cx, bufs);
         }

@@ -3,7 +3,6 @@
 
 mod api;
 mod proxies;
-mod toxic;
 
 pub use api::{ToxiproxyApi, serve};
 pub use proxies::{ToxicProxies, listen};

@@ -276,19 +276,14 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
     chain
 }
 
-/// What is left of a line whose writer was killed.
-struct Torn {
-    bytes: u64,
-    run: Option<String>,
-}
-
 /// A chain whose lock is held.
 pub struct Appender {
     file: File,
     root: PathBuf,
     /// The last entry.
     last: Option<Head>,
-    torn: Option<Torn>,
+    /// What is left of a line whose writer was killed: how many bytes, and the run that it is about.
+    torn: Option<(u64, Option<String>)>,
     /// What people should know.
     pub notes: Vec<String>,
 }
@@ -327,7 +322,7 @@ impl Appender {
 
     /// The entry of the run whose line was torn, when it is another run that was sealed and has no entry.
     fn lost(&mut self, like: &ChainEntry) -> io::Result<Option<ChainEntry>> {
-        let Some(run) = self.torn.as_ref().and_then(|torn| torn.run.clone()).filter(|run| *run != like.run) else {
+        let Some(run) = self.torn.as_ref().and_then(|(_, run)| run.clone()).filter(|run| *run != like.run) else {
             return Ok(None);
         };
         let Ok(manifest) = read_file(self.root.join(&run).join(MANIFEST)) else { return Ok(None) };
@@ -348,10 +343,10 @@ impl Appender {
     fn write(&mut self, mut entry: ChainEntry) -> io::Result<ChainEntry> {
         entry.number = self.last.as_ref().map_or(0, |last| last.number + 1);
         entry.previous = self.last.as_ref().map_or_else(Digest::zero, |last| last.hash.clone());
-        let torn = self.torn.take();
-        entry.torn = torn.as_ref().map(|torn| torn.bytes);
+        let (torn, torn_run) = self.torn.take().unzip();
+        entry.torn = torn;
         // A run that was deleted must not be forgotten with the line that was about it.
-        entry.torn_run = torn.and_then(|torn| torn.run).filter(|run| *run != entry.run);
+        entry.torn_run = torn_run.flatten().filter(|run| *run != entry.run);
         let (entry, line) = entry.sealed()?;
         self.file.write_all(format!("{line}\n").as_bytes())?;
         self.file.sync_data()?;
@@ -376,7 +371,7 @@ impl Appender {
                 let of = run.as_deref().map_or(String::new(), |run| format!(" about {run}"));
                 let chain = self.root.join(CHAIN);
                 self.notes.push(format!("{}: a torn last line{of} was taken away", chain.display()));
-                self.torn = Some(Torn { bytes: rest.len() as u64, run });
+                self.torn = Some((rest.len() as u64, run));
             }
         }
         let last = bytes.split(|b| *b == b'\n').rev().find(|line| !line.is_empty());

@@ -6,16 +6,15 @@
 
 mod answers;
 
-use crate::archive;
 use crate::record::{
     AlertMoment, Announcement, Check, CheckOutcome, CheckResult, DrillTime, Event, FaultAfter, FaultEvent, FaultInfo,
     FaultRecord, HoldRecord, ImpactRecord, InvariantRecord, InvariantTime, LateRecord, MeasuredSeverity,
     PageExpectation, Phase, ProbeInfo, Record, RecoveryRecord, RestoreLevel, SLICE_US, Stamped, StepStatus, Verdict,
     WAIT_KEPT, WAIT_RECOVERED, WAIT_SERVED, WindowRecord, detect_from, lost_since, micros, read_file, severity_of,
 };
-use crate::report;
 use crate::slis::window::{ImpactQuery, ImpactSize, Level, Recovery, RecoveryQuery, TimeSpan, Timeline};
 use crate::slis::{Good, Lateness, Ratio, SliSpec};
+use crate::{archive, report};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -72,7 +72,10 @@ fn differing(runs: &mut [Checked]) {
         if sealed.len() > 1 {
             let all: Vec<String> = copies.iter().map(|copy| copy.place.dir.display().to_string()).collect();
             let text = format!("the copies of this run have different manifests: {}", all.join(", "));
-            copies.iter_mut().for_each(|copy| copy.differs(&text));
+            for copy in copies {
+                copy.error(&text);
+                copy.state = SealState::Changed;
+            }
         }
     }
 }
@@ -282,8 +285,6 @@ pub enum ProblemKind {
 pub struct Problem {
     /// How bad it is.
     pub kind: ProblemKind,
-    /// The file within the directory, where it is about one.
-    pub file: Option<String>,
     /// What is wrong, in words, the file included.
     pub text: String,
 }
@@ -332,29 +333,21 @@ impl Checked {
         Checked { place, verdict, state: SealState::Intact, manifest: None, reports: 0, problems: Vec::new() }
     }
 
-    fn say(&mut self, kind: ProblemKind, file: Option<&str>, text: impl Into<String>) {
-        self.problems.push(Problem { kind, file: file.map(str::to_string), text: text.into() });
-    }
-
-    /// Something about a file, whose name the text goes on from.
-    fn about(&mut self, kind: ProblemKind, file: &str, text: impl std::fmt::Display) {
-        self.say(kind, Some(file), format!("{file}{text}"));
-    }
-
-    /// Another copy of it says something else.
-    fn differs(&mut self, text: &str) {
-        self.error(text);
-        self.state = SealState::Changed;
-    }
-
     fn error(&mut self, text: impl Into<String>) {
-        self.say(ProblemKind::Error, None, text);
+        self.problems.push(Problem { kind: ProblemKind::Error, text: text.into() });
     }
 
     fn warn(&mut self, text: impl Into<String>) {
-        self.say(ProblemKind::Warning, None, text);
+        self.problems.push(Problem { kind: ProblemKind::Warning, text: text.into() });
+    }
+
+    fn unreadable(&mut self, text: impl Into<String>) {
+        self.problems.push(Problem { kind: ProblemKind::Unreadable, text: text.into() });
     }
 }
+
+/// What is said of a run beside whose chain nobody can look: it is about none of its files.
+pub const CHAIN_UNREADABLE: &str = "chain.jsonl beside it cannot be read";
 
 /// What is known of the chain beside a run.
 #[derive(Debug, Clone, Copy)]
@@ -374,7 +367,7 @@ fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
     let story = story(&place.dir, place.subject);
     let mut checked = Checked::new(place.clone(), story.1.clone());
     if let ChainBeside::Unreadable = beside {
-        checked.about(ProblemKind::Unreadable, CHAIN, " beside it cannot be read");
+        checked.unreadable(CHAIN_UNREADABLE);
     }
     let state = match read_file(place.dir.join(MANIFEST)) {
         Ok(bytes) => {
@@ -384,7 +377,7 @@ fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, beside, &mut checked),
         Err(error) => {
-            checked.about(ProblemKind::Unreadable, MANIFEST, format!(" cannot be read: {error}"));
+            checked.unreadable(format!("{MANIFEST} cannot be read: {error}"));
             None
         }
     };
@@ -401,7 +394,7 @@ fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
 /// A run without a manifest is under way, or was never sealed, or somebody took it away.
 fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, checked: &mut Checked) -> Option<SealState> {
     if let ChainBeside::Chain(Some(entry)) = beside {
-        checked.about(ProblemKind::Error, MANIFEST, format!(" was removed: entry {} sealed it", entry.number));
+        checked.error(format!("{MANIFEST} was removed: entry {} sealed it", entry.number));
         return None;
     }
     let story = match place.subject {
@@ -415,7 +408,7 @@ fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, checked: &mut 
         Ok(true) => return Some(SealState::UnderWay),
         Ok(false) => {}
         Err(error) => {
-            checked.about(ProblemKind::Unreadable, "lock", format!(" cannot be read: {error}"));
+            checked.unreadable(format!("lock cannot be read: {error}"));
             return None;
         }
     }
@@ -426,7 +419,7 @@ fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, checked: &mut 
                 return Some(SealState::NeverBegan);
             }
             Ok(left) => checked.error(format!("its story was removed: {} is there, and no event", left.join(", "))),
-            Err(error) => checked.say(ProblemKind::Unreadable, None, error.to_string()),
+            Err(error) => checked.unreadable(error.to_string()),
         }
         return None;
     }
@@ -470,10 +463,10 @@ fn sealed(
     in_chain(&Digest::of(bytes), beside, checked);
     let manifest = match Manifest::read(bytes) {
         Ok(manifest) => manifest,
-        Err(why) => return checked.about(ProblemKind::Error, MANIFEST, format!(": {why}")),
+        Err(why) => return checked.error(format!("{MANIFEST}: {why}")),
     };
     if manifest.run != place.id {
-        checked.about(ProblemKind::Error, MANIFEST, format!(" is that of {}", manifest.run));
+        checked.error(format!("{MANIFEST} is that of {}", manifest.run));
     }
     let Manifest { scenario, verdict, .. } = &manifest;
     checked.verdict.clone_from(verdict);
@@ -481,22 +474,21 @@ fn sealed(
         Ok(now) => {
             for difference in compare(&manifest.files, &now) {
                 checked.reports += usize::from(difference.weight == FileWeight::Report);
-                let (kind, note) = match (difference.weight, difference.how) {
-                    (FileWeight::Evidence, _) => (ProblemKind::Error, ""),
-                    (FileWeight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
-                    (FileWeight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
-                };
-                checked.about(kind, &difference.path, format!(" {}{note}", difference.how));
+                let text = format!("{} {}", difference.path, difference.how);
+                match (difference.weight, difference.how) {
+                    (FileWeight::Evidence, _) => checked.error(text),
+                    (FileWeight::Report, How::Added) => checked.warn(text + "; it is no evidence"),
+                    (FileWeight::Report, _) => checked.warn(text + "; it is a report and can be made again"),
+                }
             }
         }
-        Err(error) => checked.say(ProblemKind::Unreadable, None, error.to_string()),
+        Err(error) => checked.unreadable(error.to_string()),
     }
     // What is wrong with the chain says nothing of the files.
-    let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.file.as_deref() == Some(CHAIN);
+    let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.text == CHAIN_UNREADABLE;
     if (&is, &came) != (scenario, verdict) && checked.problems.iter().all(is_beside) {
         // Its files are as they were, so the manifest was written by hand.
-        let text = format!(" says {scenario} to {verdict}, but {is} came to {came}");
-        checked.about(ProblemKind::Error, MANIFEST, text);
+        checked.error(format!("{MANIFEST} says {scenario} to {verdict}, but {is} came to {came}"));
     }
     match place.subject {
         Subject::Run => {
@@ -525,8 +517,7 @@ fn in_chain(digest: &Digest, beside: ChainBeside<'_>, checked: &mut Checked) {
             }
         }
         ChainBeside::Chain(Some(entry)) => {
-            let text = format!(" is not the one that entry {} sealed", entry.number);
-            checked.about(ProblemKind::Error, MANIFEST, text);
+            checked.error(format!("{MANIFEST} is not the one that entry {} sealed", entry.number));
         }
         ChainBeside::Chain(None) => {
             checked.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
@@ -550,20 +541,20 @@ fn record(dir: &Path, checked: &mut Checked) {
         Ok(bytes) => bytes,
         // A runbook that was followed alone has none; one that was removed is told by the manifest.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        Err(error) => return checked.about(ProblemKind::Unreadable, path, format!(": {error}")),
+        Err(error) => return checked.unreadable(format!("{path}: {error}")),
     };
     let rebuilt = match archive::read_story(dir) {
         Ok(rebuilt) => rebuilt,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return checked.about(ProblemKind::Error, path, " has no events to stand on");
+            return checked.error(format!("{path} has no events to stand on"));
         }
-        Err(error) => return checked.say(ProblemKind::Unreadable, Some("events.jsonl"), error.to_string()),
+        Err(error) => return checked.unreadable(error.to_string()),
     };
     let differs = differences(&saved, &report::json(&rebuilt));
     if differs.is_empty() {
         return;
     }
-    let text = format!(" is not what events.jsonl adds up to: {}", differs.join(", "));
+    let text = format!("{path} is not what events.jsonl adds up to: {}", differs.join(", "));
     let plan = rebuilt.plan.as_deref();
     let by_rules = differs.iter().all(|name| COMPUTED.contains(&name.as_str()));
     // What another version or other rules make of the same events may differ; the files themselves are held to the manifest.
@@ -572,8 +563,8 @@ fn record(dir: &Path, checked: &mut Checked) {
         version => Some(format!("it was made by version {version}")),
     };
     match other {
-        Some(other) => checked.about(ProblemKind::Warning, path, format!("{text}; {other}")),
-        None => checked.about(ProblemKind::Error, path, text),
+        Some(other) => checked.warn(format!("{text}; {other}")),
+        None => checked.error(text),
     }
 }
 
@@ -609,14 +600,13 @@ fn runs_of_day(dir: &Path, manifest: &Manifest, checked: &mut Checked) {
         known.extend(day.drills.into_iter().flat_map(|drill| drill.attempts).map(|attempt| attempt.run));
     }
     let runs = RunDir::list(&dir.join("runs")).unwrap_or_else(|error| {
-        checked.about(ProblemKind::Unreadable, "runs", format!(": {error}"));
+        checked.unreadable(format!("runs: {error}"));
         Vec::new()
     });
     for run in runs.iter().filter(|run| !known.contains(run.id())) {
         // One that was made just before the game day was killed is empty.
         if !list(run.path(), Subject::Run).is_ok_and(|files| files.is_empty()) {
-            let path = format!("runs/{}", run.id());
-            checked.about(ProblemKind::Error, &path, " was added: it is no run of this game day");
+            checked.error(format!("runs/{} was added: it is no run of this game day", run.id()));
         }
     }
     let Some(head) = &manifest.runs_head else { return };
@@ -624,13 +614,12 @@ fn runs_of_day(dir: &Path, manifest: &Manifest, checked: &mut Checked) {
     match chain {
         Ok(chain) if chain.has(head) => {}
         Ok(_) => {
-            let text = format!(" does not hold {head}, its head when the game day was sealed");
-            checked.about(ProblemKind::Error, &file, text);
+            checked.error(format!("{file} does not hold {head}, its head when the game day was sealed"));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            checked.about(ProblemKind::Error, &file, format!(" was removed: its head was {head}"));
+            checked.error(format!("{file} was removed: its head was {head}"));
         }
-        Err(error) => checked.about(ProblemKind::Unreadable, &file, format!(": {error}")),
+        Err(error) => checked.unreadable(format!("{file}: {error}")),
     }
 }
 
@@ -654,7 +643,7 @@ fn differing_copies(dir: &Path, checked: &mut Checked) {
         for (name, _) in copies {
             let path = format!("files/{name}");
             if found.insert(path.clone()) {
-                checked.about(ProblemKind::Error, &path, format!(" is not the {what} whose SHA-256 events.jsonl has"));
+                checked.error(format!("{path} is not the {what} whose SHA-256 events.jsonl has"));
             }
         }
     }

@@ -15,7 +15,7 @@ pub use incidents::{RealIncident, incidents_schema, read_incidents};
 pub use index::{Update, indexed};
 pub use run::{IndexedRun, RunStanding};
 pub use show::{
-    HISTORY_FORMAT, Overview, PageForm, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text,
+    HISTORY_FORMAT, Overview, ScenarioView, Versioned, overview_text, scenario_text, trend_html, trend_text,
 };
-pub use summary::{Direction, Flakiness, Repeated, RunRef, RunbookChange, RunbookVersion, Spread, Summary, TimeTrend};
+pub use summary::{Direction, Flakiness, Repeated, RunbookChange, RunbookVersion, Spread, Summary, TimeTrend};
 pub use trend::{ClosedAction, HistoryTrend, TrendPoint};

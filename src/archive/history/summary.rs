@@ -2,7 +2,6 @@
 //! runs differ from those before them. Pure functions of runs, oldest first; `docs/history.md` has the formulas.
 
 use super::run::{IndexedRun, RunStanding};
-use crate::record::Verdict;
 use crate::report::{mean, quantile};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -37,26 +36,11 @@ pub struct Summary {
     /// The same failure again.
     pub repeated: Repeated,
     /// The newest run that passed.
-    pub last_pass: Option<RunRef>,
+    pub last_pass: Option<IndexedRun>,
     /// The newest run that failed.
-    pub last_fail: Option<RunRef>,
+    pub last_fail: Option<IndexedRun>,
     /// The newest run of all.
-    pub last: Option<RunRef>,
-}
-
-/// A run, to be found again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RunRef {
-    /// Id of the run.
-    pub run: String,
-    /// When it began, RFC 3339 in UTC.
-    pub started_utc: String,
-    /// What it says.
-    pub standing: RunStanding,
-    /// Its verdict.
-    pub verdict: Verdict,
-    /// The step that failed.
-    pub failed_step: Option<String>,
+    pub last: Option<IndexedRun>,
 }
 
 /// Neighbours in time with the same runbook, scenario, stack file and images.
@@ -83,7 +67,7 @@ pub struct Repeated {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunbookChange {
     /// The first run that counts with the new runbook.
-    pub at: RunRef,
+    pub at: IndexedRun,
     /// The stretch of runs with the version before it.
     pub before: RunbookVersion,
     /// The runs since.
@@ -103,18 +87,6 @@ pub struct RunbookVersion {
     pub to_recover: Option<Spread>,
 }
 
-impl RunRef {
-    fn of(run: &IndexedRun) -> RunRef {
-        RunRef {
-            run: run.run.clone(),
-            started_utc: run.started_utc.clone(),
-            standing: run.standing,
-            verdict: run.verdict,
-            failed_step: run.failed_step.clone(),
-        }
-    }
-}
-
 impl Summary {
     /// One for each scenario, by name.
     pub fn all(runs: &[IndexedRun]) -> Vec<Summary> {
@@ -127,7 +99,7 @@ impl Summary {
     pub fn of(runs: &[&IndexedRun]) -> Option<Summary> {
         let newest = runs.last()?;
         let counting: Vec<&IndexedRun> = runs.iter().copied().filter(|run| run.standing.counts()).collect();
-        let last = |standing| counting.iter().rev().find(|run| run.standing == standing).map(|run| RunRef::of(run));
+        let last = |standing| counting.iter().rev().find(|run| run.standing == standing).copied().cloned();
         let passed = counting.iter().filter(|run| run.standing == RunStanding::Passed).count();
         let mut standings = BTreeMap::new();
         runs.iter().for_each(|run| *standings.entry(run.standing).or_default() += 1);
@@ -150,7 +122,7 @@ impl Summary {
             repeated: repeated(&counting),
             last_pass: last(RunStanding::Passed),
             last_fail: last(RunStanding::Failed),
-            last: Some(RunRef::of(newest)),
+            last: Some((*newest).clone()),
         })
     }
 
@@ -203,7 +175,7 @@ fn repeated(counting: &[&IndexedRun]) -> Repeated {
 fn last_change(counting: &[&IndexedRun]) -> Option<RunbookChange> {
     let stretches: Vec<&[&IndexedRun]> = counting.chunk_by(|one, next| one.runbook_sha == next.runbook_sha).collect();
     let [.., before, after] = stretches.as_slice() else { return None };
-    let at = RunRef::of(after.first()?);
+    let at = (*after.first()?).clone();
     Some(RunbookChange { at, before: RunbookVersion::of(before)?, after: RunbookVersion::of(after)? })
 }
 

@@ -122,6 +122,15 @@ struct HtmlPages<'a> {
     report: &'a DrReport<'a>,
 }
 
+/// A drill in it. A template of its own: one function of the whole document takes the compiler several seconds more.
+#[derive(Template)]
+#[template(path = "dr/drill.html")]
+struct HtmlDrill<'a> {
+    report: &'a DrReport<'a>,
+    drill: &'a DrillReport<'a>,
+    number: usize,
+}
+
 /// The report as one HTML file that asks nobody for anything: made for A4, readable on a screen.
 pub fn dr_html(report: &DrReport<'_>) -> Vec<u8> {
     let foot = format!(
@@ -140,6 +149,14 @@ pub fn dr_html(report: &DrReport<'_>) -> Vec<u8> {
 #[template(path = "dr/report.md")]
 struct MarkdownPages<'a> {
     report: &'a DrReport<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "dr/drill.md")]
+struct MarkdownDrill<'a> {
+    report: &'a DrReport<'a>,
+    drill: &'a DrillReport<'a>,
+    number: usize,
 }
 
 /// The report as Markdown, for a job's summary, a wiki or a repository.
@@ -480,9 +497,8 @@ fn recovery_point(drill: &DrillReport<'_>) -> Option<String> {
 
 /// How long the recovery was held and why so long.
 fn hold(drill: &DrillReport<'_>) -> TonedText {
-    match words::held(drill.record) {
-        Some((Bad, text)) => (Bad, format!("Hold: {text}.")),
-        Some((_, text)) => (Plain, format!("Hold: {text}.")),
+    match words::recovery_row(drill.record, "hold") {
+        Some(row) => (if row.came == Some(Bad) { Bad } else { Plain }, format!("Hold: {}.", row.text)),
         None if drill.figures.to_recover_us.is_some() => {
             (Plain, "Hold: the record does not say how long was required.".into())
         }

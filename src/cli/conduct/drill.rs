@@ -5,7 +5,7 @@
 
 use super::reaper_child::Reaper;
 use super::signals::stop_when_asked;
-use super::{ConductOptions, attach_error, display, make_run_dir, on_disk, say, swept};
+use super::{ConductOptions, attach_error, display, make_dir, on_disk, say, swept};
 use crate::archive::{self, evidence::Sealed};
 use crate::cli::ask::Terminal;
 use crate::cli::sealing::{self, save, seal};
@@ -130,7 +130,7 @@ pub async fn follow(
     let shutdown = swept(platform, wanted.globals.quiet).await?;
     let name = alone.runbook.source.path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let name = format!("run-{}", name.unwrap_or_default());
-    let run_dir = make_run_dir(wanted, &name)?;
+    let run_dir = make_dir(&wanted.globals, wanted.out.as_deref(), "runs", &name, "run directory")?;
     let words = match &running {
         Some((_, running)) => format!("a toolbox beside {}", running.words),
         None => "a toolbox alone".to_string(),

@@ -4,7 +4,6 @@
 use crate::source::TextPattern;
 use crate::stack::ServiceFacts;
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -15,16 +14,10 @@ pub struct Store {
     pub name: String,
     /// Words of images and names of services.
     words: Vec<String>,
-    /// Programs of the server.
-    servers: Vec<String>,
     /// Programs of its health check.
     checks: Vec<String>,
-    /// Variables that its image is configured by.
-    variables: Vec<String>,
     /// The ports that it listens on.
     ports: Vec<u16>,
-    /// Debian's packages of the server.
-    packages: Vec<String>,
 }
 
 /// PostgreSQL, of which faults of its own exist.
@@ -76,30 +69,19 @@ pub fn services(all: &[ServiceFacts]) -> Vec<Service> {
     all.iter().map(one).collect()
 }
 
-/// Which data store a service is, by what is surest first: what it runs, its image, its health check, its ports, its
-/// variables, the packages of its Dockerfile, its name. One whose health check speaks HTTP is none unless the first two
-/// say so.
+/// Which data store a service is, by what is surest first: its image, its health check, its ports, its name. One whose health check speaks
+/// HTTP is none unless its image says so.
 fn store(facts: &ServiceFacts, all: &[ServiceFacts], speaks_http: bool) -> Option<&'static Store> {
-    let ServiceFacts { name, environment, ports, health_check: check, dockerfile, .. } = facts;
-    let words = facts.command.iter().flat_map(|words| words.split([' ', '\n', ';', '"', '\'']));
-    let runs: Vec<&str> = words.map(|word| word.rsplit('/').next().unwrap_or_default()).collect();
+    let ServiceFacts { name, ports, health_check: check, .. } = facts;
     let image = short_image(&facts.image);
     let first = |fits: &dyn Fn(&Store) -> bool| STORES.iter().find(|store| fits(store));
-    let sure = first(&|store| store.servers.iter().any(|server| runs.contains(&server.as_str())))
-        .or_else(|| first(&|store| store.words.iter().any(|word| has_word(image, word))));
+    let sure = first(&|store| store.words.iter().any(|word| has_word(image, word)));
     if sure.is_some() || speaks_http {
         return sure;
     }
     let asks_another = all.iter().any(|other| other.name != *name && names(check, &other.name));
-    let installed: BTreeSet<&str> = dockerfile.split([' ', '\n', '\t', ';', '=', '\\']).collect();
-    let installs = |store: &Store| store.packages.iter().any(|package| installed.contains(package.as_str()));
-    // One image for all services of a stack has all of their programs: then the packages tell nothing.
-    let one_alone = STORES.iter().filter(|store| installs(store)).count() == 1;
-    let alone = ports.is_empty() && needs(facts, all).is_empty();
     first(&|store| !asks_another && store.checks.iter().any(|word| names(check, word)))
         .or_else(|| first(&|store| store.ports.iter().any(|port| ports.contains(port))))
-        .or_else(|| first(&|store| alone && store.variables.iter().any(|variable| environment.contains_key(variable))))
-        .or_else(|| first(&|store| ports.is_empty() && one_alone && installs(store)))
         .or_else(|| first(&|store| ports.is_empty() && store.words.contains(name)))
 }
 

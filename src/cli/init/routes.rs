@@ -91,7 +91,7 @@ fn is_of_machines(path: &str) -> bool {
 }
 
 /// Paths of health checks.
-pub fn is_health(path: &str) -> bool {
+fn is_health(path: &str) -> bool {
     let path = path.to_lowercase();
     ["health", "live", "alive", "ping", "status", "/up", "ready"].iter().any(|word| path.contains(word))
 }

@@ -38,12 +38,6 @@ pub struct DrArgs {
     /// Write a PDF to this file, through a headless Chromium (`CHROMIUM` names it).
     #[arg(long, value_name = "FILE")]
     pdf: Option<PathBuf>,
-    /// The folder with what only people know [default: drill-notes of the project].
-    #[arg(long, value_name = "DIR")]
-    notes: Option<PathBuf>,
-    /// The file that lists the critical services [default: services.yaml of the project].
-    #[arg(long, value_name = "FILE")]
-    services: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -82,7 +76,7 @@ pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
 /// Everything for the report of a quarter. Mistakes in notes and in the list of services end the command.
 fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput, Error> {
     let project = &globals.project;
-    let notes = read_notes(args, globals)?;
+    let notes = read_notes(globals)?;
     let made = utc_now();
     let paths = evidence::runs_of(&args.paths, project);
     let found = evidence::found_runs(&paths, project)?;
@@ -131,10 +125,10 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
     let is_of = |run: &String| seen.iter().find(|seen| seen.run == *run).is_none_or(|seen| seen.dr);
     let actions = actions.into_iter().filter(|item| item.run.as_ref().is_some_and(is_of)).collect();
     let scenarios = evidence::scenarios(project);
-    let catalog = crate::cli::coverage::catalog(args.services.as_deref(), &scenarios, globals)?;
+    let catalog = crate::cli::coverage::catalog(&scenarios, globals)?;
     // As it stood at the end of the quarter, or now.
     let coverage = catalog.map(|catalog| {
-        let file = args.services.clone().unwrap_or_else(|| tidy(&project.join(services::FILE)));
+        let file = tidy(&project.join(services::FILE));
         let matrix = Coverage::new(&catalog, &scenarios.fit, &covering, project, made.min(quarter.end()));
         let overdue = matrix.overdue().map(|(service, mode)| coverage::overdue(service, mode)).collect();
         let unreviewed = unreviewed(&catalog, quarter);
@@ -144,12 +138,8 @@ fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput,
     Ok(DrInput { quarter, made, coverage, scenarios, evidence, drills, seen, notes, actions, problems })
 }
 
-fn read_notes(args: &DrArgs, globals: &Globals) -> Result<DrNotes, Error> {
-    let folder = args.notes.clone().unwrap_or_else(|| tidy(&globals.project.join(FOLDER)));
-    if args.notes.is_some() && !folder.is_dir() {
-        return Err(Error::usage(format!("there is no folder {}", folder.display()))
-            .hint("`--notes` names the folder that holds the files, `drill-notes` by default"));
-    }
+fn read_notes(globals: &Globals) -> Result<DrNotes, Error> {
+    let folder = tidy(&globals.project.join(FOLDER));
     let mut diags = Diagnostics::default();
     let notes = notes::read_folder(&folder, &mut diags)
         .map_err(|error| Error::usage(format!("the notes cannot be read: {}: {error}", folder.display())))?;

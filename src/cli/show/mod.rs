@@ -24,8 +24,8 @@ pub struct ShowArgs {
     /// The runbook: a path, or the name of a file in `runbooks/`.
     #[arg(value_name = "RUNBOOK", required_unless_present = "scenario")]
     runbook: Option<PathBuf>,
-    /// Show it as this scenario follows it: values of inputs, settings, steps that it replaces, skips or leaves out.
-    #[arg(long, value_name = "NAME")]
+    /// Show the runbook of this scenario as it follows it: values of inputs, settings, steps that it replaces, skips or leaves out.
+    #[arg(long, value_name = "NAME", conflicts_with = "runbook")]
     scenario: Option<String>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
@@ -36,13 +36,15 @@ pub struct ShowArgs {
 /// are shown all the same, as far as they could be read.
 pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let mut diags = Diagnostics::default();
-    let named = args.runbook.as_ref().map(|path| read(path, &globals.project)).transpose()?;
     let view = match &args.scenario {
-        Some(name) => followed(name, named.as_deref(), globals, &mut diags)?,
-        None => named.and_then(|source| runbook::parse(&source, &mut diags)).map(|mut runbook| {
-            runbook.decide(&BTreeMap::new(), &mut diags);
-            View { runbook, respond: None, plan: None }
-        }),
+        Some(name) => followed(name, globals, &mut diags)?,
+        None => {
+            let source = read(args.runbook.as_deref().unwrap_or(Path::new("")), &globals.project)?;
+            runbook::parse(&source, &mut diags).map(|mut runbook| {
+                runbook.decide(&BTreeMap::new(), &mut diags);
+                View { runbook, respond: None, plan: None }
+            })
+        }
     };
     if let Some(view) = &view {
         match args.format {
@@ -120,21 +122,12 @@ impl View {
 }
 
 /// The runbook of a scenario, every step as it is followed. `None` if the scenario has mistakes.
-fn followed(
-    name: &str,
-    named: Option<&Source>,
-    globals: &super::Globals,
-    diags: &mut Diagnostics,
-) -> Result<Option<View>, Error> {
+fn followed(name: &str, globals: &super::Globals, diags: &mut Diagnostics) -> Result<Option<View>, Error> {
     let path = spec::find(name, &globals.project)?;
     let Some((plan, whole)) = diags.add(spec::load_whole(&path, &globals.overrides([]))) else { return Ok(None) };
     let Some(mut runbook) = whole else {
         return Err(Error::usage(format!("{} follows no runbook", path.display())));
     };
-    if let Some(other) = named.filter(|other| other.text != runbook.source.text) {
-        let (wanted, own) = (other.path.display(), runbook.source.path.display());
-        return Err(Error::usage(format!("{} follows `{own}`, not `{wanted}`", path.display())));
-    }
     // Of the steps that are followed, the inputs are those that are left when the others are not there.
     let followed = plan.runbook.iter().flat_map(|runbook| &runbook.steps);
     let followed: HashMap<&str, &Step> = followed.map(|step| (step.id.as_str(), step)).collect();

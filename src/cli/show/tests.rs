@@ -122,7 +122,7 @@ fn project(runbook: &str, scenario: &str) -> (tempfile::TempDir, View) {
     }
     let globals = super::super::Globals { project: dir.path().to_path_buf(), ..globals() };
     let mut diags = Diagnostics::default();
-    let view = followed("s", None, &globals, &mut diags).unwrap();
+    let view = followed("s", &globals, &mut diags).unwrap();
     assert!(!diags.has_errors(), "{}", render(&diags, false));
     (dir, view.unwrap())
 }
@@ -142,15 +142,6 @@ fn a_scenario_shows_what_it_makes_of_a_runbook() {
     let text = text(&view).0.replace(&format!("{}/", dir.path().display()), "");
     assert!(!text.contains("hunter2"), "{text}");
     insta::assert_snapshot!("followed", text);
-}
-
-#[test]
-fn another_runbook_than_the_scenarios_is_an_error() {
-    let (dir, _) = annotated();
-    let globals = super::super::Globals { project: dir.path().to_path_buf(), ..globals() };
-    let other = Source::new("other.md", "# Other\n");
-    let error = followed("s", Some(&other), &globals, &mut Diagnostics::default()).unwrap_err();
-    assert!(error.to_string().contains("not `other.md`"), "{error}");
 }
 
 /// The paths of all fields: `steps[].commands[].text`.

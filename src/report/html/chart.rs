@@ -1,7 +1,7 @@
 //! The drawings of a drill: the time axis and the four golden signals. Places along time are percentages of the page's width,
 //! heights and letters are pixels, so the text reads the same on a phone and on a wide screen; curves are stretched.
 
-use super::super::page::cut;
+use super::super::{filters, page::cut};
 use crate::output::one_line;
 use crate::record::{
     DrillTime, FaultEvent, LoadSeries, MachineSample, Measuring, Phase, PriceFigures, Record, SLICE_US, status_of,
@@ -9,6 +9,7 @@ use crate::record::{
 use crate::view::format::{bytes, decimals, percent, seconds};
 use crate::view::restore::lost_span;
 use crate::view::words;
+use askama::Template;
 use std::collections::BTreeMap;
 
 /// Height of a line of text.
@@ -39,6 +40,8 @@ pub enum DrawnShape {
 }
 
 /// A drawing along time.
+#[derive(Template)]
+#[template(path = "html/drawing.html")]
 pub struct Drawing {
     /// Unique in the page.
     pub id: String,
@@ -240,22 +243,7 @@ impl Drawing {
             self.text((0.0, 3), top + FIELD / 2.0 + 4.0, "start", "tick", "50%".into());
             self.text((0.0, 3), top + FIELD - 4.0, "start", "tick", "0%".into());
             self.text((1.0, -4), top + 16.0, "end", "tick", format!("objective {}", percent(sli.objective)));
-            self.missed(top + FIELD + 2.0, &values, sli.objective);
             self.y = top + FIELD + 10.0;
-        }
-    }
-
-    /// Where the objective was missed: a bar below the field, with a pattern of its own.
-    fn missed(&mut self, y: f64, values: &[Option<f64>], objective: f64) {
-        let missed: Vec<bool> = values.iter().map(|value| value.is_some_and(|ratio| ratio < objective)).collect();
-        let mut at = 0;
-        for run in missed.chunk_by(|a, b| a == b) {
-            let (from, to) = (self.samples.part(at).0, self.samples.part(at + run.len() - 1).1);
-            if run.first() == Some(&true) {
-                let title = format!("objective missed {} to {}", self.samples.clock(from), self.samples.clock(to));
-                self.rect(from, to, (y, 5.0), "missed", title);
-            }
-            at += run.len();
         }
     }
 

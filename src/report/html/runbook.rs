@@ -10,9 +10,6 @@ use crate::view::format::bytes;
 use crate::view::{StatusSymbol, StepView, words};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
-/// Lines of the runbook that nobody followed are shown as they are up to this number, and folded from there on.
-const GAP_LINES: usize = 14;
-
 /// Around a table of the runbook, which scrolls by itself where it is too wide.
 const SCROLL: &str = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table of the runbook\">";
 
@@ -31,9 +28,7 @@ pub enum RunbookPart<'a> {
     /// Headings between steps.
     Between { says: String },
     /// What no step follows.
-    Rest { says: String },
-    /// The same, folded.
-    Folded { summary: String, says: String },
+    Rest { summary: String, says: String },
 }
 
 pub struct StepPart<'a> {
@@ -123,19 +118,12 @@ fn gap<'a>(text: &str) -> RunbookPart<'a> {
     let told: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let headings: Vec<&str> = told.iter().copied().filter(|line| line.starts_with('#')).collect();
     let says = markdown(text);
-    match told.len() {
-        all if headings.len() == all => RunbookPart::Between { says },
-        all if all <= GAP_LINES => RunbookPart::Rest { says },
-        all => {
-            let names: Vec<String> =
-                headings.iter().map(|line| one_line(line.trim_start_matches(['#', ' ']))).collect();
-            let names = if names.is_empty() { String::new() } else { format!(": {}", cut(&names.join(", "), 120)) };
-            RunbookPart::Folded {
-                summary: format!("not part of this drill{names} ({})", words::many(all, "line")),
-                says,
-            }
-        }
+    if headings.len() == told.len() {
+        return RunbookPart::Between { says };
     }
+    let names: Vec<String> = headings.iter().map(|line| one_line(line.trim_start_matches(['#', ' ']))).collect();
+    let names = if names.is_empty() { String::new() } else { format!(": {}", cut(&names.join(", "), 120)) };
+    RunbookPart::Rest { summary: format!("not part of this drill{names} ({})", words::many(told.len(), "line")), says }
 }
 
 fn step<'a>(record: &'a Record, info: &'a StepInfo, text: &str, room: &Room<'_>) -> StepPart<'a> {
@@ -311,7 +299,7 @@ mod tests {
     #[test]
     fn a_second_drill_of_the_same_runbook_shows_its_steps_only() {
         let record = record_of(Story::Passed);
-        let mut room = Room::of(1, 0);
+        let mut room = Room::default();
         let first = RunbookSection::of(&record, &mut room, "d1").unwrap();
         let second = RunbookSection::of(&record, &mut room, "d2").unwrap();
         assert!(
@@ -333,7 +321,7 @@ mod tests {
     fn steps_whose_lines_are_not_there_are_told_all_the_same() {
         let mut record = record_of(Story::Passed);
         record.plan.as_mut().unwrap().runbook_text = Some("# short\n".into());
-        let runbook = RunbookSection::of(&record, &mut Room::of(1, 0), "d1").unwrap();
+        let runbook = RunbookSection::of(&record, &mut Room::default(), "d1").unwrap();
         let steps = runbook.parts.iter().filter(|part| matches!(part, RunbookPart::Step(_))).count();
         assert_eq!(steps, record.plan.as_ref().unwrap().steps.len());
     }

@@ -119,21 +119,16 @@ fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Ve
     let hosts = |mount: &MountPoint| mount.name.as_ref().is_some_and(|name| on_host.contains(name));
     let usable = |mount: &MountPoint| mount.rw == Some(true) && is_volume(mount) && !hosts(mount);
     let above = mounts.iter().filter(|mount| Path::new(path).starts_with(at(mount)));
-    let Some(mount) = above.max_by_key(|mount| Path::new(&at(mount)).components().count()) else {
-        let all: BTreeSet<String> = mounts.iter().map(at).collect();
-        let all = if all.is_empty() { "none".into() } else { Vec::from_iter(all).join(", ") };
-        return Err(format!("it is not below a mount of the container: there is {all}"));
-    };
-    if mount.typ.as_deref() == Some("tmpfs") {
-        return Err(format!("{} is in memory (tmpfs), and the container's own", at(mount)));
+    let nearest = above.max_by_key(|mount| Path::new(&at(mount)).components().count());
+    let all = mounts.iter().filter(|mount| usable(mount)).map(at);
+    if nearest.is_some_and(usable) {
+        return Ok(all.collect());
     }
-    if mount.rw != Some(true) {
-        return Err(format!("{} is mounted read-only", at(mount)));
-    }
-    if !usable(mount) {
-        return Err(format!("{} is kept by the host, and no volume of the drill's own", at(mount)));
-    }
-    Ok(mounts.iter().filter(|mount| usable(mount)).map(at).collect())
+    let all: Vec<String> = all.collect::<BTreeSet<_>>().into_iter().collect();
+    let all = if all.is_empty() { "none".into() } else { all.join(", ") };
+    Err(format!(
+        "it is on no volume of the drill's own that can be written to: of the container's mounts that is {all}"
+    ))
 }
 
 /// Another driver than `local` keeps a volume elsewhere, whatever its options are called.
@@ -161,11 +156,11 @@ mod tests {
         let reachable = |path: &str, mounts: &[MountPoint]| reachable(path, mounts, &[]);
         assert_eq!(reachable("/data", &mounts), Ok(all.clone()));
         assert_eq!(reachable("/data/base/1", &mounts), Ok(all));
-        assert_eq!(reachable("/data/conf/x", &mounts), Err("/data/conf is mounted read-only".into()));
-        assert!(reachable("/run/x", &mounts).unwrap_err().contains("tmpfs"));
-        let nowhere = "it is not below a mount of the container: there is /backup, /data, /data/conf, /run";
-        assert_eq!(reachable("/database/x", &mounts), Err(nowhere.into()));
-        assert!(reachable("/x", &[]).unwrap_err().ends_with("there is none"));
+        let told = "it is on no volume of the drill's own that can be written to: of the container's mounts that is";
+        for path in ["/data/conf/x", "/run/x", "/database/x"] {
+            assert_eq!(reachable(path, &mounts), Err(format!("{told} /backup, /data")), "{path}");
+        }
+        assert_eq!(reachable("/x", &[]), Err(format!("{told} none")));
     }
 
     #[test]
@@ -183,7 +178,7 @@ mod tests {
         assert_eq!(reachable("/data/x", &mounts, &on_host), Ok(vec!["/data".to_string()]));
         for path in ["/data/host", "/data/host/x", "/srv", "/srv/x", "/share/x", "/cluster/x", "/unknown"] {
             let told = reachable(path, &mounts, &on_host).unwrap_err();
-            assert!(told.ends_with("is kept by the host, and no volume of the drill's own"), "{path}: {told}");
+            assert!(told.ends_with("of the container's mounts that is /data"), "{path}: {told}");
         }
         assert!(reachable("/srv/x", &mounts, &[]).is_ok(), "the name of the volume makes the difference");
     }

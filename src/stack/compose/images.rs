@@ -1,22 +1,26 @@
-//! The images that Firedrill makes itself: the agent's, from the running executable and without any registry, and the
-//! toolbox with the agent's bundle in it. Named by their content, made once, removed when they are old and unused.
+//! The images of a drill: those that Firedrill makes itself (the agent's, from the running executable and without any registry, and the
+//! toolbox with the agent's bundle in it), named by their content, made once, removed when they are old and unused; and those that are pulled
+//! before anything is started: how long a registry takes says nothing about the stack's health, so it does not count towards the time that the
+//! stack has to become healthy.
 
+use super::builds::read_dockerfile;
 use super::bundle::{Bundle, HOME};
 use super::command::{ComposeCommand, succeeded};
-use super::content::read_dockerfile;
 use super::errors::{api, environment, hinted, unless_gone};
 use super::labels;
+use super::model::unescape;
 use crate::process;
 use crate::record::PrivateDir;
-use crate::stack::{StackOptions, StackRequest, StackResult};
+use crate::stack::{StackError, StackOptions, StackRequest, StackResult};
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::RemoveImageOptions;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// An image of Firedrill's own that has the agent's bundle on top of what a Dockerfile makes.
 pub(in crate::stack) struct BundledImage {
@@ -140,7 +144,7 @@ pub async fn agent(compose: &ComposeCommand, options: &StackOptions) -> StackRes
     import.args(["import", "--message", COMMENT, "--change", &format!("ENTRYPOINT {entrypoint}")]);
     import.args(["--change", &format!("CMD {command}"), "--change", &format!("LABEL {}=agent", labels::IMAGE)]);
     import.args(["-", &image.tag]).stdin(root).env_remove("DOCKER_DEFAULT_PLATFORM");
-    succeeded(operation, import, super::pull::WITHIN).await?;
+    succeeded(operation, import, WITHIN).await?;
     // Old ones are in nobody's way, so a failure here is no reason to stop.
     let _ = remove_old(docker, "agent", AGENT, &[&image.tag]).await;
     Ok(image)
@@ -158,7 +162,7 @@ pub async fn ensure_pulled(compose: &ComposeCommand, name: &str, operation: &str
     // By the command, which has the credentials of private registries.
     let mut pull = compose.endpoint.command();
     pull.args(["pull", "--quiet", "--", name]);
-    succeeded(operation, pull, super::pull::WITHIN).await?;
+    succeeded(operation, pull, WITHIN).await?;
     inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
 }
 
@@ -312,6 +316,74 @@ async fn remove_names(docker: &Docker, names: &[String]) -> Vec<String> {
     removed
 }
 
+/// How long all pulls together may take: a large image over a slow line, and still an end.
+pub(super) const WITHIN: Duration = Duration::from_secs(30 * 60);
+
+/// Image → one service that runs it, of those that may have to be pulled: what is built here, and what must never be
+/// pulled, is left to `up`.
+fn candidates(model: &Value) -> BTreeMap<String, String> {
+    let services = model.get("services").and_then(Value::as_object);
+    let mut images = BTreeMap::new();
+    for (service, json) in services.into_iter().flatten() {
+        let text = |key: &str| json.get(key).and_then(Value::as_str);
+        if let (Some(image), None | Some("missing" | "if_not_present" | "always")) =
+            (text("image"), text("pull_policy"))
+        {
+            images.entry(unescape(image)).or_insert_with(|| service.clone());
+        }
+    }
+    images
+}
+
+/// Pulls what a model needs and the engine does not have; what that took, or nothing when all of it is there.
+///
+/// # Errors
+/// `Environment` when an image cannot be pulled, with its name and what to do about it.
+pub(super) async fn missing(compose: &ComposeCommand, model: &Value) -> StackResult<Duration> {
+    let missing = absent(compose, candidates(model)).await?;
+    if missing.is_empty() {
+        return Ok(Duration::ZERO);
+    }
+    let began = Instant::now();
+    // By Compose, which has the credentials of private registries and knows each service's platform.
+    let args: Vec<&str> = ["pull", "--quiet", "--"].into_iter().chain(missing.values().map(String::as_str)).collect();
+    let ran = compose.run(&args, "pull.log", WITHIN, Some(model)).await?;
+    // Several images are pulled at the same time: those that came are not to blame.
+    let still = absent(compose, missing.clone()).await.unwrap_or(missing);
+    let names: Vec<String> = still.into_keys().collect();
+    // For a service that could be built as well, Compose takes an image that cannot be pulled for no error.
+    if ran.succeeded() && names.is_empty() {
+        return Ok(began.elapsed());
+    }
+    Err(failed(&names, &if ran.status.is_none() { vec![ran.failure()] } else { ran.tail }))
+}
+
+/// Those that the engine does not have.
+async fn absent(compose: &ComposeCommand, images: BTreeMap<String, String>) -> StackResult<BTreeMap<String, String>> {
+    let mut absent = BTreeMap::new();
+    for (image, service) in images {
+        if inspect(&compose.endpoint.docker, &image).await?.is_none() {
+            absent.insert(image, service);
+        }
+    }
+    Ok(absent)
+}
+
+/// Why a pull failed, and what to do about it.
+fn failed(names: &[String], tail: &[String]) -> StackError {
+    let says_why = |line: &&String| {
+        let line = line.to_ascii_lowercase();
+        line.contains("error") || line.contains("denied") || line.contains("not found")
+    };
+    let line = tail.iter().rfind(says_why).or(tail.last()).map_or("it said nothing", String::as_str);
+    let cause = line.rsplit_once("Error response from daemon:").map_or(line, |(_, cause)| cause).trim();
+    let first = names.first().map_or("IMAGE", String::as_str);
+    let hint = format!(
+        "try `docker pull {first}`: it may need `docker login`, another name or tag, or `docker load`; an image of your own needs `build:`"
+    );
+    hinted(format!("pulling {}", names.join(", ")), cause, hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,5 +423,39 @@ mod tests {
         }
         assert_eq!(own(&[NAMELESS]), Some(vec![]));
         assert_eq!(own(&[]), Some(vec![]));
+    }
+}
+
+#[cfg(test)]
+mod pull_tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_built_or_never_pulled_is_no_candidate() {
+        let model = json!({ "services": {
+            "a": { "image": "redis:7" }, "b": { "image": "redis:7", "pull_policy": "always" },
+            "c": { "image": "x$$y", "pull_policy": "missing" }, "d": { "image": "built", "pull_policy": "never" },
+            "e": { "build": {} }, "f": { "image": "own", "pull_policy": "build" },
+        } });
+        let expected =
+            [("redis:7", "a"), ("x$y", "c")].map(|(image, service)| (image.to_string(), service.to_string()));
+        assert_eq!(candidates(&model), BTreeMap::from(expected));
+        assert!(candidates(&json!({})).is_empty());
+    }
+
+    #[test]
+    fn a_failed_pull_names_the_image_and_the_cure() {
+        let said = |line: &str| {
+            let error = failed(&["team/app:1".into()], &["app Pulling".into(), line.into()]);
+            let StackError::Environment { operation, cause, hint } = error else { panic!("{error:?}") };
+            format!("{operation}: {cause} ({})", hint.unwrap_or_default())
+        };
+        let lines = [
+            "Error response from daemon: pull access denied for team/app, repository does not exist",
+            "app Error manifest for team/app:1 not found: manifest unknown",
+            "Error response from daemon: Get \"https://registry-1.docker.io/v2/\": no such host",
+        ];
+        insta::assert_snapshot!(lines.map(said).join("\n"));
     }
 }

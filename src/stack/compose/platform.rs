@@ -1,16 +1,16 @@
 //! Compose as a kind of stack.
 
+use super::attached::{RunningProject, projects, running_project};
 use super::endpoint::Endpoint;
 use super::model::{self, ResolvedModel, scalar, texts};
 use super::programs::{self, KnownPrograms, StepImages};
-use super::project::{RunningProject, projects, running_project};
 use super::stack::ComposeStack;
 use super::steps::{self, Known};
 use super::{findings, images, rights};
 use crate::source::did_you_mean;
 use crate::stack::{
-    AttachError, Demand, Finding, HostRequests, MissingPrograms, Need, Place, Published, ResolveError, ResolvedStack,
-    RunIdentity, ServiceFacts, Stack, StackOptions, StackRequest, StackResult,
+    AttachError, Demand, Finding, HostRequests, MissingPrograms, Need, Place, ResolveError, ResolvedStack, RunIdentity,
+    ServiceFacts, Stack, StackOptions, StackRequest, StackResult,
 };
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -101,14 +101,12 @@ impl ResolvedStack for ResolvedCompose {
         let facts = |(name, service): (&String, &Value)| ServiceFacts {
             name: name.clone(),
             image: scalar(&service["image"]).unwrap_or_default(),
-            command: [texts(&service["entrypoint"]), texts(&service["command"])].concat(),
             environment: model.environment(name),
             ports: model.known_ports(name, &[]),
             published: service["ports"].as_array().is_some_and(|ports| !ports.is_empty()),
             health_check: texts(&service["healthcheck"]["test"]).join(" "),
             waits_for: service["depends_on"].as_object().into_iter().flat_map(Map::keys).cloned().collect(),
             source: service["build"]["context"].as_str().filter(|context| !context.is_empty()).map(PathBuf::from),
-            dockerfile: model.dockerfile(name).unwrap_or_default(),
             is_job: jobs.contains(name),
             has_name: !model.networks_of(name).is_empty(),
         };
@@ -119,10 +117,10 @@ impl ResolvedStack for ResolvedCompose {
         findings::findings(&self.model, &self.request)
     }
 
-    fn refuses(&self, call: (&str, &[String]), env: &[(String, String)]) -> Option<String> {
+    fn refuses(&self, call: (&str, &[String])) -> Option<String> {
         let team = self.model.name();
         let known = self.known.get_or_init(|| steps::known(team, &self.request, team));
-        steps::refusal(known, call, env)
+        steps::refusal(known, call)
     }
 
     fn lacks(&self, need: &Need) -> Option<(String, String)> {
@@ -136,10 +134,6 @@ impl ResolvedStack for ResolvedCompose {
 
     fn asked(&self) -> HostRequests {
         rights::asked(&self.model, &self.request.root)
-    }
-
-    fn published(&self) -> Published {
-        self.model.published()
     }
 
     fn variables(&self) -> Option<BTreeSet<String>> {

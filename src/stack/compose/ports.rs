@@ -2,9 +2,8 @@
 //! must have all that are known. And what `localhost:PORT` means in the toolbox: the ports that the stack publishes on the machine of its
 //! developers, each with the service behind it.
 
-use super::builds::Builds;
+use super::builds::{Builds, dockerfile, read_dockerfile};
 use super::command::ComposeCommand;
-use super::content::{dockerfile, read_dockerfile};
 use super::errors::hinted;
 use super::findings::no_port;
 use super::images;
@@ -16,9 +15,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// So many ports that lead nowhere are told: a short file can publish all there are again and again.
-const MOST_LEFT_OUT: usize = 1000;
-/// Ports of ranges that are gone through, all there are four times over.
+/// Ports of ranges that are gone through, all there are four times over: a short file can publish them again and again.
 const MOST_PUBLISHED: usize = 4 * u16::MAX as usize;
 
 impl ResolvedModel {
@@ -42,27 +39,22 @@ impl ResolvedModel {
         dockerfile(build, Path::new(&context)).ok()
     }
 
-    /// What the stack publishes.
+    /// What the stack publishes that can be forwarded: TCP to what is on a network of the stack, where the Compose file names a port of the
+    /// host and the engine does not choose one each time.
     pub fn published(&self) -> Published {
         let (mut found, mut left) = (Published::default(), MOST_PUBLISHED);
         for (name, service) in self.section("services") {
             for port in service["ports"].as_array().into_iter().flatten() {
                 let text = |key: &str| scalar(&port[key]).unwrap_or_default();
                 let (target, published, protocol) = (text("target"), text("published"), text("protocol"));
-                if !matches!(protocol.as_str(), "" | "tcp") {
-                    found.left_out.push(format!("port {target}/{protocol} of `{name}`: only TCP is forwarded"));
-                } else if !has_own_networks(service.get("network_mode")) {
-                    found.left_out.push(format!("port {target} of `{name}`: it is on no network of the stack"));
-                } else if let Some(of_host) = port_range(&published) {
-                    if of_host.len() > left {
-                        found.left_out.push(format!("port {target} of `{name}`: the stack publishes too many"));
-                    } else if let Some(target) = port_range(&target).filter(|ports| ports.len() == 1) {
-                        left -= of_host.len();
-                        of_host.for_each(|port| found.insert(port, name, *target.start()));
-                    }
-                } else {
-                    let why = "the Compose file gives it no port of the host, and the engine chooses one each time";
-                    found.left_out.push(format!("port {target} of `{name}`: {why}"));
+                if !matches!(protocol.as_str(), "" | "tcp") || !has_own_networks(service.get("network_mode")) {
+                    continue;
+                }
+                let of_host = port_range(&published).filter(|ports| ports.len() <= left);
+                let target = port_range(&target).filter(|ports| ports.len() == 1);
+                if let (Some(of_host), Some(target)) = (of_host, target) {
+                    left -= of_host.len();
+                    of_host.for_each(|port| found.insert(port, name, *target.start()));
                 }
             }
         }
@@ -103,11 +95,7 @@ pub(super) async fn interposed(stack: &ComposeStack, compose: &ComposeCommand, o
 
 impl Published {
     fn insert(&mut self, port: u16, service: &str, target: u16) {
-        let leads_to = format!("{service}:{target}");
-        let known = self.ports.entry(port).or_insert_with(|| leads_to.clone());
-        if *known != leads_to && self.left_out.len() < MOST_LEFT_OUT {
-            self.left_out.push(format!("port {port} of `{service}`: it is published for {known} already"));
-        }
+        self.ports.entry(port).or_insert_with(|| format!("{service}:{target}"));
     }
 
     /// Adds the ports of a container: those that are bound now, also where the engine chose them, and of one that is
@@ -158,12 +146,6 @@ mod tests {
             found.arguments().join(" "),
             "agent forward 8001=api:8000 8002=api:8000 8003=api:8000 8080=web:80 8443=web:443"
         );
-        insta::assert_snapshot!(found.left_out.join("\n"), @r"
-        port 9100 of `web`: the Compose file gives it no port of the host, and the engine chooses one each time
-        port 8080 of `api`: it is published for web:80 already
-        port 53/udp of `dns`: only TCP is forwarded
-        port 7 of `own`: it is on no network of the stack
-        ");
         let all = json!({ "target": 80, "published": "1-65535", "protocol": "tcp" });
         let Value::Object(json) =
             json!({ "services": { "a": { "ports": [all, all] }, "b": { "ports": [all, all, all] } } })
@@ -171,8 +153,7 @@ mod tests {
             panic!("a literal mapping")
         };
         let found = ResolvedModel { json, ..ResolvedModel::default() }.published();
-        assert_eq!((found.ports.len(), found.left_out.len()), (65535, MOST_LEFT_OUT + 1));
-        assert_eq!(found.left_out[MOST_LEFT_OUT], "port 80 of `b`: the stack publishes too many");
+        assert_eq!(found.ports.len(), 65535);
     }
 
     #[test]
@@ -186,9 +167,9 @@ mod tests {
         let of = |container| {
             let mut found = Published::default();
             found.add_container("web", &container);
-            (found.arguments().join(" "), found.left_out.len())
+            found.arguments().join(" ")
         };
-        assert_eq!(of(up), ("agent forward 8080=web:80 49153=web:9100".to_string(), 0));
-        assert_eq!(of(down), ("agent forward 8080=web:80".to_string(), 0));
+        assert_eq!(of(up), "agent forward 8080=web:80 49153=web:9100");
+        assert_eq!(of(down), "agent forward 8080=web:80");
     }
 }

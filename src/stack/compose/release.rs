@@ -2,11 +2,11 @@
 //! container was made with tells which release it is.
 
 use super::errors::environment;
-use super::health::{Standing, standing};
 use super::model::{escape, files_of, scalars, service_mut, texts, unescape};
 use super::stack::{ComposeStack, UP_WITHIN};
 use super::steps::recreate::Rereading;
 use super::steps::with_more;
+use super::up::{Standing, standing};
 use super::{containers, labels};
 use crate::stack::{CallIo, Fingerprint, Fingerprints, RELEASE_WITHIN, Release, StackResult};
 use bollard::models::ContainerInspectResponse;
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
 /// What is done first, in messages.
 const RESOLVING: &str = "resolving the stack's file";
 /// How long new containers have to become ready; a bad release may never be.

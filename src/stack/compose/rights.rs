@@ -17,10 +17,6 @@ use std::sync::LazyLock;
 const BUILDER_SYNTAX: [&str; 6] = [",", "\"", "\n", "\r", "${", "%{"];
 /// Said of a text that has some of that.
 const AMBIGUOUS: &str = "commas, quotes, line ends, `${` and `%{` in it mean something to the builder";
-/// Options of logs that the engine keeps itself.
-const LOG_OPTIONS: [&str; 10] = [
-    "compress", "env", "env-regex", "labels", "labels-regex", "max-buffer-size", "max-file", "max-size", "mode", "tag",
-];
 /// Said of what is not in the table.
 const UNKNOWN: &str = "Firedrill does not know this key";
 /// Said of a value that has another form than Compose prints.
@@ -232,7 +228,6 @@ impl Walk<'_> {
         match rule.split_once(' ').map_or(rule, |(rule, _)| rule) {
             // `build` decides it, by the context.
             "dockerfile" => None,
-            "caches" => only(false, "the build reads and writes outside of the drill", &is_remote_cache),
             "context" => each(&|text| self.context(text, false)),
             "contexts" if value.is_object() => each(&|text| self.context(text, true)),
             "contexts" => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context), true)),
@@ -261,16 +256,6 @@ impl Walk<'_> {
             "labels" => only(true, "this label says whose a container is", &|key| {
                 !begins(key, &["dev.firedrill.", "com.docker.compose."])
             }),
-            "logging" => match text(value.get("driver")).as_deref().unwrap_or_default() {
-                "json-file" | "local" | "none" => None,
-                // The driver that the engine has by default may be one that these tell where logs go.
-                "" => {
-                    let mut options = value.get("options").and_then(Value::as_object).into_iter().flat_map(Map::keys);
-                    let other = options.find(|option| !LOG_OPTIONS.contains(&option.as_str()))?;
-                    consent(format!("the option {other}: it may send logs elsewhere"))
-                }
-                driver => consent(format!("the driver {driver} sends logs elsewhere")),
-            },
             "mount" => self.mount(value),
             "joins" => each(&|text| self.joins(text, &rule.split_whitespace().skip(1).collect::<Vec<_>>())),
             "propagation" => only(false, "what it mounts appears on the host", &|text| {
@@ -372,21 +357,6 @@ fn volume(volume: &Value) -> Option<Wrong> {
     consent(format!("{}: it is kept where the host mounts it", all.join(", ")))
 }
 
-/// Whether the cache of a build is an image, as buildx reads it: fields of CSV, of which each key is trimmed and taken without regard to
-/// case; a text without keys names an image. What has quotes or several lines is none.
-fn is_remote_cache(text: &str) -> bool {
-    if text.contains(['"', '\n', '\r']) {
-        return false;
-    }
-    let pairs = text.split(',').filter_map(|field| field.split_once('='));
-    let mut types = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case("type")).map(|(_, kind)| kind);
-    match (types.next(), types.next()) {
-        (None, _) => !text.contains('='),
-        (Some(kind), None) => matches!(kind, "registry" | "inline"),
-        (Some(_), Some(_)) => false,
-    }
-}
-
 /// What a path is that is neither a file nor a directory.
 fn special(path: &Path) -> Option<&'static str> {
     let kind = std::fs::metadata(path).ok()?.file_type();
@@ -472,7 +442,9 @@ mod tests {
             ("/services/web/cap_add", json!([])),
             ("/services/web/security_opt", json!(["no-new-privileges:true"])),
             ("/services/web/sysctls", json!({ "net.core.somaxconn": "1024" })),
-            ("/services/web/logging", json!({ "driver": "json-file", "options": { "max-size": "1m" } })),
+            ("/services/web/logging", json!({ "driver": "syslog", "options": { "syslog-address": "udp://a" } })),
+            ("/services/web/build/cache_from", json!(["type=local,src=/x"])),
+            ("/services/web/build/cache_to", json!(["type=local,dest=/srv/x"])),
             ("/services/web/pid", json!("service:web")),
             ("/services/web/x-note", json!({ "privileged": true })),
             ("/volumes/d", json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs", "o": "size=64m,uid=1000" } })),
@@ -531,7 +503,6 @@ mod tests {
             ("network", json!("host")),
             ("ssh", json!(["default"])),
             ("entitlements", json!(["security.insecure"])),
-            ("cache_to", json!(["type=local,dest=/srv/x"])),
             ("additional_contexts", json!({ "etc": "/etc" })),
             ("additional_contexts", json!({ "other": "service:x/../../etc", "image": "docker-image://x/../../etc" })),
             ("context", json!("service:x/../../../etc")),
@@ -570,7 +541,7 @@ mod tests {
         let mut json = json!({ "name": "shop", "services": {
             "db": {
                 "image": "db:1",
-                "build": { "context": "/p/db", "args": { "A": "1" }, "cache_from": ["type=local,src=/a", "type=local,src=/b"],
+                "build": { "context": "/p/db", "args": { "A": "1" },
                            "additional_contexts": { "a": "/a", "b": "/b" } },
                 "command": ["run"],
                 "entrypoint": null,
@@ -578,7 +549,6 @@ mod tests {
                 "env_file": [{ "path": "/a.env" }, { "path": "/b.env" }],
                 "security_opt": ["seccomp:unconfined", "apparmor:unconfined"],
                 "sysctls": { "kernel.a": "1", "kernel.b": "1" },
-                "logging": { "driver": "syslog", "options": { "syslog-address": "udp://a" } },
                 "volumes": [{ "type": "bind", "source": "/srv/x", "target": "/x", "read_only": true }],
             },
             "web": { "image": "web:1", "volumes": [{ "type": "volume", "source": "disk", "target": "/d" }] },
@@ -606,11 +576,9 @@ mod tests {
             ("sysctls/kernel.b", json!("2")),
             ("sysctls", json!({ "kernel.a": "1", "kernel.c": "1" })),
             ("env_file/1/path", json!("/c.env")),
-            ("build/cache_from/1", json!("type=local,src=/c")),
             ("build/additional_contexts/b", json!("/c")),
             ("build/args/A", json!("2")),
             ("volumes/0/read_only", json!(false)),
-            ("logging/options/syslog-address", json!("udp://b")),
             ("image", json!("elsewhere:1")),
             ("command/0", json!("other")),
             ("entrypoint", json!(["other"])),
@@ -646,20 +614,6 @@ mod tests {
     }
 
     #[test]
-    fn logs_stay_where_the_engine_keeps_them() {
-        let asks = |logging: Value| with("/services/web/logging", logging);
-        let syslog = json!({ "max-size": "1m", "syslog-address": "unixgram:///run/x" });
-        assert_eq!(asks(json!({ "options": { "max-size": "1m", "max-file": "3" } })), Vec::<String>::new());
-        assert_eq!(asks(json!({ "driver": "json-file", "options": syslog })), Vec::<String>::new(), "it has none such");
-        for logging in
-            [json!({ "driver": "syslog" }), json!({ "options": syslog }), json!({ "driver": "", "options": syslog })]
-        {
-            let asks = asks(logging.clone());
-            assert!(asks.len() == 1 && asks[0].starts_with("logging: "), "{logging}: {asks:?}");
-        }
-    }
-
-    #[test]
     fn a_network_is_the_drills_own_or_somebody_elses() {
         for (pointer, key, text, told) in [
             ("/services/web", "network_mode", "bridge", ""),
@@ -683,31 +637,6 @@ mod tests {
             let asks = with(&format!("{pointer}/{key}"), json!(text));
             assert_eq!(asks.is_empty(), told.is_empty(), "{key}: {text}: {asks:?}");
             assert!(asks.iter().all(|ask| ask.starts_with(told)), "{key}: {text}: {asks:?}");
-        }
-    }
-
-    #[test]
-    fn a_cache_is_an_image_or_needs_consent() {
-        for text in
-            ["example.com/app:cache", "type=registry,ref=example.com/app", " TYPE =registry,ref=x", "type=inline"]
-        {
-            assert!(is_remote_cache(text), "{text}");
-        }
-        for text in [
-            "type=local,src=/x",
-            "type=local,src=/x,zz=type=registry",
-            "src=/x,Type=local",
-            "\"type=local\",src=/x",
-            "type=registry,\"type=local\",src=/x",
-            "type=registry,type=local,src=/x",
-            "type= registry",
-            "src=/x",
-            "type=gha",
-            "type=s3,bucket=b",
-        ] {
-            assert!(!is_remote_cache(text), "{text}");
-            let asks = with("/services/web/build/cache_from", json!(["example.com/app", text]));
-            assert!(asks.len() == 1 && asks[0].starts_with("build: "), "{text}: {asks:?}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Secrets that a resolved model holds, so that they can be hidden before anything is written.
 
-use super::content::whole_file;
-use super::dotenv::assignments;
+use super::builds::whole_file;
 use super::model::{ResolvedModel, scalars, texts_in, unescape};
+use super::variables::assignments;
 use crate::record::{SHORTEST_DECLARED, Secret, looks_secret, url_password};
 use crate::stack::StackRequest;
 use serde_json::Value;

@@ -13,7 +13,7 @@ use super::owner::Owner;
 use super::platform::ResolvedCompose;
 use super::steps::{Making, StepTarget, StepTools};
 use super::transform::{Drill, Recipe, transform};
-use super::{bypass, containers, files, labels, logs, processes, release, remove, secrets, usage};
+use super::{bypass, containers, files, labels, logs, processes, release, remove, secrets};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::changes::WatchedEnds;
 use crate::stack::{
@@ -316,7 +316,7 @@ impl Stack for ComposeStack {
 
     async fn usage(&self) -> StackResult<Option<UsageSample>> {
         self.note_volumes().await;
-        usage::usage(&self.endpoint.docker, &self.run.id, &self.used).await.map(Some)
+        containers::usage(&self.endpoint.docker, &self.run.id, &self.used).await.map(Some)
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {

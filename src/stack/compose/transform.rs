@@ -5,7 +5,7 @@ use super::builds::{Builds, is_own};
 use super::images::FiredrillImages;
 use super::model::{ResolvedModel, add_alias, escape, given_as, has_own_networks, places_mut, scalar};
 use super::ports::AgentPorts;
-use super::{labels, monitoring, outside, processes};
+use super::{findings, labels, monitoring, processes};
 use crate::stack::http_ports::carries_http;
 use crate::stack::{AgentRole, RunIdentity, StackRequest, TOOLBOX};
 use serde_json::{Map, Value, json};
@@ -43,11 +43,11 @@ pub(super) fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Dril
     if let Some(replaced) = spec.replaced() {
         monitoring::replace_file(model, &mut out, replaced, &drill.run.dir.join(monitoring::REPLACEMENT));
     }
-    let (images, has_engine) = (replaced_images(model, drill), outside::has_engine(model));
+    let (images, has_engine) = (replaced_images(model, drill), findings::has_engine(model));
     let mut services = out["services"].as_object().cloned().unwrap_or_default();
     for (name, service) in services.iter_mut().filter(|(_, service)| service.is_object()) {
         if !has_engine {
-            let followed = outside::followed_labels(service);
+            let followed = findings::followed_labels(service);
             followed.iter().for_each(|key| drop(take(&mut service["labels"], key)));
         }
         own_service(name, service, drill, &images);
@@ -96,6 +96,10 @@ fn own_service(name: &str, service: &mut Value, drill: &Drill<'_>, images: &BTre
     // What is in the resolved model is meant to run; its profiles have done their work.
     take(service, "profiles");
     take(service, "mac_address");
+    if !take(service, "logging").is_null() {
+        // Where the engine itself has them, and nobody else.
+        service["logging"] = json!({ "driver": "json-file" });
+    }
     expose_instead_of_publish(service);
     let container_name = take(service, "container_name");
     if has_own_networks(service.get("network_mode")) {
@@ -128,8 +132,8 @@ fn own_service(name: &str, service: &mut Value, drill: &Drill<'_>, images: &BTre
         service["pull_policy"] = json!("never");
     }
     if let Some((image, build)) = built.zip(service.get_mut("build").filter(|build| build.is_object())) {
-        // Without BuildKit it would replace a base image that is here.
-        ["tags", "pull"].iter().for_each(|key| drop(take(build, key)));
+        // Without BuildKit `pull` would replace a base image that is here, and caches may lie anywhere.
+        ["tags", "pull", "cache_from", "cache_to"].iter().for_each(|key| drop(take(build, key)));
         label(build, labels::IMAGE, "stack");
         if is_own(image) {
             label(build, labels::IMAGE_RUN, &drill.run.id);
@@ -320,7 +324,7 @@ fn our_service(drill: &Drill<'_>, role: &str, image: &str, networks: &[String]) 
 
 /// Has the programs that watch the engine leave the containers of a service alone.
 fn opt_out(service: &mut Value) {
-    outside::OPT_OUTS.iter().for_each(|(key, value)| label(service, key, value));
+    findings::OPT_OUTS.iter().for_each(|(key, value)| label(service, key, value));
 }
 
 fn add_labels(to: &mut Value, drill: &Drill<'_>) {

@@ -164,11 +164,12 @@ fn an_isolated_stack_has_internal_networks_only() {
 #[test]
 fn every_service_that_runs_a_built_image_runs_the_one_that_was_built() {
     let json = json!({ "name": "s", "services": {
-        "web": { "image": "shop:dev", "build": { "context": "/p", "tags": ["x"], "pull": true, "labels": { "a": "b" } } },
+        "web": { "image": "shop:dev", "build": { "context": "/p", "tags": ["x"], "pull": true, "labels": { "a": "b" },
+                                                 "cache_from": ["x"], "cache_to": ["type=local,dest=/srv/x"] } },
         "worker": { "image": "shop:dev", "pull_policy": "always" },
         "api": { "build": { "context": "/p/api" } },
         "cron": { "image": "s-api" },
-        "db": { "image": "postgres" } } });
+        "db": { "image": "postgres", "logging": { "driver": "syslog", "options": { "tag": "db" } } } } });
     let built =
         BTreeMap::from([("web".into(), "firedrill/s-web:1".into()), ("api".into(), "firedrill/s-api:2".into())]);
     let out = changed_with(json, &spec(&[]), &built);
@@ -186,6 +187,8 @@ fn every_service_that_runs_a_built_image_runs_the_one_that_was_built() {
         json!({ "context": "/p", "labels": { "a": "b", "dev.firedrill.image": "stack" } })
     );
     assert_eq!(out["services"]["db"].get("pull_policy"), None);
+    assert_eq!(out["services"]["db"]["logging"], json!({ "driver": "json-file" }));
+    assert_eq!(out["services"]["web"].get("logging"), None);
 }
 
 #[test]

@@ -114,7 +114,7 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
         let help = "it may be production: write it without the dot at its end, or set `isolate: true`";
         return Some((format!("names `{name}`, for which no name of the drill stands"), help));
     }
-    let mut help = "it may be production: let the manifests have a Service with Pods of the stack in its place, or set `isolate: true`";
+    let help = "it may be production: let the manifests have a Service with Pods of the stack in its place, or set `isolate: true`";
     let to = match kind(object) {
         _ if request.isolate => None,
         "Service" if text(object, "/spec/type") == "ExternalName" => {
@@ -123,15 +123,6 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
         }
         "Endpoints" => led("/subsets"),
         "EndpointSlice" => led("/endpoints"),
-        // A host without a dot is one of the drill's namespace; names of others are not rewritten in it.
-        "VirtualService" => {
-            help = "it may be production: name it without a dot (`web`), as a Service of the drill's namespace, or set `isolate: true`";
-            ["/spec/http", "/spec/tls", "/spec/tcp"].into_iter().flat_map(|at| items(object, at)).find_map(|http| {
-                let routes = items(http, "/route").map(|route| text(route, "/destination/host"));
-                let mirrors = items(http, "/mirrors").map(|mirror| text(mirror, "/destination/host"));
-                routes.chain(mirrors).chain([text(http, "/mirror/host")]).find(|host| host.contains('.'))
-            })
-        }
         _ => None,
     }?;
     Some((format!("leads to `{to}`, which is outside the stack"), help))
@@ -171,8 +162,8 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
         ("elsewhere", is_of(group, "elsewhere")),
         ("opens", isolated && is_of(group, "opens")),
         ("told", is_listed("tells", group, kind(object))),
-        ("leads-in", is_way_in(group, object)),
-        ("mesh", group == "networking.istio.io" && is_of_mesh(object)),
+        // An Ingress is left out.
+        ("leads-in", kind(object) != "Ingress" && is_listed("way-in", group, kind(object))),
     ];
     for (what, _) in of_group.into_iter().filter(|(_, is)| *is) {
         let (why, help) = said(what, group).or_else(|| said(what, "*")).unwrap_or_default();
@@ -215,28 +206,6 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
     }
     found.extend(foreign_priority(spec, request));
     found
-}
-
-/// Whether an object leads users from outside of the cluster to the drill, or gives it a name there, as an Ingress does.
-fn is_way_in(group: &str, object: &Value) -> bool {
-    is_listed("way-in", group, kind(object))
-        && match (group, kind(object)) {
-            // The one is left out, and the other is held to its hosts.
-            (_, "Ingress" | "ServiceEntry") => false,
-            (_, "VirtualService") => items(object, "/spec/gateways").any(|gateway| gateway != "mesh"),
-            // Between Services alone where it hangs on nothing else.
-            ("gateway.networking.k8s.io", route) if route != "Gateway" => {
-                items(object, "/spec/parentRefs").any(|parent| text(parent, "/kind") != "Service")
-            }
-            _ => true,
-        }
-}
-
-/// Whether an object of Istio says for all namespaces where a host is that is not one of its own namespace.
-fn is_of_mesh(object: &Value) -> bool {
-    ["ServiceEntry", "VirtualService"].contains(&kind(object))
-        && object["spec"]["exportTo"] != json!(["."])
-        && items(object, "/spec/hosts").filter_map(Value::as_str).any(|host| host.contains('.'))
 }
 
 /// Whether a group is one of these of the table, or ends so.
@@ -471,15 +440,13 @@ mod tests {
             refused(&json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "web" }, "spec": spec })).len()
         };
         let (gateway, istio) = ("gateway.networking.k8s.io/v1", "networking.istio.io/v1");
-        let hangs_on = |kind: Value| json!({ "parentRefs": [{ "name": "shared", "kind": kind }] });
         for (version, kind, spec) in [
             (gateway, "Gateway", json!({})),
-            (gateway, "HTTPRoute", hangs_on(json!("Gateway"))),
-            (gateway, "GRPCRoute", hangs_on(Value::Null)),
+            (gateway, "HTTPRoute", json!({ "parentRefs": [{ "name": "web", "kind": "Service" }] })),
+            (gateway, "GRPCRoute", json!({})),
             (istio, "Gateway", json!({})),
-            (istio, "VirtualService", json!({ "gateways": ["mesh", "prod/public"] })),
-            (istio, "VirtualService", json!({ "hosts": ["web.shop.svc.cluster.local"] })),
-            (istio, "ServiceEntry", json!({ "hosts": ["pay.example.com"], "exportTo": ["*"] })),
+            (istio, "VirtualService", json!({ "hosts": ["web"] })),
+            (istio, "ServiceEntry", json!({ "hosts": ["pay.example.com"], "exportTo": ["."] })),
             ("traefik.io/v1alpha1", "IngressRouteTCP", json!({})),
             ("route.openshift.io/v1", "Route", json!({})),
             ("projectcontour.io/v1", "HTTPProxy", json!({})),
@@ -493,9 +460,6 @@ mod tests {
             assert_eq!(told(version, kind, spec), 1, "{version} {kind}");
         }
         for (version, kind, spec) in [
-            (gateway, "HTTPRoute", hangs_on(json!("Service"))),
-            (istio, "VirtualService", json!({ "hosts": ["web"] })),
-            (istio, "ServiceEntry", json!({ "hosts": ["pay.example.com"], "exportTo": ["."] })),
             (istio, "DestinationRule", json!({})),
             ("external-secrets.io/v1", "ExternalSecret", json!({})),
             ("traefik.io/v1alpha1", "Middleware", json!({})),
@@ -552,11 +516,6 @@ mod tests {
         }
         // Who is elected writes itself into it.
         assert_eq!(led(&json!({ "kind": "Endpoints" })), None);
-        let mesh = |host: &str| {
-            let http = json!([{ "route": [{ "destination": { "host": "web" } }], "mirror": { "host": host } }]);
-            json!({ "kind": "VirtualService", "spec": { "http": http } })
-        };
-        assert!(led(&mesh("web.shop.svc.cluster.local")).is_some() && led(&mesh("web-v2")).is_none());
         assert_eq!(led(&json!({ "kind": "Service", "spec": { "externalName": "ignored" } })), None);
     }
 

@@ -5,12 +5,12 @@ use super::cluster::{Cluster, variable};
 use super::images::{FiredrillImages, IMAGE_VARIABLE};
 use super::manifests::{items, kind, lasting_containers, name, quantity, text};
 use super::names::{self, RUN, RUNNER};
-use super::namespace::{ClusterNamespace, api, environment, hinted, list, removed};
+use super::namespace::{self, ClusterNamespace, api, environment, hinted, list, removed};
 use super::platform::{KubernetesPlatform, source_files};
 use super::pods::{ailment, is_deleted, is_hopeless, status_of, told};
+use super::runs;
 use super::stack::{create_namespace, down, remove};
 use super::transform::{grant, own_object};
-use super::{runs, watch};
 use crate::output::log_line;
 use crate::record::Redactor;
 use crate::stack::{
@@ -240,7 +240,7 @@ impl JobPlace<'_> {
         let operation = "starting the Job";
         let mut why = "the cluster has made no Pod for it: `kubectl get events` says why".to_string();
         let pods = self.namespace.all::<Pod>();
-        let seen = watch::until(&pods, pods_of(&self.drill.run.id), STARTS_WITHIN, operation, |found| {
+        let seen = namespace::until(&pods, pods_of(&self.drill.run.id), STARTS_WITHIN, operation, |found| {
             let (name, pod) = found.iter().next()?;
             if runner_is(pod, "running").or(runner_is(pod, "terminated")).is_some() {
                 return Some(Ok(name.clone()));
@@ -257,7 +257,7 @@ impl JobPlace<'_> {
     async fn followed(&self, pod: &str) -> StackResult<RunnerEnd> {
         let pods = self.namespace.all::<Pod>();
         let within = self.drill.within + EXEC_WITHIN;
-        let end = watch::until(&pods, pods_of(&self.drill.run.id), within, "following the Job", |found| {
+        let end = namespace::until(&pods, pods_of(&self.drill.run.id), within, "following the Job", |found| {
             runner_end(found.get(pod))
         });
         tokio::pin!(end);
@@ -396,7 +396,7 @@ pub(super) async fn remove_job(namespace: &ClusterNamespace, run: &str) -> Stack
     removed(pods.delete_collection(&DeleteParams::default().grace_period(0), &own).await, operation)?;
     remove("v1", "Secret").await?;
     remove("v1", "ServiceAccount").await?;
-    let gone = watch::until(&pods, own, GONE_WITHIN, operation, |found| found.is_empty().then_some(()));
+    let gone = namespace::until(&pods, own, GONE_WITHIN, operation, |found| found.is_empty().then_some(()));
     gone.await?.ok_or_else(|| environment(operation, format!("its Pod is not gone within {} s", GONE_WITHIN.as_secs())))
 }
 

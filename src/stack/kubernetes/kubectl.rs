@@ -68,16 +68,6 @@ impl KubectlTools {
             ensure(input.len() <= MOST_INPUT, format!("more than {} MiB of input", MOST_INPUT / 1024 / 1024))?;
         }
         with_drill_names(&mut args, &followed(&stack.manifests), |pod| stack.keep_inside(pod));
-        for at in 0..args.iter().position(|arg| arg == "--").unwrap_or(args.len()) {
-            if let Some(file) = args[at].strip_prefix("--patch-file=")
-                && let Some(read) = self.read(file, &args, &input, &call.cwd).await?
-            {
-                // It is judged as it would be in the call. What is no text in it, kubectl would hand on as this as well.
-                let patch = String::from_utf8_lossy(&read);
-                args[at] = format!("--patch={}", unfollowed(&patch, &followed(&stack.manifests)));
-                translate(&args, &names).map_err(NotDone::refused)?;
-            }
-        }
         // What follows is not kubectl's.
         let words = args.split_off(args.iter().position(|arg| arg == "--").unwrap_or(args.len()));
         if let Some(objects) = self.objects_of_files(&args, &input, &call.cwd).await? {
@@ -208,7 +198,7 @@ fn is_passed(name: &str) -> bool {
 /// Whether kubectl reads standard input with these translated arguments: a file `-`, or a command that is to have it.
 fn reads_input(args: &[String]) -> bool {
     let mut own = args.iter().map(String::as_str).take_while(|arg| *arg != "--");
-    own.any(|arg| matches!(arg, "--filename=-" | "--patch-file=/dev/stdin" | "-" | "--stdin" | "--stdin=true"))
+    own.any(|arg| matches!(arg, "--filename=-" | "-" | "--stdin" | "--stdin=true"))
 }
 
 /// Objects on standard input that are written for the namespace of the runbooks, for the drill's.
@@ -295,12 +285,8 @@ mod tests {
     #[test]
     fn input_is_read_only_by_what_reads_it() {
         for reads in [
-            "apply --filename=-",
-            "apply --filename=- --prune",
-            "patch --patch-file=/dev/stdin",
-            "exec --stdin web -- psql",
-            "exec --stdin --tty web -- sh",
-            "run --stdin=true --image=y x",
+            "apply --filename=-", "apply --filename=- --prune", "exec --stdin web -- psql",
+            "exec --stdin --tty web -- sh", "run --stdin=true --image=y x",
         ] {
             assert!(reads_input(&words(reads)), "{reads}");
         }
@@ -408,7 +394,6 @@ mod tests {
             ("example.com/k8s echo apply --kustomize=example.com/k8s", Some("kustomize example.com/k8s\n")),
             ("k8s echo apply --recursive=1 --filename=k8s", Some(deep.as_str())),
             ("-e=d echo apply --filename=-e=d", Some("---\na: 1\n")),
-            ("k8s echo patch --patch-file=k8s", None),
             ("none.yaml echo apply --filename=none.yaml", None),
         ] {
             assert_eq!(told(line).as_deref(), read, "{line}");

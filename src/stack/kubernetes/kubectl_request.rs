@@ -574,7 +574,6 @@ mod tests {
             "patch cm endpoints -p {\"data\":{\"addresses\":\"kafka:9092\"}}",
             "patch @ --patch={\"data\":{\"addresses\":\"kafka:9092\"}} cm endpoints",
         ),
-        ("patch deploy web --patch-file p.yaml", "patch @ --patch-file=p.yaml deploy web"),
         ("apply -f -", "apply @ --filename=-"),
         ("apply -f /dev/stdin", "apply @ --filename=-"),
         ("apply -k k8s/overlays/prod/", "apply @ --kustomize=k8s/overlays/prod/"),

@@ -19,6 +19,5 @@ mod processes;
 mod runs;
 mod stack;
 mod transform;
-mod watch;
 
 pub use platform::KubernetesPlatform;

@@ -327,7 +327,7 @@ impl ResolvedStack for ResolvedManifests {
         }
     }
 
-    fn refuses(&self, (program, args): (&str, &[String]), _env: &[(String, String)]) -> Option<String> {
+    fn refuses(&self, (program, args): (&str, &[String])) -> Option<String> {
         let contexts = self.request.cluster.as_ref().map(|cluster| cluster.contexts.clone()).unwrap_or_default();
         let interposed = &self.request.interposed;
         let names = NamespaceNames { written: self.written(), real: self.written(), contexts: &contexts, interposed };
@@ -383,12 +383,10 @@ fn facts(manifests: &Manifests, service: &str) -> ServiceFacts {
     let workload = manifests.workload(service).unwrap_or(&Value::Null);
     let spec = pod_spec(workload).unwrap_or(&Value::Null);
     let container = main_container(spec, service).unwrap_or(&Value::Null);
-    let words = |pointer: &str| items(container, pointer).filter_map(Value::as_str).map(str::to_string);
     let ports = all_containers(spec).flat_map(|container| items(container, "/ports"));
     ServiceFacts {
         name: service.to_string(),
         image: text(container, "/image").to_string(),
-        command: words("/command").chain(words("/args")).collect(),
         environment: manifests.environment(service),
         ports: ports.filter_map(|port| u16::try_from(port.get("containerPort")?.as_u64()?).ok()).collect(),
         is_job: kind(workload) == "Job",

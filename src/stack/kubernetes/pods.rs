@@ -3,9 +3,8 @@
 use super::exec::PodTarget;
 use super::manifests::{self, Manifests, items, kind, name, text, texts};
 use super::names::{PROCESS, SERVICE};
-use super::namespace::{ClusterNamespace, as_value, environment, going, list, none_runs};
+use super::namespace::{self, ClusterNamespace, as_value, environment, going, list, none_runs};
 use super::stack::KubernetesStack;
-use super::watch;
 use crate::stack::{ContainerState, StackError, StackResult};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, LogParams, Preconditions};
@@ -201,7 +200,7 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
     };
     let of = |pod: &Value| workloads.iter().find(|workload| belongs(pod, workload));
     let within = deadline.saturating_duration_since(Instant::now());
-    let hopeless = watch::until(&all, ListParams::default(), within, look, |pods| {
+    let hopeless = namespace::until(&all, ListParams::default(), within, look, |pods| {
         pods.values().filter(|pod| ailment(pod).is_some_and(|why| is_hopeless(&why))).find_map(of)
     });
     let failed: Option<&Value> = tokio::select! {
@@ -228,8 +227,8 @@ pub(super) async fn wait(stack: &KubernetesStack, workloads: &[Value], deadline:
 pub(super) async fn stands(own: &ClusterNamespace, workload: &Value, deadline: Instant) -> StackResult<bool> {
     let operation = format!("looking at {} {}", kind(workload), name(workload));
     let all = own.of(workload, &operation).await?;
-    let (wanted, within) = (watch::only(name(workload)), deadline.saturating_duration_since(Instant::now()));
-    let seen = watch::until(&all, wanted, within, &operation, |found| {
+    let (wanted, within) = (namespace::only(name(workload)), deadline.saturating_duration_since(Instant::now()));
+    let seen = namespace::until(&all, wanted, within, &operation, |found| {
         let stands = standing(&as_value(found.values().next()?, workload));
         stands.map_or_else(|missing| (missing == JOB_FAILED).then_some(false), |()| Some(true))
     });

@@ -3,9 +3,9 @@
 
 use super::manifests::{self, Manifests, items, main_container, pod_spec, text};
 use super::names::{self, PROCESS, RUN};
-use super::namespace::{ClusterNamespace, api, environment, list};
+use super::namespace::{self, ClusterNamespace, api, environment, list};
+use super::pods;
 use super::stack::KubernetesStack;
-use super::{pods, watch};
 use crate::stack::changes::WatchedEnds;
 use crate::stack::{Ending, Process, RELEASE_WITHIN, StackResult};
 use k8s_openapi::api::core::v1::Pod;
@@ -70,7 +70,7 @@ fn watch_ends(namespace: &ClusterNamespace, process: &str) -> WatchedEnds {
                 pods.values().filter_map(ending).for_each(|ending| noted.note(ending));
                 None
             };
-            let _ = watch::until(&all, of(&process), Duration::MAX, &operation, look).await;
+            let _ = namespace::until(&all, of(&process), Duration::MAX, &operation, look).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     })
@@ -104,7 +104,7 @@ pub(super) async fn start(stack: &KubernetesStack, name: &str) -> StackResult<Wa
         stack.namespace.make(pod, &operation).await?;
     }
     let has_begun = |pod: &Value| pods::state(pod, name).status != "created";
-    let begun = watch::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| {
+    let begun = namespace::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| {
         (pods.len() == made.len() && pods.values().all(has_begun)).then_some(())
     });
     if begun.await?.is_some() {
@@ -123,7 +123,8 @@ pub(super) async fn remove(namespace: &ClusterNamespace, name: &str) -> StackRes
     let now = DeleteParams::default().grace_period(0);
     let found = list(&all, &of(name), &operation).await?;
     all.delete_collection(&now, &of(name)).await.map(drop).map_err(api(operation.as_str()))?;
-    let gone = watch::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| pods.is_empty().then_some(())).await?;
+    let gone =
+        namespace::until(&all, of(name), RELEASE_WITHIN, &operation, |pods| pods.is_empty().then_some(())).await?;
     let late = format!("the cluster has not done it within {} s", RELEASE_WITHIN.as_secs());
     gone.ok_or_else(|| environment(operation, late))?;
     Ok(found.iter().map(|pod| manifests::name(pod).to_string()).collect())

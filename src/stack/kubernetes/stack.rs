@@ -6,11 +6,11 @@ use super::jobs::{remove_empty_day, remove_job};
 use super::kubectl::KubectlTools;
 use super::manifests::{Manifests, WORKLOADS, items, kind, name, pod_spec_pointer, remove_at, text, written};
 use super::names::{self, CLOSED, CLOSED_PORT, OURS, RUN_ID};
-use super::namespace::{ClusterNamespace, api, environment, going, hinted, list, make};
+use super::namespace::{self, ClusterNamespace, api, environment, going, hinted, list, make};
 use super::platform::ResolvedManifests;
 use super::runs::{self, NotedRun};
 use super::transform::{self, Aliases, DrillObjects, own_object, port_number};
-use super::{bypass, objects, pods, processes, watch};
+use super::{bypass, objects, pods, processes};
 use crate::locked;
 use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
@@ -216,7 +216,7 @@ impl KubernetesStack {
     async fn account_is_there(&self) -> StackResult<()> {
         let accounts = self.namespace.all::<ServiceAccount>();
         let operation = "waiting for the ServiceAccount default";
-        let seen = watch::until(&accounts, watch::only("default"), ACCOUNT_WITHIN, operation, |found| {
+        let seen = namespace::until(&accounts, namespace::only("default"), ACCOUNT_WITHIN, operation, |found| {
             (!found.is_empty()).then_some(())
         });
         let late = format!("the cluster has not made it within {} s", ACCOUNT_WITHIN.as_secs());
@@ -456,7 +456,7 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
     // Of a start that was cut off, or whose runner was killed, the request may be carried out after this look.
     if found.is_none() && !cluster.in_job && runs::find(run).is_some() {
         let look = |found: &BTreeMap<String, Value>| (!found.is_empty()).then_some(());
-        watch::until(&all, watch::only(&namespace), LANDS_WITHIN, &operation, look).await?;
+        namespace::until(&all, namespace::only(&namespace), LANDS_WITHIN, &operation, look).await?;
         found = all.get_opt(&namespace).await.map_err(api(operation.as_str()))?;
     }
     let is_there = found.is_some();
@@ -474,7 +474,8 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
         return gone(Vec::new());
     }
     let within = GONE_WITHIN.saturating_sub(began.elapsed());
-    let seen = watch::until(&all, watch::only(&namespace), within, &operation, |found| found.is_empty().then_some(()));
+    let seen =
+        namespace::until(&all, namespace::only(&namespace), within, &operation, |found| found.is_empty().then_some(()));
     let seen = if is_there { seen.await } else { Ok(Some(())) };
     // By now what was under way when the namespace went has been made.
     if of_cluster {

@@ -1,5 +1,5 @@
-//! History as people and programs read it: one page for the terminal and for Markdown, and JSON beside it. Pure functions:
-//! the time of day is in no page. What comes from records goes through `text` or `name` of a page, so that it can neither move
+//! History as people and programs read it: pages of Markdown whose tables a terminal shows as well, and JSON beside them. Pure
+//! functions: the time of day is in no page. What comes from records goes through `text` or `name`, so that it can neither move
 //! the cursor nor become markup.
 
 use super::index::Update;
@@ -38,31 +38,31 @@ pub struct Overview {
     pub index: Update,
 }
 
-/// The overview of all scenarios as text or Markdown.
-pub fn overview_text(overview: &Overview, form: PageForm) -> String {
-    let mut page = HistoryPage::new(form);
+/// The overview of all scenarios.
+pub fn overview_text(overview: &Overview) -> String {
+    let mut page = HistoryPage::default();
     let (runs, scenarios) = (counted(overview.runs, "run"), counted(overview.scenarios.len(), "scenario"));
     page.heading(&format!("History: {runs} of {scenarios}"));
     let columns = [
         "scenario", ">runs", ">passed", ">of", ">flaky", ">impact", ">detect", ">mitigate", ">recover", ">spread",
         "trend", "last",
     ];
-    let rows: Vec<Vec<String>> = overview.scenarios.iter().map(|summary| row(&page, summary)).collect();
+    let rows: Vec<Vec<String>> = overview.scenarios.iter().map(row).collect();
     page.table(&columns, &rows);
     if overview.scenarios.iter().any(|summary| summary.counting() > 0) {
         page.line("Times are medians from the fault on; spread and trend are those of the recovery.");
     }
-    let worth: Vec<String> = overview.scenarios.iter().flat_map(|summary| worth_a_look(&page, summary, true)).collect();
+    let worth: Vec<String> = overview.scenarios.iter().flat_map(|summary| worth_a_look(summary, true)).collect();
     page.list("Worth a look", &worth);
     unreadable(&mut page, &overview.index);
-    page.out
+    page.0
 }
 
-fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
+fn row(summary: &Summary) -> Vec<String> {
     let median = |spread: &Option<Spread>| spread.as_ref().map_or_else(dash, |spread| seconds(spread.median_us));
     let recover = summary.to_recover.as_ref();
     vec![
-        page.name(&summary.scenario),
+        name(&summary.scenario),
         summary.runs.to_string(),
         share(summary.count(RunStanding::Passed), summary.counting()),
         summary.counting().to_string(),
@@ -87,21 +87,21 @@ fn share_of(part: usize, all: usize) -> String {
 }
 
 /// `not_recovered` or ``step_failed at `mitigate/x` ``.
-fn failure(page: &HistoryPage, verdict: Verdict, step: Option<&str>) -> String {
-    let verdict = page.name(verdict.name());
-    step.map(|step| format!("{verdict} at {}", page.name(step))).unwrap_or(verdict)
+fn failure(verdict: Verdict, step: Option<&str>) -> String {
+    let verdict = name(verdict.name());
+    step.map(|step| format!("{verdict} at {}", name(step))).unwrap_or(verdict)
 }
 
 /// What a reader should not have to look for. With the scenario's name in front, or without.
-fn worth_a_look(page: &HistoryPage, summary: &Summary, named: bool) -> Vec<String> {
+fn worth_a_look(summary: &Summary, named: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |text: String| {
-        lines.push(if named { format!("{}: {text}", page.name(&summary.scenario)) } else { text });
+        lines.push(if named { format!("{}: {text}", name(&summary.scenario)) } else { text });
     };
     if let Some(fail) = summary.last_fail.as_ref().filter(|_| summary.repeated.in_a_row > 0) {
         let passed = summary.last_pass.as_ref();
         let passed = passed.map_or("it never passed".into(), |at| format!("last pass {}", minute(&at.started_utc)));
-        let failure = failure(page, fail.verdict, fail.failed_step.as_deref());
+        let failure = failure(fail.verdict, fail.failed_step.as_deref());
         match summary.repeated.in_a_row {
             1 => say(format!("the newest run failed, {failure}; {passed}")),
             n => say(format!("the newest {n} runs failed in the same way, {failure}; {passed}")),
@@ -151,7 +151,7 @@ fn changed(change: &RunbookChange) -> String {
 
 /// Runs that could not be read are counted and named, on every page.
 fn unreadable(page: &mut HistoryPage, update: &Update) {
-    let why: Vec<String> = update.unreadable.iter().map(|why| page.text(why)).collect();
+    let why: Vec<String> = update.unreadable.iter().map(|why| text(why)).collect();
     page.list(&format!("{} could not be read and is in no figure", counted(why.len(), "run")), &why);
 }
 
@@ -204,15 +204,14 @@ fn changes(before: &IndexedRun, run: &IndexedRun, images: bool) -> Vec<&'static 
     all.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
 }
 
-/// The history of one scenario as text or Markdown.
-pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
-    let mut page = HistoryPage::new(form);
+/// The history of one scenario.
+pub fn scenario_text(view: &ScenarioView) -> String {
+    let mut page = HistoryPage::default();
     let summary = &view.summary;
-    page.heading(&format!("{}: {}", page.name(&summary.scenario), page.text(&summary.title)));
+    page.heading(&format!("{}: {}", name(&summary.scenario), text(&summary.title)));
     let passed = share_of(summary.count(RunStanding::Passed), summary.counting());
     page.item(&format!("{}, passed {}", counted(summary.runs, "run"), passed));
-    let failures: Vec<String> =
-        summary.failures.iter().map(|(verdict, n)| format!("{n} {}", page.name(verdict))).collect();
+    let failures: Vec<String> = summary.failures.iter().map(|(verdict, n)| format!("{n} {}", name(verdict))).collect();
     if !failures.is_empty() {
         page.item(&format!("failures: {}", failures.join(", ")));
     }
@@ -227,14 +226,14 @@ pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
     };
     page.item(&flakiness);
     for (what, at) in [("last pass", &summary.last_pass), ("last failure", &summary.last_fail)] {
-        let at = at.as_ref().map_or("never".into(), |at| format!("{} {}", minute(&at.started_utc), page.name(&at.run)));
+        let at = at.as_ref().map_or("never".into(), |at| format!("{} {}", minute(&at.started_utc), name(&at.run)));
         page.item(&format!("{what}: {at}"));
     }
-    worth_a_look(&page, summary, false).iter().for_each(|line| page.item(line));
+    worth_a_look(summary, false).iter().for_each(|line| page.item(line));
     times(&mut page, summary);
     runs(&mut page, &view.runs);
     unreadable(&mut page, &view.index);
-    page.out
+    page.0
 }
 
 fn times(page: &mut HistoryPage, summary: &Summary) {
@@ -268,11 +267,11 @@ fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
     let row = |line: &RunLine| {
         let run = &line.run;
         let said = match run.standing {
-            RunStanding::Failed | RunStanding::ControlFailed => failure(page, run.verdict, run.failed_step.as_deref()),
+            RunStanding::Failed | RunStanding::ControlFailed => failure(run.verdict, run.failed_step.as_deref()),
             _ => String::new(),
         };
         vec![
-            page.name(&run.run),
+            name(&run.run),
             run.standing.words().into(),
             shown(line).map_or_else(dash, seconds),
             if line.changed.is_empty() { String::new() } else { format!("{} changed", line.changed.join(", ")) },
@@ -284,73 +283,42 @@ fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
     page.table(&columns, &rows);
 }
 
-/// How a page is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PageForm {
-    /// For a terminal.
-    Text,
-    /// GitHub's Markdown.
-    Markdown,
+/// Words from a record, harmless on a page.
+fn text(text: &str) -> String {
+    prose(&one_line(text))
+}
+
+/// A name that a program knows something by: an id, a step, a file.
+fn name(name: &str) -> String {
+    // A code span cannot hold a backtick of its own kind, and a table ends its cells at every bar.
+    format!("`{}`", one_line(name).replace('`', "'").replace('|', "\\|"))
 }
 
 /// A page that is being written.
-#[derive(Debug)]
-struct HistoryPage {
-    form: PageForm,
-    out: String,
-}
+#[derive(Debug, Default)]
+struct HistoryPage(String);
 
 impl HistoryPage {
-    fn new(form: PageForm) -> HistoryPage {
-        HistoryPage { form, out: String::new() }
-    }
-
-    /// Words from a record, harmless on this page.
-    fn text(&self, text: &str) -> String {
-        let text = one_line(text);
-        match self.form {
-            PageForm::Text => text,
-            PageForm::Markdown => prose(&text),
-        }
-    }
-
-    /// A name that a program knows something by: an id, a step, a file.
-    fn name(&self, name: &str) -> String {
-        let name = one_line(name);
-        match self.form {
-            PageForm::Text => name,
-            // A code span cannot hold a backtick of its own kind, and a table ends its cells at every bar.
-            PageForm::Markdown => format!("`{}`", name.replace('`', "'").replace('|', "\\|")),
-        }
-    }
-
     fn gap(&mut self) {
-        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
-            self.out.push('\n');
+        if !self.0.is_empty() && !self.0.ends_with("\n\n") {
+            self.0.push('\n');
         }
-    }
-
-    /// Adds what is written in this form.
-    fn add(&mut self, text: &str, markdown: &str) {
-        self.out.push_str(if self.form == PageForm::Text { text } else { markdown });
     }
 
     fn heading(&mut self, text: &str) {
         self.gap();
-        self.add(&format!("{text}\n"), &format!("### {text}\n\n"));
+        self.0.push_str(&format!("### {text}\n\n"));
     }
 
     /// A paragraph.
     fn line(&mut self, text: &str) {
-        if self.form == PageForm::Markdown {
-            self.gap();
-        }
-        self.add(&format!("{text}\n"), &format!("{text}\n\n"));
+        self.gap();
+        self.0.push_str(&format!("{text}\n\n"));
     }
 
     /// A member of a list.
     fn item(&mut self, text: &str) {
-        self.add(&format!("  {text}\n"), &format!("- {text}\n"));
+        self.0.push_str(&format!("- {text}\n"));
     }
 
     /// A list below its heading; nothing where it has no member.
@@ -371,21 +339,20 @@ impl HistoryPage {
             (title.starts_with('>'), cells)
         });
         let filled = columns.filter(|(_, cells)| cells.iter().skip(1).any(|cell| !cell.is_empty()));
-        let padded = filled.map(|(right, cells)| {
-            let width = cells.iter().map(|cell| measure_text_width(cell)).max().unwrap_or(0);
+        let columns = filled.map(|(right, cells)| {
+            let width = cells.iter().map(|cell| measure_text_width(cell)).max().unwrap_or(0).max(2);
             let side = if right { Alignment::Right } else { Alignment::Left };
             let cells = cells.into_iter().map(|cell| pad_str(cell, width, side, None).into_owned());
-            (if right { "---:" } else { "---" }, cells.collect::<Vec<String>>())
+            let mut cells: Vec<String> = cells.collect();
+            cells.insert(1, "-".repeat(width - usize::from(right)) + if right { ":" } else { "" });
+            cells
         });
-        let (rules, columns): (Vec<&str>, Vec<Vec<String>>) = padded.unzip();
-        for line in 0..=rows.len() {
+        let columns: Vec<Vec<String>> = columns.collect();
+        for line in 0..rows.len() + 2 {
             let cells: Vec<&str> = columns.iter().filter_map(|column| Some(column.get(line)?.as_str())).collect();
-            self.add(&format!("  {}\n", cells.join("  ").trim_end()), &format!("| {} |\n", cells.join(" | ")));
-            if line == 0 {
-                self.add("", &format!("| {} |\n", rules.join(" | ")));
-            }
+            self.0.push_str(&format!("| {} |\n", cells.join(" | ")));
         }
-        self.add("", "\n");
+        self.0.push('\n');
     }
 }
 
@@ -401,13 +368,13 @@ fn share(part: usize, all: usize) -> String {
     format!("{share}%")
 }
 
-/// The trend as text or Markdown.
-pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
-    let mut page = HistoryPage::new(form);
+/// The trend.
+pub fn trend_text(trend: &HistoryTrend) -> String {
+    let mut page = HistoryPage::default();
     page.heading("By severity and quarter");
     let row = |row: &TrendRow| {
         let times = [&row.mttd, &row.mttm, &row.mttr].map(|mean| interval(mean, row.count));
-        let first = [row.of.to_string(), page.text(&row.severity), row.quarter.to_string(), row.count.to_string()];
+        let first = [row.of.to_string(), text(&row.severity), row.quarter.to_string(), row.count.to_string()];
         first.into_iter().chain(times).collect()
     };
     let rows: Vec<Vec<String>> = trend.rows.iter().map(row).collect();
@@ -417,8 +384,8 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
          Where it says (2 of 10), the other eight never came to it.",
     );
     let repeat = |repeat: &RepeatedFailure| {
-        let ids: Vec<String> = repeat.ids.iter().map(|id| page.name(id)).collect();
-        let what = format!("{} of {}", page.name(&repeat.class), page.name(&repeat.service));
+        let ids: Vec<String> = repeat.ids.iter().map(|id| name(id)).collect();
+        let what = format!("{} of {}", name(&repeat.class), name(&repeat.service));
         format!("{what}: {}: {}", counted(ids.len(), "time"), ids.join(", "))
     };
     let repeats: Vec<String> = trend.repeats.iter().map(repeat).collect();
@@ -428,17 +395,17 @@ pub fn trend_text(trend: &HistoryTrend, form: PageForm) -> String {
             format!("{failed} of {all} failed, recovery {}", interval(mean, *all))
         };
         let halves: Vec<String> = effect.failed.iter().zip(&effect.recover).map(half).collect();
-        let name = format!("{} ({})", page.name(&effect.action), page.name(&effect.scenario));
+        let name = format!("{} ({})", name(&effect.action), name(&effect.scenario));
         format!("{name}: before {}", halves.join("; after "))
     };
     let actions: Vec<String> = trend.actions.iter().map(action).collect();
     page.list("Before and after an action", &actions);
     let budget = |(service, slo, left): &(String, String, Option<f64>)| {
-        format!("{} {}: {}", page.name(service), page.name(slo), left.map_or_else(dash, budget_left))
+        format!("{} {}: {}", name(service), name(slo), left.map_or_else(dash, budget_left))
     };
     let budgets: Vec<String> = trend.budgets.iter().map(budget).collect();
     page.list("Error budget left", &budgets);
-    page.out
+    page.0
 }
 
 /// The trend as an HTML page, with a plot of the times of each severity.
@@ -449,7 +416,7 @@ pub fn trend_html(trend: &HistoryTrend) -> String {
     }
     let plots =
         groups.into_iter().map(|((of, severity), rows)| plot(&format!("{severity}, {of}"), &rows)).collect::<String>();
-    html_page("Trend", &plots, &trend_text(trend, PageForm::Markdown))
+    html_page("Trend", &plots, &trend_text(trend))
 }
 
 /// Quarter by quarter each mean time as a dot, its interval as a line, its name and value beside it.

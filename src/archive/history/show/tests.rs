@@ -36,16 +36,14 @@ fn overview() -> Overview {
 
 #[test]
 fn an_overview() {
-    insta::assert_snapshot!("overview", overview_text(&overview(), PageForm::Text));
-    insta::assert_snapshot!("overview-markdown", overview_text(&overview(), PageForm::Markdown));
+    insta::assert_snapshot!("overview", overview_text(&overview()));
 }
 
 #[test]
 fn a_scenario() {
     let runs: Vec<IndexedRun> = runs().into_iter().filter(|run| run.scenario == "db-pool").collect();
     let view = ScenarioView::of(&runs, Update::default()).unwrap();
-    insta::assert_snapshot!("scenario", scenario_text(&view, PageForm::Text));
-    insta::assert_snapshot!("scenario-markdown", scenario_text(&view, PageForm::Markdown));
+    insta::assert_snapshot!("scenario", scenario_text(&view));
 }
 
 /// The keys of every JSON are described.
@@ -77,7 +75,7 @@ fn a_mean_says_whom_it_leaves_out_and_a_budget_how_far_it_is_overspent() {
     let points = [Story::Passed, Story::NotRecovered].map(|story| TrendPoint::of_drill(&record_of(story)).unwrap());
     let mut trend = HistoryTrend::of(points.to_vec(), &[]);
     trend.budgets.push(("shop".into(), "availability".into(), Some(-3.0)));
-    let text = trend_text(&trend, PageForm::Text);
-    assert!(text.contains("4.00 s (1 of 2)") && text.contains("shop availability: -300%"), "{text}");
+    let text = trend_text(&trend);
+    assert!(text.contains("4.00 s (1 of 2)") && text.contains("`shop` `availability`: -300%"), "{text}");
     assert!(trend_html(&trend).contains("MTTR 4.00 s (1 of 2)"));
 }

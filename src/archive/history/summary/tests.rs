@@ -2,6 +2,7 @@
 
 use super::super::testing::{failed, run};
 use super::*;
+use crate::record::Verdict;
 use proptest::prelude::*;
 
 const S: u64 = 1_000_000;

@@ -3,10 +3,10 @@
 
 use crate::source::outside;
 use crate::stack::ToolCall;
-use crate::stack::compose::dotenv::assignments;
 use crate::stack::compose::model::{ProjectFiles, found_in, merged_names};
 use crate::stack::compose::reads::clean;
 use crate::stack::compose::secrets::read_bounded;
+use crate::stack::compose::variables::assignments;
 use std::path::{Path, PathBuf};
 
 /// The most that a `.env` may have, in bytes.

@@ -4,12 +4,9 @@
 mod arguments;
 mod copy;
 mod docker;
-mod guard;
-mod inside;
 mod lookup;
 mod process;
 pub(super) mod recreate;
-mod rename;
 mod request;
 mod team;
 
@@ -21,13 +18,12 @@ use crate::record::Secrets;
 use crate::source::work_tree;
 use crate::stack::tools::answer;
 use crate::stack::{CallIo, Place, StackRequest, TOOLBOX_DIRECTORY, ToolCall, Tools};
-use arguments::{CallKind, NotDone, StepEnv, ensure, refuse};
+use arguments::{CallKind, NotDone, ensure, refuse};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use lookup::FileLookup;
-use process::{ModelFile, ProcessListing};
+use process::{Change, ModelFile, ProcessListing};
 use recreate::Rereading;
-use rename::Change;
 pub(super) use request::Known;
 use request::StepRequest;
 use serde_json::Value;
@@ -119,9 +115,9 @@ pub(super) fn known(team: &str, spec: &StackRequest, own: &str) -> Known {
     Known { team: team.to_string(), own: own.to_string(), lookup }
 }
 
-/// Why a call with these variables is refused wherever the step stands, and whatever the stack is like at that moment.
-pub(super) fn refusal(known: &Known, (program, args): (&str, &[String]), env: &StepEnv) -> Option<String> {
-    let call = ToolCall { program: program.into(), args: args.to_vec(), env: env.to_vec(), ..ToolCall::default() };
+/// Why a call is refused wherever the step stands, and whatever the stack is like at that moment.
+pub(super) fn refusal(known: &Known, (program, args): (&str, &[String])) -> Option<String> {
+    let call = ToolCall { program: program.into(), args: args.to_vec(), ..ToolCall::default() };
     request::parse(&call, known).err().map(|refusal| refusal.why.replace('\n', "; "))
 }
 

@@ -2,11 +2,11 @@
 //! of others are never looked at.
 
 use super::arguments::{NotDone, refuse};
-use super::rename::Names;
+use super::process::Names;
 use crate::stack::StackResult;
+use crate::stack::compose::attached::is_of_drill;
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::compose::owner::Owner;
-use crate::stack::compose::project::is_of_drill;
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::{containers, labels, model};
 use bollard::Docker;
