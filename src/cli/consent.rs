@@ -11,7 +11,7 @@ use crate::stack::{Allowed, HostRequests, Platform, platform};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A line of a value in the question has at most so many characters.
@@ -46,9 +46,9 @@ struct Remembered {
     stack: PathBuf,
     /// What was allowed, each with its whole value.
     what: Vec<String>,
-    /// The services that were given it, each with a digest, which tells that it changed and not what stands there.
+    /// The services that were given it: a digest for each key, which tells what changed and not what stands there.
     #[serde(default)]
-    given: BTreeMap<String, String>,
+    services: BTreeMap<String, BTreeMap<String, String>>,
     /// Digest of the project's directory and of everything that its stack asks for.
     digest: String,
 }
@@ -56,9 +56,8 @@ struct Remembered {
 impl Remembered {
     fn of(asked: &HostRequests, project: PathBuf, stack: PathBuf) -> Remembered {
         let what = asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect();
-        let digest = |service: &Value| hex::encode(&Sha256::digest(service.to_string())[..8]);
-        let given = asked.services.iter().map(|(name, service)| (name.clone(), digest(service))).collect();
-        Remembered { project, stack, what, given, digest: asked.digest.clone() }
+        let services = asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect();
+        Remembered { project, stack, what, services, digest: asked.digest.clone() }
     }
 }
 
@@ -112,6 +111,12 @@ pub(super) async fn settle(plans: &mut [Plan], platform: &dyn Platform) -> Resul
 /// What to do about a file that cannot be read.
 const MEND: &str = "mend the file, or move it away: then nothing is allowed until you are asked again";
 
+/// A digest of the value of each key of a service.
+fn digests(service: &Value) -> BTreeMap<String, String> {
+    let digest = |value: &Value| hex::encode(&Sha256::digest(value.to_string())[..8]);
+    service.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), digest(value))).collect()
+}
+
 /// Everything that is asked for, whole, and what of it was not allowed before.
 fn question(asked: &HostRequests, new: &Remembered, earlier: &[Remembered], file: Option<&Path>) -> String {
     let before: Vec<&Remembered> =
@@ -124,8 +129,18 @@ fn question(asked: &HostRequests, new: &Remembered, earlier: &[Remembered], file
         text += &format!("  {}{}\n{}", mark(is_new), visible(&ask.what), wrapped(&ask.value));
     }
     for name in asked.services.keys() {
-        let is_new = !before.iter().any(|one| one.given.get(name) == new.given.get(name));
-        let line = visible(&format!("{}`{name}`, which is given something of the host, runs", mark(is_new)));
+        let keys = new.services.get(name).cloned().unwrap_or_default();
+        // Compared with what was allowed last.
+        let changed = match before.iter().rev().find_map(|one| one.services.get(name)) {
+            None => mark(true).to_string(),
+            Some(old) => {
+                let all: BTreeSet<&String> = old.keys().chain(keys.keys()).collect();
+                let other: Vec<&str> =
+                    all.into_iter().filter(|key| old.get(*key) != keys.get(*key)).map(String::as_str).collect();
+                if other.is_empty() { String::new() } else { format!("changed ({}): ", other.join(", ")) }
+            }
+        };
+        let line = visible(&format!("{changed}`{name}`, which is given something of the host, runs"));
         text += &format!("  {line}\n{}", wrapped(&Value::Object(asked.runs(name)).to_string()));
     }
     let kept = file.map(|file| format!("A yes is kept in {}: take it out there to take it back.\n", shown(file)));

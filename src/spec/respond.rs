@@ -345,7 +345,11 @@ fn apply(runbook: &mut Runbook, respond: &Respond, chosen: &[Chosen], source: &A
         let (message, help) = match ways {
             Some(ways) if ways.contains(way.as_str()) => continue,
             Some(ways) => (format!("`{choice}` has no way `{way}`"), did_you_mean(way, ways.iter().copied())),
-            None => (format!("there is no choice `{choice}`"), did_you_mean(choice, choices.keys().copied())),
+            None => {
+                let makes = || "the reading of the runbook has no choice; `firedrill accept` makes some".to_string();
+                let help = if choices.is_empty() { makes() } else { did_you_mean(choice, choices.keys().copied()) };
+                (format!("there is no choice `{choice}`"), help)
+            }
         };
         diags.error(source, *span, message).help(help);
     }

@@ -21,4 +21,4 @@ mod verify;
 pub use chain::{CHAIN, Chain, ChainEntry, Digest, Head, check_chain};
 pub use manifest::{How, MANIFEST, Sealed, Subject, is_sealed, seal, seal_day_of};
 pub use recompute::{Recomputed, recompute};
-pub use verify::{CHAIN_UNREADABLE, Checked, Problem, ProblemKind, SealState, Verification, kept, text, verify};
+pub use verify::{Checked, Problem, ProblemKind, SealState, Verification, kept, text, verify};

@@ -277,6 +277,8 @@ pub enum ProblemKind {
     Warning = "warning": "warning: ",
     /// Something could not be read.
     Unreadable = "unreadable": "unreadable: ",
+    /// The chain beside it could not be read: it is about none of its files.
+    ChainUnreadable = "chain_unreadable": "unreadable: ",
 }
 }
 
@@ -346,9 +348,6 @@ impl Checked {
     }
 }
 
-/// What is said of a run beside whose chain nobody can look: it is about none of its files.
-pub const CHAIN_UNREADABLE: &str = "chain.jsonl beside it cannot be read";
-
 /// What is known of the chain beside a run.
 #[derive(Debug, Clone, Copy)]
 enum ChainBeside<'a> {
@@ -367,7 +366,8 @@ fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
     let story = story(&place.dir, place.subject);
     let mut checked = Checked::new(place.clone(), story.1.clone());
     if let ChainBeside::Unreadable = beside {
-        checked.unreadable(CHAIN_UNREADABLE);
+        let text = format!("{CHAIN} beside it cannot be read");
+        checked.problems.push(Problem { kind: ProblemKind::ChainUnreadable, text });
     }
     let state = match read_file(place.dir.join(MANIFEST)) {
         Ok(bytes) => {
@@ -385,7 +385,7 @@ fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
     checked.state = match state {
         Some(state) => state,
         None if has(ProblemKind::Error) => SealState::Changed,
-        None if has(ProblemKind::Unreadable) => SealState::Unreadable,
+        None if has(ProblemKind::Unreadable) || has(ProblemKind::ChainUnreadable) => SealState::Unreadable,
         None => SealState::Intact,
     };
     checked
@@ -485,7 +485,7 @@ fn sealed(
         Err(error) => checked.unreadable(error.to_string()),
     }
     // What is wrong with the chain says nothing of the files.
-    let is_beside = |problem: &Problem| problem.kind == ProblemKind::Warning || problem.text == CHAIN_UNREADABLE;
+    let is_beside = |problem: &Problem| matches!(problem.kind, ProblemKind::Warning | ProblemKind::ChainUnreadable);
     if (&is, &came) != (scenario, verdict) && checked.problems.iter().all(is_beside) {
         // Its files are as they were, so the manifest was written by hand.
         checked.error(format!("{MANIFEST} says {scenario} to {verdict}, but {is} came to {came}"));

@@ -1,6 +1,6 @@
 //! Whether the evidence below some paths is as it was sealed, in the words of the report.
 
-use crate::archive::evidence::{self, CHAIN_UNREADABLE, Checked, ProblemKind, SealState, Subject, Verification};
+use crate::archive::evidence::{self, Checked, ProblemKind, SealState, Subject, Verification};
 use crate::assurance::dr::EvidenceSummary;
 use crate::view::{Quarter, SeenRun};
 use std::collections::{HashMap, HashSet};
@@ -52,7 +52,7 @@ impl Intact {
             }
             if is_own || (known.contains(id) && against(run).is_some()) {
                 // That a chain cannot be read is told once, with its path.
-                let problems = run.problems.iter().filter(|problem| problem.text != CHAIN_UNREADABLE);
+                let problems = run.problems.iter().filter(|problem| problem.kind != ProblemKind::ChainUnreadable);
                 let named = problems.map(|problem| format!("{id} ({}): {}", run.state.name(), problem.text));
                 summary.problems.extend(named);
             }
