@@ -1,6 +1,7 @@
 //! Makes JSON of the table of programs: YAML is for the people who write it, and takes ten times as long to read at each start.
-//! Lists the presets of faults that are shipped: the files of a folder. Names the build by its sources.
+//! Lists the presets of faults that are shipped: the files of a folder. Makes a macro of the lists of words. Names the build by its sources.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,11 +10,13 @@ const TABLE: &str = "src/programs/programs.yaml";
 const PRESETS: &str = "faults";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rustc-env=FIREDRILL_SOURCES={:016x}", fingerprint(sources(Path::new("src"))?)?);
+    let sources = sources(Path::new("src"))?;
+    let folder = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("Cargo names no folder")?);
+    std::fs::write(folder.join("words.rs"), words(&sources)?)?;
+    println!("cargo::rustc-env=FIREDRILL_SOURCES={:016x}", fingerprint(sources)?);
     println!("cargo::rerun-if-changed={TABLE}");
     let table: serde_json::Value = serde_yaml::from_str(&std::fs::read_to_string(TABLE)?)?;
-    let folder = std::env::var_os("OUT_DIR").ok_or("Cargo names no folder")?;
-    std::fs::write(Path::new(&folder).join("programs.json"), table.to_string())?;
+    std::fs::write(folder.join("programs.json"), table.to_string())?;
     println!("cargo::rerun-if-changed={PRESETS}");
     let mut presets = Vec::new();
     for file in std::fs::read_dir(PRESETS)? {
@@ -24,7 +27,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     presets.sort();
-    Ok(std::fs::write(Path::new(&folder).join("presets.rs"), format!("&[{}]", presets.join(", ")))?)
+    Ok(std::fs::write(folder.join("presets.rs"), format!("&[{}]", presets.join(", ")))?)
+}
+
+/// A macro `words!` that stands for the text of a list by its name. A `words.txt` has each list below a line with its name and what it is,
+/// up to an empty line.
+fn words(sources: &[PathBuf]) -> Result<String, Box<dyn Error>> {
+    let mut arms = BTreeMap::new();
+    for path in sources.iter().filter(|path| path.ends_with("words.txt")) {
+        // What stands above the first empty line is about the file.
+        for list in std::fs::read_to_string(path)?.split("\n\n").skip(1) {
+            let (head, text) =
+                list.split_once('\n').ok_or_else(|| format!("{}: a list is empty: {list}", path.display()))?;
+            let (name, _) =
+                head.split_once(": ").ok_or_else(|| format!("{}: a list has no name: {head}", path.display()))?;
+            if arms.insert(name.to_string(), format!("\n{}", text.trim_end_matches('\n'))).is_some() {
+                return Err(format!("{}: there is another list `{name}`", path.display()).into());
+            }
+        }
+    }
+    let arms = arms.iter().map(|(name, text)| format!("({name:?}) => {{ {:?} }};\n", text));
+    Ok(format!("macro_rules! words {{\n{}}}\n", arms.collect::<String>()))
 }
 
 /// The files below a folder of which the program is made (Rust, scripts, tables, templates), in an order that is the same on every machine.

@@ -59,12 +59,8 @@ macro_rules! named_enum {
     };
 }
 
-/// The list with this name in the `words.txt` beside the file that asks for it.
-macro_rules! words {
-    ($name:literal) => {
-        const { crate::source::list_in(include_str!("words.txt"), $name) }
-    };
-}
+// `words!("NAME")`: the list with this name, of the `words.txt` of some room. A name that no list has does not compile.
+include!(concat!(env!("OUT_DIR"), "/words.rs"));
 
 /// What a mutex guards, also when somebody has panicked with it: it is never left half changed.
 pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

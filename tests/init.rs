@@ -273,6 +273,17 @@ fn a_compose_file_that_is_broken() {
 }
 
 #[test]
+fn where_there_is_no_stack_one_is_written_and_nothing_is_asked_about_it() {
+    let project = Project::new(&[]);
+    // Nor is there a Docker that could be.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    let ended =
+        command.arg("init").current_dir(project.0.path()).env("PATH", "/nowhere").output().expect("firedrill runs");
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
+    assert!(project.files().contains(&"stacks/example/compose.yaml".to_string()), "{:?}", project.files());
+}
+
+#[test]
 fn what_a_drill_cannot_have_is_told_at_once() {
     let compose = "services:\n  web: { image: web, expose: ['80'], volumes: ['./data:/data'] }\n";
     let project = Project::new(&[("compose.yaml", compose)]);

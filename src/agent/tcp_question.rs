@@ -9,7 +9,7 @@
 //!
 //! Redis is asked by inline commands (<https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands>).
 
-use super::source::{FewNotes, PacedQuestion, Question, QuestionRest, SliSource, filled, read_pace};
+use super::source::{FewNotes, PacedQuestion, Question, QuestionRest, SliSource, read_pace};
 use crate::load::Failure;
 use crate::slis::EventAnswer;
 use crate::source::{At, MapReader, TextForm, shape};
@@ -40,6 +40,11 @@ pub(crate) struct TcpQuestion {
     expect: String,
     /// Whether answers are those of Redis: one that begins with `-` is an error, `$-1` is nothing, and what a line announces must follow.
     redis: bool,
+}
+
+/// NUL is a byte like any other on the wire.
+fn filled(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
 }
 
 fn one_line(text: &str) -> Result<String, String> {

@@ -73,6 +73,7 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
             (stack, "example".to_string(), vec![of_stub()])
         }
     };
+    let is_stub = !files.is_empty();
     let services = facts::services(&known);
     let choice = choose(&services, args.service.as_deref())?;
     let name = args.name.unwrap_or_else(|| choice.name());
@@ -103,10 +104,10 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(advice) = &choice.advice {
         print(&format!("note     {advice}\n"))?;
     }
-    // At once what `check` would say: the stack may hold what a drill must not touch.
+    // At once what `check` would say: the stack may hold what a drill must not touch. A stub is resolved by nobody.
     let (plan, diags) = spec::load(&scenario, &args.allow.overrides(globals, []));
     let mut check = StackCheck::new(&*platform, diags);
-    if let Some(plan) = plan {
+    if let Some(plan) = plan.filter(|_| !is_stub) {
         check.resolve(&plan).await?;
     }
     say(&render(&check.diags, globals.color()));

@@ -10,7 +10,11 @@ use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::{TimeSpan, Timeline};
 use crate::source::list;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// How long users may have to wait for that without a word.
+const SHORTLY: Duration = Duration::from_secs(1);
 
 pub(super) async fn revert(cx: &mut Context<'_>, recovered: &mut Recovered, cancel: &CancellationToken) {
     let outstanding = cx.ledger.outstanding();
@@ -121,7 +125,11 @@ async fn hold(
     cx.waited("every SLI to hold after the revert", undone, within, matches!(held, Some(Ok(_))));
     let length = seconds(hold);
     if let Some(Ok(levels)) = held {
-        cx.window_held(Phase::Revert, &levels);
+        let (begins, _) = cx.window_held(Phase::Revert, &levels);
+        if begins.since(from) >= SHORTLY {
+            let after = seconds(begins.since(undone));
+            cx.sink.note(format!("every SLI held for {length} only from {after} after the last undo on"));
+        }
         return Ok(format!("{} and every SLI held for {length}: {}", gone(cx), shown(&levels)));
     }
     cx.undisturbed()?;

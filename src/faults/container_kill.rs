@@ -3,7 +3,7 @@
 //! is another fault.) With `returns` it is killed again whenever somebody has started it, until it is replaced.
 //!
 //! ```yaml
-//! - container_kill: { service: checkout }                               # signal: SIGKILL, replicas: all
+//! - container_kill: { service: checkout }                               # signal: SIGKILL, all of them
 //! - container_kill: { service: checkout, replicas: 1, signal: SIGTERM }
 //! - container_kill: { service: payments, returns: 3s }                  # 3 s after each start it is killed again
 //! ```

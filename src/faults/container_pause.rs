@@ -1,7 +1,7 @@
 //! `container_pause`: every process of a container is frozen (the cgroup freezer), so that it neither answers nor closes.
 //!
 //! ```yaml
-//! - container_pause: { service: payments }                # replicas: all
+//! - container_pause: { service: payments }                # all of them
 //! - container_pause: { service: checkout, replicas: 1 }   # the first one, by name
 //! ```
 

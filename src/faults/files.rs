@@ -13,7 +13,7 @@ use super::{
     FaultContext, FaultError, FaultFacts, FaultResult, GOES_WITH_THE_STACK, Inject, Presence, ReadFault, Undo,
 };
 use crate::slis::Ratio;
-use crate::source::{MapReader, TextForm, parse_size, shape};
+use crate::source::{MapReader, TextForm, parse_size, shape, shorten};
 use crate::stack::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Need, Stack};
 use async_trait::async_trait;
 
@@ -93,8 +93,15 @@ pub(super) fn files(map: &mut MapReader<'_>) -> ReadFault<Files> {
     let file = format!("{path} of `{service}`");
     let summary = match &harm {
         Harm::Remove => format!("removes {file}"),
-        Harm::Truncate { .. } => format!("cuts {file} short"),
-        Harm::Flip { .. } => format!("inverts a byte of {file}"),
+        Harm::Truncate { to: Cut::Share(share) } => {
+            let share = Ratio::new(*share).map_or_else(String::new, |share| share.to_string());
+            format!("cuts {file} to {share} of its size")
+        }
+        Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {file} to {bytes} bytes"),
+        Harm::Flip { at: BytePosition::Offset(offset) } => format!("inverts the byte at {offset} of {file}"),
+        Harm::Flip { at: BytePosition::Text(text) } => {
+            format!("inverts the byte with which `{}` begins in {file}", shorten(text))
+        }
     };
     let (services, needs) = (vec![service.clone()], Some(Need::Files));
     let facts = FaultFacts { summary, services, needs, ..FaultFacts::default() };

@@ -60,7 +60,8 @@ pub(super) fn check(project: &Project, pages: &[LintPage<'_>], report: &mut Find
     }
 }
 
-/// The page that an address leads to: by its path, as far as that is one of this project, or by its name.
+/// The page that an address leads to: by its path, as far as that is one of this project, or by its name, in a folder of the same name if
+/// there is one.
 fn find<'f>(alert: &AlertLink, project: &Project, files: &'f [PathBuf]) -> Option<&'f PathBuf> {
     let parts: Vec<&str> = path(&alert.url).split('/').filter(|part| !part.is_empty()).collect();
     // The longest end of the path that is a file from the project's folder on.
@@ -71,7 +72,10 @@ fn find<'f>(alert: &AlertLink, project: &Project, files: &'f [PathBuf]) -> Optio
         files.iter().find(|file| candidates.contains(file))
     });
     let name = stem(Path::new(parts.last().unwrap_or(&"")));
-    exact.or_else(|| files.iter().find(|file| !is_index(file) && stem(file) == name && !name.is_empty()))
+    let folder = parts.len().checked_sub(2).and_then(|at| parts.get(at));
+    let is_there = |file: &&PathBuf| folder.is_some_and(|folder| file.parent().is_some_and(|of| of.ends_with(folder)));
+    let same = || files.iter().filter(|file| !is_index(file) && stem(file) == name && !name.is_empty());
+    exact.or_else(|| same().find(is_there).or_else(|| same().next()))
 }
 
 /// Whether an address should lead into this project whatever else leads here.

@@ -100,7 +100,7 @@ fn harm(words: &[&str], left: usize) -> Option<DestroyedByCall> {
             () if phrases!("containers").contains(&program) => {
                 rest.iter().position(|word| matches!(*word, "exec" | "run" | "rsh" | "debug" | "--"))?
             }
-            () if runs() || phrases!("callers").contains(&program) => 0,
+            () if runs() || phrases!("runners").contains(&program) => 0,
             () => return None,
         };
         let rest: Vec<&str> = rest.iter().skip(begin).take(DEEPEST.1).copied().collect();

@@ -168,7 +168,7 @@ pub(super) fn no_date(_: &Project, pages: &[LintPage<'_>], report: &mut FindingR
         "this runbook does not say when somebody last looked at it, and most others do",
         "add the date of its last review, as the other pages have it",
     );
-    report.once(pages, true, |page| page.acts().then(|| page.says(phrases!("reviewed"))), says);
+    report.once(pages, true, |page| page.acts().then(|| page.says(phrases!("reviews"))), says);
 }
 
 /// RB106: a choice that is left to somebody who cannot know.

@@ -4,7 +4,7 @@ use crate::source::Span;
 
 /// The words and phrases of the list of `words.txt` that has this name.
 macro_rules! phrases {
-    ($name:literal) => {{
+    ($name:tt) => {{
         static LIST: std::sync::LazyLock<Vec<&str>> =
             std::sync::LazyLock::new(|| crate::source::phrases(words!($name)).collect());
         LIST.as_slice()

@@ -21,7 +21,7 @@ mod yaml_tests;
 pub use self::toml::parse_toml;
 pub use crate::output::{Severity, TextPattern, cut, pattern};
 pub use diagnostic::{Among, Diagnostic, Diagnostics, Mention, Pos, Source, Span, beginning};
-pub use lists::{is_among, list_in, phrases};
+pub use lists::{is_among, phrases};
 pub use read::{ReadError, beside, clean, files_in, outside, path_of, same_path, tidy, work_tree};
 pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};

@@ -160,7 +160,7 @@ pub struct Content {
 
 impl Content {
     /// Reads a `build` section and its context. `None` when the image must be built every time: a remote context, one
-    /// that is too large or whose Dockerfile has a `.dockerignore` of its own, more than 100 base images, or a section that says so (`no_cache`, `pull`).
+    /// that is too large, more than 100 base images, or a section that says so (`no_cache`, `pull`).
     ///
     /// # Errors
     /// When a file of the context cannot be read; the build itself will say why.
@@ -182,13 +182,11 @@ impl Content {
         section.remove("context");
         hash.update(serde_json::to_vec(&section)?);
         let text = dockerfile(build, &context)?;
-        if has_own_ignores(build, &context) {
-            return Ok(None);
-        }
+        let own = own_ignores(build, &context)?;
         let mut left = MAX_CONTEXT;
         let dirs = others.into_iter().flatten().filter_map(|(_, dir)| dir.as_str());
         for dir in std::iter::once(context.clone()).chain(dirs.map(PathBuf::from)) {
-            let mut ignored = plain_ignores(&dir);
+            let mut ignored = if own.is_some() && dir == context { Vec::new() } else { plain_ignores(&dir) };
             // Each run of a project whose folder is the context would make another image.
             if !text.contains(".firedrill") {
                 ignored.extend(OF_RUNS.map(PathBuf::from));
@@ -198,6 +196,7 @@ impl Content {
             }
         }
         hash.update(&text);
+        hash.update(own.unwrap_or_default());
         let (bases, _) = read_dockerfile(&text, scalars(build.get("args").unwrap_or(&Value::Null)));
         if bases.len() > MOST_BASES {
             return Ok(None);
@@ -228,11 +227,12 @@ fn dockerfile_path(build: &Map<String, Value>, context: &Path) -> PathBuf {
     context.join(build.get("dockerfile").and_then(Value::as_str).map_or("Dockerfile".into(), unescape))
 }
 
-/// Whether a list lies beside the Dockerfile with its name: BuildKit reads it in place of the context's `.dockerignore`.
-fn has_own_ignores(build: &Map<String, Value>, context: &Path) -> bool {
+/// The list that lies beside the Dockerfile with its name: BuildKit reads it in place of the context's `.dockerignore`.
+fn own_ignores(build: &Map<String, Value>, context: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut path = dockerfile_path(build, context).into_os_string();
     path.push(".dockerignore");
-    !build.contains_key("dockerfile_inline") && std::fs::symlink_metadata(path).is_ok()
+    let there = !build.contains_key("dockerfile_inline") && std::fs::symlink_metadata(&path).is_ok();
+    there.then(|| whole_file(path.as_ref(), MAX_TEXT)).transpose()
 }
 
 /// The bytes of a file that a Compose file names, also before anybody has allowed it: a device or a pipe, which may have

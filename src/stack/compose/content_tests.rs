@@ -74,13 +74,23 @@ fn a_list_that_names_itself_counts_all_the_same() {
 }
 
 #[test]
-fn a_dockerfile_with_a_list_of_its_own_is_built_every_time() {
+fn the_list_of_a_dockerfile_stands_for_that_of_the_context() {
     let (dir, beside) = (context(), context());
-    for file in [dir.path(), beside.path()] {
+    fs::write(dir.path().join(".dockerignore"), "src\n").unwrap();
+    let of = |file: &Path| {
         let build = section(json!({ "context": dir.path(), "dockerfile": file.join("Dockerfile") }));
-        assert!(Content::of(&build).unwrap().is_some());
-        fs::write(file.join("Dockerfile.dockerignore"), "logs\n").unwrap();
-        assert_eq!(Content::of(&build).unwrap(), None);
+        Content::of(&build).unwrap().unwrap()
+    };
+    for file in [dir.path(), beside.path()] {
+        let own = file.join("Dockerfile.dockerignore");
+        fs::write(&own, "logs\n").unwrap();
+        let before = of(file);
+        fs::write(dir.path().join("src/a"), "b").unwrap();
+        let changed = of(file);
+        assert_ne!(before, changed, "{}: `src` is in the image", file.display());
+        fs::write(&own, "src\n").unwrap();
+        assert_ne!(changed, of(file), "{}: another list", file.display());
+        fs::write(dir.path().join("src/a"), "a").unwrap();
     }
 }
 

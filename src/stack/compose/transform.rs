@@ -91,14 +91,21 @@ fn take(map: &mut Value, key: &str) -> Value {
     map.as_object_mut().and_then(|map| map.remove(key)).unwrap_or_default()
 }
 
+/// What a drill leaves of `logging`: a driver that keeps logs where the engine has them, or none, and how large they grow.
+fn kept_logging(logging: &Value) -> Value {
+    let driver = logging["driver"].as_str().filter(|driver| ["json-file", "local", "none"].contains(driver));
+    let sizes = ["max-size", "max-file"].map(|option| (option, &logging["options"][option]));
+    let sizes = sizes.into_iter().filter(|(_, size)| driver != Some("none") && !size.is_null());
+    json!({ "driver": driver.unwrap_or("json-file"), "options": sizes.collect::<BTreeMap<_, _>>() })
+}
+
 /// Makes a service the drill's own: nothing fixed that another drill, or the developer's stack, has as well.
 fn own_service(name: &str, service: &mut Value, drill: &Drill<'_>, images: &BTreeMap<String, String>) {
     // What is in the resolved model is meant to run; its profiles have done their work.
     take(service, "profiles");
     take(service, "mac_address");
-    if !take(service, "logging").is_null() {
-        // Where the engine itself has them, and nobody else.
-        service["logging"] = json!({ "driver": "json-file" });
+    if let logging @ Value::Object(_) = take(service, "logging") {
+        service["logging"] = kept_logging(&logging);
     }
     expose_instead_of_publish(service);
     let container_name = take(service, "container_name");

@@ -187,8 +187,21 @@ fn every_service_that_runs_a_built_image_runs_the_one_that_was_built() {
         json!({ "context": "/p", "labels": { "a": "b", "dev.firedrill.image": "stack" } })
     );
     assert_eq!(out["services"]["db"].get("pull_policy"), None);
-    assert_eq!(out["services"]["db"]["logging"], json!({ "driver": "json-file" }));
+    assert_eq!(out["services"]["db"]["logging"], json!({ "driver": "json-file", "options": {} }));
     assert_eq!(out["services"]["web"].get("logging"), None);
+}
+
+#[test]
+fn logs_stay_with_the_engine_as_the_team_keeps_them_there() {
+    let kept = |logging: Value| kept_logging(&logging);
+    let small = json!({ "driver": "local", "options": { "max-size": "10m", "max-file": "3" } });
+    assert_eq!(kept(small.clone()), small);
+    // Who asks for logs is told that there are none, as outside of a drill.
+    assert_eq!(kept(json!({ "driver": "none" })), json!({ "driver": "none", "options": {} }));
+    for driver in [json!("gelf"), Value::Null] {
+        let sent = json!({ "driver": driver, "options": { "gelf-address": "udp://a", "max-size": "1m" } });
+        assert_eq!(kept(sent), json!({ "driver": "json-file", "options": { "max-size": "1m" } }));
+    }
 }
 
 #[test]
