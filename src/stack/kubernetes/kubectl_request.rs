@@ -900,7 +900,9 @@ mod tests {
         for _ in 0..3 {
             let longer = |line: &Vec<String>| words.map(|word| [line.as_slice(), &[word.to_string()]].concat());
             lines = lines.iter().flat_map(longer).collect();
-            for line in &lines {
+            // Of the longest ones some: a call takes a millisecond in a test.
+            let every = if lines.len() > words.len().pow(2) { 7 } else { 1 };
+            for line in lines.iter().step_by(every) {
                 let Ok(KubectlRequest::Run { args, .. }) = call(line) else { continue };
                 let flags = args.iter().take_while(|arg| *arg != "--");
                 let odd = flags.clone().find(|arg| arg.starts_with("-n") || arg.starts_with("--all-"));
