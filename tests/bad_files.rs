@@ -456,6 +456,10 @@ fn what_a_drill_leaves_to_a_person_is_told() {
         assert!(err.contains(left) && err.contains("runbooks/slow.md:5:1"), "{err}");
         err
     };
+    let idle = "# T\n\n## Mitigation\n\nFail over in the console.\n\n## Verification\n\n```bash\ncurl -f http://checkout/\n```\n".to_string();
+    let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
+    let (code, _, err) = Project::new().scenario(text).file("runbooks/slow.md", idle).run(&["check"]);
+    assert!(err.contains("this mitigation has no command that a drill runs") && code == 0, "{err}");
     let shows = "nothing of this verification can fail";
     let ps = told("```bash\ndocker compose ps\n```");
     assert!(ps.contains(shows) && ps.contains("runbooks/slow.md:14:1"), "{ps}");

@@ -260,7 +260,7 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
-        assert!(detail.starts_with("50/s more, ") && detail.contains("204: "), "{detail}");
+        assert!(detail.starts_with("50/s more, ") && detail.contains("(204 empty: "), "{detail}");
         assert!(detail.ends_with(" sent late"), "{detail}");
         assert!(*seen.lock().unwrap() >= 25, "one request is no surge");
         surge.lift().await.unwrap();

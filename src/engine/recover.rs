@@ -15,7 +15,8 @@ use super::stop::Stop;
 use crate::faults::Presence;
 use crate::record::{
     Check, CheckOutcome, DrillTime, Event, Location, MeasuredSeverity, Phase, ReadBackRecord, RecoveryRecord,
-    RestoreLevel, Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, percent, severity_of, understated,
+    RestoreLevel, SeverityLevel, Verdict, WAIT_RECOVERED, WAIT_SERVED, WAIT_UNFELT, WindowRecord, percent, severity_of,
+    understated,
 };
 use crate::runbook::{RunbookPhase, Step};
 use crate::slis::window::{ImpactSize, Recovery, RecoveryQuery, SERVED_BEFORE, TimeSpan, Timeline, span_of};
@@ -553,8 +554,12 @@ pub(super) fn judge_severity(cx: &Context<'_>, incident: &Incident, data_lost: b
     let seen = format!("{name}: of the events of {} {} were bad{lost}", measured.sli, percent(users_hurt));
     match understated(&levels, declared, measured.severity.as_deref())? {
         true => {
+            let limit =
+                |level: &SeverityLevel| Some(format!("{} is from {} on", level.name, percent(level.users_hurt?)));
+            let limits = levels.iter().filter_map(limit).collect::<Vec<_>>().join(", ");
             let reason = format!(
-                "the scenario declares {declared}, and the incident was {seen}; `severities` of the file that `oncall` names says what each of them is"
+                "the scenario declares {declared}, and the incident was {seen} ({limits}, as `severities` of the file that `oncall` \
+                 names may say otherwise)"
             );
             Some(cx.failed(Check::Severity, from, cx.stop_at("severity", Verdict::Understated, reason)))
         }

@@ -98,7 +98,8 @@ impl Client {
             answer = Some(answered);
         }
         let answer = answer.ok_or(Failure::Internal)?;
-        if answer.says(&self.spec.expect) { Ok(answer.seen()) } else { Err(Failure::Unexpected) }
+        let method = self.spec.then.last().map_or(&self.spec.method, |step| &step.method);
+        if answer.says(&self.spec.expect) { Ok(answer.seen(method)) } else { Err(Failure::Unexpected) }
     }
 }
 
@@ -221,8 +222,11 @@ impl LoadSpec {
 }
 
 impl StepAnswer {
-    /// What an SLI sees of it.
-    fn seen(&self) -> EventAnswer {
+    /// What an SLI sees of it, where this method had asked for it.
+    fn seen(&self, method: &str) -> EventAnswer {
+        if method == "GET" && self.length == 0 && (200..300).contains(&self.status) {
+            return EventAnswer::Empty(self.status);
+        }
         let kind = self.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         let is_page = kind.get(..PAGE.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(PAGE));
         let seen =
@@ -323,14 +327,19 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_told_apart_from_data_and_errors_are_not() {
-        let seen = |status, kind, length| {
+    fn pages_and_nothing_are_told_apart_from_data_and_errors_are_not() {
+        let seen_by = |method, status, kind, length| {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
-            StepAnswer { status, headers, body: Bytes::new(), length }.seen()
+            StepAnswer { status, headers, body: Bytes::new(), length }.seen(method)
         };
+        let seen = |status, kind, length| seen_by("GET", status, kind, length);
         assert_eq!(seen(200, "Text/HTML; charset=utf-8", 5), EventAnswer::Page(200));
         assert_eq!(seen(200, "application/json", 5), EventAnswer::Status(200));
-        assert_eq!(seen(200, "text/html", 0), EventAnswer::Status(200));
+        for status in [200, 204] {
+            assert_eq!(seen(status, "text/html", 0), EventAnswer::Empty(status));
+            assert_eq!(seen_by("POST", status, "text/html", 0), EventAnswer::Status(status), "it asked for nothing");
+        }
+        assert_eq!(seen(304, "text/html", 0), EventAnswer::Status(304));
         assert_eq!(seen(503, "text/html", 5), EventAnswer::Status(503));
     }
 }

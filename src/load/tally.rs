@@ -1,7 +1,7 @@
 //! Exact counts per slice, handed out in order once every request of a slice has ended.
 
 use super::{Failure, RequestEnding};
-use crate::record::{DrillTime, OF_A_PAGE, Slice, micros};
+use crate::record::{DrillTime, OF_A_PAGE, OF_NO_CONTENT, Slice, micros};
 use crate::slis::{EventAnswer, Good, SliSpec};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -127,6 +127,7 @@ fn result_name(result: Result<EventAnswer, Failure>) -> String {
     match result {
         Ok(EventAnswer::Status(status)) => status.to_string(),
         Ok(EventAnswer::Page(status)) => format!("{status}{OF_A_PAGE}"),
+        Ok(EventAnswer::Empty(status)) => format!("{status}{OF_NO_CONTENT}"),
         Ok(EventAnswer::Truth(truth)) => truth.to_string(),
         // Told apart as good and bad ones.
         Ok(EventAnswer::Counted { .. }) => "counted".into(),

@@ -5,7 +5,7 @@
 
 use super::table::{self, ErrorLine, On, Program};
 use super::{Call, ExitUse, Filtered, Sink, among};
-use crate::source::{TextPattern, cut};
+use crate::source::{TextPattern, cut, is_among};
 use regex::Regex;
 
 /// Columns of a line that are shown.
@@ -177,6 +177,27 @@ pub fn says_nothing(call: &Call) -> Option<(&'static str, String)> {
     let asked = matches!(call.code, ExitUse::Asked | ExitUse::AskedAgain | ExitUse::Waived) || program.is_honest(call);
     let advice = program.advice.as_deref().filter(|_| hidden && !asked)?;
     Some((advice, nobody_learns(call.program())))
+}
+
+/// What would keep a call of Compose from acting on every service where none is found for it (`restart $(… | grep web)`), and that it
+/// does so.
+pub fn acts_on_all(call: &Call, text: &str) -> Option<(&'static str, String)> {
+    let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
+    let (program, rest) = match words[..] {
+        ["docker", "compose", ref rest @ ..] => ("docker compose", rest),
+        ["docker-compose", ref rest @ ..] => ("docker-compose", rest),
+        _ => return None,
+    };
+    let mut rest = rest.iter().skip_while(|word| !is_among(words!("acts on every service"), word));
+    let verb = rest.next()?;
+    let mut named = rest.filter(|word| !word.starts_with('-')).peekable();
+    // In quotes it is the name of a service that there is not.
+    let is_found = |word: &&str| word.starts_with("$(") && word.ends_with(')') && !text.contains(&format!("\"{word}"));
+    (named.peek().is_some() && named.all(is_found)).then(|| {
+        let advice =
+            "put what it finds into a variable first (`S=$(…)`): a drill does not run a command without the value";
+        (advice, format!("where `$(…)` finds nothing, `{program} {verb}` acts on every service"))
+    })
 }
 
 /// Whether a client shows an error as it shows an answer, and exits with 0.
@@ -392,6 +413,23 @@ mod tests {
         assert_eq!(missing(call("./x.sh"), "bash: line 1: ./x.sh: Permission denied").as_deref(), Some("./x.sh"));
         assert_eq!(missing(call("cat"), "bash: line 1: jqq: command not found\n"), None);
         assert_eq!(missing(call("cat"), "cat: x: No such file or directory\n"), None);
+    }
+
+    #[test]
+    fn what_acts_on_everything_where_nothing_is_found_is_known_before() {
+        let acts = |text: &str| crate::programs::calls(text).iter().any(|call| acts_on_all(call, text).is_some());
+        assert!(acts("docker compose restart $(docker compose ps --services | grep rediss)"));
+        assert!(acts("docker-compose -f a.yaml up -d $(cat names)"));
+        for named in [
+            "docker compose restart \"$(cat names)\"",
+            "docker compose restart web $(cat names)",
+            "docker compose restart",
+            "docker restart $(docker ps -q)",
+            "docker compose exec $(cat names) ls",
+            "docker compose restart $SERVICE",
+        ] {
+            assert!(!acts(named), "{named}");
+        }
     }
 
     #[test]

@@ -22,7 +22,9 @@ mod unnoticed;
 mod waits;
 
 pub use crate::bash::{EXPANDED, FILLED, Word, WordKind};
-pub use answer::{RefusedAnswer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
+pub use answer::{
+    RefusedAnswer, acts_on_all, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing,
+};
 pub use call::{Call, ExitUse, Filtered, PipeStage, Sink};
 pub use calls::{answered, calls, functions, hides_calls};
 pub use data::{changes_data, fails_with_change};

@@ -14,12 +14,15 @@ const MAX_SLICES: u64 = 24 * 3600 * 10;
 
 /// What follows the status in the name of a result where the answer is a page.
 pub const OF_A_PAGE: &str = " text/html";
+/// What follows the status in the name of a result where somebody asked for content and got none.
+pub const OF_NO_CONTENT: &str = " empty";
 /// What a query that counts events is said to have come to where it failed. It is none of the events that were due.
 pub const NO_DATA: &str = "no_data";
 
 /// The HTTP status of a result, where it is one.
 pub fn status_of(result: &str) -> Option<u16> {
-    result.strip_suffix(OF_A_PAGE).unwrap_or(result).parse().ok()
+    let bare = [OF_A_PAGE, OF_NO_CONTENT].into_iter().find_map(|kind| result.strip_suffix(kind));
+    bare.unwrap_or(result).parse().ok()
 }
 
 /// Good and valid events of an SLI over a window.

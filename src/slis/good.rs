@@ -11,6 +11,8 @@ pub enum EventAnswer {
     Status(u16),
     /// That of one whose answer is a page (`text/html`), and no error.
     Page(u16),
+    /// That of one that asked for something (GET), succeeded, and has no content.
+    Empty(u16),
     /// What a question was answered with.
     Truth(bool),
     /// How many events somebody else has counted, since the question before: so many good ones, so many in all.
@@ -20,6 +22,16 @@ pub enum EventAnswer {
         /// Valid events; none at all is no data.
         valid: u32,
     },
+}
+
+impl EventAnswer {
+    /// The HTTP status of a request.
+    fn status(self) -> Option<u16> {
+        match self {
+            EventAnswer::Status(status) | EventAnswer::Page(status) | EventAnswer::Empty(status) => Some(status),
+            EventAnswer::Truth(_) | EventAnswer::Counted { .. } => None,
+        }
+    }
 }
 
 named_enum! {
@@ -99,9 +111,7 @@ impl Good {
     pub fn judge(&self, answer: Option<EventAnswer>, latency: Duration) -> bool {
         let Some(answer) = answer else { return false };
         self.terms.iter().all(|term| match *term {
-            Term::Status(op, value) => {
-                matches!(answer, EventAnswer::Status(status) | EventAnswer::Page(status) if op.holds(status, value))
-            }
+            Term::Status(op, value) => answer.status().is_some_and(|status| op.holds(status, value)),
             Term::Latency(op, value) => op.holds(latency, value),
             Term::True => answer == EventAnswer::Truth(true),
         })

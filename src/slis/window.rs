@@ -22,7 +22,7 @@
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
 use super::{EventAnswer, Ratio, SLICE, SliSpec};
-use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, Slice, micros, percent, status_of};
+use crate::record::{DrillTime, NO_DATA, OF_A_PAGE, OF_NO_CONTENT, Slice, micros, percent, status_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter::successors;
@@ -283,7 +283,7 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
 }
 
 /// How many of the answers of a kind, so many of all in a window, refuse users what they got: an error where most got none, one that sends
-/// elsewhere where most were answered, or a page where most got data. Of a kind that nobody had each does, and where no SLI looks at the load
+/// elsewhere where most were answered, a page where most got data, or nothing where most got content. Of a kind that nobody had each does, and where no SLI looks at the load
 /// of one that less than 1% had; of another one those beyond its share, once they are more than twice that, and more than chance makes of it.
 /// That there was no complete answer only an SLI tells: of a load that none looks at it is an error, too.
 fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, u64) -> u64 + use<> {
@@ -292,15 +292,19 @@ fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, 
     let is_served = |result: &str| !is_error(result);
     let is_page = |result: &str| result.ends_with(OF_A_PAGE);
     let is_answered = |result: &str| is_served(result) && !is_redirect(result);
+    let is_empty = |result: &str| result.ends_with(OF_NO_CONTENT);
     let (was_served, was_answered) = (most(&is_served), most(&is_answered));
     let was_data = most(&|result| is_answered(result) && !is_page(result));
+    let was_content = most(&|result| is_answered(result) && !is_empty(result));
     let (is_rare, all_then) = (rare(then), sum(then, |_| true).max(1) as f64);
     // Where less than one in a hundred may be too many, what was rare then is usual as well.
     let usual = then.iter().filter(|(result, _)| objective.is_some() || !is_rare(result));
     let usual: BTreeMap<String, f64> = usual.map(|(result, count)| ((*result).to_string(), *count as f64)).collect();
     move |result, count, all| {
-        let refuses =
-            was_served && is_error(result) || was_answered && is_redirect(result) || was_data && is_page(result);
+        let refuses = was_served && is_error(result)
+            || was_answered && is_redirect(result)
+            || was_data && is_page(result)
+            || was_content && is_empty(result);
         let (before, count, all) = (usual.get(result).copied().unwrap_or(0.0), count as f64, all as f64);
         // Of so few events what is usual is only known roughly: by Laplace's rule of succession, with the variance of both counts.
         let (expected, variance) = match objective {
@@ -347,8 +351,8 @@ pub fn span_of(levels: &[Level]) -> TimeSpan {
 pub struct AnswersChanged {
     /// `… 404 × 97 of 100, and it was 201 × 300 of 300`.
     pub text: String,
-    /// They are errors of HTTP (any status from 400 on), redirects or pages in the place of data, of which there were hardly any or far
-    /// fewer: users are refused what they got.
+    /// They are errors of HTTP (any status from 400 on), redirects, pages in the place of data, or nothing in the place of content, of which
+    /// there were hardly any or far fewer: users are refused what they got.
     pub refused: bool,
 }
 

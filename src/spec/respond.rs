@@ -9,8 +9,8 @@ use super::vars::{LONGER, read_environment, read_files, read_var, too_short, var
 use super::windows::LONGEST;
 use super::{Overrides, Plan, Respond, Var};
 use crate::programs::{
-    Call, EffectKind, asks_nothing, calls, changes_data, holds_anyway, lets_fail, only_shows, says_nothing,
-    unnoticed_end, words_instead,
+    Call, EffectKind, acts_on_all, asks_nothing, calls, changes_data, holds_anyway, lets_fail, only_shows,
+    says_nothing, unnoticed_end, words_instead,
 };
 use crate::record::Verdict;
 use crate::runbook::{
@@ -143,6 +143,7 @@ impl WrittenRespond {
             warn_of_output(runbook, &respond.phases, map.diags);
             warn_of_orders(runbook, &respond.phases, map.diags);
             tell_of_shown(runbook, &respond.phases, map.diags);
+            tell_of_idle(runbook, &respond.phases, map.diags);
         }
         respond
     }
@@ -429,8 +430,9 @@ fn warn_of_silent(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagno
             if stated || !command.is_shell() {
                 continue;
             }
-            let found = |call: &Call| says_nothing(call).filter(|_| changes(step.phase)).or_else(|| holds_anyway(call));
             let text = command.masked();
+            let silent = |call: &Call| says_nothing(call).or_else(|| acts_on_all(call, &text));
+            let found = |call: &Call| silent(call).filter(|_| changes(step.phase)).or_else(|| holds_anyway(call));
             let mut of_block = step.commands().iter().filter(|other| other.block == command.block);
             let last = of_block.rfind(|other| !asks_nothing(&other.text));
             let ends_block = last.is_some_and(|last| std::ptr::eq(last, command));
@@ -500,6 +502,21 @@ fn tell_of_shown(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnos
     };
     let help = "`curl -f`, `grep -q`, `test`, or `<!-- firedrill: expect=/…/ -->` above a block, let a drill fail";
     diags.push(Severity::Info, file, span, message).help(help);
+}
+
+/// Tells where no step of a mitigation does anything in a drill: users do not recover by it.
+fn tell_of_idle(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
+    let mitigates = |step: &&Step| step.phase == RunbookPhase::Mitigate;
+    let acts = |mitigation: bool| {
+        runbook.select(phases).any(|step| mitigates(&step) == mitigation && !step.commands().is_empty())
+    };
+    let Some(first) = runbook.select(phases).find(mitigates).map(|step| step.line) else { return };
+    // Where no step at all does anything it is an error.
+    if acts(false) && !acts(true) {
+        let message = "this mitigation has no command that a drill runs";
+        let help = "`firedrill show` says what each of its steps is left to; `--ask` has a person do them";
+        diags.push(Severity::Info, &runbook.source, line_of(&runbook.source, first), message).help(help);
+    }
 }
 
 impl Plan {

@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 /// A service that a runbook restarts is back before that.
-const WAITED: Duration = Duration::from_secs(8);
+const WAITED: Duration = Duration::from_secs(5);
 
 type Doubt = fn(&Record) -> Option<String>;
 

@@ -90,6 +90,9 @@ pub struct IndexedRun {
     pub scenario_sha: String,
     /// SHA-256 of the runbook file.
     pub runbook_sha: Option<String>,
+    /// SHA-256 of what was decided about the runbook's commands.
+    #[serde(default)]
+    pub reading_sha: Option<String>,
     /// SHA-256 of the stack file.
     pub stack_sha: String,
     /// SHA-256 over services and their image ids; `None` where the stack was never up.
@@ -138,6 +141,7 @@ impl IndexedRun {
             tool_version: plan.tool_version.clone(),
             scenario_sha: plan.scenario_file.sha256.clone(),
             runbook_sha: plan.runbook_file.as_ref().map(|file| file.sha256.clone()),
+            reading_sha: plan.reading.as_ref().map(|reading| reading.file.sha256.clone()),
             stack_sha: match plan.stack_merged.as_slice() {
                 [] => plan.stack_file.sha256.clone(),
                 merged => {

@@ -148,7 +148,7 @@ fn flakiness(counting: &[&IndexedRun]) -> Flakiness {
     let (mut pairs, mut changes) = (0, 0);
     for run in counting {
         let Some(images) = &run.images_sha else { continue };
-        let same = (&run.runbook_sha, &run.scenario_sha, &run.stack_sha, images);
+        let same = (&run.runbook_sha, &run.reading_sha, &run.scenario_sha, &run.stack_sha, images);
         // Of a scenario that expects `not_recovered` one may have passed and the other not, though both are that.
         let came = (run.standing, run.verdict);
         if let Some(before) = latest.insert(same, came) {

@@ -91,6 +91,13 @@ fn answers_that_nobody_had_before_are_told() {
     assert_eq!(answered(&[("200 text/html", 10)], &[("200 text/html", 10)]), None);
     assert!(!answered(&[("200 text/html", 10)], &[("200", 10)]).unwrap().refused);
     assert!(answered(&[("200 text/html", 10)], &[("302", 10)]).unwrap().refused);
+    assert!(
+        answered(&[("200", 10)], &[("200 empty", 5), ("200", 5)]).unwrap().refused,
+        "nothing in the place of content"
+    );
+    assert!(answered(&[("200 text/html", 10)], &[("204 empty", 10)]).unwrap().refused);
+    assert_eq!(answered(&[("200 empty", 10)], &[("200 empty", 10)]), None);
+    assert!(!answered(&[("200 empty", 10)], &[("200", 10)]).unwrap().refused);
     assert!(!answered(&[("302", 10)], &[("303", 10)]).unwrap().refused, "sent elsewhere before as well");
     assert!(!answered(&[("200", 10)], &[("304", 10)]).unwrap().refused);
     let told = answered(&[("201", 10)], &[("404", 4), ("403", 4), ("201", 2)]).unwrap();

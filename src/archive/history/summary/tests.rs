@@ -53,6 +53,7 @@ fn flaky_is_another_verdict_with_the_same_files() {
     assert_eq!((back.pairs, back.changes), (1, 0), "neighbours are those with the same files");
     for change in [
         |run: &mut IndexedRun| run.scenario_sha = "f".into(),
+        |run: &mut IndexedRun| run.reading_sha = Some("f".into()),
         |run: &mut IndexedRun| run.stack_sha = "f".into(),
         |run: &mut IndexedRun| run.images_sha = Some("f".into()),
         |run: &mut IndexedRun| run.images_sha = None,
@@ -81,6 +82,7 @@ fn the_same_failure_again_is_counted() {
 fn the_last_change_of_the_runbook_parts_the_runs() {
     let version = |sha: &str, took, run: IndexedRun| IndexedRun {
         runbook_sha: Some(sha.into()),
+        reading_sha: None,
         to_recover_us: Some(took),
         ..run
     };
