@@ -554,12 +554,15 @@ pub(super) fn judge_severity(cx: &Context<'_>, incident: &Incident, data_lost: b
     let seen = format!("{name}: of the events of {} {} were bad{lost}", measured.sli, percent(users_hurt));
     match understated(&levels, declared, measured.severity.as_deref())? {
         true => {
-            let limit =
-                |level: &SeverityLevel| Some(format!("{} is from {} on", level.name, percent(level.users_hurt?)));
-            let limits = levels.iter().filter_map(limit).collect::<Vec<_>>().join(", ");
+            let limit = |level: &SeverityLevel| {
+                let hurt = level.users_hurt.map(|share| format!("from {} on", percent(share)));
+                let lost = level.data_lost.then(|| "where data is lost".to_string());
+                format!("{} is {}", level.name, hurt.into_iter().chain(lost).collect::<Vec<_>>().join(" and "))
+            };
+            let limits = levels.iter().map(limit).collect::<Vec<_>>().join(", ");
             let reason = format!(
-                "the scenario declares {declared}, and the incident was {seen} ({limits}, as `severities` of the file that `oncall` \
-                 names may say otherwise)"
+                "the scenario declares {declared}, and the incident was {seen} ({limits}; `severities` of the file that `oncall` \
+                 names is where a team says so)"
             );
             Some(cx.failed(Check::Severity, from, cx.stop_at("severity", Verdict::Understated, reason)))
         }

@@ -50,7 +50,7 @@ pub(super) async fn revert(cx: &mut Context<'_>, recovered: &mut Recovered, canc
         // A fault that could not be undone is `not_reverted`, unless the agent that should have is gone.
         false => Err(match (problems.join("; "), cx.monitor.gone()) {
             (reason, Some(why)) => Stop::harness(format!("{reason} ({why})")),
-            (reason, None) => Stop::new(Verdict::NotReverted, reason),
+            (reason, None) => Stop::new(Verdict::NotReverted, reason).at(cx.in_scenario(cx.plan.line_of("faults"))),
         }),
         true if !cx.unspoiled() || cx.options.control || cancel.is_cancelled() => Ok(gone(cx)),
         true => match hold(cx, undone, recovered.steady, cancel).await {

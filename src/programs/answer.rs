@@ -188,12 +188,21 @@ pub fn acts_on_all(call: &Call, text: &str) -> Option<(&'static str, String)> {
         ["docker-compose", ref rest @ ..] => ("docker-compose", rest),
         _ => return None,
     };
-    let mut rest = rest.iter().skip_while(|word| !is_among(words!("acts on every service"), word));
-    let verb = rest.next()?;
+    let mut rest = rest.iter().copied();
+    let verb = loop {
+        match rest.next()? {
+            option if is_among(words!("valued options of compose"), option) => rest.next()?,
+            option if option.starts_with('-') => option,
+            verb => break verb,
+        };
+    };
     let mut named = rest.filter(|word| !word.starts_with('-')).peekable();
-    // In quotes it is the name of a service that there is not.
-    let is_found = |word: &&str| word.starts_with("$(") && word.ends_with(')') && !text.contains(&format!("\"{word}"));
-    (named.peek().is_some() && named.all(is_found)).then(|| {
+    // In quotes it is the name of a service that there is not; `$((1 + 1))` is a number.
+    let is_quoted = |word: &str| ['"', '\''].iter().any(|quote| text.contains(&format!("{quote}{word}")));
+    let is_found =
+        |word: &str| word.starts_with("$(") && !word.starts_with("$((") && word.ends_with(')') && !is_quoted(word);
+    let all = is_among(words!("acts on every service"), verb) && named.peek().is_some() && named.all(is_found);
+    all.then(|| {
         let advice =
             "put what it finds into a variable first (`S=$(…)`): a drill does not run a command without the value";
         (advice, format!("where `$(…)` finds nothing, `{program} {verb}` acts on every service"))
@@ -419,7 +428,7 @@ mod tests {
     fn what_acts_on_everything_where_nothing_is_found_is_known_before() {
         let acts = |text: &str| crate::programs::calls(text).iter().any(|call| acts_on_all(call, text).is_some());
         assert!(acts("docker compose restart $(docker compose ps --services | grep rediss)"));
-        assert!(acts("docker-compose -f a.yaml up -d $(cat names)"));
+        assert!(acts("docker-compose -f a.yaml --project-name=x up -d $(cat names)"));
         for named in [
             "docker compose restart \"$(cat names)\"",
             "docker compose restart web $(cat names)",
@@ -427,6 +436,11 @@ mod tests {
             "docker restart $(docker ps -q)",
             "docker compose exec $(cat names) ls",
             "docker compose restart $SERVICE",
+            "docker compose exec web kill -HUP $(cat /run/nginx.pid)",
+            "docker compose -p stop exec web kill $(cat x)",
+            "docker compose run --rm tools start $(cat x)",
+            "docker compose stop -t $((5+5))",
+            "docker compose kill '$(cat x)'",
         ] {
             assert!(!acts(named), "{named}");
         }

@@ -293,6 +293,8 @@ fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, 
     let is_page = |result: &str| result.ends_with(OF_A_PAGE);
     let is_answered = |result: &str| is_served(result) && !is_redirect(result);
     let is_empty = |result: &str| result.ends_with(OF_NO_CONTENT);
+    // Who asks whether there is something new may be told that there is nothing: where most are, nobody is served.
+    let is_said = |result: &str| matches!(status_of(result), Some(204 | 205));
     let (was_served, was_answered) = (most(&is_served), most(&is_answered));
     let was_data = most(&|result| is_answered(result) && !is_page(result));
     let was_content = most(&|result| is_answered(result) && !is_empty(result));
@@ -304,7 +306,7 @@ fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, 
         let refuses = was_served && is_error(result)
             || was_answered && is_redirect(result)
             || was_data && is_page(result)
-            || was_content && is_empty(result);
+            || was_content && is_empty(result) && is_rare(result) && (!is_said(result) || count * 2 > all);
         let (before, count, all) = (usual.get(result).copied().unwrap_or(0.0), count as f64, all as f64);
         // Of so few events what is usual is only known roughly: by Laplace's rule of succession, with the variance of both counts.
         let (expected, variance) = match objective {

@@ -15,7 +15,7 @@ use askama::Template;
 use std::fmt::Display;
 use std::time::Duration;
 
-/// A service that a runbook restarts is back before that.
+/// Most services that a runbook restarts are back before that.
 const WAITED: Duration = Duration::from_secs(5);
 
 type Doubt = fn(&Record) -> Option<String>;

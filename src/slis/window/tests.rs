@@ -97,6 +97,12 @@ fn answers_that_nobody_had_before_are_told() {
     );
     assert!(answered(&[("200 text/html", 10)], &[("204 empty", 10)]).unwrap().refused);
     assert_eq!(answered(&[("200 empty", 10)], &[("200 empty", 10)]), None);
+    assert_eq!(answered(&[("200", 10)], &[("204 empty", 5), ("200", 5)]), None, "there may be nothing new");
+    assert_eq!(
+        answered(&[("200", 8), ("204 empty", 2)], &[("204 empty", 10)]),
+        None,
+        "as there was nothing new before"
+    );
     assert!(!answered(&[("200 empty", 10)], &[("200", 10)]).unwrap().refused);
     assert!(!answered(&[("302", 10)], &[("303", 10)]).unwrap().refused, "sent elsewhere before as well");
     assert!(!answered(&[("200", 10)], &[("304", 10)]).unwrap().refused);

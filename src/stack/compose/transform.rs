@@ -91,10 +91,11 @@ fn take(map: &mut Value, key: &str) -> Value {
     map.as_object_mut().and_then(|map| map.remove(key)).unwrap_or_default()
 }
 
-/// What a drill leaves of `logging`: a driver that keeps logs where the engine has them, or none, and how large they grow.
+/// What a drill leaves of `logging`: a driver that keeps logs where the engine has them, or none, how large they grow, and whether they
+/// are compressed, which one file alone cannot be.
 fn kept_logging(logging: &Value) -> Value {
     let driver = logging["driver"].as_str().filter(|driver| ["json-file", "local", "none"].contains(driver));
-    let sizes = ["max-size", "max-file"].map(|option| (option, &logging["options"][option]));
+    let sizes = ["max-size", "max-file", "compress"].map(|option| (option, &logging["options"][option]));
     let sizes = sizes.into_iter().filter(|(_, size)| driver != Some("none") && !size.is_null());
     json!({ "driver": driver.unwrap_or("json-file"), "options": sizes.collect::<BTreeMap<_, _>>() })
 }

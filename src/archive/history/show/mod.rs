@@ -196,6 +196,7 @@ impl ScenarioView {
 fn changes(before: &IndexedRun, run: &IndexedRun, images: bool) -> Vec<&'static str> {
     let all = [
         ("runbook", before.runbook_sha != run.runbook_sha),
+        ("reading", before.reading_sha != run.reading_sha),
         ("scenario", before.scenario_sha != run.scenario_sha),
         ("stack", before.stack_sha != run.stack_sha),
         ("images", images),
