@@ -306,7 +306,7 @@ fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, 
         let refuses = was_served && is_error(result)
             || was_answered && is_redirect(result)
             || was_data && is_page(result)
-            || was_content && is_empty(result) && is_rare(result) && (!is_said(result) || count * 2 > all);
+            || was_content && is_empty(result) && is_rare(result) && (!is_said(result) || count > all / 2);
         let (before, count, all) = (usual.get(result).copied().unwrap_or(0.0), count as f64, all as f64);
         // Of so few events what is usual is only known roughly: by Laplace's rule of succession, with the variance of both counts.
         let (expected, variance) = match objective {

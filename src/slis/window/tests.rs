@@ -141,9 +141,13 @@ fn who_is_not_served_while_nothing_is_broken_is_told() {
 
 #[test]
 fn who_is_refused_has_not_recovered_and_may_still_recover() {
+    ["429", "200 empty", "204 empty"].into_iter().for_each(refused_for_a_while);
+}
+
+fn refused_for_a_while(refusal: &str) {
     let mut timeline = Timeline::new(&[sli("a", "web", 0.9)]);
     for index in 0..40 {
-        let results = [(if (10..25).contains(&index) { "429" } else { "201" }.to_string(), 10)];
+        let results = [(if (10..25).contains(&index) { refusal } else { "201" }.to_string(), 10)];
         timeline.push(Slice { results: results.into(), ..slice("web", index, 10, &[("a", 10)]) });
     }
     let query = RecoveryQuery { steady: Some((at(0), at(1000))), ..recovery(1000, Some(1000), 2500, 500) };
