@@ -193,6 +193,12 @@ mod tests {
         asked
     }
 
+    #[test]
+    fn nul_is_sent_like_any_other_byte() {
+        assert_eq!(filled("zPING\0").as_deref(), Ok("zPING\0"));
+        assert!(filled(" ").is_err() && one_line("a\nb").is_err());
+    }
+
     #[tokio::test]
     async fn an_answer_is_what_was_expected_or_it_is_not_good() {
         let redis = |expect: &'static str, skip| {

@@ -554,12 +554,7 @@ pub(super) fn judge_severity(cx: &Context<'_>, incident: &Incident, data_lost: b
     let seen = format!("{name}: of the events of {} {} were bad{lost}", measured.sli, percent(users_hurt));
     match understated(&levels, declared, measured.severity.as_deref())? {
         true => {
-            let limit = |level: &SeverityLevel| {
-                let hurt = level.users_hurt.map(|share| format!("from {} on", percent(share)));
-                let lost = level.data_lost.then(|| "where data is lost".to_string());
-                format!("{} is {}", level.name, hurt.into_iter().chain(lost).collect::<Vec<_>>().join(" and "))
-            };
-            let limits = levels.iter().map(limit).collect::<Vec<_>>().join(", ");
+            let limits = levels.iter().map(SeverityLevel::definition).collect::<Vec<_>>().join(", ");
             let reason = format!(
                 "the scenario declares {declared}, and the incident was {seen} ({limits}; `severities` of the file that `oncall` \
                  names is where a team says so)"

@@ -201,7 +201,7 @@ mod tests {
         of_rule
             .map(|d| {
                 let (file, pos) =
-                    (d.source.path.file_name().expect("a name").to_string_lossy(), d.source.pos(d.span.start));
+                    (d.source.path.strip_prefix(dir.path()).expect("below").display(), d.source.pos(d.span.start));
                 let help = d.help.clone().unwrap_or_default();
                 format!("{} {file}:{}:{} {} ({help})", d.level.name(), pos.line, pos.column, d.message)
             })
@@ -220,10 +220,17 @@ mod tests {
         assert_eq!(
             found(&all, &["runbooks/db-pool.md", "runbooks/queue.md", "runbooks/README.md", "runbooks/left.md"]),
             [
-                "warning a.yml:11:22 the runbook of the alert B is not here (write the runbook, or correct the address)",
-                "info left.md:1:1 no alert leads to this runbook (put its address into the `runbook_url` of the alert that it answers)",
+                "warning alerts/a.yml:11:22 the runbook of the alert B is not here (write the runbook, or correct the address)",
+                "info runbooks/left.md:1:1 no alert leads to this runbook (put its address into the `runbook_url` of the alert that it answers)",
             ]
         );
+    }
+
+    #[test]
+    fn of_two_pages_with_one_name_the_folder_decides() {
+        let alert = [("A", "https://wiki.example.com/shop/db-pool")];
+        let told = found(&alert, &["runbooks/pay/db-pool.md", "runbooks/shop/db-pool.md"]);
+        assert!(told.len() == 1 && told[0].starts_with("info runbooks/pay/db-pool.md:1:1 no alert"), "{told:?}");
     }
 
     #[test]

@@ -182,21 +182,21 @@ pub fn says_nothing(call: &Call) -> Option<(&'static str, String)> {
 /// What would keep a call of Compose from acting on every service where none is found for it (`restart $(… | grep web)`), and that it
 /// does so.
 pub fn acts_on_all(call: &Call, text: &str) -> Option<(&'static str, String)> {
-    let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
-    let (program, rest) = match words[..] {
-        ["docker", "compose", ref rest @ ..] => ("docker compose", rest),
-        ["docker-compose", ref rest @ ..] => ("docker-compose", rest),
+    let program = table::program(call.program())?;
+    let mut rest = call.words.iter().skip(1).map(String::as_str);
+    let mut operand = || loop {
+        match rest.next()? {
+            option if program.takes(option) => drop(rest.next()),
+            option if option.starts_with('-') => {}
+            operand => return Some(operand),
+        }
+    };
+    let verb = match (call.program(), operand()?) {
+        ("docker-compose", verb) => verb,
+        ("docker" | "podman" | "nerdctl", "compose") => operand()?,
         _ => return None,
     };
-    let mut rest = rest.iter().copied();
-    let verb = loop {
-        match rest.next()? {
-            option if is_among(words!("valued options of compose"), option) => rest.next()?,
-            option if option.starts_with('-') => option,
-            verb => break verb,
-        };
-    };
-    let mut named = rest.filter(|word| !word.starts_with('-')).peekable();
+    let mut named = std::iter::from_fn(operand).peekable();
     // In quotes it is the name of a service that there is not; `$((1 + 1))` is a number.
     let is_quoted = |word: &str| ['"', '\''].iter().any(|quote| text.contains(&format!("{quote}{word}")));
     let is_found =
@@ -205,7 +205,7 @@ pub fn acts_on_all(call: &Call, text: &str) -> Option<(&'static str, String)> {
     all.then(|| {
         let advice =
             "put what it finds into a variable first (`S=$(…)`): a drill does not run a command without the value";
-        (advice, format!("where `$(…)` finds nothing, `{program} {verb}` acts on every service"))
+        (advice, format!("where `$(…)` finds nothing, `{verb}` of Compose acts on every service"))
     })
 }
 
@@ -434,6 +434,7 @@ mod tests {
             "docker compose restart web $(cat names)",
             "docker compose restart",
             "docker restart $(docker ps -q)",
+            "kubectl compose restart $(cat names)",
             "docker compose exec $(cat names) ls",
             "docker compose restart $SERVICE",
             "docker compose exec web kill -HUP $(cat /run/nginx.pid)",

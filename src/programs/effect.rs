@@ -333,7 +333,7 @@ impl Program {
     }
 
     /// Whether an option takes the next word as its value.
-    fn takes(&self, name: &str) -> bool {
+    pub(super) fn takes(&self, name: &str) -> bool {
         self.valued.iter().any(|known| known == name)
     }
 

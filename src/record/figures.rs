@@ -368,6 +368,13 @@ pub struct SeverityLevel {
 }
 
 impl SeverityLevel {
+    /// `SEV1 is from 50% on and where data is lost`.
+    pub fn definition(&self) -> String {
+        let hurt = self.users_hurt.map(|share| format!("from {} on", percent(share)));
+        let lost = self.data_lost.then(|| "where data is lost".to_string());
+        format!("{} is {}", self.name, hurt.into_iter().chain(lost).collect::<Vec<_>>().join(" and "))
+    }
+
     /// The definitions where a team has none of its own: SEV1 from half of the requests on, or lost data; SEV2 from a tenth on.
     pub fn defaults() -> Vec<SeverityLevel> {
         let level = |name: &str, users_hurt, data_lost| SeverityLevel {

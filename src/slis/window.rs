@@ -283,9 +283,10 @@ fn rare(then: &[(&str, u64)]) -> impl Fn(&str) -> bool + use<> {
 }
 
 /// How many of the answers of a kind, so many of all in a window, refuse users what they got: an error where most got none, one that sends
-/// elsewhere where most were answered, a page where most got data, or nothing where most got content. Of a kind that nobody had each does, and where no SLI looks at the load
-/// of one that less than 1% had; of another one those beyond its share, once they are more than twice that, and more than chance makes of it.
-/// That there was no complete answer only an SLI tells: of a load that none looks at it is an error, too.
+/// elsewhere where most were answered, a page where most got data, or nothing where most got content and hardly anybody nothing. Of a kind
+/// that nobody had each does, and where no SLI looks at the load of one that less than 1% had; of another one those beyond its share, once
+/// they are more than twice that, and more than chance makes of it. That there was no complete answer only an SLI tells: of a load that none
+/// looks at it is an error, too.
 fn refusals(then: &[(&str, u64)], objective: Option<f64>) -> impl Fn(&str, u64, u64) -> u64 + use<> {
     let is_error = move |result: &str| status_of(result).map_or(objective.is_none(), |status| status >= 400);
     let most = |of: &dyn Fn(&str) -> bool| sum(then, of) * 2 > sum(then, |_| true);

@@ -606,10 +606,10 @@ mod tests {
         let mut record = record_of(Story::Passed);
         assert_eq!(recovered_while_waiting(&record), None);
         let recovered = record.recovered_us().unwrap();
-        record.mitigation_started_us = Some(DrillTime(recovered.0 - 9_000_000));
+        record.mitigation_started_us = Some(DrillTime(recovered.0 - 5_000_000));
         for step in &mut record.steps {
             step.commands.retain(|command| command.started_us < recovered);
-            step.commands.iter_mut().for_each(|command| command.ended_us = Some(DrillTime(recovered.0 - 9_000_000)));
+            step.commands.iter_mut().for_each(|command| command.ended_us = Some(DrillTime(recovered.0 - 5_000_000)));
         }
         let at = record.steps[0].commands.len();
         let mut sleeps = record.steps[0].commands[0].clone();
@@ -618,7 +618,7 @@ mod tests {
         record.steps[0].commands.push(sleeps);
         let told = recovered_while_waiting(&record).unwrap();
         assert_eq!(headline_text(&record), "passed (perhaps without the runbook)");
-        assert!(told.starts_with("users recovered 9.0 s after the mitigation's last command"), "{told}");
+        assert!(told.starts_with("users recovered 5.0 s after the mitigation's last command"), "{told}");
         // A check that is tried until users are served says nothing.
         let mut checks = record.steps[0].commands[at].clone();
         checks.text = "curl -fsS http://shop/".into();

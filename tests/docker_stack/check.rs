@@ -20,7 +20,7 @@ fn checked(steps: &str, service: &str) -> (Option<i32>, String) {
         "scenarios/try.yaml",
         "title: Try\nstack: ../compose.yaml\nrunbook: ../runbooks/try.md\nload: { users: { request: GET http://web:80/, rate: 10/s } }\n\
          slis: { ok: { load: users, good: status < 500, objective: 90% } }\nfaults: [ { container_kill: { service: web } } ]\n\
-         recover: { within: 30s, hold: 5s }\nrto: 1m\n",
+         respond: { env: { APP_DOCKER_TAG: v1 } }\nrecover: { within: 30s, hold: 5s }\nrto: 1m\n",
     );
     let output = Command::new(env!("CARGO_BIN_EXE_firedrill")).arg("check").current_dir(dir.path()).output();
     let output = output.expect("firedrill runs");

@@ -9,6 +9,7 @@ use std::time::Duration;
 async fn a_fault_that_cannot_be_lifted_spoils_a_pass_and_the_others_are_undone_all_the_same() {
     let told = Case::new().set("faults", TWO).world(|world| world.cannot_lift = Some("postgres_lock")).run().await;
     told.verdict(Verdict::NotReverted, &["`postgres_lock`", "the rule is stuck"]).failed(Check::Revert);
+    told.at("fake.yaml", "faults:");
     assert_eq!(told.lifted(), ["postgres_lock", "http_status"]);
     assert_eq!(told.life("http_status").last(), Some(&FaultEvent::Reverted));
     assert_eq!(told.life("postgres_lock").last(), Some(&FaultEvent::Failed));
@@ -34,6 +35,15 @@ async fn users_who_are_refused_after_the_faults_are_gone_are_not_reverted() {
     let told = Case::new().on(lifts("http_status"), |controls| controls.world.refuse()).run().await;
     let words = ["the faults are gone and the SLIs are met, but users are refused what they got before", "404 × "];
     told.verdict(Verdict::NotReverted, &words).failed(Check::Revert).passed(Check::StillServed);
+}
+
+#[tokio::test]
+async fn a_pass_says_that_users_were_served_only_late_after_the_revert() {
+    let refused = Duration::from_millis(1500);
+    let told = Case::new().on(lifts("http_status"), move |controls| controls.world.refuse_for(refused)).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let is_late = told.record.notes.iter().any(|note| note.text.ends_with("after the last undo on"));
+    assert!(is_late, "{}", told.story());
 }
 
 #[tokio::test]

@@ -99,10 +99,9 @@ fn uses(plan: &Plan, runbook: &Runbook) -> Uses {
     let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
     let defined = defined(&all);
     // What such a variable makes of a call only the drill tells.
-    let deciding = ["COMPOSE_", "DOCKER_"];
-    let mut env = plan.respond.env_of_steps.values().flat_map(BTreeMap::keys).chain(plan.respond.env.keys());
-    let sets_its_own =
-        deciding.iter().any(|name| all.contains(name)) || env.any(|name| deciding.iter().any(|d| name.starts_with(d)));
+    let env = || plan.respond.env_of_steps.values().flat_map(BTreeMap::keys).chain(plan.respond.env.keys());
+    let is_set = |prefix| all.contains(prefix) || env().any(|name| name.starts_with(prefix));
+    let sets_its_own = ["COMPOSE_", "DOCKER_"].into_iter().any(is_set);
     for shell in shells.iter().filter(|shell| !shell.held && plan.respond.phases.contains(&shell.step.phase)) {
         let settings = shell.step.settings(shell.command.block);
         if settings.skip.is_some() || shell.command.by_hand.is_some() {
