@@ -77,11 +77,11 @@ pub fn outliving(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Has a program, and each that it starts, end where it needs more than 2 GiB of memory (Linux 4.7 and newer).
-pub fn limit_memory(command: &mut Command) {
-    let limit = || {
+/// Has a program, and each that it starts, end where it needs more than so many bytes of memory (Linux 4.7 and newer).
+pub fn limit_memory(command: &mut Command, most: u64) {
+    let limit = move || {
         let held = getrlimit(Resource::Data);
-        let least = |held: Option<u64>| Some(held.map_or(MOST_MEMORY, |held| held.min(MOST_MEMORY)));
+        let least = |held: Option<u64>| Some(held.map_or(most, |held| held.min(most)));
         let limit = Rlimit { current: least(held.current), maximum: least(held.maximum) };
         setrlimit(Resource::Data, limit).map_err(io::Error::from)
     };
@@ -299,7 +299,7 @@ mod tests {
             let mut dd = command("dd");
             dd.args(["if=/dev/null", "of=/dev/null", "bs=3G", "count=1"]);
             if limited {
-                limit_memory(&mut dd);
+                limit_memory(&mut dd, MOST_MEMORY);
             }
             assert_eq!(output(dd, TELLS_WITHIN).await.unwrap().status.success(), !limited);
         }

@@ -4,14 +4,14 @@
 
 use crate::record::{
     Announcement, Day, DayEvent, DayStamped, EarlierControl, Event, Phase, Record, RunDir, Stamped, Verdict, is_run_id,
-    open_file, read_file,
+    open_file, read_file, read_line,
 };
 use crate::report::{Drills, read_json};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ pub(super) fn day_id(dir: &Path) -> Option<String> {
 /// The first line of a file of events.
 pub(super) fn first_line<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let mut line = Vec::new();
-    BufReader::new(open_file(path).ok()?).read_until(b'\n', &mut line).ok()?;
+    read_line(&mut BufReader::new(open_file(path).ok()?), &mut line).ok()?;
     serde_json::from_slice(&line).ok()
 }
 
@@ -241,10 +241,9 @@ pub fn read_story(dir: &Path) -> io::Result<Record> {
 pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Vec<Stamped>> {
     let events = dir.join("events.jsonl");
     let (mut reader, mut found, mut line) = (opened(&events)?, Vec::new(), Vec::new());
-    while reader.read_until(b'\n', &mut line).map_err(named(&events))? > 0 {
+    while read_line(&mut reader, &mut line).map_err(named(&events))? > 0 {
         let stamped = serde_json::from_slice::<Stamped>(line.trim_ascii()).ok();
         found.extend(stamped.filter(|stamped| wanted(&stamped.event)));
-        line.clear();
     }
     Ok(found)
 }

@@ -5,10 +5,10 @@ use crate::programs::EffectKind;
 use crate::record::{
     Announcement, EarlierControl, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo, RECORD_FORMAT,
     RULES, ReadingInfo, ReplacedInfo, RestorePlan, SeverityLevel, SliInfo, StepInfo, Verdict, Windows, micros,
-    sha256_hex,
+    read_file, sha256_hex,
 };
 use crate::runbook::{Command, Handling, Runbook, RunbookPhase, Step};
-use crate::source::Source;
+use crate::source::{Source, outside};
 use crate::spec::{AlertsSpec, Plan, Respond, RestoreSpec, Var};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +68,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         at: in_scenario(invariant.probe.line),
     });
     // What the stack is made of besides the file that is shown: Compose files that are merged over it, or the rest of a folder of manifests.
-    let of_folder = files_below(&plan.stack.file).into_iter().filter(|path| *path != plan.stack_source.path);
+    let of_folder = own_files(&plan.stack.file).filter(|path| *path != plan.stack_source.path);
     let other_files = plan.stack.merged.iter().cloned().chain(of_folder);
     let alert_files = plan.alerts.iter().flat_map(AlertsSpec::files);
     let runbook = plan.runbook.as_ref();
@@ -223,6 +223,11 @@ pub(super) fn file_ref(source: &Source) -> FileRef {
     FileRef { path: shown(source), sha256: sha256_hex(source.text.as_bytes()) }
 }
 
+/// The files of a folder of manifests that are its own: no link leads out of it.
+fn own_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    files_below(folder).into_iter().filter(move |path| outside(folder, path).is_none())
+}
+
 /// Every file of a folder and of those in it, by name; nothing where it is none. Links to folders are not followed.
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -234,7 +239,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 /// A file that Compose or kubectl reads for itself; one that is gone meanwhile has no sum, and they say so.
 fn stack_file(path: &Path) -> FileRef {
-    let sha256 = std::fs::read(path).map_or(String::new(), |content| sha256_hex(&content));
+    let content = path.canonicalize().and_then(read_file);
+    let sha256 = content.map_or(String::new(), |content| sha256_hex(&content));
     FileRef { path: path.display().to_string(), sha256 }
 }
 
@@ -257,6 +263,18 @@ mod tests {
     use super::*;
     use crate::record::RestoreLevel;
     use crate::spec::{Overrides, load};
+
+    #[test]
+    fn no_file_outside_of_a_folder_of_manifests_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("app.yaml"), "a: 1").unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
+        std::os::unix::fs::symlink("app.yaml", dir.path().join("same.yaml")).unwrap();
+        let own: Vec<PathBuf> = own_files(dir.path()).collect();
+        assert_eq!(own, ["app.yaml", "same.yaml"].map(|name| dir.path().join(name)));
+        assert!(own.iter().all(|path| stack_file(path).sha256 == sha256_hex(b"a: 1")));
+        assert_eq!(stack_file(Path::new("/dev/zero")).sha256, "");
+    }
 
     /// What a DR drill sets out to show is known before anything is started.
     #[test]

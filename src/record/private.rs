@@ -7,8 +7,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The largest file that is read as a whole.
-const LARGEST: u64 = 256 << 20;
+/// The largest file, and line of one, that is read as a whole.
+pub(super) const LARGEST: u64 = 256 << 20;
 
 fn refused(path: &Path, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{} is {what}", path.display()))

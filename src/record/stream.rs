@@ -2,6 +2,7 @@
 //! flushed before anyone else sees them), the record that is kept meanwhile, and a record made again from the file: a killed run
 //! still has its story, and whoever cleans up after it completes that.
 
+use super::private::LARGEST;
 use super::{DrillTime, Event, Phase, Record, Redactor, Secrets, Stamped, micros, open_plain, utc_now};
 use crate::locked;
 use serde::Serialize;
@@ -206,15 +207,27 @@ pub fn write_line(file: &mut impl Write, value: &impl Serialize) -> io::Result<(
     file.write_all(&line)
 }
 
+/// Reads the next line in the place of the last one; returns how many bytes it has, 0 at the end of the file.
+///
+/// # Errors
+/// Those of the reader, and `InvalidData` for a line of more than 256 MiB.
+pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.clear();
+    let read = reader.take(LARGEST + 1).read_until(b'\n', line)?;
+    match read as u64 > LARGEST {
+        true => Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {} MiB", LARGEST >> 20))),
+        false => Ok(read),
+    }
+}
+
 /// The values of all lines; an error says in words which line cannot be read. Empty lines are left out, and a reader that fails
 /// ends the file there.
 pub fn read_lines<T: DeserializeOwned>(mut reader: impl BufRead) -> impl Iterator<Item = Result<T, String>> {
     let (mut line, mut number, mut failed) = (Vec::new(), 0_u64, false);
     std::iter::from_fn(move || {
         while !failed {
-            line.clear();
             number += 1;
-            match reader.read_until(b'\n', &mut line) {
+            match read_line(&mut reader, &mut line) {
                 Ok(0) => return None,
                 Ok(_) if line.trim_ascii().is_empty() => continue,
                 Ok(_) => {}

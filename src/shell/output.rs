@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
 
 /// Bytes of output kept of each stream of a command; what is beyond is cut from the middle and counted.
-const KEEP_BYTES: u64 = 128 << 10;
+pub(super) const KEEP_BYTES: u64 = 128 << 10;
 /// Longest text in one message, in bytes.
 const LONGEST: usize = 32 << 10;
 

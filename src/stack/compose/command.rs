@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,11 @@ use tokio_util::sync::CancellationToken;
 const TAIL_LINES: usize = 60;
 /// A line of the kept tail is cut here; the file has all of it.
 const TAIL_LINE_BYTES: usize = 2000;
+
+/// A line of output is cut here, in bytes.
+const LONGEST_LINE: u64 = 64 << 10;
+/// Bytes that the file has of it at most: nothing but time ends what a build may write.
+const MOST_LOGGED: usize = 64 << 20;
 
 /// `docker compose` on one project of one engine, for one run.
 #[derive(Debug, Clone)]
@@ -108,10 +113,10 @@ impl ComposeCommand {
             tokio::spawn(read_lines(stderr, lines));
         }
         let deadline = tokio::time::sleep(process::within(within));
-        let mut tail = VecDeque::new();
+        let (mut tail, mut left) = (VecDeque::new(), MOST_LOGGED);
         let whole = async {
             while let Some(line) = incoming.recv().await {
-                note(&mut tail, &mut file, self.redactor.text(&line)).await;
+                note(&mut tail, (&mut file, &mut left), self.redactor.text(&line)).await;
             }
             running.wait().await
         };
@@ -156,18 +161,27 @@ pub(super) async fn succeeded(operation: &str, command: Command, within: Duratio
 }
 
 async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<String>) {
-    let mut lines = BufReader::new(from).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
+    let (mut from, mut line) = (BufReader::new(from), Vec::new());
+    // What a build writes may have no lines.
+    while (&mut from).take(LONGEST_LINE).read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line).trim_end().to_string();
+        line.clear();
         if to.send(text).await.is_err() {
             return;
         }
     }
 }
 
-async fn note(tail: &mut VecDeque<String>, log: &mut (impl AsyncWrite + Unpin), line: String) {
+async fn note(tail: &mut VecDeque<String>, log: (&mut (impl AsyncWrite + Unpin), &mut usize), line: String) {
+    let (log, left) = log;
+    let logged = match left.checked_sub(line.len() + 1) {
+        Some(_) => format!("{}\n", log_line(&line)),
+        None if *left > 0 => format!("(no more than {} MiB of it are kept)\n", MOST_LOGGED >> 20),
+        None => String::new(),
+    };
+    *left = left.saturating_sub(line.len() + 1);
     // A full disk shows in everything else as well; the command itself goes on.
-    let _ = log.write_all(format!("{}\n", log_line(&line)).as_bytes()).await;
+    let _ = log.write_all(logged.as_bytes()).await;
     let line = terminal_lines(&line).join(" ");
     if line.trim().is_empty() {
         return;
@@ -186,8 +200,8 @@ mod tests {
     async fn the_tail_is_bounded_and_skips_empty_lines() {
         let mut tail = VecDeque::new();
         for i in 0..200 {
-            note(&mut tail, &mut tokio::io::sink(), format!("line {i}")).await;
-            note(&mut tail, &mut tokio::io::sink(), "  ".into()).await;
+            note(&mut tail, (&mut tokio::io::sink(), &mut 1_000_000), format!("line {i}")).await;
+            note(&mut tail, (&mut tokio::io::sink(), &mut 1_000_000), "  ".into()).await;
         }
         assert_eq!(tail.len(), TAIL_LINES);
         assert_eq!(tail.back().map(String::as_str), Some("line 199"));

@@ -161,7 +161,7 @@ pub(super) fn add_alias(network: &mut Value, name: String) {
 /// made of others could fill any memory.
 pub(super) fn reading(endpoint: &Endpoint, spec: &StackRequest) -> Command {
     let mut command = endpoint.command();
-    process::limit_memory(&mut command);
+    process::limit_memory(&mut command, process::MOST_MEMORY);
     if !["include", "extends"].iter().any(|right| spec.allowed.rights.contains(*right)) {
         command.envs(reads::NO_REMOTES);
     }

@@ -4,7 +4,7 @@
 
 use super::builds::whole_file;
 use super::model::{ProjectFiles, files_of};
-use super::variables::{Variables, may_decide};
+use super::variables::{MOST_BYTES, Variables, may_decide};
 pub(super) use crate::source::clean;
 use crate::source::{in_other_case, outside, read_otherwise};
 use crate::stack::{HostRequest, HostRequests, SourceFiles, StackRequest};
@@ -16,8 +16,6 @@ use std::path::{Component, Path, PathBuf};
 pub const RIGHTS: &[&str] = &["env_file", "extends", "include", "label_file"];
 /// More files than this are no stack.
 const MOST_FILES: usize = 200;
-/// As large as a file that people write may be.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// What Compose files that are merged, and those that they take in, read from outside of the project, when Compose runs in `directory`;
 /// `Err` for one that Compose is not given to read: not there, not UTF-8, too large, or aliases that would expand beyond measure.

@@ -192,10 +192,14 @@ impl Walk<'_> {
             return self.note(self.decide("context", value), value, service, path);
         };
         self.table("build", build, service, path);
-        // Compose escapes what is an expression for the builder in these two alone.
-        let texts = build.iter().filter(|(key, _)| !matches!(key.as_str(), "args" | "dockerfile_inline" | "secrets"));
-        let texts = texts.filter(|(key, _)| !key.starts_with("x-"));
-        for (key, value) in texts.filter(|(_, value)| holds(value, &["${", "%{"])) {
+        let expression = |(key, value): &(&String, &Value)| match (key.as_str(), value) {
+            ("secrets", _) => false,
+            // Compose escapes `${` in these two alone, and not in the names of arguments.
+            ("args", Value::Object(args)) => args.keys().any(|name| name.contains("${")) || holds(value, &["%{"]),
+            ("args" | "dockerfile_inline", _) => holds(value, &["%{"]),
+            (key, _) => !key.starts_with("x-") && holds(value, &["${", "%{"]),
+        };
+        for (key, value) in build.iter().filter(expression) {
             let wrong = refused(format!("{}: the builder takes it for an expression", shown(value)));
             self.note(wrong, value, service, &[&path[..], std::slice::from_ref(key)].concat());
         }
@@ -245,7 +249,8 @@ impl Walk<'_> {
             },
             "secret_file" => {
                 let path = text(Some(value)).unwrap_or_default();
-                let own = path.strip_prefix(&*self.base.to_string_lossy()).unwrap_or(&path);
+                // A pull request names its folders as it likes.
+                let own = path.strip_prefix(&*self.root.to_string_lossy()).unwrap_or(&path);
                 match BUILDER_SYNTAX.iter().any(|part| own.contains(part)) {
                     true => refused(format!("{path}: {AMBIGUOUS}")),
                     false => self.decide("files", value),
@@ -253,6 +258,9 @@ impl Walk<'_> {
             }
             "plain" if holds(value, &BUILDER_SYNTAX) => refused(format!("{}: {AMBIGUOUS}", shown(value))),
             "plain" => None,
+            "variable" => only(true, "it is no name of a variable, and the builder may take it for more", &|name| {
+                name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            }),
             "labels" => only(true, "this label says whose a container is", &|key| {
                 !begins(key, &["dev.firedrill.", "com.docker.compose."])
             }),
@@ -509,6 +517,9 @@ mod tests {
             ("context", json!("docker-image://x/../../etc")),
             ("secrets", json!([{ "source": "s", "target": "x,src=/etc/shadow" }])),
             ("target", json!("$${upper(\"x\")}")),
+            ("dockerfile_inline", json!("FROM x\n#%{ for a in range(9) }x%{ endfor }")),
+            ("args", json!({ "A": "%{ for a in range(9) }x%{ endfor }" })),
+            ("args", json!({ "$${upper(\"x\")}": "1" })),
         ] {
             told.push(web(&format!("build/{key}"), value));
         }
@@ -523,6 +534,7 @@ mod tests {
             ("/secrets", json!({ "s": { "file": "/etc/shadow" } })),
             ("/secrets", json!({ "s": { "file": "ROOT/x,src=/etc/shadow" } })),
             ("/secrets", json!({ "s": { "file": "ROOT/.%{if true}.%{endif}/etc/shadow" } })),
+            ("/secrets", json!({ "s": { "environment": "A:-,type=file,env=,src=/etc/shadow" } })),
             ("/secrets", json!({ "s": { "file": "ROOT/socket" } })),
             ("/configs", json!({ "c": { "file": "ROOT/../x" } })),
             ("/configs", json!({ "c": { "external": true } })),
@@ -533,6 +545,19 @@ mod tests {
         }
         assert!(told.iter().all(|told| !told.is_empty()), "{told:#?}");
         insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn the_name_of_a_folder_of_the_project_is_no_syntax_of_the_builder() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let directory = root.join("a,src=b");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("s"), "").unwrap();
+        let json = json!({ "name": "shop", "services": {}, "secrets": { "s": { "file": directory.join("s") } } });
+        let Value::Object(json) = json else { unreachable!("a mapping") };
+        let asked = super::asked(&ResolvedModel { json, directory, ..ResolvedModel::default() }, &root);
+        assert!(asked.asks.iter().any(|ask| ask.right.is_none()), "{:?}", asked.asks);
     }
 
     /// The digest of what a model of two services asks for, of which `db` has something of the host.

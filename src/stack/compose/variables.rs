@@ -1,6 +1,7 @@
 //! The variables that Compose files name: only these may come from a step, and those that choose one of the host's files may not. And env
 //! files as Compose reads them, as far as the values are concerned: they are read only to be hidden.
 
+use super::builds::whole_file;
 use super::model::texts_in;
 use crate::source::TextPattern;
 use regex::Captures;
@@ -27,6 +28,9 @@ pub(super) struct Variables {
     /// Those of them that decide which files of the host are read.
     pub of_files: BTreeSet<String>,
 }
+
+/// Bytes of the largest file that is read for what it names.
+pub(super) const MOST_BYTES: u64 = 1 << 20;
 
 impl Variables {
     /// Notes those of a text.
@@ -55,8 +59,8 @@ impl Variables {
     pub(super) fn through<'a>(&mut self, env_files: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
         let mut made_of = BTreeMap::<String, Vec<String>>::new();
         for file in env_files {
-            let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            for (name, value) in assignments(&text) {
+            let bytes = whole_file(file, MOST_BYTES).map_err(|error| format!("{}: {error}", file.display()))?;
+            for (name, value) in assignments(&String::from_utf8_lossy(&bytes)) {
                 made_of.entry(name).or_default().extend(variables_of(&value));
             }
         }

@@ -318,7 +318,7 @@ fn read_text(file: &Path, root: &Path) -> Result<String, ResolveError> {
 async fn rendered(folder: &Path, program: &str, args: &[OsString]) -> Result<Manifests, ResolveError> {
     let operation = format!("{program} {} in {}", args.join(" ".as_ref()).display(), folder.display());
     let mut command = process::command(program);
-    process::limit_memory(&mut command);
+    process::limit_memory(&mut command, process::MOST_MEMORY);
     command
         .args(args)
         .current_dir(folder)

@@ -2,7 +2,7 @@
 //! drill become those that the team knows, and what is ours does not show.
 
 use super::StepCall;
-use crate::process::Running;
+use crate::process::{Running, limit_memory};
 use crate::record::Stream;
 use crate::stack::{CallInput, CallOutput};
 use bytes::Bytes;
@@ -53,6 +53,9 @@ impl ModelFile {
     }
 }
 
+/// Bytes of memory that one call may use on the runner's machine: a template (`--format`) can ask for any amount of it.
+const MOST_MEMORY: u64 = 512 << 20;
+
 /// Runs a command to its end, or to that of the step, which has a time-out; its exit code as a shell gives it.
 pub(super) async fn run(command: Command, step: &StepCall<'_>, show: &ProcessListing) -> std::io::Result<i32> {
     run_with(command, None, &step.io.out, show, step.cancel).await
@@ -66,6 +69,7 @@ pub(super) async fn run_with(
     show: &ProcessListing,
     cancel: &CancellationToken,
 ) -> std::io::Result<i32> {
+    limit_memory(&mut command, MOST_MEMORY);
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = Running::start(command)?;
