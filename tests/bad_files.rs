@@ -443,6 +443,18 @@ fn verifications_of_which_nobody_learns_whether_they_failed_are_warned_of() {
 }
 
 #[test]
+fn a_variable_in_another_spelling_has_no_value() {
+    let runbook = RUNBOOK.replace("'SELECT 1'", "'SELECT 1'\npsql -h \"$Db_Host\" -c 'SELECT 2'");
+    let more = "runbook: ../runbooks/slow.md\nrespond: { phases: [mitigate, verify], vars: { DB_HOST: db } }\nrecover:";
+    let (code, _, err) =
+        Project::new().scenario(changed(&[("recover:", more)])).file("runbooks/slow.md", runbook).run(&["check"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("`$Db_Host` is no variable that anybody sets: the runbook reads `$DB_HOST` as well"), "{err}");
+    assert!(err.contains("runbooks/slow.md:9:10"), "{err}");
+    assert!(err.contains("the runbook has no step in `verify`, which `phases` selects"), "{err}");
+}
+
+#[test]
 fn what_a_drill_leaves_to_a_person_is_told() {
     let told = |verification: &str| {
         let runbook = format!(

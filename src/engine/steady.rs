@@ -155,7 +155,7 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<(Opening, RunbookInputs
     let mut inputs = RunbookInputs::new(runbook, &cx.plan.respond);
     if let Some(ca) = &cx.plan.respond.trust {
         let at = cx.in_scenario(cx.plan.line_of("respond"));
-        inputs.trust(authority(&*cx.stack, ca).await.map_err(|stop| stop.at(at))?);
+        inputs.trust(&authority(&*cx.stack, ca).await.map_err(|stop| stop.at(at))?);
     }
     let vars = inputs.env();
     let opening = tokio::spawn(async move { Shell::open(channel, &vars, tools).await });

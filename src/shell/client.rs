@@ -1,7 +1,8 @@
 //! Runner side of the session, and of what steps call: takes the messages of calls out of the session's channel, has each call carried
 //! out, and gives back its output as fast as it is taken, and no faster.
 
-use super::protocol::{Blob, CALLS_AT_ONCE, CommandResult, EnvVar, FromCall, FromShell, ToCall, ToShell, line_of};
+use super::output::KEEP_BYTES;
+use super::protocol::{Blob, CALLS_AT_ONCE, CommandResult, FromCall, FromShell, SessionVar, ToCall, ToShell, line_of};
 use super::session::quote;
 use crate::locked;
 use crate::record::{Stream, random_hex};
@@ -54,7 +55,7 @@ pub struct Shell {
 impl Shell {
     /// Waits for the supervisor at the other end of `channel` and sets the session's environment. What steps call is
     /// carried out by `tools`.
-    pub async fn open(channel: Channel, vars: &[EnvVar], tools: Arc<dyn Tools>) -> Result<Shell, ShellError> {
+    pub async fn open(channel: Channel, vars: &[SessionVar], tools: Arc<dyn Tools>) -> Result<Shell, ShellError> {
         let Channel { tx, rx } = channel;
         // What is not of a call is bounded by what commands may say.
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
@@ -124,10 +125,10 @@ impl Shell {
         self.tx.is_closed() || (self.rx.is_closed() && self.rx.is_empty())
     }
 
-    /// Sets variables for the commands that follow, exported, and takes those without a value away. Of one that is named twice the last
+    /// Sets variables for the commands that follow, and takes those without a value away. Of one that is named twice the last
     /// word counts.
-    pub async fn set(&self, vars: &[EnvVar]) -> Result<(), ShellError> {
-        if vars.is_empty() { Ok(()) } else { self.send(&ToShell::Env(vars.to_vec())).await }
+    pub async fn set(&self, vars: &[SessionVar]) -> Result<(), ShellError> {
+        if vars.is_empty() { Ok(()) } else { self.send(&ToShell::Vars(vars.to_vec())).await }
     }
 
     /// Writes down the session's state beside it; the answer is what `restore` of another session in the same container
@@ -177,15 +178,22 @@ impl Shell {
         within: Duration,
         on_output: &mut impl FnMut(Stream, String),
     ) -> Result<CommandResult, ShellError> {
+        let mut bytes = 0;
         let ended = self.answer(within, |said| match said {
             FromShell::Output { id, stream, text } if id == wanted => {
+                bytes += text.len() as u64;
+                // Our supervisor keeps less, and one byte that is no UTF-8 becomes three.
+                let too_much = || ShellError::Closed("its supervisor says more of a command than it would keep".into());
+                if bytes > 8 * KEEP_BYTES {
+                    return Some(Err(too_much()));
+                }
                 on_output(stream, text);
                 None
             }
-            FromShell::Ended(id, result) if id == wanted => Some(result),
+            FromShell::Ended(id, result) if id == wanted => Some(Ok(result)),
             _ => None,
         });
-        let result = ended.await?;
+        let result = ended.await??;
         self.unfinished = None;
         Ok(result)
     }

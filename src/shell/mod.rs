@@ -12,6 +12,6 @@ mod shim_server;
 pub mod supervisor;
 
 pub use client::{EndedCall, SessionState, Shell, ShellError};
-pub use protocol::{CommandResult, EnvVar, TRUSTED};
+pub use protocol::{CommandResult, SessionVar, TRUSTED};
 pub use shim_client::call_runner;
 pub use shim_server::{PROGRAMS, Programs};

@@ -18,8 +18,23 @@ pub const TRUSTED: &str = "FIREDRILL_TRUSTED";
 pub const TRUST_VARIABLES: [&str; 5] =
     ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"];
 
-/// A variable of a session's environment: its name, and its value; `None` where it is to go.
-pub type EnvVar = (String, Option<String>);
+/// A variable of a session.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionVar {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None` where it is to go.
+    pub value: Option<String>,
+    /// Whether programs have it in their environment, as behind `export`.
+    pub exported: bool,
+}
+
+impl SessionVar {
+    /// What `export NAME=VALUE` sets, or `unset NAME` takes away.
+    pub fn exported(name: &str, value: Option<&str>) -> SessionVar {
+        SessionVar { name: name.to_string(), value: value.map(str::to_string), exported: true }
+    }
+}
 
 /// Runner → supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,8 +42,8 @@ pub type EnvVar = (String, Option<String>);
 pub enum ToShell {
     /// The first message: the token with which every line of the supervisor begins from now on.
     Token(String),
-    /// Changes environment variables of the session, before any command.
-    Env(Vec<EnvVar>),
+    /// Changes variables of the session, before any command.
+    Vars(Vec<SessionVar>),
     /// Runs one command (bash source text) in the session.
     Run {
         /// Number of the command in this session.

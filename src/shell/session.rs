@@ -111,6 +111,14 @@ impl Session {
         }
     }
 
+    /// Sets a variable as `NAME=value` does: it is exported only where it was before.
+    pub fn set_var(&mut self, name: &str, value: &str) {
+        self.found.remove(name);
+        if is_name(name) {
+            self.declare("", name, value.as_bytes());
+        }
+    }
+
     /// Takes a variable away.
     pub fn unset_env(&mut self, name: &str) {
         self.environment.retain(|(known, _)| known.0 != name.as_bytes());
@@ -121,7 +129,11 @@ impl Session {
     }
 
     fn export(&mut self, name: &str, value: &[u8]) {
-        let line: [&[u8]; 5] = [b"declare -x ", name.as_bytes(), b"=", &quote(value), b"\n"];
+        self.declare("declare -x ", name, value);
+    }
+
+    fn declare(&mut self, how: &str, name: &str, value: &[u8]) {
+        let line: [&[u8]; 5] = [how.as_bytes(), name.as_bytes(), b"=", &quote(value), b"\n"];
         self.files.entry("vars".into()).or_default().0.extend(line.concat());
     }
 

@@ -3,7 +3,7 @@
 
 use super::output::{Outlet, pump};
 use super::processes::{self, SessionProcess, Target};
-use super::protocol::{Blob, CommandResult, FromShell, TRUST_VARIABLES, TRUSTED, ToRunner, ToShell};
+use super::protocol::{Blob, CommandResult, FromShell, SessionVar, TRUST_VARIABLES, TRUSTED, ToRunner, ToShell};
 use super::session::{self, Session};
 use super::shim_server::{self, Programs};
 use crate::process::{self, Running};
@@ -130,11 +130,12 @@ impl Supervisor {
             },
         };
         match message {
-            ToShell::Env(vars) => {
-                for (name, value) in &vars {
+            ToShell::Vars(vars) => {
+                for SessionVar { name, value, exported } in &vars {
                     match value {
                         Some(pem) if name == TRUSTED => self.trust(pem),
-                        Some(value) => self.session.set_env(name, value),
+                        Some(value) if *exported => self.session.set_env(name, value),
+                        Some(value) => self.session.set_var(name, value),
                         None => self.session.unset_env(name),
                     }
                 }

@@ -208,6 +208,9 @@ fn check_phases(runbook: &Runbook, phases: &[RunbookPhase], selected: bool, map:
     } else if !phases.is_empty() && runbook.select(phases).next().is_none() {
         let wanted: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
         map.wrong("runbook", format!("the runbook has no step in {}", list(&wanted))).help(has);
+    } else if let Some(missing) = phases.iter().find(|phase| selected && !there.contains(&phase.name())) {
+        let message = format!("the runbook has no step in `{}`, which `phases` selects", missing.name());
+        map.diags.warning(map.source, map.key_span("respond"), message).help(has);
     }
 }
 
@@ -232,10 +235,23 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
     }
     let lookup = |name: &str| respond.vars.get(name).map(|var| var.value.clone());
     let mut told: HashSet<&str> = HashSet::new();
+    // The variable by which an input is read first.
+    let mut read_as: HashMap<&str, &str> = HashMap::new();
     // Of the command that was looked at last: its inputs follow each other.
     let mut refused: Option<(&Command, Vec<RunbookInput>)> = None;
     for InputUse { step, command, place, input, captured } in input_uses(&followed.steps, respond.service.as_deref()) {
         let given = respond.given(&step.id, input);
+        let file = command.origin.as_ref().unwrap_or(&runbook.source);
+        let valued = || captured.is_some() || respond.vars.contains_key(&input.name);
+        if let Some(own) = input.variable().filter(|_| valued()) {
+            let first = *read_as.entry(&input.name).or_insert(own);
+            if first != own && told.insert(own) {
+                let message =
+                    format!("`${own}` is no variable that anybody sets: the runbook reads `${first}` as well");
+                let help = "bash tells capitals and small letters apart: write one of them everywhere";
+                diags.error(file, place_of(input, file), message).help(help);
+            }
+        }
         // Whether its service has it of its own is known once the stack is.
         if place.is_some() && input.variable().is_some() && given.is_none() || told.contains(input.name.as_str()) {
             continue;
@@ -245,7 +261,6 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
             let (_, refused) = refused.insert(known.unwrap_or_else(|| (command, command.refused(lookup))));
             refused.binary_search_by_key(&input.span.start, |refused| refused.span.start).is_ok()
         };
-        let file = command.origin.as_ref().unwrap_or(&runbook.source);
         let spelling = shorten(&input.spelling);
         let (message, help) = match given {
             Some(var) if !var.is_usable() && captured.is_none() => {
@@ -325,9 +340,12 @@ fn without_value(input: &RunbookInput, scenario: &Source) -> (String, String) {
 }
 
 fn warn_of(input: &RunbookInput, why: String, help: String, file: &Arc<Source>, diags: &mut Diagnostics) {
+    diags.warning(file, place_of(input, file), format!("{why}: its step would be blocked")).help(help);
+}
+
+fn place_of(input: &RunbookInput, file: &Source) -> Span {
     let start = file.offset(Pos { line: input.line, column: input.column });
-    let span = Span::new(start, (start + input.spelling.len()).min(file.text.len()));
-    diags.warning(file, span, format!("{why}: its step would be blocked")).help(help);
+    Span::new(start, (start + input.spelling.len()).min(file.text.len()))
 }
 
 /// A choice, the way that is taken, and where that stands.

@@ -10,7 +10,7 @@ mod rig;
 
 use firedrill::agent::protocol::AgentMessage;
 use firedrill::record::Redactor;
-use firedrill::shell::Shell;
+use firedrill::shell::{SessionVar, Shell};
 use firedrill::stack::{AgentRole, ContainerOp, NoTools, Place, Stack, StackError};
 use rig::{Project, docker, left, only, refused_up, with_stack};
 use std::path::Path;
@@ -263,8 +263,8 @@ services:
         // Twice in the service: the second session finds the bundle there.
         for place in [&Place::Toolbox, &web, &web] {
             let channel = stack.shell(place).await.unwrap();
-            let mut shell =
-                Shell::open(channel, &[("WHO".into(), Some("world".into()))], Arc::new(NoTools)).await.unwrap();
+            let who = SessionVar::exported("WHO", Some("world"));
+            let mut shell = Shell::open(channel, &[who], Arc::new(NoTools)).await.unwrap();
             let mut said = String::new();
             let run =
                 shell.run("echo hello $WHO; exit 3", false, Duration::from_secs(20), |_, text| said.push_str(&text));

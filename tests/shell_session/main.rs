@@ -4,7 +4,7 @@ mod calls;
 mod rig;
 
 use firedrill::record::Stream;
-use firedrill::shell::{Shell, ShellError};
+use firedrill::shell::{SessionVar, Shell, ShellError};
 use firedrill::stack::{Channel, NoTools};
 use rig::{LONG, Rig, alive, poll, supervisor, whole};
 use std::sync::Arc;
@@ -88,7 +88,7 @@ async fn a_session_in_another_container_goes_on_with_what_the_lost_one_knew() {
     drop(first);
     let mut second = Rig::with(&[], container("new")).await;
     second.shell.import(&known).await.unwrap();
-    second.shell.set(&[("LATER".into(), Some("on".into()))]).await.unwrap();
+    second.shell.set(&[SessionVar::exported("LATER", Some("on"))]).await.unwrap();
     assert_eq!(
         second.out("pwd; echo $x \"$GIVEN\" \"${arr[1]}\" $LATER; f 2; env | grep ^E=; shopt -qo pipefail").await,
         "/usr\n1 a 'b'\n$c 2 3 on\nf 2\nE=ex p\n"
@@ -143,10 +143,24 @@ async fn status_pipe_status_and_last_argument_carry_over() {
 async fn variables_are_set_and_taken_away_from_outside() {
     let mut rig = Rig::with(&[("GIVEN", "x"), ("odd.name", "x")], |_| {}).await;
     rig.out("OWN=1; export GIVEN=changed").await;
-    rig.shell.set(&[("GIVEN".into(), Some("a 'b'".into())), ("NEW".into(), Some("y".into()))]).await.unwrap();
+    rig.shell
+        .set(&[SessionVar::exported("GIVEN", Some("a 'b'")), SessionVar::exported("NEW", Some("y"))])
+        .await
+        .unwrap();
     assert_eq!(rig.out("env | grep -e ^GIVEN= -e ^NEW=; echo $OWN").await, "GIVEN=a 'b'\nNEW=y\n1\n");
-    rig.shell.set(&["NEW", "GIVEN", "odd.name"].map(|name| (name.into(), None))).await.unwrap();
+    rig.shell.set(&["NEW", "GIVEN", "odd.name"].map(|name| SessionVar::exported(name, None))).await.unwrap();
     assert_eq!(rig.out("echo ${NEW-no} ${GIVEN-no} $OWN; env | grep -c ^odd || :").await, "no no 1\n0\n");
+}
+
+#[tokio::test]
+async fn what_is_typed_is_not_exported() {
+    let typed = |name: &str, value: &str| SessionVar { exported: false, ..SessionVar::exported(name, Some(value)) };
+    let mut rig = Rig::with(&[("GIVEN", "x")], |_| {}).await;
+    rig.shell.set(&[typed("NEW", "a 'b'"), typed("GIVEN", "y")]).await.unwrap();
+    assert_eq!(rig.out("echo \"$NEW\" $GIVEN; env | grep -e ^NEW= -e ^GIVEN=").await, "a 'b' y\nGIVEN=y\n");
+    rig.out("export NEW").await;
+    rig.shell.set(&[typed("NEW", "z")]).await.unwrap();
+    assert_eq!(rig.out("bash -c 'echo $NEW'").await, "z\n");
 }
 
 #[tokio::test]
@@ -248,7 +262,7 @@ async fn a_command_without_the_value_that_it_reads_is_not_run() {
     ] {
         assert_eq!(rig.run(text).await.exit, 0, "{text}");
     }
-    rig.shell.set(&[("N".into(), Some(String::new()))]).await.unwrap();
+    rig.shell.set(&[SessionVar::exported("N", Some(""))]).await.unwrap();
     rig.out("touch a $N; test ! -e ran").await;
     rig.out("N=$(true)").await;
     let saved = rig.shell.save().await.unwrap();

@@ -1,7 +1,7 @@
 //! A supervisor over real pipes, for the tests.
 
 use firedrill::record::Stream;
-use firedrill::shell::{CommandResult, EnvVar, Shell};
+use firedrill::shell::{CommandResult, SessionVar, Shell};
 use firedrill::stack::{Channel, NoTools, Tools};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -39,7 +39,7 @@ impl Rig {
     pub async fn with_tools(vars: &[(&str, &str)], tools: Arc<dyn Tools>, change: impl FnOnce(&mut Command)) -> Rig {
         let tmp = tempfile::tempdir().unwrap();
         let (channel, child) = supervisor(tmp.path(), change);
-        let vars: Vec<EnvVar> = vars.iter().map(|(k, v)| ((*k).into(), Some((*v).into()))).collect();
+        let vars: Vec<SessionVar> = vars.iter().map(|(name, value)| SessionVar::exported(name, Some(value))).collect();
         let shell = Shell::open(channel, &vars, tools).await.unwrap();
         Rig { shell, child, tmp }
     }

@@ -48,10 +48,10 @@ impl Supervisor {
                         return;
                     }
                 }
-                ToShell::Env(vars) => {
-                    let names = vars.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone());
+                ToShell::Vars(vars) => {
+                    let names = vars.iter().filter(|var| var.value.is_none()).map(|var| var.name.clone());
                     let names: Vec<String> = names.collect();
-                    let vars = vars.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+                    let vars = vars.into_iter().filter_map(|var| Some((var.name, var.value?))).collect();
                     self.world.log.done(Happening::Set { vars });
                     if !names.is_empty() {
                         self.world.log.done(Happening::Unset { names });

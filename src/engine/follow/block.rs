@@ -403,10 +403,7 @@ fn with_variables(command: &Command, inputs: &RunbookInputs) -> Option<String> {
         !value.is_empty() && !value.starts_with('-') && value.chars().all(is_plain)
     };
     let env = inputs.env();
-    let value = |name: &str| {
-        let (_, value) = env.iter().find(|(known, _)| known == name)?;
-        value.as_ref().filter(plain)
-    };
+    let value = |name: &str| env.iter().find(|var| var.name == name)?.value.as_ref().filter(plain);
     let (mut filled, masked) = (command.clone(), command.masked());
     let lexed = lex(&masked);
     for input in &mut filled.inputs {

@@ -3,7 +3,7 @@
 
 use crate::record::{looks_secret, url_password};
 use crate::runbook::{Command, Runbook, RunbookInput, unified_name};
-use crate::shell::{EnvVar, TRUSTED};
+use crate::shell::{SessionVar, TRUSTED};
 use crate::source::beginning;
 use crate::spec::{Respond, Var};
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ pub struct RunbookInputs {
     given: BTreeMap<String, Var>,
     /// The same for the step that is followed.
     of_step: BTreeMap<String, Var>,
-    /// What every session has in its environment.
-    env: Vec<EnvVar>,
+    /// The variables of every session.
+    env: Vec<SessionVar>,
 }
 
 /// Why an input cannot be used: it has no value.
@@ -38,18 +38,17 @@ impl RunbookInputs {
                 names.push(name.to_string());
             }
         }
-        let exported = runbook.env(|name| Some(respond.vars.get(name)?.value.clone()));
-        let exported: Vec<EnvVar> = exported.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        let read = runbook.env(|name| Some(respond.vars.get(name)?.value.clone()));
         let (values, given, of_step) = (respond.vars.clone(), respond.env.clone(), BTreeMap::new());
         let mut inputs = RunbookInputs { values, variables, given, of_step, env: env_of(&respond.env) };
-        inputs.export(&exported);
+        inputs.typed(read);
         inputs
     }
 
     /// Lets programs in every session trust a certificate authority, in PEM.
-    pub fn trust(&mut self, pem: String) {
+    pub fn trust(&mut self, pem: &str) {
         // It has the last word over what the scenario gives; what steps set has it over that.
-        self.env.push((TRUSTED.into(), Some(pem)));
+        self.env.push(SessionVar::exported(TRUSTED, Some(pem)));
     }
 
     /// The value under a unified name.
@@ -70,49 +69,55 @@ impl RunbookInputs {
     }
 
     /// What a new session begins with.
-    pub fn env(&self) -> Vec<EnvVar> {
+    pub fn env(&self) -> Vec<SessionVar> {
         let mut env = self.env.clone();
-        env.retain(|(name, _)| !self.of_step.contains_key(name));
+        env.retain(|var| !self.of_step.contains_key(&var.name));
         env.extend(env_of(&self.of_step));
         env
     }
 
     /// Takes a value; returns the variables by which sessions must know it: its name, and every spelling that a command
     /// reads.
-    pub fn set(&mut self, name: &str, value: &str) -> Vec<EnvVar> {
+    pub fn set(&mut self, name: &str, value: &str) -> Vec<SessionVar> {
         let unified = unified_name(name);
         let may_be_empty = self.may_be_empty(name);
         let var = Var { value: value.to_string(), secret: false, declared: None, may_be_empty };
         self.values.extend([name.to_string(), unified.clone()].map(|name| (name, var.clone())));
         let mut names = vec![name.to_string()];
         names.extend(self.variables.get(&unified).into_iter().flatten().filter(|known| *known != name).cloned());
-        let set: Vec<EnvVar> = names.into_iter().map(|name| (name, Some(value.to_string()))).collect();
-        self.export(&set);
-        set
+        self.typed(names.into_iter().map(|name| (name, value.to_string())))
     }
 
     /// Begins a step that has an environment of its own; returns what its sessions must know.
-    pub fn begin_step(&mut self, env: &BTreeMap<String, Var>) -> Vec<EnvVar> {
+    pub fn begin_step(&mut self, env: &BTreeMap<String, Var>) -> Vec<SessionVar> {
         self.of_step.clone_from(env);
         env_of(env)
     }
 
     /// Ends it; returns what sessions must know instead, `None` where a variable is to go.
-    pub fn end_step(&mut self) -> Vec<EnvVar> {
-        let before =
-            |name: &String| self.env.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.clone());
-        std::mem::take(&mut self.of_step).into_keys().map(|name| (name.clone(), before(&name))).collect()
+    pub fn end_step(&mut self) -> Vec<SessionVar> {
+        let ended = std::mem::take(&mut self.of_step).into_keys();
+        // What was not exported before is taken away first: a variable that is only set again stays exported.
+        let back = |name: String| {
+            let before = self.env.iter().find(|var| var.name == name).cloned();
+            std::iter::once(SessionVar::exported(&name, None)).chain(before)
+        };
+        ended.flat_map(back).collect()
     }
 
-    fn export(&mut self, set: &[EnvVar]) {
-        self.env.retain(|(known, _)| !set.iter().any(|(name, _)| name == known));
+    /// Values as a person types `NAME=value`: programs have them in their environment only where the scenario puts the name there.
+    fn typed(&mut self, values: impl IntoIterator<Item = (String, String)>) -> Vec<SessionVar> {
+        let of = |(name, value)| SessionVar { exported: self.given.contains_key(&name), name, value: Some(value) };
+        let set: Vec<SessionVar> = values.into_iter().map(of).collect();
+        self.env.retain(|known| !set.iter().any(|var| var.name == known.name));
         self.env.extend(set.iter().cloned());
+        set
     }
 }
 
-/// Variables as sessions must know them.
-fn env_of(vars: &BTreeMap<String, Var>) -> Vec<EnvVar> {
-    vars.iter().map(|(name, var)| (name.clone(), Some(var.value.clone()))).collect()
+/// What the scenario puts into the environment, as sessions must know it.
+fn env_of(vars: &BTreeMap<String, Var>) -> Vec<SessionVar> {
+    vars.iter().map(|(name, var)| SessionVar::exported(name, Some(&var.value))).collect()
 }
 
 /// Largest value, in bytes.
@@ -225,16 +230,18 @@ mod tests {
         respond.vars.insert("one".into(), var("var", false));
         respond.env.insert("TWO".into(), var("env", false));
         let mut inputs = RunbookInputs::new(&runbook, &respond);
-        let sorted = |mut env: Vec<EnvVar>| {
+        let sorted = |mut env: Vec<SessionVar>| {
             env.sort();
-            env.into_iter().map(|(name, value)| format!("{name}={}", value.unwrap_or_default())).collect::<Vec<_>>()
+            env.into_iter().map(|var| format!("{}={}", var.name, var.value.unwrap_or_default())).collect::<Vec<_>>()
         };
         assert_eq!(sorted(inputs.env()), ["ONE=var", "TWO=env"], "the value of the input is closer");
+        assert!(inputs.env().iter().all(|var| var.exported), "`env` of the scenario has both");
         let step = BTreeMap::from([("ONE".to_string(), var("step", false)), ("NEW".to_string(), var("step", false))]);
         assert_eq!(sorted(inputs.begin_step(&step)), ["NEW=step", "ONE=step"]);
         assert_eq!(sorted(inputs.env()), ["NEW=step", "ONE=step", "TWO=env"]);
-        assert_eq!(inputs.end_step(), [("NEW".into(), None), ("ONE".into(), Some("var".to_string()))]);
+        assert_eq!(sorted(inputs.end_step()), ["NEW=", "ONE=", "ONE=var"]);
         assert_eq!(sorted(inputs.env()), ["ONE=var", "TWO=env"]);
+        assert!(inputs.set("THREE", "found").iter().all(|var| !var.exported), "as if somebody had typed it");
     }
 }
 

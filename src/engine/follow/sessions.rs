@@ -7,7 +7,7 @@ use crate::engine::context::{POLL, seconds};
 use crate::engine::probe::states;
 use crate::engine::stop::Stop;
 use crate::record::{EventSink, Verdict};
-use crate::shell::{EndedCall, EnvVar, SessionState, Shell};
+use crate::shell::{EndedCall, SessionState, SessionVar, Shell};
 use crate::stack::{Place, Stack};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(super) struct PlaceSession {
     container: Option<Instance>,
     /// What it knew after the last command, where that is a service's, and the variables that it was given since, or that were taken away.
     state: Option<SessionState>,
-    since: Vec<EnvVar>,
+    since: Vec<SessionVar>,
 }
 
 impl PlaceSession {
@@ -64,7 +64,7 @@ impl<'a> Sessions<'a> {
     }
 
     /// Waits for the session that was being opened, if there is one.
-    pub(super) async fn ready(&mut self, env: &[EnvVar]) -> Result<(), Stop> {
+    pub(super) async fn ready(&mut self, env: &[SessionVar]) -> Result<(), Stop> {
         let Some((place, opening)) = self.opening.take() else { return Ok(()) };
         let broke = |error| Stop::harness(format!("the shell session could not be opened: {error}"));
         let shell = opening.await.map_err(broke)??;
@@ -77,7 +77,7 @@ impl<'a> Sessions<'a> {
     }
 
     /// The session of a place, opened again where its container was restarted.
-    pub(super) async fn at(&mut self, place: &Place, env: &[EnvVar]) -> Result<&mut Shell, Stop> {
+    pub(super) async fn at(&mut self, place: &Place, env: &[SessionVar]) -> Result<&mut Shell, Stop> {
         self.ready(env).await?;
         let deadline = Instant::now() + BACK_WITHIN;
         loop {
@@ -105,7 +105,7 @@ impl<'a> Sessions<'a> {
     }
 
     /// Opens a session again, with the state of the one that was lost, if there was one.
-    async fn reopen(&mut self, place: &Place, env: &[EnvVar], container: Option<Instance>) -> Result<(), Stop> {
+    async fn reopen(&mut self, place: &Place, env: &[SessionVar], container: Option<Instance>) -> Result<(), Stop> {
         let shell = self.fresh(place, env).await?;
         let (mut state, mut since) = (None, Vec::new());
         if let Some(lost) = self.open.get(place) {
@@ -163,13 +163,13 @@ impl<'a> Sessions<'a> {
         Ok(PlaceSession { place: place.clone(), shell, container, state: None, since: Vec::new() })
     }
 
-    async fn fresh(&self, place: &Place, env: &[EnvVar]) -> Result<Shell, Stop> {
+    async fn fresh(&self, place: &Place, env: &[SessionVar]) -> Result<Shell, Stop> {
         let tools = self.stack.tools(place, &self.sink.secrets);
         Ok(Shell::open(self.stack.shell(place).await?, env, tools).await?)
     }
 
     /// Sets variables in every open session, or takes them away; one that is gone is opened with them.
-    pub(super) async fn set(&mut self, vars: &[EnvVar]) {
+    pub(super) async fn set(&mut self, vars: &[SessionVar]) {
         for session in self.open.values_mut() {
             let _ = session.shell.set(vars).await;
             session.since.extend_from_slice(vars);
