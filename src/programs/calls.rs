@@ -269,12 +269,23 @@ impl<'w> CallWalk<'w> {
                 table if among(&table.transparent) && !reads_files => {}
                 table if among(&table.filters) || leaves_out => filtered = filtered.max(Filtered::Lines),
                 table if among(&table.cuts) => filtered = Filtered::Cut,
-                table if among(&table.counts) => stdout = if stdout == Sink::Piped { stdout } else { Sink::File },
+                table if among(&table.counts) || among(&table.selects) && !asks(stage) => {
+                    stdout = if stdout == Sink::Piped { stdout } else { Sink::File }
+                }
                 // It makes of them what it likes, and its exit code says what it thinks of them.
                 _ => (stdout, judged) = (Sink::Piped, true),
             }
         }
     }
+}
+
+/// Whether a program is told to judge by its exit code what it was given: `-e`, `-er`.
+pub(super) fn asks(statement: &Statement) -> bool {
+    let words = statement.simple().map_or(&[][..], |command| &command.words);
+    words.iter().any(|word| {
+        let letters = word.raw.strip_prefix('-').unwrap_or_default();
+        letters.contains('e') && letters.chars().all(|c| c.is_ascii_alphabetic())
+    })
 }
 
 /// The here-document of a command.
@@ -446,6 +457,8 @@ mod tests {
             ("a | tail -1 | sort", &["a  [lost cut]", "tail -1  [lost lines]", "sort"]),
             ("a | grep -v x", &["a  [lost lines]", "grep -v x"]),
             ("a | wc -l", &["a  [1>file lost]", "wc -l"]),
+            ("a | jq .", &["a  [1>file lost]", "jq ."]),
+            ("a | jq -e .ok", &["a  [1>pipe lost]", "jq -e .ok"]),
             ("a | grep x | wc -l", &["a  [1>pipe lost]", "grep x  [1>file lost]", "wc -l"]),
         ] {
             assert_eq!(shown(text), expected, "{text}");

@@ -2,7 +2,7 @@
 //! `-f`, `… | head`, `… || true`; and those that come out so, or only show something, whatever there is.
 
 use super::answer::{nobody_learns, says_nothing, shows_errors};
-use super::calls::calls;
+use super::calls::{asks, calls};
 use super::effect::labelled;
 use super::{Call, ExitUse, is_sql_client, only_looks, table};
 use crate::bash::{Statement, StatementKind, one_call, read};
@@ -233,15 +233,6 @@ fn arguments(statement: &Statement) -> impl Iterator<Item = &str> {
 
 fn reads(condition: &Statement) -> bool {
     first(condition) == "read"
-}
-
-/// Whether a program is told to judge by its exit code what it was given: `-e`, `-er`.
-fn asks(statement: &Statement) -> bool {
-    let words = statement.simple().map_or(&[][..], |command| &command.words);
-    words.iter().any(|word| {
-        let letters = word.raw.strip_prefix('-').unwrap_or_default();
-        letters.contains('e') && letters.chars().all(|c| c.is_ascii_alphabetic())
-    })
 }
 
 /// What comes out well on every machine that works at all.

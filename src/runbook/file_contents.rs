@@ -28,7 +28,14 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
         let why = ManualReason::Person(format!("it shows what the file `{path}` holds"));
         return Some(Contents { from: 0, why });
     }
-    let (at, what) = commands.iter().enumerate().find_map(|(at, span)| Some((at, line_of_a_file(piece(span))?)))?;
+    // `NAME = value` above a `$NAME` is meant for bash, which takes it for a call: it is to fail.
+    let is_read = |span: &&Span| {
+        let name = piece(span).split_whitespace().next().unwrap_or_default();
+        ["$", "${"].iter().any(|sign| text.contains(&format!("{sign}{name}")))
+    };
+    let lines = commands.iter().enumerate();
+    let (at, what) =
+        lines.filter_map(|(at, span)| Some((at, line_of_a_file(piece(span)).filter(|_| !is_read(&span))?))).next()?;
     let typed = |span: &Span| {
         let word = piece(span).split_whitespace().next().unwrap_or_default();
         language::is_known_command(word)
@@ -139,6 +146,7 @@ mod tests {
         for text in [
             "# Memory/CPU\nfree -m\n",
             "# /etc/hosts\ncat /etc/hosts\n",
+            "SERVICE = worker\ndocker compose restart \"$SERVICE\"\n",
             "# Read/Write (primary)\npsql -c x\n",
             "# scripts/deploy.sh\n./scripts/deploy.sh\n",
             "# See /etc/app.conf\nls\n",

@@ -96,8 +96,12 @@ pub(super) fn of_section(
     let calls = |word: &String| word.starts_with("escalat") || word.starts_with("prevent");
     let asks = || words(strip_number(heading)).first().is_some_and(calls);
     let is_case = matches!(phase, Detect | Escalate | Reference) && phase != inherited && says_more() && !asks();
-    let is_case = is_case && effect() == Some(EffectKind::Changes);
-    if is_case { inherited } else { phase }
+    // What an order does is not a matter of what else its heading names: "Rebuild the summary table".
+    let acts = || match effect() {
+        Some(EffectKind::Unknown) => is_imperative(strip_number(heading)),
+        effect => effect == Some(EffectKind::Changes),
+    };
+    if is_case && acts() { inherited } else { phase }
 }
 
 /// Whether a heading is nothing but the name of a phase, so that it is no title for what stands below it.
@@ -401,6 +405,8 @@ mod tests {
             ("Verification and rollback", Other, Some(EffectKind::Unknown), Rollback),
             ("Verification and rollback", Other, None, Rollback),
             ("Rollback", Other, Some(EffectKind::Looks), Rollback),
+            ("Rebuild the summary table", Mitigate, Some(EffectKind::Unknown), Mitigate),
+            ("Quick Reference Commands", Other, Some(EffectKind::Unknown), Reference),
         ] {
             assert_eq!(of_section(heading, inherited, || effect), expected, "{heading}");
         }

@@ -167,18 +167,17 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
             if is_none || called && !is_expectation(line) || !announces_output(line, first) {
                 continue;
             }
-            // JSON may hold empty lines; it ends with the bracket that closes it at the margin.
-            let (json, table) = (matches!(word, "{" | "["), is_head(first));
+            // JSON may hold empty lines; it ends with the bracket that closes it.
+            let json = matches!(word, "{" | "[").then(|| json_lines(below)).flatten();
             // `service is up` is none.
             let is_command = |line: &str| {
                 !called && is_called(line) || is_typed(line) && super::unfenced::is_command(line) && !is_row(line)
             };
-            let ends = |(line, _): &(&str, Span)| match json {
-                true => line.starts_with(['}', ']']),
-                false => line.trim().is_empty() || !table && is_command(line),
-            };
-            let count = below.iter().skip(1).position(ends).map_or(below.len(), |at| at + 1 + usize::from(json));
-            (span.end, count)
+            // The rows of a table have columns.
+            let row = |line: &str| is_head(first) && line.trim().contains("  ");
+            let ends = |(line, _): &(&str, Span)| line.trim().is_empty() || is_command(line) && !row(line);
+            let text = || below.iter().skip(1).position(ends).map_or(below.len(), |at| at + 1);
+            (span.end, json.unwrap_or_else(text))
         };
         let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
         typed.push(TypedText { text: body.part(Span::new(from, end)), expected: Some(output.join("\n")) });
@@ -188,6 +187,25 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
     }
     typed.push(TypedText { text: body.part(Span::new(from, body.text.len())), expected: None });
     typed
+}
+
+/// How many of these lines the JSON has that begins with the first of them; `None` where its brackets are not closed.
+fn json_lines(lines: &[(&str, Span)]) -> Option<usize> {
+    let (mut depth, mut quoted) = (0_usize, false);
+    let closed = |(line, _): &(&str, Span)| {
+        let mut chars = line.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' if quoted => drop(chars.next()),
+                '"' => quoted = !quoted,
+                '{' | '[' if !quoted => depth += 1,
+                '}' | ']' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        depth == 0
+    };
+    lines.iter().position(closed).map(|at| at + 1)
 }
 
 /// How many of these lines of a block a command has printed, if the first of them begins something that is: a table with its head in capitals, or
@@ -215,7 +233,9 @@ fn printed(
         let known = super::language::is_known_command(first.split_whitespace().next().unwrap_or_default());
         return (known && count == 1).then_some(lines.len());
     }
-    Some(lines.iter().position(|(line, _)| line.trim().is_empty()).unwrap_or(lines.len()))
+    let row = |line: &str| is_row(line) || line.trim().contains("  ");
+    let ends = |(line, _): &(&str, Span)| line.trim().is_empty() || super::unfenced::is_command(line) && !row(line);
+    Some(lines.iter().position(ends).unwrap_or(lines.len()))
 }
 
 /// `NAMESPACE   NAME   READY`: three columns or more, all in capitals, two blanks or more between them.
@@ -375,16 +395,22 @@ fn is_unprompted(line: &str, above: Option<&str>, is_first: bool) -> bool {
     let Some(above) = above else { return is_called(line) };
     let may_print = |word| is_among(words!("prints"), word) || !is_first && is_among(words!("prints rows"), word);
     let prints = above.split_whitespace().any(may_print);
-    !prints && super::unfenced::is_command(line) && !line.trim().contains("  ") && !line.contains(':') && !is_row(line)
+    let script = line.starts_with("./") && line.contains(' ');
+    !prints
+        && (script || super::unfenced::is_command(line))
+        && !line.trim().contains("  ")
+        && !line.contains(": ")
+        && !line.ends_with(':')
+        && !is_row(line)
 }
 
 impl Command {
     /// A line of the output below it that calls a known program so that something changes: the prompt before it may have been forgotten.
     pub fn change_in_output(&self) -> Option<&str> {
-        let changes = |line: &str| programs::of_shell(&masked(line)).kind == EffectKind::Changes;
+        let changes = |line: &str| programs::of_shell(&masked(line)).kind != EffectKind::Looks;
         let mut lines = self.expected.as_deref()?.lines().map(str::trim);
         // A row of a table begins with no call.
-        lines.find(|line| changes(line) && is_unprompted(line, Some(&self.text), true))
+        lines.find(|line| is_unprompted(line, Some(&self.text), true) && changes(line))
     }
 }
 
@@ -545,6 +571,12 @@ mod tests {
             typed(block, false),
             [("# Ask\ncurl x\n\n# Expected healthy response:".into(), some("{\n  \"a\": 1,\n\n  \"b\": 2\n}"))]
         );
+        for (json, below) in
+            [("{ \"a\": \"}\" }", "curl y\n\nls"), ("{ \"a\": [\n\n] }", "curl y"), ("{ \"a\": 1,", "curl y")]
+        {
+            let block = format!("curl x\n# Expected output:\n{json}\n{below}\n");
+            assert_eq!(typed(&block, false), [("curl x\n# Expected output:".into(), some(json))], "{block}");
+        }
         assert_eq!(typed("# Expected output:\nls\n", false), []);
         assert_eq!(typed("# Expected: 3\nfoo\n", false), []);
         let block = "curl x\n# Expected output:\nOK\nservice is up\nkubectl delete pod x\n";

@@ -202,7 +202,7 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     let near = until_char(before, before.len().saturating_sub(NEAR));
     let before = before.get(near..).unwrap_or_default().trim_end();
     // "If it is not up after a minute, run `x`" asks for it, "do not run `x`" does not.
-    let words = spoken_words(before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default());
+    let words = spoken_words(before.trim_end_matches(',').rsplit(['.', ';', ',', ':']).next().unwrap_or_default());
     let next = after.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     let alone = || next.is_empty() || is_among("and or then on br", next);
     // "Run the command `…`"
@@ -211,7 +211,8 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
         "command" | "commands" => back.find(|word| !is_among("a the this these following", word)),
         last => Some(last),
     });
-    let called = last.is_some_and(|word| is_among(words!("leading"), word));
+    let called =
+        last.is_some_and(|word| is_among(words!("leading"), word) || alone() && is_among(words!("sequence"), word));
     let leads = match before.chars().next_back() {
         _ if goes_on.is_some() => goes_on,
         // "Stop the import (`…`), then start it again:"
@@ -323,6 +324,11 @@ mod tests {
             ),
             ("## Fix\n\nRun the following command `kubectl delete pod x`.\n", vec!["kubectl delete pod x"]),
             ("## Fix\n\nThe command `kubectl delete pod x` is dangerous.\n", vec![]),
+            (
+                "## Fix\n\n```sh\nkubectl delete pod x\n```\n\nThen `kubectl delete pod y`. Finally, `docker restart web`\n",
+                vec!["kubectl delete pod y", "docker restart web"],
+            ),
+            ("## Fix\n\nNow `kubectl get pods` shows it.\n", vec![]),
             (
                 "## Fix\n\nStop the import (`docker compose stop import`), then restart:\n\n```bash\ndocker compose restart web\n```\n",
                 vec!["docker compose stop import"],

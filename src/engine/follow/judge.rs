@@ -200,10 +200,12 @@ fn part_not_found(ran: &RanCommand, text: &str) -> Option<String> {
     Some(format!("ended with exit code {}, and {what} {why} (exit {part})", ran.result.exit))
 }
 
-/// What there is to say of a command that passed, though a program was not found whose failure it waives: `typo restart || true`.
+/// What there is to say of a command that passed, though a program was not found whose failure it waives, or takes for an answer:
+/// `typo restart || true`, `if ! typo status; then …`.
 pub(super) fn waived_not_found(ran: &RanCommand, text: &str) -> Option<String> {
-    let program = programs::missing_among(&programs::calls(text), &ran.stderr, &[ExitUse::Waived])?;
-    Some(format!("`{program}` was not found, and nobody asks for its failure"))
+    const NOT_TOLD: &[ExitUse] = &[ExitUse::Waived, ExitUse::Replaced, ExitUse::Asked, ExitUse::AskedAgain];
+    let program = programs::missing_among(&programs::calls(text), &ran.stderr, NOT_TOLD)?;
+    Some(format!("`{program}` was not found, which is no failure of this command"))
 }
 
 /// Those whose exit code 1 is an answer: nothing was found, or it differs.
@@ -343,7 +345,8 @@ mod tests {
         assert!(!hidden("no error\n", "grep -q ERROR log || echo no error"));
         let typo = RanCommand { stderr: "bash: line 1: dokcer: command not found\n".into(), ..ended(0, false) };
         assert!(waived_not_found(&typo, "dokcer restart web || true").is_some());
-        assert_eq!(waived_not_found(&typo, "if dokcer version; then echo there; fi"), None, "it asks");
+        assert!(waived_not_found(&typo, "dokcer restart web || docker compose up -d").is_some());
+        assert!(waived_not_found(&typo, "if ! dokcer version; then docker compose up -d; fi").is_some());
         let on_stderr = RanCommand { stderr: "not ready\n".into(), ..ended(0, false) };
         assert!(hidden_by_words(&on_stderr, "curl -fsS http://web/ready || echo 'not ready' >&2").is_some());
     }
