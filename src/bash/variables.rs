@@ -42,6 +42,8 @@ pub struct VariableNeeds {
     pub set: BTreeSet<String>,
     /// Variables without whose value a word is gone (`restart $SERVICE`) or names another path (`rm -rf "$DIR"/x`).
     pub filled: BTreeSet<String>,
+    /// Variables that another shell reads (`bash -c 'restart $SERVICE'`), which has only what is exported.
+    pub exported: BTreeSet<String>,
 }
 
 /// Looks at one command (placeholders replaced by words).
@@ -115,6 +117,11 @@ pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
             let indifferent = is_among(words!("indifferent"), command.first()) || says && command.redirects.is_empty();
             if !command.is_call() || indifferent {
                 continue;
+            }
+            if !command.words.iter().any(|word| word.raw == "eval") {
+                let reads = inner_reads(command, text).into_iter().flatten();
+                let known = reads.filter(|read| read.span.start < until && !foreseen.contains(&read.name));
+                needs.exported.extend(known.map(|read| read.name));
             }
             // What stands in single quotes is the text of another shell.
             let words = command.words.iter().filter(|word| !word.raw.starts_with('\''));
@@ -595,8 +602,8 @@ mod tests {
     #[test]
     fn what_a_command_must_find_in_its_session() {
         let needs = |text: &str| {
-            let VariableNeeds { set, filled } = needs(text, |name| name == "load_env");
-            [set, filled].map(|names| names.into_iter().collect::<Vec<_>>().join(" "))
+            let VariableNeeds { set, filled, exported } = needs(text, |name| name == "load_env");
+            [set, filled, exported].map(|names| names.into_iter().collect::<Vec<_>>().join(" "))
         };
         for (text, set, filled) in [
             ("docker restart $C", "C", "C"),
@@ -627,7 +634,14 @@ mod tests {
             ("export X=$(a) && restart $Y", "Y", "Y"),
             ("read -rp \"Which? \" x; mapfile -t < f; declare -i n=1; restart $Y", "Y", "Y"),
         ] {
-            assert_eq!(needs(text), [set, filled], "{text}");
+            assert_eq!(needs(text), [set, filled, ""], "{text}");
+        }
+        for (text, exported) in [
+            ("timeout 9 bash -c 'curl http://$HOST/${PATH_OF:-x}; B=1; echo $B'", "HOST"),
+            ("sudo sh -c 'rm -rf /srv/$TENANT/*'", "TENANT"),
+            ("A=1 bash -c 'restart $A'; eval 'restart $B'", ""),
+        ] {
+            assert_eq!(needs(text)[2], exported, "{text}");
         }
         for text in [
             "docker restart ${C:-web}",
@@ -640,7 +654,6 @@ mod tests {
             "while read p; do kill $p; done < f",
             "f() { docker restart $C; }",
             "docker exec web sh -c 'rm -rf $D/x'",
-            "bash -c 'rm -rf $D/x'",
             "A=$B",
             "export A=$B:/x",
             "set -- $A",
@@ -675,7 +688,7 @@ mod tests {
             "builtin source ./env; restart $X",
             "builtin read X < f; restart $X",
         ] {
-            assert_eq!(needs(text), ["", ""], "{text}");
+            assert_eq!(needs(text), ["", "", ""], "{text}");
         }
     }
 

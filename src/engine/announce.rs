@@ -68,7 +68,7 @@ pub fn announce(plan: &Plan, options: &DrillOptions, who: Announcement) -> Annou
         at: in_scenario(invariant.probe.line),
     });
     // What the stack is made of besides the file that is shown: Compose files that are merged over it, or the rest of a folder of manifests.
-    let of_folder = own_files(&plan.stack.file).filter(|path| *path != plan.stack_source.path);
+    let of_folder = own_files(&plan.stack.file, &plan.stack.root).filter(|path| *path != plan.stack_source.path);
     let other_files = plan.stack.merged.iter().cloned().chain(of_folder);
     let alert_files = plan.alerts.iter().flat_map(AlertsSpec::files);
     let runbook = plan.runbook.as_ref();
@@ -223,9 +223,9 @@ pub(super) fn file_ref(source: &Source) -> FileRef {
     FileRef { path: shown(source), sha256: sha256_hex(source.text.as_bytes()) }
 }
 
-/// The files of a folder of manifests that are its own: no link leads out of it.
-fn own_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    files_below(folder).into_iter().filter(move |path| outside(folder, path).is_none())
+/// The files of a folder of manifests that no link leads out of the project.
+fn own_files(folder: &Path, root: &Path) -> impl Iterator<Item = PathBuf> {
+    files_below(folder).into_iter().filter(move |path| outside(root, path).is_none())
 }
 
 /// Every file of a folder and of those in it, by name; nothing where it is none. Links to folders are not followed.
@@ -270,7 +270,7 @@ mod tests {
         std::fs::write(dir.path().join("app.yaml"), "a: 1").unwrap();
         std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
         std::os::unix::fs::symlink("app.yaml", dir.path().join("same.yaml")).unwrap();
-        let own: Vec<PathBuf> = own_files(dir.path()).collect();
+        let own: Vec<PathBuf> = own_files(dir.path(), dir.path()).collect();
         assert_eq!(own, ["app.yaml", "same.yaml"].map(|name| dir.path().join(name)));
         assert!(own.iter().all(|path| stack_file(path).sha256 == sha256_hex(b"a: 1")));
         assert_eq!(stack_file(Path::new("/dev/zero")).sha256, "");

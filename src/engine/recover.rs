@@ -136,7 +136,7 @@ pub(super) async fn recover(cx: &mut Context<'_>, incident: &mut Incident) -> Re
             let after = seconds(recovery.at.since(from));
             let reason =
                 format!("users recovered without the runbook, {after} after the impact: a drill of it proves nothing");
-            Err(cx.failed(Check::Control, from, Stop::new(Verdict::SelfHealed, reason)))
+            Err(cx.failed(Check::Control, from, cx.stop_at("faults", Verdict::SelfHealed, reason)))
         }
         (None, true) => {
             if let Some(why) = cx.contention() {

@@ -284,7 +284,7 @@ pub(super) fn asks(statement: &Statement) -> bool {
     let words = statement.simple().map_or(&[][..], |command| &command.words);
     words.iter().any(|word| {
         let letters = word.raw.strip_prefix('-').unwrap_or_default();
-        letters.contains('e') && letters.chars().all(|c| c.is_ascii_alphabetic())
+        letters.contains('e') && letters.chars().all(|c| c.is_ascii_alphabetic()) || word.raw == "--exit-status"
     })
 }
 
@@ -458,7 +458,7 @@ mod tests {
             ("a | grep -v x", &["a  [lost lines]", "grep -v x"]),
             ("a | wc -l", &["a  [1>file lost]", "wc -l"]),
             ("a | jq .", &["a  [1>file lost]", "jq ."]),
-            ("a | jq -e .ok", &["a  [1>pipe lost]", "jq -e .ok"]),
+            ("a | jq --exit-status .ok", &["a  [1>pipe lost]", "jq --exit-status .ok"]),
             ("a | grep x | wc -l", &["a  [1>pipe lost]", "grep x  [1>file lost]", "wc -l"]),
         ] {
             assert_eq!(shown(text), expected, "{text}");

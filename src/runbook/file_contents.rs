@@ -2,6 +2,7 @@
 //! command, though bash would take each of them for one.
 
 use super::{ManualReason, language};
+use crate::bash::lexer::lex;
 use crate::source::{Span, TextPattern, pattern};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -30,8 +31,8 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
     }
     // `NAME = value` above a `$NAME` is meant for bash, which takes it for a call: it is to fail.
     let is_read = |span: &&Span| {
-        let name = piece(span).split_whitespace().next().unwrap_or_default();
-        ["$", "${"].iter().any(|sign| text.contains(&format!("{sign}{name}")))
+        let name = piece(span).trim().split_once(" = ").map_or("", |(name, _)| name);
+        lex(text).reads.iter().any(|read| read.name == name)
     };
     let lines = commands.iter().enumerate();
     let (at, what) =

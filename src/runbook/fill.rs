@@ -7,7 +7,7 @@ use crate::source::{Span, TextPattern};
 
 impl Command {
     /// The text with its placeholders replaced by the values that `lookup` has under their unified names. Variables
-    /// (`$POD`) stay as they are: they are given to the session's environment.
+    /// (`$POD`) stay as they are: they are variables of the session.
     ///
     /// # Errors
     /// The inputs without a value, variables included, and those whose value cannot stand where it would be put (see
@@ -53,14 +53,14 @@ impl Command {
         Some(out + self.text.get(at..part.end)?)
     }
 
-    /// The inputs that are variables of the environment.
+    /// The inputs that are variables.
     pub fn env_inputs(&self) -> impl Iterator<Item = &RunbookInput> {
         self.inputs.iter().filter(|input| input.variable().is_some())
     }
 }
 
 impl Runbook {
-    /// The environment that its session begins with: the variables that its steps need and nothing in it sets.
+    /// The variables that its session begins with: those that its steps need and nothing in it sets.
     pub fn env(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
         let mut out: Vec<(String, String)> = Vec::new();
         for input in self.steps.iter().flat_map(|step| step.commands()).flat_map(Command::env_inputs) {

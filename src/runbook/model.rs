@@ -215,7 +215,7 @@ pub struct RunbookInput {
 
 impl RunbookInput {
     /// The name of the variable, when it is written as one: `$POD_NAME` → `POD_NAME`. Such an input is not replaced in
-    /// the text; it is given to the session's environment.
+    /// the text; it is a variable of the session.
     pub fn variable(&self) -> Option<&str> {
         let name = self.spelling.strip_prefix('$')?;
         let name = name.strip_prefix('{').unwrap_or(name).trim_start_matches(['#', '!']);

@@ -96,9 +96,10 @@ pub(super) fn of_section(
     let calls = |word: &String| word.starts_with("escalat") || word.starts_with("prevent");
     let asks = || words(strip_number(heading)).first().is_some_and(calls);
     let is_case = matches!(phase, Detect | Escalate | Reference) && phase != inherited && says_more() && !asks();
-    // What an order does is not a matter of what else its heading names: "Rebuild the summary table".
+    // "Rebuild the summary table": what an order does is not a matter of what else it names.
+    let is_within = || matches!(named(heading), Some((_, Strength::Within)));
     let acts = || match effect() {
-        Some(EffectKind::Unknown) => is_imperative(strip_number(heading)),
+        Some(EffectKind::Unknown) => is_within() && is_imperative(strip_number(heading)),
         effect => effect == Some(EffectKind::Changes),
     };
     if is_case && acts() { inherited } else { phase }
@@ -406,6 +407,7 @@ mod tests {
             ("Verification and rollback", Other, None, Rollback),
             ("Rollback", Other, Some(EffectKind::Looks), Rollback),
             ("Rebuild the summary table", Mitigate, Some(EffectKind::Unknown), Mitigate),
+            ("Contact the on-call DBA", Mitigate, Some(EffectKind::Unknown), Escalate),
             ("Quick Reference Commands", Other, Some(EffectKind::Unknown), Reference),
         ] {
             assert_eq!(of_section(heading, inherited, || effect), expected, "{heading}");

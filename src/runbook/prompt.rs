@@ -174,10 +174,14 @@ fn without_output(body: &Excerpt) -> Vec<TypedText> {
                 !called && is_called(line) || is_typed(line) && super::unfenced::is_command(line) && !is_row(line)
             };
             // The rows of a table have columns.
-            let row = |line: &str| is_head(first) && line.trim().contains("  ");
-            let ends = |(line, _): &(&str, Span)| line.trim().is_empty() || is_command(line) && !row(line);
+            let row = |line: &str| is_head(first) && line.contains("  ");
+            let ends = |(line, _): &(&str, Span)| {
+                let typed = uncommented(line);
+                line.trim().is_empty() || is_command(typed) && !row(typed)
+            };
             let text = || below.iter().skip(1).position(ends).map_or(below.len(), |at| at + 1);
-            (span.end, json.unwrap_or_else(text))
+            // More may stand below an object on one line.
+            (span.end, json.filter(|lines| *lines > 1).unwrap_or_else(text))
         };
         let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
         typed.push(TypedText { text: body.part(Span::new(from, end)), expected: Some(output.join("\n")) });
@@ -205,7 +209,9 @@ fn json_lines(lines: &[(&str, Span)]) -> Option<usize> {
         }
         depth == 0
     };
-    lines.iter().position(closed).map(|at| at + 1)
+    // One that is none by a quote ends at the margin.
+    let at_margin = || lines.iter().position(|(line, _)| line.starts_with(['}', ']']));
+    lines.iter().position(closed).or_else(at_margin).map(|at| at + 1)
 }
 
 /// How many of these lines of a block a command has printed, if the first of them begins something that is: a table with its head in capitals, or
@@ -233,8 +239,11 @@ fn printed(
         let known = super::language::is_known_command(first.split_whitespace().next().unwrap_or_default());
         return (known && count == 1).then_some(lines.len());
     }
-    let row = |line: &str| is_row(line) || line.trim().contains("  ");
-    let ends = |(line, _): &(&str, Span)| line.trim().is_empty() || super::unfenced::is_command(line) && !row(line);
+    let row = |line: &str| is_row(line) || line.contains("  ");
+    let ends = |(line, _): &(&str, Span)| {
+        let typed = uncommented(line);
+        line.trim().is_empty() || super::unfenced::is_command(typed) && !row(typed)
+    };
     Some(lines.iter().position(ends).unwrap_or(lines.len()))
 }
 
@@ -291,6 +300,11 @@ fn is_row(line: &str) -> bool {
     let is_count = |word: &str| begins(word) && word.chars().all(|c| c.is_ascii_digit() || c == '/');
     let mut words = line.split_whitespace().skip(1);
     words.next().is_some_and(|first| is_count(first) && (first.contains('/') || words.next().is_none_or(begins)))
+}
+
+/// A line without the comment behind it.
+fn uncommented(line: &str) -> &str {
+    line.split("  #").next().unwrap_or_default().trim()
 }
 
 /// Whether a line may be a command.
@@ -395,10 +409,11 @@ fn is_unprompted(line: &str, above: Option<&str>, is_first: bool) -> bool {
     let Some(above) = above else { return is_called(line) };
     let may_print = |word| is_among(words!("prints"), word) || !is_first && is_among(words!("prints rows"), word);
     let prints = above.split_whitespace().any(may_print);
-    let script = line.starts_with("./") && line.contains(' ');
+    let line = uncommented(line);
+    let script = line.starts_with("./");
     !prints
         && (script || super::unfenced::is_command(line))
-        && !line.trim().contains("  ")
+        && !line.contains("  ")
         && !line.contains(": ")
         && !line.ends_with(':')
         && !is_row(line)
@@ -571,9 +586,14 @@ mod tests {
             typed(block, false),
             [("# Ask\ncurl x\n\n# Expected healthy response:".into(), some("{\n  \"a\": 1,\n\n  \"b\": 2\n}"))]
         );
-        for (json, below) in
-            [("{ \"a\": \"}\" }", "curl y\n\nls"), ("{ \"a\": [\n\n] }", "curl y"), ("{ \"a\": 1,", "curl y")]
-        {
+        for (json, below) in [
+            ("{ \"a\": \"}\" }", "curl y\n\nls"),
+            ("{ \"a\": [\n\n] }", "curl y"),
+            ("{ \"a\": 1,", "curl y"),
+            ("{ \"a\": \"1,\n\n}", "curl y"),
+            ("{ \"a\": 1 }\n{ \"a\": 2 }\nHTTP 200", "curl y"),
+            ("A   B   C\nx   docker.io/x   2", "docker compose restart web  # the cure"),
+        ] {
             let block = format!("curl x\n# Expected output:\n{json}\n{below}\n");
             assert_eq!(typed(&block, false), [("curl x\n# Expected output:".into(), some(json))], "{block}");
         }

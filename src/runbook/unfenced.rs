@@ -211,8 +211,11 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
         "command" | "commands" => back.find(|word| !is_among("a the this these following", word)),
         last => Some(last),
     });
-    let called =
-        last.is_some_and(|word| is_among(words!("leading"), word) || alone() && is_among(words!("sequence"), word));
+    // "Never run `x`, then `y`."
+    let goes_against =
+        || spoken_words(before.rsplit(['.', ';']).next().unwrap_or_default()).iter().any(|word| is_against(word));
+    let in_sequence = |word| is_among(words!("sequence"), word) && alone() && !goes_against();
+    let called = last.is_some_and(|word| is_among(words!("leading"), word) || in_sequence(word));
     let leads = match before.chars().next_back() {
         _ if goes_on.is_some() => goes_on,
         // "Stop the import (`…`), then start it again:"
@@ -228,7 +231,11 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     let options = code.text.split_whitespace().any(is_option);
     let known = |word: &str| is_known_command(word) || name(word) && (options || typed.contains(word));
     let asked = called || goes_on == Some(true);
-    leads.filter(|_| is_typed(&code.text, known, asked) && !words.iter().any(|word| is_among(words!("against"), word)))
+    leads.filter(|_| is_typed(&code.text, known, asked) && !words.iter().any(|word| is_against(word)))
+}
+
+fn is_against(word: &str) -> bool {
+    is_among(words!("against"), word)
 }
 
 /// Whether the code behind a text is one of several ways: "Do nothing, or", "Otherwise,".
@@ -237,10 +244,10 @@ fn is_alternative(before: &str) -> bool {
     let sentence = before.rsplit(['.', ';', ':']).next().unwrap_or_default();
     // The last of a list of what must not be done, or of what happens, is no way.
     let words = spoken_words(sentence);
-    let is_against = words.iter().any(|word| is_among(words!("against"), word));
+    let says_no = words.iter().any(|word| is_against(word));
     match words.last().map(String::as_str) {
         Some("alternatively" | "otherwise") => true,
-        Some("or") => !is_against && (words.iter().any(|word| word == "nothing") || phase::is_imperative(sentence)),
+        Some("or") => !says_no && (words.iter().any(|word| word == "nothing") || phase::is_imperative(sentence)),
         _ => false,
     }
 }
@@ -328,7 +335,7 @@ mod tests {
                 "## Fix\n\n```sh\nkubectl delete pod x\n```\n\nThen `kubectl delete pod y`. Finally, `docker restart web`\n",
                 vec!["kubectl delete pod y", "docker restart web"],
             ),
-            ("## Fix\n\nNow `kubectl get pods` shows it.\n", vec![]),
+            ("## Fix\n\nNow `kubectl get pods` shows it. Never run `docker kill a`, then `docker kill b`.\n", vec![]),
             (
                 "## Fix\n\nStop the import (`docker compose stop import`), then restart:\n\n```bash\ndocker compose restart web\n```\n",
                 vec!["docker compose stop import"],

@@ -53,7 +53,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Waits for the supervisor at the other end of `channel` and sets the session's environment. What steps call is
+    /// Waits for the supervisor at the other end of `channel` and sets the session's variables. What steps call is
     /// carried out by `tools`.
     pub async fn open(channel: Channel, vars: &[SessionVar], tools: Arc<dyn Tools>) -> Result<Shell, ShellError> {
         let Channel { tx, rx } = channel;

@@ -158,15 +158,17 @@ __firedrill_finish() {
   builtin return "$__firedrill_status"
 }
 
-# Ends a command that would be another one without a variable, before it begins: one that must be `set`, or `filled`.
+# Ends a command that would be another one without a variable, before it begins: one that must be `set`, `exported`, or `filled`.
 __firedrill_needs() {
-  if [[ $1 == set ]]; then
-    [[ ! -v $2 && $(builtin declare -p "$2" 2>/dev/null) != 'declare -'[aA]* ]] || builtin return 0
-  else
-    # Of an array all its values.
-    builtin local "__firedrill_line=$2[*]"
-    [[ -z ${!__firedrill_line-} ]] || builtin return 0
-  fi
+  case $1 in
+    set) [[ ! -v $2 && $(builtin declare -p "$2" 2>/dev/null) != 'declare -'[aA]* ]] || builtin return 0 ;;
+    exported) [[ -v $2 && ${!2@a} != *x* ]] || builtin return 0 ;;
+    *)
+      # Of an array all its values.
+      builtin local "__firedrill_line=$2[*]"
+      [[ -z ${!__firedrill_line-} ]] || builtin return 0
+      ;;
+  esac
   builtin printf '%s %s' "$1" "$2" >|@DIR@/lacks
   builtin exit @NO_VALUE@
 }

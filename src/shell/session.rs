@@ -181,10 +181,11 @@ impl Session {
         let functions = self.files.get("functions").map(|bytes| String::from_utf8_lossy(&bytes.0)).unwrap_or_default();
         let functions: HashSet<&str> =
             functions.lines().filter_map(|line| line.trim_end().strip_suffix(" ()")).collect();
-        let VariableNeeds { set, filled } = variables::needs(text, |name| functions.contains(name));
+        let VariableNeeds { set, filled, exported } = variables::needs(text, |name| functions.contains(name));
         let set = set.iter().map(|name| format!("__firedrill_needs set {name}\n"));
         let filled = filled.intersection(&self.found).map(|name| format!("__firedrill_needs filled {name}\n"));
-        set.chain(filled).collect()
+        let exported = exported.iter().map(|name| format!("__firedrill_needs exported {name}\n"));
+        set.chain(filled).chain(exported).collect()
     }
 
     /// Begins the script's first line: goes on from the previous command, with its `$_`, `$?` and `PIPESTATUS`. A list in
@@ -321,6 +322,7 @@ pub fn lacks(dir: &Path) -> Option<(String, String)> {
     let said = fs::read_to_string(dir.join("lacks")).ok()?;
     let (name, why) = match said.split_once(' ') {
         Some(("filled", name)) => (name, format!("is empty: nothing was found for it (`{name}=$(…)`)")),
+        Some(("exported", name)) => (name, "is not exported, and another shell reads it".to_string()),
         Some((_, name)) => (name, "is not set".to_string()),
         None => (said.as_str(), "has no value".to_string()),
     };

@@ -242,13 +242,18 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[NamedVar], source: &
     for InputUse { step, command, place, input, captured } in input_uses(&followed.steps, respond.service.as_deref()) {
         let given = respond.given(&step.id, input);
         let file = command.origin.as_ref().unwrap_or(&runbook.source);
-        let valued = || captured.is_some() || respond.vars.contains_key(&input.name);
-        if let Some(own) = input.variable().filter(|_| valued()) {
+        let is_env = |own: &str| {
+            let of_step = respond.env_of_steps.get(&step.id);
+            respond.env.contains_key(own) || of_step.is_some_and(|env| env.contains_key(own))
+        };
+        let valued = |own: &&str| !is_env(own) && (captured.is_some() || respond.vars.contains_key(&input.name));
+        let runs = matches!(command.handling, Handling::Run(_)) && step.settings(command.block).skip.is_none();
+        if let Some(own) = input.variable().filter(|own| runs && place.is_none() && valued(own)) {
             let first = *read_as.entry(&input.name).or_insert(own);
             if first != own && told.insert(own) {
                 let message =
                     format!("`${own}` is no variable that anybody sets: the runbook reads `${first}` as well");
-                let help = "bash tells capitals and small letters apart: write one of them everywhere";
+                let help = "to bash these are two variables: write one of them everywhere";
                 diags.error(file, place_of(input, file), message).help(help);
             }
         }

@@ -272,7 +272,7 @@ pub fn worth_a_look(record: &Record) -> Vec<String> {
 }
 
 /// What a pass does not show, a line each: that users would not have recovered without the runbook, where no control is known, that nothing was
-/// lost, where an invariant had nothing to lose, and that all is well, where a verification warned.
+/// lost, where an invariant had nothing to lose, and that all is well, where a step warned that is more than a diagnosis.
 fn not_shown(record: &Record) -> Vec<String> {
     let is_pass = record.verdict == Verdict::Passed && !record.is_control();
     let Some(plan) = record.plan.as_ref().filter(|_| is_pass) else { return Vec::new() };
@@ -296,8 +296,8 @@ fn not_shown(record: &Record) -> Vec<String> {
         format!("the invariant `{}` was 0 before the fault: it cannot show whether anything was lost", answer.name)
     });
     let is_unsure = |step: &&StepRecord| {
-        let verifies = record.step_info(&step.step).is_some_and(|info| info.phase == "verify");
-        verifies && step.status == Some(StepStatus::Warned)
+        let counts = record.step_info(&step.step).is_some_and(|info| info.phase != "diagnose");
+        counts && step.status == Some(StepStatus::Warned)
     };
     let unsure = record.steps.iter().filter(is_unsure).filter_map(|step| step.reason.clone());
     control.into_iter().chain(weak).chain(unsure).collect()

@@ -429,6 +429,7 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
     let stack = project.stack().await;
     with_stack(&stack, &project.run.id, async |stack, _| {
         let mut s = Session::open(stack, &Place::Toolbox).await;
+        assert_ne!(s.run("docker version --format '{{pad \"x\" 1000000000 0}}' >/dev/null").await.exit, 0, "its memory");
         let names = s.out("docker ps --format '{{.Names}}' | sort | paste -sd ' '").await;
         assert_eq!(names, "shop-payments-1 shop-web-1 the-db");
         assert_eq!(s.out("docker ps -q --no-trunc -f name=the-db").await, id(stack, "db").await);

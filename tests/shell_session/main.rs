@@ -158,6 +158,9 @@ async fn what_is_typed_is_not_exported() {
     let mut rig = Rig::with(&[("GIVEN", "x")], |_| {}).await;
     rig.shell.set(&[typed("NEW", "a 'b'"), typed("GIVEN", "y")]).await.unwrap();
     assert_eq!(rig.out("echo \"$NEW\" $GIVEN; env | grep -e ^NEW= -e ^GIVEN=").await, "a 'b' y\nGIVEN=y\n");
+    let ran = rig.run("timeout 9 bash -c 'echo $NEW'").await;
+    let why = "`$NEW` is not exported, and another shell reads it";
+    assert_eq!((ran.exit, ran.result.lacks.as_deref()), (78, Some(why)), "{ran:?}");
     rig.out("export NEW").await;
     rig.shell.set(&[typed("NEW", "z")]).await.unwrap();
     assert_eq!(rig.out("bash -c 'echo $NEW'").await, "z\n");
@@ -752,6 +755,20 @@ async fn a_step_that_writes_into_the_session_is_not_believed() {
             Err(error) => assert!(error.to_string().contains("wrote into the session"), "{error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_supervisor_that_says_more_than_ours_would_is_not_believed() {
+    let (near, mut far) = Channel::pair(16);
+    far.tx.send(r#"{"ready":{}}"#.to_owned()).await.unwrap();
+    let mut shell = Shell::open(near, &[], Arc::new(NoTools)).await.unwrap();
+    let token = token(&mut far).await;
+    let line = format!(r#"{token}{{"output":{{"id":1,"stream":"stdout","text":"{}"}}}}"#, "x".repeat(32 << 10));
+    tokio::spawn(async move { while far.tx.send(line.clone()).await.is_ok() {} });
+    let mut bytes = 0;
+    let error = shell.run("x", false, LONG, |_, text| bytes += text.len()).await.unwrap_err();
+    assert!(error.to_string().contains("says more of a command"), "{error}");
+    assert_eq!(bytes, 1 << 20);
 }
 
 #[tokio::test]

@@ -76,15 +76,16 @@ impl RunbookInputs {
         env
     }
 
-    /// Takes a value; returns the variables by which sessions must know it: its name, and every spelling that a command
-    /// reads.
+    /// Takes a value; returns the variables by which sessions must know it: its name, and, where that is no variable that a command
+    /// reads, every one that some read.
     pub fn set(&mut self, name: &str, value: &str) -> Vec<SessionVar> {
         let unified = unified_name(name);
         let may_be_empty = self.may_be_empty(name);
         let var = Var { value: value.to_string(), secret: false, declared: None, may_be_empty };
         self.values.extend([name.to_string(), unified.clone()].map(|name| (name, var.clone())));
         let mut names = vec![name.to_string()];
-        names.extend(self.variables.get(&unified).into_iter().flatten().filter(|known| *known != name).cloned());
+        let read = self.variables.get(&unified).filter(|read| !read.iter().any(|known| known == name));
+        names.extend(read.into_iter().flatten().cloned());
         self.typed(names.into_iter().map(|name| (name, value.to_string())))
     }
 

@@ -23,8 +23,8 @@ const TAIL_LINES: usize = 60;
 /// A line of the kept tail is cut here; the file has all of it.
 const TAIL_LINE_BYTES: usize = 2000;
 
-/// A line of output is cut here, in bytes.
-const LONGEST_LINE: u64 = 64 << 10;
+/// Bytes of output that are read at once at most.
+const LONGEST_PIECE: u64 = 64 << 10;
 /// Bytes that the file has of it at most: nothing but time ends what a build may write.
 const MOST_LOGGED: usize = 64 << 20;
 
@@ -107,16 +107,16 @@ impl ComposeCommand {
         let mut running = Running::start(command).map_err(|error| no_command(doing, &error))?;
         let (lines, mut incoming) = tokio::sync::mpsc::channel::<String>(256);
         if let Some(stdout) = running.child.stdout.take() {
-            tokio::spawn(read_lines(stdout, lines.clone()));
+            tokio::spawn(read_lines(stdout, self.redactor.clone(), lines.clone()));
         }
         if let Some(stderr) = running.child.stderr.take() {
-            tokio::spawn(read_lines(stderr, lines));
+            tokio::spawn(read_lines(stderr, self.redactor.clone(), lines));
         }
         let deadline = tokio::time::sleep(process::within(within));
         let (mut tail, mut left) = (VecDeque::new(), MOST_LOGGED);
         let whole = async {
             while let Some(line) = incoming.recv().await {
-                note(&mut tail, (&mut file, &mut left), self.redactor.text(&line)).await;
+                note(&mut tail, (&mut file, &mut left), line).await;
             }
             running.wait().await
         };
@@ -160,15 +160,23 @@ pub(super) async fn succeeded(operation: &str, command: Command, within: Duratio
     Err(environment(operation, if said.is_empty() { output.status.to_string() } else { said.to_string() }))
 }
 
-async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<String>) {
-    let (mut from, mut line) = (BufReader::new(from), Vec::new());
-    // What a build writes may have no lines.
-    while (&mut from).take(LONGEST_LINE).read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-        let text = String::from_utf8_lossy(&line).trim_end().to_string();
-        line.clear();
-        if to.send(text).await.is_err() {
+/// Hands on what a command writes by lines, without secrets. A line that is longer than a piece goes out in several, and no secret is cut
+/// in two: what a build writes may have no lines.
+async fn read_lines(from: impl AsyncRead + Unpin, redactor: Redactor, to: tokio::sync::mpsc::Sender<String>) {
+    let (mut from, mut piece, mut clean) = (BufReader::new(from), Vec::new(), redactor.stream());
+    while (&mut from).take(LONGEST_PIECE).read_until(b'\n', &mut piece).await.is_ok_and(|read| read > 0) {
+        let mut text = clean.push(&String::from_utf8_lossy(&piece));
+        if piece.ends_with(b"\n") {
+            text += &clean.finish();
+        }
+        piece.clear();
+        if to.send(text.trim_end().to_string()).await.is_err() {
             return;
         }
+    }
+    let rest = clean.finish();
+    if !rest.is_empty() {
+        let _ = to.send(rest).await;
     }
 }
 
@@ -205,6 +213,11 @@ mod tests {
         }
         assert_eq!(tail.len(), TAIL_LINES);
         assert_eq!(tail.back().map(String::as_str), Some("line 199"));
+        let (mut log, mut left) = (Vec::new(), 10);
+        for _ in 0..3 {
+            note(&mut tail, (&mut log, &mut left), "12345678".into()).await;
+        }
+        assert_eq!(String::from_utf8(log).unwrap(), "12345678\n(no more than 64 MiB of it are kept)\n");
     }
 
     #[tokio::test]
@@ -225,12 +238,17 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_read_whatever_their_bytes() {
-        let (to, mut lines) = tokio::sync::mpsc::channel(8);
-        read_lines(&b"one\r\ntwo \xff\n\nlast"[..], to).await;
+        let (to, mut lines) = tokio::sync::mpsc::channel(16);
+        let long = [b"hunter22 ".repeat(20_000).as_slice(), b"\n"].concat();
+        let said = [&b"one\r\ntwo \xff\n\n"[..], &long, b"last"].concat();
+        read_lines(&said[..], Redactor::new(["hunter22".to_string()]), to).await;
         let mut all = Vec::new();
         while let Some(line) = lines.recv().await {
             all.push(line);
         }
-        assert_eq!(all, ["one", "two \u{fffd}", "", "last"]);
+        assert_eq!(all[..3], ["one", "two \u{fffd}", ""]);
+        let (last, long) = all[3..].split_last().unwrap();
+        assert!(last == "last" && long.len() > 1, "{last}");
+        assert_eq!(long.concat().replace(' ', ""), "***".repeat(20_000));
     }
 }

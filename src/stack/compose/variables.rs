@@ -117,6 +117,14 @@ mod dotenv_tests {
     use proptest::prelude::*;
 
     #[test]
+    fn an_env_file_without_end_is_not_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MOST_BYTES + 1).unwrap();
+        let error = Variables::default().through([file.path().to_path_buf()].iter()).unwrap_err();
+        assert!(error.contains("larger than"), "{error}");
+    }
+
+    #[test]
     fn a_value_in_quotes_is_whole_before_a_carriage_return() {
         let found = assignments("KEY=\"secret\"\r\nTAG='v1'\r\n");
         assert_eq!(
