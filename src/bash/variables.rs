@@ -82,7 +82,7 @@ pub fn of_command(text: &str) -> VariableReads {
 /// the variable, and before anything whose assignments are not seen here (`source`, `export $(…)`, a function)
 /// or that may end it well.
 pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
-    let (script, VariableReads { reads, foreseen, .. }, mut needs) =
+    let (script, VariableReads { reads, foreseen, session, .. }, mut needs) =
         (crate::bash::read(text), of_command(text), VariableNeeds::default());
     if script.stopped.is_some() || reads.is_empty() {
         return needs;
@@ -118,10 +118,11 @@ pub fn needs(text: &str, is_function: impl Fn(&str) -> bool) -> VariableNeeds {
             if !command.is_call() || indifferent {
                 continue;
             }
-            if !command.words.iter().any(|word| word.raw == "eval") {
-                let reads = inner_reads(command, text).into_iter().flatten();
-                let known = reads.filter(|read| read.span.start < until && !foreseen.contains(&read.name));
-                needs.exported.extend(known.map(|read| read.name));
+            if session.exports_all.is_none() && !command.words.iter().any(|word| word.raw == "eval") {
+                let names = inner_reads(command, text).into_iter().flatten().map(|read| (read.span, read.name));
+                let known = names.filter(|(span, name)| within(*span).iter().any(|read| read.name == *name));
+                // `export HOST && bash -c 'curl $HOST'`
+                needs.exported.extend(known.map(|(_, name)| name).filter(|name| !session.exports.contains(name)));
             }
             // What stands in single quotes is the text of another shell.
             let words = command.words.iter().filter(|word| !word.raw.starts_with('\''));
@@ -639,7 +640,10 @@ mod tests {
         for (text, exported) in [
             ("timeout 9 bash -c 'curl http://$HOST/${PATH_OF:-x}; B=1; echo $B'", "HOST"),
             ("sudo sh -c 'rm -rf /srv/$TENANT/*'", "TENANT"),
-            ("A=1 bash -c 'restart $A'; eval 'restart $B'", ""),
+            ("A=1 bash -c 'restart $A'; eval 'restart $B'; C=1; bash -c 'restart $C'", ""),
+            ("export A && bash -c 'restart $A'", ""),
+            ("export A=1 && timeout 5 bash -c 'restart $A $B'", "B"),
+            ("set -a; bash -c 'restart $A'", ""),
         ] {
             assert_eq!(needs(text)[2], exported, "{text}");
         }

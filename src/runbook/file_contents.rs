@@ -30,13 +30,12 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
         return Some(Contents { from: 0, why });
     }
     // `NAME = value` above a `$NAME` is meant for bash, which takes it for a call: it is to fail.
-    let is_read = |span: &&Span| {
+    let is_read = |span: &Span| {
         let name = piece(span).trim().split_once(" = ").map_or("", |(name, _)| name);
         lex(text).reads.iter().any(|read| read.name == name)
     };
-    let lines = commands.iter().enumerate();
-    let (at, what) =
-        lines.filter_map(|(at, span)| Some((at, line_of_a_file(piece(span)).filter(|_| !is_read(&span))?))).next()?;
+    let of_a_file = |(at, span): (usize, &Span)| Some((at, line_of_a_file(piece(span)).filter(|_| !is_read(span))?));
+    let (at, what) = commands.iter().enumerate().find_map(of_a_file)?;
     let typed = |span: &Span| {
         let word = piece(span).split_whitespace().next().unwrap_or_default();
         language::is_known_command(word)

@@ -183,7 +183,7 @@ impl Shell {
             FromShell::Output { id, stream, text } if id == wanted => {
                 bytes += text.len() as u64;
                 // Our supervisor keeps less, and one byte that is no UTF-8 becomes three.
-                let too_much = || ShellError::Closed("its supervisor says more of a command than it would keep".into());
+                let too_much = || ShellError::Closed("its supervisor says more of a command than ours would (has the image a `/firedrill` of its own?)".into());
                 if bytes > 8 * KEEP_BYTES {
                     return Some(Err(too_much()));
                 }

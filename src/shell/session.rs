@@ -322,7 +322,9 @@ pub fn lacks(dir: &Path) -> Option<(String, String)> {
     let said = fs::read_to_string(dir.join("lacks")).ok()?;
     let (name, why) = match said.split_once(' ') {
         Some(("filled", name)) => (name, format!("is empty: nothing was found for it (`{name}=$(…)`)")),
-        Some(("exported", name)) => (name, "is not exported, and another shell reads it".to_string()),
+        Some(("exported", name)) => {
+            (name, format!("is not exported, and another shell reads it: `export {name}`, or give it in `respond.env`"))
+        }
         Some((_, name)) => (name, "is not set".to_string()),
         None => (said.as_str(), "has no value".to_string()),
     };

@@ -406,6 +406,11 @@ mod tests {
         record.notes.push(NoteRecord { at_us: record.last_us, text: "`purge` cannot be taken back".into(), by: None });
         let told = ["`curl` failed, and `echo no` hides it", "`purge` cannot be taken back"];
         assert_eq!(worth_a_look(&record), told);
+        let mitigation = record.steps.iter().position(|step| step.step.starts_with("mitigate/")).unwrap();
+        record.steps[mitigation].status = Some(StepStatus::Warned);
+        record.steps[mitigation].reason = Some("`dokcer` was not found".into());
+        assert!(worth_a_look(&record).contains(&"`dokcer` was not found".to_string()));
+        record.steps[mitigation].status = Some(StepStatus::Passed);
         let all = record.clone();
         record.phases.retain(|phase| phase.phase != Phase::Recover);
         assert_eq!(worth_a_look(&record), told, "a pass without an impact has no recovery");

@@ -159,7 +159,7 @@ async fn what_is_typed_is_not_exported() {
     rig.shell.set(&[typed("NEW", "a 'b'"), typed("GIVEN", "y")]).await.unwrap();
     assert_eq!(rig.out("echo \"$NEW\" $GIVEN; env | grep -e ^NEW= -e ^GIVEN=").await, "a 'b' y\nGIVEN=y\n");
     let ran = rig.run("timeout 9 bash -c 'echo $NEW'").await;
-    let why = "`$NEW` is not exported, and another shell reads it";
+    let why = "`$NEW` is not exported, and another shell reads it: `export NEW`, or give it in `respond.env`";
     assert_eq!((ran.exit, ran.result.lacks.as_deref()), (78, Some(why)), "{ran:?}");
     rig.out("export NEW").await;
     rig.shell.set(&[typed("NEW", "z")]).await.unwrap();

@@ -224,6 +224,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_typed_for_a_variable_is_no_value_of_another_spelling() {
+        let names = |name: &str| {
+            let mut inputs = RunbookInputs::new(&runbook("a \"$POD\" \"$Pod\""), &Respond::alone(None, None, None));
+            inputs.set(name, "x").into_iter().map(|var| var.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("POD"), ["POD"]);
+        assert_eq!(names("pod"), ["pod", "POD", "Pod"]);
+    }
+
+    #[test]
     fn the_environment_of_a_step_ends_with_it() {
         let runbook = runbook("a \"$ONE\"");
         let mut respond = Respond::alone(None, None, None);
