@@ -277,6 +277,9 @@ async fn a_terminated_session_stays_away_unless_it_is_to_return() {
     until(&*held, false, "not permitted to log in").await;
     note(&mut notes, "cannot come back").await;
     assert!(free(&shop, "SKU-0001").await);
+    oncall.batch_execute("ALTER ROLE firedrill_batch LOGIN").await.expect("let in again");
+    note(&mut notes, "came back").await;
+    until(&*held, true, "AccessExclusiveLock").await;
     held.lift().await.expect("lifted");
     assert_eq!(count(&db.admin().await, OUR_ROLES).await, 0);
 }
@@ -409,6 +412,13 @@ async fn ended_connections_come_back_until_the_role_is_kept_out() {
     admin.query(terminate, &[]).await.expect("terminated");
     until(&*held, false, "may not log in any more").await;
     db.shop().await;
+    admin.batch_execute("ALTER ROLE firedrill_clients LOGIN").await.expect("let in again");
+    until(&*held, true, "FATAL").await;
+    // Who is refused otherwise drives nobody out either.
+    admin.batch_execute("ALTER ROLE firedrill_clients PASSWORD 'another'").await.expect("refused");
+    admin.query(terminate, &[]).await.expect("terminated");
+    until(&*held, false, "cannot come back: FATAL: password authentication failed").await;
+    db.shop().await.batch_execute("SELECT pg_sleep(1)").await.expect("nobody ends it while they try again");
     held.lift().await.expect("lifted");
     assert_eq!(count(&admin, OUR_ROLES).await, 0);
 }

@@ -10,10 +10,9 @@ use crate::error::{Error, Exit};
 use crate::notify::request;
 use crate::output::{print, say_line};
 use crate::record::{utc_now, utc_text};
-use crate::report::SeenRun;
 use crate::source::{did_you_mean, tidy};
 use crate::spec::{FoundSlo, SloCounts, read_slos};
-use crate::view::format::{budget_left, percent};
+use crate::view::format::{budget_left, budget_share, percent};
 use crate::view::many;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -150,7 +149,7 @@ impl<'a> BudgetState<'a> {
             text.push_str(&format!("    {says}\n"));
         }
         for (id, share) in spent.iter().take(3) {
-            text.push_str(&format!("    {} spent by {id}\n", budget_left(*share)));
+            text.push_str(&format!("    {} spent by {id}\n", budget_share(*share)));
         }
         text
     }
@@ -190,25 +189,24 @@ pub(super) fn of_past(incidents: Option<&Path>, drills: bool, globals: &Globals)
     }
     let mut unknown = None;
     if drills {
-        let mut judged = 0;
         let unread = each_run(found_runs(&[], &globals.project)?, |record| {
-            judged += usize::from(SeenRun::of_drill(record).is_some_and(|drill| drill.is_judged()));
             bad.extend(BadTime::of_drill(record, |host| known(host).map(|own| own.name.clone())));
         });
-        unknown = match unread.len() {
-            0 if is_there || judged > 0 => None,
-            0 => Some(format!("there is neither {} nor a drill that says anything", path.display())),
-            count => Some(format!("{} could not be read", many(count, "run"))),
-        };
+        unknown = Some(unread.len()).filter(|count| *count > 0);
     }
     // How many were slow nobody has counted by hand; a drill has.
     let measured =
         |service: &str, slo: &str| bad.iter().any(|bad| bad.service == service && bad.slo.as_deref() == Some(slo));
     let slos = services.iter().flat_map(|service| service.slos.iter().map(move |slo| (service, slo)));
     let slos = slos.filter(|(service, slo)| slo.below.is_none() || measured(&service.name, &slo.name));
-    let left =
-        slos.map(|(service, slo)| BudgetLeft::after(&service.name, &slo.name, slo.objective, slo.window, &bad, now));
-    Ok((left.collect(), bad, unknown))
+    let left = slos.map(|(service, slo)| {
+        let mut budget = BudgetLeft::after(&service.name, &slo.name, slo.objective, slo.window, &bad, now);
+        if !is_there && !measured(&service.name, &slo.name) {
+            budget.left = Err(format!("there is neither {} nor a drill that says anything of it", path.display()));
+        }
+        budget
+    });
+    Ok((left.collect(), bad, unknown.map(|count| format!("{} could not be read", many(count, "run")))))
 }
 
 /// What a Prometheus has counted of the SLOs in files.

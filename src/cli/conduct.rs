@@ -90,7 +90,7 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         },
     };
     let shutdown = swept(&*platform, wanted.globals.quiet).await?;
-    save_junit(wanted, &[], plans)?;
+    save_junit(wanted, &[], None, plans)?;
     let mut records: Vec<Record> = Vec::new();
     let mut worst = RunOutcome::Passed;
     for (plan, stack) in plans.iter().zip(stacks) {
@@ -102,10 +102,11 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         if worst == RunOutcome::Interrupted {
             break;
         }
-        let record = one(plan, &*stack, wanted, &*platform, &shutdown).await?;
+        let (record, saved) = one(plan, &*stack, wanted, &*platform, &shutdown).await?;
         worst = worst.max(record.outcome());
         records.push(record);
-        save_junit(wanted, &records, plans)?;
+        save_junit(wanted, &records, saved.as_ref().err(), plans)?;
+        saved?;
     }
     Ok(exit_of(worst))
 }
@@ -118,12 +119,22 @@ async fn swept(platform: &dyn Platform, quiet: bool) -> Result<Shutdown, Error> 
 }
 
 /// Saved after each drill, and once before the first one: a path that cannot be written is told before anything runs.
-/// Drills that were asked for and have not begun are errors in it.
-fn save_junit(wanted: &ConductOptions, records: &[Record], plans: &[Plan]) -> Result<(), Error> {
+/// Drills that were asked for and have not begun are errors in it, and so is what kept the last one from being saved or sealed.
+fn save_junit(
+    wanted: &ConductOptions,
+    records: &[Record],
+    unsaved: Option<&Error>,
+    plans: &[Plan],
+) -> Result<(), Error> {
     let Some(path) = &wanted.junit else { return Ok(()) };
     let control = if wanted.control { " (control)" } else { "" };
     let left = plans.iter().skip(records.len()).map(|plan| format!("{}{control}", plan.name));
-    let bytes = report::junit_so_far(&records.iter().collect::<Vec<_>>(), &left.collect::<Vec<_>>(), utc_now());
+    let bytes = report::junit_so_far(
+        &records.iter().collect::<Vec<_>>(),
+        unsaved.map(|error| error.message.as_str()),
+        &left.collect::<Vec<_>>(),
+        utc_now(),
+    );
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
 }
 
@@ -158,13 +169,14 @@ fn make_dir(globals: &Globals, out: Option<&Path>, folder: &str, name: &str, wha
     })
 }
 
+/// A drill: its record, and whether that could be saved and sealed.
 async fn one(
     plan: &Plan,
     resolved: &dyn ResolvedStack,
     wanted: &ConductOptions,
     platform: &dyn Platform,
     shutdown: &Shutdown,
-) -> Result<Record, Error> {
+) -> Result<(Record, Result<(), Error>), Error> {
     let run_dir = make_dir(&wanted.globals, wanted.out.as_deref(), "runs", &plan.name, "run directory")?;
     let dir = run_dir.path().to_path_buf();
     let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(wanted.no_build) };
@@ -191,9 +203,9 @@ async fn one(
     }
     // The drill is over, sealed and told: now its last messages may take their time.
     say_unsent(&notifier.finish(LAST_WORDS, next_signal(shutdown)).await, &dir);
-    saved.map_err(|error| on_disk(&dir, &error))?;
-    sealed.map_err(|error| sealing::failure(&dir, &error))?;
-    Ok(record)
+    let saved = saved.map_err(|error| on_disk(&dir, &error));
+    let sealed = sealed.map(drop).map_err(|error| sealing::failure(&dir, &error));
+    Ok((record, saved.and(sealed)))
 }
 
 /// What is cancelled by the next signal.

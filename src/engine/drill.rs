@@ -183,7 +183,7 @@ async fn broken(cx: &mut Context<'_>, steady: Steady, person: &mut dyn Operator)
     }
     if recovered.stop.is_none() {
         let at = recovered.recovery.map(|recovery| recovery.at);
-        recovered.stop = judge_pages(cx, incident.impact.faults.first, at).await.err();
+        recovered.stop = judge_pages(cx, incident.impact.faults, at).await.err();
     }
     let mut data_lost = false;
     if let Some(restore) = cx.restoring() {

@@ -387,7 +387,8 @@ impl CommonContext<'_> {
         within(ONE_STEP_WITHIN, "asking", &planned.id, planned.fault.acted(&context)).await.ok()?
     }
 
-    /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed.
+    /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed. What gives no answer is asked again: a
+    /// server that was just started may not answer yet.
     async fn poll_presence(
         &self,
         planned: &PlannedFault,
@@ -399,16 +400,16 @@ impl CommonContext<'_> {
         let started = self.sink.now();
         let mut pause = POLL / 8;
         loop {
-            let presence = self.presence(planned, undo).await?;
+            let presence = self.presence(planned, undo).await;
             let reached = match &presence {
-                Presence::InPlace(_) => in_place,
-                Presence::Partly(..) => false,
-                Presence::Gone(_) => !in_place,
+                Ok(Presence::InPlace(_)) => in_place,
+                Ok(Presence::Partly(..)) | Err(_) => false,
+                Ok(Presence::Gone(_)) => !in_place,
             };
             if reached || self.sink.now().since(started) >= within {
                 let what = if in_place { "to be in place" } else { "to be gone" };
                 self.waited(format!("`{id}` {what}"), started, within, reached);
-                return Ok(presence);
+                return presence;
             }
             tokio::time::sleep(pause).await;
             pause = (2 * pause).min(POLL);

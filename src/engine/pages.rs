@@ -1,6 +1,7 @@
 //! The team's own alerts in a drill: started before the load, watched all the time, and the page that must come.
 
 use super::context::{ARRIVAL, Context, seconds};
+use super::faults::Injected;
 use super::seen::{FaultImpact, SCRAPE_GRACE, watch};
 use super::stop::Stop;
 use crate::agent::ability::Ability;
@@ -62,7 +63,7 @@ pub(super) async fn paged(
     page: &PageExpectation,
 ) -> Result<String, Stop> {
     let within = cx.plan.detect.within;
-    let (first, deadline) = (seen.faults.first, seen.detect_from(cx).plus(within));
+    let (Injected { began, first, .. }, deadline) = (seen.faults, seen.detect_from(cx).plus(within));
     let failed = |cx: &Context<'_>, stop: Stop| cx.failed(Check::Detection, first, stop);
     if seen.paged.is_none() {
         if cx.sink.phase() != Some(Phase::Detect) {
@@ -70,17 +71,17 @@ pub(super) async fn paged(
         }
         watch(cx, deadline.plus(SCRAPE_GRACE), seen, |seen| seen.paged.is_some()).await?;
     }
-    was_quiet(cx, first).map_err(|stop| failed(cx, stop))?;
+    was_quiet(cx, began).map_err(|stop| failed(cx, stop))?;
     let moments: Vec<AlertMoment> = cx.monitor.alerts(<[AlertMoment]>::to_vec);
-    if page.was_active(&moments, seen.faults.began) {
+    if page.was_active(&moments, began) {
         let why = format!("{} was active before the fault went in", page.text());
         return Err(failed(cx, cx.stop_at("detect", Verdict::Unsteady, why)));
     }
-    let came = page.came(&moments, first);
+    let came = page.came(&moments, began, first);
     let in_time = came.as_ref().is_some_and(|came| came.at <= deadline);
     cx.waited(page.waited_for(), first, within, in_time);
     let Some(came) = came.filter(|_| in_time) else {
-        let (verdict, seen) = page.missed(&moments, first, deadline, cx.sink.now(), &distance(cx).await);
+        let (verdict, seen) = page.missed(&moments, began, first, deadline, cx.sink.now(), &distance(cx).await);
         let why = format!("{} did not come within {} of the injection: {seen}", page.waited_for(), seconds(within));
         return Err(failed(cx, cx.stop_at("detect", verdict, why)));
     };
@@ -139,7 +140,11 @@ async fn escalated(
 }
 
 /// After the recovery, or where users were to feel nothing: nobody was paged for nothing, and the alert is over in time.
-pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: Option<DrillTime>) -> Result<(), Stop> {
+pub(super) async fn judge_pages(
+    cx: &Context<'_>,
+    Injected { began, first, .. }: Injected,
+    recovered: Option<DrillTime>,
+) -> Result<(), Stop> {
     let Some(page) = cx.plan.detect.page.as_ref().filter(|page| page.judges_pages() && !cx.options.control) else {
         return Ok(());
     };
@@ -159,10 +164,10 @@ pub(super) async fn judge_pages(cx: &Context<'_>, first: DrillTime, recovered: O
             }
         }
     }
-    if let Some(why) = cx.monitor.alerts(|seen| page.noise(seen, first)) {
+    if let Some(why) = cx.monitor.alerts(|seen| page.noise(seen, began)) {
         return Err(failed(cx.stop_at("detect", Verdict::Noisy, why)));
     }
-    was_quiet(cx, first).map_err(failed)?;
+    was_quiet(cx, began).map_err(failed)?;
     if let Some(alert) = cx.monitor.alerts(|seen| page.fires_unseen(seen).map(str::to_string)) {
         cx.sink.note(format!(
             "{alert} must be quiet, and fires: when the drill was judged nobody was paged for it yet (`group_wait`)"

@@ -76,7 +76,7 @@ pub(super) async fn watch(
             }
         }
         if let (None, Some(page)) = (seen.paged, plan.detect.page.as_ref())
-            && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.first))
+            && let Some(came) = monitor.alerts(|alerts| page.came(alerts, seen.faults.began, seen.faults.first))
         {
             seen.paged = Some(came.at);
             sink.emit(Event::Detected { detected_us: came.at, paged: Some(came.receiver) });

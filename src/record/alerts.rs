@@ -281,13 +281,14 @@ impl PageExpectation {
         found
     }
 
-    /// The first page that came as it must since `from`.
-    pub fn came(&self, seen: &[AlertMoment], from: DrillTime) -> Option<PageSeen> {
-        let mut delivered = seen.iter().filter(|moment| self.is_of(moment) && moment.at_us >= from);
+    /// The first page that came as it must since the injection began, counted `from` when the fault was seen in place: one that came before
+    /// that, as a slow injection hurt, came then.
+    pub fn came(&self, seen: &[AlertMoment], began: DrillTime, from: DrillTime) -> Option<PageSeen> {
+        let mut delivered = seen.iter().filter(|moment| self.is_of(moment) && moment.at_us >= began);
         delivered.find_map(|moment| match &moment.station {
             AlertStation::Delivered { receiver, .. } if self.is_for(receiver) && self.pages(receiver) => {
-                let parts = self.parts(seen, from, moment.at_us);
-                Some(PageSeen { at: moment.at_us, receiver: receiver.clone(), parts })
+                let at = moment.at_us.max(from);
+                Some(PageSeen { at, receiver: receiver.clone(), parts: self.parts(seen, from, at) })
             }
             _ => None,
         })
@@ -315,24 +316,25 @@ impl PageExpectation {
         parts
     }
 
-    /// Why the page did not come between `from` and `deadline` (`undetected`, `misrouted`, `suppressed` or `late`), by what was seen until now. `distance` says how far the expression
+    /// Why the page did not come between the injection, seen in place at `from`, and `deadline` (`undetected`, `misrouted`, `suppressed` or `late`), by what was seen until now. `distance` says how far the expression
     /// was from its threshold, where that is known.
     pub fn missed(
         &self,
         seen: &[AlertMoment],
+        began: DrillTime,
         from: DrillTime,
         deadline: DrillTime,
         now: DrillTime,
         distance: &str,
     ) -> (Verdict, String) {
         let took = |at: DrillTime| seconds(at.0.saturating_sub(from.0));
-        if let Some(late) = self.came(seen, from) {
+        if let Some(late) = self.came(seen, began, from) {
             let late_by = seconds(late.at.0.saturating_sub(deadline.0));
             let (receiver, after, parts) = (&late.receiver, took(late.at), in_words(&late.parts));
             let why = format!("it was delivered to {receiver} {late_by} too late, after {after}: {parts}");
             return (Verdict::Late, why);
         }
-        let own: Vec<&AlertMoment> = seen.iter().filter(|moment| self.is_of(moment) && moment.at_us >= from).collect();
+        let own: Vec<&AlertMoment> = seen.iter().filter(|moment| self.is_of(moment) && moment.at_us >= began).collect();
         if let Some(elsewhere) = self.elsewhere(&own) {
             return (Verdict::Misrouted, elsewhere);
         }
@@ -392,20 +394,26 @@ impl PageExpectation {
         })
     }
 
-    /// Who was called before anything was broken, if anybody was.
-    pub fn paged_before(&self, seen: &[AlertMoment], from: DrillTime) -> Option<String> {
+    /// Who was called before the injection began, if anybody was who must not be: by anything, or by an alert that must be quiet.
+    pub fn paged_before(&self, seen: &[AlertMoment], began: DrillTime) -> Option<String> {
         let notifications = self.notifications(seen);
-        let mut before = notifications.iter().filter(|((at, receiver), _)| *at < from && self.is_for(receiver));
+        let mut before = notifications.iter().filter(|((at, receiver), alerts)| {
+            *at < began && (self.is_for(receiver) || alerts.iter().any(|alert| self.is_quiet(alert)))
+        });
         let ((_, receiver), alerts) = before.next()?;
         Some(format!("{receiver} was paged for {} before anything was broken", alerts.join(", ")))
     }
 
-    /// What paged although it must not, or that there were too many pages, since `from`.
-    pub fn noise(&self, seen: &[AlertMoment], from: DrillTime) -> Option<String> {
+    fn is_quiet(&self, alert: &str) -> bool {
+        self.quiet.iter().any(|quiet| quiet == alert)
+    }
+
+    /// What paged although it must not, or that there were too many pages, since the injection began.
+    pub fn noise(&self, seen: &[AlertMoment], began: DrillTime) -> Option<String> {
         let notifications = self.notifications(seen);
-        let since: Vec<_> = notifications.iter().filter(|((at, _), _)| *at >= from).collect();
+        let since: Vec<_> = notifications.iter().filter(|((at, _), _)| *at >= began).collect();
         let loud = since.iter().find_map(|((_, receiver), alerts)| {
-            let alert = alerts.iter().find(|alert| self.quiet.iter().any(|quiet| quiet == *alert))?;
+            let alert = alerts.iter().find(|alert| self.is_quiet(alert))?;
             Some(format!("{receiver} was paged for {alert}, which must be quiet"))
         });
         let many = || {
@@ -508,8 +516,8 @@ mod tests {
 
     fn why(page: &PageExpectation, seen: &[AlertMoment]) -> (Verdict, String) {
         let at = |s: u64| DrillTime(s * S);
-        assert_eq!(page.came(seen, at(1)).filter(|came| came.at <= at(10)), None, "it did not come in time");
-        page.missed(seen, at(1), at(10), at(13), "x was at most 3 of > 5")
+        assert_eq!(page.came(seen, at(1), at(1)).filter(|came| came.at <= at(10)), None, "it did not come in time");
+        page.missed(seen, at(1), at(1), at(10), at(13), "x was at most 3 of > 5")
     }
 
     #[test]
@@ -522,8 +530,11 @@ mod tests {
             moment(50, PAGE, to("oncall")),
         ];
         let page = expected();
-        let came = page.came(&seen, DrillTime(S)).unwrap();
+        let came = page.came(&seen, DrillTime(S), DrillTime(S)).unwrap();
         assert_eq!((came.at, came.receiver.as_str()), (DrillTime(5 * S), "oncall"));
+        // As a slow injection hurt: it is the page all the same, and came when the fault was seen in place.
+        let slow = page.came(&seen, DrillTime(3 * S), DrillTime(6 * S)).unwrap();
+        assert_eq!((slow.at, page.paged_before(&seen[1..], DrillTime(3 * S))), (DrillTime(6 * S), None));
         assert_eq!(
             in_words(&came.parts),
             "1.2 s until its expression was true, 2.0 s pending, 0.1 s until Alertmanager had it, 0.7 s until it was delivered"
@@ -609,10 +620,10 @@ mod tests {
     fn a_page_from_elsewhere_is_told_apart() {
         let page = PageExpectation { source: Some("grafana".into()), ..expected() };
         let seen = [moment(50, PAGE, to("oncall"))];
-        assert_eq!(page.came(&seen, DrillTime(S)), None);
+        assert_eq!(page.came(&seen, DrillTime(S), DrillTime(S)), None);
         let own =
             AlertStation::Delivered { receiver: "oncall".into(), route: String::new(), source: Some("grafana".into()) };
-        assert!(page.came(&[moment(50, PAGE, own)], DrillTime(S)).is_some());
+        assert!(page.came(&[moment(50, PAGE, own)], DrillTime(S), DrillTime(S)).is_some());
         // What the drill's own Prometheus and Alertmanager do with an alert of this name is another page.
         let (verdict, why) =
             why(&page, &[moment(22, PAGE, AlertStation::Pending), moment(43, PAGE, routed(&["oncall"]))]);
@@ -675,6 +686,14 @@ mod tests {
         let seen = [moment(50, PAGE, to("oncall")), moment(60, PAGE, to("oncall")), moment(60, PAGE, to("list"))];
         assert!(page.noise(&seen, DrillTime(S)).unwrap().contains("must be quiet"));
         assert_eq!(page.noise(&seen[2..], DrillTime(S)), None, "nobody was called");
+        // Before anything is broken it must call nobody at all.
+        let early = [moment(5, PAGE, to("managers"))];
+        assert!(page.paged_before(&early, DrillTime(S)).unwrap().contains("managers was paged for Down"));
+        assert_eq!(
+            expected().paged_before(&early, DrillTime(S)),
+            None,
+            "another receiver is called for what is its own"
+        );
         let page = PageExpectation { max_pages: Some(1), ..expected() };
         assert!(page.noise(&seen, DrillTime(S)).unwrap().starts_with("there were 2 pages"));
         assert_eq!(page.noise(&seen[1..], DrillTime(S)), None);

@@ -44,4 +44,4 @@ pub const RECORD_FORMAT: u32 = 1;
 
 /// Number of the rules by which figures and a verdict follow from events; raised when the same events may come to another figure or
 /// verdict than before. A run is computed again under the rules under which it was made, or not at all.
-pub const RULES: u64 = 8;
+pub const RULES: u64 = 9;

@@ -8,7 +8,7 @@
 
 use super::summary::summary;
 use crate::output::{cut, one_line, shown, strip_escapes};
-use crate::record::{DayDrill, DrillStatus, Record, label};
+use crate::record::{DayDrill, DrillStatus, Record, Stopped, label};
 use crate::view::cases::{DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
 use crate::view::{DrillEntry, Drills, StatusSymbol, restore, words};
@@ -28,22 +28,26 @@ const FLAKY_FAILS: &str = "it failed and passed when run again, and the game day
 
 /// The JUnit report of these drills. Always well-formed XML 1.0, whatever the runbook's commands wrote.
 pub fn junit(records: &[&Record]) -> Vec<u8> {
-    junit_so_far(records, &[], OffsetDateTime::UNIX_EPOCH)
+    junit_so_far(records, None, &[], OffsetDateTime::UNIX_EPOCH)
 }
 
 /// The same while drills of these names have not begun, of which that is told `now`: an error each, so that a command that is stopped
-/// before them is not green.
-pub fn junit_so_far(records: &[&Record], not_begun: &[String], now: OffsetDateTime) -> Vec<u8> {
-    let left = not_begun.iter().map(|name| {
+/// before them is not green. `unsaved`: why the last of the records could not be saved or sealed, an error of its own.
+pub fn junit_so_far(records: &[&Record], unsaved: Option<&str>, not_begun: &[String], now: OffsetDateTime) -> Vec<u8> {
+    let mut suites: Vec<Suite> = records.iter().map(|record| Suite::of(record)).collect();
+    if let Some((last, why)) = suites.last_mut().zip(unsaved) {
+        last.cases.push(DrillCase::of("saved and sealed", StatusSymbol::Warn, why.to_string()));
+    }
+    suites.extend(not_begun.iter().map(|name| {
         let message = "it has not begun: the command was stopped before it, or still runs".into();
         Suite::bare(name.clone(), now, "begun", StatusSymbol::Warn, message)
-    });
-    report("firedrill", records.iter().map(|record| Suite::of(record)).chain(left).collect())
+    }));
+    report("firedrill", suites)
 }
 
 /// The JUnit report of a whole game day. Green exactly where every drill that ran has passed, at whatever attempt (unless the game
-/// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error, and so are a game
-/// day without an end and what could not be read.
+/// day fails for a flaky one). A drill that was not run is an error, with the reason, and skipped where the game day was to end with its
+/// first failure. A shard that is missing is an error, and so are a game day without an end and what could not be read.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
     let mut all: Vec<Suite> = drills.entries().iter().map(Suite::of_entry).collect();
     let began = drills.days.first().map(|day| instant(&day.plan.started_utc));
@@ -126,11 +130,16 @@ impl Suite {
     fn of_entry(entry: &DrillEntry<'_>) -> Suite {
         let attempt = entry.planned.and_then(DayDrill::counting);
         let day = entry.day.filter(|_| attempt.is_some());
+        let is_spared = entry.day.is_some_and(|day| day.stopped == Some(Stopped::FirstFailure));
         let mut suite = match entry.record() {
             Some(record) => Suite::of(record),
             None => {
                 // Only the game day knows of it.
-                let symbol = if entry.status == DrillStatus::Flaky { StatusSymbol::Good } else { entry.status.mark() };
+                let symbol = match entry.status {
+                    DrillStatus::Flaky => StatusSymbol::Good,
+                    DrillStatus::NotRun if !is_spared => StatusSymbol::Warn,
+                    status => status.mark(),
+                };
                 let began = instant(entry.day.map_or("", |day| &day.plan.started_utc));
                 let mut suite = Suite::bare(String::new(), began, "verdict", symbol, entry.why());
                 suite.cases.iter_mut().for_each(|case| case.took_ms = entry.took_us().unwrap_or(0) / 1000);
@@ -370,6 +379,7 @@ fn restore_properties(record: &Record, all: &mut Vec<(&'static str, String)>) {
     all.extend(record.restore_level().map(|level| ("restore_level", level.to_string())));
     if let Some(data) = record.data_figures() {
         all.push(match data.judged_rpo_us() {
+            Some(us) if data.rpo_at_most_us.is_some() => ("rpo_at_most_seconds", decimal_us(us)),
             Some(us) => ("rpo_seconds", decimal_us(us)),
             None => ("rpo_at_least_seconds", decimal_us(data.rpo_us)),
         });

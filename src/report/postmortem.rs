@@ -223,7 +223,7 @@ impl IncidentFacts<'_> {
 
     fn page_took(&self) -> Option<String> {
         let page = self.plan.page.as_ref().filter(|page| page.alert.is_some())?;
-        let came = page.came(&self.record.alerts, self.record.injected_us()?)?;
+        let came = page.came(&self.record.alerts, self.record.injecting_us()?, self.record.injected_us()?)?;
         Some(prose(format!("The page took {}.", in_words(&came.parts))))
     }
 

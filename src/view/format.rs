@@ -28,14 +28,14 @@ pub fn seconds(us: u64) -> String {
     format!("{} min {:02} s", whole / 60, whole % 60)
 }
 
-/// A declared duration as people write it: `5 s`, `1.5 s`, `300 ms`, `2 min`, `24 h`.
+/// A declared duration as people write it, exactly: `5 s`, `1.25 s`, `300 ms`, `2 min`, `24 h`.
 pub fn declared(us: u64) -> String {
     match us {
         _ if us > 0 && us.is_multiple_of(3_600_000_000) => format!("{} h", us / 3_600_000_000),
         _ if us > 0 && us.is_multiple_of(60_000_000) => format!("{} min", us / 60_000_000),
         _ if us.is_multiple_of(1_000_000) => format!("{} s", us / 1_000_000),
-        _ if us < 1_000_000 => format!("{} ms", us / 1000),
-        _ => format!("{:.1} s", us as f64 / 1e6),
+        _ if us < 1_000_000 => format!("{} ms", us as f64 / 1e3),
+        _ => format!("{} s", us as f64 / 1e6),
     }
 }
 

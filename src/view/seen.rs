@@ -62,7 +62,7 @@ impl SeenRun {
             started_utc: plan.started_utc.clone(),
             dr: plan.restore.is_some(),
             control: plan.control,
-            ended: record.ended,
+            ended: !record.is_unfinished(),
             fault_utc: record.injected_us().map(|at| timeline::utc(record, at)),
             under_way: record.under_way(),
             outcome: record.outcome(),

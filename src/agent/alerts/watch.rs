@@ -20,6 +20,8 @@ use tokio::time::MissedTickBehavior;
 
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// So long before a look, in microseconds, may have begun what that look did not see yet: an evaluation under way.
+const AROUND_A_LOOK: u64 = 1_000_000;
 /// How often it is asked how far an expression is from its threshold.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
@@ -86,6 +88,8 @@ struct KnownAlerts {
     muted: Muted,
     distance: Arc<Mutex<Distance>>,
     servers: AlertAddresses,
+    /// What a look sees for the first time is of no earlier instant than this, in microseconds.
+    not_before: u64,
 }
 
 /// What Alertmanager's log says of mute times: its API does from 0.28 on.
@@ -127,7 +131,7 @@ impl Muted {
 /// Watches until it is dropped, or one of the servers is gone.
 pub(super) async fn watch(mut servers: Servers, distance: Arc<Mutex<Distance>>, clock: Clock, tell: Tell) {
     let ((active, received, muted), addresses) = (Default::default(), servers.addresses.clone());
-    let mut known = KnownAlerts { tell, clock, active, received, muted, distance, servers: addresses };
+    let mut known = KnownAlerts { tell, clock, active, received, muted, distance, servers: addresses, not_before: 0 };
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut silent_since, mut asked) = (None::<Instant>, None::<Instant>);
@@ -136,8 +140,11 @@ pub(super) async fn watch(mut servers: Servers, distance: Arc<Mutex<Distance>>, 
         while let Ok(line) = servers.log.try_recv() {
             known.muted.note(&line);
         }
-        let began = Instant::now();
+        let (began, looks_at) = (Instant::now(), known.clock.now_us());
         let looked = known.look().await;
+        if looked.is_ok() {
+            known.not_before = looks_at.saturating_sub(AROUND_A_LOOK);
+        }
         silent_since = silent_since.filter(|_| looked.is_err());
         let silent = looked.err().filter(|_| silent_since.get_or_insert(began).elapsed() > SILENT_FOR);
         if let Some(why) = servers.ended().or(silent) {
@@ -153,7 +160,8 @@ pub(super) async fn watch(mut servers: Servers, distance: Arc<Mutex<Distance>>, 
 
 impl KnownAlerts {
     fn note(&self, labels: &AlertLabels, clock_us: u64, station: AlertStation) {
-        let at_us = DrillTime(clock_us);
+        // The servers tell instants of the machine's clock, which may have been set back since.
+        let at_us = DrillTime(clock_us.max(self.not_before));
         (self.tell)(Told::Alert(AlertMoment { at_us, labels: labels.clone(), station }));
     }
 

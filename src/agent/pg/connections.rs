@@ -62,6 +62,8 @@ struct FillState {
     /// One of them by a limit that the server has.
     by_itself: bool,
     cannot: Option<String>,
+    /// A login of its own was refused otherwise than by these limits, and none has worked since.
+    refused: bool,
     coming_back: bool,
     /// The last error of looking at the slots or filling them.
     error: Option<String>,
@@ -217,6 +219,14 @@ impl SharedFill {
         self.returns.map_or(FillMode::Cleared, |after| FillMode::Away(Instant::now() + after))
     }
 
+    /// The fault stays as far back as it was driven, and looks again later.
+    fn barred(&self, why: String) -> FillMode {
+        self.driven_back(why, |state, why| {
+            state.coming_back = false;
+            state.cannot.replace(why)
+        })
+    }
+
     /// Takes the slots that are to be taken; says how it goes on.
     async fn fill(&self, held: &mut JoinSet<PgError>, mode: FillMode) -> Result<FillMode, PgError> {
         let slots = slots(&self.role).await?;
@@ -227,33 +237,36 @@ impl SharedFill {
                 true => format!("the role {user} may have no more than {} connections", slots.limit),
                 false => format!("the role {user} may not log in any more"),
             };
-            // The fault stays as far back as it was driven, and looks again later.
-            return Ok(self.driven_back(why, |state, why| {
-                state.coming_back = false;
-                state.cannot.replace(why)
-            }));
+            return Ok(self.barred(why));
         }
-        self.state(|state| state.cannot = None);
         // Slots that others have count as left to them.
         let open = slots.free.saturating_add(slots.others);
         let want = usize::try_from(open.min(slots.free).min(room)).unwrap_or(0);
-        // The sessions of ordinary roles that are no fault's own.
-        if mode == FillMode::Filling && slots.others > 0 {
+        let opening = stream::iter(0..want).map(|_| PgSession::hold(&self.role.target, APPLICATION));
+        let mut opened = opening.buffer_unordered(AT_ONCE);
+        while let Some(session) = opened.next().await {
+            match session {
+                Ok(session) => {
+                    self.state(|state| state.refused = false);
+                    drop(held.spawn(session.ended()));
+                }
+                // Somebody else was faster; the next look at the slots says what is to be done.
+                Err(error) if error.is_full() => {}
+                Err(error) if error.is_refused() && self.state(|state| state.once) => {
+                    self.state(|state| state.refused = true);
+                    return Ok(self.barred(format!("{} cannot come back: {error}", self.role.target.user)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.state(|state| state.cannot = None);
+        // The sessions of ordinary roles that are no fault's own; who cannot log in drives nobody out.
+        if mode == FillMode::Filling && slots.others > 0 && !self.state(|state| state.refused) {
             let evict = "SELECT pg_terminate_backend(a.pid)
                          FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
                          WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1
                            AND a.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'firedrill%'";
             self.role.admin.query(evict, &[&self.role.target.user]).await?;
-        }
-        let opening = stream::iter(0..want).map(|_| PgSession::hold(&self.role.target, APPLICATION));
-        let mut opened = opening.buffer_unordered(AT_ONCE);
-        while let Some(session) = opened.next().await {
-            match session {
-                Ok(session) => drop(held.spawn(session.ended())),
-                // Somebody else was faster; the next look at the slots says what is to be done.
-                Err(error) if error.is_full() => {}
-                Err(error) => return Err(error),
-            }
         }
         let full = want == 0 && open <= 0;
         if mode == FillMode::Filling && !full {

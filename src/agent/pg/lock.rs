@@ -68,7 +68,7 @@ enum LockStage {
     /// It idles in its transaction; `rows` were locked one by one, none when the whole table was.
     Holding { pid: i32, rows: u64 },
     /// It ended and will come back; `failed` says why it could not when it tried.
-    Away { why: String, failed: Option<String> },
+    Away { why: String, failed: Option<PgError> },
     /// It ended for good.
     Over { why: String, by_itself: bool },
 }
@@ -152,7 +152,10 @@ impl LockStage {
             LockStage::Over { why, .. } => (0, why.clone()),
             LockStage::Connecting => (1, format!("{role} is connecting")),
             LockStage::Away { why, failed: None } => (2, format!("{why}; it is coming back")),
-            LockStage::Away { why, failed: Some(failed) } => (2, format!("{why}, and could not come back: {failed}")),
+            LockStage::Away { why, failed: Some(failed) } => {
+                let could = if failed.is_refused() { "cannot" } else { "could not" };
+                (2, format!("{why}, and {could} come back: {failed}"))
+            }
             LockStage::Waiting { pid } => (3, format!("{role} (pid {pid}) waits for the lock on {table}")),
             LockStage::Holding { pid, .. } => (4, format!("{role} (pid {pid}) has no lock on {table} any more")),
         }
@@ -200,7 +203,7 @@ impl SharedLock {
                         None if error.is_terminated() => Some(self.role.admin.explain(&error).await),
                         before => before,
                     };
-                    if error.is_refused() || self.asked.returns.is_none() || before.is_none() {
+                    if self.asked.returns.is_none() || before.is_none() {
                         let why = match before {
                             Some(before) => format!("{before}, and cannot come back: {error}"),
                             None => format!("the lock could not be taken: {error}"),
@@ -209,7 +212,11 @@ impl SharedLock {
                         return self.set(number, LockStage::Over { why, by_itself: false });
                     }
                     let why = before.unwrap_or_default();
-                    self.set(number, LockStage::Away { why, failed: Some(error.text) });
+                    // A job that is refused goes on trying: whoever lets it in again has it back.
+                    if error.is_refused() && !self.is_refused(number) {
+                        self.note(format!("{why}, and cannot come back: {error}"));
+                    }
+                    self.set(number, LockStage::Away { why, failed: Some(error) });
                 }
             }
             // It would be over, if it did not come back.
@@ -257,6 +264,13 @@ impl SharedLock {
         let sessions = locked(&self.sessions);
         let LockStage::Away { why, .. } = &sessions.get(number)?.stage else { return None };
         Some(why.clone())
+    }
+
+    /// Whether it is known already that it may not come back.
+    fn is_refused(&self, number: usize) -> bool {
+        let sessions = locked(&self.sessions);
+        let stage = sessions.get(number).map(|session| &session.stage);
+        matches!(stage, Some(LockStage::Away { failed: Some(failed), .. }) if failed.is_refused())
     }
 
     fn note(&self, text: String) {

@@ -79,7 +79,7 @@ impl PgError {
         self.code == Some(SqlState::TOO_MANY_CONNECTIONS)
     }
 
-    /// Whether the role is kept from logging in, or its password or rights were changed: trying again is in vain.
+    /// Whether the role is kept from logging in, or its password or rights were changed: it stays out until somebody lets it in again.
     pub(super) fn is_refused(&self) -> bool {
         let refusals = [
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION,

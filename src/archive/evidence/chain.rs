@@ -11,7 +11,7 @@ use crate::record::{HashWriter, read_file, sha256_hex};
 use crate::report::Quarter;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -44,6 +44,9 @@ pub struct ChainEntry {
     pub sealed_utc: String,
     /// SHA-256 of its `manifest.json`.
     pub manifest: Digest,
+    /// `Manifest::content`: what stays as it is however often the run is sealed; `None` in entries of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Digest>,
     /// The entry of the same run that this one takes the place of: it was sealed again because its files had changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<u64>,
@@ -191,6 +194,9 @@ pub struct Chain {
     pub entries: Vec<ChainEntry>,
     /// What was changed, removed, inserted or reordered, by number and line; empty when the chain is whole.
     pub problems: Vec<String>,
+    /// Runs for which the chain does not speak: their entry was changed, does not follow from the one before or is not followed by the
+    /// next one, or stands for another content than the entry whose place it takes.
+    pub doubted: BTreeSet<String>,
     /// Bytes of a last line without its end: its writer was killed. The next one repairs it.
     pub torn: Option<usize>,
     /// Runs that torn lines were about, as far as they could be read: those of earlier entries, and that of the last line.
@@ -220,6 +226,18 @@ impl Chain {
     pub fn has(&self, head: &Head) -> bool {
         self.entries.iter().any(|entry| entry.number == head.number && entry.hash == head.hash)
     }
+
+    /// The entries up to a head whose place another one took afterwards, where nothing says that the run stayed what it was.
+    pub fn replaced_since(&self, head: &Head) -> impl Iterator<Item = &ChainEntry> {
+        let since = self.entries.iter().filter(|entry| entry.number > head.number).filter_map(|entry| entry.replaces);
+        let replaced: BTreeSet<u64> = since.filter(|number| *number <= head.number).collect();
+        self.entries.iter().filter(move |entry| entry.content.is_none() && replaced.contains(&entry.number))
+    }
+}
+
+/// Whether an entry has the content of the one whose place it takes, as far as that one says what it is.
+fn keeps_content(earlier: &ChainEntry, entry: &ChainEntry) -> bool {
+    earlier.content.is_none() || earlier.content == entry.content
 }
 
 /// Reads and checks the bytes of `chain.jsonl`; takes time in proportion to their number.
@@ -244,6 +262,9 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
     for (line, entry, fits) in &read {
         let number = entry.number;
         let due = before.map_or(0, |before| before.number.saturating_add(1));
+        let follows = number == due && before.map_or_else(Digest::zero, |before| before.hash.clone()) == entry.previous;
+        let unlinked = before.filter(|_| !follows).into_iter().chain([entry].into_iter().filter(|_| !fits || !follows));
+        chain.doubted.extend(unlinked.map(|entry| entry.run.clone()));
         let mut say = |what: String| chain.problems.push(format!("entry {number} (line {line}): {what}"));
         if !fits {
             say("it was changed: its hash is not that of its content".into());
@@ -253,7 +274,7 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
         }
         if number != due {
             say(format!("entry {due} was due here: entries were removed or inserted, or their order was changed"));
-        } else if before.map_or_else(Digest::zero, |before| before.hash.clone()) != entry.previous {
+        } else if !follows {
             say("it does not follow from the entry before: one of the two was put in another's place".into());
         }
         match of_run.insert(&entry.run, entry) {
@@ -261,6 +282,13 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
             Some(earlier) if entry.replaces == Some(earlier.number) && earlier.verdict != entry.verdict => {
                 let (number, before, now) = (earlier.number, &earlier.verdict, &entry.verdict);
                 say(format!("it takes the place of entry {number}, which sealed `{before}`, with `{now}`"));
+            }
+            Some(earlier) if entry.replaces == Some(earlier.number) && !keeps_content(earlier, entry) => {
+                say(format!(
+                    "it takes the place of entry {}, which sealed other events, record or files",
+                    earlier.number
+                ));
+                chain.doubted.insert(entry.run.clone());
             }
             earlier if earlier.map(|earlier| earlier.number) == entry.replaces => {}
             Some(earlier) => {
@@ -327,6 +355,7 @@ impl Appender {
         };
         let Ok(manifest) = read_file(self.root.join(&run).join(MANIFEST)) else { return Ok(None) };
         let (story, manifest) = (Manifest::read(&manifest).ok(), Digest::of(&manifest));
+        let content = story.as_ref().map(Manifest::content);
         let (scenario, verdict) = story.map(|story| (story.scenario, story.verdict)).unwrap_or_default();
         let earlier = self.entries()?.into_iter().rev().find(|entry| entry.run == run);
         if earlier.as_ref().is_some_and(|entry| entry.manifest == manifest) {
@@ -337,7 +366,18 @@ impl Appender {
         self.notes.push(format!("{run} was sealed and its entry was torn: it has one again"));
         let quarter = quarter.to_string();
         let (changed, late) = (Vec::new(), false);
-        Ok(Some(ChainEntry { run, scenario, verdict, quarter, manifest, replaces, changed, late, ..like.clone() }))
+        Ok(Some(ChainEntry {
+            run,
+            scenario,
+            verdict,
+            quarter,
+            manifest,
+            content,
+            replaces,
+            changed,
+            late,
+            ..like.clone()
+        }))
     }
 
     fn write(&mut self, mut entry: ChainEntry) -> io::Result<ChainEntry> {
@@ -393,6 +433,17 @@ impl Appender {
         self.file.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// The bytes of a chain, once nobody is between a manifest and its entry.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_chain(path: &Path) -> io::Result<Vec<u8>> {
+    // A writer makes the manifest under the lock of the chain. Where a file system has no locks there is nothing to wait for.
+    let file = crate::record::open_file(path)?;
+    let _ = file.lock_shared();
+    read_file(path)
 }
 
 /// Waits for the lock. Where a file system has none there is nothing to wait for.

@@ -102,6 +102,18 @@ impl Manifest {
         read_format(bytes, MANIFEST_FORMAT, "manifest")
     }
 
+    /// SHA-256 of the lines `SHA256  PATH` of all evidence but `ledger.jsonl`, `reaper.log` and `logs/`: those alone go on after the end
+    /// of the story, when what was left behind is removed. A symbolic link has where it points in the place of its digest.
+    pub fn content(&self) -> Digest {
+        let goes_on = |path: &str| matches!(path, "ledger.jsonl" | "reaper.log") || path.starts_with("logs/");
+        let stays = self.files.iter().filter(|file| file.weight == FileWeight::Evidence && !goes_on(&file.path));
+        let line = |file: &FileEntry| {
+            let digest = file.sha256.as_ref().map(Digest::to_string).or_else(|| file.link.clone());
+            format!("{}  {}\n", digest.unwrap_or_default(), file.path)
+        };
+        Digest::of(stays.map(line).collect::<String>().as_bytes())
+    }
+
     /// Whether both say the same of the files; when that was sealed does not matter.
     pub fn says_the_same(&self, other: &Manifest) -> bool {
         let head = |of: &Manifest| (of.run.clone(), of.scenario.clone(), of.verdict.clone(), of.runs_head.clone());
@@ -240,7 +252,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
             (bytes, changed.into_iter().map(|difference| difference.path).take(CHANGED).collect())
         }
     };
-    let digest = Digest::of(&bytes);
+    let (digest, content) = (Digest::of(&bytes), Some(manifest.content()));
     let (scenario, verdict) = (manifest.scenario, manifest.verdict);
     // One that has no manifest is not in the chain, unless somebody took it away: that is for `verify` to tell, and no reason to
     // check a chain of years at the end of every run.
@@ -257,6 +269,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
         quarter: quarter.to_string(),
         sealed_utc: utc_text(utc_now()),
         manifest: digest,
+        content,
         replaces: last.map(|entry| entry.number),
         changed,
         late,

@@ -527,20 +527,20 @@ impl<'a> Anew<'a> {
 
     /// The same of a page that had to come, by what became of the alerts.
     fn paged(&self, page: &PageExpectation, deadline: DrillTime) -> Option<Option<Verdict>> {
-        let Some((first, _)) = self.injected() else { return Some(None) };
+        let Some(((first, _), began)) = self.injected().zip(self.told.injecting_us()) else { return Some(None) };
         // What came of it after that, and how far its expression was, decides nothing.
         let waited = |event: &Event| matches!(event, Event::Waited { what, .. } if *what == page.waited_for());
         let seen: &[AlertMoment] = &self.alerts_until(waited);
-        if page.paged_before(seen, first).is_some() {
+        if page.paged_before(seen, began).is_some() {
             return Some(Some(Verdict::Noisy));
         }
-        if self.told.injecting_us().is_some_and(|began| page.was_active(seen, began)) {
+        if page.was_active(seen, began) {
             return Some(Some(Verdict::Unsteady));
         }
         let size = self.impact_size(None).filter(|_| page.before_impact);
         let fell = |size, at| matches!(self.timeline.fell(size, first, at), Some(Ok(_)));
         let early = |at: DrillTime| size.is_none_or(|size| !fell(size, at));
-        match page.came(seen, first).filter(|came| came.at <= deadline) {
+        match page.came(seen, began, first).filter(|came| came.at <= deadline) {
             // The condition beside it did not hold.
             Some(_) if self.told.verdict == Verdict::Undetected => Some(None),
             Some(came) if !early(came.at) => Some(Some(Verdict::Late)),
@@ -550,15 +550,15 @@ impl<'a> Anew<'a> {
                 let in_time = reached.is_some_and(|at| at <= escalation.deadline(came.at));
                 (!in_time).then_some(Some(Verdict::Unescalated))
             }
-            None => Some(Some(page.missed(seen, first, deadline, self.told.last_us, "").0)),
+            None => Some(Some(page.missed(seen, began, first, deadline, self.told.last_us, "").0)),
         }
     }
 
     /// Whether somebody was paged who should not have been, from the injection until the faults were undone.
     fn noisy(&self) -> bool {
-        let Some((page, (first, _))) = self.plan.page.as_ref().zip(self.injected()) else { return false };
+        let Some((page, began)) = self.plan.page.as_ref().zip(self.told.injecting_us()) else { return false };
         let seen = self.alerts_judged();
-        page.noise(&seen, first).or_else(|| page.paged_before(&seen, first)).is_some()
+        page.noise(&seen, began).or_else(|| page.paged_before(&seen, began)).is_some()
     }
 
     /// What became of the alerts until the pages were judged: what comes then is of the restore, and of the revert.

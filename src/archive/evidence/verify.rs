@@ -4,6 +4,7 @@
 //!
 //! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
 
+use super::chain::read_chain;
 use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, list, story};
 use super::{CHAIN, Chain, ChainEntry, Digest, Head, check_chain};
 use crate::archive::find::{day_id, first_line, run_id, walk};
@@ -43,11 +44,6 @@ impl Verification {
     pub fn is_unreadable(&self) -> bool {
         !self.problems.is_empty() || self.runs.iter().any(|run| run.state == SealState::Unreadable)
     }
-
-    /// Whether a head that was written down earlier is an entry of one of the chains.
-    pub fn has(&self, head: &Head) -> bool {
-        self.chains.iter().any(|(_, chain)| chain.has(head))
-    }
 }
 
 /// Verifies everything below these paths: run directories, directories that hold some, unpacked artifacts of CI.
@@ -83,25 +79,45 @@ fn differing(runs: &mut [Checked]) {
 fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     let file = path.join(CHAIN);
     let mut without = if root.whole { ChainBeside::Missing } else { ChainBeside::Alone };
-    let chain = match read_file(&file) {
-        Ok(bytes) => Some(check_chain(&bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => {
-            report.problems.push(format!("{}: {error}", file.display()));
-            without = ChainBeside::Unreadable;
-            None
-        }
+    let read = || match read_chain(&file) {
+        Ok(bytes) => Ok(Some(check_chain(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", file.display())),
     };
-    let entries = chain.as_ref().map(Chain::by_run);
-    for place in &root.places {
-        let beside = match &entries {
-            Some(entries) => ChainBeside::Chain(entries.get(place.id.as_str()).copied()),
+    let mut places = root.places.clone();
+    let mut chain = read();
+    // A run that ends meanwhile has a manifest of which the chain that was read knows nothing: what is wrong is asked once more.
+    let runs = loop {
+        let entries = chain.as_ref().ok().and_then(Option::as_ref).map(|chain| (chain.by_run(), &chain.doubted));
+        if chain.is_err() {
+            without = ChainBeside::Unreadable;
+        }
+        let beside = |place: &EvidenceDir| match &entries {
+            Some((entries, doubted)) => {
+                ChainBeside::Chain(entries.get(place.id.as_str()).copied(), doubted.contains(&place.id))
+            }
             None => without,
         };
-        report.runs.push(check(place, beside));
-    }
+        let runs: Vec<Checked> = places.iter().map(|place| check(place, beside(place))).collect();
+        let now = read();
+        if now == chain {
+            break runs;
+        }
+        let begun = now.iter().flatten().flat_map(|chain| &chain.entries).map(|entry| path.join(&entry.run));
+        let new =
+            begun.filter_map(|dir| place(&dir).filter(|place| root.whole && !places.contains(place) && dir.is_dir()));
+        let new: Vec<EvidenceDir> = new.collect();
+        places.extend(new);
+        chain = now;
+    };
+    report.runs.extend(runs);
+    let chain = chain.unwrap_or_else(|problem| {
+        report.problems.push(problem);
+        None
+    });
+    let entries = chain.as_ref().map(Chain::by_run);
     if let (Some(chain), Some(entries)) = (chain.as_ref().filter(|_| root.whole), entries) {
-        let there: HashSet<&str> = root.places.iter().map(|place| place.id.as_str()).collect();
+        let there: HashSet<&str> = places.iter().map(|place| place.id.as_str()).collect();
         let gone = entries.values().filter(|entry| !there.contains(entry.run.as_str()));
         report.runs.extend(gone.map(|entry| Checked::gone(&entry.run, path, Some(entry))));
         // A line may be torn on purpose, to hide a run that was deleted.
@@ -187,7 +203,11 @@ fn place(dir: &Path) -> Option<EvidenceDir> {
 pub fn kept(heads: &[Head], manifests: &[Digest], report: &Verification) -> Vec<(bool, String)> {
     let heads = heads.iter().map(|head| {
         let lost = "is in no chain: entries were removed or replaced since it was written down";
-        (report.has(head), head.to_string(), ["head", "is still in its chain"], ["LOST HEAD", lost])
+        let replaced = "is still in its chain, and a run was sealed again since, by an entry that does not say that it stayed what it was";
+        let mut of_head = report.chains.iter().filter(|(_, chain)| chain.has(head)).peekable();
+        let lost = if of_head.peek().is_some() { replaced } else { lost };
+        let found = of_head.any(|(_, chain)| chain.replaced_since(head).next().is_none());
+        (found, head.to_string(), ["head", "is still in its chain"], ["LOST HEAD", lost])
     });
     let is_there = |own: &Digest| report.runs.iter().any(|run| run.manifest.as_ref() == Some(own));
     let manifests = manifests.iter().map(|own| {
@@ -351,8 +371,8 @@ impl Checked {
 /// What is known of the chain beside a run.
 #[derive(Debug, Clone, Copy)]
 enum ChainBeside<'a> {
-    /// Its entry, or none.
-    Chain(Option<&'a ChainEntry>),
+    /// Its entry, or none; and whether the chain does not speak for it.
+    Chain(Option<&'a ChainEntry>, bool),
     /// There is no chain, and there must have been one.
     Missing,
     /// There is no chain, because the run was copied alone.
@@ -393,7 +413,7 @@ fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
 
 /// A run without a manifest is under way, or was never sealed, or somebody took it away.
 fn without_manifest(place: &EvidenceDir, beside: ChainBeside<'_>, checked: &mut Checked) -> Option<SealState> {
-    if let ChainBeside::Chain(Some(entry)) = beside {
+    if let ChainBeside::Chain(Some(entry), _) = beside {
         checked.error(format!("{MANIFEST} was removed: entry {} sealed it", entry.number));
         return None;
     }
@@ -465,6 +485,11 @@ fn sealed(
         Ok(manifest) => manifest,
         Err(why) => return checked.error(format!("{MANIFEST}: {why}")),
     };
+    if let ChainBeside::Chain(Some(entry), _) = beside
+        && entry.content.as_ref().is_some_and(|content| *content != manifest.content())
+    {
+        checked.error(format!("{MANIFEST} has other events, record or files than entry {} sealed", entry.number));
+    }
     if manifest.run != place.id {
         checked.error(format!("{MANIFEST} is that of {}", manifest.run));
     }
@@ -502,8 +527,13 @@ fn sealed(
 /// Whether the chain knows this manifest.
 fn in_chain(digest: &Digest, beside: ChainBeside<'_>, checked: &mut Checked) {
     match beside {
-        ChainBeside::Chain(Some(entry)) if entry.manifest == *digest => {
+        ChainBeside::Chain(Some(entry), doubted) if entry.manifest == *digest => {
             let number = entry.number;
+            if doubted {
+                checked.error(format!(
+                    "{CHAIN} does not speak for it: what is wrong there is about entry {number} or the one next to it"
+                ));
+            }
             if let Some(before) = entry.replaces {
                 let changed = match entry.changed.as_slice() {
                     [] => "nobody can say what had changed".to_string(),
@@ -516,10 +546,10 @@ fn in_chain(digest: &Digest, beside: ChainBeside<'_>, checked: &mut Checked) {
                 checked.warn(format!("{text} {}", entry.sealed_utc));
             }
         }
-        ChainBeside::Chain(Some(entry)) => {
+        ChainBeside::Chain(Some(entry), _) => {
             checked.error(format!("{MANIFEST} is not the one that entry {} sealed", entry.number));
         }
-        ChainBeside::Chain(None) => {
+        ChainBeside::Chain(None, _) => {
             checked.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
         }
         ChainBeside::Missing => checked.error(format!("it was sealed, and there is no {CHAIN} beside it")),

@@ -263,6 +263,12 @@ impl<'a> DrillReport<'a> {
         drill.objectives = drill.measured();
         drill.conditions = drill.depends_on();
         (drill.verdict, drill.basis) = drill.judge(input.changed.as_deref());
+        if input.changed.is_some() {
+            // No figure follows from it either.
+            let DrObjectives { rto_target_us, rpo_target_us, .. } = drill.objectives;
+            drill.objectives = DrObjectives { rto_target_us, rpo_target_us, ..DrObjectives::default() };
+            drill.figures = Figures::default();
+        }
         drill.limitations = template_lines(&LimitsText { drill: &drill, no_events: input.events.is_empty() });
         Some(drill)
     }

@@ -343,11 +343,17 @@ fn attesting<'r>(report: &'r DrReport<'_>) -> impl Iterator<Item = (&'static str
     [("Reviewed", reviewed), ("Approved", approved)].into_iter().filter_map(|(what, by)| Some((what, by.as_ref()?)))
 }
 
-/// Why a signature does not count: its date has not come yet, or it is that of whoever prepared the report or executed its
-/// drills; `None` where it counts.
+/// Why a signature does not count: it has no date, one that has not come yet or one from before the drills, or it is that of whoever
+/// prepared the report or executed its drills; `None` where it counts.
 fn objection(report: &DrReport<'_>, signature: &Signature) -> Option<&'static str> {
-    if signature.date.as_deref().is_some_and(|date| date > day(&report.made_utc())) {
-        return Some("dated in the future: not counted");
+    let last = report.counted().map(|drill| day(&drill.ended_utc)).max();
+    match signature.date.as_deref() {
+        None => return Some("nobody knows of which report: not counted"),
+        Some(date) if date > day(&report.made_utc()) => return Some("dated in the future: not counted"),
+        Some(date) if last.is_some_and(|last| date < last) => {
+            return Some("dated before the last drill had ended: not counted");
+        }
+        Some(_) => {}
     }
     let prepared = report.header.prepared.iter().map(|own| own.name.as_str());
     let executed = report.drills.iter().filter_map(|drill| drill.plan.executed.as_ref()?.by.as_deref());
@@ -360,9 +366,8 @@ fn attestation(report: &DrReport<'_>) -> Vec<TonedText> {
     let prepared = report.header.prepared.as_ref();
     let mut said = Vec::new();
     for (what, signature) in prepared.map(|own| ("Prepared", own)).into_iter().chain(attesting(report)) {
-        // Nobody is independent of what they prepared themselves.
-        let objection =
-            objection(report, signature).filter(|why| what != "Prepared" || !why.starts_with("not independent"));
+        // Whoever prepared it attests nothing; a date that has not come is wrong all the same.
+        let objection = objection(report, signature).filter(|why| what != "Prepared" || why.contains("in the future"));
         if let Some(why) = objection {
             let date = signature.date.as_deref().unwrap_or("not dated");
             said.push((Bad, format!("{what} by {} ({date}): {why}.", signature.name)));
@@ -491,8 +496,10 @@ fn actual(drill: &DrillReport<'_>, us: &Option<u64>, met: &Option<bool>) -> DrCe
 
 /// The recovery point by which it is judged; where that is known from below only, the bound.
 fn recovery_point(drill: &DrillReport<'_>) -> Option<String> {
-    let bound = || drill.figures.data.as_ref().map(|data| format!("≥\u{a0}{}", span(data.rpo_us)));
-    drill.objectives.rpo_us.map(span).or_else(bound)
+    let data = drill.figures.data.as_ref();
+    let of = if data.is_some_and(|data| data.rpo_at_most_us.is_some()) { "≤\u{a0}" } else { "" };
+    let bound = || data.map(|data| format!("≥\u{a0}{}", span(data.rpo_us)));
+    drill.objectives.rpo_us.map(|us| format!("{of}{}", span(us))).or_else(bound)
 }
 
 /// How long the recovery was held and why so long.

@@ -206,11 +206,17 @@ fn a_drill_as_markdown() {
 fn evidence_that_is_not_intact_is_told_on_the_first_page_and_has_no_verdict() {
     let mut input = input();
     assert!(!text(dr_markdown(&DrReport::new(&input))).contains("not intact"));
+    // What the killed one had left was completed by the reaper: it came to no end all the same.
+    let mut killed = one(DrStory::Killed, "2026-12-24T02:00:00.000Z", "0007").record;
+    killed.ended = true;
+    assert!(killed.is_unfinished() && !SeenRun::of(&killed).unwrap().ended);
     input.drills[0].changed = Some("events.jsonl was changed".into());
     input.evidence = EvidenceSummary { not_intact: 2, gone: 1, broken_chains: 1, unreadable: 1, ..input.evidence };
     let report = DrReport::new(&input);
     assert_eq!(report.drills[0].verdict, DrVerdict::NoVerdict);
     assert!(report.drills[0].basis.contains("events.jsonl was changed"), "{}", report.drills[0].basis);
+    let DrObjectives { rto_us, rto_met, rpo_us, rpo_met, .. } = report.drills[0].objectives;
+    assert_eq!((rto_us, rto_met, rpo_us, rpo_met), (None, None, None, None), "and no figure");
     let page = text(dr_markdown(&report)).replace("&#58;", ":");
     let first = page.split("3. ").next().unwrap();
     let gone = ["The evidence is not intact", "as they were sealed: 2", "only the hash chain knows of them: 1"];
@@ -520,6 +526,11 @@ fn an_attestation_that_attests_nothing_is_said() {
     assert!(first.contains("NOT ATTESTED"), "{first}");
     report.header.approved = signature("C. Boss", "2999-01-04");
     assert!(told(&report).contains("NOT ATTESTED"), "not yet");
+    report.header.approved = signature("C. Boss", "2026-11-30");
+    assert!(told(&report).contains("NOT ATTESTED") && told(&report).contains("before the last drill had ended"));
+    report.header.approved = Some(Signature { date: None, ..signature("C. Boss", "").unwrap() });
+    assert!(told(&report).contains("NOT ATTESTED") && told(&report).contains("not dated"));
+    report.header.approved = None;
     report.header.prepared = signature("A. Writer", "2026-12-31");
     report.header.reviewed = signature("B. Reader", "2026-12-31");
     let text = told(&report);

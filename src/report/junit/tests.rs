@@ -14,14 +14,15 @@ fn xml(records: &[&Record]) -> String {
 fn a_drill_that_has_not_begun_is_an_error() {
     let record = record_of(Story::Passed);
     let now = instant("2026-11-21T09:30:00Z");
-    let xml = String::from_utf8(junit_so_far(&[&record], &["b".into(), "b".into()], now)).expect("UTF-8");
+    let xml =
+        String::from_utf8(junit_so_far(&[&record], Some("disk full"), &["b".into(), "b".into()], now)).expect("UTF-8");
     let doc = Document::parse(&xml).unwrap();
     assert_schema(&doc);
     let names: Vec<_> = suites(&doc).iter().map(|suite| suite.attribute("name").unwrap().to_string()).collect();
-    assert_eq!((names[1..].join(", "), doc.root_element().attribute("errors")), ("b, b (2)".into(), Some("2")));
+    assert_eq!((names[1..].join(", "), doc.root_element().attribute("errors")), ("b, b (2)".into(), Some("3")));
     let times: Vec<_> = suites(&doc).iter().map(|suite| suite.attribute("timestamp").unwrap().to_string()).collect();
     assert_eq!(times, ["2026-11-20T06:41:12", "2026-11-21T09:30:00", "2026-11-21T09:30:00"]);
-    assert_eq!(junit_so_far(&[&record], &[], now), junit(&[&record]));
+    assert_eq!(junit_so_far(&[&record], None, &[], now), junit(&[&record]));
 }
 
 fn suites<'a>(doc: &'a Document<'a>) -> Vec<Node<'a, 'a>> {
@@ -306,8 +307,10 @@ fn an_expected_failure_that_did_not_come_is_red() {
 fn a_recovery_point_that_is_known_from_below_only_is_called_so() {
     let mut record = record_of(Story::RestoreLost);
     assert!(xml(&[&record]).contains("\"rpo_seconds\""));
-    // Nothing survived, and the backup does not tell its age.
+    // Nothing survived, and the backup tells its age, or does not.
     record.read_back.as_mut().unwrap().survivors = Some(crate::record::Numbers::default());
+    let bound = xml(&[&record]);
+    assert!(bound.contains("\"rpo_at_most_seconds\"") && !bound.contains("\"rpo_seconds\""), "{bound}");
     record.backup = None;
     let xml = xml(&[&record]);
     assert!(xml.contains("\"rpo_at_least_seconds\"") && !xml.contains("\"rpo_seconds\""), "{xml}");

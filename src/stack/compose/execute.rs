@@ -52,21 +52,26 @@ impl ContainerTarget<'_> {
     /// [`MOST_OUTPUT`], or the end of it: what was written until then is evidence all the same.
     pub(super) async fn run(&self, service: &str, command: &[String], whole: bool, within: Duration) -> ExecResult {
         let operation = format!("running a command in `{service}`");
-        let (mut stdout, mut stderr, mut begun) = (Vec::new(), Vec::new(), None);
+        let (mut stdout, mut stderr, mut begun, mut started) = (Vec::new(), Vec::new(), None, false);
         let mut name = String::new();
         let running = async {
             let found = containers::inspect(self.docker, self.id).await?;
             name = found.map(|found| containers::state(&found).name).unwrap_or_default();
             // It ends with its standard input, which is never written to: so it ends when `_input` is dropped.
             let (exec, mut output, _input) = self.attach(&operation, bounded(command), &mut begun).await?;
+            started = true;
             take(&mut output, &operation, whole, [&mut stdout, &mut stderr]).await?;
             exit_code(self.docker, &exec, &operation).await
         };
         let code = tokio::time::timeout(within, running).await.ok().transpose()?;
+        let seconds = within.as_secs();
+        let late = || environment(&operation, format!("the engine did not start it within {seconds} s"));
+        // That says nothing about what was asked.
+        if code.is_none() && whole && !started {
+            return Err(late());
+        }
         if code.is_none() && !whole {
             // It may change something, and has to be over before anything else is done. Its standard input went with the wait.
-            let seconds = within.as_secs();
-            let late = || environment(&operation, format!("the engine did not start it within {seconds} s"));
             let begun = begun.ok_or_else(late)?;
             let ended = tokio::time::timeout(END_WITHIN, exit_code(self.docker, &begun, &operation)).await;
             if !matches!(ended, Ok(Ok(_))) {

@@ -19,6 +19,7 @@ pub fn entry(number: u64, run: &str, previous: &Digest) -> (ChainEntry, String) 
         quarter: "2026Q4".into(),
         sealed_utc: "2026-11-20T06:42:00.000Z".into(),
         manifest: Digest::of(run.as_bytes()),
+        content: None,
         replaces: None,
         changed: Vec::new(),
         late: false,

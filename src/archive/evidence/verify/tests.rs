@@ -43,6 +43,13 @@ impl Runs {
         text.lines().filter(|line| !line.contains("head ")).collect::<Vec<_>>().join("\n")
     }
 
+    /// Every run sealed as if for the first time: by somebody who can write to all of it.
+    fn seal_all_anew(&self) {
+        fs::remove_file(self.root().join(CHAIN)).unwrap();
+        (0..RUNS.len()).for_each(|run| fs::remove_file(self.file(run, MANIFEST)).unwrap());
+        RUNS.iter().for_each(|run| drop(seal(&self.root().join(run), false).unwrap()));
+    }
+
     fn chain(&self, change: impl FnOnce(&mut Vec<String>)) {
         let path = self.root().join(CHAIN);
         let mut lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_string).collect();
@@ -71,7 +78,67 @@ fn what_nobody_touched_is_intact_also_what_was_cut_off() {
     assert!(report.runs.iter().all(|run| run.problems.is_empty()), "{:?}", report.runs);
     assert_eq!(runs.told(), "chain        chain.jsonl  3 entries\n3 intact");
     let head = report.chains[0].1.head.clone().unwrap();
-    assert!(report.has(&head) && !report.has(&Head { number: 7, ..head }));
+    let found: Vec<bool> =
+        kept(&[head.clone(), Head { number: 7, ..head }], &[], &report).into_iter().map(|(found, _)| found).collect();
+    assert_eq!(found, [true, false]);
+}
+
+#[test]
+fn a_run_that_was_sealed_again_with_another_story_is_told() {
+    let runs = Runs::new();
+    let dir = runs.root().join(RUNS[2]);
+    // Somebody makes everything fit: events, record, manifest and an entry that admits to nothing but the ledger.
+    let events = dir.join("events.jsonl");
+    let more = fs::read_to_string(&events).unwrap().replacen("not recover", "not  recover", 1);
+    assert_ne!(more, fs::read_to_string(&events).unwrap());
+    fs::write(&events, more).unwrap();
+    fs::write(dir.join("record.json"), report::json(&archive::read_story(&dir).unwrap())).unwrap();
+    seal(&dir, false).unwrap();
+    for keeps in [true, false] {
+        runs.chain(|lines| {
+            let entry = ChainEntry::read(lines.pop().unwrap().as_bytes()).unwrap();
+            let content = entry.content.clone().filter(|_| keeps);
+            lines.push(ChainEntry { changed: vec!["ledger.jsonl".into()], content, ..entry }.sealed().unwrap().1);
+        });
+        let report = runs.report();
+        assert!(report.is_changed());
+        let told = &report.chains[0].1.problems;
+        assert!(told.iter().any(|told| told.contains("sealed other events, record or files")), "{told:?}");
+        assert!(errors(&report, 2).iter().any(|told| told.contains("does not speak for it")), "{report:?}");
+    }
+}
+
+#[test]
+fn a_head_does_not_vouch_for_a_run_that_was_sealed_again_if_nothing_says_that_it_is_the_same() {
+    let runs = Runs::new();
+    let found = || {
+        let report = runs.report();
+        let head = Head { number: 2, hash: report.chains[0].1.entries[2].hash.clone() };
+        kept(&[head], &[], &report)[0].clone()
+    };
+    fs::write(runs.file(1, "ledger.jsonl"), "more\n").unwrap();
+    seal(&runs.root().join(RUNS[1]), false).unwrap();
+    assert!(found().0, "its ledger goes on after its end");
+    assert!(!runs.report().is_changed());
+    // As versions wrote it that did not say what a run holds.
+    let mut previous = Digest::zero();
+    runs.chain(|lines| {
+        for line in lines {
+            let entry = ChainEntry::read(line.as_bytes()).unwrap();
+            let (entry, again) = ChainEntry { content: None, previous: previous.clone(), ..entry }.sealed().unwrap();
+            (previous, *line) = (entry.hash, again);
+        }
+    });
+    assert!(!runs.report().is_changed());
+    assert!(!found().0, "{}", found().1);
+}
+
+#[test]
+fn an_entry_that_was_changed_speaks_for_no_run() {
+    let runs = Runs::new();
+    runs.chain(|lines| lines[1] = lines[1].replacen("2026-", "2025-", 1));
+    assert!(errors(&runs.report(), 1).iter().any(|told| told.contains("does not speak for it")));
+    assert_eq!(errors(&runs.report(), 0), [""; 0], "the others are as they were");
 }
 
 #[test]
@@ -119,7 +186,7 @@ fn a_record_that_is_not_what_its_events_say_is_told_whoever_sealed_it() {
     let path = runs.file(2, "record.json");
     let record = fs::read_to_string(&path).unwrap().replace("\"not_recovered\"", "\"passed\"");
     fs::write(&path, record).unwrap();
-    seal(&runs.root().join(RUNS[2]), false).unwrap();
+    runs.seal_all_anew();
     insta::assert_snapshot!("record", runs.told());
     let report = runs.report();
     assert!(errors(&report, 2)[0].contains("`verdict`"), "{:?}", errors(&report, 2));
@@ -132,7 +199,7 @@ fn a_run_of_other_rules_may_have_come_to_other_figures_and_to_nothing_else() {
         let text = fs::read_to_string(runs.file(2, name)).unwrap();
         assert!(text.contains(from), "{name} has no {from}");
         fs::write(runs.file(2, name), text.replacen(from, to, 1)).unwrap();
-        seal(&runs.root().join(RUNS[2]), false).unwrap();
+        runs.seal_all_anew();
         runs.report()
     };
     let changed = change("record.json", "\"requests\": ", "\"requests\": 1");
@@ -215,11 +282,11 @@ fn a_copy_that_is_not_what_the_events_say_is_told_whoever_sealed_it() {
     let runs = Runs::new();
     let path = runs.file(0, "files/runbook.md");
     fs::write(&path, "# Another\n").unwrap();
-    seal(&runs.root().join(RUNS[0]), false).unwrap();
+    runs.seal_all_anew();
     let text = "files/runbook.md is not the runbook whose SHA-256 events.jsonl has";
     assert_eq!(errors(&runs.report(), 0), [text]);
     fs::write(&path, "password: ***\n").unwrap();
-    seal(&runs.root().join(RUNS[0]), false).unwrap();
+    runs.seal_all_anew();
     assert_eq!(errors(&runs.report(), 0), Vec::<&str>::new(), "secrets were taken out of it");
 }
 
