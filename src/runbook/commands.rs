@@ -107,7 +107,7 @@ pub(super) fn read(
         }
     }
     if mentioned {
-        around.mention(own);
+        around.mention(own, code.span);
     }
     if runs.iter().all(|run| run.commands.is_empty()) {
         return BlockUse::Data("it holds no command".to_string());

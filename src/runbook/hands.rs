@@ -3,6 +3,7 @@
 
 use super::{BlockSettings, ManualReason};
 use crate::programs::{Waits, simple, waits};
+use crate::source::Span;
 
 /// What is open while the blocks of a section are read in order.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,8 @@ pub(super) struct Hands {
     /// Whether a list of steps is read, and whether its text has opened the session.
     in_list: bool,
     mentioned: bool,
+    /// The session that the text of a paragraph opens, and where.
+    lead: Option<(Span, (String, String))>,
 }
 
 impl Hands {
@@ -34,9 +37,19 @@ impl Hands {
         self.forward = None;
     }
 
-    /// What the text of an item opens is open for those behind it: "Open a shell with `docker compose exec shop sh`".
-    pub fn mention(&mut self, inner: Hands) {
-        if let Some(session) = inner.session.filter(|_| self.in_list) {
+    /// What the text of an item opens is open for those behind it: "Open a shell with `docker compose exec shop sh`". Elsewhere it is for
+    /// the block to which its paragraph leads.
+    pub fn mention(&mut self, inner: Hands, at: Span) {
+        match inner.session {
+            Some(session) if self.in_list => (self.session, self.mentioned) = (Some(session), true),
+            session => self.lead = session.map(|session| (at, session)),
+        }
+    }
+
+    /// A block follows to which this paragraph leads: "…, then run:".
+    pub fn led_by(&mut self, paragraph: Span) {
+        let within = |(at, _): &mut (Span, _)| paragraph.start <= at.start && at.end <= paragraph.end;
+        if let Some((_, session)) = self.lead.take_if(within) {
             (self.session, self.mentioned) = (Some(session), true);
         }
     }

@@ -140,12 +140,18 @@ fn explains(inline: &str, block: &str) -> bool {
     block.replace("\\\n", " ").lines().any(holds) || only_looks(&placeholder::masked(inline))
 }
 
-/// Whether a paragraph holds commands between marks that only generators of sites read: `{% highlight bash %}`.
+/// Whether a paragraph holds commands between marks that only generators of sites read (`{% highlight bash %}`), or another file.
 fn holds_marked_code(text: &str) -> bool {
     const MARKS: [&str; 6] = ["{% highlight", "{{< highlight", "{{% highlight", "{{< tab", "{code", ":::{code"];
     let mut lines = text.lines().map(str::trim_start);
     let first = lines.next().unwrap_or_default();
-    MARKS.iter().any(|mark| first.starts_with(mark)) && lines.any(unfenced::is_command)
+    includes(first) || MARKS.iter().any(|mark| first.starts_with(mark)) && lines.any(unfenced::is_command)
+}
+
+/// Whether a line stands for another file that a generator of sites puts in its place.
+pub(super) fn includes(line: &str) -> bool {
+    const MARKS: [&str; 7] = ["--8<--", "{% include", "{{< include", "{{% include", "{{#include", "{!", "::include"];
+    MARKS.iter().any(|mark| line.trim_start().starts_with(mark))
 }
 
 /// What generators of sites show above what stands in a component, by its tag without the `<`: `TabItem label="Helm"`, `Warning`.

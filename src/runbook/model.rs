@@ -86,10 +86,15 @@ pub struct LeftOut {
     pub is_asked: bool,
 }
 
+/// What of a step is left to a person, in words.
+pub(super) fn for_a_person(said: &str) -> String {
+    format!("for a person: {}", super::text::shorten(said, 72))
+}
+
 impl LeftOut {
     /// What a person is asked for.
     pub(super) fn asked(line: usize, said: &str) -> LeftOut {
-        LeftOut { line, why: format!("for a person: {}", super::text::shorten(said, 72)), is_asked: true }
+        LeftOut { line, why: for_a_person(said), is_asked: true }
     }
 }
 

@@ -65,10 +65,15 @@ pub fn parse_page(
     check_headings(source, &document.blocks, diags);
     for html in &document.fences_in_html {
         let first = first_line(source, html.start);
-        let help = "write it between lines of three backticks, tagged `bash`, with an empty line above and below";
-        let message = match html.of(&source.text).trim_start().starts_with('<') {
-            true => "the code block in this HTML is not read",
-            false => "the code between these marks is not read",
+        let text = html.of(&source.text);
+        let mut help = "write it between lines of three backticks, tagged `bash`, with an empty line above and below";
+        let message = match () {
+            () if markdown::includes(text) => {
+                help = "write here what there is to do: a drill follows what stands in this file";
+                "what is included here is not read"
+            }
+            () if text.trim_start().starts_with('<') => "the code block in this HTML is not read",
+            () => "the code between these marks is not read",
         };
         diags.warning(source, first, message).code(OF_NO_RULE).help(help);
     }

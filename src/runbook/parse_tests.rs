@@ -97,6 +97,11 @@ fn a_session_goes_on_through_steps_and_lists() {
     assert_eq!(manual(&format!("## Fix\n\n{forward}")), [true, false]);
     let list = "1. Open a shell with `docker compose exec shop sh`.\n2. Stop it.\n\n   ```sh\n   kill 1\n   ```\n";
     assert_eq!(manual(&format!("## Fix\n\n{list}\nThen:\n\n```sh\nls\n```\n")), [true, true, false]);
+    let shell = "Open a shell with `docker compose exec shop sh`";
+    let fix =
+        |leads: &str| format!("## Fix\n\n{shell}{leads}\n\n```sh\nrm x\n```\n\n## Verification\n\n```sh\nls\n```\n");
+    assert_eq!(manual(&fix(", then run:")), [true, false]);
+    assert_eq!(manual(&fix(" to see more.")), [false, false], "it may be opened, and need not");
 }
 
 #[test]
@@ -231,6 +236,8 @@ fn what_the_text_asks_of_a_person_is_told_by_the_step_beside_it() {
         (format!("## Mitigation\n\n- [ ] Confirmed with the customers\n\n{code}\nPhone the DBA.\n"), &[3, 9]),
         ("## Fix\n\n### Step 2\n\n1. Restart:\n\n   ```sh\n   a\n   ```\n\n2. Phone the DBA.\n".into(), &[11]),
         ("## Fix\n\n1. Phone the DBA.\n2. Restart:\n\n   ```sh\n   a\n   ```\n".into(), &[]),
+        (format!("## Fix\n\n{code}\nIn the end, `docker compose down -v` and `docker compose ps`.\n"), &[7]),
+        (format!("## Fix\n\n{code}\nNever `docker compose down -v`; `docker compose ps` shows it.\n"), &[]),
         (format!("## Fix\n\nIf it stays red, phone the DBA.\n\n{code}"), &[]),
     ] {
         let steps = read(&text).0.steps;

@@ -50,6 +50,8 @@ static HOSTS: [TextPattern; 3] = [
 /// Words in capitals in a connection string: `"host=HOST dbname=DATABASE"`.
 static CONNECTION: TextPattern =
     TextPattern::new(r#"\b(?:host|port|dbname|user|password)=([A-Z][A-Z0-9_-]*[A-Z0-9])(?:[\s"']|$)"#);
+/// What xargs puts each line in the place of: `xargs -I POD kubectl delete POD`.
+static REPLACED: TextPattern = TextPattern::new(r#"\bxargs\b[^|;&\n]*?\s(?:-I\s*|-i|--replace=)["']?([^\s"']+)"#);
 /// MDX wants braces escaped: `/debates/\{id\}`; not `$\{pod\}`.
 static ESCAPED: TextPattern = TextPattern::new(r"(?:^|[^$%@\\#{])(\\\{([A-Za-z_][A-Za-z0-9_-]{1,79})\\\})");
 
@@ -89,6 +91,8 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
         let words = host.captures_iter(&masked).filter_map(|found| found.get(1));
         add(&mut words.map(|found| of(found, found.as_str())));
     }
+    let replaced: Vec<&str> = REPLACED.captures_iter(text).filter_map(|found| Some(found.get(1)?.as_str())).collect();
+    found.retain(|one| text.get(one.span.start..one.span.end).is_none_or(|word| !replaced.contains(&word)));
     found
 }
 

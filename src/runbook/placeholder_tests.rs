@@ -142,6 +142,8 @@ fn other_words_in_capitals() {
         "kubectl exec web -- printenv DB_HOST",
         "docker run -e API_TOKEN x",
         "echo -n NAMESPACE",
+        "kubectl get po -o name | xargs -I POD kubectl delete POD",
+        "kubectl get po -o name | xargs -r -I{pod} kubectl delete {pod}",
         "grep -n NODE_NAME x",
         "NAMESPACE",
         "# kubectl -n NAMESPACE get po",

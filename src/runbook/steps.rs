@@ -155,6 +155,7 @@ impl StepBuilder<'_> {
         let mut asked = Vec::new();
         if section.phase != RunbookPhase::Reference {
             beside::orders(section.blocks.iter().copied(), &mut asked);
+            beside::unread(&self.text.source.text, &section.blocks, &mut asked);
         }
         let steps = self.steps.get_mut(first..).unwrap_or_default();
         let runs = |(step, _): &(Step, usize)| step.manual.is_none();
@@ -167,7 +168,7 @@ impl StepBuilder<'_> {
             if let Some(index) = index
                 && let Some((step, _)) = steps.get_mut(index).filter(|(step, _)| step.manual.is_none())
             {
-                step.left_out.push(LeftOut::asked(self.text.source.line(at), &said));
+                step.left_out.push(LeftOut { line: self.text.source.line(at), why: said, is_asked: true });
                 step.left_out.sort_by_key(|left| left.line);
             }
         }
@@ -258,6 +259,12 @@ impl StepBuilder<'_> {
             // An introduction belongs to the first of several blocks.
             let taken = pieces.last().is_some_and(|(piece, _)| piece.span.end > start);
             let span = Span::new(if taken { own.start } else { start }, own.end);
+            if let Some((text, span)) = placed.intro
+                && text.trim_end().ends_with(':')
+                && placed.code.unread != Some(Unread::Inline)
+            {
+                self.hands.led_by(span);
+            }
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
             let (source, clients) = (self.text.source, self.text.clients);
@@ -296,9 +303,9 @@ impl StepBuilder<'_> {
         }
         if pieces.is_empty() && (unit.wanted || data.is_some() && is_for_people(unit.phase)) {
             let text = unit.span.of(&self.text.source.text);
-            let manual = match (data, unfenced::mentioned(text)) {
+            let manual = match (data, unfenced::mentioned(text).next()) {
                 (Some(what), _) => format!("no command in it: {what}"),
-                (None, Some(code)) => {
+                (None, Some((code, _))) => {
                     format!("a command in its text is not read (`{}`): put it into a block", shorten(code, 60))
                 }
                 (None, None) => "no command in it".to_string(),

@@ -31,9 +31,15 @@ pub(super) fn is_command(line: &str) -> bool {
     is_typed(line, is_known_command, false)
 }
 
-/// The first code in running text that is a command as a person would type it.
-pub(super) fn mentioned(text: &str) -> Option<&str> {
-    text.split('`').skip(1).step_by(2).map(str::trim).find(|code| is_command(code))
+/// The code in running text that is a command as a person would type it, each with the sentence before it.
+pub(super) fn mentioned(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut end = 0;
+    let parts = text.split('`').enumerate().map(move |(index, part)| {
+        let before = text.get(..end).unwrap_or_default().rsplit(['.', ';', '!', '?', '(']).next().unwrap_or_default();
+        end += part.len() + 1;
+        (index % 2 == 1, part.trim(), before)
+    });
+    parts.filter(|(is_code, code, _)| *is_code && is_command(code)).map(|(_, code, before)| (code, before))
 }
 
 /// The words with which lines of a page's shell begin: what nobody else knows is a program there.
@@ -67,7 +73,9 @@ fn is_typed(line: &str, known: impl Fn(&str) -> bool, asked: bool) -> bool {
     let Some(program) = first_word(typed).filter(|word| known(word)) else { return false };
     let mut words = typed.split_whitespace().skip_while(|word| *word != program).skip(1).peekable();
     if prompted.is_some() || words.peek().is_none() {
-        return prompted.is_some();
+        // "Run `./failover.sh`", and not "use `/opt/shop`".
+        let is_script = program.starts_with("./") || program.starts_with("../") || program.ends_with(".sh");
+        return prompted.is_some() || asked && (is_script || program.len() < line.len());
     }
     let ends = typed.ends_with(['.', ':', ',', ';', '?', '!']) && !typed.ends_with(" .") && !typed.ends_with("..");
     let left_out = typed.contains("...") || typed.contains('…');
@@ -234,7 +242,7 @@ fn asks_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: Option
     leads.filter(|_| is_typed(&code.text, known, asked) && !words.iter().any(|word| is_against(word)))
 }
 
-fn is_against(word: &str) -> bool {
+pub(super) fn is_against(word: &str) -> bool {
     is_among(words!("against"), word)
 }
 
@@ -312,6 +320,7 @@ mod tests {
             ),
             ("## Fix\n\n> kubectl delete pod <pod>\n", vec!["kubectl delete pod <pod>"]),
             ("## Fix\n\n- psql -c 'select * from a_b_c'\n", vec!["psql -c 'select * from a_b_c'"]),
+            ("## Fix\n\n1. Run `./failover.sh`; see `/etc/hosts`.\n", vec!["./failover.sh"]),
             ("## Fix\n\n1. Run `kubectl get pods` and wait.\n", vec!["kubectl get pods"]),
             (
                 "## Fix\n\nRun `make drift-check` or `service nginx restart`.\n",

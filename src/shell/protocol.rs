@@ -210,7 +210,10 @@ mod tests {
         let call =
             ToolCall { program: "docker".into(), args: vec!["ps".into()], cwd: "/é".into(), ..ToolCall::default() };
         let line = serde_json::to_string(&FromCall::Begun(call.clone())).unwrap();
-        assert_eq!(line, r#"{"begun":{"program":"docker","args":["ps"],"cwd":"/é","begins":"","env":[]}}"#);
+        assert_eq!(
+            line,
+            r#"{"begun":{"program":"docker","args":["ps"],"cwd":"/é","begins":"","no_input":false,"env":[]}}"#
+        );
         assert_eq!(serde_json::from_str::<FromCall>(&line).unwrap(), FromCall::Begun(call));
     }
 }

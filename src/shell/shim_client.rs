@@ -7,6 +7,7 @@ use crate::record::Stream;
 use crate::stack::{PIECE, REFUSED, ToolCall};
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -26,7 +27,10 @@ pub fn call_runner(socket: &Path, program: &str, args: &[OsString]) -> i32 {
     let cwd = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let call = ToolCall { program: program.to_string(), args, cwd, env: env.collect(), ..ToolCall::default() };
+    let null = |path| Some(std::fs::metadata(path).ok()?.rdev());
+    let no_input = null("/dev/stdin").is_some_and(|input| Some(input) == null("/dev/null"));
+    let (program, env) = (program.to_string(), env.collect());
+    let call = ToolCall { program, args, cwd, no_input, env, ..ToolCall::default() };
     converse(socket, call).unwrap_or_else(|error| {
         say(&format!("the drill does not answer: {error}"));
         NOBODY_THERE

@@ -157,7 +157,7 @@ async fn serve(id: u64, caller: UnixStream, tx: ToRunner, calls: ShimCalls) {
     let Ok(Some(FromCall::Begun(mut call))) = first else { return };
     let (replies, told) = mpsc::unbounded_channel();
     locked(&calls).insert(id, replies);
-    call.begins = super::session::current_dir().to_string_lossy().into_owned();
+    call.begins = super::session::current_dir().to_string_lossy().into();
     call.env.retain(|(name, value)| std::env::var_os(name).as_deref() != Some(value.as_ref()));
     tx.say(&FromShell::Call(id, FromCall::Begun(call))).await;
     let ended = tokio::select! {

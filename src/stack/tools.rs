@@ -35,7 +35,10 @@ pub struct ToolCall {
     pub cwd: String,
     /// The directory in which its session began; the session itself says it.
     #[serde(default)]
-    pub begins: String,
+    pub begins: Box<str>,
+    /// Whether its standard input is `/dev/null`, as a step has it to which nothing is fed; a person has the terminal there.
+    #[serde(default)]
+    pub no_input: bool,
     /// Variables that its environment has beyond the container's own, or with other values.
     pub env: Vec<(String, String)>,
 }

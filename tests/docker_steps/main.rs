@@ -435,7 +435,9 @@ async fn docker_in_a_step_works_on_the_teams_containers() {
         assert_eq!(s.out("docker ps -q --no-trunc -f name=the-db").await, id(stack, "db").await);
         assert_eq!(s.out("docker ps -aqf name=fd-agent").await, "");
         assert_eq!(s.out("docker exec -i \"$(docker compose ps -q db)\" cat <<< in").await, "in");
-        let ran = s.run("docker exec -it shop-web-1 true").await;
+        assert_eq!(s.out("docker exec -it shop-web-1 sh -c 'test -t 1 && echo $PAGER' | tr -d '\\r'").await, "cat");
+        assert_eq!(s.run("export A=1; sudo sh -c 'test -z \"$A\"' && sudo -E sh -c 'test $A' && sudo --preserve-env=A,B sh -c 'test $A'").await.exit, 0);
+        let ran = s.run("echo x | docker exec -it shop-web-1 true").await;
         assert!(ran.exit == 1 && ran.err.contains("not a TTY"), "{ran:?}");
         assert!(s.out("docker logs shop-web-1").await.contains("web is up"));
         assert_eq!(s.out("docker restart -t 1 shop-web-1").await, "shop-web-1");

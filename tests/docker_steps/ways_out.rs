@@ -164,6 +164,7 @@ async fn config(stack: &ComposeStack, name: &str, value: &str) -> String {
         cwd: "/".into(),
         begins: "/".into(),
         env: vec![(name.into(), value.into())],
+        no_input: true,
     };
     let called =
         stack.tools(&Place::Toolbox, &firedrill::record::Secrets::default()).call(call, io, CancellationToken::new());

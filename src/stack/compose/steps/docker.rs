@@ -146,7 +146,7 @@ impl StepTools {
     /// `exec`, to the end of the command; its exit code. In the container of this name; of Compose in that of a service that has this
     /// number, or in its first one that runs. The command may read the step's standard input, and have a terminal.
     pub(super) async fn exec(&self, ask: &StepRequest, step: StepCall<'_>) -> Result<i32, NotDone> {
-        let (StepCall { io, cancel, .. }, words, team) = (step, &ask.words, self.team().await?);
+        let (StepCall { io, cancel, call }, words, team) = (step, &ask.words, self.team().await?);
         let docker = &self.target.endpoint().docker;
         let (name, command) = words.rest.split_first().ok_or_else(|| NotDone::refused("in which container?"))?;
         let (container, has_input, has_terminal) = if ask.of_compose {
@@ -161,15 +161,20 @@ impl StepTools {
             (team.find(name)?, words.is_set("interactive"), words.is_set("tty"))
         };
         let detach = words.is_set("detach");
+        // What is fed is no terminal; where nothing is, a person has one there.
+        let has_input = has_input && !(has_terminal && call.no_input);
         if has_input && has_terminal && !detach {
             return Err(NotDone::failed("the input device is not a TTY"));
         }
+        // A pager waits for a key that nobody presses.
+        let pager = has_terminal.then(|| "PAGER=cat".to_string());
+        let env = pager.into_iter().chain(words.env.iter().map(|(name, value)| format!("{name}={value}"))).collect();
         let options = CreateExecOptions {
             attach_stdin: Some(has_input && !detach),
             attach_stdout: Some(!detach),
             attach_stderr: Some(!detach),
             tty: Some(has_terminal),
-            env: Some(words.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            env: Some(env),
             cmd: Some(command.to_vec()),
             user: words.value("user").map(str::to_string),
             working_dir: words.value("workdir").map(str::to_string),

@@ -98,7 +98,7 @@ impl FileLookup {
     }
 
     fn begins<'a>(&'a self, call: &'a ToolCall) -> Option<&'a str> {
-        Some(call.begins.as_str()).filter(|begins| !begins.is_empty()).or(self.begins.as_deref())
+        Some(&*call.begins).filter(|begins| !begins.is_empty()).or(self.begins.as_deref())
     }
 
     /// A path of the session as one of this machine.

@@ -63,7 +63,7 @@ impl StepTarget {
         match self {
             StepTarget::Drill(stack) => {
                 let mut known = known(stack.model.name(), &stack.spec, &stack.project);
-                if let Some(bases) = stack.started().bases.get(&call.begins) {
+                if let Some(bases) = stack.started().bases.get(&*call.begins) {
                     known.lookup.bases.clone_from(bases);
                 }
                 known
@@ -145,7 +145,7 @@ impl StepTools {
         let ask = request::parse(step.call, &self.target.known(step.call))?;
         if let (StepTarget::Drill(stack), false) = (&self.target, ask.bases.is_empty()) {
             // The beginning of a session is one directory, and not another one for each call.
-            stack.started().bases.insert(step.call.begins.clone(), ask.bases.clone());
+            stack.started().bases.insert(step.call.begins.to_string(), ask.bases.clone());
         }
         match (ask.does, &self.target) {
             (CallKind::Itself, _) => {
