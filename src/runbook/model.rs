@@ -332,7 +332,7 @@ impl Runbook {
 }
 
 /// Whether a step is to be done in a shell in which nothing is set: "Open a second terminal and run there".
-fn is_in_another_terminal(title: &str) -> bool {
+pub fn is_in_another_terminal(title: &str) -> bool {
     static TERMINAL: TextPattern = TextPattern::new(words!("other terminals"));
     TERMINAL.is_match(title)
 }

@@ -307,6 +307,15 @@ async fn what_a_session_breaks_again_as_it_is_left_is_no_recovery() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_terminal_knows_nothing_of_the_first_one() {
+    for (title, verdict) in [("Mend it", Verdict::Passed), ("Mend it in a second terminal", Verdict::StepFailed)] {
+        let mend = "mend() { kill -CONT \"$(cat db.pid)\"; }";
+        let cure = format!("{mend}\n```\n\n### {title}\n\n```bash\nmend");
+        Drill::new("container_pause: { service: db }", &cure).record(verdict).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_nobody_needs_hurts_nobody() {
     Drill::new("container_pause: { service: idle }", "true").record(Verdict::NoImpact).await;
 }

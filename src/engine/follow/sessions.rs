@@ -27,6 +27,8 @@ pub(super) struct Sessions<'a> {
     sink: EventSink,
     opening: Option<(Place, Opening)>,
     open: BTreeMap<Place, PlaceSession>,
+    /// Those of other terminals, in which something may go on.
+    others: Vec<PlaceSession>,
 }
 
 pub(super) struct PlaceSession {
@@ -55,7 +57,17 @@ type RunningInstance = Result<Option<Instance>, String>;
 
 impl<'a> Sessions<'a> {
     pub(super) fn new(stack: &'a dyn Stack, sink: EventSink, opening: Option<(Place, Opening)>) -> Sessions<'a> {
-        Sessions { stack, sink, opening, open: BTreeMap::new() }
+        Sessions { stack, sink, opening, open: BTreeMap::new(), others: Vec::new() }
+    }
+
+    /// Another terminal is opened, in which nothing is known of this one: what is given back is for `close_other`.
+    pub(super) fn open_other(&mut self) -> BTreeMap<Place, PlaceSession> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Goes on in the terminal from which another one was opened.
+    pub(super) fn close_other(&mut self, first: BTreeMap<Place, PlaceSession>) {
+        self.others.extend(std::mem::replace(&mut self.open, first).into_values());
     }
 
     /// What a place has in its environment by itself, as far as the stack says.
@@ -179,11 +191,11 @@ impl<'a> Sessions<'a> {
     /// Leaves each session as a person closes a terminal: its EXIT trap runs, while users are still looked at.
     pub(super) async fn leave(&mut self) {
         let mut ended = Vec::new();
-        for session in self.open.values() {
+        for session in self.open.values().chain(&self.others) {
             ended.push(self.look(&session.place).await.is_err());
         }
         // In a container that does not run, or is paused, no trap runs either.
-        for (session, _) in self.open.values_mut().zip(ended).filter(|(_, ended)| !ended) {
+        for (session, _) in self.open.values_mut().chain(&mut self.others).zip(ended).filter(|(_, ended)| !ended) {
             let _ = session.shell.run("exit", false, LEFT_WITHIN, |_, _| {}).await;
         }
     }

@@ -5,7 +5,7 @@ use super::judge::{Failing, failing, first_line};
 use super::{Follower, ManualOutcome};
 use crate::engine::stop::Stop;
 use crate::record::{Check, CheckOutcome, Event, Location, StepStatus, Verdict, looks_secret, url_password};
-use crate::runbook::{Handling, RunbookInput, Step, unified_name};
+use crate::runbook::{Handling, RunbookInput, Step, is_in_another_terminal, unified_name};
 use std::time::Duration;
 
 /// Appended to the reason of a verification that is not tried again.
@@ -67,11 +67,20 @@ impl Follower<'_> {
         Ok(None)
     }
 
-    /// Carries out a step, in its own environment where it has one.
+    /// Carries out a step, in another terminal where it asks for one.
     ///
     /// # Errors
     /// Why it did not do what it should.
     async fn step(&mut self, step: &Step) -> StepEnd {
+        let first = is_in_another_terminal(&step.title).then(|| self.sessions.open_other());
+        let followed = self.step_in_its_environment(step).await;
+        if let Some(first) = first {
+            self.sessions.close_other(first);
+        }
+        followed
+    }
+
+    async fn step_in_its_environment(&mut self, step: &Step) -> StepEnd {
         let Some(env) = self.respond.env_of_steps.get(&step.id) else { return self.bare_step(step).await };
         let set = self.inputs.begin_step(env);
         self.sessions.set(&set).await;
