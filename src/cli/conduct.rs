@@ -105,8 +105,9 @@ pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Er
         let (record, saved) = one(plan, &*stack, wanted, &*platform, &shutdown).await?;
         worst = worst.max(record.outcome());
         records.push(record);
-        save_junit(wanted, &records, saved.as_ref().err(), plans)?;
+        let told = save_junit(wanted, &records, saved.as_ref().err(), plans);
         saved?;
+        told?;
     }
     Ok(exit_of(worst))
 }

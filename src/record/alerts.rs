@@ -360,7 +360,7 @@ impl PageExpectation {
                 format!("its expression was true after {begun}, and {so_far} later {state}{ended}"),
             );
         }
-        let why = match seen.iter().find(|other| self.is_told(other) && other.at_us >= from) {
+        let why = match seen.iter().find(|other| self.is_told(other) && other.at_us >= began) {
             Some(other) => format!("it fired with other labels: {}", matchers(&other.labels)),
             None if self.source.is_some() => "it was never posted".into(),
             None if distance.is_empty() => "it never became pending".into(),

@@ -37,11 +37,12 @@ pub(super) fn unread(source: &str, blocks: &[&MarkdownBlock], out: &mut Vec<(usi
     let mut all: Vec<&MarkdownBlock> = blocks.to_vec();
     while let Some(block) = all.pop() {
         match block {
-            MarkdownBlock::Paragraph { span, .. } => {
+            // What leads to a block tells what the block does.
+            MarkdownBlock::Paragraph { text, span } if !text.trim_end().ends_with(':') => {
                 let changes = |code: &str| of_shell(&placeholder::masked(code)).kind == EffectKind::Changes;
                 for (code, before) in unfenced::mentioned(span.of(source)).filter(|(code, _)| !read.contains(code)) {
                     let against = spoken_words(before).iter().any(|word| unfenced::is_against(word));
-                    if changes(code) && !against && !before.contains("~~") {
+                    if changes(code) && !against && is_for_all(before) {
                         let told = format!("a command in its text that is not read: `{}`", shorten(code, 60));
                         out.push((span.start, told));
                     }

@@ -46,12 +46,17 @@ impl Hands {
         }
     }
 
-    /// A block follows to which this paragraph leads: "…, then run:".
-    pub fn led_by(&mut self, paragraph: Span) {
+    /// A block follows to which this paragraph leads ("…, then run:"); whether it opens a session, until `leave`.
+    pub fn led_by(&mut self, paragraph: Span) -> bool {
         let within = |(at, _): &mut (Span, _)| paragraph.start <= at.start && at.end <= paragraph.end;
-        if let Some((_, session)) = self.lead.take_if(within) {
-            (self.session, self.mentioned) = (Some(session), true);
-        }
+        let Some((_, session)) = self.lead.take_if(within) else { return false };
+        self.session = Some(session);
+        true
+    }
+
+    /// The block is over that was for the session of its paragraph.
+    pub fn leave(&mut self) {
+        self.session = None;
     }
 
     /// A new block begins. A session stays open beyond its block until it is left, or until a block begins with the

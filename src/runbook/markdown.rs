@@ -151,7 +151,8 @@ fn holds_marked_code(text: &str) -> bool {
 /// Whether a line stands for another file that a generator of sites puts in its place.
 pub(super) fn includes(line: &str) -> bool {
     const MARKS: [&str; 7] = ["--8<--", "{% include", "{{< include", "{{% include", "{{#include", "{!", "::include"];
-    MARKS.iter().any(|mark| line.trim_start().starts_with(mark))
+    // `{% include note.html content="…" %}` puts a text of its own there.
+    MARKS.iter().any(|mark| line.trim_start().starts_with(mark)) && !line.contains("content=")
 }
 
 /// What generators of sites show above what stands in a component, by its tag without the `<`: `TabItem label="Helm"`, `Warning`.

@@ -102,6 +102,8 @@ fn a_session_goes_on_through_steps_and_lists() {
         |leads: &str| format!("## Fix\n\n{shell}{leads}\n\n```sh\nrm x\n```\n\n## Verification\n\n```sh\nls\n```\n");
     assert_eq!(manual(&fix(", then run:")), [true, false]);
     assert_eq!(manual(&fix(" to see more.")), [false, false], "it may be opened, and need not");
+    let two = fix(", then run:").replace("## Verification", "Then, on your own machine:");
+    assert_eq!(manual(&two), [true, false], "it is for that block");
 }
 
 #[test]
@@ -238,6 +240,9 @@ fn what_the_text_asks_of_a_person_is_told_by_the_step_beside_it() {
         ("## Fix\n\n1. Phone the DBA.\n2. Restart:\n\n   ```sh\n   a\n   ```\n".into(), &[]),
         (format!("## Fix\n\n{code}\nIn the end, `docker compose down -v` and `docker compose ps`.\n"), &[7]),
         (format!("## Fix\n\n{code}\nNever `docker compose down -v`; `docker compose ps` shows it.\n"), &[]),
+        (format!("## Fix\n\n{code}\nNever run `./wipe.sh` or `docker compose down -v`.\n"), &[]),
+        (format!("## Fix\n\nStop it with `docker compose stop <name>`:\n\n{code}"), &[]),
+        (format!("## Fix\n\n{code}\nIf it stays red, `docker compose restart db` is what the DBA does.\n"), &[]),
         (format!("## Fix\n\nIf it stays red, phone the DBA.\n\n{code}"), &[]),
     ] {
         let steps = read(&text).0.steps;

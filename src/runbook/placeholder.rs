@@ -51,7 +51,8 @@ static HOSTS: [TextPattern; 3] = [
 static CONNECTION: TextPattern =
     TextPattern::new(r#"\b(?:host|port|dbname|user|password)=([A-Z][A-Z0-9_-]*[A-Z0-9])(?:[\s"']|$)"#);
 /// What xargs puts each line in the place of: `xargs -I POD kubectl delete POD`.
-static REPLACED: TextPattern = TextPattern::new(r#"\bxargs\b[^|;&\n]*?\s(?:-I\s*|-i|--replace=)["']?([^\s"']+)"#);
+static REPLACED: TextPattern =
+    TextPattern::new(r#"\bxargs(?:\s+-\S+(?:\s+\d+)?)*?\s+(?:-I\s*|-i|--replace=)["']?([^\s"']+)"#);
 /// MDX wants braces escaped: `/debates/\{id\}`; not `$\{pod\}`.
 static ESCAPED: TextPattern = TextPattern::new(r"(?:^|[^$%@\\#{])(\\\{([A-Za-z_][A-Za-z0-9_-]{1,79})\\\})");
 
@@ -91,8 +92,11 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
         let words = host.captures_iter(&masked).filter_map(|found| found.get(1));
         add(&mut words.map(|found| of(found, found.as_str())));
     }
-    let replaced: Vec<&str> = REPLACED.captures_iter(text).filter_map(|found| Some(found.get(1)?.as_str())).collect();
-    found.retain(|one| text.get(one.span.start..one.span.end).is_none_or(|word| !replaced.contains(&word)));
+    let replaced: Vec<_> = REPLACED.captures_iter(text).filter_map(|found| found.get(1)).collect();
+    let is_replaced = |one: &Placeholder, of: &regex::Match<'_>| {
+        one.span.start >= of.start() && text.get(one.span.start..one.span.end) == Some(of.as_str())
+    };
+    found.retain(|one| !replaced.iter().any(|of| is_replaced(one, of)));
     found
 }
 

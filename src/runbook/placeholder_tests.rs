@@ -143,7 +143,7 @@ fn other_words_in_capitals() {
         "docker run -e API_TOKEN x",
         "echo -n NAMESPACE",
         "kubectl get po -o name | xargs -I POD kubectl delete POD",
-        "kubectl get po -o name | xargs -r -I{pod} kubectl delete {pod}",
+        "kubectl get po -o name | xargs -r -n 1 -I{pod} kubectl delete {pod}",
         "grep -n NODE_NAME x",
         "NAMESPACE",
         "# kubectl -n NAMESPACE get po",

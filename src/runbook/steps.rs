@@ -259,12 +259,9 @@ impl StepBuilder<'_> {
             // An introduction belongs to the first of several blocks.
             let taken = pieces.last().is_some_and(|(piece, _)| piece.span.end > start);
             let span = Span::new(if taken { own.start } else { start }, own.end);
-            if let Some((text, span)) = placed.intro
-                && text.trim_end().ends_with(':')
-                && placed.code.unread != Some(Unread::Inline)
-            {
-                self.hands.led_by(span);
-            }
+            let leads = placed.intro.filter(|(text, _)| text.trim_end().ends_with(':'));
+            let leads = leads.filter(|_| placed.code.unread != Some(Unread::Inline));
+            let led = leads.is_some_and(|(_, span)| self.hands.led_by(span));
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
             let (source, clients) = (self.text.source, self.text.clients);
@@ -278,7 +275,11 @@ impl StepBuilder<'_> {
                     Read::Data(_) => {}
                 }
             }
-            match commands::read(source, placed.code, clients, unit.phase, &mut self.hands) {
+            let read = commands::read(source, placed.code, clients, unit.phase, &mut self.hands);
+            if led {
+                self.hands.leave();
+            }
+            match read {
                 Read::Run(mut runs) => {
                     self.ran = true;
                     // Whoever annotates a block has read it as commands.

@@ -33,7 +33,7 @@ pub struct ToolCall {
     pub args: Vec<String>,
     /// Its working directory, in the container of the step.
     pub cwd: String,
-    /// The directory in which its session began; the session itself says it.
+    /// The directory in which its session began; the session itself says it. Boxed, as messages of calls are to be small.
     #[serde(default)]
     pub begins: Box<str>,
     /// Whether its standard input is `/dev/null`, as a step has it to which nothing is fed; a person has the terminal there.

@@ -242,7 +242,10 @@ impl SharedFill {
         // Slots that others have count as left to them.
         let open = slots.free.saturating_add(slots.others);
         let want = usize::try_from(open.min(slots.free).min(room)).unwrap_or(0);
-        let opening = stream::iter(0..want).map(|_| PgSession::hold(&self.role.target, APPLICATION));
+        let refused = self.state(|state| state.refused);
+        // Where no slot is free, one login tells whether it would be let in again.
+        let opening =
+            stream::iter(0..want.max(usize::from(refused))).map(|_| PgSession::hold(&self.role.target, APPLICATION));
         let mut opened = opening.buffer_unordered(AT_ONCE);
         while let Some(session) = opened.next().await {
             match session {
@@ -251,7 +254,7 @@ impl SharedFill {
                     drop(held.spawn(session.ended()));
                 }
                 // Somebody else was faster; the next look at the slots says what is to be done.
-                Err(error) if error.is_full() => {}
+                Err(error) if error.is_full() => self.state(|state| state.refused = false),
                 Err(error) if error.is_refused() && self.state(|state| state.once) => {
                     self.state(|state| state.refused = true);
                     return Ok(self.barred(format!("{} cannot come back: {error}", self.role.target.user)));

@@ -282,6 +282,7 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
             Some(earlier) if entry.replaces == Some(earlier.number) && earlier.verdict != entry.verdict => {
                 let (number, before, now) = (earlier.number, &earlier.verdict, &entry.verdict);
                 say(format!("it takes the place of entry {number}, which sealed `{before}`, with `{now}`"));
+                chain.doubted.insert(entry.run.clone());
             }
             Some(earlier) if entry.replaces == Some(earlier.number) && !keeps_content(earlier, entry) => {
                 say(format!(
@@ -292,7 +293,8 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
             }
             earlier if earlier.map(|earlier| earlier.number) == entry.replaces => {}
             Some(earlier) => {
-                say(format!("{} has entry {} already, and this one does not say so", entry.run, earlier.number))
+                say(format!("{} has entry {} already, and this one does not say so", entry.run, earlier.number));
+                chain.doubted.insert(entry.run.clone());
             }
             None => say(format!("it takes the place of an entry of {} that is not there", entry.run)),
         }

@@ -76,6 +76,9 @@ fn differing(runs: &mut [Checked]) {
     }
 }
 
+/// How often a root is looked at where runs end meanwhile.
+const PASSES: u32 = 3;
+
 fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     let file = path.join(CHAIN);
     let mut without = if root.whole { ChainBeside::Missing } else { ChainBeside::Alone };
@@ -86,8 +89,10 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     };
     let mut places = root.places.clone();
     let mut chain = read();
-    // A run that ends meanwhile has a manifest of which the chain that was read knows nothing: what is wrong is asked once more.
+    // A run that ends meanwhile has a manifest of which the chain that was read knows nothing: then all is looked at once more.
+    let mut passes = 0;
     let runs = loop {
+        passes += 1;
         let entries = chain.as_ref().ok().and_then(Option::as_ref).map(|chain| (chain.by_run(), &chain.doubted));
         if chain.is_err() {
             without = ChainBeside::Unreadable;
@@ -100,10 +105,12 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
         };
         let runs: Vec<Checked> = places.iter().map(|place| check(place, beside(place))).collect();
         let now = read();
-        if now == chain {
+        if now == chain || passes == PASSES {
             break runs;
         }
-        let begun = now.iter().flatten().flat_map(|chain| &chain.entries).map(|entry| path.join(&entry.run));
+        let begun: BTreeSet<PathBuf> =
+            now.iter().flatten().flat_map(|chain| &chain.entries).map(|entry| path.join(&entry.run)).collect();
+        let begun = begun.into_iter();
         let new =
             begun.filter_map(|dir| place(&dir).filter(|place| root.whole && !places.contains(place) && dir.is_dir()));
         let new: Vec<EvidenceDir> = new.collect();
@@ -203,7 +210,7 @@ fn place(dir: &Path) -> Option<EvidenceDir> {
 pub fn kept(heads: &[Head], manifests: &[Digest], report: &Verification) -> Vec<(bool, String)> {
     let heads = heads.iter().map(|head| {
         let lost = "is in no chain: entries were removed or replaced since it was written down";
-        let replaced = "is still in its chain, and a run was sealed again since, by an entry that does not say that it stayed what it was";
+        let replaced = "is still in its chain, but a run that an earlier version had sealed was sealed again since: nobody can say what changed";
         let mut of_head = report.chains.iter().filter(|(_, chain)| chain.has(head)).peekable();
         let lost = if of_head.peek().is_some() { replaced } else { lost };
         let found = of_head.any(|(_, chain)| chain.replaced_since(head).next().is_none());
