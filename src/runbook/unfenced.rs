@@ -36,11 +36,8 @@ pub(super) fn mentioned(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut end = 0;
     let parts = text.split('`').enumerate().map(move |(index, part)| {
         let before = text.get(..end).unwrap_or_default();
-        let ends = |(at, sign): (usize, &str)| {
-            let next = before.get(at + sign.len()..)?;
-            (sign == "(" || next.starts_with(char::is_whitespace)).then_some(next)
-        };
-        let before = before.rmatch_indices(['.', ';', '!', '?', '(']).find_map(ends).unwrap_or(before);
+        let ends = |(at, _): (usize, &str)| before.get(at + 1..).filter(|next| next.starts_with(char::is_whitespace));
+        let before = before.rmatch_indices(['.', ';', '!', '?']).find_map(ends).unwrap_or(before);
         end += part.len() + 1;
         (index % 2 == 1, part.trim(), before)
     });
