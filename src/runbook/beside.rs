@@ -42,7 +42,7 @@ pub(super) fn unread(source: &str, blocks: &[&MarkdownBlock], out: &mut Vec<(usi
                 let changes = |code: &str| of_shell(&placeholder::masked(code)).kind == EffectKind::Changes;
                 for (code, before) in unfenced::mentioned(span.of(source)).filter(|(code, _)| !read.contains(code)) {
                     let against = spoken_words(before).iter().any(|word| unfenced::is_against(word));
-                    let aside = before.trim_end().ends_with('(');
+                    let aside = before.trim_end_matches(['`', ' ']).ends_with('(');
                     if changes(code) && !against && !aside && is_for_all(before) {
                         let told = format!("a command in its text that is not read: `{}`", shorten(code, 60));
                         out.push((span.start, told));

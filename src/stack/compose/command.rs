@@ -4,6 +4,7 @@
 use super::builds::BUILD_WITHIN;
 use super::endpoint::{Endpoint, no_command};
 use super::errors::environment;
+use super::model::model_file;
 use crate::output::{log_line, terminal_lines};
 use crate::process::{self, Running};
 use crate::record::Redactor;
@@ -92,8 +93,7 @@ impl ComposeCommand {
         let mut command = self.endpoint.command();
         command.arg("compose").args(&self.options).args(args);
         if let Some(model) = model {
-            let model = process::nameless(model.to_string().as_bytes());
-            command.stdin(model.map_err(|error| environment(operation.as_str(), error))?);
+            command.stdin(model_file(model).map_err(|error| environment(operation.as_str(), error))?);
         }
         self.watched(&operation, command, log, within).await
     }

@@ -10,6 +10,8 @@ use crate::process;
 use crate::stack::{ResolveError, StackRequest, StackResult};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
@@ -120,7 +122,7 @@ async fn given(json: &Map<String, Value>, spec: &StackRequest, directory: &Path,
     }
     let asking = "asking Compose for variables";
     let model = json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
-    let model = process::nameless(model.to_string().as_bytes()).map_err(|error| environment(asking, error))?;
+    let model = model_file(&model).map_err(|error| environment(asking, error))?;
     let mut command = reading(endpoint, spec);
     command.arg("--project-directory").arg(directory).args(env_options(spec));
     command.args(["--file", "-", "config", "--format", "json"]).stdin(model).current_dir(directory);
@@ -350,10 +352,39 @@ pub(super) fn ports_in(ranges: impl Iterator<Item = RangeInclusive<u16>>) -> BTr
     ports
 }
 
+/// A model as Compose reads it, in a file without a name.
+///
+/// # Errors
+/// When it cannot be made.
+pub(super) fn model_file(model: &Value) -> io::Result<File> {
+    process::nameless(as_compose_reads_it(model).as_bytes())
+}
+
+/// A model as text. Compose reads JSON as YAML, to which NEL (U+0085), LS and PS are line breaks (YAML 1.1, 4.2), so that in a string they
+/// become blanks or swallow some: then another path is mounted than was judged. They are escaped, and so is all that is not printed.
+fn as_compose_reads_it(model: &Value) -> String {
+    let escaped = |c: char| match c {
+        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+            format!("\\u{:04x}", u32::from(c))
+        }
+        c => c.to_string(),
+    };
+    model.to_string().chars().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_handed_to_compose_has_no_line_break_of_yaml() {
+        let model = json!({ "source": "./a\u{85}b \u{2028} c\u{2029}\u{feff}\u{7f}/run", "é": "ü 😀\n" });
+        let text = as_compose_reads_it(&model);
+        assert!(text.contains(r"./a\u0085b \u2028 c\u2029\ufeff\u007f/run"), "{text}");
+        assert!(text.contains("ü 😀"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), model);
+    }
 
     #[test]
     fn ports_are_read_in_every_spelling() {

@@ -21,6 +21,9 @@ const OF_RBAC: [&str; 4] = ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBi
 const STANDARD_ROLE: &str = "view";
 /// Groups and kinds by which a drill leaves its namespace, or that lead others to it or tell them of it.
 pub(super) const TABLE: CallTable = CallTable(include_str!("boundary.txt"));
+/// The class of a claim as it was named before Kubernetes 1.6; it still goes before `storageClassName`, and the default class is not put
+/// in its place.
+const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 /// By what a claim takes the data of others.
 const TAKES_VOLUMES: [&str; 4] = ["volumeName", "selector", "dataSource", "dataSourceRef"];
 
@@ -131,7 +134,9 @@ pub(super) fn leads_out(object: &Value, manifests: &Manifests, request: &StackRe
 /// Whether a claim of a step takes a volume that is there.
 pub(super) fn takes_volume(claim: &Value) -> bool {
     let (volume, spec) = (text(claim, "/spec/volumeName"), &claim["spec"]);
-    let of_others = !spec["selector"].is_null() || !spec["dataSourceRef"]["namespace"].is_null();
+    let of_others = !spec["selector"].is_null()
+        || !spec["dataSourceRef"]["namespace"].is_null()
+        || !claim["metadata"]["annotations"][CLASS_ANNOTATION].is_null();
     // One of this name belongs to the claim for which it was made.
     !volume.starts_with("pvc-") && (!volume.is_empty() || spec["storageClassName"] == "") || of_others
 }
@@ -179,7 +184,7 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
         "Secret" if is_ours(text(object, ACCOUNT_OF_TOKEN)) => {
             refuse("asks for a token of an account of Firedrill's own".into(), OWN_ACCOUNTS);
         }
-        "PersistentVolumeClaim" => of_claim(&object["spec"], "", &mut refuse),
+        "PersistentVolumeClaim" => of_claim(object, "", &mut refuse),
         "NetworkPolicy" if isolated && items(object, "/spec/egress").any(reaches_out) => {
             let help = "`isolate: true` lets Pods reach each other alone: leave that rule out, or `isolate`";
             refuse("opens the way out of the namespace that `isolate` closes".into(), help);
@@ -187,11 +192,11 @@ pub(super) fn refusals(object: &Value, request: &StackRequest) -> Vec<OutOfBound
         _ => {}
     }
     for claim in items(object, "/spec/volumeClaimTemplates") {
-        of_claim(&claim["spec"], &format!("in the claim `{}` ", name(claim)), &mut refuse);
+        of_claim(claim, &format!("in the claim `{}` ", name(claim)), &mut refuse);
     }
     let Some(spec) = pod_spec(object) else { return found };
     for volume in items(spec, "/volumes") {
-        let claim = &volume["ephemeral"]["volumeClaimTemplate"]["spec"];
+        let claim = &volume["ephemeral"]["volumeClaimTemplate"];
         of_claim(claim, &format!("in the volume `{}` ", text(volume, "/name")), &mut refuse);
     }
     let of_pods = pod_spec_pointer(object).map(|at| format!("{}metadata/annotations", at.trim_end_matches("spec")));
@@ -287,7 +292,12 @@ fn of_subjects(binding: &Value, written: &str, refuse: &mut impl FnMut(String, &
     }
 }
 
-fn of_claim(spec: &Value, place: &str, refuse: &mut impl FnMut(String, &'static str)) {
+fn of_claim(claim: &Value, place: &str, refuse: &mut impl FnMut(String, &'static str)) {
+    let spec = &claim["spec"];
+    if !claim["metadata"]["annotations"][CLASS_ANNOTATION].is_null() {
+        let help = "name its class in `storageClassName`";
+        refuse(format!("has the annotation `{CLASS_ANNOTATION}` {place}which goes before `storageClassName`"), help);
+    }
     if spec["storageClassName"] == "" {
         let help = "a drill begins with empty volumes: leave it out, or name a class that makes them";
         refuse(format!("has an empty `storageClassName` {place}which takes a volume that is there"), help);
@@ -696,6 +706,9 @@ mod tests {
         assert!(refused(&claim(json!({ "storageClassName": "fast", "volumeName": "" }))).is_empty());
         assert_eq!(refused(&claim(json!({ "volumeName": "pv-of-others" }))).len(), 1);
         assert_eq!(refused(&claim(json!({ "storageClassName": "" }))).len(), 1, "no class makes one");
+        let mut annotated = claim(json!({}));
+        annotated["metadata"]["annotations"] = json!({ CLASS_ANNOTATION: "" });
+        assert!(refused(&annotated).len() == 1 && takes_volume(&annotated), "nor does none by the annotation");
         assert!(refused(&claim(json!({ "storageClassName": null }))).is_empty(), "the cluster's own class");
         assert_eq!(
             refused(&claim(json!({ "dataSource": { "name": "x" }, "dataSourceRef": { "name": "x" } }))).len(),

@@ -2,7 +2,7 @@
 //! were fetched, also when the runner was killed. A Job's account has rights in the namespace of its own drill and nowhere else.
 
 use super::cluster::{Cluster, variable};
-use super::images::{FiredrillImages, IMAGE_VARIABLE};
+use super::images::FiredrillImages;
 use super::manifests::{items, kind, lasting_containers, name, quantity, text};
 use super::names::{self, RUN, RUNNER};
 use super::namespace::{self, ClusterNamespace, api, environment, hinted, list, removed};
@@ -79,15 +79,17 @@ impl RemoteSite for KubernetesJobs {
     fn refusal(&self, request: &StackRequest) -> Option<String> {
         let StackRequest { cluster, monitoring: alerts, isolate, toolbox_image: toolbox, file, .. } = request;
         let is_beyond = cluster.as_ref().is_some_and(|cluster| !cluster.allowed.is_empty());
-        let is_chart = toolbox.is_none() && file.join(CHART).is_file();
-        let needs_docker = toolbox.is_some() && variable(IMAGE_VARIABLE).is_some();
+        let is_chart = file.join(CHART).is_file();
         let whys = [
             (cluster.is_none(), "its stack is none of Kubernetes, and a Job has no Docker"),
             (alerts.is_some(), "`alerts` needs the image of Prometheus and Alertmanager, which a Job does not have"),
             (*isolate, "`isolate` needs the addresses of the API server, which a Job's account may not read"),
             (is_beyond, "`allow_cluster` needs rights in the whole cluster, and a Job's account has a namespace"),
             (is_chart, "its manifests are a chart, and the toolbox, in which a Job runs, has no `helm`"),
-            (needs_docker, "its own toolbox has to be made, and with FIREDRILL_IMAGE nothing is"),
+            (
+                toolbox.is_some(),
+                "a Job runs in the toolbox with rights in its namespace, which another image does not get",
+            ),
         ];
         whys.into_iter().find_map(|(is_refused, why)| is_refused.then(|| why.to_string()))
     }
@@ -436,6 +438,7 @@ fn left(quota: &Value, each: &BTreeMap<&str, f64>) -> Option<(u32, String)> {
 mod tests {
     use super::super::cluster::{CONTEXT_VARIABLE, IN_CLUSTER, JOB_VARIABLE};
     use super::*;
+    use crate::stack::kubernetes::images::IMAGE_VARIABLE;
 
     fn pod(status: Value, metadata: Value) -> Value {
         let spec = json!({ "nodeName": "n1", "containers": [] });

@@ -11,9 +11,8 @@ mod request;
 mod team;
 
 use super::endpoint::Endpoint;
-use super::model::{self, ProjectFiles};
+use super::model::{self, ProjectFiles, model_file};
 use super::stack::{ComposeStack, Started};
-use crate::process::nameless;
 use crate::record::Secrets;
 use crate::source::work_tree;
 use crate::stack::tools::answer;
@@ -248,7 +247,7 @@ impl StepTools {
         let making = recreates.then(|| Making::of(&stack.started));
         let (compose, mut exit) = (stack.compose(cancel), 0);
         for (passed, rest) in calls {
-            let file = ModelFile(nameless(model.to_string().as_bytes())?);
+            let file = ModelFile(model_file(&model)?);
             let path = file.path();
             let options = compose.options.iter().map(|option| if option == "-" { &path } else { option });
             let mut command = compose.endpoint.command();
