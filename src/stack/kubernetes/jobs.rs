@@ -474,16 +474,16 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_needs_a_toolbox_with_helm() {
+    fn no_job_runs_a_chart_or_in_an_image_of_the_scenario() {
         let dir = tempfile::tempdir().unwrap();
         let cluster = Some(crate::stack::ClusterRequest::default());
         let mut request = StackRequest { file: dir.path().into(), cluster, ..StackRequest::default() };
         let told = |request: &StackRequest| KubernetesJobs::new(KubernetesPlatform::default()).refusal(request);
         assert_eq!(told(&request), None);
+        request.toolbox_image = Some("ours".into());
+        assert!(told(&request).is_some_and(|why| why.contains("another image")));
         std::fs::write(dir.path().join(CHART), "name: x\n").unwrap();
         assert!(told(&request).is_some_and(|why| why.contains("helm")));
-        request.toolbox_image = Some("ours".into());
-        assert!(told(&request).is_none_or(|why| !why.contains("helm")));
     }
 
     #[test]
