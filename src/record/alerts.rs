@@ -316,8 +316,9 @@ impl PageExpectation {
         parts
     }
 
-    /// Why the page did not come between the injection, seen in place at `from`, and `deadline` (`undetected`, `misrouted`, `suppressed` or `late`), by what was seen until now. `distance` says how far the expression
-    /// was from its threshold, where that is known.
+    /// Why the page did not come between the injection, which was seen in place at `from`, and `deadline` (`undetected`, `misrouted`,
+    /// `suppressed` or `late`), by what was seen until now. `distance` says how far the expression was from its threshold, where that is
+    /// known.
     pub fn missed(
         &self,
         seen: &[AlertMoment],

@@ -199,6 +199,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sudo_in_the_toolbox_keeps_the_certificates() {
+        let toolbox = include_str!("../../toolbox/Dockerfile");
+        assert!(toolbox.contains(&format!("{}) ;;", TRUST_VARIABLES.join(" | "))));
+    }
+
+    #[test]
     fn messages_of_calls_carry_any_bytes() {
         let data = Blob(bytes::Bytes::from((0..=255_u8).collect::<Vec<_>>()));
         let to = ToShell::Call(7, ToCall::Output(Stream::Stdout, data.clone()));

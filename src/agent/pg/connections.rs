@@ -264,7 +264,7 @@ impl SharedFill {
         }
         self.state(|state| state.cannot = None);
         // The sessions of ordinary roles that are no fault's own; who cannot log in drives nobody out.
-        if mode == FillMode::Filling && slots.others > 0 && !self.state(|state| state.refused) {
+        if mode == FillMode::Filling && slots.others > 0 {
             let evict = "SELECT pg_terminate_backend(a.pid)
                          FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
                          WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1

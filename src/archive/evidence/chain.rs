@@ -194,8 +194,7 @@ pub struct Chain {
     pub entries: Vec<ChainEntry>,
     /// What was changed, removed, inserted or reordered, by number and line; empty when the chain is whole.
     pub problems: Vec<String>,
-    /// Runs for which the chain does not speak: their entry was changed, does not follow from the one before or is not followed by the
-    /// next one, or stands for another content than the entry whose place it takes.
+    /// Runs for which the chain does not speak: those whose entries have a problem, and whose entry the next one does not follow from.
     pub doubted: BTreeSet<String>,
     /// Bytes of a last line without its end: its writer was killed. The next one repairs it.
     pub torn: Option<usize>,
@@ -227,11 +226,12 @@ impl Chain {
         self.entries.iter().any(|entry| entry.number == head.number && entry.hash == head.hash)
     }
 
-    /// The entries up to a head whose place another one took afterwards, where nothing says that the run stayed what it was.
-    pub fn replaced_since(&self, head: &Head) -> impl Iterator<Item = &ChainEntry> {
-        let since = self.entries.iter().filter(|entry| entry.number > head.number).filter_map(|entry| entry.replaces);
-        let replaced: BTreeSet<u64> = since.filter(|number| *number <= head.number).collect();
-        self.entries.iter().filter(move |entry| entry.content.is_none() && replaced.contains(&entry.number))
+    /// Whether another entry took the place of one up to this head afterwards, and nothing says that the run stayed what it was.
+    pub fn is_replaced_since(&self, head: &Head) -> bool {
+        let since = self.entries.iter().filter(|entry| entry.number > head.number);
+        let replaced: BTreeSet<u64> = since.filter_map(|entry| entry.replaces).collect();
+        let mut until = self.entries.iter().filter(|entry| entry.number <= head.number);
+        until.any(|entry| entry.content.is_none() && replaced.contains(&entry.number))
     }
 }
 
@@ -263,9 +263,11 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
         let number = entry.number;
         let due = before.map_or(0, |before| before.number.saturating_add(1));
         let follows = number == due && before.map_or_else(Digest::zero, |before| before.hash.clone()) == entry.previous;
-        let unlinked = before.filter(|_| !follows).into_iter().chain([entry].into_iter().filter(|_| !fits || !follows));
-        chain.doubted.extend(unlinked.map(|entry| entry.run.clone()));
-        let mut say = |what: String| chain.problems.push(format!("entry {number} (line {line}): {what}"));
+        chain.doubted.extend(before.filter(|_| !follows).map(|before| before.run.clone()));
+        let mut say = |what: String| {
+            chain.doubted.insert(entry.run.clone());
+            chain.problems.push(format!("entry {number} (line {line}): {what}"));
+        };
         if !fits {
             say("it was changed: its hash is not that of its content".into());
         }
@@ -282,19 +284,14 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
             Some(earlier) if entry.replaces == Some(earlier.number) && earlier.verdict != entry.verdict => {
                 let (number, before, now) = (earlier.number, &earlier.verdict, &entry.verdict);
                 say(format!("it takes the place of entry {number}, which sealed `{before}`, with `{now}`"));
-                chain.doubted.insert(entry.run.clone());
             }
             Some(earlier) if entry.replaces == Some(earlier.number) && !keeps_content(earlier, entry) => {
-                say(format!(
-                    "it takes the place of entry {}, which sealed other events, record or files",
-                    earlier.number
-                ));
-                chain.doubted.insert(entry.run.clone());
+                let number = earlier.number;
+                say(format!("it takes the place of entry {number}, which sealed other events, record or files"));
             }
             earlier if earlier.map(|earlier| earlier.number) == entry.replaces => {}
             Some(earlier) => {
-                say(format!("{} has entry {} already, and this one does not say so", entry.run, earlier.number));
-                chain.doubted.insert(entry.run.clone());
+                say(format!("{} has entry {} already, and this one does not say so", entry.run, earlier.number))
             }
             None => say(format!("it takes the place of an entry of {} that is not there", entry.run)),
         }

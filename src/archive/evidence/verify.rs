@@ -81,7 +81,6 @@ const PASSES: u32 = 3;
 
 fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     let file = path.join(CHAIN);
-    let mut without = if root.whole { ChainBeside::Missing } else { ChainBeside::Alone };
     let read = || match read_chain(&file) {
         Ok(bytes) => Ok(Some(check_chain(&bytes))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -94,9 +93,11 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
     let runs = loop {
         passes += 1;
         let entries = chain.as_ref().ok().and_then(Option::as_ref).map(|chain| (chain.by_run(), &chain.doubted));
-        if chain.is_err() {
-            without = ChainBeside::Unreadable;
-        }
+        let without = match chain {
+            Err(_) => ChainBeside::Unreadable,
+            _ if root.whole => ChainBeside::Missing,
+            _ => ChainBeside::Alone,
+        };
         let beside = |place: &EvidenceDir| match &entries {
             Some((entries, doubted)) => {
                 ChainBeside::Chain(entries.get(place.id.as_str()).copied(), doubted.contains(&place.id))
@@ -108,12 +109,10 @@ fn verify_root(path: &Path, root: &EvidenceRoot, report: &mut Verification) {
         if now == chain || passes == PASSES {
             break runs;
         }
-        let begun: BTreeSet<PathBuf> =
-            now.iter().flatten().flat_map(|chain| &chain.entries).map(|entry| path.join(&entry.run)).collect();
-        let begun = begun.into_iter();
-        let new =
-            begun.filter_map(|dir| place(&dir).filter(|place| root.whole && !places.contains(place) && dir.is_dir()));
-        let new: Vec<EvidenceDir> = new.collect();
+        let ids: BTreeSet<&str> =
+            now.iter().flatten().flat_map(|chain| &chain.entries).map(|entry| entry.run.as_str()).collect();
+        let dirs = ids.into_iter().map(|id| path.join(id)).filter(|dir| root.whole && dir.is_dir());
+        let new: Vec<EvidenceDir> = dirs.filter_map(|dir| place(&dir)).filter(|new| !places.contains(new)).collect();
         places.extend(new);
         chain = now;
     };
@@ -213,7 +212,7 @@ pub fn kept(heads: &[Head], manifests: &[Digest], report: &Verification) -> Vec<
         let replaced = "is still in its chain, but a run that an earlier version had sealed was sealed again since: nobody can say what changed";
         let mut of_head = report.chains.iter().filter(|(_, chain)| chain.has(head)).peekable();
         let lost = if of_head.peek().is_some() { replaced } else { lost };
-        let found = of_head.any(|(_, chain)| chain.replaced_since(head).next().is_none());
+        let found = of_head.any(|(_, chain)| !chain.is_replaced_since(head));
         (found, head.to_string(), ["head", "is still in its chain"], ["LOST HEAD", lost])
     });
     let is_there = |own: &Digest| report.runs.iter().any(|run| run.manifest.as_ref() == Some(own));
