@@ -359,7 +359,7 @@ impl Follower<'_> {
         // What a client is given was judged where the runbook was read.
         let place = place_of(settings, command, self.respond);
         let may_act = if client.is_some() { !looks } else { !looks_at(&place)(&says) };
-        let helps = may_act && (client.is_some() || !judged.is_some_and(|text| looks_at(&place)(&text)));
+        let helps = may_act && (client.is_some() || !judged.as_deref().is_some_and(looks_at(&place)));
         let may_depend = helps && !background && client.is_none();
         let watched = [format!("{}{says}", self.functions), says.clone()]
             .into_iter()
@@ -372,7 +372,7 @@ impl Follower<'_> {
             text: client.map_or(says.clone(), |client| client::command(client, &command.language, &says)),
             client: client.is_some(),
             helps,
-            once: may_act && (client.is_some() || !only_gets(&says)),
+            once: helps && (client.is_some() || !only_gets(&says) && !judged.is_some_and(|text| only_gets(&text))),
             watched,
             polls: client.is_none() && failing(block.step.phase) != Failing::Warns && says.contains("sleep"),
             says,
@@ -662,6 +662,8 @@ mod tests {
         ] {
             assert!(!only_looks(text) && only_looks(&filled(text, value)), "{text}: {}", filled(text, value));
         }
+        let whole = ("curl -fsS \"$X\"", "http://web:8080/orders/quotation");
+        assert!(!only_gets(whole.0) && only_gets(&filled(whole.0, whole.1)), "a plain GET may be repeated");
         for (text, value) in [
             ("curl -fsS http://$X/health", "web/restart"),
             ("curl -fsS http://$X/health", "web -d x"),
