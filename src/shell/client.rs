@@ -43,7 +43,7 @@ pub struct Shell {
     tx: mpsc::Sender<String>,
     /// What the supervisor says, or a line that is none of its messages: of the supervisor until it is ready, of a loader that cannot
     /// start it, or of a process that reached its output.
-    rx: mpsc::UnboundedReceiver<Result<FromShell, String>>,
+    rx: mpsc::UnboundedReceiver<Said>,
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
     unfinished: Option<u64>,
@@ -57,7 +57,6 @@ impl Shell {
     /// carried out by `tools`.
     pub async fn open(channel: Channel, vars: &[SessionVar], tools: Arc<dyn Tools>) -> Result<Shell, ShellError> {
         let Channel { tx, rx } = channel;
-        // What is not of a call is bounded by what commands may say.
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
         let notes: Arc<Mutex<CallNotes>> = Arc::default();
         let token = random_hex();
@@ -73,8 +72,8 @@ impl Shell {
                 }
                 Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
                 // Nobody knows the token yet.
-                Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(line))) => match serde_json::from_str(&line) {
+                Ok(Some(Said(_, Ok(_)))) => {}
+                Ok(Some(Said(_, Err(line)))) => match serde_json::from_str(&line) {
                     Ok(FromShell::Ready {}) => break,
                     Ok(FromShell::Failed(message)) => return Err(ShellError::NoShell(message)),
                     Ok(_) => {}
@@ -217,7 +216,9 @@ impl Shell {
 
     /// The next message. Of a session into which something else writes nothing is believed any more.
     async fn said(&mut self) -> Result<FromShell, ShellError> {
-        let why = match self.rx.recv().await.ok_or_else(closed)? {
+        let Said(bytes, said) = self.rx.recv().await.ok_or_else(closed)?;
+        locked(&self.notes).unheard -= bytes;
+        let why = match said {
             Ok(FromShell::Failed(message)) => message,
             Ok(said) => return Ok(said),
             Err(line) => {
@@ -272,9 +273,17 @@ pub struct EndedCall {
     pub exit: i32,
 }
 
+/// What the other end says that is of no call, with its length in bytes.
+struct Said(usize, Result<FromShell, String>);
+
+/// Most bytes of it that wait to be heard, far more than a command may say: between commands nobody listens.
+const MOST_UNHEARD: usize = 64 << 20;
+
 /// What is noted of the calls of a session.
 #[derive(Debug, Default)]
 struct CallNotes {
+    /// Bytes that were said and not heard yet.
+    pub unheard: usize,
     /// Those since a command began that is watched, each once, as shell text.
     pub begun: Option<BTreeSet<String>>,
     /// Those that went on without the session.
@@ -287,7 +296,7 @@ struct CallNotes {
 async fn serve(
     (mut from, token): (mpsc::Receiver<String>, String),
     tx: mpsc::Sender<String>,
-    others: mpsc::UnboundedSender<Result<FromShell, String>>,
+    others: mpsc::UnboundedSender<Said>,
     tools: Arc<dyn Tools>,
     notes: Arc<Mutex<CallNotes>>,
 ) {
@@ -327,9 +336,16 @@ async fn serve(
                         // What comes after the end of a call is of no interest.
                         let _ = calls.get(&id).map(|call| call.send(part));
                     }
-                    // Nobody else is to know the token.
-                    None => drop(others.send(Err(said.unwrap_or(&line).to_string()))),
-                    Some(said) => drop(others.send(Ok(said))),
+                    other => {
+                        // Nobody else is to know the token.
+                        let other = other.ok_or_else(|| said.unwrap_or(&line).to_string());
+                        let unheard = locked(&notes).unheard + line.len();
+                        if unheard > MOST_UNHEARD {
+                            break;
+                        }
+                        locked(&notes).unheard = unheard;
+                        let _ = others.send(Said(line.len(), other));
+                    }
                 }
             }
             Some(done) = tasks.join_next() => {
@@ -459,12 +475,26 @@ mod tests {
             shell.send(line_of(&FromShell::Call(id, part))).await.unwrap();
         }
         shell.send("the last one".into()).await.unwrap();
-        let _ = handed_on.recv().await.unwrap();
+        let _ = handed_on.recv().await.map(|Said(..)| ()).unwrap();
         // Everything that can go on does so.
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
         counted.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn what_nobody_listens_to_does_not_wait_without_bound() {
+        let ((shell, from), (answers, _heard)) = (mpsc::channel(2), mpsc::channel(1));
+        let (others, _not_heard) = mpsc::unbounded_channel();
+        let serving = serve((from, "TOKEN".into()), answers, others, Arc::new(Follows::default()), Arc::default());
+        let _serving = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(serving));
+        let line = "x".repeat(1 << 20);
+        let mut taken = 0;
+        while taken < 2 * MOST_UNHEARD && shell.send(line.clone()).await.is_ok() {
+            taken += line.len();
+        }
+        assert!((MOST_UNHEARD..2 * MOST_UNHEARD).contains(&taken), "{taken} bytes");
     }
 
     #[tokio::test]
@@ -476,7 +506,7 @@ mod tests {
         drop(shell);
         serve((from, "TOKEN".into()), answers, others, Arc::new(Follows::default()), Arc::default()).await;
         for line in ["{\"Exp", "plain"] {
-            assert_eq!(handed_on.recv().await.and_then(Result::err).as_deref(), Some(line));
+            assert_eq!(handed_on.recv().await.and_then(|Said(_, said)| said.err()).as_deref(), Some(line));
         }
     }
 

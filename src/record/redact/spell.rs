@@ -8,6 +8,10 @@ use std::collections::BTreeSet;
 
 /// Shortest line of wrapped base64 that is hidden by itself.
 const SHORTEST_WRAPPED: usize = 16;
+/// A longer value, in bytes, is no password but a bundle: it and its lines are hidden as they stand. In every spelling it would take hundreds of
+/// times its size.
+const LONGEST_SPELT: usize = 256 << 10;
+
 /// Every spelling of a secret that is long enough to be hidden; none for a secret that is too short itself.
 pub fn spellings(secret: &Secret) -> BTreeSet<String> {
     let (secret, shortest, declared) = (secret.value(), secret.shortest(), matches!(secret, Secret::Declared(_)));
@@ -20,7 +24,7 @@ pub fn spellings(secret: &Secret) -> BTreeSet<String> {
     }
     let mut values = vec![trimmed.to_owned()];
     values.extend(decoded(trimmed));
-    if secret != trimmed {
+    if secret != trimmed && secret.len() <= LONGEST_SPELT {
         base64(secret, &mut found);
     }
     let lines = trimmed.lines().map(str::trim);
@@ -29,6 +33,9 @@ pub fn spellings(secret: &Secret) -> BTreeSet<String> {
         let secret_lines = lines.filter(|line| !line.starts_with("-----") && line.chars().count() >= shortest);
         values.extend(secret_lines.map(str::to_owned));
         values.push(trimmed.replace('\n', "\r\n"));
+    }
+    if secret.len() > LONGEST_SPELT {
+        return values.into_iter().filter(|value| !is_shown(value)).collect();
     }
     for value in values {
         base64(&value, &mut found);

@@ -83,6 +83,14 @@ fn base64_of_something_longer_gives_no_more_than_its_borders_away() {
 }
 
 #[test]
+fn a_bundle_of_secrets_is_hidden_as_it_stands_and_line_by_line() {
+    let bundle: String = (0..17_000).map(|line| format!("secret-{line:08}\n")).collect();
+    let redactor = redactor(&[&bundle]);
+    assert_eq!(redactor.text(&bundle), format!("{HIDDEN}\n"));
+    assert_eq!(redactor.text("a secret-00016999 b"), format!("a {HIDDEN} b"));
+}
+
+#[test]
 fn a_secret_file_is_hidden_with_and_without_its_newline_and_line_by_line() {
     let pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nshort\n-----END PRIVATE KEY-----\n";
     let redactor = redactor(&[pem, "from-a-file\n"]);
