@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// Bytes of alerts and notes that one ability tells: services of the stack can cause them without end.
-const MOST_TOLD: usize = 16 << 20;
+pub const MOST_TOLD: usize = 16 << 20;
 
 /// Tells no more alerts and notes than [`MOST_TOLD`], and once that the rest is lost: nobody may take that for silence.
 pub(super) fn bounded(tell: Tell) -> Tell {

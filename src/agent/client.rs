@@ -26,6 +26,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const CLOSED_WITHIN: Duration = Duration::from_secs(10);
 /// As much of a line as a message can bear, in characters.
 const HEAD: usize = 200;
+/// Messages that wait for the one who takes them.
+const MOST_WAITING: usize = 256;
 /// Round trips that measure the clock at first.
 const PROBES: usize = 5;
 /// Probes that are remembered: with a heartbeat every 500 ms those of the last ten seconds, so that a drift of the
@@ -68,18 +70,18 @@ struct ConnectionState {
 impl AgentClient {
     /// Waits for the agent's hello, measures its clock with a few round trips against `now_us` (the runner's drill
     /// time in µs), and starts the heartbeat. Messages that are not replies arrive at the receiver, which ends when
-    /// the agent is gone; a `LeaseLost` is its last message.
+    /// the agent is gone; a `LeaseLost` is its last message. Answers wait behind messages that nobody takes.
     pub async fn open(
         name: String,
         channel: Channel,
         now_us: impl Fn() -> u64 + Send + Sync + 'static,
-    ) -> Result<(AgentClient, mpsc::UnboundedReceiver<AgentMessage>), AgentError> {
+    ) -> Result<(AgentClient, mpsc::Receiver<AgentMessage>), AgentError> {
         let Channel { tx, mut rx } = channel;
         let (state, gone, ended, heartbeat) = Default::default();
         let (now_us, next, lines) = (Box::new(now_us), AtomicU64::new(1), Mutex::new(Some(tx)));
         let client = AgentClient(Arc::new(Inner { name, now_us, state, gone, ended, next, lines, heartbeat }));
         hello(&mut rx).await.map_err(|cause| client.0.error(cause))?;
-        let (messages, receiver) = mpsc::unbounded_channel();
+        let (messages, receiver) = mpsc::channel(MOST_WAITING);
         let (gone, ended) = (client.0.gone.clone(), client.0.ended.clone());
         tokio::spawn(read(Arc::downgrade(&client.0), (gone, ended), rx, messages));
         for _ in 0..PROBES {
@@ -190,7 +192,7 @@ async fn read(
     inner: Weak<Inner>,
     (gone, ended): (CancellationToken, CancellationToken),
     mut rx: mpsc::Receiver<String>,
-    messages: mpsc::UnboundedSender<AgentMessage>,
+    messages: mpsc::Sender<AgentMessage>,
 ) {
     let cause = loop {
         let line = tokio::select! {
@@ -204,8 +206,11 @@ async fn read(
             }
             Ok(message) => {
                 let lost = message == AgentMessage::LeaseLost;
-                // A runner that wants no messages still wants its answers.
-                let _ = messages.send(message);
+                tokio::select! {
+                    () = gone.cancelled() => break "it was given up".to_string(),
+                    // A runner that wants no messages still wants its answers.
+                    sent = messages.send(message) => drop(sent),
+                }
                 if lost {
                     break format!("it heard nothing from the runner for {} s and lifted everything", LEASE.as_secs());
                 }

@@ -3,12 +3,14 @@
 
 use super::stop::caught;
 use crate::agent::AgentClient;
+use crate::agent::ability::MOST_TOLD;
 use crate::agent::protocol::{AgentMessage, Told};
 use crate::load::LoadReport;
 use crate::locked;
 use crate::record::{AlertMoment, DrillTime, Event, EventSink, MachineSample, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
 use crate::slis::{Lateness, SliSpec};
+use crate::stack::AgentRole;
 use std::ops::RangeBounds;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,14 +64,20 @@ impl Monitor {
     /// Takes in what an agent reports until its channel ends.
     pub fn pump(
         &self,
-        name: String,
+        role: &AgentRole,
         client: AgentClient,
-        mut messages: mpsc::UnboundedReceiver<AgentMessage>,
+        mut messages: mpsc::Receiver<AgentMessage>,
     ) -> AbortOnDropHandle<()> {
-        let monitor = self.clone();
+        let (monitor, role, name) = (self.clone(), role.clone(), role.name());
         AbortOnDropHandle::new(tokio::spawn(async move {
             let taken = caught(async {
+                let mut bytes = 0;
                 while let Some(message) = messages.recv().await {
+                    if let AgentMessage::Told { told } = &message
+                        && let Err(why) = may_tell(&role, told, &mut bytes)
+                    {
+                        return monitor.lost(format!("{name} {why}"));
+                    }
                     match message {
                         AgentMessage::Told { told } => monitor.take(&name, |us| drill_time(&client, us), told),
                         AgentMessage::LeaseLost => monitor
@@ -212,6 +220,24 @@ impl Monitor {
     }
 }
 
+/// Whether this agent may tell this, and so much: beside the one with Prometheus runs the image of a scenario, which must not measure, and must
+/// not fill any memory.
+fn may_tell(role: &AgentRole, told: &Told, bytes: &mut usize) -> Result<(), &'static str> {
+    let is_its_own = match told {
+        Told::Note { .. } | Told::AlertsLost { .. } => true,
+        Told::Alert(_) => *role == AgentRole::Monitoring,
+        Told::Load(_) | Told::Sample { .. } | Told::Machine(_) => *role == AgentRole::Drill,
+    };
+    if !is_its_own {
+        return Err("told what another agent measures: something else in its container wrote into its channel");
+    }
+    if matches!(told, Told::Alert(_) | Told::Note { .. }) {
+        *bytes += serde_json::to_vec(told).map_or(MOST_TOLD, |line| line.len());
+    }
+    // Each of its abilities has this limit for itself.
+    if *bytes > 4 * MOST_TOLD { Err("tells more alerts and notes than an agent would") } else { Ok(()) }
+}
+
 /// An instant of an agent's clock as drill time.
 fn drill_time(client: &AgentClient, clock_us: u64) -> DrillTime {
     let at = i128::from(clock_us) - i128::from(client.offset().offset_us);
@@ -290,6 +316,19 @@ impl Contention {
 mod tests {
     use super::*;
     use crate::record::Redactor;
+
+    #[test]
+    fn only_the_drills_own_agent_measures_and_none_tells_without_bound() {
+        let slice = || Told::Sample { clock_us: 1, value: None, holds: true, error: None, readable: true };
+        let note = || Told::Note { text: "x".repeat(MOST_TOLD) };
+        let proxy = AgentRole::Proxy { service: "web".into() };
+        for (role, measures) in [(AgentRole::Drill, true), (AgentRole::Monitoring, false), (proxy, false)] {
+            assert_eq!(may_tell(&role, &slice(), &mut 0).is_ok(), measures, "{role:?}");
+            let mut bytes = 0;
+            let told: Vec<bool> = (0..5).map(|_| may_tell(&role, &note(), &mut bytes).is_ok()).collect();
+            assert_eq!(told, [true, true, true, false, false], "{role:?}");
+        }
+    }
 
     #[test]
     fn a_condition_that_held_while_nobody_looked_did_hold() {

@@ -25,7 +25,7 @@ use crate::stack::{AgentRole, NetworkNames, Stack, TOXIPROXY_PORT};
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -198,7 +198,7 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<(), S
     let roles: Vec<AgentRole> = [AgentRole::Drill].into_iter().chain(proxies).chain(monitoring).collect();
     let opened = try_join_all(roles.iter().map(|role| open(cx, role))).await?;
     for (role, (agent, messages)) in roles.into_iter().zip(opened) {
-        cx.pumps.push(cx.monitor.pump(role.name(), agent.clone(), messages));
+        cx.pumps.push(cx.monitor.pump(&role, agent.clone(), messages));
         cx.common.agents.insert(role.clone(), agent.clone());
         if let AgentRole::Proxy { service } = role
             && cx.plan.stack.toxiproxy.contains(&service)
@@ -211,7 +211,7 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<(), S
 }
 
 /// Connects an agent: the agent, and what it says.
-async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<(AgentClient, UnboundedReceiver<AgentMessage>), Stop> {
+async fn open(cx: &Context<'_>, role: &AgentRole) -> Result<(AgentClient, Receiver<AgentMessage>), Stop> {
     let channel = cx.stack.connect(role).await?;
     let sink = cx.sink.clone();
     let connected = AgentClient::open(role.name(), channel, move || sink.now().0).await?;

@@ -276,6 +276,10 @@ pub struct EndedCall {
 /// What the other end says that is of no call, with its length in bytes.
 struct Said(usize, Result<FromShell, String>);
 
+/// Bytes that each message takes beside its text, at least.
+const OF_MESSAGE: usize = 128;
+/// Most parts of one call that wait: what it was asked for, and what it took.
+const MOST_PARTS: usize = 1024;
 /// Most bytes of it that wait to be heard, far more than a command may say: between commands nobody listens.
 const MOST_UNHEARD: usize = 64 << 20;
 
@@ -300,7 +304,7 @@ async fn serve(
     tools: Arc<dyn Tools>,
     notes: Arc<Mutex<CallNotes>>,
 ) {
-    let mut calls: BTreeMap<u64, mpsc::UnboundedSender<FromCall>> = BTreeMap::new();
+    let mut calls: BTreeMap<u64, mpsc::Sender<FromCall>> = BTreeMap::new();
     let mut tasks: JoinSet<(u64, Option<EndedCall>)> = JoinSet::new();
     let lost = CancellationToken::new();
     loop {
@@ -322,7 +326,7 @@ async fn serve(
                             to.send(ToCall::Ended(REFUSED)).await;
                             continue;
                         }
-                        let (events, told) = mpsc::unbounded_channel();
+                        let (events, told) = mpsc::channel(MOST_PARTS);
                         calls.insert(id, events);
                         if let Some(begun) = locked(&notes).begun.as_mut().filter(|begun| begun.len() < MOST_NOTED) {
                             let words = std::iter::once(&call.program).chain(&call.args).map(|word| quote(word.as_bytes()));
@@ -333,18 +337,20 @@ async fn serve(
                         tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
                     }
                     Some(FromShell::Call(id, part)) => {
-                        // What comes after the end of a call is of no interest.
-                        let _ = calls.get(&id).map(|call| call.send(part));
+                        // What comes after the end of a call is of no interest; one that sends without bound is not heard any more.
+                        if calls.get(&id).is_some_and(|call| call.try_send(part).is_err()) {
+                            calls.remove(&id);
+                        }
                     }
                     other => {
                         // Nobody else is to know the token.
                         let other = other.ok_or_else(|| said.unwrap_or(&line).to_string());
-                        let unheard = locked(&notes).unheard + line.len();
+                        let unheard = locked(&notes).unheard + line.len() + OF_MESSAGE;
                         if unheard > MOST_UNHEARD {
                             break;
                         }
                         locked(&notes).unheard = unheard;
-                        let _ = others.send(Said(line.len(), other));
+                        let _ = others.send(Said(line.len() + OF_MESSAGE, other));
                     }
                 }
             }
@@ -361,12 +367,7 @@ async fn serve(
 }
 
 /// One call, from its beginning to its end; `None` when it was not wanted any more.
-async fn carry_out(
-    call: ToolCall,
-    mut told: mpsc::UnboundedReceiver<FromCall>,
-    to: To,
-    tools: &dyn Tools,
-) -> Option<EndedCall> {
+async fn carry_out(call: ToolCall, mut told: mpsc::Receiver<FromCall>, to: To, tools: &dyn Tools) -> Option<EndedCall> {
     let command = std::iter::once(call.program.as_str()).chain(call.args.iter().map(String::as_str));
     let command = command.collect::<Vec<_>>().join(" ");
     let (io, mut peer) = CallIo::pair();

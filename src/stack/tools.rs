@@ -1,9 +1,9 @@
 //! Programs of the runner's that a step may call from inside the stack, as if they were there: what is called, its
 //! streams, and who carries it out.
 
-use super::StackError;
+use super::{StackError, StackResult, environment};
 use crate::output::{cut, log_line};
-use crate::record::{Redactor, Secrets, Stream, open_plain};
+use crate::record::{Redactor, Secrets, Stream, open_plain, write_atomic};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -233,6 +233,21 @@ impl CallOutput {
     pub async fn say(&self, text: &str) {
         self.write(Stream::Stderr, Bytes::from(text.to_string())).await;
     }
+}
+
+/// Cleans what commands have said of secrets that were found out only after it had been written.
+pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> StackResult<()> {
+    for name in ["docker", "build", "pull", "up", "deploy", "process", "toolbox", "monitoring", "down", "kubectl"] {
+        let path = dir.join(format!("{name}.log"));
+        let Ok(bytes) = tokio::fs::read(&path).await else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let clean = redactor.text(&text);
+        if clean != text {
+            let writing = format!("writing {}", path.display());
+            write_atomic(&path, clean.as_bytes()).map_err(|error| environment(writing, error))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

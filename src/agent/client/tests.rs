@@ -5,7 +5,7 @@ use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, 
 use crate::stack::Channel;
 use proptest::prelude::*;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 /// The agent's end of a channel.
 struct Agent(Channel);
@@ -46,7 +46,7 @@ fn lift() -> AgentAsk {
     AgentAsk::Lift { id: "x".into() }
 }
 
-async fn connect() -> (AgentClient, UnboundedReceiver<AgentMessage>, Agent) {
+async fn connect() -> (AgentClient, Receiver<AgentMessage>, Agent) {
     let (near, far) = Channel::pair(16);
     let mut agent = Agent(far);
     agent.hello().await;

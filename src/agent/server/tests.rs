@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +63,7 @@ impl Agent {
     }
 
     /// As the runner does it: through `control`.
-    async fn connect(&self) -> Result<(AgentClient, UnboundedReceiver<AgentMessage>), AgentError> {
+    async fn connect(&self) -> Result<(AgentClient, Receiver<AgentMessage>), AgentError> {
         let start = Instant::now();
         AgentClient::open("fd-agent".into(), channel(&self.socket), move || start.elapsed().as_micros() as u64).await
     }

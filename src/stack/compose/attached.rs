@@ -13,8 +13,9 @@ use super::owner::Owner;
 use super::secrets::guessed;
 use super::steps::{StepTarget, StepTools};
 use super::transform::TOOLBOX_PIDS;
-use super::{containers, labels, logs, remove};
+use super::{containers, labels, remove};
 use crate::record::{Redactor, Secret, Secrets};
+use crate::stack::tools::clean_calls;
 use crate::stack::{
     Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
     StackResult, StackUp, ToolboxRequest, Tools,
@@ -169,7 +170,7 @@ impl Stack for AttachedStack {
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
         // The containers' are the team's, and the team has them.
-        logs::clean_calls(dir, redactor).await
+        clean_calls(dir, redactor).await
     }
 
     async fn down(&self) -> StackResult<StackDown> {

@@ -24,7 +24,7 @@ pub(super) async fn of(stack: &ComposeStack, service: &str) -> StackResult<Proxy
     let docker = &stack.endpoint.docker;
     let all = containers::list(docker, &[(labels::PROJECT, Some(&stack.project))]).await?;
     let of_service = |container: &&ContainerSummary| listed_label(container, labels::SERVICE) == Some(service);
-    let is_ours = |container: &&ContainerSummary| listed_label(container, labels::ROLE).is_some();
+    let is_ours = |container: &&ContainerSummary| labels::is_own(listed_label(container, labels::SERVICE));
     let named: BTreeMap<IpAddr, String> = all.iter().flat_map(addresses).collect();
     let own: BTreeSet<IpAddr> = all.iter().filter(of_service).flat_map(addresses).map(|(address, _)| address).collect();
     let ours: BTreeSet<IpAddr> = all.iter().filter(is_ours).flat_map(addresses).map(|(address, _)| address).collect();

@@ -27,6 +27,11 @@ pub const IMAGE_DIR: &str = "dev.firedrill.image.dir";
 pub const PROJECT: &str = "com.docker.compose.project";
 /// Compose's label for the service.
 pub const SERVICE: &str = "com.docker.compose.service";
+/// Whether a service is one of the drill's own; no service of a team may have such a name. Labels do not tell: an image brings any of ours.
+pub fn is_own(service: Option<&str>) -> bool {
+    service.is_some_and(|service| service.starts_with("fd-"))
+}
+
 /// Compose's label for the name of a network in the Compose file.
 pub const NETWORK: &str = "com.docker.compose.network";
 /// Compose's label for the number of a container within its service.

@@ -4,7 +4,7 @@ use super::containers;
 use super::errors::environment;
 use super::labels;
 use crate::output::{log_line, log_lines, terminal_lines, whole_characters};
-use crate::record::{Redactor, StreamRedactor, write_atomic};
+use crate::record::{Redactor, StreamRedactor};
 use crate::stack::StackResult;
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -38,21 +38,6 @@ pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Red
         clean.push_str(&redactor.finish());
     }
     terminal_lines(clean.trim_end()).join("\n")
-}
-
-/// Cleans what commands have said of secrets that were found out only after it had been written.
-pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> StackResult<()> {
-    for name in ["docker", "build", "pull", "up", "deploy", "process", "toolbox", "monitoring", "down"] {
-        let path = dir.join(format!("{name}.log"));
-        let Ok(bytes) = tokio::fs::read(&path).await else { continue };
-        let text = String::from_utf8_lossy(&bytes);
-        let clean = redactor.text(&text);
-        if clean != text {
-            let writing = format!("writing {}", path.display());
-            write_atomic(&path, clean.as_bytes()).map_err(|error| environment(writing, error))?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes the log of every container of a project into `<dir>/<service>-<number>.log`, each line with the time at

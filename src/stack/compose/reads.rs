@@ -16,6 +16,8 @@ use std::path::{Component, Path, PathBuf};
 pub const RIGHTS: &[&str] = &["env_file", "extends", "include", "label_file"];
 /// More files than this are no stack.
 const MOST_FILES: usize = 200;
+/// And more places in them than this that name another file, or something of the host.
+const MOST_NAMED: usize = 10_000;
 
 /// What Compose files that are merged, and those that they take in, read from outside of the project, when Compose runs in `directory`;
 /// `Err` for one that Compose is not given to read: not there, not UTF-8, too large, or aliases that would expand beyond measure.
@@ -51,6 +53,10 @@ pub(super) fn read_all(files: &[PathBuf], directory: &Path, root: &Path) -> (Rea
         {
             reads.found.folder(&next.base);
             read = read.and(Err(why));
+        }
+        if reads.asks.len() + reads.todo.len() >= MOST_NAMED {
+            let named = format!("name other files, or something of the host, more than {MOST_NAMED} times");
+            return (reads, read.and(Err(format!("{} and what it takes in {named}", next.file.display()))));
         }
     }
     (reads, read)
@@ -230,7 +236,8 @@ impl Reads {
             let other = clean(&self.main.join(relative(base, &directory)));
             let sure = from.sure && base == &from.base;
             let place = |file| ReadPlace { file, base: directory.clone(), other: other.clone(), sure };
-            self.todo.extend(files.into_iter().map(place));
+            let room = MOST_NAMED.saturating_sub(self.todo.len());
+            self.todo.extend(files.into_iter().map(place).take(room));
         }
     }
 
@@ -288,6 +295,9 @@ impl Reads {
     }
 
     fn ask(&mut self, right: &str, why: String, path: &str) {
+        if self.asks.len() >= MOST_NAMED {
+            return;
+        }
         let what = format!("`{right}` reaches the host: {why}");
         let service = self.service.clone();
         let value = Value::String(path.to_string()).to_string();
@@ -478,6 +488,16 @@ mod tests {
         // The same files where nothing leads out.
         let own = b"include: [deep/er/b.yaml]";
         assert_eq!(told(&[("c.yaml", own), ("deep/er/b.yaml", &two_above)], &[]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_file_that_names_others_without_end_is_refused() {
+        let asks = format!("services: {{ a: {{ image: a, env_file: [{}] }} }}", "$a,".repeat(MOST_NAMED));
+        let includes = format!("include: [{}]", "b.yaml,".repeat(MOST_NAMED));
+        for text in [asks, includes] {
+            let wrong = told(&[("c.yaml", text.as_bytes()), ("b.yaml", SERVICE)], &[]).unwrap_err();
+            assert!(wrong.contains("c.yaml and what it takes in name other files"), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Secrets that a resolved model holds, so that they can be hidden before anything is written.
 
 use super::builds::whole_file;
-use super::model::{ResolvedModel, scalars, texts_in, unescape};
+use super::model::{ProjectFiles, ResolvedModel, files_of, scalars, texts_in, unescape};
+use super::reads::{Reads, read_all};
 use super::variables::assignments;
 use crate::record::{SHORTEST_DECLARED, Secret, looks_secret, url_password};
 use crate::stack::StackRequest;
@@ -16,15 +17,17 @@ const MAX_SECRET_FILE: u64 = 256 * 1024;
 pub(super) type SecretVariables = BTreeMap<String, BTreeSet<String>>;
 
 /// The files from which Compose takes variables: those that the scenario or `COMPOSE_ENV_FILES` names, otherwise `.env`
-/// beside the stack and in the working directory.
+/// beside the stack and in the working directory; and those of the files that the stack's take in.
 pub(super) fn env_files(spec: &StackRequest) -> Vec<PathBuf> {
+    let ProjectFiles { files, directory, .. } = files_of(spec);
+    let (Reads { env_files: nested, .. }, _) = read_all(&files, &directory, &spec.root);
     if !spec.env_files.is_empty() {
-        return spec.env_files.clone();
+        return spec.env_files.iter().cloned().chain(nested).collect();
     }
     let named = std::env::var("COMPOSE_ENV_FILES").unwrap_or_default();
     let named = named.split(',').map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from);
     let beside = spec.file.parent().unwrap_or(Path::new("")).join(".env");
-    named.chain([beside, PathBuf::from(".env")]).collect()
+    named.chain([beside, PathBuf::from(".env")]).chain(nested).collect()
 }
 
 /// Reads them. Which value wins is of no interest here: each of them is hidden.
@@ -74,7 +77,9 @@ fn declared(model: &ResolvedModel, variables: &SecretVariables) -> BTreeMap<Stri
         let variable = secret.get("environment").and_then(Value::as_str);
         let of_files = variable.and_then(|name| variables.get(name)).into_iter().flatten().cloned();
         let own = variable.and_then(|name| std::env::var(name).ok());
-        for text in of_file.into_iter().chain(of_files).chain(own) {
+        // A file may make it of other variables.
+        let made = variable.and_then(|name| model.given.get(name).cloned());
+        for text in of_file.into_iter().chain(of_files).chain(own).chain(made) {
             found.entry(text.trim().to_string()).or_default().insert(key.clone());
         }
     }
@@ -128,6 +133,23 @@ mod tests {
     fn model(json: Value) -> ResolvedModel {
         let Value::Object(json) = json else { panic!("a model is a mapping") };
         ResolvedModel { json, ..ResolvedModel::default() }
+    }
+
+    #[test]
+    fn what_a_file_makes_of_variables_is_hidden_and_so_are_secrets_of_nested_files() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("cache")).unwrap();
+        std::fs::write(dir.path().join("compose.yaml"), "include: [cache/compose.yaml]\n").unwrap();
+        std::fs::write(dir.path().join("cache/compose.yaml"), "services: { redis: { image: x } }\n").unwrap();
+        std::fs::write(dir.path().join("cache/.env"), "REDIS_PASSWORD=of-a-nested-file\n").unwrap();
+        let file = dir.path().join("compose.yaml");
+        let spec = StackRequest { file, root: dir.path().into(), ..StackRequest::default() };
+        let variables = variables(&env_files(&spec));
+        let mut model = model(json!({ "secrets": { "db": { "environment": "DB_PW" } } }));
+        model.given = [("DB_PW".to_string(), "s3cr3t-prod".to_string())].into();
+        let found = secrets(&model, &variables);
+        assert!(found.contains(&Secret::Declared("s3cr3t-prod".into())));
+        assert!(found.iter().any(|found| found.value() == "of-a-nested-file"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::transform::{Drill, Recipe, transform};
 use super::{bypass, containers, files, labels, logs, processes, release, remove, secrets};
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::changes::WatchedEnds;
+use crate::stack::tools::clean_calls;
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, ExecResult, FileAnswer, FileAsk, Finding, Fingerprint,
     Fingerprints, NetworkNames, Place, ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions,
@@ -136,7 +137,7 @@ impl ComposeStack {
         let (started, all) = (self.started(), model["services"].as_object().into_iter().flatten());
         let is_process = |name: &str| self.spec.processes.iter().any(|process| process.name == name);
         let is_meant = |name: &&String| started.processes.contains_key(*name) || !is_process(name);
-        all.map(|(name, _)| name).filter(|name| !name.starts_with("fd-")).filter(is_meant).cloned().collect()
+        all.map(|(name, _)| name).filter(|name| !labels::is_own(Some(name))).filter(is_meant).cloned().collect()
     }
 
     /// The first running container of a service.
@@ -209,7 +210,7 @@ impl Stack for ComposeStack {
     async fn network_names(&self) -> StackResult<NetworkNames> {
         let all = containers::inspected(&self.endpoint.docker, &[(labels::PROJECT, Some(&self.project))]).await?;
         // Those of `docker compose run` count as well: with `--use-aliases` they answer to the name of their service.
-        let teams = all.iter().filter(|container| containers::label(container, labels::ROLE).is_none());
+        let teams = all.iter().filter(|container| !labels::is_own(containers::label(container, labels::SERVICE)));
         Ok(teams.flat_map(|container| bypass::names_of(&containers::state(container), &self.project)).collect())
     }
 
@@ -320,7 +321,7 @@ impl Stack for ComposeStack {
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
-        logs::clean_calls(dir, redactor).await?;
+        clean_calls(dir, redactor).await?;
         logs::save(&self.endpoint.docker, &self.project, dir, redactor).await
     }
 

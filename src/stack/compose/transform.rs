@@ -164,13 +164,14 @@ fn replaced_images(model: &ResolvedModel, drill: &Drill<'_>) -> BTreeMap<String,
 fn expose_instead_of_publish(service: &mut Value) {
     let Value::Array(ports) = take(service, "ports") else { return };
     let mut exposed: Vec<String> = service["expose"].as_array().into_iter().flatten().filter_map(scalar).collect();
+    let mut known: BTreeSet<String> = exposed.iter().cloned().collect();
     for port in ports {
         let Some(target) = scalar(&port["target"]) else { continue };
         let entry = match port["protocol"].as_str() {
             None | Some("tcp") => target,
             Some(protocol) => format!("{target}/{protocol}"),
         };
-        if !exposed.contains(&entry) {
+        if known.insert(entry.clone()) {
             exposed.push(entry);
         }
     }

@@ -270,7 +270,7 @@ impl<'a> Watcher<'a> {
     /// Whether a container has stayed up for a while since it was seen to start: without a health check nothing else
     /// tells a service from one that crashes at once, and is seen between two crashes.
     fn settled(&mut self, id: &str, container: &ContainerInspectResponse) -> bool {
-        if label(container, labels::ROLE).is_some() {
+        if labels::is_own(label(container, labels::SERVICE)) {
             // Our own are spoken to next, which tells more.
             return true;
         }

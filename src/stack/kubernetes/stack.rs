@@ -16,6 +16,7 @@ use crate::output::log_lines;
 use crate::record::{HIDDEN, Redactor, Secret, Secrets, write_atomic};
 use crate::stack::changes::WatchedEnds;
 use crate::stack::compose::secrets::guessed;
+use crate::stack::tools::clean_calls;
 use crate::stack::{
     AgentRole, Channel, ContainerState, Ending, ExecResult, Fingerprint, Fingerprints, ObjectChange, ObjectEdit, Place,
     ProxyBypass, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackResult, StackUp,
@@ -23,7 +24,7 @@ use crate::stack::{
 };
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Pod, Service, ServiceAccount};
-use kube::api::{DeleteParams, ListParams, LogParams};
+use kube::api::{DeleteParams, ListParams, LogParams, Preconditions};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,6 +41,9 @@ const LANDS_WITHIN: Duration = Duration::from_secs(2);
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(20);
 /// How long it may take until a Pod listens that nobody may reach, and until the network knows the policy that says so.
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Of a longer log of a container the first part is kept, in bytes.
+const LONGEST_LOG: i64 = 64 << 20;
 
 /// A namespace of one drill.
 #[derive(Clone)]
@@ -408,6 +412,7 @@ impl Stack for KubernetesStack {
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> StackResult<()> {
         let (namespace, operation) = (&self.namespace, "saving the logs");
+        clean_calls(dir, redactor).await?;
         let found = list(&namespace.all::<Pod>(), &ListParams::default(), operation).await?;
         tokio::fs::create_dir_all(dir).await.map_err(|error| environment(operation, error))?;
         for pod in &found {
@@ -416,7 +421,9 @@ impl Stack for KubernetesStack {
                 // That of a container's last life too.
                 for previous in [false, true].into_iter().filter(|previous| !previous || ends > 0) {
                     let of = Some(container.to_string());
-                    let params = LogParams { container: of, timestamps: true, previous, ..LogParams::default() };
+                    let limit_bytes = Some(LONGEST_LOG);
+                    let params =
+                        LogParams { container: of, timestamps: true, previous, limit_bytes, ..LogParams::default() };
                     let Ok(text) = namespace.pods().logs(name(pod), &params).await else { continue };
                     let end = if previous { "-previous" } else { "" };
                     let file = dir.join(format!("{}-{container}{end}.log", name(pod)));
@@ -467,7 +474,9 @@ pub(super) async fn down(cluster: &Cluster, run: &str, of_cluster: bool) -> Stac
         }
         // Nothing in there is worth a graceful stop, and the cluster waits for it otherwise.
         let (now, pods) = (DeleteParams::default().grace_period(0), cluster.namespace(namespace.as_str()).pods());
-        going(all.delete(&namespace, &DeleteParams::background()).await, operation.as_str())?;
+        let this = Preconditions { uid: found.metadata.uid.clone(), resource_version: None };
+        let gone = all.delete(&namespace, &DeleteParams::background().preconditions(this)).await;
+        going(gone, operation.as_str())?;
         drop(pods.delete_collection(&now, &ListParams::default()).await);
     }
     if is_there && cluster.in_job {

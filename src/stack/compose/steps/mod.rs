@@ -32,6 +32,10 @@ use std::sync::{Arc, Mutex};
 use team::Team;
 use tokio_util::sync::CancellationToken;
 
+/// More directories than this, in which sessions begin, and longer ones, in bytes, are none of our own supervisor's.
+const MOST_BASES: usize = 64;
+const LONGEST_PATH: usize = 4096;
+
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
 pub(super) struct StepTools {
@@ -144,7 +148,10 @@ impl StepTools {
         let ask = request::parse(step.call, &self.target.known(step.call))?;
         if let (StepTarget::Drill(stack), false) = (&self.target, ask.bases.is_empty()) {
             // The beginning of a session is one directory, and not another one for each call.
-            stack.started().bases.insert(step.call.begins.to_string(), ask.bases.clone());
+            let (begins, mut started) = (&step.call.begins, stack.started());
+            if begins.len() <= LONGEST_PATH && started.bases.len() < MOST_BASES {
+                started.bases.insert(begins.to_string(), ask.bases.clone());
+            }
         }
         match (ask.does, &self.target) {
             (CallKind::Itself, _) => {
@@ -180,6 +187,8 @@ impl StepTools {
         if ask.does == CallKind::Config {
             // The team's own file, as the step's environment makes it.
             let (spec, endpoint) = rereading.asked().await?;
+            // Somebody may have changed what it reads of the host since the start.
+            recreate::resolve(&spec, &endpoint).await?;
             let mut command = model::reading(&endpoint, &spec);
             command.args(model::file_options(&spec)).arg("config").args(&words.passed);
             command.arg("--").args(&words.rest).current_dir(&stack.model.directory);
@@ -384,7 +393,7 @@ mod tests {
         assert!(read().starts_with("docker login *** *** later-on (exit 0"), "{}", read());
         // And what was found out by a call that had been written by then.
         secrets.hide(["later-on".to_string()]);
-        super::super::logs::clean_calls(&logs, &secrets.redactor()).await.unwrap();
+        crate::stack::tools::clean_calls(&logs, &secrets.redactor()).await.unwrap();
         assert!(read().starts_with("docker login *** *** *** (exit 0"), "{}", read());
     }
 }

@@ -8,7 +8,7 @@ use crate::stack::compose::model::{self, ResolvedModel};
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::transform::Recipe;
 use crate::stack::compose::variables::may_decide;
-use crate::stack::compose::{builds, findings, images, processes, rights};
+use crate::stack::compose::{builds, findings, images, labels, processes, rights};
 use crate::stack::{AgentRole, CallOutput, ResolveError, StackRequest, TOOLBOX};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -154,7 +154,7 @@ fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
     let now = now.get("services").and_then(Value::as_object)?;
     let next = next.get_mut("services").and_then(Value::as_object_mut)?;
     let alone = [AgentRole::Drill.name(), AgentRole::Monitoring.name(), TOOLBOX.to_string()];
-    for (name, service) in now.iter().filter(|(name, _)| name.starts_with("fd-")) {
+    for (name, service) in now.iter().filter(|(name, _)| labels::is_own(Some(name))) {
         if next.get(name) == Some(service) {
             continue;
         }
@@ -166,7 +166,7 @@ fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
     None
 }
 
-async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, NotDone> {
+pub(super) async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, NotDone> {
     model::resolve(spec, endpoint).await.map_err(|error| match error {
         ResolveError::Environment(error) => error.into(),
         invalid => NotDone::failed(invalid.to_string()),

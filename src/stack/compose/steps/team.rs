@@ -81,7 +81,7 @@ impl Team {
         let mut names = Names { own: stack.project.clone(), team: stack.model.name().to_string(), ..Names::default() };
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
         let found = Owner::of(&stack.run.id).containers(&stack.endpoint.docker, &by).await?.into_iter();
-        let teams = found.filter(|summary| containers::listed_label(summary, labels::ROLE).is_none());
+        let teams = found.filter(|summary| !labels::is_own(containers::listed_label(summary, labels::SERVICE)));
         let mut all: Vec<Container> = teams.filter_map(Container::of).collect();
         for container in &mut all {
             let is_first = container.number == Some(1) && !container.oneoff;
