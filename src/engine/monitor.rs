@@ -229,7 +229,9 @@ fn may_tell(role: &AgentRole, told: &Told, bytes: &mut usize) -> Result<(), &'st
         Told::Load(_) | Told::Sample { .. } | Told::Machine(_) => *role == AgentRole::Drill,
     };
     if !is_its_own {
-        return Err("told what another agent measures: something else in its container wrote into its channel");
+        return Err(
+            "told what another agent measures: something else in its container wrote into its channel (is `alerts.image` one that you trust?)",
+        );
     }
     if matches!(told, Told::Alert(_) | Told::Note { .. }) {
         *bytes += serde_json::to_vec(told).map_or(MOST_TOLD, |line| line.len());

@@ -347,6 +347,8 @@ async fn serve(
                         let other = other.ok_or_else(|| said.unwrap_or(&line).to_string());
                         let unheard = locked(&notes).unheard + line.len() + OF_MESSAGE;
                         if unheard > MOST_UNHEARD {
+                            let why = "its supervisor says more than ours would (has the image a `/firedrill` of its own?)";
+                            let _ = others.send(Said(0, Ok(FromShell::Failed(why.into()))));
                             break;
                         }
                         locked(&notes).unheard = unheard;

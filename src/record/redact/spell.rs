@@ -24,9 +24,6 @@ pub fn spellings(secret: &Secret) -> BTreeSet<String> {
     }
     let mut values = vec![trimmed.to_owned()];
     values.extend(decoded(trimmed));
-    if secret != trimmed && secret.len() <= LONGEST_SPELT {
-        base64(secret, &mut found);
-    }
     let lines = trimmed.lines().map(str::trim);
     if trimmed.contains('\n') {
         // Output shows it line by line. The first and last line of a PEM file are no secret.
@@ -36,6 +33,9 @@ pub fn spellings(secret: &Secret) -> BTreeSet<String> {
     }
     if secret.len() > LONGEST_SPELT {
         return values.into_iter().filter(|value| !is_shown(value)).collect();
+    }
+    if secret != trimmed {
+        base64(secret, &mut found);
     }
     for value in values {
         base64(&value, &mut found);

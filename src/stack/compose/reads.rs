@@ -55,6 +55,7 @@ pub(super) fn read_all(files: &[PathBuf], directory: &Path, root: &Path) -> (Rea
             read = read.and(Err(why));
         }
         if reads.asks.len() + reads.todo.len() >= MOST_NAMED {
+            reads.found.folder(&main);
             let named = format!("name other files, or something of the host, more than {MOST_NAMED} times");
             return (reads, read.and(Err(format!("{} and what it takes in {named}", next.file.display()))));
         }
